@@ -6,6 +6,7 @@ pub mod path; // a file's place in the volume
 pub mod pod; // whose mount it is, and its token
 pub mod request; // one call to Vault: method, path, query, body
 pub mod spec; // MountSpec, the whole of it
+pub mod yaml; // the `objects` text, read as go-yaml reads it
 
 pub use address::Address;
 pub use object::{Encoding, Object};
