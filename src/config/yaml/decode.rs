@@ -261,7 +261,7 @@ fn go_float(value: f64) -> Option<String> {
     let size = value.abs();
     match value {
         _ if !value.is_finite() => None,
-        _ if size != 0.0 && (size < 1e-6 || size >= 1e21) => {
+        _ if size != 0.0 && !(1e-6..1e21).contains(&size) => {
             let text = format!("{value:e}");
             Some(if text.contains("e-") { text } else { text.replace('e', "e+") })
         }
