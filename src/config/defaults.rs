@@ -90,7 +90,7 @@ const FOREIGN: [&str; 12] = [
 
 /// Which audiences a class may ask for.
 ///
-/// Without a list a peer's class works as it is: any audience but those of others ([`FOREIGN`], `*.svc.id.goog`). With
+/// Without a list a peer's class works as it is: any audience but those of others (`FOREIGN`, `*.svc.id.goog`). With
 /// `--allow-audience`: the peers' two and the listed ones, whatever they are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Audiences(Vec<String>);

@@ -23,6 +23,7 @@ pub use path::MountPath;
 pub use pod::{Pod, PodToken};
 pub use problem::{Problem, SpecErrors};
 pub use request::{Body, Request, VaultPath};
+pub(crate) use server::go_bool;
 pub use spec::{AuthSpec, ClientCertificate, MountCall, MountSpec, ServerSpec, TlsSpec};
 
 #[cfg(test)]

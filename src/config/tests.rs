@@ -332,3 +332,15 @@ fn nothing_of_a_request_prints_its_secrets() {
     let spec = parse(more).unwrap();
     assert!(!format!("{spec:?}").contains("canary"));
 }
+
+#[test]
+fn the_reference_has_every_parameter_and_field() {
+    let reference = include_str!("../../docs/reference.md");
+    for suffix in parameters::PREFIXED {
+        let row = format!("| `vault{suffix}`, `bao{suffix}`, `openbao{suffix}`");
+        assert!(reference.contains(&row), "{row}");
+    }
+    for name in parameters::PLAIN.iter().chain(&yaml::Entry::FIELDS) {
+        assert!(reference.contains(&format!("`{name}` |")), "{name}");
+    }
+}

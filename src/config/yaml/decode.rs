@@ -1,6 +1,7 @@
 //! Nodes -> entries, in the types of the Go providers' fields: whatever is no string there stays what it is.
 
 use std::collections::HashSet;
+use std::fmt;
 
 use serde_json::{Map, Value};
 
@@ -13,7 +14,7 @@ use super::{Fault, YamlError};
 pub(super) const STEPS: usize = 100_000;
 
 /// One member of `objects` as written, nothing checked yet; a field that is absent or null is empty.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Default, PartialEq)]
 pub struct Entry {
     /// The file's name.
     pub object_name: String,
@@ -36,6 +37,13 @@ pub struct Entry {
 impl Entry {
     /// Every field there is.
     pub const FIELDS: [&str; 7] = ["objectName", "secretPath", "secretKey", "method", "secretArgs", "filePermission", "encoding"];
+}
+
+/// Without `secretArgs`, which may hold secrets.
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entry").field("object_name", &self.object_name).field("secret_path", &self.secret_path).finish_non_exhaustive()
+    }
 }
 
 /// The members of the list in `text`, none for an empty text; null members are left out, as Go does.

@@ -35,10 +35,10 @@ pub enum Fault {
     /// A character that YAML does not allow.
     #[error("a control character, which YAML allows nowhere")]
     Character,
-    /// More levels than [`tree::DEPTH`]; an anchor that holds itself has no end of them.
+    /// More levels than `DEPTH`; an anchor that holds itself has no end of them.
     #[error("nested deeper than 32 levels, or an anchor that contains itself")]
     Deep,
-    /// More nodes than [`decode::STEPS`], once aliases are followed.
+    /// More nodes than `STEPS`, once aliases are followed.
     #[error("more than 100000 values, counting those that aliases repeat")]
     Large,
     /// Two equal keys.

@@ -15,7 +15,7 @@ const GO_BASE64: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// A scalar of a type.
-#[derive(Debug, PartialEq)]
+#[derive(PartialEq)]
 pub(super) enum Scalar {
     Null,
     Bool(bool),
