@@ -182,7 +182,9 @@ mod tests {
 
     /// The text of `docs/errors.md`; written anew by `UPDATE_DOCS=1 cargo test errors`.
     fn document() -> String {
-        let mut text = String::from("# Errors\n\nEvery failure starts with one of these names. They are never renamed. Written from `src/error.rs`.\n");
+        let mut text = String::from(
+            "# Errors\n\nEvery failure starts with one of these names. They are never renamed. Written from `src/error.rs`.\n",
+        );
         for reason in Reason::ALL {
             text += &format!("\n## {reason}\n{}\n\n", reason.meaning());
             text += &format!("- gRPC code: {:?}\n- Mended by: {}\n- Next step: {}\n", reason.status(), reason.mender(), reason.remedy());

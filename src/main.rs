@@ -1,1 +1,52 @@
-fn main() {}
+//! The `vaultmount` binary: reads the command line, and leaves with its outcome.
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+use vaultmount::cli::{Command, Environment, ServeArgs, Settings};
+use vaultmount::{driver, prepare, serve, telemetry};
+
+fn main() -> ExitCode {
+    harden();
+    let outcome = match Command::parse(std::env::args_os()) {
+        Ok(Command::Serve(flags)) => start(*flags),
+        Ok(Command::Mount(args)) => run(driver::mount(&args)),
+        Ok(Command::Prepare(args)) => prepare::prepare(&args).map_err(Into::into),
+        Ok(Command::Version { output }) => {
+            println!("{}", output.version());
+            Ok(())
+        }
+        Err(usage) => usage.exit(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("vaultmount: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(flags: ServeArgs) -> Result<(), Box<dyn Error>> {
+    let settings = Settings::new(flags, &Environment::read())?;
+    telemetry::logs::start(settings.log_format, settings.log_level);
+    settings.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    run(serve::serve(settings))
+}
+
+/// Runs `work` on all cores; nothing else runs in this process.
+fn run<E: Error + 'static>(work: impl Future<Output = Result<(), E>>) -> Result<(), Box<dyn Error>> {
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)?)
+}
+
+/// Keeps what is in memory out of core files and debuggers of the same user, and panics' words out of the log: they may
+/// hold a value. Best effort: a kernel that refuses is no reason not to serve.
+fn harden() {
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    std::panic::set_hook(Box::new(|panic| {
+        let at = panic.location().map_or_else(String::new, ToString::to_string);
+        tracing::error!(at, "a panic, a defect of vaultmount: please report it");
+    }));
+}

@@ -107,6 +107,18 @@ pub enum Output {
     Yaml,
 }
 
+impl Output {
+    /// The build's version and the API that it speaks with the driver, in this form.
+    pub fn version(self) -> String {
+        let (version, api) = (env!("CARGO_PKG_VERSION"), "v1alpha1");
+        match self {
+            Self::Json => format!(r#"{{"version":"{version}","apiVersion":"{api}"}}"#),
+            Self::JsonPretty => format!("{{\n  \"version\": \"{version}\",\n  \"apiVersion\": \"{api}\"\n}}"),
+            Self::Yaml => format!("version: {version}\napiVersion: {api}"),
+        }
+    }
+}
+
 /// What happens when the driver passes no token.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum TokenRequests {

@@ -1,7 +1,6 @@
 //! Flags and environment -> Settings.
 
 mod args; // Go's spelling of flags
-mod commands; // the flags of `mount` and `prepare`
 pub mod environment; // the peers' variables, and what becomes of each
 mod flags; // every flag of `serve`: one table
 mod proxy; // which proxy serves the configured address
@@ -11,7 +10,9 @@ use std::ffi::OsString;
 
 use clap::{Parser, Subcommand};
 
-pub use commands::{MountArgs, PrepareArgs};
+use crate::driver::MountArgs;
+use crate::prepare::PrepareArgs;
+
 pub use environment::Environment;
 pub use flags::{Output, ServeArgs, TokenRequests};
 pub use settings::{Settings, SettingsError, VersionKeySource};

@@ -25,6 +25,8 @@ pub struct MountCall<'a> {
 pub struct MountSpec {
     /// Whose mount it is, as the kubelet vouches for it.
     pub pod: Pod,
+    /// Name of its SecretProviderClass; driver 1.5's rotation and the sync controller do not tell it.
+    pub class: Option<String>,
     /// The server, and how to reach it.
     pub server: ServerSpec,
     /// How to log in.
@@ -52,7 +54,8 @@ impl MountSpec {
         let whole = || Some((pod?, server?, auth?));
         let ((pod, server, auth), warnings) = found.end(whole())?;
         let token = auth.passed(attributes.tokens(), &pod, defaults)?;
-        Ok(Self { pod, server, auth, token, objects, warnings })
+        let class = attributes.get("secretProviderClass").map(str::to_owned);
+        Ok(Self { pod, class, server, auth, token, objects, warnings })
     }
 }
 

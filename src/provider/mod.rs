@@ -1,1 +1,17 @@
-//! stub
+//! The gRPC service: Version and Mount.
+
+pub mod deadline; // when the answer must be ready
+pub mod wire; // the driver's types
+
+mod answer; // files -> MountResponse
+mod blame; // errors of the rooms below -> one Failure
+mod fill; // the plan's calls, all at once
+mod mount; // the mount on one page
+mod record; // what the log tells of a mount
+mod repeats; // a failure that everybody knows by now
+mod service; // requests in, answers out
+mod token; // which token logs in
+
+pub use deadline::Deadline;
+pub use service::{Provider, Rooms};
+pub use token::Tokens;

@@ -18,10 +18,15 @@ pub trait Ready: Send + Sync + 'static {
     fn ready(&self) -> impl Future<Output = Result<(), String>> + Send;
 }
 
-/// Serves health on `address` for as long as the process lives: alive when it answers at all, ready when `probe` says so.
-pub async fn serve<R: Ready>(address: SocketAddr, probe: Arc<R>) -> io::Result<()> {
+/// Listens on `address`; apart from [`serve`], so that a taken port ends the start and not a task.
+pub async fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    TcpListener::bind(address).await
+}
+
+/// Serves health for as long as the process lives: alive when it answers at all, ready when `probe` says so.
+pub async fn serve<R: Ready>(listener: TcpListener, probe: Arc<R>) -> io::Result<()> {
     let routes = Router::new().route("/health/live", get(|| async { "alive\n" })).route("/health/ready", get(ready::<R>)).with_state(probe);
-    axum::serve(TcpListener::bind(address).await?, routes).await
+    axum::serve(listener, routes).await
 }
 
 async fn ready<R: Ready>(State(probe): State<Arc<R>>) -> (StatusCode, String) {

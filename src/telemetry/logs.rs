@@ -23,7 +23,7 @@ pub fn start(format: Format, level: LevelFilter) {
     let shown = Targets::new().with_target("vaultmount", level).with_default(level.min(LevelFilter::WARN));
     let lines = fmt::layer().with_writer(std::io::stderr).with_target(false);
     let lines = match format {
-        Format::Json => lines.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed(),
+        Format::Json => lines.json().flatten_event(true).with_current_span(true).with_span_list(false).boxed(),
         Format::Text => lines.with_ansi(false).boxed(),
     };
     tracing_subscriber::registry().with(lines.with_filter(shown)).init();

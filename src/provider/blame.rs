@@ -1,0 +1,58 @@
+//! Errors of the rooms below -> one Failure, told to the pod's author: the same text for the same failure.
+
+use std::fmt::Write;
+
+use super::answer::Unfilled;
+use crate::config::MountSpec;
+use crate::error::{Failure, Reason};
+use crate::vault::VaultError;
+use crate::volume::TooLarge;
+
+/// Objects that a message names; the rest is counted.
+const NAMED: usize = 8;
+
+/// The server cannot be used at all.
+pub(super) fn server(spec: &MountSpec, error: &VaultError) -> Failure {
+    Failure::new(error.reason(), format!("{error} (server {})", spec.server.address))
+}
+
+/// No login.
+pub(super) fn login(spec: &MountSpec, error: &VaultError) -> Failure {
+    let pod = &spec.pod;
+    let account = format!("service account {}/{}", pod.namespace, pod.service_account);
+    Failure::new(error.reason(), format!("{error}, {account} ({})", place(spec)))
+}
+
+/// Some objects have no file: the first one's reason stands for all, the others' beside them where they differ.
+pub(super) fn objects(spec: &MountSpec, unfilled: Vec<Unfilled<'_>>) -> Failure {
+    let reason = unfilled.first().map_or(Reason::Bug, |first| first.reason);
+    let (named, rest) = unfilled.split_at(unfilled.len().min(NAMED));
+    let mut what = String::new();
+    for (at, group) in named.chunk_by(|one, next| one.what == next.what).enumerate() {
+        what.push_str(if at == 0 { "" } else { "; " });
+        what.push_str(&told(group, reason));
+    }
+    if !rest.is_empty() {
+        let _ = write!(what, "; and {} more", rest.len());
+    }
+    Failure::new(reason, format!("{what} ({})", place(spec)))
+}
+
+/// The files are too large together.
+pub(super) fn size(error: &TooLarge) -> Failure {
+    Failure::new(Reason::PayloadTooLarge, error.to_string())
+}
+
+/// Objects that failed alike, by their names: `objects "user", "password": read database/creds/app: 403`.
+fn told(group: &[Unfilled<'_>], reason: Reason) -> String {
+    let names: Vec<_> = group.iter().map(|one| format!("{:?}", one.object.name.as_str())).collect();
+    let noun = if names.len() == 1 { "object" } else { "objects" };
+    let other = group.first().filter(|one| one.reason != reason).map_or(String::new(), |one| format!("{}: ", one.reason));
+    let what = group.first().map_or("", |one| one.what.as_str());
+    format!("{noun} {}: {other}{what}", names.join(", "))
+}
+
+fn place(spec: &MountSpec) -> String {
+    let namespace = spec.server.namespace.as_ref().map_or(String::new(), |namespace| format!(", namespace {namespace:?}"));
+    format!("role {:?}, auth mount {:?}{namespace}, server {}", spec.auth.role, spec.auth.mount, spec.server.address)
+}

@@ -1,0 +1,30 @@
+//! The mount on one page.
+
+use super::answer::{self, files};
+use super::blame;
+use super::fill::fill;
+use super::record;
+use super::service::Provider;
+use super::wire::{MountRequest, MountResponse};
+use crate::error::Failure;
+use crate::plan::Plan;
+use crate::vault::Budget;
+use crate::volume::Payload;
+
+impl Provider {
+    /// Fills the volume that `request` asks for: all of its files, or the failure that names what is missing.
+    pub(super) async fn fill_volume(&self, request: &MountRequest, budget: Budget) -> Result<MountResponse, Failure> {
+        let mut spec = self.parse(request)?;
+        record::spec(&spec);
+        let token = self.rooms.tokens.of(&mut spec, budget).await?;
+        let plan = Plan::new(&spec.objects);
+        let server = self.rooms.vaults.server(&spec.server).map_err(|error| blame::server(&spec, &error))?;
+        let login = server.login(&spec.auth, &token.jwt, budget).await.map_err(|error| blame::login(&spec, &error))?;
+        let answers = fill(&plan, &login, budget).await;
+        self.rooms.close(login);
+        record::answers(&answers);
+        let files = files(&plan, &answers).map_err(|failed| blame::objects(&spec, failed))?;
+        let payload = Payload::new(files).map_err(|error| blame::size(&error))?;
+        Ok(answer::response(payload, &spec.pod.namespace, &self.rooms.version_key))
+    }
+}

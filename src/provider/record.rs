@@ -1,0 +1,61 @@
+//! What the log tells of a mount: one span while it lasts, one line at its end.
+
+use std::time::Duration;
+
+use tracing::field::Empty;
+use tracing::{Span, debug, error_span, info, warn};
+
+use super::repeats::Repeats;
+use super::wire::MountResponse;
+use crate::config::MountSpec;
+use crate::error::Failure;
+use crate::vault::{Answer, VaultError};
+
+/// The span of a mount that has only just come in; `mount.id` tells two mounts of one pod apart.
+pub(super) fn span(id: u64) -> Span {
+    error_span!(
+        "mount",
+        mount.id = id,
+        pod.namespace = Empty,
+        pod.name = Empty,
+        pod.uid = Empty,
+        service_account = Empty,
+        spc = Empty,
+        role = Empty,
+        server = Empty,
+        vault.calls = Empty,
+        vault.request_ids = Empty
+    )
+}
+
+/// Tells whose mount it is, and where its secrets are.
+pub(super) fn spec(spec: &MountSpec) {
+    let span = Span::current();
+    span.record("pod.namespace", &spec.pod.namespace).record("pod.name", &spec.pod.name).record("pod.uid", &spec.pod.uid);
+    span.record("service_account", &spec.pod.service_account).record("role", &spec.auth.role);
+    span.record("server", spec.server.address.to_string());
+    if let Some(class) = &spec.class {
+        span.record("spc", class);
+    }
+    for warning in &spec.warnings {
+        debug!("{warning}");
+    }
+}
+
+/// Tells how often Vault was asked, and by which ids its audit log knows the answers.
+pub(super) fn answers(answers: &[Result<Answer, VaultError>]) {
+    let ids: Vec<_> = answers.iter().flatten().filter_map(Answer::request_id).collect();
+    Span::current().record("vault.calls", answers.len()).record("vault.request_ids", ids.join(","));
+}
+
+/// The one line at the end of a mount of `volume`.
+pub(super) fn end(span: &Span, repeats: &Repeats, volume: &str, outcome: &Result<MountResponse, Failure>, took: Duration) {
+    let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    let failure = outcome.as_ref().err().map(Failure::message);
+    let known = repeats.known(volume, failure.as_deref());
+    span.in_scope(|| match outcome {
+        Ok(response) => info!(reason = "ok", files = response.files.len(), took_ms, "mounted"),
+        Err(failure) if known => debug!(reason = failure.reason.code(), took_ms, "still not mounted: {}", failure.message()),
+        Err(failure) => warn!(reason = failure.reason.code(), took_ms, "not mounted: {}", failure.message()),
+    });
+}

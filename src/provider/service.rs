@@ -1,0 +1,121 @@
+//! Requests in, answers out: each mount is a task of its own, ends in time, and keeps its panics to itself.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::task::JoinError;
+use tokio::time::{Instant, timeout_at};
+use tokio_util::task::TaskTracker;
+use tonic::{Request, Response, Status};
+use tracing::Instrument;
+
+use super::repeats::Repeats;
+use super::wire::csi_driver_provider_server::CsiDriverProvider;
+use super::wire::{MountRequest, MountResponse, VersionRequest, VersionResponse};
+use super::{Deadline, Tokens, record};
+use crate::config::{Defaults, MountCall, MountSpec};
+use crate::error::{Failure, Reason};
+use crate::vault::{Budget, Login, Vaults};
+use crate::volume::VersionKey;
+
+/// The API version that the driver asks for and we answer with.
+const API_VERSION: &str = "v1alpha1";
+
+/// Time between a mount's own end of its calls and the moment when it is given up on: what rendering may take.
+const RENDER_TIME: Duration = Duration::from_millis(250);
+
+/// What all mounts of the process use.
+pub struct Rooms {
+    /// Connections to all servers.
+    pub(super) vaults: Vaults,
+    /// Where a pod's token comes from.
+    pub(super) tokens: Tokens,
+    /// The key of all versions.
+    pub(super) version_key: VersionKey,
+    tasks: TaskTracker,
+    mounts: AtomicU64,
+    repeats: Repeats,
+}
+
+impl Rooms {
+    /// What all mounts use, none begun yet.
+    pub fn new(vaults: Vaults, tokens: Tokens, version_key: VersionKey) -> Self {
+        let (tasks, mounts, repeats) = (TaskTracker::new(), AtomicU64::new(0), Repeats::default());
+        Self { vaults, tokens, version_key, tasks, mounts, repeats }
+    }
+
+    /// Waits until every mount has ended, and every token is given back that can be.
+    pub async fn drain(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    /// Revokes `login` off the mount's path, unless something leased hangs on it.
+    pub(super) fn close(&self, login: Login) {
+        self.tasks.spawn(login.close());
+    }
+}
+
+/// The service as one socket offers it: defaults follow the socket's name.
+#[derive(Clone)]
+pub struct Provider {
+    pub(super) rooms: Arc<Rooms>,
+    pub(super) defaults: Arc<Defaults>,
+}
+
+impl Provider {
+    /// The service with `defaults` over what all sockets share.
+    pub fn new(rooms: Arc<Rooms>, defaults: Arc<Defaults>) -> Self {
+        Self { rooms, defaults }
+    }
+
+    /// Runs the mount as a task: a caller that goes away leaves no login open, and a panic ends this mount alone.
+    async fn answered(&self, request: MountRequest, deadline: Instant) -> Result<MountResponse, Failure> {
+        let provider = self.clone();
+        let budget = Budget::until(deadline - RENDER_TIME);
+        let mount = async move { provider.fill_volume(&request, budget).await };
+        match timeout_at(deadline, self.rooms.tasks.spawn(mount.in_current_span())).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(panic)) => Err(bug(&panic)),
+            Err(_) => Err(Failure::new(Reason::Deadline, "the mount did not end in time")),
+        }
+    }
+
+    pub(super) fn parse(&self, request: &MountRequest) -> Result<MountSpec, Failure> {
+        let call = MountCall {
+            attributes: &request.attributes,
+            secrets: &request.secrets,
+            target_path: &request.target_path,
+            permission: &request.permission,
+        };
+        MountSpec::parse(&call, &self.defaults).map_err(Failure::from)
+    }
+}
+
+#[tonic::async_trait]
+impl CsiDriverProvider for Provider {
+    async fn version(&self, _: Request<VersionRequest>) -> Result<Response<VersionResponse>, Status> {
+        Ok(Response::new(VersionResponse {
+            version: API_VERSION.into(),
+            runtime_name: env!("CARGO_PKG_NAME").into(),
+            runtime_version: env!("CARGO_PKG_VERSION").into(),
+        }))
+    }
+
+    async fn mount(&self, request: Request<MountRequest>) -> Result<Response<MountResponse>, Status> {
+        let begun = Instant::now();
+        let deadline = Deadline::of(request.extensions());
+        let span = record::span(self.rooms.mounts.fetch_add(1, Ordering::Relaxed));
+        let request = request.into_inner();
+        let volume = request.target_path.clone();
+        let outcome = self.answered(request, deadline).instrument(span.clone()).await;
+        record::end(&span, &self.rooms.repeats, &volume, &outcome, begun.elapsed());
+        outcome.map(Response::new).map_err(Status::from)
+    }
+}
+
+/// A panic's own words may hold a value: they stay inside.
+fn bug(_: &JoinError) -> Failure {
+    Failure::new(Reason::Bug, "the mount ended in a panic")
+}

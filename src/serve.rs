@@ -1,0 +1,180 @@
+//! The rooms put together, and kept running until a signal.
+
+use std::fmt::Display;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::{sleep, timeout};
+use tracing::{info, warn};
+
+use crate::cli::{Settings, TokenRequests, VersionKeySource};
+use crate::driver;
+use crate::kube::Kubernetes;
+use crate::provider::wire::csi_driver_provider_server::CsiDriverProviderServer;
+use crate::provider::{Provider, Rooms, Tokens};
+use crate::secret::Secret;
+use crate::server::{Endpoint, Sockets, State, clear_dead};
+use crate::telemetry::health::{self, Ready};
+use crate::vault::{Outbound, Vaults};
+use crate::volume::VersionKey;
+
+/// Largest request that is read: a class, its tokens and 512 KiB of attributes fit many times.
+const REQUEST_BYTES: usize = 4 * 1024 * 1024;
+/// Questions to the API server for the peers' version key before a random one serves.
+const KEY_TRIES: u32 = 5;
+/// Time for our own socket to answer us.
+const SELF_CALL: Duration = Duration::from_secs(2);
+
+/// Why serving could not begin.
+#[derive(Debug, Error)]
+pub enum ServeError {
+    /// A flag whose text only the room that uses it can read.
+    #[error("{0}")]
+    Flag(String),
+    /// The version key's file.
+    #[error("--hmac-key-file {path}: {why}", path = path.display())]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The listener for health.
+    #[error("--health-addr {address}: {source}")]
+    Health {
+        /// Where it should listen.
+        address: SocketAddr,
+        /// Why it does not.
+        source: io::Error,
+    },
+    /// No signals: without them nothing would ever be drained.
+    #[error("signals cannot be received: {0}")]
+    Signals(#[source] io::Error),
+}
+
+/// Serves until SIGTERM or SIGINT, then finishes what is begun within the shutdown timeout.
+pub async fn serve(settings: Settings) -> Result<(), ServeError> {
+    let endpoints = parsed::<Endpoint>("--endpoint", &settings.endpoints)?;
+    let outbound = Outbound { allowed: parsed("--allow-address", &settings.allow_addresses)?, proxy: settings.proxy.clone() };
+    let rooms = Arc::new(Rooms::new(Vaults::new(outbound), tokens(settings.token_requests), version_key(&settings.version_key).await?));
+    let listener = health::listen(settings.health).await.map_err(|source| ServeError::Health { address: settings.health, source })?;
+    let mut signals = Signals::listen().map_err(ServeError::Signals)?;
+    for directory in &settings.also_clear_dirs {
+        clear_dead(directory, &endpoints);
+    }
+    let sockets = Sockets::new(settings.allow_peer_uids.clone());
+    for endpoint in &endpoints {
+        let provider = Provider::new(Arc::clone(&rooms), Arc::new(settings.defaults(endpoint.path()).clone()));
+        sockets.serve(endpoint.clone(), CsiDriverProviderServer::new(provider).max_decoding_message_size(REQUEST_BYTES));
+    }
+    tokio::spawn(health::serve(listener, Arc::new(Probe { endpoints, state: sockets.state() })));
+    signals.next().await;
+    drain(&sockets, &rooms, settings.shutdown_timeout).await;
+    Ok(())
+}
+
+fn parsed<T: FromStr<Err: Display>>(flag: &str, texts: &[String]) -> Result<Vec<T>, ServeError> {
+    texts.iter().map(|text| text.parse().map_err(|error| ServeError::Flag(format!("{flag}: {error}")))).collect()
+}
+
+/// The signals that end a process in good order: the kubelet's, and a terminal's.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// Takes no more, finishes what is begun, gives tokens back; leaves in time whatever hangs.
+async fn drain(sockets: &Sockets, rooms: &Rooms, time: Duration) {
+    info!("draining");
+    let finished = async {
+        sockets.drain().await;
+        rooms.drain().await;
+    };
+    match timeout(time, finished).await {
+        Ok(()) => info!("drained"),
+        Err(_) => warn!("left with something unfinished after --shutdown-timeout"),
+    }
+}
+
+fn tokens(requests: TokenRequests) -> Tokens {
+    match requests {
+        TokenRequests::Auto => Tokens::OrRequested(Kubernetes::default()),
+        TokenRequests::Off => Tokens::FromDriver,
+    }
+}
+
+/// The version key: a file's, else that of the peers' Secret, else one that dies with this process.
+async fn version_key(source: &VersionKeySource) -> Result<VersionKey, ServeError> {
+    match source {
+        VersionKeySource::File(path) => return key_of_file(path).map_err(|why| ServeError::Key { path: path.clone(), why }),
+        VersionKeySource::Secret(name) => {
+            if let Some(key) = shared_key(name).await {
+                return Ok(key);
+            }
+        }
+        VersionKeySource::Random => {}
+    }
+    warn!("no version key is shared: object versions differ on every node and after every restart; give --hmac-key-file");
+    Ok(VersionKey::random())
+}
+
+fn key_of_file(path: &Path) -> Result<VersionKey, String> {
+    let key = std::fs::read(path).map_err(|error| error.to_string())?;
+    VersionKey::try_from(Secret::from(key)).map_err(|error| error.to_string())
+}
+
+/// The key of the peers' Secret, asked for a few times: at a node's start the API server may not be reachable yet.
+async fn shared_key(name: &str) -> Option<VersionKey> {
+    let kubernetes = Kubernetes::default();
+    for attempt in 1..=KEY_TRIES {
+        let why = match kubernetes.version_key(name).await.map(VersionKey::try_from) {
+            Ok(Ok(key)) => return Some(key),
+            Ok(Err(short)) => short.to_string(),
+            Err(error) => error.to_string(),
+        };
+        warn!("--hmac-secret-name: {why} (try {attempt} of {KEY_TRIES})");
+        if attempt < KEY_TRIES {
+            sleep(Duration::from_secs(1)).await;
+        }
+    }
+    None
+}
+
+/// Readiness: every socket is ours, and answers us.
+struct Probe {
+    endpoints: Vec<Endpoint>,
+    state: State,
+}
+
+impl Ready for Probe {
+    async fn ready(&self) -> Result<(), String> {
+        self.state.ready()?;
+        for endpoint in &self.endpoints {
+            let answered = timeout(SELF_CALL, driver::version(endpoint.path())).await;
+            answered
+                .map_err(|_| "no answer in time".to_owned())
+                .and_then(|answer| answer.map_err(|error| error.to_string()))
+                .map_err(|why| format!("{endpoint}: {why}"))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,90 @@
+//! One response.
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+use zeroize::Zeroize;
+
+use super::error::VaultError;
+
+/// The members of one response (`request_id`, `lease_id`, `data`, ..). Prints nothing; its strings are wiped on drop.
+pub struct Answer(Map<String, Value>);
+
+impl Answer {
+    /// Reads a response's body; `doing` is for the error, which quotes nothing of the body.
+    pub(super) fn parse(body: &[u8], doing: &str) -> Result<Self, VaultError> {
+        let malformed = |why| VaultError::Malformed { doing: doing.to_owned(), why };
+        match serde_json::from_slice(body) {
+            Ok(Value::Object(members)) => Ok(Self(members)),
+            Ok(_) => Err(malformed("it is no JSON object")),
+            Err(_) if body.is_empty() => Err(malformed("it is empty")),
+            Err(_) => Err(malformed("it is no JSON")),
+        }
+    }
+
+    /// Its members; values go into files and nowhere else.
+    pub fn members(&self) -> &Map<String, Value> {
+        &self.0
+    }
+
+    /// The id by which the server's audit log knows it.
+    pub fn request_id(&self) -> Option<&str> {
+        self.0.get("request_id")?.as_str()
+    }
+
+    /// True when something lives on at the server that ends with the token: a lease, or another token.
+    pub fn is_leased(&self) -> bool {
+        let holds = |name| self.0.get(name).is_some_and(|value| !value.is_null() && value != "");
+        holds("lease_id") || holds("auth")
+    }
+
+    /// A string at `path`, when there is one that is not empty.
+    pub(super) fn text(&self, path: &[&str]) -> Option<&str> {
+        let (last, parents) = path.split_last()?;
+        let parent = parents.iter().try_fold(&self.0, |object, name| object.get(*name)?.as_object())?;
+        parent.get(*last)?.as_str().filter(|text| !text.is_empty())
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Answer(..)")
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        self.0.values_mut().for_each(wipe);
+    }
+}
+
+fn wipe(value: &mut Value) {
+    match value {
+        Value::String(text) => text.zeroize(),
+        Value::Array(items) => items.iter_mut().for_each(wipe),
+        Value::Object(members) => members.values_mut().for_each(wipe),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Reason;
+
+    #[test]
+    fn what_is_no_response_is_an_error_that_quotes_nothing() {
+        for body in ["", "canary", "[\"canary\"]", "{\"data\": canary}", &"[".repeat(100_000)] {
+            let error = Answer::parse(body.as_bytes(), "read a/b").unwrap_err();
+            assert_eq!(error.reason(), Reason::Malformed);
+            assert!(!format!("{error} {error:?}").contains("canary"), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn a_lease_and_a_token_of_its_own_are_both_leased() {
+        let leased = |body: &str| Answer::parse(body.as_bytes(), "").unwrap().is_leased();
+        assert!(leased(r#"{"lease_id": "database/creds/app/x"}"#) && leased(r#"{"auth": {"client_token": "t"}}"#));
+        assert!(!leased(r#"{"lease_id": "", "auth": null, "data": {}}"#));
+    }
+}

@@ -1,0 +1,123 @@
+//! What went wrong between us and a server. Holds no value, no body, no query and no header.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use http::StatusCode;
+use thiserror::Error;
+
+use crate::error::Reason;
+
+/// Why a server gave no answer that can be used. `doing` is what was tried: `read secret/data/team-a/db`.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum VaultError {
+    /// The class names a place where tokens may not be sent.
+    #[error("{0}")]
+    AddressRefused(String),
+    /// A file of the TLS setting cannot be used.
+    #[error("{what} {path}: {why}", path = path.display())]
+    TlsFile {
+        /// Which setting names it.
+        what: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The TLS setting as a whole cannot be used.
+    #[error("TLS setting: {0}")]
+    TlsSetting(String),
+    /// The handshake failed.
+    #[error("{doing}: TLS handshake failed: {why}")]
+    Handshake {
+        /// What was tried.
+        doing: String,
+        /// What rustls says; holds names and no secrets.
+        why: String,
+    },
+    /// No connection, or it broke before the answer was whole.
+    #[error("{doing}: {why}")]
+    Unreachable {
+        /// What was tried.
+        doing: String,
+        /// What happened, in words of ours.
+        why: &'static str,
+    },
+    /// The server sends us where tokens may not go.
+    #[error("{doing}: the server redirects to {to}, which is not allowed")]
+    Redirect {
+        /// What was tried.
+        doing: String,
+        /// The origin it names.
+        to: String,
+    },
+    /// A status that is no success.
+    #[error("{doing}: {}{}{}", .status.as_u16(), said(*.words), hinted(.hint.as_ref()))]
+    Answered {
+        /// What was tried.
+        doing: String,
+        /// The HTTP status.
+        status: StatusCode,
+        /// The stable cause that call and status make together.
+        reason: Reason,
+        /// The server's own words, when they are among those that may be shown.
+        words: Option<&'static str>,
+        /// What the path should have been.
+        hint: Option<String>,
+    },
+    /// A success whose body is not what the API promises.
+    #[error("{doing}: the answer cannot be used: {why}")]
+    Malformed {
+        /// What was tried.
+        doing: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// A body over the limit.
+    #[error("{doing}: the answer is larger than {limit} bytes")]
+    TooLarge {
+        /// What was tried.
+        doing: String,
+        /// The limit.
+        limit: usize,
+    },
+    /// The mount's time ended first.
+    #[error("{doing}: the mount's time ran out")]
+    OutOfTime {
+        /// What was tried.
+        doing: String,
+    },
+}
+
+impl VaultError {
+    /// The stable cause.
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::AddressRefused(_) => Reason::AddressRefused,
+            Self::TlsFile { .. } | Self::TlsSetting(_) | Self::Handshake { .. } => Reason::Tls,
+            Self::Unreachable { .. } => Reason::Unreachable,
+            Self::Redirect { .. } => Reason::Redirect,
+            Self::Answered { reason, .. } => *reason,
+            Self::Malformed { .. } => Reason::Malformed,
+            Self::TooLarge { .. } => Reason::PayloadTooLarge,
+            Self::OutOfTime { .. } => Reason::Deadline,
+        }
+    }
+}
+
+fn said(words: Option<&'static str>) -> String {
+    words.map_or_else(String::new, |words| format!(" ({words})"))
+}
+
+fn hinted(hint: Option<&String>) -> String {
+    hint.map_or_else(String::new, |path| format!("; the mount is KV v2: use {path}"))
+}
+
+/// What a reply's headers and status say, before anybody knows what the call was for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Status {
+    pub(super) code: StatusCode,
+    pub(super) retry_after: Option<Duration>,
+    /// The body says that nothing was done because the server is sealed, in standby or electing.
+    pub(super) not_serving: bool,
+}

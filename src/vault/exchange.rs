@@ -1,0 +1,207 @@
+//! One request and its reply over HTTP: bounded in time and size, redirected by hand.
+
+use std::error::Error;
+use std::io;
+use std::time::Duration;
+
+use http::header::{HeaderValue, LOCATION, RETRY_AFTER};
+use http::{Method, StatusCode};
+use tokio::time::{Instant, timeout_at};
+use url::Url;
+use zeroize::Zeroizing;
+
+use super::budget::Budget;
+use super::error::{Status, VaultError};
+use super::login::Server;
+use super::resolve::NoAddressAllowed;
+use super::retry::Outcome;
+use super::sentences;
+use crate::secret::Secret;
+
+/// Largest body that is read: the driver takes 4 MiB, and JSON may double what a file holds.
+const BODY_LIMIT: usize = 8 * 1024 * 1024;
+/// Time until the first byte of a reply.
+const FIRST_BYTE: Duration = Duration::from_secs(10);
+/// Time between two pieces of a body.
+const NEXT_BYTE: Duration = Duration::from_secs(5);
+
+/// One request, ready to be sent as often as it takes.
+pub(super) struct Ask<'a> {
+    pub(super) method: &'a Method,
+    /// Below `/v1/`, percent-encoded.
+    pub(super) path: &'a str,
+    pub(super) query: &'a [(String, String)],
+    /// JSON.
+    pub(super) body: Option<&'a str>,
+    pub(super) token: Option<&'a Secret>,
+    /// For errors: what is tried.
+    pub(super) doing: &'a str,
+}
+
+/// A reply that came whole.
+pub(super) struct Reply {
+    pub(super) status: Status,
+    pub(super) body: Zeroizing<Vec<u8>>,
+}
+
+/// A try without a reply, and what it means for another try.
+pub(super) struct Failed {
+    pub(super) error: VaultError,
+    /// `None` when another try would end the same way.
+    pub(super) outcome: Option<Outcome>,
+}
+
+impl Server {
+    /// Sends `ask` once, and once more to where the server redirects, when tokens may go there.
+    pub(super) async fn exchange(&self, ask: &Ask<'_>, budget: Budget) -> Result<Reply, Failed> {
+        let url = self.url(ask).map_err(Failed::last)?;
+        let first = send(&self.client, &url, self, ask, budget).await?;
+        let Some(to) = redirection(&first, &url) else { return reply(first, ask, budget).await };
+        let refused = || Failed::last(VaultError::Redirect { doing: ask.doing.to_owned(), to: to.origin().ascii_serialization() });
+        let downgraded = url.scheme() == "https" && to.scheme() != "https";
+        let client = if to.origin() == url.origin() { Some(self.client.clone()) } else { self.vaults.redirected(&self.spec, &to) };
+        let client = client.filter(|_| !downgraded).ok_or_else(refused)?;
+        let second = send(&client, &to, self, ask, budget).await?;
+        if redirection(&second, &to).is_some() { Err(refused()) } else { reply(second, ask, budget).await }
+    }
+
+    fn url(&self, ask: &Ask<'_>) -> Result<Url, VaultError> {
+        let mut url = super::pool::base(&self.spec)?;
+        let path = format!("{}v1/{}", url.path(), ask.path);
+        url.set_path(&path);
+        if !ask.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(ask.query);
+        }
+        Ok(url)
+    }
+}
+
+async fn send(client: &reqwest::Client, url: &Url, server: &Server, ask: &Ask<'_>, budget: Budget) -> Result<reqwest::Response, Failed> {
+    let mut request = client.request(ask.method.clone(), url.clone()).header("X-Vault-Request", "true");
+    if let Some(namespace) = &server.spec.namespace {
+        request = request.header("X-Vault-Namespace", namespace);
+    }
+    if let Some(token) = ask.token {
+        let malformed = || Failed::last(VaultError::Malformed { doing: ask.doing.to_owned(), why: "its token is no header" });
+        request = request.header("X-Vault-Token", sensitive(token).ok_or_else(malformed)?);
+    }
+    if let Some(body) = ask.body {
+        request = request.header("Content-Type", "application/json").body(body.to_owned());
+    }
+    match timeout_at(budget.within(FIRST_BYTE), request.send()).await {
+        Ok(Ok(response)) => Ok(response),
+        Ok(Err(error)) => Err(failed(&error, ask)),
+        Err(_) => Err(Failed::late(ask, budget)),
+    }
+}
+
+/// A token as a header that no log shows and HPACK never indexes; `None` when it has bytes that no header may hold.
+fn sensitive(token: &Secret) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_bytes(token.expose()).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+/// Where `response` redirects to; a 303 is none, for it would change the method.
+fn redirection(response: &reqwest::Response, from: &Url) -> Option<Url> {
+    let moved = [StatusCode::MOVED_PERMANENTLY, StatusCode::FOUND, StatusCode::TEMPORARY_REDIRECT, StatusCode::PERMANENT_REDIRECT];
+    let location = moved.contains(&response.status()).then(|| response.headers().get(LOCATION))??;
+    from.join(location.to_str().ok()?).ok().filter(|to| matches!(to.scheme(), "http" | "https"))
+}
+
+async fn reply(mut response: reqwest::Response, ask: &Ask<'_>, budget: Budget) -> Result<Reply, Failed> {
+    let (code, retry_after) = (response.status(), retry_after(&response));
+    let mut body = Zeroizing::new(Vec::with_capacity(4096));
+    loop {
+        let piece = match timeout_at(budget.within(NEXT_BYTE), response.chunk()).await {
+            Ok(Ok(Some(piece))) => piece,
+            Ok(Ok(None)) => break,
+            Ok(Err(error)) => return Err(failed(&error, ask)),
+            Err(_) => return Err(Failed::late(ask, budget)),
+        };
+        if body.len() + piece.len() > BODY_LIMIT {
+            return Err(Failed::last(VaultError::TooLarge { doing: ask.doing.to_owned(), limit: BODY_LIMIT }));
+        }
+        append(&mut body, &piece);
+    }
+    let not_serving = code.is_server_error() && sentences::is_not_serving(&body);
+    Ok(Reply { status: Status { code, retry_after, not_serving }, body })
+}
+
+/// Appends without leaving an unwiped copy behind when the buffer grows.
+fn append(body: &mut Zeroizing<Vec<u8>>, piece: &[u8]) {
+    if body.len() + piece.len() > body.capacity() {
+        let mut larger = Zeroizing::new(Vec::with_capacity((body.len() + piece.len()) * 2));
+        larger.extend_from_slice(body);
+        *body = larger;
+    }
+    body.extend_from_slice(piece);
+}
+
+/// Seconds of a `Retry-After`; its form with a date is not used by these servers.
+fn retry_after(response: &reqwest::Response) -> Option<Duration> {
+    response.headers().get(RETRY_AFTER)?.to_str().ok()?.parse().ok().map(Duration::from_secs)
+}
+
+impl Failed {
+    pub(super) fn last(error: VaultError) -> Self {
+        Self { error, outcome: None }
+    }
+
+    /// The server said nothing for too long.
+    fn late(ask: &Ask<'_>, budget: Budget) -> Self {
+        let doing = ask.doing.to_owned();
+        if Instant::now() >= budget.end() {
+            return Self::last(VaultError::OutOfTime { doing });
+        }
+        Self {
+            error: VaultError::Unreachable { doing, why: "the server is connected and does not answer" },
+            outcome: Some(Outcome::Unknown),
+        }
+    }
+}
+
+/// What an error of the HTTP client means. Its own text is not used: it holds the URL.
+fn failed(error: &reqwest::Error, ask: &Ask<'_>) -> Failed {
+    let doing = ask.doing.to_owned();
+    if is_caused_by::<NoAddressAllowed>(error) {
+        return Failed::last(VaultError::AddressRefused(format!("{doing}: {NoAddressAllowed}")));
+    }
+    if let Some(tls) = cause::<rustls::Error>(error) {
+        return Failed::last(VaultError::Handshake { doing, why: tls.to_string() });
+    }
+    let (why, outcome) = match (error.is_connect(), error.is_timeout()) {
+        (true, true) => ("no connection within 3 s", Outcome::NotSent),
+        (true, false) => (refusal(error), Outcome::NotSent),
+        (false, _) => ("the connection broke before the answer was whole", Outcome::Unknown),
+    };
+    Failed { error: VaultError::Unreachable { doing, why }, outcome: Some(outcome) }
+}
+
+fn refusal(error: &reqwest::Error) -> &'static str {
+    use io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable, NotFound, PermissionDenied};
+    match cause::<io::Error>(error).map(io::Error::kind) {
+        Some(ConnectionRefused) => "the connection is refused",
+        Some(HostUnreachable | NetworkUnreachable) => "there is no route to it",
+        Some(NotFound) => "there is no such socket",
+        Some(PermissionDenied) => "the socket may not be opened",
+        _ => "no connection: its name is not known, or nobody listens",
+    }
+}
+
+fn is_caused_by<E: Error + 'static>(error: &reqwest::Error) -> bool {
+    cause::<E>(error).is_some()
+}
+
+/// The first cause of type `E`, also where an I/O error wraps it.
+fn cause<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        next = wrapped.map(|inner| inner as &(dyn Error + 'static)).or_else(|| error.source());
+    }
+    None
+}

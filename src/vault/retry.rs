@@ -1,0 +1,181 @@
+//! What may be repeated; pure: clock and chance are handed in.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use tokio::time::Instant;
+
+use super::error::Status;
+
+/// What repeating a call would do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CallKind {
+    /// Nothing: a GET or LIST of what is there already.
+    Read,
+    /// Perhaps make a second certificate, user or token: repeated only when the first certainly was not carried out.
+    Write,
+    /// Make a second token: like a write, but its 403 is no matter of a token that other nodes do not know yet.
+    Login,
+}
+
+impl CallKind {
+    /// The kind of a request. Nobody tells whether a GET creates something; the engines that hand out credentials by GET
+    /// do so below a part named `creds` (database, rabbitmq, ldap, aws, ..), `sts` or `token`, and those count as writes.
+    pub(super) fn of(method: &http::Method, path: &str) -> Self {
+        let reads = *method == http::Method::GET || method.as_str() == "LIST";
+        let creates = path.split('/').skip(1).any(|part| matches!(part, "creds" | "sts" | "token"));
+        if reads && !creates { Self::Read } else { Self::Write }
+    }
+}
+
+/// What came of one try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// No connection: nothing was sent.
+    NotSent,
+    /// The connection broke, or nothing came in time: nobody knows what the server did.
+    Unknown,
+    /// A status.
+    Answered(Status),
+}
+
+/// Retrying ends this long after the first try: then the kubelet's own pauses serve better.
+const RETRYING: Duration = Duration::from_secs(20);
+/// The first pause; doubled each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+/// The longest pause of our own choosing.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// The tries of one call so far.
+#[derive(Debug)]
+pub(super) struct Tries {
+    kind: CallKind,
+    until: Instant,
+    made: u32,
+    denied_before: bool,
+}
+
+impl Tries {
+    /// No try yet; all within `end`.
+    pub(super) fn new(kind: CallKind, now: Instant, end: Instant) -> Self {
+        Self { kind, until: end.min(now + RETRYING), made: 0, denied_before: false }
+    }
+
+    /// When to try again after `outcome`; `None` when it stands. `chance` is uniform in 0..1.
+    pub(super) fn next(&mut self, outcome: Outcome, now: Instant, chance: f64) -> Option<Instant> {
+        let cap = FIRST_PAUSE.saturating_mul(1 << self.made.min(8)).min(LONGEST_PAUSE);
+        self.made += 1;
+        let pause = match outcome {
+            Outcome::NotSent => cap.mul_f64(chance),
+            Outcome::Unknown if self.kind == CallKind::Read => cap.mul_f64(chance),
+            Outcome::Unknown => return None,
+            Outcome::Answered(status) => self.after(status, cap, chance)?,
+        };
+        let again = now + pause;
+        (again < self.until).then_some(again)
+    }
+
+    fn after(&mut self, status: Status, cap: Duration, chance: f64) -> Option<Duration> {
+        let jitter = cap.mul_f64(chance);
+        match status.code {
+            // A standby that has not heard of the new token says 403 too: once, 100 to 500 ms later.
+            StatusCode::FORBIDDEN if self.kind != CallKind::Login && !self.denied_before => {
+                self.denied_before = true;
+                Some(Duration::from_millis(100) + Duration::from_millis(400).mul_f64(chance))
+            }
+            // This node lacks the state that the call wants; not carried out.
+            StatusCode::PRECONDITION_FAILED => Some(jitter),
+            StatusCode::TOO_MANY_REQUESTS => Some(status.retry_after.unwrap_or_default().max(jitter)),
+            StatusCode::NOT_IMPLEMENTED => None,
+            code if code.is_server_error() && (self.kind == CallKind::Read || status.not_serving) => Some(jitter),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KINDS: [CallKind; 3] = [CallKind::Read, CallKind::Write, CallKind::Login];
+
+    fn status(code: u16) -> Outcome {
+        Outcome::Answered(Status { code: code.try_into().unwrap(), retry_after: None, not_serving: false })
+    }
+
+    fn repeats(outcome: Outcome) -> [bool; 3] {
+        let now = Instant::now();
+        KINDS.map(|kind| Tries::new(kind, now, now + RETRYING).next(outcome, now, 0.5).is_some())
+    }
+
+    #[tokio::test]
+    async fn a_call_that_creates_is_repeated_only_when_it_certainly_did_not_happen() {
+        let not_serving = |code: u16| Outcome::Answered(Status { code: code.try_into().unwrap(), retry_after: None, not_serving: true });
+        let table = [
+            (Outcome::NotSent, [true; 3]),
+            (Outcome::Unknown, [true, false, false]),
+            (status(400), [false; 3]),
+            (status(403), [true, true, false]),
+            (status(404), [false; 3]),
+            (status(405), [false; 3]),
+            (status(412), [true; 3]),
+            (status(429), [true; 3]),
+            (status(500), [true, false, false]),
+            (status(501), [false; 3]),
+            (status(502), [true, false, false]),
+            (status(503), [true, false, false]),
+            (not_serving(500), [true; 3]),
+            (not_serving(503), [true; 3]),
+        ];
+        for (outcome, expected) in table {
+            assert_eq!(repeats(outcome), expected, "{outcome:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_denial_is_repeated_once() {
+        let now = Instant::now();
+        let mut tries = Tries::new(CallKind::Read, now, now + RETRYING);
+        let again = tries.next(status(403), now, 0.0).unwrap();
+        assert_eq!(again - now, Duration::from_millis(100));
+        assert_eq!(tries.next(status(403), again, 0.0), None);
+    }
+
+    #[tokio::test]
+    async fn pauses_double_up_to_five_seconds_and_end_with_the_budget() {
+        let start = Instant::now();
+        let mut tries = Tries::new(CallKind::Read, start, start + Duration::from_secs(60));
+        let (mut now, mut pauses) = (start, Vec::new());
+        while let Some(again) = tries.next(Outcome::Unknown, now, 1.0) {
+            pauses.push((again - now).as_millis());
+            now = again;
+        }
+        assert_eq!(pauses, [200, 400, 800, 1600, 3200, 5000, 5000]);
+        assert!(now - start < RETRYING);
+    }
+
+    #[tokio::test]
+    async fn a_server_that_says_when_is_believed_unless_that_is_too_late() {
+        let now = Instant::now();
+        let wait = |seconds| {
+            let outcome = Outcome::Answered(Status {
+                code: StatusCode::TOO_MANY_REQUESTS,
+                retry_after: Some(Duration::from_secs(seconds)),
+                not_serving: false,
+            });
+            Tries::new(CallKind::Read, now, now + RETRYING).next(outcome, now, 0.5)
+        };
+        assert_eq!(wait(3), Some(now + Duration::from_secs(3)));
+        assert_eq!(wait(30), None);
+    }
+
+    #[test]
+    fn credentials_by_get_count_as_writes() {
+        let kind = |path| CallKind::of(&http::Method::GET, path);
+        assert_eq!(
+            [kind("secret/data/creds-of-db"), kind("database/creds/app"), kind("aws/sts/x")],
+            [CallKind::Read, CallKind::Write, CallKind::Write]
+        );
+        assert_eq!(CallKind::of(&http::Method::PUT, "transit/decrypt/x"), CallKind::Write);
+    }
+}

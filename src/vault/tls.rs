@@ -1,0 +1,149 @@
+//! CA and client certificates -> a TLS setting.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+
+use super::error::VaultError;
+use crate::config::spec::{ClientCertificate, TlsSpec};
+
+/// What tells whether the files of a setting are still those that were read: name, size and time of change of each.
+pub(super) type Fingerprint = Vec<(PathBuf, u64, Option<SystemTime>)>;
+
+/// Reads every file of `spec` into a TLS setting that offers HTTP/2 and HTTP/1.1. TLS 1.2 or newer.
+pub(super) fn setting(spec: &TlsSpec) -> Result<ClientConfig, VaultError> {
+    let provider = Arc::new(ring::default_provider());
+    let wrong = |error: rustls::Error| VaultError::TlsSetting(error.to_string());
+    let versions = ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions().map_err(wrong)?;
+    let verified = if spec.skip_verify {
+        versions.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
+    } else {
+        versions.with_root_certificates(roots(spec)?)
+    };
+    let mut setting = match &spec.client {
+        Some(client) => verified.with_client_auth_cert(chain(client)?, key(client)?).map_err(wrong)?,
+        None => verified.with_no_client_auth(),
+    };
+    setting.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(setting)
+}
+
+/// The state of the files that `spec` names; one that cannot be looked at counts as empty.
+pub(super) fn fingerprint(spec: &TlsSpec) -> Fingerprint {
+    let mut files: Vec<PathBuf> = spec.ca_file.iter().cloned().collect();
+    files.extend(spec.ca_directory.iter().flat_map(|directory| entries(directory).unwrap_or_default()));
+    files.extend(spec.client.iter().flat_map(|client| [client.certificate.clone(), client.key.clone()]));
+    let state = |file: PathBuf| {
+        let metadata = fs::metadata(&file).ok();
+        (file, metadata.as_ref().map_or(0, fs::Metadata::len), metadata.and_then(|metadata| metadata.modified().ok()))
+    };
+    files.into_iter().map(state).collect()
+}
+
+/// The CAs: text beats file beats directory; without any, the system's, or Mozilla's where the system has none (an image
+/// from scratch).
+fn roots(spec: &TlsSpec) -> Result<RootCertStore, VaultError> {
+    let mut roots = RootCertStore::empty();
+    if let Some(text) = &spec.ca_bytes {
+        add(&mut roots, "CA certificates in", Path::new("the environment"), text.as_bytes())?;
+    } else if let Some(file) = &spec.ca_file {
+        add(&mut roots, "CA file", file, &read("CA file", file)?)?;
+    } else if let Some(directory) = &spec.ca_directory {
+        let files = entries(directory).map_err(|error| unusable("CA directory", directory, &error))?;
+        for file in files {
+            add(&mut roots, "CA file", &file, &read("CA file", &file)?)?;
+        }
+    } else {
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        if roots.is_empty() {
+            roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+        }
+    }
+    Ok(roots)
+}
+
+fn add(roots: &mut RootCertStore, what: &'static str, path: &Path, pem: &[u8]) -> Result<(), VaultError> {
+    let certificates = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
+    let certificates = certificates.map_err(|_| unusable(what, path, &"it is no PEM"))?;
+    if certificates.is_empty() {
+        return Err(unusable(what, path, &"it holds no certificate"));
+    }
+    certificates.into_iter().try_for_each(|certificate| roots.add(certificate)).map_err(|error| unusable(what, path, &error))
+}
+
+fn chain(client: &ClientCertificate) -> Result<Vec<CertificateDer<'static>>, VaultError> {
+    let (what, path) = ("client certificate", client.certificate.as_path());
+    let chain = CertificateDer::pem_slice_iter(&read(what, path)?)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|_| unusable(what, path, &"it is no PEM"))?;
+    if chain.is_empty() { Err(unusable(what, path, &"it holds no certificate")) } else { Ok(chain) }
+}
+
+fn key(client: &ClientCertificate) -> Result<PrivateKeyDer<'static>, VaultError> {
+    let (what, path) = ("client key", client.key.as_path());
+    // The error of a key file is not shown: it may quote the file.
+    PrivateKeyDer::from_pem_slice(&read(what, path)?).map_err(|_| unusable(what, path, &"it holds no private key in PEM"))
+}
+
+/// The files of a directory by name, as the peers read it: every regular file, links to files too, no folder.
+fn entries(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let paths = fs::read_dir(directory)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
+    let mut files: Vec<_> = paths.into_iter().filter(|path| path.is_file()).collect();
+    files.sort();
+    Ok(files)
+}
+
+fn read(what: &'static str, path: &Path) -> Result<Vec<u8>, VaultError> {
+    fs::read(path).map_err(|error| unusable(what, path, &error.kind()))
+}
+
+fn unusable(what: &'static str, path: &Path, why: &dyn std::fmt::Display) -> VaultError {
+    VaultError::TlsFile { what, path: path.to_owned(), why: why.to_string() }
+}
+
+/// Takes any certificate: what `skip verify` asks for. Signatures are still checked, so the peer holds the key of whatever it shows.
+#[derive(Debug)]
+struct AnyCertificate(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
