@@ -1,0 +1,13 @@
+//! The stories, by what they are about.
+
+mod classes; // several classes, sockets and parameter prefixes
+mod controller; // requests of the sync controller
+mod disturbance; // the provider dies, its socket disappears
+mod driver_1_6; // what only the driver's line 1.6 can get wrong: volumes that stay empty
+mod engines; // KV v1, database, PKI, transit
+mod files; // bytes, modes, names
+mod login; // auth mounts, audiences, namespaces
+mod refusals; // what a pod's author reads when a mount fails
+mod rotation; // new values reach files
+mod sync; // Kubernetes Secrets made of files
+mod versions; // the driver's record of what is mounted

@@ -1,0 +1,118 @@
+//! The scripts of `e2e/cluster`, as functions.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+/// OpenBao's address, the same from every pod and from the node.
+pub(crate) const OPENBAO: &str = "http://10.99.0.1:8200";
+
+/// Runs `e2e/cluster/<name>` with `input` on its standard input: its output, or what it complained of.
+pub(crate) fn script(name: &str, arguments: &[&str], input: &str) -> Result<Vec<u8>, String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("e2e/cluster").join(name);
+    let mut command = Command::new(path);
+    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap_or_else(|error| panic!("start e2e/cluster/{name}: {error}"));
+    // A command that ends without reading its input closes the pipe: its status tells more than our failed write.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    match output.status.success() {
+        true => Ok(output.stdout),
+        false => {
+            let said = String::from_utf8_lossy(&output.stderr);
+            Err(format!("{name} {}: {}: {said}", arguments.join(" "), output.status))
+        }
+    }
+}
+
+fn text(output: Result<Vec<u8>, String>) -> Result<String, String> {
+    output.map(|bytes| String::from_utf8(bytes).unwrap())
+}
+
+/// kubectl; what it complains of is the caller's business.
+pub(crate) fn try_kubectl(arguments: &[&str]) -> Result<String, String> {
+    text(script("kubectl", arguments, ""))
+}
+
+/// kubectl that has to succeed.
+pub(crate) fn kubectl(arguments: &[&str]) -> String {
+    try_kubectl(arguments).unwrap_or_else(|complaint| panic!("{complaint}"))
+}
+
+/// Creates or changes an object.
+pub(crate) fn apply(object: &Value) {
+    text(script("kubectl", &["apply", "--filename=-"], &object.to_string())).unwrap_or_else(|complaint| panic!("{complaint}"));
+}
+
+/// One object as JSON.
+pub(crate) fn get(arguments: &[&str]) -> Result<Value, String> {
+    let text = try_kubectl(&[&["get", "--output=json"], arguments].concat())?;
+    serde_json::from_str(&text).map_err(|error| error.to_string())
+}
+
+/// Runs a command on the node.
+pub(crate) fn enter(arguments: &[&str]) -> Result<String, String> {
+    text(script("enter", arguments, ""))
+}
+
+/// OpenBao's content, through its client with the root token.
+pub(crate) mod bao {
+    use super::{Value, script, text};
+
+    /// Runs the client with `input` on its standard input.
+    pub(crate) fn run(arguments: &[&str], input: &str) -> String {
+        text(script("bao", arguments, input)).unwrap_or_else(|complaint| panic!("{complaint}"))
+    }
+
+    /// Writes `body` to an API path.
+    pub(crate) fn write(path: &str, body: &Value) {
+        run(&["write", path, "-"], &body.to_string());
+    }
+
+    /// The same in an OpenBao namespace.
+    pub(crate) fn write_in(namespace: &str, path: &str, body: &Value) {
+        run(&["write", &format!("-namespace={namespace}"), path, "-"], &body.to_string());
+    }
+
+    /// The requests in the audit log whose path is `path`, in order.
+    pub(crate) fn audited(path: &str) -> Vec<Value> {
+        let dir = std::env::var("VAULTMOUNT_E2E_DIR").expect("e2e/run sets VAULTMOUNT_E2E_DIR");
+        let log = std::fs::read_to_string(format!("{dir}/logs/openbao-audit.log")).unwrap();
+        let entries = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        entries.filter(|entry| entry["type"] == "request" && entry["request"]["path"] == path).collect()
+    }
+}
+
+/// The servers of the cluster, for stories that run alone.
+pub(crate) mod server {
+    use super::script;
+
+    /// What the CSIDriver asks tokens for, unless a story changes it.
+    pub(crate) const AUDIENCES: &[&str] = &["vault", "openbao", "team"];
+
+    fn must(name: &str, arguments: &[&str]) {
+        script(name, arguments, "").unwrap_or_else(|complaint| panic!("{complaint}"));
+    }
+
+    /// `start`, `stop`, `seal`, `unseal`, `hang` or `resume`.
+    pub(crate) fn openbao(verb: &str) {
+        must("openbao", &[verb]);
+    }
+
+    /// Runs the CSI driver of this run's line anew with another rotation interval.
+    pub(crate) fn driver(interval: &str) {
+        must("driver", &[&line(), interval]);
+    }
+
+    /// Sets the audiences of the tokens that the CSIDriver asks for; none at all takes `tokenRequests` away.
+    pub(crate) fn audiences(audiences: &[&str]) {
+        must("audiences", audiences);
+    }
+
+    /// The line of the CSI driver that this run is about.
+    pub(crate) fn line() -> String {
+        std::env::var("VAULTMOUNT_E2E_DRIVER").expect("e2e/run sets VAULTMOUNT_E2E_DRIVER")
+    }
+}

@@ -1,0 +1,16 @@
+//! What stories are told with.
+
+mod class; // a SecretProviderClass
+mod cluster; // the scripts of e2e/cluster
+mod driver; // a caller of the provider's socket
+mod pod; // a pod and its view of its volumes
+pub(crate) mod provider; // its DaemonSet
+mod story; // a story's own corner of the cluster
+mod wait; // bounded polling, and putting things back
+
+pub(crate) use class::Class;
+pub(crate) use cluster::{OPENBAO, bao, enter, kubectl, server};
+pub(crate) use driver::{MountRequest, mount};
+pub(crate) use pod::Pod;
+pub(crate) use story::Story;
+pub(crate) use wait::{Restore, eventually, holds};

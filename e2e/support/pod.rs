@@ -1,0 +1,205 @@
+//! A pod and its view of its volumes.
+
+use serde_json::{Value, json};
+
+use super::cluster::{apply, get, kubectl, script, try_kubectl};
+use super::eventually;
+
+/// Time in which a pod whose secrets are all there has to run: mounting takes a second, two cores are shared with other stories.
+const READY_SECONDS: u64 = 90;
+
+/// A pod that mounts classes below `/mnt` and sleeps.
+pub(crate) struct Pod {
+    namespace: String,
+    /// Its name, or that of its deployment until it runs.
+    pub(crate) name: String,
+    account: String,
+    classes: Vec<(String, Value)>,
+    env: Vec<Value>,
+    user: Option<u32>,
+}
+
+impl Pod {
+    pub(super) fn new(namespace: &str, name: &str) -> Self {
+        Self { namespace: namespace.into(), name: name.into(), account: "app".into(), classes: Vec::new(), env: Vec::new(), user: None }
+    }
+
+    /// Mounts a class at `/mnt/<class>`.
+    pub(crate) fn mounts(self, class: &str) -> Self {
+        self.mounts_with(class, json!({}))
+    }
+
+    /// Mounts a class with `volumeAttributes` of the pod's own.
+    pub(crate) fn mounts_with(mut self, class: &str, attributes: Value) -> Self {
+        self.classes.push((class.into(), attributes));
+        self
+    }
+
+    /// Runs as another service account than `app`.
+    pub(crate) fn account(mut self, account: &str) -> Self {
+        self.account = account.into();
+        self
+    }
+
+    /// Takes an environment variable from a Secret.
+    pub(crate) fn env(mut self, variable: &str, secret: &str, key: &str) -> Self {
+        self.env.push(json!({"name": variable, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}));
+        self
+    }
+
+    /// Runs as a user that is not root.
+    pub(crate) fn user(mut self, user: u32) -> Self {
+        self.user = Some(user);
+        self
+    }
+
+    /// Creates it and returns at once.
+    pub(crate) fn create(self) -> Self {
+        apply(
+            &json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": self.name, "namespace": self.namespace}, "spec": self.spec()}),
+        );
+        self
+    }
+
+    /// Creates it and waits until it is ready.
+    pub(crate) fn start(self) -> Self {
+        self.create().ready()
+    }
+
+    /// Creates a deployment of this pod, of one replica, and waits until that is ready.
+    pub(crate) fn deploy(mut self) -> Self {
+        let labels = json!({"app": self.name});
+        apply(&json!({
+            "apiVersion": "apps/v1", "kind": "Deployment",
+            "metadata": {"name": self.name, "namespace": self.namespace},
+            "spec": {"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": self.spec()}},
+        }));
+        let selector = format!("--selector=app={}", self.name);
+        self.name = eventually(20, "the deployment's pod", || {
+            let pods = get(&["pods", "--namespace", &self.namespace, &selector])?;
+            pods["items"][0]["metadata"]["name"].as_str().map(String::from).ok_or_else(|| "none yet".into())
+        });
+        self.ready()
+    }
+
+    fn spec(&self) -> Value {
+        let volume = |(class, attributes): &(String, Value)| {
+            let mut attributes = attributes.clone();
+            attributes["secretProviderClass"] = json!(class);
+            json!({"name": class, "csi": {"driver": "secrets-store.csi.k8s.io", "readOnly": true, "volumeAttributes": attributes}})
+        };
+        let mount = |(class, _): &(String, Value)| json!({"name": class, "mountPath": format!("/mnt/{class}"), "readOnly": true});
+        json!({
+            "serviceAccountName": self.account,
+            "terminationGracePeriodSeconds": 0,
+            "securityContext": self.user.map_or(json!({}), |user| json!({"runAsUser": user, "runAsGroup": user})),
+            "containers": [{
+                "name": "main", "image": "localhost/busybox:e2e", "imagePullPolicy": "Never", "env": self.env,
+                "volumeMounts": self.classes.iter().map(mount).collect::<Vec<_>>(),
+            }],
+            "volumes": self.classes.iter().map(volume).collect::<Vec<_>>(),
+        })
+    }
+
+    /// Waits until it is ready.
+    pub(crate) fn ready(self) -> Self {
+        self.ready_within(READY_SECONDS);
+        self
+    }
+
+    /// Waits at most `seconds` until it is ready.
+    pub(crate) fn ready_within(&self, seconds: u64) {
+        let timeout = format!("--timeout={seconds}s");
+        let pod = format!("pod/{}", self.name);
+        if let Err(complaint) = self.kubectl(&["wait", "--for=condition=Ready", &pod, &timeout]) {
+            panic!("{complaint}\nevents: {:#?}", self.events());
+        }
+    }
+
+    /// The bytes of a file, `<class>/<path>`, as the container sees them.
+    pub(crate) fn try_bytes(&self, file: &str) -> Result<Vec<u8>, String> {
+        script("kubectl", &["exec", "--namespace", &self.namespace, &self.name, "--", "cat", &format!("/mnt/{file}")], "")
+    }
+
+    /// The text of a file, `<class>/<path>`, as the container sees it.
+    pub(crate) fn read(&self, file: &str) -> String {
+        String::from_utf8(self.try_bytes(file).unwrap_or_else(|complaint| panic!("{complaint}"))).unwrap()
+    }
+
+    /// Waits at most `seconds` until a file has this text.
+    pub(crate) fn comes_to_read(&self, file: &str, text: &str, seconds: u64) {
+        eventually(seconds, &format!("{file} to read {text:?}"), || match self.try_bytes(file)? {
+            found if found == text.as_bytes() => Ok(()),
+            found => Err(format!("it reads {:?}", String::from_utf8_lossy(&found))),
+        });
+    }
+
+    /// What a shell in the container prints.
+    pub(crate) fn try_sh(&self, line: &str) -> Result<String, String> {
+        try_kubectl(&["exec", "--namespace", &self.namespace, &self.name, "--", "sh", "-c", line])
+    }
+
+    /// What a shell in the container prints.
+    pub(crate) fn sh(&self, line: &str) -> String {
+        self.try_sh(line).unwrap_or_else(|complaint| panic!("{complaint}"))
+    }
+
+    /// The files of a class and their modes, `644 path`, sorted.
+    pub(crate) fn files(&self, class: &str) -> Vec<String> {
+        let line = format!("cd /mnt/{class}/..data && find . -type f | sort | while read -r f; do stat -c '%a %n' \"$f\"; done");
+        self.sh(&line).lines().map(|line| line.replace("./", "")).collect()
+    }
+
+    /// The object as the API server has it.
+    pub(crate) fn object(&self) -> Value {
+        get(&["pod", &self.name, "--namespace", &self.namespace]).unwrap_or_else(|complaint| panic!("{complaint}"))
+    }
+
+    /// How often a container of it has been restarted.
+    pub(crate) fn restarts(&self) -> u64 {
+        self.object()["status"]["containerStatuses"][0]["restartCount"].as_u64().unwrap()
+    }
+
+    /// Its events of failed mounts, oldest first.
+    pub(crate) fn events(&self) -> Vec<String> {
+        let selector = format!("--field-selector=involvedObject.name={},reason=FailedMount", self.name);
+        let events = get(&["events", "--namespace", &self.namespace, &selector, "--sort-by=.lastTimestamp"]).unwrap_or_default();
+        let items = events["items"].as_array().cloned().unwrap_or_default();
+        items.iter().filter_map(|event| event["message"].as_str().map(String::from)).collect()
+    }
+
+    /// Waits at most `seconds` for an event of a failed mount that names all of `words`.
+    pub(crate) fn fails_to_mount(&self, words: &[&str], seconds: u64) -> String {
+        eventually(seconds, &format!("an event of {} with {words:?}", self.name), || {
+            let events = self.events();
+            let found = events.iter().find(|event| words.iter().all(|word| event.contains(word)));
+            found.cloned().ok_or_else(|| format!("events: {events:#?}"))
+        })
+    }
+
+    /// True while no container of it has run.
+    pub(crate) fn is_waiting(&self) -> bool {
+        let pod = self.object();
+        pod["status"]["phase"] == "Pending" && pod["status"]["containerStatuses"][0]["state"]["waiting"]["reason"] == "ContainerCreating"
+    }
+
+    /// Object versions as the driver recorded them for a class: pairs of file and version.
+    pub(crate) fn versions(&self, class: &str) -> Vec<(String, String)> {
+        let name = format!("{}-{}-{class}", self.name, self.namespace);
+        eventually(20, "the pod status of the driver", || {
+            let status = get(&["secretproviderclasspodstatus", &name, "--namespace", &self.namespace])?;
+            let objects = status["status"]["objects"].as_array().cloned().ok_or("no objects yet")?;
+            let pair = |object: &Value| (object["id"].as_str().unwrap().into(), object["version"].as_str().unwrap().into());
+            Ok(objects.iter().map(pair).collect())
+        })
+    }
+
+    /// Deletes it and waits until it is gone: a volume that cannot be unmounted shows here.
+    pub(crate) fn delete(self) {
+        kubectl(&["delete", "pod", &self.name, "--namespace", &self.namespace, "--wait=true", "--timeout=60s"]);
+    }
+
+    fn kubectl(&self, arguments: &[&str]) -> Result<String, String> {
+        try_kubectl(&[arguments, &["--namespace", &self.namespace]].concat())
+    }
+}
