@@ -1,0 +1,32 @@
+# What people do with this tree. `make test` is the whole proof; `.ci/run` adds the linters to it.
+target := x86_64-unknown-linux-gnu
+
+.PHONY: build test unit e2e demo lint binary image
+build:
+	cargo build
+
+# Everything, in the order in which it fails soonest; ends with one count over all of it.
+test:
+	scripts/test
+
+# Unit tests, and the stories that need no cluster: the real binary against a real OpenBao.
+unit:
+	cargo test --locked
+
+# The stories in a real cluster, on both lines of the CSI driver. Needs root.
+e2e:
+	e2e/run
+
+demo:
+	demo/run
+
+lint:
+	scripts/lint
+
+# One file without any shared library.
+binary:
+	RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --target $(target)
+	install -D target/$(target)/release/vaultmount target/image/vaultmount
+
+image:
+	e2e/image
