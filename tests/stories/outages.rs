@@ -1,0 +1,83 @@
+//! A server that is down, sealed, silent or slow: told in time, with a code after which no pod starts without its files.
+
+use std::time::Duration;
+
+use futures::future::join_all;
+use tokio::time::Instant;
+
+use crate::support::gate::Gate;
+use crate::support::*;
+
+/// A first mount tells of an outage before this.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Outage {
+    Stopped,
+    Sealed,
+    Hanging,
+}
+
+/// All three at once: each takes as long as its retries.
+#[tokio::test]
+async fn an_outage_is_told_within_20_seconds_and_the_first_retry_after_it_mounts() {
+    join_all(
+        [(Outage::Stopped, "vault.unreachable"), (Outage::Sealed, "vault.sealed"), (Outage::Hanging, "vault.unreachable")].map(endured),
+    )
+    .await;
+}
+
+async fn endured((outage, reason): (Outage, &str)) {
+    let mut vault = Vault::start().await;
+    vault.put("team-a/db", json!({ "password": canary("outage") })).await;
+    let provider = Provider::start(&vault).await;
+    let call = provider.call("team-a/web", kv("db", "team-a/db", "password"));
+    match outage {
+        Outage::Stopped => vault.kill(),
+        Outage::Sealed => vault.seal().await,
+        Outage::Hanging => vault.hang(),
+    }
+    let begun = Instant::now();
+    let refusal = call.clone().fails().await;
+    assert!(begun.elapsed() <= PATIENCE, "{outage:?}: {:?}", begun.elapsed());
+    refusal.tells(reason, &[&vault.address(), "role \"web\"", "auth mount \"kubernetes\""]);
+    assert_eq!(refusal.code, Code::FailedPrecondition);
+    match outage {
+        Outage::Stopped => return,
+        Outage::Sealed => vault.unseal().await,
+        Outage::Hanging => vault.resume(),
+    }
+    assert_eq!(call.mount().await.read("db"), canary("outage"), "{outage:?}");
+}
+
+#[tokio::test]
+async fn a_mount_with_one_second_of_time_is_answered_within_it() {
+    let vault = Vault::start().await;
+    let gate = Gate::before(&vault).await;
+    let provider = Provider::without_server(&vault).flag(format!("--vault-addr={}", gate.address())).start().await;
+    let call = provider.call("team-a/web", kv("db", "team-a/db", "password")).within(Duration::from_secs(1));
+    let begun = Instant::now();
+    let refusal = call.fails().await;
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    assert!(["deadline: ", "vault.unreachable: "].iter().any(|reason| refusal.text.starts_with(reason)), "{refusal:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_holds_up_no_other_servers_pods() {
+    let (vault, hanging) = (Vault::start().await, Vault::start().await);
+    vault.put("team-a/db", json!({ "password": canary("beside") })).await;
+    let gate = Gate::before(&hanging).await;
+    let provider = Provider::of(&vault).flag(format!("--allow-address={}", gate.address())).start().await;
+    let class = kv("db", "team-a/db", "password");
+    let stuck = provider.call("team-a/web", class.clone().with("vaultAddress", gate.address())).within(Duration::from_secs(6));
+    let others = async {
+        gate.reached().await;
+        let begun = Instant::now();
+        for _ in 0..20 {
+            assert_eq!(provider.mount("team-a/web", class.clone()).await.read("db"), canary("beside"));
+        }
+        begun.elapsed()
+    };
+    let (_, took) = tokio::join!(stuck.fails(), others);
+    assert!(took < Duration::from_secs(3), "{took:?}");
+}

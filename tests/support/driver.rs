@@ -1,0 +1,192 @@
+//! A mount as each caller sends it: driver 1.6, the rotation loop of driver 1.5, the sync controller.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tonic::Code;
+use vaultmount::provider::wire::{MountRequest, MountResponse, ObjectVersion};
+
+use super::class::Class;
+use super::provider::Provider;
+use super::token::Account;
+use super::volume::{Refusal, Volume};
+
+/// Attributes that the kubelet vouches for begin so.
+const KUBELET: &str = "csi.storage.k8s.io";
+
+/// After any of these, driver 1.6 with rotation starts the pod on an empty volume.
+const FORBIDDEN: [Code; 5] = [Code::Unavailable, Code::DeadlineExceeded, Code::ResourceExhausted, Code::Aborted, Code::Cancelled];
+
+/// Who asks.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Caller {
+    /// First mount and every republish, two minutes of time.
+    Driver16,
+    /// No volume attributes, no deadline, `{}` for secrets, the versions it knows.
+    RotationLoop15,
+    /// Its own pod's name and uid, tokens that are bound to no pod, one target for all.
+    SyncController,
+}
+
+/// A mount that is about to be asked for.
+#[derive(Clone)]
+pub(crate) struct Call<'p> {
+    provider: &'p Provider,
+    class: Class,
+    account: Account,
+    caller: Caller,
+    socket: String,
+    audiences: Vec<String>,
+    token_life: i64,
+    token: Option<String>,
+    changes: Vec<(String, Option<String>)>,
+    request: MountRequest,
+    deadline: Option<Duration>,
+}
+
+impl<'p> Call<'p> {
+    /// A first mount by driver 1.6 for a pod of `account`, written `namespace/name`.
+    pub(super) fn new(provider: &'p Provider, account: &str, class: Class) -> Self {
+        let (namespace, name) = account.split_once('/').unwrap();
+        let pod = (format!("{name}-7d4b9c"), "6f1f7a51-3f0b-4a38-9f5d-0a4d5f3c2b1a".to_owned());
+        let target = format!("/var/lib/kubelet/pods/{}/volumes/kubernetes.io~csi/secrets/mount", pod.1);
+        Self {
+            provider,
+            class,
+            account: Account { namespace: namespace.into(), name: name.into(), pod: Some(pod) },
+            caller: Caller::Driver16,
+            socket: "vault.sock".into(),
+            audiences: vec!["vault".into()],
+            token_life: 3600,
+            token: None,
+            changes: Vec::new(),
+            request: MountRequest { target_path: target, permission: "420".into(), secrets: "null".into(), ..MountRequest::default() },
+            deadline: Some(Duration::from_secs(120)),
+        }
+    }
+
+    /// The same as `caller` sends it.
+    pub(crate) fn by(mut self, caller: Caller) -> Self {
+        self.caller = caller;
+        if caller != Caller::Driver16 {
+            self.request.secrets = "{}".into();
+            self.deadline = None;
+        }
+        if caller == Caller::SyncController {
+            self.account.pod = None;
+            self.request.target_path = "/mnt/secrets-store".into();
+        }
+        self
+    }
+
+    /// Over the socket of another name.
+    pub(crate) fn over(mut self, socket: &str) -> Self {
+        self.socket = socket.into();
+        self
+    }
+
+    /// With tokens of these audiences instead of `vault`; of none, as without `tokenRequests`.
+    pub(crate) fn audiences(mut self, audiences: &[&str]) -> Self {
+        self.audiences = audiences.iter().map(|&audience| audience.into()).collect();
+        self
+    }
+
+    /// With tokens that end in that many seconds; ended when negative.
+    pub(crate) fn token_life(mut self, seconds: i64) -> Self {
+        self.token_life = seconds;
+        self
+    }
+
+    /// With this text for a token.
+    pub(crate) fn token(mut self, jwt: impl Into<String>) -> Self {
+        self.token = Some(jwt.into());
+        self
+    }
+
+    /// With another value of an attribute (`volumeAttributes` among them), or without it.
+    pub(crate) fn attribute(mut self, key: &str, value: Option<&str>) -> Self {
+        self.changes.push((key.into(), value.map(Into::into)));
+        self
+    }
+
+    /// With the request's fields changed by hand; `attributes` too, which are otherwise made from all the rest.
+    pub(crate) fn request(mut self, change: impl FnOnce(&mut MountRequest)) -> Self {
+        change(&mut self.request);
+        self
+    }
+
+    /// With that much time.
+    pub(crate) fn within(mut self, deadline: Duration) -> Self {
+        self.deadline = Some(deadline);
+        self
+    }
+
+    /// Makes the mount, which succeeds.
+    pub(crate) async fn mount(self) -> Volume<'p> {
+        match self.send().await {
+            Ok(answer) => Volume::new(self, answer),
+            Err(Refusal { code, text }) => panic!("{code:?}: {text}"),
+        }
+    }
+
+    /// Makes the mount, which fails, and never in a way that starts the pod without its secrets.
+    pub(crate) async fn fails(self) -> Refusal {
+        let refusal = self.send().await.err().expect("a mount that fails");
+        assert!(!FORBIDDEN.contains(&refusal.code), "{refusal:?}");
+        refusal
+    }
+
+    pub(crate) async fn send(&self) -> Result<MountResponse, Refusal> {
+        let mut request = tonic::Request::new(self.message());
+        if let Some(deadline) = self.deadline {
+            request.set_timeout(deadline);
+        }
+        self.provider.send(&self.socket, request).await.map_err(|status| self.provider.witness(status))
+    }
+
+    fn message(&self) -> MountRequest {
+        let mut message = self.request.clone();
+        if message.attributes.is_empty() {
+            message.attributes = json!(self.attributes()).to_string();
+        }
+        if self.caller == Caller::RotationLoop15 {
+            message.current_object_version = vec![ObjectVersion { id: "db".into(), version: "known".into() }];
+        }
+        message
+    }
+
+    fn attributes(&self) -> BTreeMap<String, String> {
+        let mut attributes = self.class.parameters();
+        let own_pod = || ("sync-controller-0".to_owned(), "1c7d6a53-8e0b-4f57-8f1e-7a1f5d2c9b3e".to_owned());
+        let (pod, uid) = self.account.pod.clone().unwrap_or_else(own_pod);
+        let mut add = |key: &str, value: String| attributes.insert(key.into(), value);
+        add(&format!("{KUBELET}/pod.name"), pod);
+        add(&format!("{KUBELET}/pod.uid"), uid);
+        add(&format!("{KUBELET}/pod.namespace"), self.account.namespace.clone());
+        add(&format!("{KUBELET}/serviceAccount.name"), self.account.name.clone());
+        if self.caller == Caller::Driver16 {
+            add("secretProviderClass", "app-secrets".into());
+            add(&format!("{KUBELET}/ephemeral"), "true".into());
+        }
+        if !self.audiences.is_empty() {
+            add(&format!("{KUBELET}/serviceAccount.tokens"), json!(self.tokens()).to_string());
+        }
+        for (key, value) in &self.changes {
+            match value {
+                Some(value) => attributes.insert(key.clone(), value.clone()),
+                None => attributes.remove(key),
+            };
+        }
+        attributes
+    }
+
+    fn tokens(&self) -> BTreeMap<String, Value> {
+        let token = |audience: &String| {
+            let issued = || self.provider.issue(&self.account.claims(audience, self.token_life));
+            let token = self.token.clone().unwrap_or_else(issued);
+            (audience.clone(), json!({ "token": token, "expirationTimestamp": "2046-01-01T00:00:00Z" }))
+        };
+        self.audiences.iter().map(token).collect()
+    }
+}

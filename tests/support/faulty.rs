@@ -1,0 +1,250 @@
+//! A server that misbehaves as told: for what a real one will not do on request.
+//!
+//! HTTP/1.1 by hand, because an HTTP library would not send what is wrong here. A path's replies are given in turn and
+//! the last one stays; a path without any answers 404. Loopback only.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{JoinHandle, JoinSet};
+
+/// A listening server; ends with its value.
+pub(crate) struct Faulty {
+    address: SocketAddr,
+    script: Arc<Script>,
+    task: JoinHandle<()>,
+}
+
+/// One request as it came.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    pub(crate) method: String,
+    /// As it stood on the wire: encoded, with its query.
+    pub(crate) target: String,
+    /// Names in lower case.
+    pub(crate) headers: HashMap<String, String>,
+    pub(crate) body: String,
+}
+
+/// What is answered to one request.
+#[derive(Clone, Debug)]
+pub(crate) struct Reply {
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+    fault: Option<Fault>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Fault {
+    /// Nothing is answered, the connection stays open.
+    Silent,
+    /// The connection ends after so many bytes of the body.
+    CutAfter(usize),
+    /// Nothing comes after so many bytes of the body, the connection stays open.
+    StallsAfter(usize),
+    /// The body never ends.
+    Endless,
+}
+
+#[derive(Default)]
+struct Script {
+    replies: Mutex<HashMap<String, Vec<Reply>>>,
+    calls: Mutex<Vec<Call>>,
+    connections: AtomicUsize,
+    sent: AtomicUsize,
+}
+
+impl Faulty {
+    /// Listens, and lets everybody log in at `auth/kubernetes/login` with the token `faulty-token`.
+    pub(crate) async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (address, script) = (listener.local_addr().unwrap(), Arc::new(Script::default()));
+        let faulty = Self { address, task: tokio::spawn(serve(listener, Arc::clone(&script))), script };
+        faulty.on("auth/kubernetes/login", [Reply::json(&json!({ "auth": { "client_token": "faulty-token", "accessor": "a" } }))]);
+        faulty
+    }
+
+    pub(crate) fn address(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Answers `path` (without `/v1/` and query) with `replies` in turn; the last one stays.
+    pub(crate) fn on(&self, path: &str, replies: impl IntoIterator<Item = Reply>) {
+        self.script.replies.lock().unwrap().insert(path.to_owned(), replies.into_iter().collect());
+    }
+
+    /// The requests for `path` so far.
+    pub(crate) fn calls(&self, path: &str) -> Vec<Call> {
+        let calls = self.script.calls.lock().unwrap();
+        calls.iter().filter(|call| place(&call.target) == path).cloned().collect()
+    }
+
+    /// Connections so far.
+    pub(crate) fn connections(&self) -> usize {
+        self.script.connections.load(Ordering::SeqCst)
+    }
+
+    /// Bytes of bodies that somebody took from it so far.
+    pub(crate) fn sent(&self) -> usize {
+        self.script.sent.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Faulty {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Reply {
+    /// 200 with `value`.
+    pub(crate) fn json(value: &Value) -> Self {
+        Self::raw(200, value.to_string())
+    }
+
+    /// `status` with the error text of a server.
+    pub(crate) fn error(status: u16, text: &str) -> Self {
+        Self::raw(status, json!({ "errors": [text] }).to_string())
+    }
+
+    /// `status` with any body.
+    pub(crate) fn raw(status: u16, body: impl Into<Vec<u8>>) -> Self {
+        Self { status, headers: Vec::new(), body: body.into(), fault: None }
+    }
+
+    /// 307 to `location`.
+    pub(crate) fn redirect(location: &str) -> Self {
+        Self::raw(307, "").header("Location", location)
+    }
+
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Takes the request and answers nothing.
+    pub(crate) fn silent() -> Self {
+        Self { fault: Some(Fault::Silent), ..Self::raw(200, "") }
+    }
+
+    /// Takes the request and ends the connection before the first byte.
+    pub(crate) fn hang_up() -> Self {
+        Self { fault: Some(Fault::CutAfter(usize::MAX)), ..Self::raw(200, "") }
+    }
+
+    /// A body that never ends.
+    pub(crate) fn endless() -> Self {
+        Self { fault: Some(Fault::Endless), ..Self::raw(200, "") }
+    }
+
+    /// Ends the connection after `bytes` of the body.
+    pub(crate) fn cut_after(mut self, bytes: usize) -> Self {
+        self.fault = Some(Fault::CutAfter(bytes));
+        self
+    }
+
+    /// Sends `bytes` of the body and no more.
+    pub(crate) fn stalls_after(mut self, bytes: usize) -> Self {
+        self.fault = Some(Fault::StallsAfter(bytes));
+        self
+    }
+
+    fn head(&self) -> String {
+        let mut head = format!("HTTP/1.1 {} Scripted\r\n", self.status);
+        for (name, value) in &self.headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        match (self.status, self.fault) {
+            (204, _) | (_, Some(Fault::Endless)) => head + "\r\n",
+            _ => format!("{head}Content-Length: {}\r\n\r\n", self.body.len()),
+        }
+    }
+}
+
+async fn serve(listener: TcpListener, script: Arc<Script>) {
+    // Its connections end with it.
+    let mut connections = JoinSet::new();
+    while let Ok((stream, _)) = listener.accept().await {
+        script.connections.fetch_add(1, Ordering::SeqCst);
+        connections.spawn(connection(stream, Arc::clone(&script)));
+    }
+}
+
+async fn connection(stream: TcpStream, script: Arc<Script>) {
+    let mut stream = BufReader::new(stream);
+    while let Some(call) = read(&mut stream).await {
+        let reply = script.reply(&call);
+        script.calls.lock().unwrap().push(call);
+        if answer(stream.get_mut(), &reply, &script).await.is_none() {
+            return;
+        }
+    }
+}
+
+async fn read(stream: &mut BufReader<TcpStream>) -> Option<Call> {
+    let mut line = String::new();
+    stream.read_line(&mut line).await.ok()?;
+    let mut words = line.split(' ');
+    let (method, target) = (words.next()?.to_owned(), words.next()?.to_owned());
+    let mut headers = HashMap::new();
+    loop {
+        let mut line = String::new();
+        stream.read_line(&mut line).await.ok()?;
+        let Some((name, value)) = line.split_once(':') else { break };
+        headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
+    }
+    let mut body = vec![0; headers.get("content-length").map_or(0, |length| length.parse().unwrap())];
+    stream.read_exact(&mut body).await.ok()?;
+    Some(Call { method, target, headers, body: String::from_utf8(body).unwrap() })
+}
+
+/// Answers; `None` when the connection is over.
+async fn answer(stream: &mut TcpStream, reply: &Reply, script: &Script) -> Option<()> {
+    let whole = reply.body.len();
+    let (bytes, over) = match reply.fault {
+        None | Some(Fault::Endless) => (whole, false),
+        Some(Fault::Silent) => std::future::pending().await,
+        Some(Fault::CutAfter(usize::MAX)) => return None,
+        Some(Fault::CutAfter(bytes) | Fault::StallsAfter(bytes)) => (bytes.min(whole), true),
+    };
+    stream.write_all(reply.head().as_bytes()).await.ok()?;
+    stream.write_all(&reply.body[..bytes]).await.ok()?;
+    script.sent.fetch_add(bytes, Ordering::SeqCst);
+    match reply.fault {
+        Some(Fault::StallsAfter(_)) => std::future::pending().await,
+        Some(Fault::Endless) => endless(stream, script).await,
+        _ if over => None,
+        _ => Some(()),
+    }
+}
+
+async fn endless(stream: &mut TcpStream, script: &Script) -> Option<()> {
+    loop {
+        let piece = [b' '; 16 * 1024];
+        stream.write_all(&piece).await.ok()?;
+        script.sent.fetch_add(piece.len(), Ordering::SeqCst);
+    }
+}
+
+impl Script {
+    fn reply(&self, call: &Call) -> Reply {
+        let mut replies = self.replies.lock().unwrap();
+        match replies.get_mut(place(&call.target)) {
+            Some(replies) if replies.len() > 1 => replies.remove(0),
+            Some(replies) => replies[0].clone(),
+            None => Reply::raw(404, r#"{"errors": []}"#),
+        }
+    }
+}
+
+/// The path of a target, also of one in a proxy's form: `http://host/v1/a?b` is `a`.
+fn place(target: &str) -> &str {
+    let path = target.split('?').next().unwrap_or_default();
+    path.split_once("/v1/").map_or(path, |(_, path)| path)
+}

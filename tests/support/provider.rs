@@ -1,0 +1,236 @@
+//! The real binary on sockets of its own, with everything it logs.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use futures::TryFutureExt;
+use hyper_util::rt::TokioIo;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::net::UnixStream;
+use tokio::runtime::Runtime;
+use tonic::transport::Endpoint;
+use tonic::{Request, Response, Status};
+use tower::service_fn;
+use vaultmount::provider::wire::csi_driver_provider_client::CsiDriverProviderClient;
+use vaultmount::provider::wire::{MountRequest, MountResponse};
+
+use super::audit;
+use super::canary::assert_silent;
+use super::class::Class;
+use super::driver::Call;
+use super::openbao::Vault;
+use super::token::Issuer;
+use super::volume::{Refusal, Volume};
+use super::wait::until;
+
+/// How a provider is started.
+pub(crate) struct Setup {
+    home: TempDir,
+    sockets: Vec<String>,
+    flags: Vec<String>,
+    environment: Vec<(String, String)>,
+    issuer: Arc<Issuer>,
+    audit: PathBuf,
+}
+
+/// A running provider. When it goes it is ended as the kubelet ends it, and must leave well and without a secret in its
+/// log or in any status that it sent.
+pub(crate) struct Provider {
+    process: Child,
+    setup: Setup,
+    statuses: Mutex<String>,
+}
+
+impl Setup {
+    fn new(issuer: Arc<Issuer>, audit: PathBuf) -> Self {
+        let flags = ["--log-level=trace", "--health-addr=127.0.0.1:0", "--token-requests=off", "--shutdown-timeout=5s"];
+        let (home, sockets) = (TempDir::new().unwrap(), vec!["vault.sock".into()]);
+        Self { home, sockets, flags: flags.map(Into::into).into(), environment: Vec::new(), issuer, audit }
+    }
+
+    /// One more flag, or another value for one.
+    pub(crate) fn flag(mut self, flag: impl Into<String>) -> Self {
+        self.flags.push(flag.into());
+        self
+    }
+
+    /// Without the flag that begins so.
+    pub(crate) fn without(mut self, start: &str) -> Self {
+        self.flags.retain(|flag| !flag.starts_with(start));
+        self
+    }
+
+    pub(crate) fn env(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sockets of these names instead of `vault.sock`.
+    pub(crate) fn sockets(mut self, names: &[&str]) -> Self {
+        self.sockets = names.iter().map(|&name| name.into()).collect();
+        self
+    }
+
+    /// Runs it; ready once every socket takes a connection.
+    pub(crate) async fn start(self) -> Provider {
+        let mut provider = Provider { process: self.spawn(), setup: self, statuses: Mutex::default() };
+        for name in provider.setup.sockets.clone() {
+            let path = provider.socket(&name);
+            until("the provider's socket", async || {
+                let ended = provider.process.try_wait().unwrap();
+                assert!(ended.is_none(), "it ended at its start: {ended:?}\n{}", provider.log());
+                UnixStream::connect(&path).await.ok()
+            })
+            .await;
+        }
+        provider
+    }
+
+    /// Runs it until it ends by itself: a start that fails. Gives the log.
+    pub(crate) async fn fails(self) -> String {
+        let mut process = self.spawn();
+        let status = until("a start that fails", async || process.try_wait().unwrap()).await;
+        let log = fs::read_to_string(self.log()).unwrap();
+        assert!(!status.success(), "it left as if all were well\n{log}");
+        assert_silent("the log", &log, &audit::tokens(&self.audit));
+        log
+    }
+
+    fn spawn(&self) -> Child {
+        let log = File::create(self.log()).unwrap();
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL", env!("CARGO_BIN_EXE_vaultmount")]);
+        command.args(self.sockets.iter().map(|name| format!("--endpoint={}", self.home.path().join(name).display())));
+        command.args(&self.flags).env_clear().envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap()
+    }
+
+    fn log(&self) -> PathBuf {
+        self.home.path().join("log")
+    }
+}
+
+impl Provider {
+    /// A provider whose configured server is `vault`, on `vault.sock`.
+    pub(crate) async fn start(vault: &Vault) -> Self {
+        Self::of(vault).start().await
+    }
+
+    /// The same, not started yet.
+    pub(crate) fn of(vault: &Vault) -> Setup {
+        Self::without_server(vault).flag(format!("--vault-addr={}", vault.address()))
+    }
+
+    /// A provider that is told of no server; its pods' tokens are still signed by `vault`'s issuer.
+    pub(crate) fn without_server(vault: &Vault) -> Setup {
+        Setup::new(vault.issuer.clone(), vault.audit_log())
+    }
+
+    /// A provider whose configured server is no real one.
+    pub(crate) fn facing(address: &str) -> Setup {
+        Setup::new(Arc::new(Issuer::new()), PathBuf::new()).flag(format!("--vault-addr={address}"))
+    }
+
+    /// Mounts `class` for a pod of the service account `account`, written `namespace/name`.
+    pub(crate) async fn mount(&self, account: &str, class: Class) -> Volume<'_> {
+        self.call(account, class).mount().await
+    }
+
+    /// A mount of `class` that must fail.
+    pub(crate) async fn refuses(&self, account: &str, class: Class) -> Refusal {
+        self.call(account, class).fails().await
+    }
+
+    /// A mount that can still be changed before it is sent.
+    pub(crate) fn call(&self, account: &str, class: Class) -> Call<'_> {
+        Call::new(self, account, class)
+    }
+
+    pub(crate) fn socket(&self, name: &str) -> PathBuf {
+        self.setup.home.path().join(name)
+    }
+
+    /// A directory of its own, which ends with it.
+    pub(crate) fn home(&self) -> &Path {
+        self.setup.home.path()
+    }
+
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.setup.log()).unwrap()
+    }
+
+    /// Asks it to end, as the kubelet does.
+    pub(crate) fn terminate(&self) {
+        let _ = kill_process(Pid::from_child(&self.process), Signal::TERM);
+    }
+
+    /// Waits for its end.
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
+        until("the provider's end", async || self.process.try_wait().unwrap()).await
+    }
+
+    /// Sends `request` over a connection of its own.
+    pub(super) async fn send(&self, socket: &str, request: Request<MountRequest>) -> Result<MountResponse, Status> {
+        let path = self.socket(socket);
+        let answer = wire().spawn(async move {
+            let connect = service_fn(move |_| UnixStream::connect(path.clone()).map_ok(TokioIo::new));
+            let channel = Endpoint::from_static("http://localhost").connect_with_connector(connect).await?;
+            Ok(CsiDriverProviderClient::new(channel).mount(request).await)
+        });
+        let connected: Result<_, tonic::transport::Error> = answer.await.unwrap();
+        connected.unwrap_or_else(|error| panic!("{socket}: {error:?}")).map(Response::into_inner)
+    }
+
+    pub(super) fn issue(&self, claims: &Value) -> String {
+        self.setup.issuer.sign(claims)
+    }
+
+    /// Keeps what a status says, to be searched at the end.
+    pub(super) fn witness(&self, status: Status) -> Refusal {
+        let mut statuses = self.statuses.lock().unwrap_or_else(PoisonError::into_inner);
+        *statuses += &format!("{status:?}\n");
+        Refusal { code: status.code(), text: status.message().into() }
+    }
+
+    /// Ends it within the time that it was started with, and some.
+    fn end(&mut self) -> Option<ExitStatus> {
+        self.terminate();
+        let patience = Instant::now() + Duration::from_secs(10);
+        while Instant::now() < patience {
+            if let Some(status) = self.process.try_wait().unwrap() {
+                return Some(status);
+            }
+            thread::sleep(Duration::from_millis(2));
+        }
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        None
+    }
+}
+
+impl Drop for Provider {
+    fn drop(&mut self) {
+        let (status, log) = (self.end(), self.log());
+        if thread::panicking() {
+            eprintln!("the provider's log:\n{log}");
+            return;
+        }
+        assert!(status.is_some_and(|status| status.success()), "it did not leave well: {status:?}\n{log}");
+        let tokens = audit::tokens(&self.setup.audit);
+        assert_silent("the log", &log, &tokens);
+        assert_silent("the statuses", self.statuses.get_mut().unwrap_or_else(PoisonError::into_inner), &tokens);
+    }
+}
+
+/// Where the driver's side of all connections runs: it must go on while a story's own thread waits for a provider's end,
+/// for a drain lasts until the other side has closed.
+fn wire() -> &'static Runtime {
+    static WIRE: OnceLock<Runtime> = OnceLock::new();
+    WIRE.get_or_init(|| Runtime::new().unwrap())
+}

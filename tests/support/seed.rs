@@ -1,0 +1,84 @@
+//! Secrets, engines, policies and roles, made with the root token.
+
+use reqwest::Method;
+use serde_json::{Map, Value, json};
+
+use super::openbao::Vault;
+use super::wait::until;
+
+impl Vault {
+    /// Writes the KV v2 secret `path` under `secret/`.
+    pub(crate) async fn put(&self, path: &str, data: Value) {
+        self.write(&format!("secret/data/{path}"), json!({ "data": data })).await;
+    }
+
+    /// Writes to an API path.
+    pub(crate) async fn write(&self, path: &str, body: Value) -> Value {
+        self.write_in("", path, body).await
+    }
+
+    /// Writes to an API path of a namespace.
+    pub(crate) async fn write_in(&self, namespace: &str, path: &str, body: Value) -> Value {
+        self.call(Method::PUT, namespace, path, &body).await
+    }
+
+    /// Mounts an engine; a KV v2 mount is waited for, since it refuses writes at first.
+    pub(crate) async fn enable(&self, mount: &str, kind: &str, options: Value) {
+        self.enable_in("", mount, kind, options).await;
+    }
+
+    pub(crate) async fn enable_in(&self, namespace: &str, mount: &str, kind: &str, options: Value) {
+        let versioned = options["version"] == "2";
+        self.write_in(namespace, &format!("sys/mounts/{mount}"), json!({ "type": kind, "options": options })).await;
+        if versioned {
+            let config = format!("{mount}/config");
+            let ready = async || self.try_call(Method::GET, namespace, &config, &json!({})).await.0.is_success().then_some(());
+            until("a KV v2 mount", ready).await;
+        }
+    }
+
+    /// Mounts jwt auth that trusts this server's issuer; its login call is that of kubernetes auth.
+    pub(crate) async fn trust(&self, namespace: &str, mount: &str) {
+        self.write_in(namespace, &format!("sys/auth/{mount}"), json!({ "type": "jwt" })).await;
+        let keys = json!({ "jwt_validation_pubkeys": [self.issuer.public_pem()] });
+        self.write_in(namespace, &format!("auth/{mount}/config"), keys).await;
+    }
+
+    /// A role for the service account `team-a/web` with the policy `web` and audience `vault`, but for `changes`.
+    pub(crate) async fn role(&self, mount: &str, name: &str, changes: Value) {
+        self.role_in("", mount, name, changes).await;
+    }
+
+    pub(crate) async fn role_in(&self, namespace: &str, mount: &str, name: &str, changes: Value) {
+        let mut role = json!({
+            "role_type": "jwt", "user_claim": "sub", "bound_audiences": ["vault"], "bound_subject": "system:serviceaccount:team-a:web",
+            "token_policies": ["web"], "token_ttl": "20m",
+        });
+        merge(&mut role, changes);
+        self.write_in(namespace, &format!("auth/{mount}/role/{name}"), role).await;
+    }
+
+    /// Adds to the policy `web` what it may do at `path`.
+    pub(crate) async fn allow(&self, path: &str, capabilities: &[&str]) {
+        self.allow_in("", path, capabilities).await;
+    }
+
+    pub(crate) async fn allow_in(&self, namespace: &str, path: &str, capabilities: &[&str]) {
+        let (_, old) = self.try_call(Method::GET, namespace, "sys/policies/acl/web", &json!({})).await;
+        let rules = old["data"]["policy"].as_str().unwrap_or_default();
+        let policy = format!("{rules}\npath {path:?} {{ capabilities = {capabilities:?} }}\n");
+        self.write_in(namespace, "sys/policies/acl/web", json!({ "policy": policy })).await;
+    }
+
+    /// How many tokens live on the server.
+    pub(crate) async fn tokens(&self) -> usize {
+        let list = Method::from_bytes(b"LIST").unwrap();
+        let accessors = self.call(list, "", "auth/token/accessors", &json!({})).await;
+        accessors["data"]["keys"].as_array().unwrap().len()
+    }
+}
+
+fn merge(whole: &mut Value, changes: Value) {
+    let changes: Map<_, _> = serde_json::from_value(changes).unwrap();
+    whole.as_object_mut().unwrap().extend(changes);
+}

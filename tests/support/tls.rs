@@ -1,0 +1,70 @@
+//! Authorities and certificates, made anew for each story.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose};
+use tempfile::TempDir;
+
+use super::openbao::Listener;
+
+/// A certificate authority, and the directory with everything that it made.
+pub(crate) struct Authority {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+    home: TempDir,
+}
+
+impl Authority {
+    pub(crate) fn new(name: &str) -> Self {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        let home = TempDir::new().unwrap();
+        fs::create_dir(home.path().join("ca.d")).unwrap();
+        fs::write(home.path().join("ca.d/ca.pem"), issuer.pem()).unwrap();
+        Self { issuer, home }
+    }
+
+    pub(crate) fn pem(&self) -> String {
+        self.issuer.pem()
+    }
+
+    /// A directory that holds nothing but its certificate.
+    pub(crate) fn directory(&self) -> PathBuf {
+        self.home.path().join("ca.d")
+    }
+
+    /// Its certificate, in a file.
+    pub(crate) fn file(&self) -> PathBuf {
+        self.directory().join("ca.pem")
+    }
+
+    /// A certificate for `names` and its key, in files.
+    pub(crate) fn certificate(&self, names: &[&str]) -> (PathBuf, PathBuf) {
+        let mut params = CertificateParams::new(names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>()).unwrap();
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        let place = |kind: &str| self.home.path().join(format!("{}.{kind}", names[0]));
+        fs::write(place("crt"), certificate.pem()).unwrap();
+        fs::write(place("key"), key.serialize_pem()).unwrap();
+        (place("crt"), place("key"))
+    }
+
+    /// A listener for `names`.
+    pub(crate) fn listener(&self, names: &[&str]) -> Listener {
+        Listener { certificate_and_key: Some(self.certificate(names)), client_ca: None }
+    }
+
+    /// A listener for `127.0.0.1` that asks clients for a certificate of the same authority.
+    pub(crate) fn mutual_listener(&self) -> Listener {
+        Listener { client_ca: Some(self.file()), ..self.listener(&["127.0.0.1"]) }
+    }
+}
+
+/// A path as a parameter's value.
+pub(crate) fn text(path: &Path) -> String {
+    path.to_str().unwrap().to_owned()
+}

@@ -1,0 +1,92 @@
+//! The tree that the driver would write from an answer.
+
+use std::collections::BTreeMap;
+
+use tonic::Code;
+use vaultmount::provider::wire::MountResponse;
+
+use super::driver::Call;
+
+/// A pod's volume after a mount.
+pub(crate) struct Volume<'p> {
+    call: Call<'p>,
+    files: BTreeMap<String, (u32, Vec<u8>)>,
+    versions: BTreeMap<String, String>,
+}
+
+/// A mount that failed, as the kubelet's event shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) code: Code,
+    pub(crate) text: String,
+}
+
+impl<'p> Volume<'p> {
+    /// What the driver does with `answer`; fails the story where the driver would write nothing, or a file nobody can read.
+    pub(super) fn new(call: Call<'p>, answer: MountResponse) -> Self {
+        assert!(answer.error.is_none() && !answer.files.is_empty(), "the driver would write nothing");
+        let files: BTreeMap<_, _> = answer.files.into_iter().map(|file| (file.path, (file.mode.cast_unsigned(), file.contents))).collect();
+        let versions: BTreeMap<_, _> = answer.object_version.into_iter().map(|object| (object.id, object.version)).collect();
+        assert!(files.keys().eq(versions.keys()), "one version a file: {:?} {:?}", files.keys(), versions.keys());
+        assert!(files.values().all(|(mode, _)| (1..=0o777).contains(mode)), "modes that the driver can write");
+        Self { call, files, versions }
+    }
+
+    /// The file as text.
+    pub(crate) fn read(&self, name: &str) -> String {
+        String::from_utf8(self.bytes(name).to_vec()).unwrap()
+    }
+
+    pub(crate) fn bytes(&self, name: &str) -> &[u8] {
+        &self.file(name).1
+    }
+
+    /// Permission bits.
+    pub(crate) fn mode(&self, name: &str) -> u32 {
+        self.file(name).0
+    }
+
+    /// The file as the JSON that it holds.
+    pub(crate) fn json(&self, name: &str) -> serde_json::Value {
+        serde_json::from_slice(self.bytes(name)).unwrap()
+    }
+
+    pub(crate) fn version(&self, name: &str) -> &str {
+        &self.versions[name]
+    }
+
+    /// Every file's version by its name.
+    pub(crate) fn versions(&self) -> &BTreeMap<String, String> {
+        &self.versions
+    }
+
+    pub(crate) fn names(&self) -> Vec<&str> {
+        self.files.keys().map(String::as_str).collect()
+    }
+
+    /// The same mount once more, as the kubelet's republish makes it.
+    pub(crate) async fn remount(&self) -> Self {
+        self.call.clone().mount().await
+    }
+
+    /// The same mount once more, which fails.
+    pub(crate) async fn remount_fails(&self) -> Refusal {
+        self.call.clone().fails().await
+    }
+
+    fn file(&self, name: &str) -> &(u32, Vec<u8>) {
+        self.files.get(name).unwrap_or_else(|| panic!("no {name:?} among {:?}", self.names()))
+    }
+}
+
+impl Refusal {
+    /// Fails the story unless the text begins with `reason`, fits an event and names all of `parts`.
+    pub(crate) fn tells(&self, reason: &str, parts: &[&str]) -> &Self {
+        assert!(self.text.starts_with(&format!("{reason}: ")), "not {reason}: {self:?}");
+        assert!(self.text.len() <= 900, "{} bytes: {}", self.text.len(), self.text);
+        for part in parts {
+            assert!(self.text.contains(part), "does not name {part:?}: {}", self.text);
+        }
+        self
+    }
+}
