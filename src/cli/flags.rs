@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
 use crate::config::{UnknownFields, go_bool};
@@ -48,19 +48,19 @@ pub struct ServeArgs {
     #[arg(long, aliases = ["openbao-namespace", "bao-namespace"], value_name = "NAME")]
     pub vault_namespace: Option<String>,
     /// PEM file of CAs that the server's certificate is checked with; beats the directory
-    #[arg(long, aliases = ["openbao-tls-ca-cert", "bao-tls-ca-cert"], value_name = "FILE")]
+    #[arg(long, aliases = ["openbao-tls-ca-cert", "bao-tls-ca-cert"], value_name = "FILE", value_parser = path())]
     pub vault_tls_ca_cert: Option<PathBuf>,
     /// Directory of PEM files of CAs
-    #[arg(long, aliases = ["openbao-tls-ca-directory", "bao-tls-ca-directory"], value_name = "DIR")]
+    #[arg(long, aliases = ["openbao-tls-ca-directory", "bao-tls-ca-directory"], value_name = "DIR", value_parser = path())]
     pub vault_tls_ca_directory: Option<PathBuf>,
     /// Name to ask for and to check in the server's certificate
     #[arg(long, aliases = ["openbao-tls-server-name", "bao-tls-server-name"], value_name = "NAME")]
     pub vault_tls_server_name: Option<String>,
     /// PEM file of our certificate, for the default server only; needs the key
-    #[arg(long, aliases = ["openbao-tls-client-cert", "bao-tls-client-cert"], value_name = "FILE")]
+    #[arg(long, aliases = ["openbao-tls-client-cert", "bao-tls-client-cert"], value_name = "FILE", value_parser = path())]
     pub vault_tls_client_cert: Option<PathBuf>,
     /// PEM file of the key of our certificate
-    #[arg(long, aliases = ["openbao-tls-client-key", "bao-tls-client-key"], value_name = "FILE")]
+    #[arg(long, aliases = ["openbao-tls-client-key", "bao-tls-client-key"], value_name = "FILE", value_parser = path())]
     pub vault_tls_client_key: Option<PathBuf>,
     /// Accept any certificate of a server; a class cannot turn it off
     #[arg(long, aliases = ["openbao-tls-skip-verify", "bao-tls-skip-verify"], value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_parser = truth)]
@@ -79,7 +79,7 @@ pub struct ServeArgs {
     #[arg(long, value_enum, default_value_t)]
     pub token_requests: TokenRequests,
     /// File with the key of object versions, at least 16 bytes, the same on all nodes
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = path(), value_parser = path())]
     pub hmac_key_file: Option<PathBuf>,
     /// What a parameter or field means that nobody knows
     #[arg(long, value_name = "WHAT", default_value = "warn", value_parser = unknown())]
@@ -127,6 +127,11 @@ pub enum TokenRequests {
     /// Kubernetes is asked for one, as the peers do; needs their right to create serviceaccounts/token.
     #[default]
     Auto,
+}
+
+/// A path that may be empty, which counts as none: the peers' charts pass empty flags.
+fn path() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().map(PathBuf::from)
 }
 
 fn truth(text: &str) -> Result<bool, &'static str> {

@@ -16,7 +16,7 @@ impl Provider {
     pub(super) async fn fill_volume(&self, request: &MountRequest, budget: Budget) -> Result<MountResponse, Failure> {
         let mut spec = self.parse(request)?;
         record::spec(&spec);
-        let token = self.rooms.tokens.of(&mut spec, budget).await?;
+        let token = self.rooms.tokens.of(&mut spec, self.defaults.flavor, budget).await?;
         let plan = Plan::new(&spec.objects);
         let server = self.rooms.vaults.server(&spec.server).map_err(|error| blame::server(&spec, &error))?;
         let login = server.login(&spec.auth, &token.jwt, budget).await.map_err(|error| blame::login(&spec, &error))?;

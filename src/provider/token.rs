@@ -2,7 +2,7 @@
 
 use tokio::time::timeout_at;
 
-use crate::config::{MountSpec, Pod, PodToken};
+use crate::config::{Flavor, MountSpec, Pod, PodToken};
 use crate::error::{Failure, Reason};
 use crate::kube::Kubernetes;
 use crate::vault::Budget;
@@ -17,26 +17,29 @@ pub enum Tokens {
 
 impl Tokens {
     /// The token of the wanted audience: the driver's, or one made now.
-    pub(super) async fn of(&self, spec: &mut MountSpec, budget: Budget) -> Result<PodToken, Failure> {
+    pub(super) async fn of(&self, spec: &mut MountSpec, flavor: Flavor, budget: Budget) -> Result<PodToken, Failure> {
         match (spec.token.take(), self) {
             (Some(token), _) => Ok(token),
-            (None, Self::OrRequested(kubernetes)) => requested(kubernetes, spec, budget).await,
-            (None, Self::FromDriver) => Err(missing(spec, "the driver passed none, and --token-requests is off")),
+            (None, Self::OrRequested(kubernetes)) => requested(kubernetes, spec, flavor, budget).await,
+            (None, Self::FromDriver) => Err(missing(spec, flavor, "the driver passed none, and --token-requests is off")),
         }
     }
 }
 
-async fn requested(kubernetes: &Kubernetes, spec: &MountSpec, budget: Budget) -> Result<PodToken, Failure> {
+async fn requested(kubernetes: &Kubernetes, spec: &MountSpec, flavor: Flavor, budget: Budget) -> Result<PodToken, Failure> {
     let token = kubernetes.token(&spec.pod, spec.auth.audience.as_deref());
     match timeout_at(budget.end(), token).await {
         Ok(Ok(token)) => Ok(token),
-        Ok(Err(error)) => Err(missing(spec, &error.to_string())),
-        Err(_) => Err(missing(spec, "the API server did not answer in time")),
+        Ok(Err(error)) => Err(missing(spec, flavor, &error.to_string())),
+        Err(_) => Err(missing(spec, flavor, "the API server did not answer in time")),
     }
 }
 
-fn missing(spec: &MountSpec, why: &str) -> Failure {
-    let audience = spec.auth.audience.as_ref().map_or(String::new(), |audience| format!(" for audience {audience:?}"));
+fn missing(spec: &MountSpec, flavor: Flavor, why: &str) -> Failure {
+    let audience = spec.auth.audience.as_deref().unwrap_or(flavor.audience());
     let Pod { namespace, service_account, .. } = &spec.pod;
-    Failure::new(Reason::TokenMissing, format!("no token of service account {namespace}/{service_account}{audience}: {why}"))
+    Failure::new(
+        Reason::TokenMissing,
+        format!("no token of service account {namespace}/{service_account} for audience {audience:?}: {why}"),
+    )
 }
