@@ -4,204 +4,118 @@ use std::fmt;
 
 use tonic::{Code, Status};
 
-/// The stable cause of a failure: documented in `docs/errors.md`, used as the metric label, never renamed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Reason {
-    /// The class, the pod's attributes or the request itself cannot be used.
-    SpecInvalid,
-    /// The class names a server that tokens may not be sent to.
-    AddressRefused,
-    /// No token of the wanted audience came with the request.
-    TokenMissing,
-    /// The pod's token has ended.
-    TokenExpired,
-    /// The token belongs to another pod, account or namespace than the kubelet vouches for.
-    TokenMismatch,
-    /// The server refused the login and said why.
-    LoginDenied,
-    /// The server refused the login with a bare 403, which may also mean that its own look-up failed.
-    LoginUnclear,
-    /// The server refused a call of a token that it had just given.
-    ReadDenied,
-    /// No such path, version or key.
-    NotFound,
-    /// The server understood the call and does not accept it (400, 405, 413).
-    Rejected,
-    /// No connection, no answer in time, or the connection broke.
-    Unreachable,
-    /// The server is sealed, not initialised, or has no active node.
-    Sealed,
-    /// The server limits us (429), still after our own retries.
-    Busy,
-    /// The server failed inside (5xx), still after our own retries.
-    ServerError,
-    /// The server's certificate is not trusted, or ours cannot be used.
-    Tls,
-    /// The server sends us to a place where tokens may not go.
-    Redirect,
-    /// The answer is not what the API promises.
-    Malformed,
-    /// The time of this mount ran out.
-    Deadline,
-    /// A value cannot be brought into the wanted form.
-    RenderFailed,
-    /// The files together, or one answer, exceed the limit.
-    PayloadTooLarge,
-    /// This process has too much to do.
-    Overload,
-    /// What this process keeps on disk cannot be used.
-    StateUnusable,
-    /// A defect of ours, a panic too.
-    Bug,
-}
-
-/// What is known of a reason beside its name.
-struct Facts {
-    code: &'static str,
-    status: Code,
-    mender: &'static str,
-    remedy: &'static str,
-}
-
-impl Reason {
-    /// Every reason, in the order of the documentation.
-    pub const ALL: [Self; 23] = [
-        Self::SpecInvalid,
-        Self::AddressRefused,
-        Self::TokenMissing,
-        Self::TokenExpired,
-        Self::TokenMismatch,
-        Self::LoginDenied,
-        Self::LoginUnclear,
-        Self::ReadDenied,
-        Self::NotFound,
-        Self::Rejected,
-        Self::Unreachable,
-        Self::Sealed,
-        Self::Busy,
-        Self::ServerError,
-        Self::Tls,
-        Self::Redirect,
-        Self::Malformed,
-        Self::Deadline,
-        Self::RenderFailed,
-        Self::PayloadTooLarge,
-        Self::Overload,
-        Self::StateUnusable,
-        Self::Bug,
-    ];
-
-    /// The name that messages start with.
-    pub fn code(self) -> &'static str {
-        self.facts().code
-    }
-
-    /// Who mends it.
-    pub fn mender(self) -> &'static str {
-        self.facts().mender
-    }
-
-    /// The next step of whoever mends it.
-    pub fn remedy(self) -> &'static str {
-        self.facts().remedy
-    }
-
-    /// The gRPC code it leaves with: never one of the five after which driver 1.6 starts a pod on an empty volume.
-    pub fn status(self) -> Code {
-        self.facts().status
-    }
-
-    fn facts(self) -> Facts {
-        use Code::{FailedPrecondition, Internal, InvalidArgument, NotFound, PermissionDenied, Unauthenticated};
-        let facts = |code, status, mender, remedy| Facts { code, status, mender, remedy };
-        match self {
-            Self::SpecInvalid => {
-                facts("spec.invalid", InvalidArgument, "author of the SecretProviderClass", "correct the SecretProviderClass")
-            }
-            Self::AddressRefused => facts(
-                "address.refused",
-                PermissionDenied,
-                "author of the SecretProviderClass",
-                "use an allowed address, or have it added to --allow-address",
-            ),
-            Self::TokenMissing => facts(
-                "token.missing",
-                FailedPrecondition,
-                "operator of the cluster",
-                "add the audience to spec.tokenRequests of the CSIDriver",
-            ),
-            Self::TokenExpired => facts(
-                "token.expired",
-                FailedPrecondition,
-                "operator of the cluster",
-                "turn requiresRepublish on in the CSIDriver, and check the node's clock",
-            ),
-            Self::TokenMismatch => facts(
-                "token.mismatch",
-                Unauthenticated,
-                "operator of the cluster",
-                "remove csi.storage.k8s.io/* keys from volumeAttributes and the class",
-            ),
-            Self::LoginDenied => {
-                facts("vault.login_denied", Unauthenticated, "operator of Vault", "bind the service account and audience in the role")
-            }
-            Self::LoginUnclear => facts(
-                "vault.login_unclear",
-                FailedPrecondition,
-                "operator of Vault",
-                "check the role's bindings, then the auth mount's kubernetes_host, CA and reviewer token",
-            ),
-            Self::ReadDenied => facts("vault.read_denied", PermissionDenied, "operator of Vault", "allow the path in a policy of the role"),
-            Self::NotFound => facts("vault.not_found", NotFound, "author of the SecretProviderClass", "check path, version and key"),
-            Self::Rejected => facts(
-                "vault.rejected",
-                InvalidArgument,
-                "author of the SecretProviderClass",
-                "check method, path and arguments against the engine's API",
-            ),
-            Self::Unreachable => facts(
-                "vault.unreachable",
-                FailedPrecondition,
-                "operator of Vault",
-                "check that the server runs and can be reached from the node",
-            ),
-            Self::Sealed => facts("vault.sealed", FailedPrecondition, "operator of Vault", "unseal the server"),
-            Self::Busy => facts("vault.busy", FailedPrecondition, "operator of Vault", "raise the server's quota, or wait"),
-            Self::ServerError => facts("vault.error", FailedPrecondition, "operator of Vault", "see the server's log"),
-            Self::Tls => facts(
-                "vault.tls",
-                FailedPrecondition,
-                "operator of the cluster",
-                "check the CA, the server's name and the client certificate",
-            ),
-            Self::Redirect => facts(
-                "vault.redirect",
-                FailedPrecondition,
-                "operator of Vault",
-                "correct the server's api_addr, or add it to --allow-address",
-            ),
-            Self::Malformed => facts(
-                "vault.malformed",
-                FailedPrecondition,
-                "operator of Vault",
-                "check that the address is that of a Vault or OpenBao server",
-            ),
-            Self::Deadline => {
-                facts("deadline", FailedPrecondition, "operator of Vault", "find out why the server is slow; the kubelet tries again")
-            }
-            Self::RenderFailed => {
-                facts("render.failed", FailedPrecondition, "author of the SecretProviderClass", "check encoding and value")
-            }
-            Self::PayloadTooLarge => {
-                facts("payload.too_large", FailedPrecondition, "author of the SecretProviderClass", "split the class over two volumes")
-            }
-            Self::Overload => facts("overload", FailedPrecondition, "operator of the node", "wait; the kubelet tries again"),
-            Self::StateUnusable => {
-                facts("state.unusable", FailedPrecondition, "operator of the node", "check the provider's directories and its log")
-            }
-            Self::Bug => facts("bug", Internal, "authors of vaultmount", "report it with the provider's log"),
+/// Declares the reasons as one table: a row is a variant, its name, its gRPC code, who mends it and how; the row's doc
+/// comment is also its text in `docs/errors.md`.
+macro_rules! reasons {
+    ($($(#[doc = $meaning:literal])+ $variant:ident = $name:literal, $status:ident, $mender:literal, $remedy:literal;)+) => {
+        /// The stable cause of a failure: documented in `docs/errors.md`, used as the metric label, never renamed.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Reason {
+            $($(#[doc = $meaning])+ $variant,)+
         }
-    }
+
+        impl Reason {
+            /// Every reason, in the order of the documentation.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// The name that messages start with.
+            pub fn code(self) -> &'static str {
+                match self { $(Self::$variant => $name),+ }
+            }
+
+            /// The gRPC code it leaves with: never one of the five after which driver 1.6 starts a pod on an empty volume.
+            pub fn status(self) -> Code {
+                match self { $(Self::$variant => Code::$status),+ }
+            }
+
+            /// Who mends it.
+            pub fn mender(self) -> &'static str {
+                match self { $(Self::$variant => $mender),+ }
+            }
+
+            /// The next step of whoever mends it.
+            pub fn remedy(self) -> &'static str {
+                match self { $(Self::$variant => $remedy),+ }
+            }
+
+            /// What it means, in one sentence.
+            pub fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => concat!($($meaning),+).trim_ascii()),+ }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// The class, the pod's attributes or the request itself cannot be used.
+    SpecInvalid = "spec.invalid", InvalidArgument, "the SecretProviderClass's author",
+        "correct the SecretProviderClass";
+    /// The class names a server that tokens may not be sent to.
+    AddressRefused = "address.refused", PermissionDenied, "the SecretProviderClass's author",
+        "use an allowed address, or have it added to --allow-address";
+    /// No token of the wanted audience came with the request.
+    TokenMissing = "token.missing", FailedPrecondition, "the cluster's operator",
+        "add the audience to spec.tokenRequests of the CSIDriver";
+    /// The pod's token has ended.
+    TokenExpired = "token.expired", FailedPrecondition, "the cluster's operator",
+        "turn requiresRepublish on in the CSIDriver, and check the node's clock";
+    /// The token belongs to another pod, account or namespace than the kubelet vouches for.
+    TokenMismatch = "token.mismatch", Unauthenticated, "the cluster's operator",
+        "remove csi.storage.k8s.io/ keys from volumeAttributes and the class";
+    /// The server refused the login and said why.
+    LoginDenied = "vault.login_denied", Unauthenticated, "Vault's operator",
+        "bind the service account, namespace and audience in the role";
+    /// The server refused the login with a bare 403, which it also answers when its own TokenReview fails.
+    LoginUnclear = "vault.login_unclear", FailedPrecondition, "Vault's operator",
+        "check the role's bindings, then the auth mount's kubernetes_host, CA and reviewer token";
+    /// The server refused a call of a token that it had just given.
+    ReadDenied = "vault.read_denied", PermissionDenied, "Vault's operator",
+        "allow the path in a policy of the role";
+    /// No such path, version or key.
+    NotFound = "vault.not_found", NotFound, "the SecretProviderClass's author",
+        "check path, version and key";
+    /// The server understood the call and does not accept it (400, 405, 413).
+    Rejected = "vault.rejected", InvalidArgument, "the SecretProviderClass's author",
+        "check method, path and arguments against the engine's API";
+    /// No connection, no answer in time, or the connection broke.
+    Unreachable = "vault.unreachable", FailedPrecondition, "Vault's operator",
+        "check that the server runs and can be reached from the node";
+    /// The server is sealed, not initialised, or has no active node.
+    Sealed = "vault.sealed", FailedPrecondition, "Vault's operator",
+        "unseal the server";
+    /// The server limits us (429), still after our own retries.
+    Busy = "vault.busy", FailedPrecondition, "Vault's operator",
+        "raise the server's quota, or wait";
+    /// The server failed inside (5xx), still after our own retries.
+    ServerError = "vault.error", FailedPrecondition, "Vault's operator",
+        "see the server's log";
+    /// The server's certificate is not trusted, or ours cannot be used.
+    Tls = "vault.tls", FailedPrecondition, "the cluster's operator",
+        "check the CA, the server's name and the client certificate";
+    /// The server sends us to a place where tokens may not go.
+    Redirect = "vault.redirect", FailedPrecondition, "Vault's operator",
+        "correct the server's api_addr, or add it to --allow-address";
+    /// The answer is not what the API promises.
+    Malformed = "vault.malformed", FailedPrecondition, "Vault's operator",
+        "check that the address is that of a Vault or OpenBao server, and the path one that answers with data";
+    /// The time of this mount ran out.
+    Deadline = "deadline", FailedPrecondition, "Vault's operator",
+        "find out why the server is slow; the kubelet tries again";
+    /// A value cannot be brought into the wanted form.
+    RenderFailed = "render.failed", FailedPrecondition, "the SecretProviderClass's author",
+        "check encoding and value";
+    /// The files together, or one answer, exceed the limit.
+    PayloadTooLarge = "payload.too_large", FailedPrecondition, "the SecretProviderClass's author",
+        "split the class over several volumes";
+    /// This process has too much to do.
+    Overload = "overload", FailedPrecondition, "the node's operator",
+        "wait; the kubelet tries again";
+    /// What this process keeps on disk cannot be used.
+    StateUnusable = "state.unusable", FailedPrecondition, "the node's operator",
+        "check the provider's directories and its log";
+    /// A defect of ours, a panic too.
+    Bug = "bug", Internal, "vaultmount's authors",
+        "report it with the provider's log";
 }
 
 impl fmt::Display for Reason {
@@ -264,6 +178,25 @@ mod tests {
     fn every_reason_has_a_name_of_its_own() {
         let names: std::collections::HashSet<_> = Reason::ALL.iter().map(|reason| reason.code()).collect();
         assert_eq!(names.len(), Reason::ALL.len());
+    }
+
+    /// The text of `docs/errors.md`; written anew by `UPDATE_DOCS=1 cargo test errors`.
+    fn document() -> String {
+        let mut text = String::from("# Errors\n\nEvery failure starts with one of these names. They are never renamed. Written from `src/error.rs`.\n");
+        for reason in Reason::ALL {
+            text += &format!("\n## {reason}\n{}\n\n", reason.meaning());
+            text += &format!("- gRPC code: {:?}\n- Mended by: {}\n- Next step: {}\n", reason.status(), reason.mender(), reason.remedy());
+        }
+        text
+    }
+
+    #[test]
+    fn the_documentation_of_errors_is_the_table() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/errors.md");
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::write(path, document()).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(path).unwrap(), document(), "run `UPDATE_DOCS=1 cargo test --lib errors`");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use url::Url;
 
@@ -21,6 +22,79 @@ impl fmt::Display for Address {
         match self {
             Self::Http(url) => f.write_str(url.as_str().trim_end_matches('/')),
             Self::Unix(path) => write!(f, "unix://{}", path.display()),
+        }
+    }
+}
+
+/// Why a text is no address; never repeats it, for it may hold a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "each text says what its variant means")]
+pub enum AddressError {
+    #[error("an address begins with http://, https:// or unix://")]
+    Scheme,
+    #[error("the address is not a URL with a host")]
+    Url,
+    #[error("an address holds no user and no password: log in by a role")]
+    User,
+    #[error("an address holds no ? and no #")]
+    Query,
+    #[error("unix:// is followed by an absolute path, as in unix:///run/agent.sock")]
+    Socket,
+}
+
+impl FromStr for Address {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        if text.contains(|character: char| character.is_control() || character.is_whitespace()) {
+            return Err(AddressError::Url); // the URL parser would drop them
+        }
+        if let Some(path) = text.strip_prefix("unix://") {
+            let absolute = path.len() > 1 && path.starts_with('/');
+            return if absolute { Ok(Self::Unix(path.into())) } else { Err(AddressError::Socket) };
+        }
+        let lower = text.get(..8).unwrap_or(text).to_ascii_lowercase();
+        if !lower.starts_with("http://") && !lower.starts_with("https://") {
+            return Err(AddressError::Scheme);
+        }
+        let url = Url::parse(text).map_err(|_| AddressError::Url)?;
+        match url {
+            _ if !url.username().is_empty() || url.password().is_some() => Err(AddressError::User),
+            _ if url.query().is_some() || url.fragment().is_some() => Err(AddressError::Query),
+            _ if !url.has_host() => Err(AddressError::Url),
+            _ => Ok(Self::Http(url)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_has_a_scheme_and_a_host_and_nothing_that_leaks() {
+        let cases = [
+            ("https://vault:8200", Ok("https://vault:8200")),
+            ("https://vault:8200/", Ok("https://vault:8200")),
+            ("HTTP://Vault/prefix/", Ok("http://vault/prefix")),
+            ("http://[::1]:8200", Ok("http://[::1]:8200")),
+            ("unix:///run/agent.sock", Ok("unix:///run/agent.sock")),
+            ("unix://run/agent.sock", Err(AddressError::Socket)),
+            ("unix://", Err(AddressError::Socket)),
+            ("", Err(AddressError::Scheme)),
+            ("vault:8200", Err(AddressError::Scheme)),
+            ("ftp://vault", Err(AddressError::Scheme)),
+            ("https://", Err(AddressError::Url)),
+            ("https://va ult", Err(AddressError::Url)),
+            ("https://vault\n", Err(AddressError::Url)),
+            ("https://vault:99999", Err(AddressError::Url)),
+            ("https://root:canary@vault", Err(AddressError::User)),
+            ("https://root@vault", Err(AddressError::User)),
+            ("https://vault?x=1", Err(AddressError::Query)),
+            ("https://vault#x", Err(AddressError::Query)),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(text.parse::<Address>().map(|address| address.to_string()), expected.map(str::to_owned), "{text:?}");
         }
     }
 }

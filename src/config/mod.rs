@@ -1,15 +1,30 @@
 //! What a mount is asked to do: the request's attributes, parsed once into types that cannot be wrong.
 
+pub mod spec; // MountSpec, the whole of it, and how it is parsed
+
 pub mod address; // where a server is
+mod attributes; // the request's JSON: parameters, the pod, its tokens
+pub mod defaults; // what a class leaves out, and what it may not choose
 pub mod object; // one entry of `objects`: a file, and the call that fills it
+mod parameters; // a class's parameters under the peers' three prefixes
 pub mod path; // a file's place in the volume
 pub mod pod; // whose mount it is, and its token
+pub mod problem; // why a request cannot be used: all of it at once
 pub mod request; // one call to Vault: method, path, query, body
-pub mod spec; // MountSpec, the whole of it
+mod server; // the server and the login, overlaid on the defaults
+mod spelling; // the nearest right word
+mod token; // the one token that is read, and whose it is
+pub mod yaml; // the `objects` text, read as go-yaml reads it
 
 pub use address::Address;
+pub use defaults::{Audiences, Clock, Defaults, Flavor, UnknownFields};
 pub use object::{Encoding, Object};
 pub use path::MountPath;
 pub use pod::{Pod, PodToken};
+pub use problem::{Problem, SpecErrors};
 pub use request::{Body, Request, VaultPath};
-pub use spec::{AuthSpec, MountSpec, ServerSpec, TlsSpec};
+pub(crate) use server::go_bool;
+pub use spec::{AuthSpec, ClientCertificate, MountCall, MountSpec, ServerSpec, TlsSpec};
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,23 @@
 
 use std::path::PathBuf;
 
-use super::{Address, Object, Pod, PodToken};
+use super::attributes::{Attributes, has_secrets};
+use super::object::objects;
+use super::parameters::Parameters;
+use super::problem::Found;
+use super::{Address, Defaults, Object, Pod, PodToken, Problem, SpecErrors, server, token};
+
+/// One call of the driver, as it came over the socket.
+pub struct MountCall<'a> {
+    /// JSON: parameters, the pod, its tokens. Secret.
+    pub attributes: &'a str,
+    /// JSON of nodePublishSecretRef: `null`, `{}` or empty as a rule. Secret.
+    pub secrets: &'a str,
+    /// The volume's directory on the node.
+    pub target_path: &'a str,
+    /// JSON: the mode of files without one of their own, decimal; may be empty.
+    pub permission: &'a str,
+}
 
 /// One mount: whose it is, where its values are, and which files they fill.
 #[derive(Debug)]
@@ -21,6 +37,56 @@ pub struct MountSpec {
     pub warnings: Vec<String>,
 }
 
+impl MountSpec {
+    /// Reads a call on a socket with `defaults`: everything that is wrong with the class, or else with the pod's token.
+    pub fn parse(call: &MountCall<'_>, defaults: &Defaults) -> Result<Self, SpecErrors> {
+        let attributes = Attributes::parse(call.attributes)?;
+        let mut found = Found::default();
+        let mode = call.mode(&mut found);
+        let pod = attributes.pod(&mut found);
+        let parameters = Parameters::new(&attributes, defaults);
+        let server = server::server(&parameters, defaults, &mut found);
+        let auth = server::auth(&parameters, defaults, &mut found);
+        let objects = objects(parameters.plain("objects").unwrap_or_default(), mode, defaults.unknown_fields, &mut found);
+        parameters.judge(defaults.unknown_fields, &mut found);
+        let whole = || Some((pod?, server?, auth?));
+        let ((pod, server, auth), warnings) = found.end(whole())?;
+        let token = auth.passed(attributes.tokens(), &pod, defaults)?;
+        Ok(Self { pod, server, auth, token, objects, warnings })
+    }
+}
+
+/// Mode of a file when neither object nor driver names one: readable by all, as the driver's own default.
+const MODE: u32 = 0o644;
+
+impl MountCall<'_> {
+    /// Judges what stands beside the attributes, and gives the default mode of files.
+    fn mode(&self, found: &mut Found) -> u32 {
+        if self.target_path.is_empty() {
+            found.problem(Problem::Call { field: "target_path", fault: "is empty" });
+        }
+        if found.take(has_secrets(self.secrets)) == Some(true) {
+            found.warnings.push("nodePublishSecretRef is given, and not used".into());
+        }
+        let mode = match self.permission {
+            "" => Ok(None),
+            json => serde_json::from_str::<Option<u32>>(json),
+        };
+        let fault = Problem::Call { field: "permission", fault: "is not a number of 0 to 511" };
+        let mode = found.take(mode.ok().filter(|mode| mode.unwrap_or_default() <= 0o777).ok_or(fault));
+        mode.flatten().filter(|mode| *mode != 0).unwrap_or(MODE)
+    }
+}
+
+impl AuthSpec {
+    /// The one token that may be read, of the audience that the class names, else of the socket's.
+    fn passed(&self, tokens: Option<&str>, pod: &Pod, defaults: &Defaults) -> Result<Option<PodToken>, Problem> {
+        let audience = self.audience.as_deref().unwrap_or(defaults.flavor.audience());
+        let token = tokens.map(|tokens| token::choose(tokens, audience, pod, (defaults.clock)()));
+        Ok(token.transpose()?.flatten())
+    }
+}
+
 /// A server and how to reach it; equal ones share one pool of connections.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ServerSpec {
@@ -37,11 +103,11 @@ pub struct ServerSpec {
 /// TLS as asked for; files are read by the `vault` room.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct TlsSpec {
-    /// One PEM file of CAs; beats `ca_directory`.
+    /// One PEM file of CAs; of the three at most one is set.
     pub ca_file: Option<PathBuf>,
     /// A directory of PEM files of CAs.
     pub ca_directory: Option<PathBuf>,
-    /// PEM text of CAs, from the environment (`VAULT_CACERT_BYTES`); beats both files.
+    /// PEM text of CAs, from the environment (`VAULT_CACERT_BYTES`).
     pub ca_bytes: Option<String>,
     /// The name to ask for and to check instead of the address's host.
     pub server_name: Option<String>,
@@ -49,6 +115,19 @@ pub struct TlsSpec {
     pub client: Option<ClientCertificate>,
     /// Accept any certificate.
     pub skip_verify: bool,
+}
+
+impl TlsSpec {
+    /// Replaces the choice of CAs when any of the three is given: of several a file counts first, then text, then a
+    /// directory, as in the peers' library.
+    pub fn trust(&mut self, file: Option<PathBuf>, bytes: Option<String>, directory: Option<PathBuf>) {
+        if file.is_none() && bytes.is_none() && directory.is_none() {
+            return;
+        }
+        self.ca_directory = directory.filter(|_| file.is_none() && bytes.is_none());
+        self.ca_bytes = bytes.filter(|_| file.is_none());
+        self.ca_file = file;
+    }
 }
 
 /// A client certificate and its key, as PEM files.

@@ -1,0 +1,170 @@
+//! Every flag of `serve`: one table, the peers' first.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, ValueEnum};
+
+use crate::config::{UnknownFields, go_bool};
+use crate::telemetry::logs::Format;
+
+/// The flags of `serve`. A flag of one value that is given twice counts as given last, as in Go.
+///
+/// Not `Debug`: an address or proxy in it may hold a password, which is refused only later.
+#[derive(Args, Clone)]
+pub struct ServeArgs {
+    /// Unix socket for the driver, named `PROVIDER.sock`; repeatable
+    #[arg(long, value_name = "PATH", default_value = "/tmp/vault.sock")]
+    pub endpoint: Vec<String>,
+    /// Least level of log lines: trace, debug, info, warn, error, off; another word is info [default: info]
+    #[arg(long, value_name = "LEVEL")]
+    pub log_level: Option<String>,
+    /// Log at level debug, where --log-level is not given
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_parser = truth)]
+    pub debug: bool,
+    /// Print the version and exit
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_parser = truth)]
+    pub version: bool,
+    /// How --version is printed
+    #[arg(long, value_enum, default_value_t)]
+    pub output: Output,
+    /// TCP address of /health/live and /health/ready
+    #[arg(long, value_name = "HOST:PORT", default_value = ":8080")]
+    pub health_addr: String,
+    /// Kubernetes Secret of the peers that holds the key of versions; read once, only where --hmac-key-file is not given
+    #[arg(long, value_name = "NAME")]
+    pub hmac_secret_name: Option<String>,
+    /// Taken for the peers' sake: there is no such cache here
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub cache_size: Option<i64>,
+    /// Default server: http://, https:// or unix:// [default: https://127.0.0.1:8200]
+    #[arg(long, aliases = ["openbao-addr", "bao-addr"], value_name = "URL")]
+    pub vault_addr: Option<String>,
+    /// Default auth mount, of type kubernetes or jwt
+    #[arg(long, aliases = ["openbao-mount", "bao-mount"], value_name = "NAME", default_value = "kubernetes")]
+    pub vault_mount: String,
+    /// Default namespace
+    #[arg(long, aliases = ["openbao-namespace", "bao-namespace"], value_name = "NAME")]
+    pub vault_namespace: Option<String>,
+    /// PEM file of CAs that the server's certificate is checked with; beats the directory
+    #[arg(long, aliases = ["openbao-tls-ca-cert", "bao-tls-ca-cert"], value_name = "FILE")]
+    pub vault_tls_ca_cert: Option<PathBuf>,
+    /// Directory of PEM files of CAs
+    #[arg(long, aliases = ["openbao-tls-ca-directory", "bao-tls-ca-directory"], value_name = "DIR")]
+    pub vault_tls_ca_directory: Option<PathBuf>,
+    /// Name to ask for and to check in the server's certificate
+    #[arg(long, aliases = ["openbao-tls-server-name", "bao-tls-server-name"], value_name = "NAME")]
+    pub vault_tls_server_name: Option<String>,
+    /// PEM file of our certificate, for the default server only; needs the key
+    #[arg(long, aliases = ["openbao-tls-client-cert", "bao-tls-client-cert"], value_name = "FILE")]
+    pub vault_tls_client_cert: Option<PathBuf>,
+    /// PEM file of the key of our certificate
+    #[arg(long, aliases = ["openbao-tls-client-key", "bao-tls-client-key"], value_name = "FILE")]
+    pub vault_tls_client_key: Option<PathBuf>,
+    /// Accept any certificate of a server; a class cannot turn it off
+    #[arg(long, aliases = ["openbao-tls-skip-verify", "bao-tls-skip-verify"], value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_parser = truth)]
+    pub vault_tls_skip_verify: bool,
+
+    /// How log lines look
+    #[arg(long, value_name = "FORMAT", default_value = "json", value_parser = format())]
+    pub log_format: Format,
+    /// Where tokens may be sent beside the default server: https://host:port, host or CIDR; repeatable; none: a class may choose
+    #[arg(long, value_name = "ADDRESS")]
+    pub allow_address: Vec<String>,
+    /// Audience whose tokens may be read, beside vault and openbao; repeatable; none: any but the API server's and clouds'
+    #[arg(long, value_name = "AUDIENCE")]
+    pub allow_audience: Vec<String>,
+    /// Whether a token is asked for from Kubernetes when the driver passes none
+    #[arg(long, value_enum, default_value_t)]
+    pub token_requests: TokenRequests,
+    /// File with the key of object versions, at least 16 bytes, the same on all nodes
+    #[arg(long, value_name = "FILE")]
+    pub hmac_key_file: Option<PathBuf>,
+    /// What a parameter or field means that nobody knows
+    #[arg(long, value_name = "WHAT", default_value = "warn", value_parser = unknown())]
+    pub unknown_fields: UnknownFields,
+    /// Uid that may call beside 0 and our own; repeatable
+    #[arg(long, value_name = "UID")]
+    pub allow_peer_uid: Vec<u32>,
+    /// How long mounts that have begun may take once the process is told to stop: 20s, 1m30s
+    #[arg(long, value_name = "DURATION", default_value = "20s", value_parser = duration)]
+    pub shutdown_timeout: Duration,
+    /// Directory where dead sockets of our names are removed, for the driver would find them first; repeatable
+    #[arg(long, value_name = "DIR")]
+    pub also_clear_dir: Vec<PathBuf>,
+}
+
+/// Form of the printed version.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// One line of JSON.
+    #[default]
+    Json,
+    /// JSON over several lines.
+    JsonPretty,
+    /// YAML.
+    Yaml,
+}
+
+/// What happens when the driver passes no token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum TokenRequests {
+    /// The mount fails, and says what the CSIDriver lacks.
+    Off,
+    /// Kubernetes is asked for one, as the peers do; needs their right to create serviceaccounts/token.
+    #[default]
+    Auto,
+}
+
+fn truth(text: &str) -> Result<bool, &'static str> {
+    go_bool(text).ok_or("true or false is wanted")
+}
+
+fn format() -> impl TypedValueParser<Value = Format> {
+    PossibleValuesParser::new(["json", "text"]).map(|word| if word == "text" { Format::Text } else { Format::Json })
+}
+
+fn unknown() -> impl TypedValueParser<Value = UnknownFields> {
+    PossibleValuesParser::new(["warn", "error"]).map(|word| if word == "error" { UnknownFields::Error } else { UnknownFields::Warn })
+}
+
+/// A duration in Go's spelling, whole numbers only: `90s`, `1m30s`, `500ms`.
+fn duration(text: &str) -> Result<Duration, &'static str> {
+    let wrong = "a duration such as 20s or 1m30s is wanted";
+    let mut left = text;
+    let mut whole = Duration::ZERO;
+    while !left.is_empty() {
+        let digits = left.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, rest) = left.split_at(digits);
+        let unit = rest.bytes().take_while(u8::is_ascii_alphabetic).count();
+        let (unit, rest) = rest.split_at(unit);
+        let unit = match unit {
+            "ms" => Duration::from_millis(1),
+            "s" => Duration::from_secs(1),
+            "m" => Duration::from_secs(60),
+            "h" => Duration::from_secs(3600),
+            _ => return Err(wrong),
+        };
+        let part = number.parse().ok().and_then(|number| unit.checked_mul(number));
+        whole = part.and_then(|part| whole.checked_add(part)).ok_or(wrong)?;
+        left = rest;
+    }
+    if text.is_empty() { Err(wrong) } else { Ok(whole) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_is_read_as_go_writes_it() {
+        let cases = [("20s", 20_000), ("1m30s", 90_000), ("500ms", 500), ("2h", 7_200_000), ("0s", 0)];
+        for (text, milliseconds) in cases {
+            assert_eq!(duration(text), Ok(Duration::from_millis(milliseconds)), "{text}");
+        }
+        for text in ["", "20", "s", "20x", "-1s", "1.5s", "99999999999h"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Flags and environment -> Settings.
+
+mod args; // Go's spelling of flags
+mod commands; // the flags of `mount` and `prepare`
+pub mod environment; // the peers' variables, and what becomes of each
+mod flags; // every flag of `serve`: one table
+mod proxy; // which proxy serves the configured address
+mod settings; // flags over environment
+
+use std::ffi::OsString;
+
+use clap::{Parser, Subcommand};
+
+pub use commands::{MountArgs, PrepareArgs};
+pub use environment::Environment;
+pub use flags::{Output, ServeArgs, TokenRequests};
+pub use settings::{Settings, SettingsError, VersionKeySource};
+
+/// A secrets-store CSI provider for HashiCorp Vault and OpenBao.
+///
+/// Without a command it serves, and takes every flag of vault-csi-provider and openbao-csi-provider, with one dash or two.
+#[derive(Parser)]
+#[command(name = "vaultmount", disable_version_flag = true, args_override_self = true)]
+#[command(after_help = "The flags that it takes without a command are those of serve: vaultmount serve --help")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What the process is asked to do.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Answers the driver on unix sockets (the default)
+    Serve(Box<ServeArgs>),
+    /// Gives directories to the user that serves; for an init container of the same image
+    Prepare(PrepareArgs),
+    /// Plays the driver: mounts a class into a directory by asking a provider's socket
+    Mount(Box<MountArgs>),
+    /// Prints the version
+    Version {
+        /// How it is printed
+        #[arg(long, value_enum, default_value_t)]
+        output: Output,
+    },
+}
+
+impl Command {
+    /// Reads the process's arguments, its own name first.
+    pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let command = Cli::try_parse_from(args::normalised(arguments))?.command;
+        Ok(match command {
+            Self::Serve(flags) if flags.version => Self::Version { output: flags.output },
+            other => other,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,222 @@
+//! Flags over environment.
+
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use tracing::level_filters::LevelFilter;
+use url::Url;
+
+use super::environment::{Environment, Use};
+use super::flags::{ServeArgs, TokenRequests};
+use super::proxy::proxy;
+use crate::config::address::AddressError;
+use crate::config::{Address, Audiences, ClientCertificate, Defaults, Flavor, TlsSpec, go_bool};
+use crate::telemetry::logs::Format;
+
+/// The server that the peers' library falls back to.
+const ADDRESS: &str = "https://127.0.0.1:8200";
+
+/// All that the process is told at its start, checked. Not `Debug`: a proxy's address may hold a password.
+pub struct Settings {
+    /// Sockets to listen on, as written.
+    pub endpoints: Vec<String>,
+    /// Least level of log lines.
+    pub log_level: LevelFilter,
+    /// How log lines look.
+    pub log_format: Format,
+    /// Where `/health/*` is served.
+    pub health: SocketAddr,
+    /// Where tokens may be sent, as written; empty lets a class choose.
+    pub allow_addresses: Vec<String>,
+    /// The proxy of the configured address.
+    pub proxy: Option<Url>,
+    /// Whether tokens are asked for from Kubernetes.
+    pub token_requests: TokenRequests,
+    /// Where the key of versions comes from.
+    pub version_key: VersionKeySource,
+    /// Uids that may call beside 0 and our own.
+    pub allow_peer_uids: Vec<u32>,
+    /// How long begun mounts may take at the end.
+    pub shutdown_timeout: Duration,
+    /// Directories that dead sockets of our names are removed from.
+    pub also_clear_dirs: Vec<PathBuf>,
+    /// What is set and changes nothing, or less than one may think: for the log, once.
+    pub warnings: Vec<String>,
+    vault: Defaults,
+    openbao: Defaults,
+}
+
+/// Where the key of object versions comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum VersionKeySource {
+    /// A mounted file: equal versions on all nodes that have it.
+    File(PathBuf),
+    /// The peers' Secret, in our own namespace.
+    Secret(String),
+    /// Made at start: versions change with the process.
+    Random,
+}
+
+/// Why the process does not start. Names flag or variable; shows no value, which may hold a password.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "each text says what its variant means")]
+pub enum SettingsError {
+    #[error("{source_name}: {source}")]
+    Address { source_name: String, source: AddressError },
+    #[error("{0}: true or false is wanted")]
+    Bool(String),
+    #[error("{given} needs {missing} beside it: a client certificate is a pair")]
+    HalfCertificate { given: String, missing: String },
+    #[error("{0} is not the URL of a proxy (http, https or socks5)")]
+    Proxy(String),
+    #[error("{name} is refused: {reason}")]
+    Refused { name: String, reason: &'static str },
+    #[error("--health-addr {text}: host:port is wanted, or :port for all addresses")]
+    Health { text: String, source: io::Error },
+}
+
+impl Settings {
+    /// Reads `flags` over `environment`; every address, pair and truth value in them is checked here, for both flavors.
+    pub fn new(flags: ServeArgs, environment: &Environment) -> Result<Self, SettingsError> {
+        if let Some((name, reason)) = environment.used(Use::Refused).next() {
+            return Err(SettingsError::Refused { name, reason });
+        }
+        let vault = defaults(&flags, environment, Flavor::Vault)?;
+        let openbao = defaults(&flags, environment, Flavor::OpenBao)?;
+        let first = flags.endpoint.first().map_or(Flavor::Vault, |endpoint| Flavor::of_socket(Path::new(endpoint)));
+        let address = if first == Flavor::OpenBao { &openbao.address } else { &vault.address };
+        Ok(Self {
+            proxy: proxy(environment, first, address).map_err(SettingsError::Proxy)?,
+            warnings: warnings(&flags, environment),
+            log_level: log_level(flags.log_level.as_deref(), flags.debug),
+            health: health(&flags.health_addr)?,
+            version_key: version_key(flags.hmac_key_file, flags.hmac_secret_name),
+            endpoints: flags.endpoint,
+            log_format: flags.log_format,
+            allow_addresses: flags.allow_address,
+            token_requests: flags.token_requests,
+            allow_peer_uids: flags.allow_peer_uid,
+            shutdown_timeout: flags.shutdown_timeout,
+            also_clear_dirs: flags.also_clear_dir,
+            vault,
+            openbao,
+        })
+    }
+
+    /// What classes leave out on the socket at `endpoint`.
+    pub fn defaults(&self, endpoint: &Path) -> &Defaults {
+        match Flavor::of_socket(endpoint) {
+            Flavor::Vault => &self.vault,
+            Flavor::OpenBao => &self.openbao,
+        }
+    }
+}
+
+fn defaults(flags: &ServeArgs, environment: &Environment, flavor: Flavor) -> Result<Defaults, SettingsError> {
+    let trimmed = |namespace: &str| Some(namespace.trim_matches('/').to_owned()).filter(|namespace| !namespace.is_empty());
+    let namespace = given(flags.vault_namespace.as_deref()).or(environment.of(flavor, "NAMESPACE").map(|(_, value)| value));
+    let mount = flags.vault_mount.trim_matches('/');
+    Ok(Defaults {
+        flavor,
+        address: address(flags, environment, flavor)?,
+        mount: if mount.is_empty() { "kubernetes" } else { mount }.to_owned(),
+        namespace: namespace.and_then(trimmed),
+        tls: tls(flags, environment, flavor)?,
+        audiences: Audiences::listed(flags.allow_audience.clone()),
+        unknown_fields: flags.unknown_fields,
+        clock: SystemTime::now,
+    })
+}
+
+fn address(flags: &ServeArgs, environment: &Environment, flavor: Flavor) -> Result<Address, SettingsError> {
+    let flag = given(flags.vault_addr.as_deref()).map(|text| ("--vault-addr".to_owned(), text));
+    let set = environment.of(flavor, "AGENT_ADDR").or(flag).or_else(|| environment.of(flavor, "ADDR"));
+    let (source_name, text) = set.unwrap_or_else(|| ("the built-in address".to_owned(), ADDRESS));
+    text.parse().map_err(|source| SettingsError::Address { source_name, source })
+}
+
+/// TLS of the environment, and that of the flags over it, as the peers' library overlays them.
+fn tls(flags: &ServeArgs, environment: &Environment, flavor: Flavor) -> Result<TlsSpec, SettingsError> {
+    let value = |name| environment.of(flavor, name).map(|(_, value)| value);
+    let file = |name| value(name).map(PathBuf::from);
+    let skip = match environment.of(flavor, "SKIP_VERIFY") {
+        Some((name, text)) => go_bool(text).ok_or(SettingsError::Bool(name))?,
+        None => false,
+    };
+    let mut tls = TlsSpec { server_name: value("TLS_SERVER_NAME").map(str::to_owned), skip_verify: skip, ..TlsSpec::default() };
+    tls.trust(file("CACERT"), value("CACERT_BYTES").map(str::to_owned), file("CAPATH"));
+    tls.client = pair((file("CLIENT_CERT"), "VAULT_CLIENT_CERT"), (file("CLIENT_KEY"), "VAULT_CLIENT_KEY"))?;
+
+    let path = |path: &Option<PathBuf>| path.clone().filter(|path| !path.as_os_str().is_empty());
+    tls.trust(path(&flags.vault_tls_ca_cert), None, path(&flags.vault_tls_ca_directory));
+    let (certificate, key) = (path(&flags.vault_tls_client_cert), path(&flags.vault_tls_client_key));
+    let client = pair((certificate, "--vault-tls-client-cert"), (key, "--vault-tls-client-key"))?;
+    tls.client = client.or(tls.client);
+    if let Some(name) = given(flags.vault_tls_server_name.as_deref()) {
+        tls.server_name = Some(name.to_owned());
+    }
+    tls.skip_verify |= flags.vault_tls_skip_verify;
+    Ok(tls)
+}
+
+fn pair(
+    (certificate, its_name): (Option<PathBuf>, &str),
+    (key, keys_name): (Option<PathBuf>, &str),
+) -> Result<Option<ClientCertificate>, SettingsError> {
+    match (certificate, key) {
+        (Some(certificate), Some(key)) => Ok(Some(ClientCertificate { certificate, key, configured: true })),
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(SettingsError::HalfCertificate { given: its_name.into(), missing: keys_name.into() }),
+        (None, Some(_)) => Err(SettingsError::HalfCertificate { given: keys_name.into(), missing: its_name.into() }),
+    }
+}
+
+/// An empty flag is none, as in the peers, whose charts pass empty ones.
+fn given(flag: Option<&str>) -> Option<&str> {
+    flag.filter(|text| !text.is_empty())
+}
+
+/// `--log-level` counts before `--debug`; an unknown word is info, as in HashiCorp's provider.
+fn log_level(word: Option<&str>, debug: bool) -> LevelFilter {
+    match given(word).map(str::to_ascii_lowercase).as_deref() {
+        None if debug => LevelFilter::DEBUG,
+        Some("trace") => LevelFilter::TRACE,
+        Some("debug") => LevelFilter::DEBUG,
+        Some("warn") => LevelFilter::WARN,
+        Some("error") => LevelFilter::ERROR,
+        Some("off") => LevelFilter::OFF,
+        _ => LevelFilter::INFO,
+    }
+}
+
+/// `:8080` is every address of the machine, by IPv6 (which takes IPv4 too) where the kernel has it.
+fn health(text: &str) -> Result<SocketAddr, SettingsError> {
+    let all = if Path::new("/proc/net/if_inet6").exists() { "[::]" } else { "0.0.0.0" };
+    let whole = if text.starts_with(':') { format!("{all}{text}") } else { text.to_owned() };
+    let wrong = |source| SettingsError::Health { text: text.to_owned(), source };
+    let first = whole.to_socket_addrs().map_err(wrong)?.next();
+    first.ok_or_else(|| wrong(io::Error::from(io::ErrorKind::NotFound)))
+}
+
+fn version_key(file: Option<PathBuf>, secret: Option<String>) -> VersionKeySource {
+    match (file, secret.filter(|secret| !secret.is_empty())) {
+        (Some(file), _) => VersionKeySource::File(file),
+        (None, Some(secret)) => VersionKeySource::Secret(secret),
+        (None, None) => VersionKeySource::Random,
+    }
+}
+
+fn warnings(flags: &ServeArgs, environment: &Environment) -> Vec<String> {
+    let mut warnings: Vec<_> = environment.used(Use::Ignored).map(|(name, reason)| format!("{name} is ignored: {reason}")).collect();
+    let agent = environment.used(Use::Honoured).find(|(name, _)| name.ends_with("_AGENT_ADDR"));
+    warnings.extend(agent.map(|(name, reason)| format!("{name} is set: {reason}")));
+    if flags.cache_size.is_some() {
+        warnings.push("--cache-size is ignored: no logins are cached by count".into());
+    }
+    if flags.allow_address.is_empty() {
+        warnings.push("a class may send its pod's token to any server: name the servers with --allow-address".into());
+    }
+    warnings
+}

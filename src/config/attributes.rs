@@ -1,0 +1,109 @@
+//! The request's JSON: parameters, the pod, its tokens.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+
+use super::problem::Found;
+use super::{Pod, Problem};
+use crate::secret::Secret;
+
+/// Longest `attributes`, in bytes: well above what kubelet and driver make of the largest sensible class.
+const ATTRIBUTES_BYTES: usize = 512 * 1024;
+
+/// Longest parameter, in bytes; `objects` too.
+const PARAMETER_BYTES: usize = 64 * 1024;
+
+/// Keys that kubelet and driver add; nobody's to judge.
+const VOUCHED: &str = "csi.storage.k8s.io/";
+const TOKENS: &str = "csi.storage.k8s.io/serviceAccount.tokens";
+
+/// Keys that the driver's own machinery reads and passes on.
+const DRIVERS: [&str; 2] = ["secretProviderClass", "providerName"];
+
+/// `attributes` as sent: the class's parameters with the pod's `volumeAttributes` copied over them, and what is vouched for.
+pub(super) struct Attributes {
+    texts: BTreeMap<String, String>,
+    tokens: Option<Secret>,
+}
+
+impl Attributes {
+    pub(super) fn parse(text: &str) -> Result<Self, Problem> {
+        within("the request's attributes", text, ATTRIBUTES_BYTES)?;
+        let mut json = serde_json::Deserializer::from_str(text);
+        let read = json.deserialize_map(Reader).and_then(|attributes| json.end().map(|()| attributes));
+        // The error's own text may quote a value.
+        let attributes = read.map_err(|error| Problem::Attributes { line: error.line(), column: error.column() })?;
+        let texts = attributes.texts.iter();
+        texts.clone().try_for_each(|(name, value)| within(&format!("parameter {name:.64}"), value, PARAMETER_BYTES))?;
+        Ok(attributes)
+    }
+
+    /// A value as it is written.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.texts.get(name).map(String::as_str)
+    }
+
+    /// The names that someone wrote into a class or a pod.
+    pub(super) fn written(&self) -> impl Iterator<Item = &str> {
+        self.texts.keys().map(String::as_str).filter(|name| !name.starts_with(VOUCHED) && !DRIVERS.contains(name))
+    }
+
+    /// All tokens of the pod, still in JSON; empty when the driver passes none.
+    pub(super) fn tokens(&self) -> Option<&str> {
+        self.tokens.as_ref().and_then(Secret::expose_text).filter(|tokens| !tokens.is_empty())
+    }
+
+    /// The pod, as the kubelet vouches for it (the sync controller: its own pod, and another's service account).
+    pub(super) fn pod(&self, found: &mut Found) -> Option<Pod> {
+        let mut vouched = |key: &'static str| {
+            let value = self.get(key).filter(|value| !value.is_empty());
+            found.take(value.map(str::to_owned).ok_or(Problem::PodInfo { key }))
+        };
+        let namespace = vouched("csi.storage.k8s.io/pod.namespace");
+        let name = vouched("csi.storage.k8s.io/pod.name");
+        let uid = vouched("csi.storage.k8s.io/pod.uid");
+        let service_account = vouched("csi.storage.k8s.io/serviceAccount.name");
+        Some(Pod { namespace: namespace?, name: name?, uid: uid?, service_account: service_account? })
+    }
+}
+
+/// True when `secrets` (nodePublishSecretRef) holds something, which is not used: `null`, `{}` and nothing are the rule.
+pub(super) fn has_secrets(secrets: &str) -> Result<bool, Problem> {
+    if secrets.is_empty() {
+        return Ok(false);
+    }
+    let read: Result<Option<BTreeMap<String, IgnoredAny>>, _> = serde_json::from_str(secrets);
+    let secrets = read.map_err(|_| Problem::Call { field: "secrets", fault: "are not a JSON object" })?;
+    // From Kubernetes 1.35 on the kubelet may put the tokens there; the driver copies them into the attributes.
+    Ok(secrets.is_some_and(|secrets| secrets.keys().any(|key| !key.starts_with(VOUCHED))))
+}
+
+fn within(what: &str, text: &str, limit: usize) -> Result<(), Problem> {
+    if text.len() <= limit { Ok(()) } else { Err(Problem::TooLong { what: what.into(), bytes: text.len(), limit }) }
+}
+
+struct Reader;
+
+impl<'de> Visitor<'de> for Reader {
+    type Value = Attributes;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of strings")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Attributes, A::Error> {
+        let mut attributes = Attributes { texts: BTreeMap::new(), tokens: None };
+        while let Some(name) = map.next_key::<String>()? {
+            // Go reads null as the empty text.
+            let text = map.next_value::<Option<String>>()?.unwrap_or_default();
+            if name == TOKENS {
+                attributes.tokens = Some(Secret::from(text));
+            } else {
+                attributes.texts.insert(name, text);
+            }
+        }
+        Ok(attributes)
+    }
+}

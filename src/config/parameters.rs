@@ -1,0 +1,70 @@
+//! A class's parameters under the peers' three prefixes.
+
+use super::attributes::Attributes;
+use super::problem::Found;
+use super::spelling::nearest;
+use super::{Defaults, Problem, UnknownFields};
+
+/// What follows a prefix: `vaultAddress`, `baoAddress`, `openbaoAddress`.
+pub(super) const PREFIXED: [&str; 11] = [
+    "RoleName",
+    "Address",
+    "Namespace",
+    "CACertPath",
+    "CADirectory",
+    "TLSServerName",
+    "TLSClientCertPath",
+    "TLSClientKeyPath",
+    "SkipTLSVerify",
+    "KubernetesMountPath",
+    "AuthMountPath",
+];
+
+/// What has no prefix.
+pub(super) const PLAIN: [&str; 3] = ["roleName", "audience", "objects"];
+
+/// The parameters of one request.
+pub(super) struct Parameters<'a> {
+    attributes: &'a Attributes,
+    prefixes: [&'static str; 3],
+}
+
+impl<'a> Parameters<'a> {
+    pub(super) fn new(attributes: &'a Attributes, defaults: &Defaults) -> Self {
+        Self { attributes, prefixes: defaults.flavor.prefixes() }
+    }
+
+    /// The parameter `suffix` under its first prefix that is present, and that whole name; a present one counts though empty.
+    pub(super) fn prefixed(&self, suffix: &str) -> Option<(String, &'a str)> {
+        let names = self.prefixes.iter().map(|prefix| format!("{prefix}{suffix}"));
+        names.filter_map(|name| self.attributes.get(&name).map(|value| (name, value))).next()
+    }
+
+    /// The same, with an empty one as good as none: what follows is the process's own setting.
+    pub(super) fn set(&self, suffix: &str) -> Option<(String, &'a str)> {
+        self.prefixed(suffix).filter(|(_, value)| !value.is_empty())
+    }
+
+    pub(super) fn plain(&self, name: &str) -> Option<&'a str> {
+        self.attributes.get(name)
+    }
+
+    /// Warns of names that nobody knows, or refuses them.
+    pub(super) fn judge(&self, unknown: UnknownFields, found: &mut Found) {
+        let known = known();
+        let known = || known.iter().map(String::as_str);
+        for name in self.attributes.written().filter(|name| !known().any(|known| known == *name)) {
+            let problem = Problem::UnknownParameter { parameter: name.into(), meant: nearest(name, known()) };
+            match unknown {
+                UnknownFields::Warn => found.warnings.push(problem.to_string()),
+                UnknownFields::Error => found.problem(problem),
+            }
+        }
+    }
+}
+
+fn known() -> Vec<String> {
+    let prefixes = ["vault", "bao", "openbao"];
+    let prefixed = prefixes.iter().flat_map(|prefix| PREFIXED.iter().map(move |suffix| format!("{prefix}{suffix}")));
+    PLAIN.iter().map(ToString::to_string).chain(prefixed).collect()
+}

@@ -1,0 +1,105 @@
+//! What a scalar means: go-yaml's table (`resolve.go` of v3.0.1), not YAML 1.2's core schema.
+
+use base64::Engine;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+
+use super::number::{self, Number};
+use super::tree::{Kind, Node};
+use super::{Fault, timestamp};
+
+/// Go's decoder: padding needed, odd bits behind the last byte allowed.
+const GO_BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true).with_decode_padding_mode(DecodePaddingMode::RequireCanonical),
+);
+
+/// A scalar of a type.
+#[derive(PartialEq)]
+pub(super) enum Scalar {
+    Null,
+    Bool(bool),
+    Number(Number),
+    /// In Go's JSON form.
+    Time(String),
+    Text(String),
+    /// What `!!binary` held; each byte that is no UTF-8 becomes U+FFFD, as in Go's JSON.
+    Binary(String),
+}
+
+/// Resolves a scalar by its quotes, its tag and its text; the inner error says why the tag forbids the text.
+pub(super) fn resolve(text: &str, plain: bool, tag: Option<&str>) -> Result<Scalar, Fault> {
+    match tag {
+        None if plain => Ok(untagged(text)),
+        None | Some("!!str") => Ok(Scalar::Text(text.to_owned())),
+        Some("!!binary") => binary(text),
+        Some(tag @ ("!!null" | "!!bool" | "!!int" | "!!float" | "!!timestamp")) => tagged(text, tag),
+        Some(_) => Ok(Scalar::Text(text.to_owned())),
+    }
+}
+
+/// True when go-yaml takes `node` for text when nothing says what it should be: what a key of a JSON object must be.
+pub(super) fn is_text(node: &Node) -> bool {
+    match &node.kind {
+        Kind::Scalar { text, plain } => match node.tag.as_deref() {
+            None => !plain || matches!(untagged(text), Scalar::Text(_)),
+            Some(tag) => tag == "!!str",
+        },
+        Kind::Sequence(_) | Kind::Mapping(_) | Kind::Alias(_) => false,
+    }
+}
+
+/// True for a merge key: `<<` in plain style.
+pub(super) fn is_merge(node: &Node) -> bool {
+    match &node.kind {
+        Kind::Scalar { text, plain } => text == "<<" && node.tag.as_deref().map_or(*plain, |tag| tag == "!!merge"),
+        Kind::Sequence(_) | Kind::Mapping(_) | Kind::Alias(_) => false,
+    }
+}
+
+/// True when go-yaml reads `node` as null: then a field keeps its default and a list member is left out.
+pub(super) fn is_null(node: &Node) -> bool {
+    match &node.kind {
+        Kind::Scalar { text, plain } => resolve(text, *plain, node.tag.as_deref()) == Ok(Scalar::Null),
+        Kind::Sequence(_) | Kind::Mapping(_) | Kind::Alias(_) => false,
+    }
+}
+
+fn untagged(text: &str) -> Scalar {
+    match text {
+        "" | "~" | "null" | "Null" | "NULL" => Scalar::Null,
+        "true" | "True" | "TRUE" => Scalar::Bool(true),
+        "false" | "False" | "FALSE" => Scalar::Bool(false),
+        _ => timestamp::rfc3339(text)
+            .map(Scalar::Time)
+            .or_else(|| number::parse(text).map(Scalar::Number))
+            .unwrap_or_else(|| Scalar::Text(text.to_owned())),
+    }
+}
+
+/// An explicit tag only confirms what the text is anyway; an integer may be a float.
+fn tagged(text: &str, tag: &str) -> Result<Scalar, Fault> {
+    let resolved = match untagged(text) {
+        // Go looks for a time only without a tag or with its own.
+        Scalar::Time(_) if tag != "!!timestamp" => number::parse(text).map_or_else(|| Scalar::Text(text.to_owned()), Scalar::Number),
+        other => other,
+    };
+    match (tag, resolved) {
+        ("!!float", Scalar::Number(Number::Integer(value))) if i64::try_from(value).is_ok() => {
+            Ok(Scalar::Number(Number::Float(value as f64)))
+        }
+        ("!!null", fits @ Scalar::Null)
+        | ("!!bool", fits @ Scalar::Bool(_))
+        | ("!!int", fits @ Scalar::Number(Number::Integer(_)))
+        | ("!!float", fits @ Scalar::Number(Number::Float(_)))
+        | ("!!timestamp", fits @ Scalar::Time(_)) => Ok(fits),
+        _ => Err(Fault::Tag),
+    }
+}
+
+fn binary(text: &str) -> Result<Scalar, Fault> {
+    let digits: String = text.chars().filter(|character| !matches!(character, '\r' | '\n')).collect();
+    let bytes = GO_BASE64.decode(digits).map_err(|_| Fault::Binary)?;
+    let text = bytes.utf8_chunks().map(|chunk| chunk.valid().to_owned() + &"\u{fffd}".repeat(chunk.invalid().len()));
+    Ok(Scalar::Binary(text.collect()))
+}
