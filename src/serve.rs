@@ -11,7 +11,7 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{sleep, timeout};
-use tracing::{info, warn};
+use tracing::warn;
 
 use crate::cli::{Settings, TokenRequests, VersionKeySource};
 use crate::driver;
@@ -19,7 +19,7 @@ use crate::kube::Kubernetes;
 use crate::provider::wire::csi_driver_provider_server::CsiDriverProviderServer;
 use crate::provider::{Provider, Rooms, Tokens};
 use crate::secret::Secret;
-use crate::server::{Endpoint, Sockets, State, clear_dead};
+use crate::server::{self, Endpoint, Readiness, ServerError, Sockets};
 use crate::telemetry::health::{self, Ready};
 use crate::vault::{Outbound, Vaults};
 use crate::volume::VersionKey;
@@ -28,6 +28,8 @@ use crate::volume::VersionKey;
 const REQUEST_BYTES: usize = 4 * 1024 * 1024;
 /// Questions to the API server for the peers' version key before a random one serves.
 const KEY_TRIES: u32 = 5;
+/// Time for giving tokens back once the last mount is answered.
+const GIVE_BACK: Duration = Duration::from_secs(5);
 /// Time for our own socket to answer us.
 const SELF_CALL: Duration = Duration::from_secs(2);
 
@@ -37,6 +39,9 @@ pub enum ServeError {
     /// A flag whose text only the room that uses it can read.
     #[error("{0}")]
     Flag(String),
+    /// The sockets.
+    #[error(transparent)]
+    Sockets(#[from] ServerError),
     /// The version key's file.
     #[error("--hmac-key-file {path}: {why}", path = path.display())]
     Key {
@@ -60,23 +65,33 @@ pub enum ServeError {
 
 /// Serves until SIGTERM or SIGINT, then finishes what is begun within the shutdown timeout.
 pub async fn serve(settings: Settings) -> Result<(), ServeError> {
-    let endpoints = parsed::<Endpoint>("--endpoint", &settings.endpoints)?;
     let outbound = Outbound { allowed: parsed("--allow-address", &settings.allow_addresses)?, proxy: settings.proxy.clone() };
+    let sockets = sockets(&settings)?;
     let rooms = Arc::new(Rooms::new(Vaults::new(outbound), tokens(settings.token_requests), version_key(&settings.version_key).await?));
     let listener = health::listen(settings.health).await.map_err(|source| ServeError::Health { address: settings.health, source })?;
     let mut signals = Signals::listen().map_err(ServeError::Signals)?;
-    for directory in &settings.also_clear_dirs {
-        clear_dead(directory, &endpoints);
-    }
-    let sockets = Sockets::new(settings.allow_peer_uids.clone());
-    for endpoint in &endpoints {
+    let readiness = Readiness::default();
+    let probe = Probe { endpoints: sockets.endpoints.clone(), readiness: readiness.clone() };
+    tokio::spawn(health::serve(listener, Arc::new(probe)));
+    let service_for = |endpoint: &Endpoint| {
         let provider = Provider::new(Arc::clone(&rooms), Arc::new(settings.defaults(endpoint.path()).clone()));
-        sockets.serve(endpoint.clone(), CsiDriverProviderServer::new(provider).max_decoding_message_size(REQUEST_BYTES));
+        CsiDriverProviderServer::new(provider).max_decoding_message_size(REQUEST_BYTES)
+    };
+    server::serve(sockets, service_for, readiness, signals.next()).await?;
+    // Every mount is answered by now; what is left are tokens to give back.
+    if timeout(GIVE_BACK, rooms.drain()).await.is_err() {
+        warn!("stopped with tokens that were not given back; they end with their own TTL");
     }
-    tokio::spawn(health::serve(listener, Arc::new(Probe { endpoints, state: sockets.state() })));
-    signals.next().await;
-    drain(&sockets, &rooms, settings.shutdown_timeout).await;
     Ok(())
+}
+
+fn sockets(settings: &Settings) -> Result<Sockets, ServeError> {
+    Ok(Sockets {
+        endpoints: parsed("--endpoint", &settings.endpoints)?,
+        allow_peer_uids: settings.allow_peer_uids.clone(),
+        shadow_directories: settings.also_clear_dirs.clone(),
+        shutdown_timeout: settings.shutdown_timeout,
+    })
 }
 
 fn parsed<T: FromStr<Err: Display>>(flag: &str, texts: &[String]) -> Result<Vec<T>, ServeError> {
@@ -99,19 +114,6 @@ impl Signals {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
         }
-    }
-}
-
-/// Takes no more, finishes what is begun, gives tokens back; leaves in time whatever hangs.
-async fn drain(sockets: &Sockets, rooms: &Rooms, time: Duration) {
-    info!("draining");
-    let finished = async {
-        sockets.drain().await;
-        rooms.drain().await;
-    };
-    match timeout(time, finished).await {
-        Ok(()) => info!("drained"),
-        Err(_) => warn!("left with something unfinished after --shutdown-timeout"),
     }
 }
 
@@ -162,18 +164,17 @@ async fn shared_key(name: &str) -> Option<VersionKey> {
 /// Readiness: every socket is ours, and answers us.
 struct Probe {
     endpoints: Vec<Endpoint>,
-    state: State,
+    readiness: Readiness,
 }
 
 impl Ready for Probe {
     async fn ready(&self) -> Result<(), String> {
-        self.state.ready()?;
+        self.readiness.check()?;
         for endpoint in &self.endpoints {
             let answered = timeout(SELF_CALL, driver::version(endpoint.path())).await;
-            answered
-                .map_err(|_| "no answer in time".to_owned())
-                .and_then(|answer| answer.map_err(|error| error.to_string()))
-                .map_err(|why| format!("{endpoint}: {why}"))?;
+            if !matches!(answered, Ok(Ok(_))) {
+                return Err(format!("{}.sock does not answer", endpoint.provider()));
+            }
         }
         Ok(())
     }

@@ -1,45 +1,80 @@
-//! One connection: HTTP/2 until the peer leaves or we drain.
+//! Connections: who gets one, and how HTTP/2 is spoken on it.
 
-use std::convert::Infallible;
+use std::error::Error;
 use std::pin::pin;
-use std::time::Duration;
+use std::sync::Arc;
 
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::UnixStream;
-use tokio_util::sync::CancellationToken;
-use tracing::debug;
+use tokio::sync::Semaphore;
+use tracing::{info, warn};
 
 use super::authority::Mended;
-use super::guard::{self, Grpc};
+use super::drain::Life;
+use super::guard::{Grpc, Guard};
+use super::peers::Peers;
+use super::readiness::Readiness;
 
-/// Mounts under way on one connection: the driver has one connection for all pods of its node.
-const STREAMS: u32 = 1024;
-/// Bytes of headers of one request; a driver's have some hundred.
-const HEADER_BYTES: u32 = 64 * 1024;
+/// Connections over all sockets. A driver has one for each name it uses; the rest is health and people.
+const CONNECTIONS: usize = 64;
+/// Requests at a time on one connection; grpc-go keeps further ones waiting on its side. A node's pods may all start at
+/// once (110 by default), some with more than one volume.
+const STREAMS: u32 = 256;
+/// A driver sends some 300 bytes.
+const HEADER_LIST_BYTES: u32 = 16 * 1024;
 
-/// Serves `grpc` on `stream`. At `shutdown` no new request is taken, and those begun are answered.
+/// What all doors share.
+#[derive(Clone)]
+pub(super) struct Hall {
+    peers: Arc<Peers>,
+    slots: Arc<Semaphore>,
+    readiness: Readiness,
+    life: Life,
+}
+
+impl Hall {
+    /// An empty one.
+    pub(super) fn new(peers: Peers, readiness: Readiness, life: Life) -> Self {
+        Self { peers: Arc::new(peers), slots: Arc::new(Semaphore::new(CONNECTIONS)), readiness, life }
+    }
+
+    /// Serves `stream` by `service` in a task of its own, if its peer may come in and there is room.
+    pub(super) fn admit<S: Grpc>(&self, stream: UnixStream, service: &S) {
+        if !self.peers.admit(&stream) {
+            return self.readiness.count_refused();
+        }
+        let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else {
+            warn!(limit = CONNECTIONS, "connection refused: too many are open; find out who holds them");
+            return self.readiness.count_refused();
+        };
+        let serving = serve(stream, Guard::new(service.clone(), self.life.last_call.clone()), self.life.clone());
+        self.life.tasks.spawn(async move {
+            serving.await;
+            drop(slot);
+        });
+    }
+}
+
+/// Serves one connection to its end: of itself, or by GOAWAY and the answers that are still due.
 ///
-/// hyper serves it, not tonic's own server: that one stands a timeout of its own in front of everything, which answers
-/// `Cancelled`, one of the codes after which a pod starts on an empty volume.
-pub(super) async fn serve<G: Grpc>(stream: UnixStream, grpc: G, shutdown: CancellationToken) {
-    let service = service_fn(|request| {
-        let grpc = grpc.clone();
-        async move { Ok::<_, Infallible>(guard::answered(grpc, request).await) }
-    });
-    let mut http = http2::Builder::new(TokioExecutor::new());
-    http.timer(TokioTimer::new()).max_concurrent_streams(STREAMS).max_header_list_size(HEADER_BYTES);
-    http.keep_alive_interval(Duration::from_secs(60)).keep_alive_timeout(Duration::from_secs(20));
-    let mut connection = pin!(http.serve_connection(TokioIo::new(Mended::new(stream)), service));
+/// No keepalive pings: the kernel tells of a peer that died, and one that was only stopped for a while (a frozen node, a
+/// debugger) would lose its mounts as Unavailable.
+async fn serve<S: Grpc>(stream: UnixStream, guard: Guard<S>, life: Life) {
+    let mut http2 = http2::Builder::new(TokioExecutor::new());
+    http2.timer(TokioTimer::new()).max_concurrent_streams(STREAMS).max_header_list_size(HEADER_LIST_BYTES).auto_date_header(false);
+    let service = service_fn(move |request| guard.clone().answer(request));
+    let mut connection = pin!(http2.serve_connection(TokioIo::new(Mended::new(stream)), service));
     let ended = tokio::select! {
-        ended = &mut connection => ended,
-        () = shutdown.cancelled() => {
+        ended = connection.as_mut() => ended,
+        () = life.draining.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
     };
     if let Err(error) = ended {
-        debug!("a connection ended: {error}");
+        let cause = error.source().and_then(|source| source.source()).map(ToString::to_string);
+        info!(%error, cause, "a connection broke");
     }
 }

@@ -1,114 +1,193 @@
-//! Deadlines in, forbidden codes and panics never out.
+//! What leaves: no code that starts a pod on an empty volume, no word of a panic.
 
 use std::convert::Infallible;
-use std::panic::AssertUnwindSafe;
-use std::time::Duration;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use futures::FutureExt;
-use http::{HeaderMap, HeaderValue, Request, Response};
-use http_body_util::BodyExt;
-use hyper::body::{Frame, Incoming};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
+use http_body::Frame;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use tonic::body::Body;
-use tower::Service;
+use tower::{Service, ServiceExt};
+use tracing::{error, warn};
 
+use super::timeout;
 use crate::error::{Failure, Reason};
-use crate::provider::Deadline;
 
 /// A gRPC service as tonic generates it.
 pub trait Grpc:
-    Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone + Send + Sync + 'static
+    Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone + Send + Sync + 'static
 {
 }
 
 impl<S> Grpc for S where
-    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone + Send + Sync + 'static
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone + Send + Sync + 'static
 {
 }
 
-/// gRPC codes after which driver 1.6 tells the kubelet that all is well, and the pod starts on an empty volume:
-/// Cancelled, DeadlineExceeded, ResourceExhausted, Aborted, Unavailable.
-const FORBIDDEN: [&str; 5] = ["1", "4", "8", "10", "14"];
+/// Cancelled, DeadlineExceeded, ResourceExhausted, Aborted, Unavailable: the kubelet takes any other code as final.
+const NEVER_SENT: [&[u8]; 5] = [b"1", b"4", b"8", b"10", b"14"];
+/// FailedPrecondition, which is sent instead.
+const INSTEAD: HeaderValue = HeaderValue::from_static("9");
+const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
-/// Longest wait for an answer, in seconds, whatever the caller grants: driver 1.5 rotates all pods of a node one after another.
-const LONGEST: Duration = Duration::from_secs(60);
-/// Largest part of a caller's time that is left to the way back.
-const MARGIN: Duration = Duration::from_secs(10);
+/// A service behind its guard.
+#[derive(Clone)]
+pub(super) struct Guard<S> {
+    inner: S,
+    last_call: CancellationToken,
+}
 
-/// Answers `request` by `grpc`: whatever happens inside, what leaves is one answer with a code that a driver takes for final.
-pub(super) async fn answered<G: Grpc>(mut grpc: G, mut request: Request<Incoming>) -> Response<Body> {
-    // Taken off, for tonic too would keep it, and answer Cancelled.
-    let timeout = request.headers_mut().remove("grpc-timeout");
-    let time = time_for(timeout.as_ref().and_then(|timeout| granted(timeout.to_str().ok()?)));
-    request.extensions_mut().insert(Deadline::at(Instant::now() + time));
-    // Between requests nothing is held inside that a panic could leave half done.
-    match AssertUnwindSafe(grpc.call(request)).catch_unwind().await {
-        Ok(Ok(response)) => cleared(response),
-        Err(_) => Status::from(Failure::new(Reason::Bug, "the request ended in a panic")).into_http(),
+impl<S: Grpc> Guard<S> {
+    /// Guards `inner`; at the `last_call` every request that is still open is answered with a failure.
+    pub(super) fn new(inner: S, last_call: CancellationToken) -> Self {
+        Self { inner, last_call }
+    }
+
+    /// Answers one request that has just arrived.
+    pub(super) async fn answer<B>(self, request: Request<B>) -> Result<Response<Checked>, Infallible>
+    where
+        B: http_body::Body<Data = Bytes, Error: Into<tonic::codegen::StdError>> + Send + 'static,
+    {
+        let mut request = request.map(Body::new);
+        timeout::take(&mut request, Instant::now());
+        let inner = AssertUnwindSafe(self.inner.oneshot(request)).catch_unwind();
+        let response = tokio::select! {
+            biased;
+            outcome = inner => outcome.unwrap_or_else(|_| Ok(panicked().into_http())).unwrap_or_else(|never| match never {}),
+            () = self.last_call.cancelled() => stopping().into_http(),
+        };
+        Ok(checked(response))
     }
 }
 
-/// The time to answer in, of what the caller grants.
-fn time_for(granted: Option<Duration>) -> Duration {
-    granted.map_or(LONGEST, |granted| LONGEST.min(granted - MARGIN.min(granted / 3)))
-}
+/// An answer's body; its trailers hold no code that may not leave, and it always ends with trailers.
+pub(super) struct Checked(Option<Body>);
 
-/// Reads a `grpc-timeout`: up to eight digits and a unit (gRPC over HTTP/2, "Requests").
-fn granted(text: &str) -> Option<Duration> {
-    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    let number: u64 = digits.parse().ok().filter(|_| digits.len() <= 8)?;
-    match unit {
-        "H" => Some(Duration::from_secs(number * 3600)),
-        "M" => Some(Duration::from_secs(number * 60)),
-        "S" => Some(Duration::from_secs(number)),
-        "m" => Some(Duration::from_millis(number)),
-        "u" => Some(Duration::from_micros(number)),
-        "n" => Some(Duration::from_nanos(number)),
-        _ => None,
+impl http_body::Body for Checked {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let Some(body) = &mut self.0 else { return Poll::Ready(None) };
+        let failed = match catch_unwind(AssertUnwindSafe(|| Pin::new(body).poll_frame(cx))) {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(None)) => return Poll::Ready(None),
+            Ok(Poll::Ready(Some(Ok(mut frame)))) => {
+                frame.trailers_mut().into_iter().for_each(check);
+                return Poll::Ready(Some(Ok(frame)));
+            }
+            Ok(Poll::Ready(Some(Err(status)))) => status,
+            Err(_) => panicked(),
+        };
+        // An error here would reset the stream, which the driver reads as Cancelled.
+        self.0 = None;
+        let mut trailers = failed.into_http::<Body>().into_parts().0.headers;
+        check(&mut trailers);
+        Poll::Ready(Some(Ok(Frame::trailers(trailers))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.0.as_ref().map_or_else(http_body::SizeHint::default, Body::size_hint)
     }
 }
 
-fn cleared(mut response: Response<Body>) -> Response<Body> {
-    clear(response.headers_mut());
-    response.map(|body| Body::new(body.map_frame(cleared_frame)))
+fn checked(response: Response<Body>) -> Response<Checked> {
+    let (mut head, body) = response.into_parts();
+    check(&mut head.headers);
+    Response::from_parts(head, Checked(Some(body)))
 }
 
-fn cleared_frame(frame: Frame<bytes::Bytes>) -> Frame<bytes::Bytes> {
-    match frame.into_trailers() {
-        Ok(mut trailers) => {
-            clear(&mut trailers);
-            Frame::trailers(trailers)
-        }
-        Err(frame) => frame,
+fn check(headers: &mut HeaderMap) {
+    let Some(code) = headers.get(GRPC_STATUS) else { return };
+    if NEVER_SENT.contains(&code.as_bytes()) {
+        warn!(code = code.to_str().unwrap_or_default(), "a code that starts pods on empty volumes was held back");
+        headers.insert(GRPC_STATUS, INSTEAD);
     }
 }
 
-/// Gives a forbidden code the one that the driver takes for final; the message stays.
-fn clear(headers: &mut HeaderMap) {
-    let status = headers.get_mut(Status::GRPC_STATUS);
-    if let Some(status) = status.filter(|status| FORBIDDEN.iter().any(|code| *status == code)) {
-        *status = HeaderValue::from_static("9"); // FailedPrecondition
-    }
+/// The panic's own words may hold a value of a secret: they are for nobody here.
+fn panicked() -> Status {
+    error!("bug: a request ended in a panic");
+    Failure::new(Reason::Bug, "the request ended in a panic").into()
+}
+
+fn stopping() -> Status {
+    Failure::new(Reason::Overload, "this provider was stopped before the mount was done").into()
 }
 
 #[cfg(test)]
 mod tests {
+    use http_body_util::{BodyExt, Full, StreamBody};
+    use tower::service_fn;
+
     use super::*;
 
-    #[test]
-    fn the_caller_gets_its_answer_before_its_patience_ends() {
-        let seconds = |granted: Option<u64>| time_for(granted.map(Duration::from_secs)).as_secs();
-        assert_eq!([None, Some(120), Some(70), Some(30), Some(3)].map(seconds), [60, 60, 60, 20, 2]);
+    /// The grpc-status of an answer, from its head or its trailers.
+    async fn status(inner: impl Grpc) -> (String, String) {
+        let request = Request::new(Full::new(Bytes::new()));
+        let (head, body) = Guard::new(inner, CancellationToken::new()).answer(request).await.unwrap().into_parts();
+        let trailers = body.collect().await.unwrap().trailers().cloned().unwrap_or_default();
+        let text = |name| head.headers.get(name).or(trailers.get(name)).map_or("", |value: &HeaderValue| value.to_str().unwrap());
+        (text("grpc-status").into(), text("grpc-message").into())
     }
 
-    #[test]
-    fn timeouts_are_read_in_every_unit() {
-        let read = |text| granted(text).map(|time| time.as_micros());
-        assert_eq!(
-            ["1H", "2M", "120S", "1000m", "7u", "3000n"].map(read),
-            [3_600_000_000, 120_000_000, 120_000_000, 1_000_000, 7, 3].map(Some)
-        );
-        assert_eq!(["", "S", "1", "-1S", "1é", "999999999S", "1.5S"].map(read), [None; 7]);
+    fn trailers(code: &str) -> HeaderMap {
+        [("grpc-status", code), ("grpc-message", "why")]
+            .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
+            .into_iter()
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn no_code_that_starts_a_pod_on_an_empty_volume_leaves_in_head_or_trailers() {
+        for code in 0..=16 {
+            let kept = if [1, 4, 8, 10, 14].contains(&code) { 9 } else { code };
+            let code = code.to_string();
+            let in_trailers = code.clone();
+            let head = service_fn(move |_| {
+                let mut response = Response::new(Body::empty());
+                *response.headers_mut() = trailers(&code);
+                async { Ok(response) }
+            });
+            let tail = service_fn(move |_| {
+                let frames = [Ok::<_, Status>(Frame::data(Bytes::from("x"))), Ok(Frame::trailers(trailers(&in_trailers)))];
+                async { Ok(Response::new(Body::new(StreamBody::new(futures::stream::iter(frames))))) }
+            });
+            let expected = (kept.to_string(), "why".to_owned());
+            assert_eq!((status(head).await, status(tail).await), (expected.clone(), expected));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_broken_body_ends_in_trailers_and_not_in_a_reset() {
+        let broken = |fail: fn() -> Status| {
+            service_fn(move |_| {
+                let frames = futures::stream::once(async move { Err::<Frame<Bytes>, _>(fail()) });
+                async { Ok(Response::new(Body::new(StreamBody::new(frames)))) }
+            })
+        };
+        assert_eq!(status(broken(|| Status::aborted("why"))).await, ("9".into(), "why".into()));
+        let (code, message) = status(broken(|| panic!("canary"))).await;
+        assert!(code == "13" && message.starts_with("bug:") && !message.contains("canary"), "{message}");
+    }
+
+    #[tokio::test]
+    async fn the_last_call_answers_what_is_still_open() {
+        let last_call = CancellationToken::new();
+        last_call.cancel();
+        let guard = Guard::new(service_fn(|_| futures::future::pending::<Result<Response<Body>, Infallible>>()), last_call);
+        let response = guard.answer(Request::new(Full::new(Bytes::new()))).await.unwrap();
+        assert_eq!(response.headers()["grpc-status"], "9");
+        assert!(response.headers()["grpc-message"].to_str().unwrap().starts_with("overload:"));
     }
 }

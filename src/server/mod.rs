@@ -1,12 +1,79 @@
-//! Everything between unix sockets and the gRPC service.
+//! Everything between the driver's unix sockets and the gRPC service.
 
-mod authority; // mends the `:authority` of drivers up to 1.5.6
-mod connection; // one connection: HTTP/2 until the peer leaves or we drain
-mod endpoint; // where a socket stands
-mod guard; // deadlines in, forbidden codes and panics never out
-mod socket; // binding without a window, and whose socket a path is
-mod watch; // one socket kept ours for as long as we serve
+mod authority; // mends what drivers up to 1.5.6 send as :authority
+mod connection; // who gets a connection, and HTTP/2 on it
+mod drain; // the end, within a stated time
+mod endpoint; // where drivers find us
+mod error; // why the server cannot begin
+mod guard; // what leaves: no forbidden code, no word of a panic
+mod peers; // who may connect
+mod place; // one socket's life
+mod readiness; // whether drivers reach us
+mod socket; // socket files: mode, inode, removal
+mod timeout; // grpc-timeout -> our own deadline
+mod watch; // what to do about a socket's name; pure
 
-pub use endpoint::{Endpoint, EndpointError};
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use endpoint::Endpoint;
+pub use error::ServerError;
 pub use guard::Grpc;
-pub use watch::{Sockets, State, clear_dead};
+pub use place::clear_dead;
+pub use readiness::{Readiness, SocketState};
+pub use watch::Obstacle;
+
+use connection::Hall;
+use drain::Life;
+use peers::Peers;
+use place::Place;
+
+/// What is served where, and to whom.
+#[derive(Clone, Debug)]
+pub struct Sockets {
+    /// Where drivers find us; at least one, none twice.
+    pub endpoints: Vec<Endpoint>,
+    /// Users that may connect beside root and our own.
+    pub allow_peer_uids: Vec<u32>,
+    /// Directories in which the driver may look for the same names first: dead sockets of our names are removed there.
+    pub shadow_directories: Vec<PathBuf>,
+    /// From the begin of the shutdown to the last answer.
+    pub shutdown_timeout: Duration,
+}
+
+/// Serves every endpoint until `shutdown`, then answers what is open and removes its own sockets.
+///
+/// Each endpoint has a service of its own, for defaults follow the socket's name. Fails only at the start: a name that
+/// another process serves is waited for (`readiness` says so), and taken over when that process has ended.
+pub async fn serve<S: Grpc>(
+    sockets: Sockets,
+    service_for: impl Fn(&Endpoint) -> S,
+    readiness: Readiness,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), ServerError> {
+    let life = Life::default();
+    let hall = Hall::new(Peers::new(sockets.allow_peer_uids.clone()), readiness.clone(), life.clone());
+    for (endpoint, place) in open(&sockets, &readiness)? {
+        let (service, hall) = (service_for(&endpoint), hall.clone());
+        let admit = move |stream| hall.admit(stream, &service);
+        life.tasks.spawn(place.keep(admit, life.draining.clone()));
+    }
+    shutdown.await;
+    life.drain(sockets.shutdown_timeout).await;
+    Ok(())
+}
+
+/// Opens all places or none: those that were opened before a failure are left again.
+fn open(sockets: &Sockets, readiness: &Readiness) -> Result<Vec<(Endpoint, Place)>, ServerError> {
+    let mut seen = HashSet::new();
+    if sockets.endpoints.is_empty() {
+        return Err(ServerError::Endpoints("give at least one"));
+    }
+    if !sockets.endpoints.iter().all(|endpoint| seen.insert(endpoint)) {
+        return Err(ServerError::Endpoints("the same socket is given twice"));
+    }
+    readiness.begin(&sockets.endpoints);
+    let open = |endpoint: &Endpoint| Place::open(endpoint.clone(), &sockets.shadow_directories, readiness.clone());
+    sockets.endpoints.iter().map(|endpoint| Ok((endpoint.clone(), open(endpoint)?))).collect()
+}

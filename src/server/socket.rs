@@ -1,108 +1,168 @@
-//! Binding without a window, and whose socket a path is.
+//! Socket files: born with their mode, known by their inode, removed only as what they were seen to be.
 
-use std::fs;
-use std::io;
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Mode, fchmod};
-use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen, socket_with};
+use rustix::fs::{self, AtFlags, CWD, FileType, Mode, RenameFlags};
+use rustix::io::{Errno, Result};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use tokio::net::UnixListener;
 
-/// Connections that may wait to be accepted: a node's pods start all at once.
-const BACKLOG: i32 = 1024;
+use super::watch::{Listener, Seen};
 
-/// Which file a path leads to: device and inode.
-pub(super) type Identity = (u64, u64);
+/// What the name of a socket gains while it is made or removed: `.` before it, `.` and eight digits after it.
+pub(super) const ASIDE_BYTES: usize = 10;
+/// Owner only; nothing may connect that root or we did not start.
+const MODE: Mode = Mode::from_raw_mode(0o600);
+/// Connections that may wait for their accept.
+const BACKLOG: i32 = 128;
 
-/// A socket that is ours, for as long as its path leads to it.
+/// Which file it is, whatever its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Identity {
+    pub(super) device: u64,
+    pub(super) inode: u64,
+}
+
+/// A listening socket of ours.
 pub(super) struct Bound {
+    /// Takes the connections.
     pub(super) listener: UnixListener,
+    /// Its file.
     pub(super) identity: Identity,
 }
 
-/// What stands at a socket's path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Found {
-    /// The socket that we bound.
-    Ours,
-    /// Nothing.
-    Nothing,
-    /// A socket that nobody listens on.
-    Dead,
-    /// A socket that another process listens on.
-    Foreign,
-    /// No socket at all.
-    NoSocket,
-}
-
-/// Looks at `path`; `ours` is what we bound there.
-pub(super) fn look(path: &Path, ours: Option<Identity>) -> io::Result<Found> {
-    let metadata = match fs::symlink_metadata(path) {
-        Ok(metadata) => metadata,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
-        Err(error) => return Err(error),
+/// Looks at `path`; asks for a listener unless the socket there is the one we `held`.
+pub(super) fn look(path: &Path, held: Option<Identity>) -> Result<Seen> {
+    let (identity, kind) = match stat(path) {
+        Ok(found) => found,
+        Err(Errno::NOENT) if path.parent().is_some_and(Path::is_dir) => return Ok(Seen::Nothing),
+        Err(Errno::NOENT | Errno::NOTDIR) => return Ok(Seen::NoDirectory),
+        Err(other) => return Err(other),
     };
-    if !metadata.file_type().is_socket() {
-        return Ok(Found::NoSocket);
+    if kind != FileType::Socket {
+        return Ok(Seen::NoSocket);
     }
-    if ours == Some((metadata.dev(), metadata.ino())) {
-        return Ok(Found::Ours);
-    }
-    match connect(unix_socket()?, &SocketAddrUnix::new(path)?) {
-        Err(Errno::CONNREFUSED) => Ok(Found::Dead),
-        Err(Errno::NOENT) => Ok(Found::Nothing),
-        // Connected, or its queue is full: somebody listens.
-        Ok(()) | Err(Errno::AGAIN) => Ok(Found::Foreign),
-        // One that we may not even connect to is nobody's but its owner's.
-        Err(Errno::ACCESS | Errno::PROTOTYPE) => Ok(Found::Foreign),
-        Err(error) => Err(error.into()),
-    }
+    let listener = if held == Some(identity) { Listener::Alive } else { probe(path)? };
+    Ok(Seen::Socket { identity, listener })
 }
 
-/// Listens at `path`, in place of a dead socket if one stands there.
+/// Makes a socket that listens with mode 0600 before it has its name, and gives it the name only if that is free.
 ///
-/// The socket gets its mode before it gets a name, and its name by a rename: nobody ever connects to it with another
-/// mode, and the path is never without a listener once it had one.
-pub(super) fn bind_at(path: &Path) -> io::Result<Bound> {
+/// The mode is set on the socket before it is bound, so no umask and no moment widens it; and a driver that sees the
+/// name can connect.
+pub(super) fn bind(path: &Path) -> Result<Bound> {
     let socket = unix_socket()?;
-    fchmod(socket.as_fd(), Mode::RUSR | Mode::WUSR)?;
-    let new = new_name(path);
-    let _ = fs::remove_file(&new);
-    bind(socket.as_fd(), &SocketAddrUnix::new(&new)?)?;
-    let named = listen(socket.as_fd(), BACKLOG).map_err(io::Error::from).and_then(|()| fs::rename(&new, path));
-    if let Err(error) = named {
-        let _ = fs::remove_file(&new);
-        return Err(error);
+    fs::fchmod(&socket, MODE)?;
+    let born = aside(path);
+    rustix::net::bind(&socket, &SocketAddrUnix::new(&born)?)?;
+    let named = rustix::net::listen(&socket, BACKLOG).and_then(|()| stat(&born)).and_then(|(identity, _)| {
+        fs::renameat_with(CWD, &born, CWD, path, RenameFlags::NOREPLACE)?;
+        Ok(identity)
+    });
+    let identity = named.inspect_err(|_| {
+        let _ = fs::unlink(&born); // the failure above is the one to tell
+    })?;
+    let listener = UnixListener::from_std(socket.into()).map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
+    Ok(Bound { listener, identity })
+}
+
+/// Removes `path` if it is still `identity`. It is moved aside and looked at before it goes: what took its place since
+/// it was last seen is put back.
+pub(super) fn clear(path: &Path, identity: Identity) -> Result<()> {
+    match stat(path) {
+        Ok((found, _)) if found == identity => {}
+        Ok(_) | Err(Errno::NOENT) => return Ok(()),
+        Err(other) => return Err(other),
     }
-    let metadata = fs::symlink_metadata(path)?;
-    Ok(Bound { listener: UnixListener::from_std(socket.into())?, identity: (metadata.dev(), metadata.ino()) })
-}
-
-/// Removes the socket at `path` when it is `ours`: a successor's stays.
-pub(super) fn remove(path: &Path, ours: Identity) {
-    if look(path, Some(ours)).is_ok_and(|found| found == Found::Ours) {
-        let _ = fs::remove_file(path);
+    let moved = aside(path);
+    match fs::rename(path, &moved) {
+        Err(Errno::NOENT) => return Ok(()),
+        outcome => outcome?,
     }
+    if stat(&moved)?.0 == identity { fs::unlink(&moved) } else { fs::renameat_with(CWD, &moved, CWD, path, RenameFlags::NOREPLACE) }
 }
 
-/// Removes a socket at `path` that nobody listens on.
-pub(super) fn remove_dead(path: &Path) -> io::Result<bool> {
-    let dead = look(path, None)? == Found::Dead;
-    if dead {
-        fs::remove_file(path)?;
+fn stat(path: &Path) -> Result<(Identity, FileType)> {
+    let found = fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW)?;
+    Ok((Identity { device: found.st_dev, inode: found.st_ino }, FileType::from_raw_mode(found.st_mode)))
+}
+
+/// Whether a connection would be taken. A full backlog is alive, and so is a socket of another type.
+fn probe(path: &Path) -> Result<Listener> {
+    let address = SocketAddrUnix::new(path)?;
+    Ok(match rustix::net::connect(&unix_socket()?, &address) {
+        Err(Errno::CONNREFUSED | Errno::NOENT) => Listener::Dead,
+        Err(Errno::ACCESS | Errno::PERM) => Listener::Unknown,
+        _ => Listener::Alive,
+    })
+}
+
+fn unix_socket() -> Result<rustix::fd::OwnedFd> {
+    // Non-blocking: connecting to a full backlog would wait for a listener that may never take anything.
+    rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, None)
+}
+
+/// A name beside `path` that no driver looks for.
+fn aside(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.{:08x}", rand::random::<u32>()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::net::UnixListener as StdListener;
+
+    use super::*;
+
+    fn place() -> (tempfile::TempDir, PathBuf) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("vault.sock");
+        (directory, path)
     }
-    Ok(dead)
-}
 
-/// Short, for a socket's path has 107 bytes; hidden, so that no driver takes it for a provider.
-fn new_name(path: &Path) -> PathBuf {
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{stem}"))
-}
+    fn names(directory: &Path) -> Vec<String> {
+        std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
 
-fn unix_socket() -> io::Result<OwnedFd> {
-    Ok(socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, None)?)
+    #[tokio::test]
+    async fn a_socket_is_born_listening_for_its_owner_alone() {
+        let (directory, path) = place();
+        let bound = bind(&path).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);
+        assert_eq!(look(&path, None).unwrap(), Seen::Socket { identity: bound.identity, listener: Listener::Alive });
+        assert_eq!(names(directory.path()), ["vault.sock"]);
+    }
+
+    #[tokio::test]
+    async fn a_name_that_is_taken_in_between_is_not_displaced() {
+        let (directory, path) = place();
+        let _foreign = StdListener::bind(&path).unwrap();
+        let before = look(&path, None).unwrap();
+        assert_eq!(bind(&path).err(), Some(Errno::EXIST));
+        assert_eq!(look(&path, None).unwrap(), before);
+        assert_eq!(names(directory.path()), ["vault.sock"]);
+    }
+
+    #[test]
+    fn a_dead_socket_is_cleared_and_its_successor_is_not() {
+        let (directory, path) = place();
+        drop(StdListener::bind(&path).unwrap());
+        let Seen::Socket { identity, listener: Listener::Dead } = look(&path, None).unwrap() else { panic!("not dead") };
+        let other = Identity { inode: identity.inode + 1, ..identity };
+        clear(&path, other).unwrap();
+        assert_eq!(names(directory.path()), ["vault.sock"]);
+        clear(&path, identity).unwrap();
+        assert_eq!(names(directory.path()), [""; 0]);
+        clear(&path, identity).unwrap();
+    }
+
+    #[test]
+    fn what_is_no_socket_is_seen_as_such() {
+        let (directory, path) = place();
+        assert_eq!(look(&path, None).unwrap(), Seen::Nothing);
+        std::os::unix::fs::symlink("/dev/null", &path).unwrap();
+        assert_eq!(look(&path, None).unwrap(), Seen::NoSocket);
+        assert_eq!(look(&directory.path().join("missing/vault.sock"), None).unwrap(), Seen::NoDirectory);
+    }
 }

@@ -1,193 +1,90 @@
-//! One socket kept ours for as long as we serve.
+//! What to do about a socket's name, decided from what is seen there; pure.
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use super::socket::Identity;
 
-use tokio::net::UnixStream;
-use tokio::time::{MissedTickBehavior, interval, sleep};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
-use tracing::{info, warn};
-
-use super::connection;
-use super::endpoint::Endpoint;
-use super::guard::Grpc;
-use super::socket::{self, Bound, Found};
-
-/// How often a socket is looked at. A Go provider that stops unlinks the path it once bound, even when it is ours by then.
-const LOOK: Duration = Duration::from_millis(500);
-/// Pause after a failed accept: without a free file descriptor it fails at once, and for as long as it takes.
-const PAUSE: Duration = Duration::from_millis(100);
-
-/// What is wrong with each socket that does not serve; empty when all do.
-#[derive(Clone, Debug, Default)]
-pub struct State(Arc<Mutex<BTreeMap<PathBuf, String>>>);
-
-impl State {
-    /// `Ok` when every socket is ours, else what keeps the first from being.
-    pub fn ready(&self) -> Result<(), String> {
-        let wrong = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        wrong.first_key_value().map_or(Ok(()), |(path, why)| Err(format!("{}: {why}", path.display())))
-    }
-
-    /// Notes what is wrong with a socket; true when that is news.
-    fn note(&self, endpoint: &Endpoint, wrong: Option<String>) -> bool {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = all.remove(endpoint.path());
-        let news = before != wrong;
-        if let Some(wrong) = wrong {
-            all.insert(endpoint.path().to_owned(), wrong);
-        }
-        news
-    }
+/// What stands at a socket's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// The directory exists, the name does not.
+    Nothing,
+    /// A socket.
+    Socket {
+        /// Which one.
+        identity: Identity,
+        /// Whether somebody answers there; never asked of our own.
+        listener: Listener,
+    },
+    /// Something that is no socket.
+    NoSocket,
+    /// Not even the directory.
+    NoDirectory,
 }
 
-/// What to do about a socket.
-#[derive(Debug, PartialEq, Eq)]
-enum Step {
-    /// Go on accepting.
-    Serve,
-    /// Bind it (again).
+/// Whether somebody listens behind a socket file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Listener {
+    Alive,
+    Dead,
+    /// Connecting is not allowed, so nobody can say.
+    Unknown,
+}
+
+/// What to do now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Action {
+    /// It is ours.
+    Keep,
+    /// Take the free name.
     Bind,
-    /// It is not ours to take: say why, and look again.
-    Wait(&'static str),
+    /// Remove this dead socket, then look again.
+    Clear(Identity),
+    /// Look again later.
+    Wait(Obstacle),
 }
 
-/// What follows from what stands at the path. A live foreign listener is never displaced: its pods are being served.
-fn next(found: Found) -> Step {
-    match found {
-        Found::Ours => Step::Serve,
-        Found::Nothing | Found::Dead => Step::Bind,
-        Found::Foreign => Step::Wait("another process serves this socket; stop that provider, or choose another --endpoint"),
-        Found::NoSocket => Step::Wait("a file that is no socket stands here; remove it"),
-    }
+/// Why a socket is not ours. The texts name no path: readiness is told to everybody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Obstacle {
+    /// No look yet.
+    #[error("not bound yet")]
+    NotYet,
+    /// Another provider serves it; it is taken over once that one has ended.
+    #[error("another process listens there; stop that provider")]
+    Taken,
+    /// A socket that may not be asked: dead or alive, it stays.
+    #[error("a socket of another user is there and may not be asked whether it lives; stop that provider or remove the socket")]
+    Unclear,
+    /// A file or directory.
+    #[error("something that is no socket has its name; remove it")]
+    NoSocket,
+    /// The directory is missing.
+    #[error("its directory is missing; mount it")]
+    NoDirectory,
+    /// The system refused to look, bind or remove.
+    #[error("{0}; check owner and mode of its directory")]
+    System(rustix::io::Errno),
+    /// The driver looks in the other directory first, and somebody else answers there.
+    #[error("another process listens on the same name in the driver's other directory; stop that provider")]
+    Shadowed,
+    /// The process is about to leave.
+    #[error("stopping")]
+    Stopping,
 }
 
-/// All sockets of the process.
-#[derive(Clone)]
-pub struct Sockets {
-    /// Users that may connect beside root and our own.
-    allow_peer_uids: Arc<[u32]>,
-    shutdown: CancellationToken,
-    /// Sockets and connections under way.
-    tasks: TaskTracker,
-    state: State,
-}
-
-impl Sockets {
-    /// None yet; `allow_peer_uids` may connect to each beside root and our own user.
-    pub fn new(allow_peer_uids: Vec<u32>) -> Self {
-        Self {
-            allow_peer_uids: allow_peer_uids.into(),
-            shutdown: CancellationToken::new(),
-            tasks: TaskTracker::new(),
-            state: State::default(),
-        }
-    }
-
-    /// Serves `grpc` at `endpoint` from now on; what keeps it from it is in the state.
-    pub fn serve<G: Grpc>(&self, endpoint: Endpoint, grpc: G) {
-        // Bound before the first look of anybody else, and before readiness can be asked for.
-        let bound = self.keep(&endpoint, None);
-        let sockets = self.clone();
-        self.tasks.spawn(async move { sockets.run(&endpoint, grpc, bound).await });
-    }
-
-    /// What does not serve, and why.
-    pub fn state(&self) -> State {
-        self.state.clone()
-    }
-
-    /// Takes our sockets away, then waits until every request that is begun is answered.
-    pub async fn drain(&self) {
-        self.shutdown.cancel();
-        self.tasks.close();
-        self.tasks.wait().await;
-    }
-
-    async fn run<G: Grpc>(&self, endpoint: &Endpoint, grpc: G, mut bound: Option<Bound>) {
-        let mut ticks = interval(LOOK);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                () = self.shutdown.cancelled() => break,
-                _ = ticks.tick() => bound = self.keep(endpoint, bound),
-                stream = accepted(bound.as_ref()) => self.take(stream, &grpc).await,
-            }
-        }
-        // First of all: a driver that looks for us now must find nobody rather than a socket that refuses.
-        if let Some(bound) = bound {
-            socket::remove(endpoint.path(), bound.identity);
-        }
-    }
-
-    /// Looks at the path and does what follows; the listener that results.
-    fn keep(&self, endpoint: &Endpoint, bound: Option<Bound>) -> Option<Bound> {
-        let step = socket::look(endpoint.path(), bound.as_ref().map(|bound| bound.identity)).map(next);
-        let (bound, wrong) = match step {
-            Ok(Step::Serve) => (bound, None),
-            Ok(Step::Bind) => match bind(endpoint) {
-                Ok(new) => (Some(new), None),
-                Err(error) => (None, Some(format!("it cannot be bound: {error}"))),
-            },
-            Ok(Step::Wait(why)) => (None, Some(why.to_owned())),
-            Err(error) => (None, Some(format!("it cannot be looked at: {error}"))),
-        };
-        if self.state.note(endpoint, wrong.clone())
-            && let Some(wrong) = wrong
-        {
-            warn!(socket = %endpoint, "not serving: {wrong}");
-        }
-        bound
-    }
-
-    async fn take<G: Grpc>(&self, stream: io::Result<UnixStream>, grpc: &G) {
-        match stream.and_then(|stream| Ok((stream.peer_cred()?.uid(), stream))) {
-            Ok((uid, stream)) if self.admits(uid) => {
-                self.tasks.spawn(connection::serve(stream, grpc.clone(), self.shutdown.clone()));
-            }
-            Ok((uid, _)) => warn!(uid, "a connection is refused: its user is neither root, nor ours, nor in --allow-peer-uid"),
-            Err(error) => {
-                warn!("a connection could not be accepted: {error}");
-                sleep(PAUSE).await;
-            }
-        }
-    }
-
-    /// The driver runs as root; whoever else may open the socket must be named.
-    fn admits(&self, uid: u32) -> bool {
-        uid == 0 || uid == rustix::process::geteuid().as_raw() || self.allow_peer_uids.contains(&uid)
-    }
-}
-
-/// The next connection; never any while nothing is bound.
-async fn accepted(bound: Option<&Bound>) -> io::Result<UnixStream> {
-    match bound {
-        Some(bound) => bound.listener.accept().await.map(|(stream, _)| stream),
-        None => std::future::pending().await,
-    }
-}
-
-fn bind(endpoint: &Endpoint) -> io::Result<Bound> {
-    let bound = socket::bind_at(endpoint.path())?;
-    info!(socket = %endpoint, "listening");
-    Ok(bound)
-}
-
-/// Removes sockets of our names that nobody listens on from `directory`: the driver looks there first, and one dead socket
-/// there hides our live one.
-pub fn clear_dead(directory: &Path, endpoints: &[Endpoint]) {
-    let names = endpoints.iter().filter_map(|endpoint| endpoint.path().file_name());
-    for path in names.map(|name| directory.join(name)).filter(|path| fs::symlink_metadata(path).is_ok()) {
-        match socket::remove_dead(&path) {
-            Ok(true) => info!(socket = %path.display(), "removed: nobody listened"),
-            Ok(false) => warn!(socket = %path.display(), "it hides ours from the driver; stop the provider that serves it"),
-            Err(error) => warn!(socket = %path.display(), "it may hide ours from the driver, and cannot be looked at: {error}"),
-        }
+/// Decides about a name at which we `held` a socket, if we did.
+///
+/// A Go provider that stops unlinks the path it once bound, even if it is ours by then: so a free name is taken at
+/// once. A live listener of somebody else is never displaced, a dead one always. Our own socket cannot be mistaken: as
+/// long as we hold it its inode stays in use, unlinked or not.
+pub(super) fn next(held: Option<Identity>, seen: Seen) -> Action {
+    match seen {
+        Seen::Socket { identity, .. } if held == Some(identity) => Action::Keep,
+        Seen::Nothing => Action::Bind,
+        Seen::Socket { identity, listener: Listener::Dead } => Action::Clear(identity),
+        Seen::Socket { listener: Listener::Alive, .. } => Action::Wait(Obstacle::Taken),
+        Seen::Socket { listener: Listener::Unknown, .. } => Action::Wait(Obstacle::Unclear),
+        Seen::NoSocket => Action::Wait(Obstacle::NoSocket),
+        Seen::NoDirectory => Action::Wait(Obstacle::NoDirectory),
     }
 }
 
@@ -195,9 +92,36 @@ pub fn clear_dead(directory: &Path, endpoints: &[Endpoint]) {
 mod tests {
     use super::*;
 
+    const OURS: Identity = Identity { device: 1, inode: 1 };
+    const THEIRS: Identity = Identity { device: 1, inode: 2 };
+
+    fn socket(identity: Identity, listener: Listener) -> Seen {
+        Seen::Socket { identity, listener }
+    }
+
     #[test]
-    fn only_what_nobody_serves_is_taken() {
-        assert_eq!([Found::Ours, Found::Nothing, Found::Dead].map(next), [Step::Serve, Step::Bind, Step::Bind]);
-        assert!([Found::Foreign, Found::NoSocket].map(next).iter().all(|step| matches!(step, Step::Wait(_))));
+    fn our_socket_is_kept_whatever_a_probe_would_say() {
+        assert_eq!(next(Some(OURS), socket(OURS, Listener::Unknown)), Action::Keep);
+    }
+
+    #[test]
+    fn a_free_name_is_taken_at_the_start_and_after_a_theft() {
+        assert_eq!(next(None, Seen::Nothing), Action::Bind);
+        assert_eq!(next(Some(OURS), Seen::Nothing), Action::Bind);
+    }
+
+    #[test]
+    fn a_dead_socket_gives_way_and_a_live_one_never() {
+        for held in [None, Some(OURS)] {
+            assert_eq!(next(held, socket(THEIRS, Listener::Dead)), Action::Clear(THEIRS));
+            assert_eq!(next(held, socket(THEIRS, Listener::Alive)), Action::Wait(Obstacle::Taken));
+            assert_eq!(next(held, socket(THEIRS, Listener::Unknown)), Action::Wait(Obstacle::Unclear));
+        }
+    }
+
+    #[test]
+    fn what_is_no_socket_stays() {
+        assert_eq!(next(Some(OURS), Seen::NoSocket), Action::Wait(Obstacle::NoSocket));
+        assert_eq!(next(None, Seen::NoDirectory), Action::Wait(Obstacle::NoDirectory));
     }
 }

@@ -1,0 +1,28 @@
+//! Why the server cannot begin.
+
+use super::Endpoint;
+use super::watch::Obstacle;
+
+/// A setting or a directory that has to change before this process can serve.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// `--endpoint` names no socket of the driver's.
+    #[error("--endpoint={text}: {why}")]
+    Endpoint {
+        /// As written.
+        text: String,
+        /// What is wrong with it, and what to write.
+        why: &'static str,
+    },
+    /// No endpoint at all, or one twice.
+    #[error("--endpoint: {0}")]
+    Endpoints(&'static str),
+    /// A socket cannot be made, now or later. A name that somebody else has is no such failure: the server waits for it.
+    #[error("socket {endpoint}: {obstacle}")]
+    Socket {
+        /// Which one.
+        endpoint: Endpoint,
+        /// What is in the way.
+        obstacle: Obstacle,
+    },
+}
