@@ -79,7 +79,8 @@ impl Server {
 async fn send(client: &reqwest::Client, url: &Url, server: &Server, ask: &Ask<'_>, budget: Budget) -> Result<reqwest::Response, Failed> {
     let mut request = client.request(ask.method.clone(), url.clone()).header("X-Vault-Request", "true");
     if let Some(namespace) = &server.spec.namespace {
-        request = request.header("X-Vault-Namespace", namespace);
+        // As bytes: a namespace may be named in any script, which `str` as a header may not.
+        request = request.header("X-Vault-Namespace", namespace.as_bytes());
     }
     if let Some(token) = ask.token {
         let malformed = || Failed::last(VaultError::Malformed { doing: ask.doing.to_owned(), why: "its token is no header" });
@@ -168,7 +169,7 @@ fn failed(error: &reqwest::Error, ask: &Ask<'_>) -> Failed {
         return Failed::last(VaultError::AddressRefused(format!("{doing}: {NoAddressAllowed}")));
     }
     if let Some(tls) = cause::<rustls::Error>(error) {
-        return Failed::last(VaultError::Handshake { doing, why: tls.to_string() });
+        return Failed::last(VaultError::Handshake { doing, why: words(tls) });
     }
     let (why, outcome) = match (error.is_connect(), error.is_timeout()) {
         (true, true) => ("no connection within 3 s", Outcome::NotSent),
@@ -176,6 +177,16 @@ fn failed(error: &reqwest::Error, ask: &Ask<'_>) -> Failed {
         (false, _) => ("the connection broke before the answer was whole", Outcome::Unknown),
     };
     Failed { error: VaultError::Unreachable { doing, why }, outcome: Some(outcome) }
+}
+
+/// What rustls says of a handshake, without its clock: the same failure is told in the same words.
+fn words(error: &rustls::Error) -> String {
+    use rustls::CertificateError::{Expired, ExpiredContext, NotValidYet, NotValidYetContext};
+    match error {
+        rustls::Error::InvalidCertificate(Expired | ExpiredContext { .. }) => "the server's certificate has expired".into(),
+        rustls::Error::InvalidCertificate(NotValidYet | NotValidYetContext { .. }) => "the server's certificate is not valid yet".into(),
+        other => other.to_string(),
+    }
 }
 
 fn refusal(error: &reqwest::Error) -> &'static str {
