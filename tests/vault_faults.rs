@@ -2,6 +2,8 @@
 //!
 //! Time is real: a paused clock runs ahead of sockets. What is tried again until its time is over gets a second.
 
+#![allow(clippy::unwrap_used, reason = "a test ends where something is not as it set it up")]
+
 #[path = "support/faulty.rs"]
 mod faulty;
 

@@ -179,14 +179,18 @@ fn failed(error: &reqwest::Error, ask: &Ask<'_>) -> Failed {
     Failed { error: VaultError::Unreachable { doing, why }, outcome: Some(outcome) }
 }
 
-/// What rustls says of a handshake, without its clock: the same failure is told in the same words.
+/// What rustls says of a handshake, without its clock (the same failure is told in the same words) and its jargon.
 fn words(error: &rustls::Error) -> String {
-    use rustls::CertificateError::{Expired, ExpiredContext, NotValidYet, NotValidYetContext};
-    match error {
-        rustls::Error::InvalidCertificate(Expired | ExpiredContext { .. }) => "the server's certificate has expired".into(),
-        rustls::Error::InvalidCertificate(NotValidYet | NotValidYetContext { .. }) => "the server's certificate is not valid yet".into(),
-        other => other.to_string(),
-    }
+    use rustls::CertificateError::{BadSignature, Expired, ExpiredContext, NotValidYet, NotValidYetContext, UnknownIssuer};
+    let rustls::Error::InvalidCertificate(invalid) = error else { return error.to_string() };
+    let known = match invalid {
+        Expired | ExpiredContext { .. } => "has expired",
+        NotValidYet | NotValidYetContext { .. } => "is not valid yet",
+        // The signature is bad where another CA has the name of the issuer.
+        UnknownIssuer | BadSignature => "is signed by none of the trusted CAs",
+        _ => return error.to_string(),
+    };
+    format!("the server's certificate {known}")
 }
 
 fn refusal(error: &reqwest::Error) -> &'static str {

@@ -49,7 +49,7 @@ pub struct Server {
 
 /// A token of a pod's own role: only a login can read, and a login ends once.
 ///
-/// ```compile_fail
+/// ```compile_fail,E0382
 /// # async fn after_the_end(login: vaultmount::vault::Login, request: vaultmount::config::Request, budget: vaultmount::vault::Budget) {
 /// login.close().await;
 /// login.call(&request, budget).await; // its token is revoked
