@@ -32,10 +32,10 @@ impl Answer {
         self.0.get("request_id")?.as_str()
     }
 
-    /// True when something lives on at the server that ends with the token: a lease, or another token.
+    /// True when something lives on at the server that ends with the token: a lease, another token, or what is wrapped.
     pub fn is_leased(&self) -> bool {
         let holds = |name| self.0.get(name).is_some_and(|value| !value.is_null() && value != "");
-        holds("lease_id") || holds("auth")
+        ["lease_id", "auth", "wrap_info"].into_iter().any(holds)
     }
 
     /// A string at `path`, when there is one that is not empty.

@@ -79,7 +79,8 @@ impl Server {
 async fn send(client: &reqwest::Client, url: &Url, server: &Server, ask: &Ask<'_>, budget: Budget) -> Result<reqwest::Response, Failed> {
     let mut request = client.request(ask.method.clone(), url.clone()).header("X-Vault-Request", "true");
     if let Some(namespace) = &server.spec.namespace {
-        request = request.header("X-Vault-Namespace", namespace);
+        // As bytes: a namespace may be named in any script, which `str` as a header may not.
+        request = request.header("X-Vault-Namespace", namespace.as_bytes());
     }
     if let Some(token) = ask.token {
         let malformed = || Failed::last(VaultError::Malformed { doing: ask.doing.to_owned(), why: "its token is no header" });
@@ -168,7 +169,7 @@ fn failed(error: &reqwest::Error, ask: &Ask<'_>) -> Failed {
         return Failed::last(VaultError::AddressRefused(format!("{doing}: {NoAddressAllowed}")));
     }
     if let Some(tls) = cause::<rustls::Error>(error) {
-        return Failed::last(VaultError::Handshake { doing, why: tls.to_string() });
+        return Failed::last(VaultError::Handshake { doing, why: words(tls) });
     }
     let (why, outcome) = match (error.is_connect(), error.is_timeout()) {
         (true, true) => ("no connection within 3 s", Outcome::NotSent),
@@ -176,6 +177,20 @@ fn failed(error: &reqwest::Error, ask: &Ask<'_>) -> Failed {
         (false, _) => ("the connection broke before the answer was whole", Outcome::Unknown),
     };
     Failed { error: VaultError::Unreachable { doing, why }, outcome: Some(outcome) }
+}
+
+/// What rustls says of a handshake, without its clock (the same failure is told in the same words) and its jargon.
+fn words(error: &rustls::Error) -> String {
+    use rustls::CertificateError::{BadSignature, Expired, ExpiredContext, NotValidYet, NotValidYetContext, UnknownIssuer};
+    let rustls::Error::InvalidCertificate(invalid) = error else { return error.to_string() };
+    let known = match invalid {
+        Expired | ExpiredContext { .. } => "has expired",
+        NotValidYet | NotValidYetContext { .. } => "is not valid yet",
+        // The signature is bad where another CA has the name of the issuer.
+        UnknownIssuer | BadSignature => "is signed by none of the trusted CAs",
+        _ => return error.to_string(),
+    };
+    format!("the server's certificate {known}")
 }
 
 fn refusal(error: &reqwest::Error) -> &'static str {

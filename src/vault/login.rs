@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use super::answer::Answer;
 use super::budget::Budget;
 use super::error::VaultError;
-use super::exchange::{Ask, Reply};
+use super::exchange::{Ask, Failed, Reply};
 use super::pool::Vaults;
 use super::retry::{CallKind, Outcome, Tries};
 use super::sentences;
@@ -49,7 +49,7 @@ pub struct Server {
 
 /// A token of a pod's own role: only a login can read, and a login ends once.
 ///
-/// ```compile_fail
+/// ```compile_fail,E0382
 /// # async fn after_the_end(login: vaultmount::vault::Login, request: vaultmount::config::Request, budget: vaultmount::vault::Budget) {
 /// login.close().await;
 /// login.call(&request, budget).await; // its token is revoked
@@ -82,6 +82,7 @@ impl Server {
     /// Sends `ask` until a reply stands or nothing more may be tried.
     pub(super) async fn ask(&self, ask: &Ask<'_>, kind: CallKind, budget: Budget) -> Result<Reply, VaultError> {
         let mut tries = Tries::new(kind, Instant::now(), budget.end());
+        let mut before = None;
         loop {
             let tried = self.exchange(ask, budget).await;
             let outcome = match &tried {
@@ -89,8 +90,11 @@ impl Server {
                 Err(failed) => failed.outcome,
             };
             match outcome.and_then(|outcome| tries.next(outcome, Instant::now(), rand::random())) {
-                Some(again) => sleep_until(again).await,
-                None => return tried.map_err(|failed| failed.error),
+                Some(again) => {
+                    before = Some(tried);
+                    sleep_until(again).await;
+                }
+                None => return telling(tried, before).map_err(|failed| failed.error),
             }
         }
     }
@@ -130,11 +134,11 @@ impl Login {
             token: Some(&self.token),
             doing: "revoke the token",
         };
-        match self.server.ask(&ask, CallKind::Read, Budget::lasting(CLOSE)).await {
+        match self.server.exchange(&ask, Budget::lasting(CLOSE)).await {
             Ok(reply) if reply.status.code.is_success() => {}
             // A batch token cannot be revoked, and a role without the default policy may not: it ends by itself.
             Ok(reply) => debug!(status = reply.status.code.as_u16(), "a token was not given back"),
-            Err(error) => debug!("a token was not given back: {error}"),
+            Err(failed) => debug!("a token was not given back: {}", failed.error),
         }
     }
 
@@ -150,6 +154,15 @@ impl Login {
         let first = rest.split('/').next()?;
         (!matches!(first, "data" | "metadata" | "config" | "delete" | "undelete" | "destroy" | "subkeys"))
             .then(|| format!("{mount}data/{rest}"))
+    }
+}
+
+/// The last try, or the one before when the last was cut short by the clock: what the server did tells more than that
+/// time ran out, and does not depend on how the pauses fell.
+fn telling(last: Result<Reply, Failed>, before: Option<Result<Reply, Failed>>) -> Result<Reply, Failed> {
+    match (last, before) {
+        (Err(Failed { error: VaultError::OutOfTime { .. }, .. }), Some(before)) => before,
+        (last, _) => last,
     }
 }
 
@@ -176,11 +189,11 @@ fn reason(kind: CallKind, reply: &Reply, words: Option<&str>) -> Reason {
     let login = kind == CallKind::Login;
     match reply.status.code.as_u16() {
         403 if login && !sentences::is_verdict(words) => Reason::LoginUnclear,
+        400 if login && sentences::is_failed_look_up(words) => Reason::LoginUnclear,
         400 | 403 | 404 if login => Reason::LoginDenied,
         403 => Reason::ReadDenied,
         404 => Reason::NotFound,
         429 => Reason::Busy,
-        503 => Reason::Sealed,
         500.. if reply.status.not_serving => Reason::Sealed,
         500.. => Reason::ServerError,
         300..400 => Reason::Redirect,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use reqwest::redirect;
 use tokio::time::Instant;
-use url::Url;
+use url::{Host, Url};
 
 use super::error::VaultError;
 use super::kv_hint::Mounts;
@@ -24,6 +24,9 @@ const LIFE: Duration = Duration::from_secs(300);
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// Time to connect, TLS included.
 const CONNECT: Duration = Duration::from_secs(3);
+/// Time between pings of an HTTP/2 connection with calls on it, and for their answer: together less than a call waits for
+/// its first byte, so that a dead connection is gone when the call is tried again.
+const PING: Duration = Duration::from_secs(4);
 /// Servers and TLS settings held at a time: classes choose both, and must not fill the process.
 const CLIENTS: usize = 128;
 
@@ -54,6 +57,8 @@ struct Key {
 
 struct Pooled {
     client: reqwest::Client,
+    /// As used, which is not always as asked for.
+    tls: TlsSpec,
     files: Fingerprint,
     looked: Instant,
     ends: Instant,
@@ -71,10 +76,19 @@ impl Vaults {
         Ok(Server { vaults: self.clone(), spec: spec.clone(), client })
     }
 
-    /// The server at `origin`, to which `from` redirects: only one that the operator named.
-    pub(super) fn redirected(&self, from: &ServerSpec, origin: &Url) -> Option<reqwest::Client> {
-        let to = ServerSpec { address: Address::Http(origin.clone()), configured: false, ..from.clone() };
-        policy::is_trusted(&to, &self.outbound.allowed).then(|| self.client(&to).ok())?
+    /// A client for the server of `url`, to which `from` redirects: only one that the operator listed. Without a list there
+    /// is none, for then a server that a class chose would choose the next one.
+    pub(super) fn redirected(&self, from: &ServerSpec, url: &Url) -> Option<reqwest::Client> {
+        let allowed = &self.outbound.allowed;
+        // The origin alone: a pool for every path would be none.
+        let origin = url.origin().ascii_serialization().parse().ok()?;
+        let to = ServerSpec { address: Address::Http(origin), configured: false, ..from.clone() };
+        if allowed.is_empty() || policy::reach(&to, allowed).is_err() {
+            return None;
+        }
+        // What the process's own server may use, its other nodes may when the operator named them.
+        let configured = from.configured && policy::is_trusted(&to, allowed);
+        self.client(&ServerSpec { configured, ..to }).ok()
     }
 
     fn client(&self, spec: &ServerSpec) -> Result<reqwest::Client, VaultError> {
@@ -82,35 +96,34 @@ impl Vaults {
         let now = Instant::now();
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(pooled) = clients.get_mut(&key)
-            && pooled.is_current(&key.tls, now)
+            && pooled.is_current(now)
         {
             return Ok(pooled.client.clone());
         }
         let pooled = self.connect(spec, now)?;
         let client = pooled.client.clone();
-        if clients.len() >= CLIENTS {
-            clients.retain(|_, pooled| pooled.ends > now);
+        if clients.len() >= CLIENTS && !clients.contains_key(&key) {
+            make_room(&mut clients);
         }
-        if clients.len() < CLIENTS || clients.contains_key(&key) {
-            clients.insert(key, pooled);
-        }
+        clients.insert(key, pooled);
         Ok(client)
     }
 
     fn connect(&self, spec: &ServerSpec, now: Instant) -> Result<Pooled, VaultError> {
         let reach = policy::reach(spec, &self.outbound.allowed)?;
-        self.check_client_certificate(spec)?;
+        base(spec)?;
+        let tls = self.allowed_tls(spec)?;
         // Read before the files, so that a change in between is seen.
-        let files = tls::fingerprint(&spec.tls);
+        let files = tls::fingerprint(&tls);
         let mut builder = reqwest::Client::builder()
             .no_proxy()
             .redirect(redirect::Policy::none())
             .referer(false)
             .user_agent(concat!("vaultmount/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT)
-            .http2_keep_alive_interval(Duration::from_secs(20))
-            .http2_keep_alive_timeout(Duration::from_secs(10))
-            .tls_backend_preconfigured(tls::setting(&spec.tls)?)
+            .http2_keep_alive_interval(PING)
+            .http2_keep_alive_timeout(PING)
+            .tls_backend_preconfigured(tls::setting(&tls)?)
             .dns_resolver(Resolver { reach, instead: instead(spec) });
         if let Address::Unix(socket) = &spec.address {
             builder = builder.unix_socket(socket.clone());
@@ -120,53 +133,73 @@ impl Vaults {
                 builder.proxy(reqwest::Proxy::all(proxy.clone()).map_err(|_| VaultError::TlsSetting("the proxy cannot be used".into()))?);
         }
         let client = builder.build().map_err(|_| VaultError::TlsSetting("the HTTP client cannot be built".into()))?;
-        Ok(Pooled { client, files, looked: now, ends: now + LIFE + LIFE.mul_f64(rand::random()) })
+        Ok(Pooled { client, tls, files, looked: now, ends: now + LIFE + LIFE.mul_f64(rand::random()) })
     }
 
-    /// A client certificate is an identity of the node: it serves the servers that the operator named.
-    fn check_client_certificate(&self, spec: &ServerSpec) -> Result<(), VaultError> {
-        if spec.tls.client.is_none() || policy::is_trusted(spec, &self.outbound.allowed) {
-            return Ok(());
+    /// What `spec` may use of its TLS setting. The process's own client certificate is an identity of the node: it serves
+    /// the process's own server, and is left out elsewhere. One that a class names may be anybody's file: it serves servers
+    /// that the operator named.
+    fn allowed_tls(&self, spec: &ServerSpec) -> Result<TlsSpec, VaultError> {
+        let tls = spec.tls.clone();
+        match &tls.client {
+            Some(client) if client.configured && !spec.configured => Ok(TlsSpec { client: None, ..tls }),
+            Some(client) if !client.configured && !policy::is_trusted(spec, &self.outbound.allowed) => {
+                let why = "a client certificate of a class is shown only to servers listed in --allow-address";
+                Err(VaultError::AddressRefused(format!("address {} is refused: {why}", spec.address)))
+            }
+            _ => Ok(tls),
         }
-        Err(VaultError::AddressRefused(format!(
-            "a client certificate is not shown to {}, which is not listed in --allow-address",
-            spec.address
-        )))
     }
 }
 
 impl Pooled {
     /// True while it may serve: young enough, and its files are the same.
-    fn is_current(&mut self, tls: &TlsSpec, now: Instant) -> bool {
+    fn is_current(&mut self, now: Instant) -> bool {
         if now >= self.ends {
             return false;
         }
         if now >= self.looked + LOOK_AGAIN {
             self.looked = now;
-            return self.files == tls::fingerprint(tls);
+            return self.files == tls::fingerprint(&self.tls);
         }
         true
+    }
+}
+
+/// Drops the client that ends first, one that a class chose before one of the process's own.
+fn make_room(clients: &mut HashMap<Key, Pooled>) {
+    let first = clients.iter().min_by_key(|(key, pooled)| (key.configured, pooled.ends)).map(|(key, _)| key.clone());
+    if let Some(key) = first {
+        clients.remove(&key);
     }
 }
 
 /// Where to look for a server that is asked for by another name: rustls takes the name to send and to check from the
 /// URL, so the URL holds that name and the resolver looks the address's host up in its place.
 fn instead(spec: &ServerSpec) -> Option<String> {
-    match (&spec.address, &spec.tls.server_name) {
-        (Address::Http(url), Some(_)) => url.host_str().map(str::to_owned),
+    let (url, _) = renamed(spec)?;
+    url.host_str().map(str::to_owned)
+}
+
+/// The address and the name to ask for it by, when that is another; without TLS there is no such name.
+fn renamed(spec: &ServerSpec) -> Option<(&Url, &str)> {
+    match &spec.address {
+        Address::Http(url) if url.scheme() == "https" => spec.tls.server_name.as_deref().map(|name| (url, name)),
         _ => None,
     }
 }
 
 /// The URL below which `spec`'s API lies, ending in `/`.
 pub(super) fn base(spec: &ServerSpec) -> Result<Url, VaultError> {
-    let wrong = || VaultError::TlsSetting(format!("{} cannot be asked under that server name", spec.address));
+    let wrong = || VaultError::TlsSetting(format!("the server name for {} is no DNS name", spec.address));
     let mut url = match &spec.address {
         Address::Http(url) => url.clone(),
         Address::Unix(_) => Url::parse("http://localhost/").map_err(|_| wrong())?,
     };
-    if let (Address::Http(_), Some(name)) = (&spec.address, &spec.tls.server_name) {
-        url.set_host(Some(name)).map_err(|_| wrong())?;
+    if let Some((_, name)) = renamed(spec) {
+        // An IP address would be connected to as it stands, past resolver and policy.
+        let Ok(Host::Domain(name)) = Host::parse(name) else { return Err(wrong()) };
+        url.set_host(Some(&name)).map_err(|_| wrong())?;
     }
     let path = format!("{}/", url.path().trim_end_matches('/'));
     url.set_path(&path);

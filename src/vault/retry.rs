@@ -20,10 +20,11 @@ pub(super) enum CallKind {
 
 impl CallKind {
     /// The kind of a request. Nobody tells whether a GET creates something; the engines that hand out credentials by GET
-    /// do so below a part named `creds` (database, rabbitmq, ldap, aws, ..), `sts` or `token`, and those count as writes.
+    /// do so below a part named `creds` (database, rabbitmq, ldap, aws, ..), `sts`, `token` or `key` (gcp), and those count
+    /// as writes. A KV secret of such a name loses no more than our own retries of a 5xx.
     pub(super) fn of(method: &http::Method, path: &str) -> Self {
         let reads = *method == http::Method::GET || method.as_str() == "LIST";
-        let creates = path.split('/').skip(1).any(|part| matches!(part, "creds" | "sts" | "token"));
+        let creates = path.split('/').skip(1).any(|part| matches!(part, "creds" | "sts" | "token" | "key"));
         if reads && !creates { Self::Read } else { Self::Write }
     }
 }
@@ -172,10 +173,12 @@ mod tests {
     #[test]
     fn credentials_by_get_count_as_writes() {
         let kind = |path| CallKind::of(&http::Method::GET, path);
-        assert_eq!(
-            [kind("secret/data/creds-of-db"), kind("database/creds/app"), kind("aws/sts/x")],
-            [CallKind::Read, CallKind::Write, CallKind::Write]
-        );
+        for path in ["database/creds/app", "a/b/creds/app", "aws/sts/x", "gcp/roleset/x/key", "identity/oidc/token/x"] {
+            assert_eq!(kind(path), CallKind::Write, "{path}");
+        }
+        for path in ["secret/data/creds-of-db", "creds/data/app", "pki/cert/ca"] {
+            assert_eq!(kind(path), CallKind::Read, "{path}");
+        }
         assert_eq!(CallKind::of(&http::Method::PUT, "transit/decrypt/x"), CallKind::Write);
     }
 }

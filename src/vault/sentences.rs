@@ -4,23 +4,39 @@ use serde_json::Value;
 
 /// Pieces of error texts of OpenBao's and Vault's auth methods and engines that name a cause and hold no value of a user.
 /// More telling ones stand first; a text is shown as the piece, never as it came.
-const KNOWN: &[&str] = &[
+const KNOWN: [&[&str]; 3] = [FAILED_LOOK_UPS, VERDICTS, OTHERS];
+
+/// Of logins that failed because the server could not look something up itself: no word on the pod.
+const FAILED_LOOK_UPS: &[&str] = &[
+    "namespace not authorized err=",
+    "fetching keys",
+    "error configuring token validator",
+    "could not load backend configuration",
+    "could not load configuration",
+];
+
+/// Of logins that the server judged; a refusal without such words may be a failed TokenReview.
+const VERDICTS: &[&str] = &[
     "service account name not authorized",
     "namespace not authorized",
     "service account unauthorized; this could mean it has been deleted or recreated with a new token",
     "service account not found",
     "invalid role name",
     "could not be found",
+    "no audiences bound to the role",
     "audience claim does not match any expected audience",
     "invalid audience (aud) claim",
     "invalid issuer (iss) claim",
     "invalid subject (sub) claim",
+    "sub claim does not match bound subject",
     "token is expired",
     "token not yet valid",
     "no known key successfully validated the token signature",
     "error validating claims",
     "error validating token",
-    "could not load backend configuration",
+];
+
+const OTHERS: &[&str] = &[
     "lease count quota exceeded",
     "request path quota exceeded",
     "rate limit quota exceeded",
@@ -38,21 +54,23 @@ const KNOWN: &[&str] = &[
     "permission denied",
 ];
 
-/// Words of a login's refusal that say what the server judged; a refusal without them may be a failed TokenReview.
-const VERDICTS: usize = 15;
-
 /// Words of a refusal that was made before anything was done: sealed, in standby, or electing.
 const NOT_SERVING: [&str; 4] = ["is sealed", "standby", "local node not active", "not initialized"];
 
 /// The known piece of `body`'s error texts, if there is one.
 pub(super) fn known(body: &[u8]) -> Option<&'static str> {
     let texts = texts(body);
-    KNOWN.iter().find(|known| texts.iter().any(|text| text.contains(**known))).copied()
+    KNOWN.iter().copied().flatten().find(|known| texts.iter().any(|text| text.contains(**known))).copied()
 }
 
-/// True when a login's refusal in these words is a verdict on the pod, not a failure of the server's own look-up.
+/// True when a login's refusal in these words is a verdict on the pod.
 pub(super) fn is_verdict(words: Option<&str>) -> bool {
-    words.is_some_and(|words| KNOWN.iter().take(VERDICTS).any(|known| *known == words))
+    words.is_some_and(|words| VERDICTS.contains(&words))
+}
+
+/// True when a login's refusal in these words says that the server's own look-up failed.
+pub(super) fn is_failed_look_up(words: Option<&str>) -> bool {
+    words.is_some_and(|words| FAILED_LOOK_UPS.contains(&words))
 }
 
 /// True when the server says that it did nothing because it is not serving.
@@ -84,7 +102,8 @@ mod tests {
         assert!(!is_verdict(known(br#"{"errors": ["permission denied"]}"#)) && !is_verdict(None));
         assert!(is_verdict(known(br#"{"errors": ["service account name not authorized"]}"#)));
         assert!(is_verdict(known(br#"{"errors": ["error validating token: ..."]}"#)));
-        assert_eq!(KNOWN[VERDICTS - 1], "error validating token");
+        let unresolved = known(br#"{"errors": ["namespace not authorized err=dial tcp: canary"]}"#);
+        assert!(is_failed_look_up(unresolved) && !is_verdict(unresolved));
     }
 
     #[test]
