@@ -81,18 +81,19 @@ impl Server {
 
     /// Sends `ask` until a reply stands or nothing more may be tried.
     pub(super) async fn ask(&self, ask: &Ask<'_>, kind: CallKind, budget: Budget) -> Result<Reply, VaultError> {
-        let mut tries = Tries::new(kind, Instant::now(), budget.end());
+        let again = budget.for_another_try();
+        let mut tries = Tries::new(kind, again.end());
         let mut before = None;
         loop {
-            let tried = self.exchange(ask, budget).await;
+            let tried = self.exchange(ask, if before.is_none() { budget } else { again }).await;
             let outcome = match &tried {
                 Ok(reply) => Some(Outcome::Answered(reply.status)),
                 Err(failed) => failed.outcome,
             };
             match outcome.and_then(|outcome| tries.next(outcome, Instant::now(), rand::random())) {
-                Some(again) => {
+                Some(moment) => {
                     before = Some(tried);
-                    sleep_until(again).await;
+                    sleep_until(moment).await;
                 }
                 None => return telling(tried, before).map_err(|failed| failed.error),
             }

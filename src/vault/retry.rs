@@ -40,8 +40,6 @@ pub(super) enum Outcome {
     Answered(Status),
 }
 
-/// Retrying ends this long after the first try: then the kubelet's own pauses serve better.
-const RETRYING: Duration = Duration::from_secs(20);
 /// The first pause; doubled each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// The longest pause of our own choosing.
@@ -57,9 +55,9 @@ pub(super) struct Tries {
 }
 
 impl Tries {
-    /// No try yet; all within `end`.
-    pub(super) fn new(kind: CallKind, now: Instant, end: Instant) -> Self {
-        Self { kind, until: end.min(now + RETRYING), made: 0, denied_before: false }
+    /// No try yet; none begins after `until`.
+    pub(super) fn new(kind: CallKind, until: Instant) -> Self {
+        Self { kind, until, made: 0, denied_before: false }
     }
 
     /// When to try again after `outcome`; `None` when it stands. `chance` is uniform in 0..1.
@@ -98,6 +96,7 @@ impl Tries {
 mod tests {
     use super::*;
 
+    const LONG: Duration = Duration::from_secs(20);
     const KINDS: [CallKind; 3] = [CallKind::Read, CallKind::Write, CallKind::Login];
 
     fn status(code: u16) -> Outcome {
@@ -106,7 +105,7 @@ mod tests {
 
     fn repeats(outcome: Outcome) -> [bool; 3] {
         let now = Instant::now();
-        KINDS.map(|kind| Tries::new(kind, now, now + RETRYING).next(outcome, now, 0.5).is_some())
+        KINDS.map(|kind| Tries::new(kind, now + LONG).next(outcome, now, 0.5).is_some())
     }
 
     #[tokio::test]
@@ -136,7 +135,7 @@ mod tests {
     #[tokio::test]
     async fn a_denial_is_repeated_once() {
         let now = Instant::now();
-        let mut tries = Tries::new(CallKind::Read, now, now + RETRYING);
+        let mut tries = Tries::new(CallKind::Read, now + LONG);
         let again = tries.next(status(403), now, 0.0).unwrap();
         assert_eq!(again - now, Duration::from_millis(100));
         assert_eq!(tries.next(status(403), again, 0.0), None);
@@ -145,14 +144,14 @@ mod tests {
     #[tokio::test]
     async fn pauses_double_up_to_five_seconds_and_end_with_the_budget() {
         let start = Instant::now();
-        let mut tries = Tries::new(CallKind::Read, start, start + Duration::from_secs(60));
+        let mut tries = Tries::new(CallKind::Read, start + LONG);
         let (mut now, mut pauses) = (start, Vec::new());
         while let Some(again) = tries.next(Outcome::Unknown, now, 1.0) {
             pauses.push((again - now).as_millis());
             now = again;
         }
         assert_eq!(pauses, [200, 400, 800, 1600, 3200, 5000, 5000]);
-        assert!(now - start < RETRYING);
+        assert!(now - start < LONG);
     }
 
     #[tokio::test]
@@ -164,7 +163,7 @@ mod tests {
                 retry_after: Some(Duration::from_secs(seconds)),
                 not_serving: false,
             });
-            Tries::new(CallKind::Read, now, now + RETRYING).next(outcome, now, 0.5)
+            Tries::new(CallKind::Read, now + LONG).next(outcome, now, 0.5)
         };
         assert_eq!(wait(3), Some(now + Duration::from_secs(3)));
         assert_eq!(wait(30), None);
