@@ -28,7 +28,7 @@ use crate::volume::VersionKey;
 const REQUEST_BYTES: usize = 4 * 1024 * 1024;
 /// Questions to the API server for the peers' version key before a random one serves.
 const KEY_TRIES: u32 = 5;
-/// Time for giving tokens back once the last mount is answered.
+/// Time for giving tokens back once the last mount is answered, on top of the shutdown timeout; a short one shortens it.
 const GIVE_BACK: Duration = Duration::from_secs(5);
 /// Time for our own socket to answer us.
 const SELF_CALL: Duration = Duration::from_secs(2);
@@ -77,9 +77,10 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
         let provider = Provider::new(Arc::clone(&rooms), Arc::new(settings.defaults(endpoint.path()).clone()));
         CsiDriverProviderServer::new(provider).max_decoding_message_size(REQUEST_BYTES)
     };
+    let give_back = GIVE_BACK.min(settings.shutdown_timeout);
     server::serve(sockets, service_for, readiness, signals.next()).await?;
     // Every mount is answered by now; what is left are tokens to give back.
-    if timeout(GIVE_BACK, rooms.drain()).await.is_err() {
+    if timeout(give_back, rooms.drain()).await.is_err() {
         warn!("stopped with tokens that were not given back; they end with their own TTL");
     }
     Ok(())
