@@ -19,9 +19,9 @@ use super::readiness::Readiness;
 
 /// Connections over all sockets. A driver has one for each name it uses; the rest is health and people.
 const CONNECTIONS: usize = 64;
-/// Requests at a time on one connection; grpc-go keeps further ones waiting on its side. A node's pods may all start at
-/// once (110 by default), some with more than one volume.
-const STREAMS: u32 = 256;
+/// Requests at a time on one connection; grpc-go keeps further ones waiting on its side while their deadlines run. A node's
+/// pods (110 by default, at most some 500) may all start at once, some with two volumes, some at a server that hangs.
+const STREAMS: u32 = 1024;
 /// A driver sends some 300 bytes.
 const HEADER_LIST_BYTES: u32 = 16 * 1024;
 

@@ -90,7 +90,7 @@ mod tests {
         ];
         for text in bad {
             let refusal = text.parse::<Endpoint>().unwrap_err().to_string();
-            assert!(refusal.contains(text) && refusal.contains("--endpoint"), "{refusal}");
+            assert!(refusal.contains(text), "{refusal}");
         }
     }
 }

@@ -6,8 +6,8 @@ use super::watch::Obstacle;
 /// A setting or a directory that has to change before this process can serve.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
-    /// `--endpoint` names no socket of the driver's.
-    #[error("--endpoint={text}: {why}")]
+    /// A text that names no socket which a driver would find.
+    #[error("{text:?} is no socket of a driver: {why}")]
     Endpoint {
         /// As written.
         text: String,
