@@ -8,6 +8,7 @@ mod frames; // what a client sends, frame by frame; pure
 mod headers; // one header block
 
 use std::io;
+use std::ops::Range;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -47,13 +48,15 @@ pub(super) struct Mended<Io> {
     io: Io,
     frames: Frames,
     raw: Box<[u8]>,
+    /// What of `raw` is not mended yet.
+    unread: Range<usize>,
     mended: BytesMut,
 }
 
 impl<Io> Mended<Io> {
     /// The connection `io`, of which nothing was read yet.
     pub(super) fn new(io: Io) -> Self {
-        Self { io, frames: Frames::default(), raw: vec![0; READ_BYTES].into(), mended: BytesMut::new() }
+        Self { io, frames: Frames::default(), raw: vec![0; READ_BYTES].into(), unread: 0..0, mended: BytesMut::new() }
     }
 }
 
@@ -61,12 +64,17 @@ impl<Io: AsyncRead + Unpin> AsyncRead for Mended<Io> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         while this.mended.is_empty() {
-            let mut raw = ReadBuf::new(&mut this.raw);
-            ready!(Pin::new(&mut this.io).poll_read(cx, &mut raw))?;
-            if raw.filled().is_empty() {
-                return Poll::Ready(Ok(()));
+            if this.unread.is_empty() {
+                let mut raw = ReadBuf::new(&mut this.raw);
+                ready!(Pin::new(&mut this.io).poll_read(cx, &mut raw))?;
+                if raw.filled().is_empty() {
+                    return Poll::Ready(Ok(()));
+                }
+                this.unread = 0..raw.filled().len();
             }
-            let pushed = this.frames.push(raw.filled(), &mut this.mended);
+            let mut rest = &this.raw[this.unread.clone()];
+            let pushed = this.frames.push(&mut rest, &mut this.mended);
+            this.unread.start = this.unread.end - rest.len();
             pushed.map_err(|malformed| io::Error::new(io::ErrorKind::InvalidData, malformed))?;
         }
         let count = this.mended.len().min(out.remaining());
