@@ -25,7 +25,7 @@ lint:
 
 # One file without any shared library.
 binary:
-	RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --target $(target)
+	RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --target $(target) --target-dir target
 	install -D target/$(target)/release/vaultmount target/image/vaultmount
 
 image:

@@ -3,6 +3,9 @@
 //! Runs in an init container as uid 0 with CAP_CHOWN and nothing else, so it may write only where root itself may
 //! (no DAC_OVERRIDE) and may change modes only of what root owns (no FOWNER).
 //!
+//! What an unprivileged vaultmount cannot tell, root can: whether a socket that a peer running as root left behind still
+//! has a listener. So dead sockets of our names go here.
+//!
 //! The directories are shared with other providers, and some of these run as root without capabilities: handing a
 //! directory over would lock them out. So its owner stays, its group becomes ours, and the group may write. Not
 //! sticky: the dead socket of a peer that was killed must be removable by us.
@@ -16,6 +19,8 @@ use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
 use thiserror::Error;
 
+use crate::server::clear_dead;
+
 /// Opens directories to an unprivileged vaultmount; runs as root with CAP_CHOWN
 #[derive(Args, Debug, Clone)]
 pub struct PrepareArgs {
@@ -25,6 +30,9 @@ pub struct PrepareArgs {
     /// The group that vaultmount runs with
     #[arg(long, default_value_t = 65532)]
     pub gid: u32,
+    /// Name of a socket that is removed from each directory when nobody listens on it
+    #[arg(long = "socket-name", value_name = "NAME", default_values = ["vault.sock", "openbao.sock", "vaultmount.sock"])]
+    pub socket_names: Vec<String>,
 }
 
 /// Why a directory could not be prepared.
@@ -66,9 +74,17 @@ struct Access {
 /// What the group needs to bind, rename and remove sockets.
 const GROUP_WRITES: u32 = 0o070;
 
-/// Prepares each directory; one that is fit already is not touched.
+/// Prepares each directory; one that is fit already is not touched. A dead socket that will not go is told on stderr
+/// only: if it matters, readiness says so for as long as it does.
 pub fn prepare(args: &PrepareArgs) -> Result<(), PrepareError> {
-    args.socket_dirs.iter().try_for_each(|directory| open_to_group(directory, args.gid))
+    for directory in &args.socket_dirs {
+        open_to_group(directory, args.gid)?;
+        let sockets: Vec<_> = args.socket_names.iter().map(|name| directory.join(name)).collect();
+        if let Err(error) = clear_dead(&sockets) {
+            eprintln!("vaultmount: {}: a dead socket cannot be removed ({error}); remove it by hand", directory.display());
+        }
+    }
+    Ok(())
 }
 
 fn open_to_group(directory: &Path, gid: u32) -> Result<(), PrepareError> {
@@ -134,6 +150,7 @@ fn at(directory: &Path, doing: &'static str) -> impl Fn(Errno) -> PrepareError {
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::{MetadataExt, symlink};
+    use std::os::unix::net::UnixListener;
 
     use tempfile::TempDir;
 
@@ -159,7 +176,8 @@ mod tests {
     }
 
     fn args(directory: PathBuf) -> PrepareArgs {
-        PrepareArgs { socket_dirs: vec![directory], gid: rustix::process::getegid().as_raw() }
+        let socket_names = vec!["vault.sock".into(), "live.sock".into()];
+        PrepareArgs { socket_dirs: vec![directory], gid: rustix::process::getegid().as_raw(), socket_names }
     }
 
     #[test]
@@ -172,6 +190,18 @@ mod tests {
         prepare(&args(directory.clone())).unwrap();
         let second = directory.metadata().unwrap();
         assert_eq!((first.ctime(), first.ctime_nsec()), (second.ctime(), second.ctime_nsec()));
+    }
+
+    #[test]
+    fn dead_sockets_of_our_names_go_and_all_others_stay() {
+        let directory = TempDir::new().unwrap();
+        let socket = |name: &str| UnixListener::bind(directory.path().join(name)).unwrap();
+        drop([socket("vault.sock"), socket("other.sock")]);
+        let _live = socket("live.sock");
+        prepare(&args(directory.path().into())).unwrap();
+        let mut left: Vec<_> = directory.path().read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["live.sock", "other.sock"]);
     }
 
     #[test]
