@@ -1,5 +1,6 @@
 # What people do with this tree. `make test` is the whole proof; `.ci/run` adds the linters to it.
 target := x86_64-unknown-linux-gnu
+cache := $(or $(VAULTMOUNT_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/vaultmount)
 
 .PHONY: build test unit e2e demo lint binary image
 build:
@@ -23,10 +24,10 @@ demo:
 lint:
 	scripts/lint
 
-# One file without any shared library.
+# One file without any shared library. Built beside the tree, so that a fresh clone finds its dependencies compiled.
 binary:
-	RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --target $(target) --target-dir target
-	install -D target/$(target)/release/vaultmount target/image/vaultmount
+	RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --target $(target) --target-dir "$(cache)/release"
+	install -D "$(cache)/release/$(target)/release/vaultmount" target/image/vaultmount
 
 image:
 	e2e/image
