@@ -84,6 +84,7 @@ impl Server {
         let mut tries = Tries::new(kind, Instant::now(), budget.end());
         let mut before = None;
         loop {
+            let budget = if before.is_none() { budget } else { Budget::until(tries.end()) };
             let tried = self.exchange(ask, budget).await;
             let outcome = match &tried {
                 Ok(reply) => Some(Outcome::Answered(reply.status)),

@@ -62,6 +62,11 @@ impl Tries {
         Self { kind, until: end.min(now + RETRYING), made: 0, denied_before: false }
     }
 
+    /// When the last of the tries must have ended, the first one aside: a slow server may take the whole budget once.
+    pub(super) fn end(&self) -> Instant {
+        self.until
+    }
+
     /// When to try again after `outcome`; `None` when it stands. `chance` is uniform in 0..1.
     pub(super) fn next(&mut self, outcome: Outcome, now: Instant, chance: f64) -> Option<Instant> {
         let cap = FIRST_PAUSE.saturating_mul(1 << self.made.min(8)).min(LONGEST_PAUSE);
