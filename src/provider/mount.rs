@@ -15,7 +15,7 @@ impl Provider {
     /// Fills the volume that `request` asks for: all of its files, or the failure that names what is missing.
     pub(super) async fn fill_volume(&self, request: &MountRequest, budget: Budget) -> Result<MountResponse, Failure> {
         let mut spec = self.parse(request)?;
-        record::spec(&spec);
+        record::spec(&spec, &self.rooms.repeats);
         let token = self.rooms.tokens.of(&mut spec, self.defaults.flavor, budget).await?;
         let plan = Plan::new(&spec.objects);
         let server = self.rooms.vaults.server(&spec.server).map_err(|error| blame::server(&spec, &error))?;

@@ -28,8 +28,8 @@ pub(super) fn span(id: u64) -> Span {
     )
 }
 
-/// Tells whose mount it is, and where its secrets are.
-pub(super) fn spec(spec: &MountSpec) {
+/// Tells whose mount it is, where its secrets are, and what is odd about its class.
+pub(super) fn spec(spec: &MountSpec, repeats: &Repeats) {
     let span = Span::current();
     span.record("pod.namespace", &spec.pod.namespace).record("pod.name", &spec.pod.name).record("pod.uid", &spec.pod.uid);
     span.record("service_account", &spec.pod.service_account).record("role", &spec.auth.role);
@@ -38,7 +38,12 @@ pub(super) fn spec(spec: &MountSpec) {
         span.record("spc", class);
     }
     for warning in &spec.warnings {
-        debug!("{warning}");
+        let class = spec.class.as_deref().unwrap_or_default();
+        if repeats.known(&format!("{}/{class}: {warning}", spec.pod.namespace), Some(warning)) {
+            debug!("{warning}");
+        } else {
+            warn!("{warning}");
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The same failure again: told three times, then only to those who ask for everything.
+//! The same again: a failure or a warning is told three times, then only to those who ask for everything.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -17,7 +17,8 @@ pub(super) struct Repeats {
 }
 
 impl Repeats {
-    /// Takes the outcome of one mount of `volume`; true when its failure has been told often enough.
+    /// Takes the outcome of one mount of `volume` (or a warning, under a name of its own); true when its failure has been told
+    /// often enough.
     pub(super) fn known(&self, volume: &str, failure: Option<&str>) -> bool {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(failure) = failure else {

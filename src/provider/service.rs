@@ -35,7 +35,7 @@ pub struct Rooms {
     pub(super) version_key: VersionKey,
     tasks: TaskTracker,
     mounts: AtomicU64,
-    repeats: Repeats,
+    pub(super) repeats: Repeats,
 }
 
 impl Rooms {
