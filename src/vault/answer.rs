@@ -7,6 +7,9 @@ use zeroize::Zeroize;
 
 use super::error::VaultError;
 
+/// Values that one answer may hold: two bytes of JSON become up to a hundred of memory, so 8 MiB of them would fill a node.
+const VALUES: usize = 200_000;
+
 /// The members of one response (`request_id`, `lease_id`, `data`, ..). Prints nothing; its strings are wiped on drop.
 pub struct Answer(Map<String, Value>);
 
@@ -14,6 +17,9 @@ impl Answer {
     /// Reads a response's body; `doing` is for the error, which quotes nothing of the body.
     pub(super) fn parse(body: &[u8], doing: &str) -> Result<Self, VaultError> {
         let malformed = |why| VaultError::Malformed { doing: doing.to_owned(), why };
+        if values(body) > VALUES {
+            return Err(VaultError::TooLarge { doing: doing.to_owned(), limit: "the answer holds more than 200,000 values" });
+        }
         match serde_json::from_slice(body) {
             Ok(Value::Object(members)) => Ok(Self(members)),
             Ok(_) => Err(malformed("it is no JSON object")),
@@ -58,6 +64,21 @@ impl Drop for Answer {
     }
 }
 
+/// At least as many values as the JSON in `body` holds: what separates them, outside of strings.
+fn values(body: &[u8]) -> usize {
+    let (mut count, mut in_string, mut escaped) = (0, false, false);
+    for byte in body {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b',' | b':' | b'[' if !in_string => count += 1,
+            _ => {}
+        }
+    }
+    count
+}
+
 fn wipe(value: &mut Value) {
     match value {
         Value::String(text) => text.zeroize(),
@@ -79,6 +100,14 @@ mod tests {
             assert_eq!(error.reason(), Reason::Malformed);
             assert!(!format!("{error} {error:?}").contains("canary"), "{error:?}");
         }
+    }
+
+    #[test]
+    fn many_small_values_are_refused_before_they_take_memory() {
+        let many = format!("{{\"data\": [{}1]}}", "1,".repeat(VALUES));
+        assert_eq!(Answer::parse(many.as_bytes(), "read a/b").unwrap_err().reason(), Reason::PayloadTooLarge);
+        let one = serde_json::json!({ "data": { "csv": "a,b:[\"\\".repeat(VALUES) } }).to_string();
+        assert!(Answer::parse(one.as_bytes(), "read a/b").is_ok(), "separators inside of a text");
     }
 
     #[test]

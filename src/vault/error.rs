@@ -74,12 +74,12 @@ pub enum VaultError {
         why: &'static str,
     },
     /// A body over the limit.
-    #[error("{doing}: the answer is larger than {limit} bytes")]
+    #[error("{doing}: {limit}")]
     TooLarge {
         /// What was tried.
         doing: String,
-        /// The limit.
-        limit: usize,
+        /// Which limit, and its size.
+        limit: &'static str,
     },
     /// The mount's time ended first.
     #[error("{doing}: the mount's time ran out")]

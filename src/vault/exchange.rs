@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::header::{HeaderValue, LOCATION, RETRY_AFTER};
@@ -20,6 +21,8 @@ use crate::secret::Secret;
 
 /// Largest body that is read: the driver takes 4 MiB, and JSON may double what a file holds.
 const BODY_LIMIT: usize = 8 * 1024 * 1024;
+/// Bytes that all answers of one login may hold together: one class must not take the memory of all.
+pub(super) const LOGIN_LIMIT: usize = 2 * BODY_LIMIT;
 /// Time until the first byte of a reply.
 const FIRST_BYTE: Duration = Duration::from_secs(10);
 /// Time between two pieces of a body.
@@ -34,6 +37,8 @@ pub(super) struct Ask<'a> {
     /// JSON.
     pub(super) body: Option<&'a str>,
     pub(super) token: Option<&'a Secret>,
+    /// Bytes that may still be read, by this request and its neighbours.
+    pub(super) room: &'a AtomicUsize,
     /// For errors: what is tried.
     pub(super) doing: &'a str,
 }
@@ -120,8 +125,12 @@ async fn reply(mut response: reqwest::Response, ask: &Ask<'_>, budget: Budget) -
             Ok(Err(error)) => return Err(failed(&error, ask)),
             Err(_) => return Err(Failed::late(ask, budget)),
         };
+        let too_large = |limit| Failed::last(VaultError::TooLarge { doing: ask.doing.to_owned(), limit });
         if body.len() + piece.len() > BODY_LIMIT {
-            return Err(Failed::last(VaultError::TooLarge { doing: ask.doing.to_owned(), limit: BODY_LIMIT }));
+            return Err(too_large("the answer is larger than 8 MiB"));
+        }
+        if ask.room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |room| room.checked_sub(piece.len())).is_err() {
+            return Err(too_large("the answers of this mount are larger than 16 MiB together"));
         }
         append(&mut body, &piece);
     }

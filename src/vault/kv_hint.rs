@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::answer::Answer;
 use super::budget::Budget;
 use super::exchange::Ask;
-use super::login::{Server, encoded};
+use super::login::{Server, encoded, room};
 use crate::config::ServerSpec;
 use crate::secret::Secret;
 
@@ -59,7 +59,8 @@ impl Mounts {
 /// `None` without an answer, `Some(None)` when the mount is no KV v2.
 async fn ask(server: &Server, token: &Secret, path: &str, budget: Budget) -> Option<Option<String>> {
     let path = encoded(&format!("sys/internal/ui/mounts/{path}"));
-    let ask = Ask { method: &Method::GET, path: &path, query: &[], body: None, token: Some(token), doing: "look up the mount" };
+    let ask =
+        Ask { method: &Method::GET, path: &path, query: &[], body: None, token: Some(token), room: &room(), doing: "look up the mount" };
     let budget = Budget::until(budget.end().min(Instant::now() + LOOK_UP));
     let reply = server.exchange(&ask, budget).await.ok().filter(|reply| reply.status.code.is_success())?;
     let answer = Answer::parse(&reply.body, ask.doing).ok()?;

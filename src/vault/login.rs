@@ -1,6 +1,6 @@
 //! Server, Login: what a pod's token may do.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::{Method, StatusCode};
@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use super::answer::Answer;
 use super::budget::Budget;
 use super::error::VaultError;
-use super::exchange::{Ask, Failed, Reply};
+use super::exchange::{Ask, Failed, LOGIN_LIMIT, Reply};
 use super::pool::Vaults;
 use super::retry::{CallKind, Outcome, Tries};
 use super::sentences;
@@ -59,6 +59,8 @@ pub struct Login {
     server: Server,
     token: Secret,
     leased: AtomicBool,
+    /// Bytes that its answers may still hold.
+    room: AtomicUsize,
 }
 
 impl Server {
@@ -68,7 +70,7 @@ impl Server {
         let jwt = jwt.expose_text().ok_or_else(|| VaultError::Malformed { doing: doing.clone(), why: "the pod's token is no text" })?;
         let body = Zeroizing::new(json!({"role": auth.role, "jwt": jwt}).to_string());
         let path = encoded(&format!("auth/{}/login", auth.mount));
-        let ask = Ask { method: &Method::POST, path: &path, query: &[], body: Some(&body), token: None, doing: &doing };
+        let ask = Ask { method: &Method::POST, path: &path, query: &[], body: Some(&body), token: None, room: &room(), doing: &doing };
         let reply = self.ask(&ask, CallKind::Login, budget).await?;
         if !reply.status.code.is_success() {
             return Err(refused(doing, CallKind::Login, &reply, None));
@@ -76,7 +78,7 @@ impl Server {
         let answer = Answer::parse(&reply.body, &doing)?;
         let token = answer.text(&["auth", "client_token"]).map(Secret::from);
         let token = token.ok_or(VaultError::Malformed { doing, why: "it holds no auth.client_token" })?;
-        Ok(Login { server: self, token, leased: AtomicBool::new(false) })
+        Ok(Login { server: self, token, leased: AtomicBool::new(false), room: room() })
     }
 
     /// Sends `ask` until a reply stands or nothing more may be tried.
@@ -107,7 +109,15 @@ impl Login {
         let doing = told(request);
         let path = encoded(request.path.as_str());
         let body = request.body.as_ref().map(|body| body.expose());
-        let ask = Ask { method: &request.method, path: &path, query: &request.query, body, token: Some(&self.token), doing: &doing };
+        let ask = Ask {
+            method: &request.method,
+            path: &path,
+            query: &request.query,
+            body,
+            token: Some(&self.token),
+            room: &self.room,
+            doing: &doing,
+        };
         let kind = CallKind::of(&request.method, request.path.as_str());
         let reply = self.server.ask(&ask, kind, budget).await?;
         if !reply.status.code.is_success() {
@@ -133,6 +143,7 @@ impl Login {
             query: &[],
             body: None,
             token: Some(&self.token),
+            room: &self.room,
             doing: "revoke the token",
         };
         match self.server.exchange(&ask, Budget::lasting(CLOSE)).await {
@@ -165,6 +176,11 @@ fn telling(last: Result<Reply, Failed>, before: Option<Result<Reply, Failed>>) -
         (Err(Failed { error: VaultError::OutOfTime { .. }, .. }), Some(before)) => before,
         (last, _) => last,
     }
+}
+
+/// Room for the answers of a login.
+pub(super) fn room() -> AtomicUsize {
+    AtomicUsize::new(LOGIN_LIMIT)
 }
 
 pub(super) fn encoded(path: &str) -> String {
