@@ -70,7 +70,17 @@ impl Provider {
         Self { rooms, defaults }
     }
 
-    /// Runs the mount as a task: a caller that goes away leaves no login open, and a panic ends this mount alone.
+    /// Sees a mount to its end, which is told in one line.
+    async fn told(self, request: MountRequest, deadline: Instant) -> Result<MountResponse, Failure> {
+        let begun = Instant::now();
+        let span = record::span(self.rooms.mounts.fetch_add(1, Ordering::Relaxed));
+        let volume = request.target_path.clone();
+        let outcome = self.answered(request, deadline).instrument(span.clone()).await;
+        record::end(&span, &self.rooms.repeats, &volume, &outcome, begun.elapsed());
+        outcome
+    }
+
+    /// Runs the mount as a task of its own: a panic ends this mount alone, and what takes too long is answered for.
     async fn answered(&self, request: MountRequest, deadline: Instant) -> Result<MountResponse, Failure> {
         let provider = self.clone();
         let budget = Budget::until(deadline - RENDER_TIME);
@@ -104,13 +114,10 @@ impl CsiDriverProvider for Provider {
     }
 
     async fn mount(&self, request: Request<MountRequest>) -> Result<Response<MountResponse>, Status> {
-        let begun = Instant::now();
         let deadline = Deadline::of(request.extensions());
-        let span = record::span(self.rooms.mounts.fetch_add(1, Ordering::Relaxed));
-        let request = request.into_inner();
-        let volume = request.target_path.clone();
-        let outcome = self.answered(request, deadline).instrument(span.clone()).await;
-        record::end(&span, &self.rooms.repeats, &volume, &outcome, begun.elapsed());
+        // A task too: a caller that goes away neither leaves a login open nor goes untold.
+        let told = self.rooms.tasks.spawn(self.clone().told(request.into_inner(), deadline));
+        let outcome = told.await.unwrap_or_else(|panic| Err(bug(&panic)));
         outcome.map(Response::new).map_err(Status::from)
     }
 }
