@@ -11,5 +11,6 @@ mod privileges; // what the provider may do on the node and in Kubernetes
 mod refusals; // what a pod's author reads when a mount fails
 mod rotation; // new values reach files
 mod sync; // Kubernetes Secrets made of files
+mod token_request; // the variant that asks Kubernetes for tokens
 mod tokens; // how long the tokens of mounts live
 mod versions; // the driver's record of what is mounted
