@@ -7,7 +7,11 @@ mod driver_1_6; // what only the driver's line 1.6 can get wrong: volumes that s
 mod engines; // KV v1, database, PKI, transit
 mod files; // bytes, modes, names
 mod login; // auth mounts, audiences, namespaces
+mod privileges; // what the provider may do on the node and in Kubernetes
 mod refusals; // what a pod's author reads when a mount fails
 mod rotation; // new values reach files
+mod silence; // what nobody may read in logs, events and records
 mod sync; // Kubernetes Secrets made of files
+mod token_request; // the variant that asks Kubernetes for tokens
+mod tokens; // how long the tokens of mounts live
 mod versions; // the driver's record of what is mounted

@@ -52,6 +52,14 @@ pub(crate) fn get(arguments: &[&str]) -> Result<Value, String> {
     serde_json::from_str(&text).map_err(|error| error.to_string())
 }
 
+/// What Kubernetes lets a user do in a namespace: a table of kubectl's, its lines sorted.
+pub(crate) fn rights(user: &str, namespace: &str) -> String {
+    let table = kubectl(&["auth", "can-i", "--list", "--no-headers", "--as", user, "--namespace", namespace]);
+    let mut lines: Vec<_> = table.lines().collect();
+    lines.sort_unstable();
+    lines.join("\n")
+}
+
 /// Runs a command on the node.
 pub(crate) fn enter(arguments: &[&str]) -> Result<String, String> {
     text(script("enter", arguments, ""))
@@ -74,6 +82,20 @@ pub(crate) mod bao {
     /// The same in an OpenBao namespace.
     pub(crate) fn write_in(namespace: &str, path: &str, body: &Value) {
         run(&["write", &format!("-namespace={namespace}"), path, "-"], &body.to_string());
+    }
+
+    /// Accessors of the living tokens that logins with a role of that name were given.
+    pub(crate) fn tokens_of(role: &str) -> Vec<String> {
+        let all: Vec<String> = serde_json::from_str(&run(&["list", "-format=json", "auth/token/accessors"], "")).unwrap();
+        let is_of_role = |accessor: &String| {
+            let about = ["write", "-format=json", "auth/token/lookup-accessor", &format!("accessor={accessor}")];
+            match text(script("bao", &about, "")) {
+                Ok(token) => serde_json::from_str::<Value>(&token).unwrap()["data"]["meta"]["role"] == role,
+                Err(ended) if ended.contains("invalid accessor") => false,
+                Err(complaint) => panic!("{complaint}"),
+            }
+        };
+        all.into_iter().filter(is_of_role).collect()
     }
 
     /// The requests in the audit log whose path is `path`, in order.

@@ -9,7 +9,7 @@ mod story; // a story's own corner of the cluster
 mod wait; // bounded polling, and putting things back
 
 pub(crate) use class::Class;
-pub(crate) use cluster::{OPENBAO, bao, enter, kubectl, server};
+pub(crate) use cluster::{OPENBAO, bao, enter, kubectl, rights, server};
 pub(crate) use driver::{MountRequest, mount};
 pub(crate) use pod::Pod;
 pub(crate) use story::Story;

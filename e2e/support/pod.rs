@@ -180,7 +180,9 @@ impl Pod {
     /// True while no container of it has run.
     pub(crate) fn is_waiting(&self) -> bool {
         let pod = self.object();
-        pod["status"]["phase"] == "Pending" && pod["status"]["containerStatuses"][0]["state"]["waiting"]["reason"] == "ContainerCreating"
+        let container = &pod["status"]["containerStatuses"][0];
+        // The event of a first failure may be there before the kubelet has told of any container.
+        pod["status"]["phase"] == "Pending" && (container.is_null() || container["state"]["waiting"]["reason"] == "ContainerCreating")
     }
 
     /// Object versions as the driver recorded them for a class: pairs of file and version.

@@ -1,8 +1,8 @@
 //! The provider's DaemonSet, as `deploy/` has it.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::cluster::{enter, get, kubectl, try_kubectl};
+use super::cluster::{enter, get, kubectl, script, try_kubectl};
 use super::eventually;
 
 const NAMESPACE: &str = "vaultmount";
@@ -15,6 +15,36 @@ const SELECTOR: &str = "--selector=app.kubernetes.io/name=vaultmount";
 pub(crate) fn restart() {
     kubectl(&["rollout", "restart", DAEMONSET, "--namespace", NAMESPACE]);
     kubectl(&["rollout", "status", DAEMONSET, "--namespace", NAMESPACE, "--timeout=90s"]);
+}
+
+/// Deploys an overlay of this tree's as `e2e/deploy` does; `deploy` is what stories find.
+pub(crate) fn deploy(overlay: &str) {
+    let manifest = kubectl(&["kustomize", &format!("{}/{overlay}", env!("CARGO_MANIFEST_DIR"))]);
+    script("../deploy", &["-"], &manifest).unwrap_or_else(|complaint| panic!("{complaint}"));
+}
+
+/// Replaces its flags by what `change` makes of them, and waits until a process that has them is ready.
+pub(crate) fn change_flags(change: impl FnOnce(&mut Vec<Value>)) {
+    const PATH: &str = "/spec/template/spec/containers/0/args";
+    let daemonset = get(&[DAEMONSET, "--namespace", NAMESPACE]).unwrap();
+    let mut flags = daemonset.pointer(PATH).and_then(Value::as_array).unwrap().clone();
+    change(&mut flags);
+    let patch = json!([{"op": "replace", "path": PATH, "value": flags}]).to_string();
+    kubectl(&["patch", DAEMONSET, "--namespace", NAMESPACE, "--type=json", "--patch", &patch]);
+    kubectl(&["rollout", "status", DAEMONSET, "--namespace", NAMESPACE, "--timeout=90s"]);
+}
+
+/// A file of `/proc/<pid>` of its process.
+pub(crate) fn proc(file: &str) -> String {
+    let container = container();
+    let tasks = enter(&["ctr", "--namespace", "k8s.io", "task", "ls"]).unwrap();
+    let task = tasks.lines().find(|task| task.starts_with(&container)).unwrap();
+    enter(&["cat", &format!("/proc/{}/{file}", task.split_whitespace().nth(1).unwrap())]).unwrap()
+}
+
+/// What Kubernetes lets its service account do in `namespace`, as `kubectl auth can-i --list` says it.
+pub(crate) fn rights(namespace: &str) -> String {
+    super::cluster::rights(&format!("system:serviceaccount:{NAMESPACE}:vaultmount"), namespace)
 }
 
 /// Kills the provider's process with SIGKILL, and waits until the kubelet has started it again and it is ready.
