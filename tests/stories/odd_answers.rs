@@ -31,8 +31,7 @@ async fn an_answer_that_breaks_the_apis_promise_is_told_and_the_process_lives() 
     let server = Faulty::start().await;
     let provider = Provider::facing(&server.address()).start().await;
     let html = format!("<html>{}</html>", canary("html"));
-    let (number, deep) =
-        (json!({ "auth": { "client_token": 7 }, "data": canary("text") }), format!("{{\"data\":{}", "[".repeat(100_000)));
+    let (number, deep) = (json!({ "auth": { "client_token": 7 }, "data": canary("text") }), format!("{{\"data\":{}", "[".repeat(100_000)));
     let odd = || {
         [
             ("204", Reply::raw(204, "")),
