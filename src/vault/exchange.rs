@@ -1,4 +1,4 @@
-//! One request and its reply over HTTP: bounded in time and size, redirected by hand.
+//! One request and its reply over HTTP, bounded in time and size.
 
 use std::error::Error;
 use std::io;
@@ -13,7 +13,6 @@ use zeroize::Zeroizing;
 
 use super::budget::Budget;
 use super::error::{Status, VaultError};
-use super::login::Server;
 use super::resolve::NoAddressAllowed;
 use super::retry::Outcome;
 use super::sentences;
@@ -22,7 +21,7 @@ use crate::secret::Secret;
 /// Largest body that is read: the driver takes 4 MiB, and JSON may double what a file holds.
 const BODY_LIMIT: usize = 8 * 1024 * 1024;
 /// Bytes that all answers of one login may hold together: one class must not take the memory of all.
-pub(super) const LOGIN_LIMIT: usize = 2 * BODY_LIMIT;
+const LOGIN_LIMIT: usize = 2 * BODY_LIMIT;
 /// Time until the first byte of a reply.
 const FIRST_BYTE: Duration = Duration::from_secs(10);
 /// Time between two pieces of a body.
@@ -31,7 +30,7 @@ const NEXT_BYTE: Duration = Duration::from_secs(5);
 /// One request, ready to be sent as often as it takes.
 pub(super) struct Ask<'a> {
     pub(super) method: &'a Method,
-    /// Below `/v1/`, percent-encoded.
+    /// Below `/v1/`, as it is read by people.
     pub(super) path: &'a str,
     pub(super) query: &'a [(String, String)],
     /// JSON.
@@ -56,34 +55,15 @@ pub(super) struct Failed {
     pub(super) outcome: Option<Outcome>,
 }
 
-impl Server {
-    /// Sends `ask` once, and once more to where the server redirects, when tokens may go there.
-    pub(super) async fn exchange(&self, ask: &Ask<'_>, budget: Budget) -> Result<Reply, Failed> {
-        let url = self.url(ask).map_err(Failed::last)?;
-        let first = send(&self.client, &url, self, ask, budget).await?;
-        let Some(to) = redirection(&first, &url) else { return reply(first, ask, budget).await };
-        let refused = || Failed::last(VaultError::Redirect { doing: ask.doing.to_owned(), to: to.origin().ascii_serialization() });
-        let downgraded = url.scheme() == "https" && to.scheme() != "https";
-        let client = if to.origin() == url.origin() { Some(self.client.clone()) } else { self.vaults.redirected(&self.spec, &to) };
-        let client = client.filter(|_| !downgraded).ok_or_else(refused)?;
-        let second = send(&client, &to, self, ask, budget).await?;
-        if redirection(&second, &to).is_some() { Err(refused()) } else { reply(second, ask, budget).await }
-    }
-
-    fn url(&self, ask: &Ask<'_>) -> Result<Url, VaultError> {
-        let mut url = super::pool::base(&self.spec)?;
-        let path = format!("{}v1/{}", url.path(), ask.path);
-        url.set_path(&path);
-        if !ask.query.is_empty() {
-            url.query_pairs_mut().extend_pairs(ask.query);
-        }
-        Ok(url)
-    }
-}
-
-async fn send(client: &reqwest::Client, url: &Url, server: &Server, ask: &Ask<'_>, budget: Budget) -> Result<reqwest::Response, Failed> {
+pub(super) async fn send(
+    client: &reqwest::Client,
+    url: &Url,
+    namespace: Option<&str>,
+    ask: &Ask<'_>,
+    budget: Budget,
+) -> Result<reqwest::Response, Failed> {
     let mut request = client.request(ask.method.clone(), url.clone()).header("X-Vault-Request", "true");
-    if let Some(namespace) = &server.spec.namespace {
+    if let Some(namespace) = namespace {
         // As bytes: a namespace may be named in any script, which `str` as a header may not.
         request = request.header("X-Vault-Namespace", namespace.as_bytes());
     }
@@ -109,13 +89,13 @@ fn sensitive(token: &Secret) -> Option<HeaderValue> {
 }
 
 /// Where `response` redirects to; a 303 is none, for it would change the method.
-fn redirection(response: &reqwest::Response, from: &Url) -> Option<Url> {
+pub(super) fn redirection(response: &reqwest::Response, from: &Url) -> Option<Url> {
     let moved = [StatusCode::MOVED_PERMANENTLY, StatusCode::FOUND, StatusCode::TEMPORARY_REDIRECT, StatusCode::PERMANENT_REDIRECT];
     let location = moved.contains(&response.status()).then(|| response.headers().get(LOCATION))??;
     from.join(location.to_str().ok()?).ok().filter(|to| matches!(to.scheme(), "http" | "https"))
 }
 
-async fn reply(mut response: reqwest::Response, ask: &Ask<'_>, budget: Budget) -> Result<Reply, Failed> {
+pub(super) async fn reply(mut response: reqwest::Response, ask: &Ask<'_>, budget: Budget) -> Result<Reply, Failed> {
     let (code, retry_after) = (response.status(), retry_after(&response));
     let mut body = Zeroizing::new(Vec::with_capacity(4096));
     loop {
@@ -151,6 +131,11 @@ fn append(body: &mut Zeroizing<Vec<u8>>, piece: &[u8]) {
 /// Seconds of a `Retry-After`; its form with a date is not used by these servers.
 fn retry_after(response: &reqwest::Response) -> Option<Duration> {
     response.headers().get(RETRY_AFTER)?.to_str().ok()?.parse().ok().map(Duration::from_secs)
+}
+
+/// Room for the answers of a login.
+pub(super) fn room() -> AtomicUsize {
+    AtomicUsize::new(LOGIN_LIMIT)
 }
 
 impl Failed {

@@ -9,8 +9,8 @@ use tokio::time::Instant;
 
 use super::answer::Answer;
 use super::budget::Budget;
-use super::exchange::Ask;
-use super::login::{Server, encoded, room};
+use super::exchange::{Ask, room};
+use super::server::Server;
 use crate::config::ServerSpec;
 use crate::secret::Secret;
 
@@ -58,7 +58,7 @@ impl Mounts {
 
 /// `None` without an answer, `Some(None)` when the mount is no KV v2.
 async fn ask(server: &Server, token: &Secret, path: &str, budget: Budget) -> Option<Option<String>> {
-    let path = encoded(&format!("sys/internal/ui/mounts/{path}"));
+    let path = format!("sys/internal/ui/mounts/{path}");
     let ask =
         Ask { method: &Method::GET, path: &path, query: &[], body: None, token: Some(token), room: &room(), doing: "look up the mount" };
     let budget = Budget::until(budget.end().min(Instant::now() + LOOK_UP));

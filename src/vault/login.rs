@@ -1,51 +1,25 @@
-//! Server, Login: what a pod's token may do.
+//! Login: what a pod's token may do.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::{Method, StatusCode};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
-use tokio::time::{Instant, sleep_until};
 use tracing::debug;
 use zeroize::Zeroizing;
 
 use super::answer::Answer;
 use super::budget::Budget;
 use super::error::VaultError;
-use super::exchange::{Ask, Failed, LOGIN_LIMIT, Reply};
-use super::pool::Vaults;
-use super::retry::{CallKind, Outcome, Tries};
-use super::sentences;
-use crate::config::{AuthSpec, Request, ServerSpec};
-use crate::error::Reason;
+use super::exchange::{Ask, room};
+use super::refusal::refused;
+use super::retry::CallKind;
+use super::server::Server;
+use crate::config::{AuthSpec, Request};
 use crate::secret::Secret;
 
 /// Time for giving a token back.
 const CLOSE: Duration = Duration::from_secs(5);
-
-/// What Go leaves as it is in a URL's path; everything else is percent-encoded, a `%` too.
-const PATH: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'_')
-    .remove(b'.')
-    .remove(b'~')
-    .remove(b'$')
-    .remove(b'&')
-    .remove(b'+')
-    .remove(b',')
-    .remove(b'/')
-    .remove(b':')
-    .remove(b';')
-    .remove(b'=')
-    .remove(b'@');
-
-/// A server that tokens may be sent to, in one namespace.
-pub struct Server {
-    pub(super) vaults: Vaults,
-    pub(super) spec: ServerSpec,
-    pub(super) client: reqwest::Client,
-}
 
 /// A token of a pod's own role: only a login can read, and a login ends once.
 ///
@@ -69,7 +43,7 @@ impl Server {
         let doing = format!("log in at auth/{}", auth.mount);
         let jwt = jwt.expose_text().ok_or_else(|| VaultError::Malformed { doing: doing.clone(), why: "the pod's token is no text" })?;
         let body = Zeroizing::new(json!({"role": auth.role, "jwt": jwt}).to_string());
-        let path = encoded(&format!("auth/{}/login", auth.mount));
+        let path = format!("auth/{}/login", auth.mount);
         let ask = Ask { method: &Method::POST, path: &path, query: &[], body: Some(&body), token: None, room: &room(), doing: &doing };
         let reply = self.ask(&ask, CallKind::Login, budget).await?;
         if !reply.status.code.is_success() {
@@ -80,38 +54,16 @@ impl Server {
         let token = token.ok_or(VaultError::Malformed { doing, why: "it holds no auth.client_token" })?;
         Ok(Login { server: self, token, leased: AtomicBool::new(false), room: room() })
     }
-
-    /// Sends `ask` until a reply stands or nothing more may be tried.
-    pub(super) async fn ask(&self, ask: &Ask<'_>, kind: CallKind, budget: Budget) -> Result<Reply, VaultError> {
-        let again = budget.for_another_try();
-        let mut tries = Tries::new(kind, again.end());
-        let mut before = None;
-        loop {
-            let tried = self.exchange(ask, if before.is_none() { budget } else { again }).await;
-            let outcome = match &tried {
-                Ok(reply) => Some(Outcome::Answered(reply.status)),
-                Err(failed) => failed.outcome,
-            };
-            match outcome.and_then(|outcome| tries.next(outcome, Instant::now(), rand::random())) {
-                Some(moment) => {
-                    before = Some(tried);
-                    sleep_until(moment).await;
-                }
-                None => return telling(tried, before).map_err(|failed| failed.error),
-            }
-        }
-    }
 }
 
 impl Login {
     /// Makes one call.
     pub async fn call(&self, request: &Request, budget: Budget) -> Result<Answer, VaultError> {
         let doing = told(request);
-        let path = encoded(request.path.as_str());
         let body = request.body.as_ref().map(|body| body.expose());
         let ask = Ask {
             method: &request.method,
-            path: &path,
+            path: request.path.as_str(),
             query: &request.query,
             body,
             token: Some(&self.token),
@@ -169,51 +121,11 @@ impl Login {
     }
 }
 
-/// The last try, or the one before when the last was cut short by the clock: what the server did tells more than that
-/// time ran out, and does not depend on how the pauses fell.
-fn telling(last: Result<Reply, Failed>, before: Option<Result<Reply, Failed>>) -> Result<Reply, Failed> {
-    match (last, before) {
-        (Err(Failed { error: VaultError::OutOfTime { .. }, .. }), Some(before)) => before,
-        (last, _) => last,
-    }
-}
-
-/// Room for the answers of a login.
-pub(super) fn room() -> AtomicUsize {
-    AtomicUsize::new(LOGIN_LIMIT)
-}
-
-pub(super) fn encoded(path: &str) -> String {
-    utf8_percent_encode(path, PATH).to_string()
-}
-
 /// What a request does, for messages: without query and body, which may hold values.
 fn told(request: &Request) -> String {
     match request.method.as_str() {
         "GET" => format!("read {}", request.path),
         "LIST" => format!("list {}", request.path),
         method => format!("{method} {}", request.path),
-    }
-}
-
-fn refused(doing: String, kind: CallKind, reply: &Reply, hint: Option<String>) -> VaultError {
-    let words = sentences::known(&reply.body);
-    VaultError::Answered { doing, status: reply.status.code, reason: reason(kind, reply, words), words, hint }
-}
-
-/// The stable cause that a call and its status make together.
-fn reason(kind: CallKind, reply: &Reply, words: Option<&str>) -> Reason {
-    let login = kind == CallKind::Login;
-    match reply.status.code.as_u16() {
-        403 if login && !sentences::is_verdict(words) => Reason::LoginUnclear,
-        400 if login && sentences::is_failed_look_up(words) => Reason::LoginUnclear,
-        400 | 403 | 404 if login => Reason::LoginDenied,
-        403 => Reason::ReadDenied,
-        404 => Reason::NotFound,
-        429 => Reason::Busy,
-        500.. if reply.status.not_serving => Reason::Sealed,
-        500.. => Reason::ServerError,
-        300..400 => Reason::Redirect,
-        _ => Reason::Rejected,
     }
 }

@@ -3,19 +3,22 @@
 mod answer; // one response
 mod budget; // until when
 mod error; // VaultError
-mod exchange; // one request and its reply over HTTP, redirects by hand
+mod exchange; // one request and its reply over HTTP, bounded
 mod kv_hint; // "secret/devops is secret/data/devops"
-mod login; // Server, Login: what a pod's token may do
+mod login; // Login: what a pod's token may do
 mod policy; // where tokens may be sent
 mod pool; // one HTTP client per server and TLS setting
+mod refusal; // a status that is no success -> what it means
 mod resolve; // names -> the addresses that the policy allows
 mod retry; // what may be repeated; pure
 mod sentences; // the server's words that may be shown
+mod server; // a server in one namespace: asked until a reply stands
 mod tls; // CA and client certificates
 
 pub use answer::Answer;
 pub use budget::Budget;
 pub use error::VaultError;
-pub use login::{Login, Server};
+pub use login::Login;
 pub use policy::{AllowedAddress, NotAnAddress};
 pub use pool::{Outbound, Vaults};
+pub use server::Server;

@@ -10,9 +10,9 @@ use url::{Host, Url};
 
 use super::error::VaultError;
 use super::kv_hint::Mounts;
-use super::login::Server;
 use super::policy::{self, AllowedAddress};
 use super::resolve::Resolver;
+use super::server::Server;
 use super::tls::{self, Fingerprint};
 use crate::config::spec::TlsSpec;
 use crate::config::{Address, ServerSpec};

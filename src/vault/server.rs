@@ -1,0 +1,94 @@
+//! A server in one namespace: asked until a reply stands, redirected by hand.
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use tokio::time::{Instant, sleep_until};
+use url::Url;
+
+use super::budget::Budget;
+use super::error::VaultError;
+use super::exchange::{self, Ask, Failed, Reply};
+use super::pool::{self, Vaults};
+use super::retry::{CallKind, Outcome, Tries};
+use crate::config::ServerSpec;
+
+/// What Go leaves as it is in a URL's path; everything else is percent-encoded, a `%` too.
+const PATH: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'+')
+    .remove(b',')
+    .remove(b'/')
+    .remove(b':')
+    .remove(b';')
+    .remove(b'=')
+    .remove(b'@');
+
+/// A server that tokens may be sent to, in one namespace.
+pub struct Server {
+    pub(super) vaults: Vaults,
+    pub(super) spec: ServerSpec,
+    pub(super) client: reqwest::Client,
+}
+
+impl Server {
+    /// Sends `ask` until a reply stands or nothing more may be tried.
+    pub(super) async fn ask(&self, ask: &Ask<'_>, kind: CallKind, budget: Budget) -> Result<Reply, VaultError> {
+        let again = budget.for_another_try();
+        let mut tries = Tries::new(kind, again.end());
+        let mut before = None;
+        loop {
+            let tried = self.exchange(ask, if before.is_none() { budget } else { again }).await;
+            let outcome = match &tried {
+                Ok(reply) => Some(Outcome::Answered(reply.status)),
+                Err(failed) => failed.outcome,
+            };
+            match outcome.and_then(|outcome| tries.next(outcome, Instant::now(), rand::random())) {
+                Some(moment) => {
+                    before = Some(tried);
+                    sleep_until(moment).await;
+                }
+                None => return telling(tried, before).map_err(|failed| failed.error),
+            }
+        }
+    }
+
+    /// Sends `ask` once, and once more to where the server redirects, when tokens may go there.
+    pub(super) async fn exchange(&self, ask: &Ask<'_>, budget: Budget) -> Result<Reply, Failed> {
+        let url = self.url(ask).map_err(Failed::last)?;
+        let first = exchange::send(&self.client, &url, self.namespace(), ask, budget).await?;
+        let Some(to) = exchange::redirection(&first, &url) else { return exchange::reply(first, ask, budget).await };
+        let refused = || Failed::last(VaultError::Redirect { doing: ask.doing.to_owned(), to: to.origin().ascii_serialization() });
+        let downgraded = url.scheme() == "https" && to.scheme() != "https";
+        let client = if to.origin() == url.origin() { Some(self.client.clone()) } else { self.vaults.redirected(&self.spec, &to) };
+        let client = client.filter(|_| !downgraded).ok_or_else(refused)?;
+        let second = exchange::send(&client, &to, self.namespace(), ask, budget).await?;
+        if exchange::redirection(&second, &to).is_some() { Err(refused()) } else { exchange::reply(second, ask, budget).await }
+    }
+
+    fn namespace(&self) -> Option<&str> {
+        self.spec.namespace.as_deref()
+    }
+
+    fn url(&self, ask: &Ask<'_>) -> Result<Url, VaultError> {
+        let mut url = pool::base(&self.spec)?;
+        let path = format!("{}v1/{}", url.path(), utf8_percent_encode(ask.path, PATH));
+        url.set_path(&path);
+        if !ask.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(ask.query);
+        }
+        Ok(url)
+    }
+}
+
+/// The last try, or the one before when the last was cut short by the clock: what the server did tells more than that
+/// time ran out, and does not depend on how the pauses fell.
+fn telling(last: Result<Reply, Failed>, before: Option<Result<Reply, Failed>>) -> Result<Reply, Failed> {
+    match (last, before) {
+        (Err(Failed { error: VaultError::OutOfTime { .. }, .. }), Some(before)) => before,
+        (last, _) => last,
+    }
+}
