@@ -56,14 +56,7 @@ fn pair(pod: &Pod, class: &str, one: &str, two: &str) -> (String, String) {
 #[test]
 fn two_keys_of_a_dynamic_secret_are_one_call_and_one_working_login() {
     let story = Story::begin();
-    let name = &story.name;
-    bao::write(
-        &format!("database/roles/{name}"),
-        &json!({"db_name": "postgres", "default_ttl": "1h", "max_ttl": "2h",
-            "creation_statements": "CREATE ROLE \"{{name}}\" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}';"}),
-    );
-    let path = format!("database/creds/{name}");
-    story.allow(&format!("path \"{path}\" {{ capabilities = [\"read\"] }}\n"));
+    let path = story.database();
     let objects = format!(
         "- {{objectName: user, secretPath: {path}, secretKey: username}}
 - {{objectName: password, secretPath: {path}, secretKey: password}}"

@@ -36,13 +36,7 @@ fn no_token_of_a_mount_outlives_it() {
 fn a_token_with_a_lease_lives_on_and_its_database_user_too() {
     let story = Story::begin();
     let name = &story.name;
-    bao::write(
-        &format!("database/roles/{name}"),
-        &json!({"db_name": "postgres", "default_ttl": "1h", "max_ttl": "2h",
-            "creation_statements": "CREATE ROLE \"{{name}}\" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}';"}),
-    );
-    let creds = format!("database/creds/{name}");
-    story.allow(&format!("path \"{creds}\" {{ capabilities = [\"read\"] }}\n"));
+    let creds = story.database();
     // Username and password of one moment, in one file: the whole answer.
     story.class("db", &format!("- {{objectName: login, secretPath: {creds}}}")).apply();
     let pod = story.pod("reader").mounts("db").start();

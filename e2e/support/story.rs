@@ -57,6 +57,15 @@ impl Story {
         story
     }
 
+    /// Has OpenBao make PostgreSQL users for the story; the path that gives one, which the story's pods may read.
+    pub(crate) fn database(&self) -> String {
+        let (role, path) = (format!("database/roles/{}", self.name), format!("database/creds/{}", self.name));
+        let statement = "CREATE ROLE \"{{name}}\" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}';";
+        bao::write(&role, &json!({"db_name": "postgres", "default_ttl": "1h", "max_ttl": "2h", "creation_statements": statement}));
+        self.allow(&format!("path \"{path}\" {{ capabilities = [\"read\"] }}\n"));
+        path
+    }
+
     /// What the story's own role is; a starting point for roles elsewhere.
     pub(crate) fn role(&self) -> Value {
         json!({"bound_service_account_names": "app", "bound_service_account_namespaces": self.name, "token_policies": self.name,
