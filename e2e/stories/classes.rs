@@ -63,14 +63,3 @@ fn every_socket_answers_to_every_prefix() {
         assert_eq!(pod.read(&format!("{socket}-{prefix}/password")), "p");
     }
 }
-
-#[test]
-fn a_pod_overrides_a_parameter_by_its_volume_attributes() {
-    let story = Story::begin();
-    story.put("blue", json!({"key": "blue"}));
-    story.put("green", json!({"key": "green"}));
-    let objects = |colour: &str| format!("- {{objectName: key, secretPath: {}, secretKey: key}}", story.path(colour));
-    story.class("colour", &objects("blue")).apply();
-    let pod = story.pod("reader").mounts_with("colour", json!({"objects": objects("green")})).start();
-    assert_eq!(pod.read("colour/key"), "green");
-}

@@ -1,4 +1,6 @@
-//! What only the driver's line 1.6 can get wrong: with rotation on, a first mount that fails with one of five codes is a success half a second
+//! What only the driver's line 1.6 can get wrong, or right.
+//!
+//! With rotation on, a first mount that fails with one of five codes is a success half a second
 //! later, and the pod starts on an empty volume for good. Whatever happens to OpenBao, no pod of ours ever does.
 
 use serde_json::json;
@@ -38,4 +40,16 @@ fn no_pod_starts_on_an_empty_volume_while_openbao_is_sealed() {
 #[test]
 fn no_pod_starts_on_an_empty_volume_while_openbao_hangs() {
     waits_for_openbao("hang", "resume", &["vault.unreachable"]);
+}
+
+/// Rotation of 1.5 sends no volumeAttributes, so the class's own value comes back seconds later.
+#[test]
+fn a_pod_overrides_a_parameter_by_its_volume_attributes() {
+    let story = Story::begin();
+    story.put("blue", json!({"key": "blue"}));
+    story.put("green", json!({"key": "green"}));
+    let objects = |colour: &str| format!("- {{objectName: key, secretPath: {}, secretKey: key}}", story.path(colour));
+    story.class("colour", &objects("blue")).apply();
+    let pod = story.pod("reader").mounts_with("colour", json!({"objects": objects("green")})).start();
+    assert_eq!(pod.read("colour/key"), "green");
 }
