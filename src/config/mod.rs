@@ -4,7 +4,9 @@ pub mod spec; // MountSpec, the whole of it, and how it is parsed
 
 pub mod address; // where a server is
 mod attributes; // the request's JSON: parameters, the pod, its tokens
+pub mod certificate; // what is asked of a PKI engine, and the forms of its files
 pub mod defaults; // what a class leaves out, and what it may not choose
+pub mod format; // the whole of a secret as one document
 pub mod object; // one entry of `objects`: a file, and the call that fills it
 mod parameters; // a class's parameters under the peers' three prefixes
 pub mod path; // a file's place in the volume
@@ -13,11 +15,14 @@ pub mod problem; // why a request cannot be used: all of it at once
 pub mod request; // one call to Vault: method, path, query, body
 mod server; // the server and the login, overlaid on the defaults
 mod spelling; // the nearest right word
+pub mod template; // a file from several sources
 mod token; // the one token that is read, and whose it is
 pub mod yaml; // the `objects` text, read as go-yaml reads it
 
 pub use address::Address;
+pub use certificate::{CertificateRequest, KeyForm, KeyPlace, KeyType, StoreForm};
 pub use defaults::{Audiences, Clock, Defaults, Flavor, UnknownFields};
+pub use format::Format;
 pub use object::{Encoding, Object};
 pub use path::MountPath;
 pub use pod::{Pod, PodToken};
@@ -25,6 +30,7 @@ pub use problem::{Problem, SpecErrors};
 pub use request::{Body, Request, VaultPath};
 pub(crate) use server::go_bool;
 pub use spec::{AuthSpec, ClientCertificate, MountCall, MountSpec, ServerSpec, TlsSpec};
+pub use template::Delimiters;
 
 #[cfg(test)]
 mod tests;

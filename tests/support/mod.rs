@@ -13,6 +13,7 @@ pub(crate) mod seed; // secrets, engines, policies and roles
 pub(crate) mod stranger; // a listener that should never be called
 pub(crate) mod tls; // authorities and certificates
 pub(crate) mod token; // service account tokens
+pub(crate) mod tools; // the programs that people read files with
 pub(crate) mod volume; // the tree that the driver would write
 pub(crate) mod wait; // for a condition, never for a time
 
