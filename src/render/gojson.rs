@@ -20,13 +20,13 @@ pub(super) fn line(value: &Value) -> Secret {
 /// A view of a value that names its members in Go's order (by bytes), whatever order the map itself keeps.
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Sorted<'a> {
+pub(super) enum Sorted<'a> {
     Object(BTreeMap<&'a str, Sorted<'a>>),
     Array(Vec<Sorted<'a>>),
     Scalar(&'a Value),
 }
 
-fn sorted(value: &Value) -> Sorted<'_> {
+pub(super) fn sorted(value: &Value) -> Sorted<'_> {
     match value {
         Value::Object(members) => Sorted::Object(members.iter().map(|(key, value)| (key.as_str(), sorted(value))).collect()),
         Value::Array(items) => Sorted::Array(items.iter().map(sorted).collect()),

@@ -1,5 +1,7 @@
 //! Answers -> file contents: pick a value, write it as the peers would, decode it.
 
+pub mod quote; // text in the quoting of other languages
+
 mod decode; // utf-8, base64, hex -> bytes
 mod gojson; // JSON as Go writes it
 mod pick; // a response and a key -> text
