@@ -1,5 +1,6 @@
 //! Answers -> file contents: pick a value, write it as the peers would, decode it.
 
+pub mod format; // the whole of a secret -> one document
 pub mod quote; // text in the quoting of other languages
 
 mod decode; // utf-8, base64, hex -> bytes
