@@ -6,6 +6,7 @@ pub mod quote; // text in the quoting of other languages
 mod decode; // utf-8, base64, hex -> bytes
 mod gojson; // JSON as Go writes it
 mod pick; // a response and a key -> text
+pub mod s5; // markers of ciphertext in a text
 mod whole; // a response without a key -> one line of JSON
 
 use serde_json::{Map, Value};

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::answer::Answer;
 use super::budget::Budget;
 use super::error::VaultError;
-use super::exchange::{Ask, room};
+use super::exchange::{Ask, Reply, room};
 use super::refusal::refused;
 use super::retry::CallKind;
 use super::server::Server;
@@ -54,6 +54,12 @@ impl Server {
         let token = token.ok_or(VaultError::Malformed { doing, why: "it holds no auth.client_token" })?;
         Ok(Login { server: self, token, leased: AtomicBool::new(false), room: room() })
     }
+
+    /// A login with a token that an operator gave by hand. It is not ours to give back: closing leaves it alone, as one
+    /// with a lease.
+    pub fn with_token(self, token: Secret) -> Login {
+        Login { server: self, token, leased: AtomicBool::new(true), room: room() }
+    }
 }
 
 impl Login {
@@ -81,6 +87,14 @@ impl Login {
             self.leased.store(true, Ordering::Relaxed);
         }
         Ok(answer)
+    }
+
+    /// Posts `body`, JSON, to `path` and gives the reply whatever its status.
+    pub(super) async fn post(&self, path: &str, body: &str, kind: CallKind, budget: Budget) -> Result<Reply, VaultError> {
+        let doing = format!("POST {path}");
+        let method = &Method::POST;
+        let ask = Ask { method, path, query: &[], body: Some(body), token: Some(&self.token), room: &self.room, doing: &doing };
+        self.server.ask(&ask, kind, budget).await
     }
 
     /// Gives the token back, unless something leased hangs on it: revoking the token would end that too. Best effort:

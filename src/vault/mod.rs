@@ -14,6 +14,7 @@ mod retry; // what may be repeated; pure
 mod sentences; // the server's words that may be shown
 mod server; // a server in one namespace: asked until a reply stands
 mod tls; // CA and client certificates
+mod transit; // ciphertext opened in batches
 
 pub use answer::Answer;
 pub use budget::Budget;
@@ -22,3 +23,4 @@ pub use login::Login;
 pub use policy::{AllowedAddress, NotAnAddress};
 pub use pool::{Outbound, Vaults};
 pub use server::Server;
+pub use transit::{Batch, Item, NotOpened};

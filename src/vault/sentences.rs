@@ -46,6 +46,7 @@ const OTHERS: &[&str] = &[
     "not allowed by this role",
     "unknown role",
     "encryption key not found",
+    "missing 'context' for key derivation",
     "invalid ciphertext",
     "no handler for route",
     "unsupported operation",
