@@ -4,6 +4,7 @@ mod args; // Go's spelling of flags
 pub mod environment; // the peers' variables, and what becomes of each
 mod flags; // every flag of `serve`: one table
 mod proxy; // which proxy serves the configured address
+mod server; // the server that calls go to
 mod settings; // flags over environment
 
 use std::ffi::OsString;
@@ -15,6 +16,7 @@ use crate::prepare::PrepareArgs;
 
 pub use environment::Environment;
 pub use flags::{Output, ServeArgs, TokenRequests};
+pub use server::ServerArgs;
 pub use settings::{Settings, SettingsError, VersionKeySource};
 
 /// A secrets-store CSI provider for HashiCorp Vault and OpenBao.
