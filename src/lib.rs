@@ -6,6 +6,7 @@ pub mod cli; // flags and environment -> Settings
 pub mod serve; // the rooms put together, and kept running until a signal
 pub mod driver; // `vaultmount mount`: plays the driver, to try a class without Kubernetes
 pub mod prepare; // `vaultmount prepare`: opens the driver's directories to an unprivileged vaultmount
+pub mod s5; // `vaultmount s5`: ciphertext in files, for people
 pub mod server; // unix sockets: modes, peers, `:authority`, deadlines, drain
 pub mod provider; // the gRPC service: Version and Mount
 pub mod telemetry; // logs and health

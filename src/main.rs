@@ -4,8 +4,8 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
-use vaultmount::cli::{Command, Environment, ServeArgs, Settings};
-use vaultmount::{driver, prepare, serve, telemetry};
+use vaultmount::cli::{Command, Environment, S5Args, ServeArgs, Settings};
+use vaultmount::{driver, prepare, s5, serve, telemetry};
 
 fn main() -> ExitCode {
     harden();
@@ -13,6 +13,7 @@ fn main() -> ExitCode {
         Ok(Command::Serve(flags)) => start(*flags),
         Ok(Command::Mount(args)) => run(driver::mount(&args)),
         Ok(Command::Prepare(args)) => prepare::prepare(&args).map_err(Into::into),
+        Ok(Command::S5(args)) => s5(*args),
         Ok(Command::Version { output }) => {
             println!("{}", output.version());
             Ok(())
@@ -33,6 +34,11 @@ fn start(flags: ServeArgs) -> Result<(), Box<dyn Error>> {
     telemetry::logs::start(settings.log_format, settings.log_level);
     settings.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     run(serve::serve(settings))
+}
+
+fn s5(args: S5Args) -> Result<(), Box<dyn Error>> {
+    let (server, proxy) = args.server.operators(&Environment::read())?;
+    run(s5::s5(args.work, server, proxy))
 }
 
 /// Runs `work` on all cores; nothing else runs in this process.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
+use super::server::ServerArgs;
 use crate::config::{UnknownFields, go_bool};
 use crate::telemetry::logs::Format;
 
@@ -38,33 +39,12 @@ pub struct ServeArgs {
     /// Taken for the peers' sake: there is no such cache here
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub cache_size: Option<i64>,
-    /// Default server: http://, https:// or unix:// [default: https://127.0.0.1:8200]
-    #[arg(long, aliases = ["openbao-addr", "bao-addr"], value_name = "URL")]
-    pub vault_addr: Option<String>,
+    /// The default server.
+    #[command(flatten)]
+    pub server: ServerArgs,
     /// Default auth mount, of type kubernetes or jwt
     #[arg(long, aliases = ["openbao-mount", "bao-mount"], value_name = "NAME", default_value = "kubernetes")]
     pub vault_mount: String,
-    /// Default namespace
-    #[arg(long, aliases = ["openbao-namespace", "bao-namespace"], value_name = "NAME")]
-    pub vault_namespace: Option<String>,
-    /// PEM file of CAs that the server's certificate is checked with; beats the directory
-    #[arg(long, aliases = ["openbao-tls-ca-cert", "bao-tls-ca-cert"], value_name = "FILE", value_parser = path())]
-    pub vault_tls_ca_cert: Option<PathBuf>,
-    /// Directory of PEM files of CAs
-    #[arg(long, aliases = ["openbao-tls-ca-directory", "bao-tls-ca-directory"], value_name = "DIR", value_parser = path())]
-    pub vault_tls_ca_directory: Option<PathBuf>,
-    /// Name to ask for and to check in the server's certificate
-    #[arg(long, aliases = ["openbao-tls-server-name", "bao-tls-server-name"], value_name = "NAME")]
-    pub vault_tls_server_name: Option<String>,
-    /// PEM file of our certificate, for the default server only; needs the key
-    #[arg(long, aliases = ["openbao-tls-client-cert", "bao-tls-client-cert"], value_name = "FILE", value_parser = path())]
-    pub vault_tls_client_cert: Option<PathBuf>,
-    /// PEM file of the key of our certificate
-    #[arg(long, aliases = ["openbao-tls-client-key", "bao-tls-client-key"], value_name = "FILE", value_parser = path())]
-    pub vault_tls_client_key: Option<PathBuf>,
-    /// Accept any certificate of a server; a class cannot turn it off
-    #[arg(long, aliases = ["openbao-tls-skip-verify", "bao-tls-skip-verify"], value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_parser = truth)]
-    pub vault_tls_skip_verify: bool,
 
     /// How log lines look
     #[arg(long, value_name = "FORMAT", default_value = "json", value_parser = format())]
@@ -130,11 +110,11 @@ pub enum TokenRequests {
 }
 
 /// A path that may be empty, which counts as none: the peers' charts pass empty flags.
-fn path() -> impl TypedValueParser<Value = PathBuf> {
+pub(super) fn path() -> impl TypedValueParser<Value = PathBuf> {
     OsStringValueParser::new().map(PathBuf::from)
 }
 
-fn truth(text: &str) -> Result<bool, &'static str> {
+pub(super) fn truth(text: &str) -> Result<bool, &'static str> {
     go_bool(text).ok_or("true or false is wanted")
 }
 

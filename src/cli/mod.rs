@@ -4,17 +4,20 @@ mod args; // Go's spelling of flags
 pub mod environment; // the peers' variables, and what becomes of each
 mod flags; // every flag of `serve`: one table
 mod proxy; // which proxy serves the configured address
+mod server; // the server that calls go to
 mod settings; // flags over environment
 
 use std::ffi::OsString;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
 use crate::driver::MountArgs;
 use crate::prepare::PrepareArgs;
+use crate::s5::S5Work;
 
 pub use environment::Environment;
 pub use flags::{Output, ServeArgs, TokenRequests};
+pub use server::ServerArgs;
 pub use settings::{Settings, SettingsError, VersionKeySource};
 
 /// A secrets-store CSI provider for HashiCorp Vault and OpenBao.
@@ -37,12 +40,25 @@ pub enum Command {
     Prepare(PrepareArgs),
     /// Plays the driver: mounts a class into a directory by asking a provider's socket
     Mount(Box<MountArgs>),
+    /// Keeps ciphertext in files, as mvisonneau/s5 does: {{ s5:<base64> }} stands for a value
+    S5(Box<S5Args>),
     /// Prints the version
     Version {
         /// How it is printed
         #[arg(long, value_enum, default_value_t)]
         output: Output,
     },
+}
+
+/// The arguments of `s5`: where transit is, and what is done with it.
+#[derive(Args)]
+pub struct S5Args {
+    /// The server.
+    #[command(flatten)]
+    pub server: ServerArgs,
+    /// The key, the token, and what is done.
+    #[command(flatten)]
+    pub work: S5Work,
 }
 
 impl Command {

@@ -12,11 +12,8 @@ use super::environment::{Environment, Use};
 use super::flags::{ServeArgs, TokenRequests};
 use super::proxy::proxy;
 use crate::config::address::AddressError;
-use crate::config::{Address, Audiences, ClientCertificate, Defaults, Flavor, TlsSpec, go_bool};
+use crate::config::{Audiences, Defaults, Flavor};
 use crate::telemetry::logs::Format;
-
-/// The server that the peers' library falls back to.
-const ADDRESS: &str = "https://127.0.0.1:8200";
 
 /// All that the process is told at its start, checked. Not `Debug`: a proxy's address may hold a password.
 pub struct Settings {
@@ -80,9 +77,6 @@ pub enum SettingsError {
 impl Settings {
     /// Reads `flags` over `environment`; every address, pair and truth value in them is checked here, for both flavors.
     pub fn new(flags: ServeArgs, environment: &Environment) -> Result<Self, SettingsError> {
-        if let Some((name, reason)) = environment.used(Use::Refused).next() {
-            return Err(SettingsError::Refused { name, reason });
-        }
         let vault = defaults(&flags, environment, Flavor::Vault)?;
         let openbao = defaults(&flags, environment, Flavor::OpenBao)?;
         let first = flags.endpoint.first().map_or(Flavor::Vault, |endpoint| Flavor::of_socket(Path::new(endpoint)));
@@ -115,66 +109,22 @@ impl Settings {
 }
 
 fn defaults(flags: &ServeArgs, environment: &Environment, flavor: Flavor) -> Result<Defaults, SettingsError> {
-    let trimmed = |namespace: &str| Some(namespace.trim_matches('/').to_owned()).filter(|namespace| !namespace.is_empty());
-    let namespace = given(flags.vault_namespace.as_deref()).or(environment.of(flavor, "NAMESPACE").map(|(_, value)| value));
+    let server = flags.server.spec(environment, flavor)?;
     let mount = flags.vault_mount.trim_matches('/');
     Ok(Defaults {
         flavor,
-        address: address(flags, environment, flavor)?,
+        address: server.address,
         mount: if mount.is_empty() { "kubernetes" } else { mount }.to_owned(),
-        namespace: namespace.and_then(trimmed),
-        tls: tls(flags, environment, flavor)?,
+        namespace: server.namespace,
+        tls: server.tls,
         audiences: Audiences::listed(flags.allow_audience.clone()),
         unknown_fields: flags.unknown_fields,
         clock: SystemTime::now,
     })
 }
 
-fn address(flags: &ServeArgs, environment: &Environment, flavor: Flavor) -> Result<Address, SettingsError> {
-    let flag = given(flags.vault_addr.as_deref()).map(|text| ("--vault-addr".to_owned(), text));
-    let set = environment.of(flavor, "AGENT_ADDR").or(flag).or_else(|| environment.of(flavor, "ADDR"));
-    let (source_name, text) = set.unwrap_or_else(|| ("the built-in address".to_owned(), ADDRESS));
-    text.parse().map_err(|source| SettingsError::Address { source_name, source })
-}
-
-/// TLS of the environment, and that of the flags over it, as the peers' library overlays them.
-fn tls(flags: &ServeArgs, environment: &Environment, flavor: Flavor) -> Result<TlsSpec, SettingsError> {
-    let value = |name| environment.of(flavor, name).map(|(_, value)| value);
-    let file = |name| value(name).map(PathBuf::from);
-    let skip = match environment.of(flavor, "SKIP_VERIFY") {
-        Some((name, text)) => go_bool(text).ok_or(SettingsError::Bool(name))?,
-        None => false,
-    };
-    let mut tls = TlsSpec { server_name: value("TLS_SERVER_NAME").map(str::to_owned), skip_verify: skip, ..TlsSpec::default() };
-    tls.trust(file("CACERT"), value("CACERT_BYTES").map(str::to_owned), file("CAPATH"));
-    tls.client = pair((file("CLIENT_CERT"), "VAULT_CLIENT_CERT"), (file("CLIENT_KEY"), "VAULT_CLIENT_KEY"))?;
-
-    let path = |path: &Option<PathBuf>| path.clone().filter(|path| !path.as_os_str().is_empty());
-    tls.trust(path(&flags.vault_tls_ca_cert), None, path(&flags.vault_tls_ca_directory));
-    let (certificate, key) = (path(&flags.vault_tls_client_cert), path(&flags.vault_tls_client_key));
-    let client = pair((certificate, "--vault-tls-client-cert"), (key, "--vault-tls-client-key"))?;
-    tls.client = client.or(tls.client);
-    if let Some(name) = given(flags.vault_tls_server_name.as_deref()) {
-        tls.server_name = Some(name.to_owned());
-    }
-    tls.skip_verify |= flags.vault_tls_skip_verify;
-    Ok(tls)
-}
-
-fn pair(
-    (certificate, its_name): (Option<PathBuf>, &str),
-    (key, keys_name): (Option<PathBuf>, &str),
-) -> Result<Option<ClientCertificate>, SettingsError> {
-    match (certificate, key) {
-        (Some(certificate), Some(key)) => Ok(Some(ClientCertificate { certificate, key, configured: true })),
-        (None, None) => Ok(None),
-        (Some(_), None) => Err(SettingsError::HalfCertificate { given: its_name.into(), missing: keys_name.into() }),
-        (None, Some(_)) => Err(SettingsError::HalfCertificate { given: keys_name.into(), missing: its_name.into() }),
-    }
-}
-
 /// An empty flag is none, as in the peers, whose charts pass empty ones.
-fn given(flag: Option<&str>) -> Option<&str> {
+pub(super) fn given(flag: Option<&str>) -> Option<&str> {
     flag.filter(|text| !text.is_empty())
 }
 

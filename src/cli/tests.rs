@@ -42,10 +42,10 @@ fn the_flags_of_both_peers_are_taken_in_gos_spelling() {
         "-health-addr=:9090",
     ]);
     assert_eq!(
-        (hashicorp.endpoint, hashicorp.cache_size, hashicorp.vault_tls_skip_verify),
+        (hashicorp.endpoint, hashicorp.cache_size, hashicorp.server.vault_tls_skip_verify),
         (vec!["/provider/vault.sock".into()], Some(-10), true)
     );
-    assert_eq!(hashicorp.vault_addr.as_deref(), Some("https://vault:8200"));
+    assert_eq!(hashicorp.server.vault_addr.as_deref(), Some("https://vault:8200"));
     let openbao = flags(&[
         "--endpoint=/provider/openbao.sock",
         "-debug=true",
@@ -59,9 +59,9 @@ fn the_flags_of_both_peers_are_taken_in_gos_spelling() {
         "-openbao-tls-client-key=/k",
         "-openbao-tls-skip-verify=false",
     ]);
-    assert!(openbao.debug && !openbao.vault_tls_skip_verify);
+    assert!(openbao.debug && !openbao.server.vault_tls_skip_verify);
     assert_eq!(
-        (openbao.vault_addr.as_deref(), openbao.vault_mount.as_str(), openbao.vault_namespace.as_deref()),
+        (openbao.server.vault_addr.as_deref(), openbao.vault_mount.as_str(), openbao.server.vault_namespace.as_deref()),
         (Some("http://bao:8200"), "jwt", Some("a"))
     );
 }
@@ -79,7 +79,7 @@ fn a_flag_of_one_value_counts_as_given_last_and_a_list_keeps_all() {
         "--allow-address=x",
         "--allow-address=y",
     ]);
-    assert_eq!((flags.vault_addr.as_deref(), flags.debug), (Some("b"), false));
+    assert_eq!((flags.server.vault_addr.as_deref(), flags.debug), (Some("b"), false));
     assert_eq!((flags.endpoint, flags.allow_address), (vec!["/a.sock".to_owned(), "/b.sock".into()], vec!["x".to_owned(), "y".into()]));
 }
 

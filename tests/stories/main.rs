@@ -17,5 +17,6 @@ mod login; // who logs in, where, and with which token
 mod odd_answers; // what a server should never send
 mod outages; // a server that is down, sealed, silent or slow
 mod refusals; // what the pod's author reads
+mod s5_tool; // ciphertext in files, by the command line
 mod settings; // sockets, prefixes, flags and environment
 mod tls; // whom the provider believes
