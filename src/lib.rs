@@ -11,6 +11,7 @@ pub mod server; // unix sockets: modes, peers, `:authority`, deadlines, drain
 pub mod provider; // the gRPC service: Version and Mount
 pub mod telemetry; // logs and health
 pub mod plan; // objects -> the fewest calls to Vault; pure
+pub mod engine; // one file an engine: its question, its call, its answer
 pub mod vault; // connections, logins and calls
 pub mod kube; // what is asked of Kubernetes, and only when switched on: tokens, the peers' version key
 pub mod render; // answers -> file contents

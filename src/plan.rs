@@ -1,31 +1,99 @@
 //! Objects -> the fewest calls to Vault; pure.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashSet};
 
-use crate::config::{Object, Request};
+use crate::config::{Marked, Object, Question, Sealed, Source, Text, TransitKey};
 
-/// The calls of one mount, each made once however many objects look at its answer.
+/// What one mount asks of Vault: every source once, however many files look at it, in as few round trips as their dependence allows.
 #[derive(Debug)]
 pub struct Plan<'a> {
-    /// Calls that differ in method, path, query or body, in the order of their first object.
-    pub calls: Vec<&'a Request>,
-    /// Every object with the place of its call in `calls`, in the class's order.
-    pub uses: Vec<(&'a Object, usize)>,
+    /// Each stage needs answers of earlier ones only.
+    pub stages: Vec<Stage<'a>>,
+}
+
+/// Calls that may be made at the same time.
+#[derive(Debug, Default)]
+pub struct Stage<'a> {
+    /// Sources with a call of their own, in the order of their first object.
+    pub reads: Vec<&'a Source>,
+    /// Ciphertexts that share one.
+    pub batches: Vec<Batch<'a>>,
+}
+
+/// All ciphertexts of one key that are opened by one call.
+#[derive(Debug)]
+pub struct Batch<'a> {
+    /// The namespace, when it is another than the class's.
+    pub namespace: Option<&'a str>,
+    /// The key.
+    pub key: &'a TransitKey,
+    /// The sources whose ciphertexts they are.
+    pub members: Vec<&'a Source>,
 }
 
 impl<'a> Plan<'a> {
-    /// Plans `objects`; two with equal requests share a call, two that differ only in their body do not.
+    /// Plans `objects`; equal sources share a call, and so do all ciphertexts of one key.
     pub fn new(objects: &'a [Object]) -> Self {
-        let mut places = HashMap::new();
-        let mut calls = Vec::new();
-        let mut uses = Vec::with_capacity(objects.len());
-        for object in objects {
-            let place = *places.entry(&object.request).or_insert_with(|| {
-                calls.push(&object.request);
-                calls.len() - 1
-            });
-            uses.push((object, place));
+        let (mut seen, mut sources) = (HashSet::new(), Vec::new());
+        for source in objects.iter().flat_map(Object::sources) {
+            gather(source, &mut seen, &mut sources);
         }
-        Self { calls, uses }
+        let mut stages = vec![Stage::default()];
+        let mut groups: BTreeMap<_, Vec<&Source>> = BTreeMap::new();
+        for source in sources {
+            match key(source) {
+                Some(key) => groups.entry((level(source), source.namespace.as_deref(), key)).or_default().push(source),
+                None => stages[0].reads.push(source),
+            }
+        }
+        for ((level, namespace, key), members) in groups {
+            // What stands in the class itself waits for nothing, unless a neighbour under the same key does.
+            let stage = if level == 0 && members.iter().all(|member| origin(member).is_none()) { 0 } else { level + 1 };
+            stages.resize_with(stages.len().max(stage + 1), Stage::default);
+            stages[stage].batches.push(Batch { namespace, key, members });
+        }
+        Self { stages }
+    }
+
+    /// How many calls it makes.
+    pub fn calls(&self) -> usize {
+        self.stages.iter().map(|stage| stage.reads.len() + stage.batches.len()).sum()
+    }
+}
+
+/// `source` and what it is made from, each once.
+fn gather<'a>(source: &'a Source, seen: &mut HashSet<&'a Source>, sources: &mut Vec<&'a Source>) {
+    if !seen.insert(source) {
+        return;
+    }
+    if let Some(origin) = origin(source) {
+        gather(origin, seen, sources);
+    }
+    sources.push(source);
+}
+
+/// The key that opens `source`, where it is ciphertext.
+fn key(source: &Source) -> Option<&TransitKey> {
+    match &source.question {
+        Question::Transit(Sealed { key, .. }) | Question::S5(Marked { key, .. }) => Some(key),
+        _ => None,
+    }
+}
+
+/// The source that holds the ciphertext of `source`.
+fn origin(source: &Source) -> Option<&Source> {
+    match &source.question {
+        Question::Transit(Sealed { ciphertext: Text::Of(selection), .. }) | Question::S5(Marked { text: Text::Of(selection), .. }) => {
+            Some(&selection.source)
+        }
+        _ => None,
+    }
+}
+
+/// How many ciphertexts must be opened before this one can be.
+fn level(source: &Source) -> usize {
+    match origin(source) {
+        Some(origin) if key(origin).is_some() => level(origin) + 1,
+        _ => 0,
     }
 }

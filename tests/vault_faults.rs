@@ -65,7 +65,7 @@ fn secret(value: &str) -> Reply {
 /// Logs in, makes one call and gives the token back.
 async fn call_within(vaults: &Vaults, spec: &ServerSpec, request: &Request, budget: Budget) -> Result<Answer, VaultError> {
     let login = vaults.server(spec)?.login(&web(), &Secret::from("pod-jwt"), budget).await?;
-    let answer = login.call(request, budget).await;
+    let answer = login.call(request, None, budget).await;
     login.close().await;
     answer
 }

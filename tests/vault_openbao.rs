@@ -119,7 +119,7 @@ impl OpenBao {
     async fn read(&self, server: &ServerSpec, path: &str) -> Result<Answer, VaultError> {
         let login = self.login(server).await?;
         let request = Request { method: Method::GET, path: path.parse().unwrap(), query: Vec::new(), body: None };
-        let answer = login.call(&request, budget()).await;
+        let answer = login.call(&request, None, budget()).await;
         login.close().await;
         answer
     }

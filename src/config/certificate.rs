@@ -33,7 +33,7 @@ pub enum KeyPlace {
 }
 
 /// A private key's algorithm and size.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum KeyType {
     /// RSA, 2048 bits.
     Rsa2048,
@@ -42,6 +42,7 @@ pub enum KeyType {
     /// RSA, 4096 bits.
     Rsa4096,
     /// ECDSA on P-256.
+    #[default]
     EcP256,
     /// ECDSA on P-384.
     EcP384,

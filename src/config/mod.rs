@@ -7,13 +7,15 @@ mod attributes; // the request's JSON: parameters, the pod, its tokens
 pub mod certificate; // what is asked of a PKI engine, and the forms of its files
 pub mod defaults; // what a class leaves out, and what it may not choose
 pub mod format; // the whole of a secret as one document
-pub mod object; // one entry of `objects`: a file, and the call that fills it
+pub mod language; // the fields of `objects`, and how they become sources and files
+pub mod object; // what stands in the volume, and what it is a view of
 mod parameters; // a class's parameters under the peers' three prefixes
 pub mod path; // a file's place in the volume
 pub mod pod; // whose mount it is, and its token
 pub mod problem; // why a request cannot be used: all of it at once
 pub mod request; // one call to Vault: method, path, query, body
 mod server; // the server and the login, overlaid on the defaults
+pub mod source; // one question to Vault
 mod spelling; // the nearest right word
 pub mod template; // a file from several sources
 mod token; // the one token that is read, and whose it is
@@ -23,12 +25,13 @@ pub use address::Address;
 pub use certificate::{CertificateRequest, KeyForm, KeyPlace, KeyType, StoreForm};
 pub use defaults::{Audiences, Clock, Defaults, Flavor, UnknownFields};
 pub use format::Format;
-pub use object::{Encoding, Object};
+pub use object::{Absent, Directory, Encoding, Keys, Keystore, Object, Part, Place, Template, View};
 pub use path::MountPath;
 pub use pod::{Pod, PodToken};
 pub use problem::{Problem, SpecErrors};
 pub use request::{Body, Request, VaultPath};
 pub(crate) use server::go_bool;
+pub use source::{Inline, KvEngine, KvRead, Marked, Pick, Question, Sealed, Selection, Source, Start, Text, TransitKey, Way};
 pub use spec::{AuthSpec, ClientCertificate, MountCall, MountSpec, ServerSpec, TlsSpec};
 pub use template::Delimiters;
 

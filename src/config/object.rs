@@ -1,31 +1,134 @@
-//! One entry of `objects`.
+//! One entry of `objects`: what stands in the volume, and which sources it is a view of.
 
-use super::path::conflicts;
-use super::problem::{Found, Label};
-use super::spelling::nearest;
-use super::yaml::{self, Entry};
-use super::{MountPath, Problem, Request, UnknownFields};
+use std::collections::BTreeMap;
 
-/// Most objects of one class: far above any use, far below what would hold a node.
-const OBJECTS: usize = 256;
+use super::source::{Selection, Source, Start};
+use super::{Delimiters, Format, Inline, KeyForm, MountPath, StoreForm};
 
-/// A file of the volume, and the call whose answer fills it.
+/// A file of the volume, or a directory with one file a key.
 #[derive(Clone, Debug)]
 pub struct Object {
-    /// Its place in the volume.
-    pub name: MountPath,
-    /// The call; equal ones are made once.
-    pub request: Request,
-    /// The member of the answer's data that the file holds; `None` for the whole response.
-    pub key: Option<String>,
-    /// How the member's text stands for bytes; only with `key`.
-    pub encoding: Encoding,
-    /// Permission bits, 1 to 0o777.
+    /// Where it is, and what it shows.
+    pub place: Place,
+    /// Permission bits of its files, 1 to 0o777.
     pub mode: u32,
+    /// Its files' owner, a uid; takes effect where we write the files ourselves.
+    pub owner: Option<u32>,
+    /// Its files' group, a gid; likewise.
+    pub group: Option<u32>,
+    /// What becomes of it when nothing is found.
+    pub absent: Absent,
+}
+
+/// Where an object is in the volume.
+#[derive(Clone, Debug)]
+pub enum Place {
+    /// One file.
+    File(MountPath, View),
+    /// One file a key.
+    Directory(Directory),
+}
+
+/// The keys of a secret as files.
+#[derive(Clone, Debug)]
+pub struct Directory {
+    /// Where; `None` for the volume itself.
+    pub root: Option<MountPath>,
+    /// The secret.
+    pub source: Source,
+    /// Where its keys begin.
+    pub start: Start,
+    /// Which keys.
+    pub keys: Keys,
+    /// How the values' texts stand for bytes.
+    pub encoding: Encoding,
+}
+
+/// Which keys of a secret become files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Keys {
+    /// Every key there is at the time, under its own name.
+    All,
+    /// These, each under a name of its own.
+    Named(BTreeMap<String, MountPath>),
+}
+
+/// What a file shows.
+#[derive(Clone, Debug)]
+pub enum View {
+    /// The whole response on one line, as the peers write it.
+    Response(Source),
+    /// One value.
+    Value(Selection),
+    /// The data as one document.
+    Document(Source, Start, Format),
+    /// A part of a certificate.
+    Part(Source, Part),
+    /// A text with expressions over sources.
+    Template(Template),
+}
+
+/// A part of a certificate, or of the CAs of a mount.
+#[derive(Clone, Debug)]
+pub enum Part {
+    /// The certificate alone.
+    Certificate,
+    /// The CAs above it, from its issuer up.
+    Chain,
+    /// The certificate and its intermediates: what a server presents.
+    CertificateChain,
+    /// The certificate and all CAs above it.
+    FullChain,
+    /// The private key.
+    PrivateKey(KeyForm),
+    /// The topmost CA: what others trust.
+    Ca,
+    /// The CA that signed the certificate.
+    IssuingCa,
+    /// `CertificateChain`, then the private key.
+    Bundle(KeyForm),
+    /// Certificate, chain and key in one keystore.
+    Keystore(Keystore),
+    /// `Ca` alone, as a keystore.
+    Truststore(Keystore),
+}
+
+/// A keystore's own settings.
+#[derive(Clone, Debug)]
+pub struct Keystore {
+    /// Its file format.
+    pub form: StoreForm,
+    /// The name of its entry.
+    pub alias: String,
+    /// Where its password is.
+    pub password: Selection,
+}
+
+/// A file from several sources.
+#[derive(Clone, Debug)]
+pub struct Template {
+    /// What the text may name.
+    pub sources: BTreeMap<String, Selection>,
+    /// The text.
+    pub text: Inline,
+    /// What surrounds its expressions.
+    pub delimiters: Delimiters,
+}
+
+/// What becomes of an object when nothing is found; a denial or an outage is always an error.
+#[derive(Clone, Debug, Default)]
+pub enum Absent {
+    /// The mount fails.
+    #[default]
+    Fails,
+    /// There is no file.
+    NoFile,
+    /// The file holds this.
+    Default(Inline),
 }
 
 /// How a value's text stands for the file's bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Encoding {
     /// As it is.
     #[default]
@@ -36,76 +139,25 @@ pub enum Encoding {
     Hex,
 }
 
-/// All objects of a class, in its order; a file without a mode of its own gets `mode`.
-pub(super) fn objects(text: &str, mode: u32, unknown: UnknownFields, found: &mut Found) -> Vec<Object> {
-    let entries = match yaml::entries(text) {
-        Ok(entries) if entries.is_empty() => return none(found, Problem::NoObjects),
-        Ok(entries) if entries.len() > OBJECTS => return none(found, Problem::TooManyObjects { count: entries.len(), limit: OBJECTS }),
-        Ok(entries) => entries,
-        Err(errors) => {
-            errors.into_iter().for_each(|error| found.problem(Problem::Yaml(error)));
-            return Vec::new();
-        }
-    };
-    let read = entries.iter().enumerate().map(|(index, entry)| {
-        let label = Label { name: entry.object_name.clone(), place: index + 1 };
-        judge(entry, &label, unknown, found);
-        Object::new(entry, &label, mode, found)
-    });
-    let (names, objects): (Vec<_>, Vec<_>) = read.unzip();
-    conflicts(&names.into_iter().flatten().collect::<Vec<_>>()).into_iter().for_each(|problem| found.problem(problem));
-    objects.into_iter().flatten().collect()
-}
-
-fn none(found: &mut Found, problem: Problem) -> Vec<Object> {
-    found.problem(problem);
-    Vec::new()
-}
-
 impl Object {
-    /// The object that `entry` describes, and its name even when the rest of it is wrong.
-    fn new(entry: &Entry, label: &Label, mode: u32, found: &mut Found) -> (Option<MountPath>, Option<Self>) {
-        let name = found.take(entry.object_name.parse().map_err(|source| Problem::Name { object: label.clone(), source }));
-        let request = Request::new(&entry.method, &entry.secret_path, entry.secret_args.as_ref());
-        let request = found.take(request.map_err(|source| Problem::Request { object: label.clone(), source }));
-        let key = Some(entry.secret_key.clone()).filter(|key| !key.is_empty());
-        let encoding = encoding(entry, label, found);
-        let mode = match entry.file_permission {
-            0 => Some(mode),
-            1..=0o777 => Some(entry.file_permission),
-            over => found.take(Err(Problem::Permission { object: label.clone(), mode: over })),
-        };
-        let object = || Some(Self { name: name.clone()?, request: request?, key, encoding: encoding?, mode: mode? });
-        (name.clone(), object())
-    }
-}
-
-/// The peers look at `encoding` only beside a `secretKey`; there they refuse a word that they do not know.
-fn encoding(entry: &Entry, label: &Label, found: &mut Found) -> Option<Encoding> {
-    if entry.secret_key.is_empty() {
-        if !entry.encoding.is_empty() {
-            found.warnings.push(format!("{label}: encoding counts only beside secretKey, and is passed over"));
-        }
-        return Some(Encoding::Utf8);
-    }
-    match entry.encoding.to_ascii_lowercase().as_str() {
-        "" | "utf-8" => Some(Encoding::Utf8),
-        "base64" => Some(Encoding::Base64),
-        "hex" => Some(Encoding::Hex),
-        word => {
-            let meant = nearest(word, ["utf-8", "base64", "hex"]);
-            found.take(Err(Problem::Encoding { object: label.clone(), word: word.into(), meant }))
+    /// What messages call it: its file, or its directory with a `/` behind.
+    pub fn name(&self) -> String {
+        match &self.place {
+            Place::File(name, _) => name.to_string(),
+            Place::Directory(Directory { root: Some(root), .. }) => format!("{root}/"),
+            Place::Directory(Directory { root: None, .. }) => "./".into(),
         }
     }
-}
 
-/// Warns of fields that nobody knows, or refuses them.
-fn judge(entry: &Entry, label: &Label, unknown: UnknownFields, found: &mut Found) {
-    for field in &entry.unknown {
-        let problem = Problem::UnknownField { object: label.clone(), field: field.clone(), meant: nearest(field, Entry::FIELDS) };
-        match unknown {
-            UnknownFields::Warn => found.warnings.push(problem.to_string()),
-            UnknownFields::Error => found.problem(problem),
+    /// Every source that it is a view of.
+    pub fn sources(&self) -> Vec<&Source> {
+        match &self.place {
+            Place::File(_, View::Response(source) | View::Document(source, ..)) => vec![source],
+            Place::File(_, View::Value(selection)) => vec![&selection.source],
+            Place::File(_, View::Part(source, Part::Keystore(store) | Part::Truststore(store))) => vec![source, &store.password.source],
+            Place::File(_, View::Part(source, _)) => vec![source],
+            Place::File(_, View::Template(template)) => template.sources.values().map(|selection| &selection.source).collect(),
+            Place::Directory(directory) => vec![&directory.source],
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A class's parameters under the peers' three prefixes.
 
 use super::attributes::Attributes;
+use super::language::Access;
 use super::problem::Found;
 use super::spelling::nearest;
 use super::{Defaults, Problem, UnknownFields};
@@ -21,7 +22,7 @@ pub(super) const PREFIXED: [&str; 11] = [
 ];
 
 /// What has no prefix.
-pub(super) const PLAIN: [&str; 3] = ["roleName", "audience", "objects"];
+pub(super) const PLAIN: [&str; 6] = ["roleName", "audience", "objects", "filePermission", "owner", "group"];
 
 /// The parameters of one request.
 pub(super) struct Parameters<'a> {
@@ -49,6 +50,20 @@ impl<'a> Parameters<'a> {
         self.attributes.get(name)
     }
 
+    /// Mode, owner and group of files that name none; `mode` is the request's own.
+    pub(super) fn access(&self, mode: u32, found: &mut Found) -> Access {
+        let mut id = |parameter: &'static str| {
+            let text = self.plain(parameter).filter(|text| !text.is_empty());
+            let id = text.map(|text| text.parse().map_err(|_| Problem::Parameter { parameter, wanted: "a number, such as 1000" }));
+            found.take(id.transpose()).flatten()
+        };
+        let (owner, group) = (id("owner"), id("group"));
+        let wanted = Problem::Parameter { parameter: "filePermission", wanted: "a mode of 0 to 0777, such as 0400" };
+        let text = self.plain("filePermission").filter(|text| !text.is_empty());
+        let own = found.take(text.map(|text| permission(text).ok_or(wanted)).transpose()).flatten();
+        Access { mode: own.filter(|mode| *mode != 0).unwrap_or(mode), owner, group }
+    }
+
     /// Warns of names that nobody knows, or refuses them.
     pub(super) fn judge(&self, unknown: UnknownFields, found: &mut Found) {
         let known = known();
@@ -61,6 +76,13 @@ impl<'a> Parameters<'a> {
             }
         }
     }
+}
+
+/// Octal after `0` or `0o`, as in an object's `filePermission`.
+fn permission(text: &str) -> Option<u32> {
+    let octal = text.strip_prefix("0o").or(text.strip_prefix('0').filter(|digits| !digits.is_empty()));
+    let mode = octal.map_or_else(|| text.parse(), |digits| u32::from_str_radix(digits, 8));
+    mode.ok().filter(|mode| *mode <= 0o777)
 }
 
 fn known() -> Vec<String> {

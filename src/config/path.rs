@@ -24,6 +24,12 @@ impl MountPath {
         &self.0
     }
 
+    /// The path `name` below `root`, or of the volume itself.
+    pub fn below(root: Option<&Self>, name: &str) -> Result<Self, PathError> {
+        let name: Self = name.parse()?;
+        root.map_or(Ok(name.clone()), |root| format!("{root}/{name}").parse())
+    }
+
     /// The paths that must be directories for this one to be a file, from the outermost.
     fn directories(&self) -> impl Iterator<Item = &str> {
         self.0.match_indices('/').map(|(end, _)| &self.0[..end])
@@ -91,7 +97,7 @@ pub(super) fn is_unprintable(character: char) -> bool {
 
 /// What keeps `paths` from being files of one volume: names that are equal once composed (Unicode NFC), though the node's
 /// filesystem would hold both, and a file where another needs a directory.
-pub(super) fn conflicts(paths: &[MountPath]) -> Vec<Problem> {
+pub fn conflicts(paths: &[MountPath]) -> Vec<Problem> {
     let mut times = BTreeMap::new();
     for path in paths {
         let composed = MountPath(path.0.nfc().collect());

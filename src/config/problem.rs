@@ -4,7 +4,8 @@ use std::fmt;
 
 use super::address::AddressError;
 use super::path::PathError;
-use super::request::RequestError;
+use super::request::{PlainPathError, RequestError};
+use super::template::DelimitersError;
 use super::token::TokenFault;
 use super::yaml::YamlError;
 use crate::error::{Failure, Reason};
@@ -90,22 +91,91 @@ pub enum Problem {
     NoObjects,
     #[error("parameter objects lists {count} objects; at most {limit} are read: split the class over two volumes")]
     TooManyObjects { count: usize, limit: usize },
-    #[error("{object}: objectName {source}")]
-    Name { object: Label, source: PathError },
     #[error("objectName {} is given {times} times: each file needs a name of its own", Shown(.name))]
     DuplicateName { name: String, times: usize },
     #[error("objectNames {} and {} cannot both be files: one is the other's directory", Shown(.file), Shown(.below))]
     FileAndDirectory { file: String, below: String },
     #[error("{object}: {source}")]
     Request { object: Label, source: RequestError },
+    #[error("parameter {parameter} must be {wanted}")]
+    Parameter { parameter: &'static str, wanted: &'static str },
     #[error("{object}: filePermission {mode:#o} is over 0777")]
     Permission { object: Label, mode: u32 },
     #[error("{object}: encoding {} is unknown: utf-8, base64 or hex{}", Shown(.word), Meant(.meant))]
     Encoding { object: Label, word: String, meant: Option<String> },
     #[error("{object}: field {} is unknown{}", Shown(.field), Meant(.meant))]
     UnknownField { object: Label, field: String, meant: Option<String> },
+    #[error("{object}: {}{misfit}", FieldPath(.field))]
+    Field { object: Label, field: String, misfit: Misfit },
     #[error(transparent)]
     Token(#[from] TokenFault),
+}
+
+/// What is wrong with a field of ours; what was written there is shown only where it is one of a few words.
+#[derive(Debug, PartialEq, thiserror::Error)]
+pub enum Misfit {
+    /// No value where one is needed.
+    #[error("is missing: {0}")]
+    Missing(&'static str),
+    /// A value of another kind.
+    #[error("must be {0}")]
+    Type(&'static str),
+    /// A word that is not among those allowed.
+    #[error("{} is none of {}{}", Shown(.word), .allowed.join(", "), Meant(.meant))]
+    #[expect(missing_docs, reason = "the text says what they are")]
+    Word { word: String, allowed: Vec<&'static str>, meant: Option<String> },
+    /// A name that nobody knows.
+    #[error("is unknown{}", Meant(.meant))]
+    #[expect(missing_docs, reason = "the text says what it is")]
+    Unknown { meant: Option<String> },
+    /// Two that exclude each other.
+    #[error("has both {0} and {1}: remove one; several sources make one file by sources and template")]
+    Both(&'static str, &'static str),
+    /// One that means nothing without another.
+    #[error("counts only with {0}")]
+    Needs(&'static str),
+    /// Nothing to read.
+    #[error("has no source: give secretPath, kv, pki, transit, s5, request, or sources with a template")]
+    NoSource,
+    /// A source whose value could be anything.
+    #[error("needs secretKey or pointer: one value is wanted")]
+    NoPick,
+    /// A way into what is one text.
+    #[error("takes no secretKey, pointer, from or format: what is opened is one text")]
+    Opened,
+    /// `ca: true` beside what asks for a certificate.
+    #[error("stands alone with mount: nothing is issued")]
+    Alone,
+    /// `${...}` of another name.
+    #[error("holds ${{...}} of another name than POD_NAME, POD_NAMESPACE, POD_UID, SERVICE_ACCOUNT_NAME")]
+    Variable,
+    /// A name that no expression could use.
+    #[error("must be letters, digits and _, for expressions to name it")]
+    Identifier,
+    /// A path that Vault would not take.
+    #[error("{0}")]
+    Path(PlainPathError),
+    /// A call that is none.
+    #[error("{0}")]
+    Request(RequestError),
+    /// A file's name.
+    #[error("objectName {0}")]
+    ObjectName(PathError),
+    /// Another name in the volume.
+    #[error("{0}")]
+    Name(PathError),
+    /// Delimiters that would be ambiguous.
+    #[error("{0}")]
+    Delimiters(DelimitersError),
+}
+
+/// The way to a field in front of what is wrong with it; nothing for the object itself.
+struct FieldPath<'a>(&'a str);
+
+impl fmt::Display for FieldPath<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() { Ok(()) } else { write!(f, "{} ", self.0.escape_debug()) }
+    }
 }
 
 impl Problem {
@@ -127,6 +197,11 @@ pub(super) struct Found {
 impl Found {
     pub(super) fn problem(&mut self, problem: Problem) {
         self.problems.push(problem);
+    }
+
+    /// How many problems there are so far.
+    pub(super) fn count(&self) -> usize {
+        self.problems.len()
     }
 
     /// The value, or nothing and one more problem.

@@ -26,13 +26,18 @@ pub struct Request {
 impl Request {
     /// The call that an object's fields stand for; `method` may be empty for `GET`, `location` is its `secretPath`.
     pub fn new(method: &str, location: &str, arguments: Option<&Value>) -> Result<Self, RequestError> {
+        Self::with_body(method, location, arguments.map(Body::new))
+    }
+
+    /// The same with a body that is written already.
+    pub(super) fn with_body(method: &str, location: &str, body: Option<Body>) -> Result<Self, RequestError> {
         let (path, query) = location.split_once('?').unwrap_or((location, ""));
         let method = match method {
             "" => Method::GET,
             "CONNECT" => return Err(RequestError::Method), // would ask for a tunnel, not for a secret
             verbatim => verbatim.parse().map_err(|_| RequestError::Method)?,
         };
-        Ok(Self { method, path: path.parse()?, query: parameters(query)?, body: arguments.map(Body::new) })
+        Ok(Self { method, path: path.parse()?, query: parameters(query)?, body })
     }
 }
 
@@ -84,6 +89,25 @@ impl FromStr for VaultPath {
             _ if text.contains(is_unprintable) => Err(RequestError::Unprintable),
             parts => Ok(Self(parts.join("/"))),
         }
+    }
+}
+
+/// A mount, a path below one, or a key's name: no empty part, no dot segment; slashes at its ends do not count.
+pub(super) fn plain_path(text: &str) -> Result<String, PlainPathError> {
+    let path = text.trim_matches('/');
+    let odd = path.split('/').any(|part| matches!(part, "" | "." | "..")) || path.contains(is_unprintable);
+    if odd { Err(PlainPathError) } else { Ok(path.to_owned()) }
+}
+
+/// Why a text is no path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be a path without empty parts, parts of dots alone and control characters")]
+pub struct PlainPathError;
+
+impl VaultPath {
+    /// The path of `parts` one below the other, each of which is a path already.
+    pub fn of(parts: &[&str]) -> Self {
+        Self(parts.join("/"))
     }
 }
 

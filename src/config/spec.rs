@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::attributes::{Attributes, has_secrets};
-use super::object::objects;
+use super::language::{Objects, objects};
 use super::parameters::Parameters;
 use super::problem::Found;
 use super::{Address, Defaults, Object, Pod, PodToken, Problem, SpecErrors, server, token};
@@ -49,13 +49,23 @@ impl MountSpec {
         let parameters = Parameters::new(&attributes, defaults);
         let server = server::server(&parameters, defaults, &mut found);
         let auth = server::auth(&parameters, defaults, &mut found);
-        let objects = objects(parameters.plain("objects").unwrap_or_default(), mode, defaults.unknown_fields, &mut found);
+        let access = parameters.access(mode, &mut found);
+        let with = Objects { access, pod: pod.as_ref(), unknown: defaults.unknown_fields };
+        let objects = objects(parameters.plain("objects").unwrap_or_default(), &with, &mut found);
+        warn_of_owners(&objects, &mut found);
         parameters.judge(defaults.unknown_fields, &mut found);
         let whole = || Some((pod?, server?, auth?));
         let ((pod, server, auth), warnings) = found.end(whole())?;
         let token = auth.passed(attributes.tokens(), &pod, defaults)?;
         let class = attributes.get("secretProviderClass").map(str::to_owned);
         Ok(Self { pod, class, server, auth, token, objects, warnings })
+    }
+}
+
+/// The driver writes every file as root's: an owner that is asked for and not given would be found out only by its application.
+fn warn_of_owners(objects: &[Object], found: &mut Found) {
+    if objects.iter().any(|object| object.owner.is_some() || object.group.is_some()) {
+        found.warnings.push("owner and group have no effect where the driver writes the files: they are root's".into());
     }
 }
 

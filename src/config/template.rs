@@ -14,3 +14,17 @@ impl Default for Delimiters {
         Self { open: "{{".into(), close: "}}".into() }
     }
 }
+
+/// Temporary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be two words, such as `[[ ]]`")]
+pub struct DelimitersError;
+
+impl std::str::FromStr for Delimiters {
+    type Err = DelimitersError;
+
+    fn from_str(text: &str) -> Result<Self, DelimitersError> {
+        let (open, close) = text.split_once(' ').ok_or(DelimitersError)?;
+        Ok(Self { open: open.into(), close: close.into() })
+    }
+}

@@ -80,11 +80,11 @@ fn the_smallest_class_becomes_a_mount() {
     assert_eq!((spec.server.address.to_string().as_str(), spec.server.configured), ("https://127.0.0.1:8200", true));
     assert!(spec.token.is_none() && spec.warnings.is_empty(), "{:?}", spec.warnings);
     let [object] = spec.objects.as_slice() else { panic!("{:?}", spec.objects) };
-    assert_eq!(
-        (object.name.as_str(), object.key.as_deref(), object.mode, object.encoding),
-        ("db", Some("password"), 0o644, Encoding::Utf8)
-    );
-    assert_eq!(object.request, Request::new("GET", "/v1/secret/data/db", None).unwrap());
+    assert_eq!((object.name().as_str(), object.mode), ("db", 0o644));
+    let Place::File(_, View::Value(Selection { source, pick, encoding: Encoding::Utf8 })) = &object.place else { panic!("{object:?}") };
+    assert_eq!(pick, &Pick { start: Start::Data, way: Way::Key("password".into()) });
+    let request = Request::new("GET", "/v1/secret/data/db", None).unwrap();
+    assert_eq!(source, &Source { namespace: None, question: Question::Request(request) });
 }
 
 #[test]
@@ -308,7 +308,11 @@ fn unknown_words_warn_or_fail_and_name_the_nearest() {
 fn an_encoding_without_a_key_is_passed_over_with_a_warning() {
     let spec = parse(json!({"objects": "- {objectName: x, secretPath: p, encoding: rot13}\n- {objectName: y, secretPath: p, secretKey: k, encoding: HEX}"})).unwrap();
     assert_eq!(spec.warnings, ["object \"x\": encoding counts only beside secretKey, and is passed over"]);
-    assert_eq!(spec.objects.iter().map(|object| object.encoding).collect::<Vec<_>>(), [Encoding::Utf8, Encoding::Hex]);
+    let encodings = spec.objects.iter().map(|object| match &object.place {
+        Place::File(_, View::Value(selection)) => Some(selection.encoding),
+        _ => None,
+    });
+    assert_eq!(encodings.collect::<Vec<_>>(), [None, Some(Encoding::Hex)]);
 }
 
 #[test]
@@ -322,7 +326,7 @@ fn a_mode_of_zero_is_the_requests_own() {
 fn two_certificates_of_one_path_are_two_calls() {
     let objects = "- {objectName: a, secretPath: pki/issue/r, method: PUT, secretArgs: {common_name: a}}\n- {objectName: b, secretPath: pki/issue/r, method: PUT, secretArgs: {common_name: b}}";
     let spec = parse(json!({"objects": objects})).unwrap();
-    assert_ne!(spec.objects[0].request, spec.objects[1].request);
+    assert_ne!(spec.objects[0].sources(), spec.objects[1].sources());
 }
 
 #[test]
@@ -341,6 +345,6 @@ fn the_reference_has_every_parameter_and_field() {
         assert!(reference.contains(&row), "{row}");
     }
     for name in parameters::PLAIN.iter().chain(&yaml::Entry::FIELDS) {
-        assert!(reference.contains(&format!("`{name}` |")), "{name}");
+        assert!(reference.contains(&format!("| `{name}`")) || reference.contains(&format!(", `{name}` |")), "{name}");
     }
 }

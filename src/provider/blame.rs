@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 
-use super::answer::Unfilled;
+use super::contents::Unfilled;
 use crate::config::MountSpec;
 use crate::error::{Failure, Reason};
 use crate::vault::VaultError;
-use crate::volume::TooLarge;
+use crate::volume::PayloadError;
 
 /// Objects that a message names; the rest is counted.
 const NAMED: usize = 8;
@@ -24,11 +24,11 @@ pub(super) fn login(spec: &MountSpec, error: &VaultError) -> Failure {
 }
 
 /// Some objects have no file: the first one's reason stands for all, the others' beside them where they differ.
-pub(super) fn objects(spec: &MountSpec, unfilled: Vec<Unfilled<'_>>) -> Failure {
-    let reason = unfilled.first().map_or(Reason::Bug, |first| first.reason);
+pub(super) fn objects(spec: &MountSpec, unfilled: &[Unfilled]) -> Failure {
+    let reason = unfilled.first().map_or(Reason::Bug, |first| first.miss.reason);
     let (named, rest) = unfilled.split_at(unfilled.len().min(NAMED));
     let mut what = String::new();
-    for (at, group) in named.chunk_by(|one, next| one.what == next.what).enumerate() {
+    for (at, group) in named.chunk_by(|one, next| one.miss.what == next.miss.what).enumerate() {
         what.push_str(if at == 0 { "" } else { "; " });
         what.push_str(&told(group, reason));
     }
@@ -38,17 +38,17 @@ pub(super) fn objects(spec: &MountSpec, unfilled: Vec<Unfilled<'_>>) -> Failure 
     Failure::new(reason, format!("{what} ({})", place(spec)))
 }
 
-/// The files are too large together.
-pub(super) fn size(error: &TooLarge) -> Failure {
-    Failure::new(Reason::PayloadTooLarge, error.to_string())
+/// The files are no volume together.
+pub(super) fn payload(error: &PayloadError) -> Failure {
+    Failure::new(error.reason(), error.to_string())
 }
 
 /// Objects that failed alike, by their names: `objects "user", "password": read database/creds/app: 403`.
-fn told(group: &[Unfilled<'_>], reason: Reason) -> String {
-    let names: Vec<_> = group.iter().map(|one| format!("{:?}", one.object.name.as_str())).collect();
+fn told(group: &[Unfilled], reason: Reason) -> String {
+    let names: Vec<_> = group.iter().map(|one| format!("{:?}", one.name)).collect();
     let noun = if names.len() == 1 { "object" } else { "objects" };
-    let other = group.first().filter(|one| one.reason != reason).map_or(String::new(), |one| format!("{}: ", one.reason));
-    let what = group.first().map_or("", |one| one.what.as_str());
+    let other = group.first().filter(|one| one.miss.reason != reason).map_or(String::new(), |one| format!("{}: ", one.miss.reason));
+    let what = group.first().map_or("", |one| one.miss.what.as_str());
     format!("{noun} {}: {other}{what}", names.join(", "))
 }
 

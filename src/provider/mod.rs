@@ -3,13 +3,15 @@
 pub mod deadline; // when the answer must be ready
 pub mod wire; // the driver's types
 
-mod answer; // files -> MountResponse
+mod answer; // a payload -> MountResponse
 mod blame; // errors of the rooms below -> one Failure
-mod fill; // the plan's calls, all at once
+mod contents; // answers -> files
+mod fill; // the plan's calls, each stage all at once
 mod mount; // the mount on one page
 mod record; // what the log tells of a mount
 mod repeats; // a failure that everybody knows by now
 mod service; // requests in, answers out
+mod templates; // the templates of a mount, written together
 mod token; // which token logs in
 
 pub use deadline::Deadline;

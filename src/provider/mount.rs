@@ -1,10 +1,12 @@
 //! The mount on one page.
 
-use super::answer::{self, files};
+use super::answer;
 use super::blame;
+use super::contents::contents;
 use super::fill::fill;
 use super::record;
 use super::service::Provider;
+use super::templates;
 use super::wire::{MountRequest, MountResponse};
 use crate::error::Failure;
 use crate::plan::Plan;
@@ -22,9 +24,12 @@ impl Provider {
         let login = server.login(&spec.auth, &token.jwt, budget).await.map_err(|error| blame::login(&spec, &error))?;
         let answers = fill(&plan, &login, budget).await;
         self.rooms.close(login);
-        record::answers(&answers);
-        let files = files(&plan, &answers).map_err(|failed| blame::objects(&spec, failed))?;
-        let payload = Payload::new(files).map_err(|error| blame::size(&error))?;
+        record::answers(&plan, &answers);
+        let mut written = templates::write(&spec.objects, &answers, budget).await;
+        let contents = contents(&spec.objects, &answers, &mut written).map_err(|unfilled| blame::objects(&spec, &unfilled))?;
+        record::warnings(&spec, &contents.warnings, &self.rooms.repeats);
+        let payload = Payload::new(contents.files, contents.absent).map_err(|error| blame::payload(&error))?;
+        record::payload(&spec, &payload, &self.rooms.repeats);
         Ok(answer::response(payload, &spec.pod.namespace, &self.rooms.version_key))
     }
 }

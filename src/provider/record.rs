@@ -8,8 +8,10 @@ use tracing::{Span, debug, error_span, info, warn};
 use super::repeats::Repeats;
 use super::wire::MountResponse;
 use crate::config::MountSpec;
+use crate::engine::{Answers, Fetched};
 use crate::error::Failure;
-use crate::vault::{Answer, VaultError};
+use crate::plan::Plan;
+use crate::volume::Payload;
 
 /// The span of a mount that has only just come in; `mount.id` tells two mounts of one pod apart.
 pub(super) fn span(id: u64) -> Span {
@@ -37,7 +39,12 @@ pub(super) fn spec(spec: &MountSpec, repeats: &Repeats) {
     if let Some(class) = &spec.class {
         span.record("spc", class);
     }
-    for warning in &spec.warnings {
+    warnings(spec, &spec.warnings, repeats);
+}
+
+/// Tells what is odd about a class or its secrets and no failure.
+pub(super) fn warnings(spec: &MountSpec, warnings: &[String], repeats: &Repeats) {
+    for warning in warnings {
         let class = spec.class.as_deref().unwrap_or_default();
         if repeats.known(&format!("{}/{class}: {warning}", spec.pod.namespace), Some(warning)) {
             debug!("{warning}");
@@ -48,9 +55,22 @@ pub(super) fn spec(spec: &MountSpec, repeats: &Repeats) {
 }
 
 /// Tells how often Vault was asked, and by which ids its audit log knows the answers.
-pub(super) fn answers(answers: &[Result<Answer, VaultError>]) {
-    let ids: Vec<_> = answers.iter().flatten().filter_map(Answer::request_id).collect();
-    Span::current().record("vault.calls", answers.len()).record("vault.request_ids", ids.join(","));
+pub(super) fn answers(plan: &Plan<'_>, answers: &Answers<'_>) {
+    let mut ids: Vec<_> = answers.fetched().filter_map(Fetched::request_id).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    Span::current().record("vault.calls", plan.calls()).record("vault.request_ids", ids.join(","));
+}
+
+/// Tells of a payload that is large, though it travels.
+pub(super) fn payload(spec: &MountSpec, payload: &Payload, repeats: &Repeats) {
+    if let Some(bytes) = payload.large() {
+        warnings(
+            spec,
+            &[format!("the files hold {bytes} bytes: over 1 MiB the driver is slow, and no Kubernetes Secret can hold them")],
+            repeats,
+        );
+    }
 }
 
 /// The one line at the end of a mount of `volume`.

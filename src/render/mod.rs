@@ -5,16 +5,20 @@ pub mod quote; // text in the quoting of other languages
 
 mod decode; // utf-8, base64, hex -> bytes
 mod gojson; // JSON as Go writes it
-mod pick; // a response and a key -> text
+mod pick; // an answer and the way to a value -> text
 pub mod s5; // markers of ciphertext in a text
 mod whole; // a response without a key -> one line of JSON
+
+use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use crate::config::Object;
+use crate::config::{Encoding, Way};
 use crate::error::Reason;
 use crate::secret::Secret;
+
+pub use whole::response;
 
 /// Why a value cannot become a file. Holds no value and no text of the server.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -27,13 +31,29 @@ pub enum RenderError {
         /// What was looked for.
         key: String,
     },
+    /// Nothing there, or null.
+    #[error("{path} has nothing at {pointer:?}")]
+    PointerMissing {
+        /// Where it was looked for.
+        path: String,
+        /// What was looked for.
+        pointer: String,
+    },
+    /// No such member in the answer.
+    #[error("the answer of {path} has no {start}")]
+    StartMissing {
+        /// What was asked.
+        path: String,
+        /// Where the way should have begun.
+        start: &'static str,
+    },
     /// The text is not what `encoding` says.
-    #[error("key {key:?} of {path} is not {encoding}")]
+    #[error("{what} of {path} is not {encoding}")]
     NotEncoded {
         /// Where the value comes from.
         path: String,
-        /// The key of the value.
-        key: String,
+        /// The key or pointer of the value.
+        what: String,
         /// What it should have been.
         encoding: &'static str,
     },
@@ -43,18 +63,35 @@ impl RenderError {
     /// The stable cause.
     pub fn reason(&self) -> Reason {
         match self {
-            Self::KeyMissing { .. } => Reason::NotFound,
+            Self::KeyMissing { .. } | Self::PointerMissing { .. } | Self::StartMissing { .. } => Reason::NotFound,
             Self::NotEncoded { .. } => Reason::RenderFailed,
         }
     }
 }
 
-/// The bytes of `object`'s file, from the members of the response that its call got.
-pub fn contents(object: &Object, response: &Map<String, Value>) -> Result<Secret, RenderError> {
-    let path = || object.request.path.to_string();
-    let Some(key) = &object.key else {
-        return Ok(whole::response(response));
+/// What lies at the end of `way`, which begins at `start`; `path` is for the error.
+pub fn value<'v>(start: &'v Map<String, Value>, way: &Way, path: &dyn ToString) -> Result<Cow<'v, Value>, RenderError> {
+    pick::value(start, way).ok_or_else(|| match way {
+        Way::Key(key) => RenderError::KeyMissing { path: path.to_string(), key: key.clone() },
+        Way::Pointer(pointer) => RenderError::PointerMissing { path: path.to_string(), pointer: pointer.clone() },
+        Way::Whole => RenderError::StartMissing { path: path.to_string(), start: "data" },
+    })
+}
+
+/// The bytes that `value` stands for: a string by its `encoding`, anything else as compact JSON in it.
+pub fn bytes(value: &Value, encoding: Encoding, way: &Way, path: &dyn ToString) -> Result<Secret, RenderError> {
+    let what = || match way {
+        Way::Key(key) => format!("key {key:?}"),
+        Way::Pointer(pointer) => format!("what stands at {pointer:?}"),
+        Way::Whole => "the text".into(),
     };
-    let text = pick::value(response, key).ok_or_else(|| RenderError::KeyMissing { path: path(), key: key.clone() })?;
-    decode::bytes(text, object.encoding).map_err(|encoding| RenderError::NotEncoded { path: path(), key: key.clone(), encoding })
+    let refused = |encoding| RenderError::NotEncoded { path: path.to_string(), what: what(), encoding };
+    decode::bytes(pick::text(value), encoding).map_err(refused)
+}
+
+/// The bytes that `text` stands for.
+pub fn decoded(text: &Secret, encoding: Encoding, path: &dyn ToString) -> Result<Secret, RenderError> {
+    let copy = Secret::from(text.expose().to_vec());
+    let refused = |encoding| RenderError::NotEncoded { path: path.to_string(), what: "the text".into(), encoding };
+    decode::bytes(copy, encoding).map_err(refused)
 }

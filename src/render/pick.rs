@@ -1,21 +1,36 @@
-//! A response and a key -> text, by the peers' rule.
+//! An answer and the way to a value -> text.
+
+use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
 use super::gojson;
+use crate::config::Way;
 use crate::secret::Secret;
 
-/// The value of `key`: a string as it is, anything else as compact JSON; `None` when it is absent or null.
-///
-/// Looked for in `data.data` when that is an object (KV v2), else in `data` (KV v1, database, PKI, transit). A KV v1
-/// secret with an object field named `data` is therefore read as KV v2: the peers do so, and files must stay the same.
-pub(super) fn value(response: &Map<String, Value>, key: &str) -> Option<Secret> {
-    let data = response.get("data")?.as_object()?;
-    let data = data.get("data").and_then(Value::as_object).unwrap_or(data);
-    match data.get(key)? {
-        Value::Null => None,
-        Value::String(text) => Some(Secret::from(text.as_str())),
-        other => Some(gojson::line(other)),
+/// What lies at the end of `way`; `None` when it is absent or null.
+pub(super) fn value<'v>(start: &'v Map<String, Value>, way: &Way) -> Option<Cow<'v, Value>> {
+    match way {
+        Way::Whole => Some(Cow::Owned(Value::Object(start.clone()))),
+        Way::Key(key) => start.get(key).map(Cow::Borrowed),
+        Way::Pointer(pointer) => at(start, pointer),
+    }
+    .filter(|value| !value.is_null())
+}
+
+/// By RFC 6901, 4; the empty pointer is the whole.
+fn at<'v>(start: &'v Map<String, Value>, pointer: &str) -> Option<Cow<'v, Value>> {
+    let Some(way) = pointer.strip_prefix('/') else { return value(start, &Way::Whole) };
+    let end = way.find('/').unwrap_or(way.len());
+    let (first, rest) = way.split_at(end);
+    start.get(&first.replace("~1", "/").replace("~0", "~"))?.pointer(rest).map(Cow::Borrowed)
+}
+
+/// A string as it is, anything else as compact JSON.
+pub(super) fn text(value: &Value) -> Secret {
+    match value {
+        Value::String(text) => Secret::from(text.as_str()),
+        other => gojson::line(other),
     }
 }
 
@@ -25,30 +40,41 @@ mod tests {
 
     use super::*;
 
-    fn picked(response: Value, key: &str) -> Option<String> {
-        value(response.as_object().unwrap(), key).map(|text| text.expose_text().unwrap().to_owned())
+    fn picked(start: Value, way: Way) -> Option<String> {
+        value(start.as_object().unwrap(), &way).map(|value| text(&value).expose_text().unwrap().to_owned())
     }
 
-    #[test]
-    fn kv_v2_is_looked_up_below_data_data_and_everything_else_below_data() {
-        assert_eq!(picked(json!({"data": {"data": {"a": "2"}, "metadata": {}}}), "a").as_deref(), Some("2"));
-        assert_eq!(picked(json!({"data": {"a": "1"}}), "a").as_deref(), Some("1"));
-        assert_eq!(picked(json!({"data": {"data": "text"}}), "data").as_deref(), Some("text"));
+    fn key(name: &str) -> Way {
+        Way::Key(name.into())
+    }
+
+    fn pointer(text: &str) -> Way {
+        Way::Pointer(text.into())
     }
 
     #[test]
     fn what_is_no_string_becomes_json_with_its_number_text_kept() {
-        let response =
-            || serde_json::from_str(r#"{"data": {"n": 1.50, "big": 12345678901234567890123, "o": {"b": 1, "a": [true]}}}"#).unwrap();
-        assert_eq!(picked(response(), "n").as_deref(), Some("1.50"));
-        assert_eq!(picked(response(), "big").as_deref(), Some("12345678901234567890123"));
-        assert_eq!(picked(response(), "o").as_deref(), Some(r#"{"a":[true],"b":1}"#));
+        let data = || serde_json::from_str(r#"{"n": 1.50, "big": 12345678901234567890123, "o": {"b": 1, "a": [true]}}"#).unwrap();
+        assert_eq!(picked(data(), key("n")).as_deref(), Some("1.50"));
+        assert_eq!(picked(data(), key("big")).as_deref(), Some("12345678901234567890123"));
+        assert_eq!(picked(data(), key("o")).as_deref(), Some(r#"{"a":[true],"b":1}"#));
     }
 
     #[test]
     fn null_counts_as_missing() {
-        assert_eq!(picked(json!({"data": {"a": null}}), "a"), None);
-        assert_eq!(picked(json!({"data": null}), "a"), None);
-        assert_eq!(picked(json!({}), "a"), None);
+        assert_eq!(picked(json!({"a": null}), key("a")), None);
+        assert_eq!(picked(json!({"a": null}), pointer("/a")), None);
+        assert_eq!(picked(json!({}), key("a")), None);
+    }
+
+    #[test]
+    fn a_pointer_leads_through_objects_and_lists_and_a_key_takes_every_character() {
+        let data = || json!({"primary": {"hosts": ["a", "b"]}, "a/b": {"m~n": "odd"}, "": {"": "empty"}});
+        assert_eq!(picked(data(), pointer("/primary/hosts/1")).as_deref(), Some("b"));
+        assert_eq!(picked(data(), pointer("/a~1b/m~0n")).as_deref(), Some("odd"));
+        assert_eq!(picked(data(), pointer("//")).as_deref(), Some("empty"));
+        assert_eq!(picked(data(), pointer("/primary/hosts/2")), None);
+        assert_eq!(picked(data(), key("a/b")).as_deref(), Some(r#"{"m~n":"odd"}"#));
+        assert_eq!(picked(json!({"a": 1}), pointer("")).as_deref(), Some(r#"{"a":1}"#));
     }
 }

@@ -81,7 +81,7 @@ impl<'t> Marked<'t> {
 
     /// The text with each marker's value in its place and nothing else changed; the error is that of `value`, or that the
     /// whole exceeds `limit` bytes: a short marker may stand for a long value many times.
-    pub fn filled<'s, E: From<TooLarge>>(&self, limit: usize, value: impl Fn(&Marker) -> Result<&'s Secret, E>) -> Result<Secret, E> {
+    pub fn filled<'s, E: From<TooLarge>>(&'s self, limit: usize, value: impl Fn(&'s Marker) -> Result<&'s Secret, E>) -> Result<Secret, E> {
         let mut pieces = Vec::with_capacity(2 * self.markers.len() + 1);
         let mut end = 0;
         for marker in &self.markers {

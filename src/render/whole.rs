@@ -14,7 +14,7 @@ const ALWAYS: [(&str, &str); 6] =
 const SOMETIMES: [&str; 3] = ["auth", "wrap_info", "mount_type"];
 
 /// The whole response on one line.
-pub(super) fn response(response: &Map<String, Value>) -> Secret {
+pub fn response(response: &Map<String, Value>) -> Secret {
     let mut members = Vec::new();
     for (name, absent) in ALWAYS {
         let value = response.get(name).filter(|value| name != "request_id" && !value.is_null());

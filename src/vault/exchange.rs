@@ -32,6 +32,8 @@ pub(super) struct Ask<'a> {
     pub(super) method: &'a Method,
     /// Below `/v1/`, as it is read by people.
     pub(super) path: &'a str,
+    /// When it is another than the server's.
+    pub(super) namespace: Option<&'a str>,
     pub(super) query: &'a [(String, String)],
     /// JSON.
     pub(super) body: Option<&'a str>,

@@ -21,8 +21,8 @@ const LOOK_UP: Duration = Duration::from_secs(2);
 /// Paths that are remembered.
 const REMEMBERED: usize = 1024;
 
-/// Server, namespace and first part of a path.
-type Place = (ServerSpec, String);
+/// Server, namespace where it is another than the server's, and first parts of a path.
+type Place = (ServerSpec, Option<String>, String);
 
 /// What is known of mounts. It is shared between identities and says of a mount no more than that it is KV v2, which
 /// everybody who may name the path is told.
@@ -33,12 +33,19 @@ pub(super) struct Mounts {
 
 impl Mounts {
     /// The KV v2 mount that `path` lies in, with its `/`; the server tells only tokens that may see something in it.
-    pub(super) async fn kv_v2(&self, server: &Server, token: &Secret, path: &str, budget: Budget) -> Option<String> {
-        let place = (server.spec.clone(), path.split('/').take(2).collect::<Vec<_>>().join("/"));
+    pub(super) async fn kv_v2(
+        &self,
+        server: &Server,
+        namespace: Option<&str>,
+        token: &Secret,
+        path: &str,
+        budget: Budget,
+    ) -> Option<String> {
+        let place = (server.spec.clone(), namespace.map(str::to_owned), path.split('/').take(2).collect::<Vec<_>>().join("/"));
         if let Some(known) = self.recall(&place) {
             return known;
         }
-        let found = ask(server, token, path, budget).await;
+        let found = ask(server, namespace, token, path, budget).await;
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= REMEMBERED {
             known.clear();
@@ -57,10 +64,18 @@ impl Mounts {
 }
 
 /// `None` without an answer, `Some(None)` when the mount is no KV v2.
-async fn ask(server: &Server, token: &Secret, path: &str, budget: Budget) -> Option<Option<String>> {
+async fn ask(server: &Server, namespace: Option<&str>, token: &Secret, path: &str, budget: Budget) -> Option<Option<String>> {
     let path = format!("sys/internal/ui/mounts/{path}");
-    let ask =
-        Ask { method: &Method::GET, path: &path, query: &[], body: None, token: Some(token), room: &room(), doing: "look up the mount" };
+    let ask = Ask {
+        method: &Method::GET,
+        path: &path,
+        namespace,
+        query: &[],
+        body: None,
+        token: Some(token),
+        room: &room(),
+        doing: "look up the mount",
+    };
     let budget = Budget::until(budget.end().min(Instant::now() + LOOK_UP));
     let reply = server.exchange(&ask, budget).await.ok().filter(|reply| reply.status.code.is_success())?;
     let answer = Answer::parse(&reply.body, ask.doing).ok()?;

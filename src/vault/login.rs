@@ -26,7 +26,7 @@ const CLOSE: Duration = Duration::from_secs(5);
 /// ```compile_fail,E0382
 /// # async fn after_the_end(login: vaultmount::vault::Login, request: vaultmount::config::Request, budget: vaultmount::vault::Budget) {
 /// login.close().await;
-/// login.call(&request, budget).await; // its token is revoked
+/// login.call(&request, None, budget).await; // its token is revoked
 /// # }
 /// ```
 pub struct Login {
@@ -44,7 +44,16 @@ impl Server {
         let jwt = jwt.expose_text().ok_or_else(|| VaultError::Malformed { doing: doing.clone(), why: "the pod's token is no text" })?;
         let body = Zeroizing::new(json!({"role": auth.role, "jwt": jwt}).to_string());
         let path = format!("auth/{}/login", auth.mount);
-        let ask = Ask { method: &Method::POST, path: &path, query: &[], body: Some(&body), token: None, room: &room(), doing: &doing };
+        let ask = Ask {
+            method: &Method::POST,
+            path: &path,
+            namespace: None,
+            query: &[],
+            body: Some(&body),
+            token: None,
+            room: &room(),
+            doing: &doing,
+        };
         let reply = self.ask(&ask, CallKind::Login, budget).await?;
         if !reply.status.code.is_success() {
             return Err(refused(doing, CallKind::Login, &reply, None));
@@ -63,13 +72,14 @@ impl Server {
 }
 
 impl Login {
-    /// Makes one call.
-    pub async fn call(&self, request: &Request, budget: Budget) -> Result<Answer, VaultError> {
+    /// Makes one call, in `namespace` when it is another than the login's.
+    pub async fn call(&self, request: &Request, namespace: Option<&str>, budget: Budget) -> Result<Answer, VaultError> {
         let doing = told(request);
         let body = request.body.as_ref().map(|body| body.expose());
         let ask = Ask {
             method: &request.method,
             path: request.path.as_str(),
+            namespace,
             query: &request.query,
             body,
             token: Some(&self.token),
@@ -79,7 +89,7 @@ impl Login {
         let kind = CallKind::of(&request.method, request.path.as_str());
         let reply = self.server.ask(&ask, kind, budget).await?;
         if !reply.status.code.is_success() {
-            let hint = self.kv_hint(request, reply.status.code, budget).await;
+            let hint = self.kv_hint(request, namespace, reply.status.code, budget).await;
             return Err(refused(doing, kind, &reply, hint));
         }
         let answer = Answer::parse(&reply.body, &doing)?;
@@ -90,10 +100,17 @@ impl Login {
     }
 
     /// Posts `body`, JSON, to `path` and gives the reply whatever its status.
-    pub(super) async fn post(&self, path: &str, body: &str, kind: CallKind, budget: Budget) -> Result<Reply, VaultError> {
+    pub(super) async fn post(
+        &self,
+        path: &str,
+        namespace: Option<&str>,
+        body: &str,
+        kind: CallKind,
+        budget: Budget,
+    ) -> Result<Reply, VaultError> {
         let doing = format!("POST {path}");
         let method = &Method::POST;
-        let ask = Ask { method, path, query: &[], body: Some(body), token: Some(&self.token), room: &self.room, doing: &doing };
+        let ask = Ask { method, path, namespace, query: &[], body: Some(body), token: Some(&self.token), room: &self.room, doing: &doing };
         self.server.ask(&ask, kind, budget).await
     }
 
@@ -106,6 +123,7 @@ impl Login {
         let ask = Ask {
             method: &Method::POST,
             path: "auth/token/revoke-self",
+            namespace: None,
             query: &[],
             body: None,
             token: Some(&self.token),
@@ -121,13 +139,13 @@ impl Login {
     }
 
     /// What the path should have been, when it misses the `data/` of a KV v2 mount.
-    async fn kv_hint(&self, request: &Request, status: StatusCode, budget: Budget) -> Option<String> {
+    async fn kv_hint(&self, request: &Request, namespace: Option<&str>, status: StatusCode, budget: Budget) -> Option<String> {
         let misses = matches!(status, StatusCode::FORBIDDEN | StatusCode::NOT_FOUND) && request.method == Method::GET;
         if !misses {
             return None;
         }
         let path = request.path.as_str();
-        let mount = self.server.vaults.mounts.kv_v2(&self.server, &self.token, path, budget).await?;
+        let mount = self.server.vaults.mounts.kv_v2(&self.server, namespace, &self.token, path, budget).await?;
         let rest = path.strip_prefix(mount.as_str())?;
         let first = rest.split('/').next()?;
         (!matches!(first, "data" | "metadata" | "config" | "delete" | "undelete" | "destroy" | "subkeys"))

@@ -59,18 +59,18 @@ impl Server {
     /// Sends `ask` once, and once more to where the server redirects, when tokens may go there.
     pub(super) async fn exchange(&self, ask: &Ask<'_>, budget: Budget) -> Result<Reply, Failed> {
         let url = self.url(ask).map_err(Failed::last)?;
-        let first = exchange::send(&self.client, &url, self.namespace(), ask, budget).await?;
+        let first = exchange::send(&self.client, &url, self.namespace(ask), ask, budget).await?;
         let Some(to) = exchange::redirection(&first, &url) else { return exchange::reply(first, ask, budget).await };
         let refused = || Failed::last(VaultError::Redirect { doing: ask.doing.to_owned(), to: to.origin().ascii_serialization() });
         let downgraded = url.scheme() == "https" && to.scheme() != "https";
         let client = if to.origin() == url.origin() { Some(self.client.clone()) } else { self.vaults.redirected(&self.spec, &to) };
         let client = client.filter(|_| !downgraded).ok_or_else(refused)?;
-        let second = exchange::send(&client, &to, self.namespace(), ask, budget).await?;
+        let second = exchange::send(&client, &to, self.namespace(ask), ask, budget).await?;
         if exchange::redirection(&second, &to).is_some() { Err(refused()) } else { exchange::reply(second, ask, budget).await }
     }
 
-    fn namespace(&self) -> Option<&str> {
-        self.spec.namespace.as_deref()
+    fn namespace<'n>(&'n self, ask: &Ask<'n>) -> Option<&'n str> {
+        ask.namespace.or(self.spec.namespace.as_deref())
     }
 
     fn url(&self, ask: &Ask<'_>) -> Result<Url, VaultError> {

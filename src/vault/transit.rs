@@ -85,8 +85,7 @@ impl Login {
             return Ok(Vec::new());
         }
         let path = format!("{}/decrypt/{}", batch.mount, batch.key);
-        // `post` takes batch.namespace here once a call can have one of its own.
-        let reply = self.post(&path, &batch.body(), CallKind::Read, budget).await?;
+        let reply = self.post(&path, batch.namespace, &batch.body(), CallKind::Read, budget).await?;
         opened(batch, &reply, &format!("POST {path}"))
     }
 
@@ -98,7 +97,7 @@ impl Login {
         // By hand: `json!` would copy the text. Base64 needs no escapes.
         let body = Zeroizing::new(["{\"plaintext\":\"", &text, "\"}"].concat());
         // To cipher twice leaves nothing twice on the server.
-        let reply = self.post(&path, &body, CallKind::Read, budget).await?;
+        let reply = self.post(&path, None, &body, CallKind::Read, budget).await?;
         let doing = format!("POST {path}");
         if !reply.status.code.is_success() {
             return Err(refused(doing, CallKind::Read, &reply, None));

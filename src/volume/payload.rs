@@ -2,7 +2,8 @@
 
 use thiserror::Error;
 
-use crate::config::MountPath;
+use crate::config::{MountPath, Problem, path};
+use crate::error::Reason;
 use crate::secret::Secret;
 
 /// Bytes over which a payload is refused: the driver takes answers up to 4 MiB, framing and versions included, and
@@ -12,6 +13,12 @@ const LIMIT_BYTES: usize = 3_584 * 1024;
 /// Bytes over which the driver warns, and a synced Secret cannot hold it.
 const LARGE_BYTES: usize = 1024 * 1024;
 
+/// Files over which a payload is refused: the driver writes each of them at every change of one.
+const LIMIT_FILES: usize = 4096;
+
+/// What an otherwise empty volume gets: without any file and version the driver takes its old ones for current.
+const PLACEHOLDER: &str = ".vaultmount";
+
 /// One file of a volume.
 #[derive(Debug)]
 pub struct File {
@@ -19,29 +26,64 @@ pub struct File {
     pub path: MountPath,
     /// Permission bits, 1 to 0o777.
     pub mode: u32,
+    /// Its uid, where we write it ourselves.
+    pub owner: Option<u32>,
+    /// Its gid, likewise.
+    pub group: Option<u32>,
     /// Its bytes; they go to the driver and nowhere else.
     pub contents: Secret,
 }
 
-/// The whole content of a volume: at least one file, no two of one name (the spec's promise), small enough to travel.
+/// The whole content of a volume: at least one file, no two of one name, small enough to travel.
 #[derive(Debug)]
 pub struct Payload {
     files: Vec<File>,
+    absent: Vec<String>,
     bytes: usize,
 }
 
-/// The files together exceed what the driver takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("the files hold {bytes} bytes together, more than {LIMIT_BYTES}")]
-pub struct TooLarge {
-    bytes: usize,
+/// Why files cannot be one volume.
+#[derive(Debug, PartialEq, Error)]
+pub enum PayloadError {
+    /// They exceed together what the driver takes.
+    #[error("the files hold {0} bytes together, more than {LIMIT_BYTES}")]
+    Bytes(usize),
+    /// There are too many.
+    #[error("{0} files are more than {LIMIT_FILES}: list the keys that are needed")]
+    Files(usize),
+    /// Names meet, which no class tells before its keys are known.
+    #[error("{0}")]
+    Conflict(Problem),
+}
+
+impl PayloadError {
+    /// The stable cause.
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::Bytes(_) | Self::Files(_) => Reason::PayloadTooLarge,
+            Self::Conflict(_) => Reason::SpecInvalid,
+        }
+    }
 }
 
 impl Payload {
-    /// Takes `files` together, or none of them.
-    pub fn new(files: Vec<File>) -> Result<Self, TooLarge> {
+    /// Takes `files` together, or none of them; `absent` are those that would be there if something had been found.
+    pub fn new(mut files: Vec<File>, absent: Vec<String>) -> Result<Self, PayloadError> {
+        if files.len() > LIMIT_FILES {
+            return Err(PayloadError::Files(files.len()));
+        }
+        let paths: Vec<_> = files.iter().map(|file| file.path.clone()).collect();
+        if let Some(problem) = path::conflicts(&paths).into_iter().next() {
+            return Err(PayloadError::Conflict(problem));
+        }
         let bytes = files.iter().map(|file| file.contents.len() + file.path.as_str().len()).sum();
-        if bytes > LIMIT_BYTES { Err(TooLarge { bytes }) } else { Ok(Self { files, bytes }) }
+        if bytes > LIMIT_BYTES {
+            return Err(PayloadError::Bytes(bytes));
+        }
+        if files.is_empty() {
+            files.extend(PLACEHOLDER.parse().map(placeholder));
+        }
+        Ok(Self { files, absent, bytes })
     }
 
     /// Its files, in the class's order.
@@ -49,28 +91,54 @@ impl Payload {
         &self.files
     }
 
+    /// The names of those that are not there, and may be.
+    pub fn absent(&self) -> &[String] {
+        &self.absent
+    }
+
     /// Gives its files away.
     pub fn into_files(self) -> Vec<File> {
         self.files
     }
 
-    /// True over 1 MiB: the driver warns, and a Kubernetes Secret cannot hold it.
-    pub fn is_large(&self) -> bool {
-        self.bytes > LARGE_BYTES
+    /// Its size in bytes where that is over 1 MiB: the driver warns, and a Kubernetes Secret cannot hold it.
+    pub fn large(&self) -> Option<usize> {
+        Some(self.bytes).filter(|bytes| *bytes > LARGE_BYTES)
     }
+}
+
+fn placeholder(path: MountPath) -> File {
+    File { path, mode: 0o444, owner: None, group: None, contents: Secret::from("") }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn file(bytes: usize) -> File {
-        File { path: "a".parse().unwrap(), mode: 0o644, contents: Secret::from(vec![b'x'; bytes]) }
+    fn file(path: &str, bytes: usize) -> File {
+        File { path: path.parse().unwrap(), mode: 0o644, owner: None, group: None, contents: Secret::from(vec![b'x'; bytes]) }
     }
 
     #[test]
     fn files_that_the_driver_would_not_take_are_refused_together() {
-        assert!(Payload::new(vec![file(LIMIT_BYTES - 1)]).is_ok_and(|payload| payload.is_large()));
-        assert_eq!(Payload::new(vec![file(LIMIT_BYTES - 1), file(1)]).unwrap_err().bytes, LIMIT_BYTES + 2);
+        assert!(Payload::new(vec![file("a", LIMIT_BYTES - 1)], vec![]).is_ok_and(|payload| payload.large() == Some(LIMIT_BYTES)));
+        let error = Payload::new(vec![file("a", LIMIT_BYTES - 1), file("b", 1)], vec![]).unwrap_err();
+        assert_eq!(error, PayloadError::Bytes(LIMIT_BYTES + 2));
+        let many = (0..=LIMIT_FILES).map(|number| file(&number.to_string(), 0)).collect();
+        assert_eq!(Payload::new(many, vec![]).unwrap_err(), PayloadError::Files(LIMIT_FILES + 1));
+    }
+
+    #[test]
+    fn a_volume_is_never_without_a_file() {
+        let payload = Payload::new(vec![], vec!["db".into()]).unwrap();
+        assert_eq!(payload.files().iter().map(|file| file.path.as_str()).collect::<Vec<_>>(), [".vaultmount"]);
+        assert_eq!(payload.absent(), ["db"]);
+    }
+
+    #[test]
+    fn names_that_meet_are_refused_when_they_are_known() {
+        for (one, other) in [("a", "a"), ("a", "a/b"), ("e\u{301}", "é")] {
+            assert!(matches!(Payload::new(vec![file(one, 1), file(other, 1)], vec![]), Err(PayloadError::Conflict(_))), "{one} {other}");
+        }
     }
 }

@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     fn version(key: &str, namespace: &str, path: &str, contents: &str) -> String {
-        let file = File { path: path.parse().unwrap(), mode: 0o644, contents: Secret::from(contents) };
+        let file = File { path: path.parse().unwrap(), mode: 0o644, owner: None, group: None, contents: Secret::from(contents) };
         VersionKey::try_from(Secret::from(key)).unwrap().version(namespace, &file)
     }
 

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
+use super::item::Item;
 use super::number::Number;
 use super::resolve::{Scalar, is_merge, is_null, is_text, resolve};
 use super::tree::{DEPTH, Kind, Node, NodeId, Tree};
@@ -30,12 +31,14 @@ pub struct Entry {
     pub file_permission: u32,
     /// How the value is encoded.
     pub encoding: String,
-    /// Fields that the Go providers do not know and pass over.
+    /// Fields that only we know.
+    pub ours: Vec<(String, Item)>,
+    /// Fields that nobody knows; the Go providers pass over them.
     pub unknown: Vec<String>,
 }
 
 impl Entry {
-    /// Every field there is.
+    /// Every field of the Go providers.
     pub const FIELDS: [&str; 7] = ["objectName", "secretPath", "secretKey", "method", "secretArgs", "filePermission", "encoding"];
 }
 
@@ -48,16 +51,18 @@ impl fmt::Debug for Entry {
 
 /// The members of the list in `text`, none for an empty text; null members are left out, as Go does.
 ///
-/// All faults at once, save that one in the syntax hides what follows it.
-pub fn entries(text: &str) -> Result<Vec<Entry>, Vec<YamlError>> {
+/// All faults at once, save that one in the syntax hides what follows it. Of other fields than the Go providers' only those named in
+/// `ours` are looked into.
+pub fn entries(text: &str, ours: &[&str]) -> Result<Vec<Entry>, Vec<YamlError>> {
     let tree = Tree::read(text).map_err(|error| vec![error])?;
-    let mut decoder = Decoder { tree: &tree, steps: 0, faults: Vec::new() };
+    let mut decoder = Decoder { tree: &tree, ours, steps: 0, faults: Vec::new() };
     let entries = decoder.list();
     if decoder.faults.is_empty() { Ok(entries) } else { Err(decoder.faults) }
 }
 
-struct Decoder<'t> {
+pub(super) struct Decoder<'t> {
     tree: &'t Tree,
+    ours: &'t [&'t str],
     steps: usize,
     faults: Vec<YamlError>,
 }
@@ -89,6 +94,7 @@ impl<'t> Decoder<'t> {
                 "encoding" => entry.encoding = self.text(value),
                 "filePermission" => entry.file_permission = self.permission(value),
                 "secretArgs" => entry.secret_args = self.arguments(value),
+                other if self.ours.contains(&other) => entry.ours.extend(self.item(value, 1).map(|item| (name, item))),
                 _ => entry.unknown.push(name),
             }
         }
@@ -101,7 +107,7 @@ impl<'t> Decoder<'t> {
     }
 
     /// The text of a scalar as a string or key takes it; `None` for null and after a fault.
-    fn scalar_text(&mut self, id: NodeId) -> Option<String> {
+    pub(super) fn scalar_text(&mut self, id: NodeId) -> Option<String> {
         let node = self.step(id, 0)?;
         let Kind::Scalar { text, .. } = &node.kind else { return self.wrong(node, Fault::NotText) };
         match self.scalar(node)? {
@@ -157,13 +163,13 @@ impl<'t> Decoder<'t> {
         Some(Value::Object(members.collect::<Map<_, _>>()))
     }
 
-    fn scalar(&mut self, node: &Node) -> Option<Scalar> {
+    pub(super) fn scalar(&mut self, node: &Node) -> Option<Scalar> {
         let Kind::Scalar { text, plain } = &node.kind else { return None };
         resolve(text, *plain, node.tag.as_deref()).map_err(|fault| self.faults.push(node.fault(fault))).ok()
     }
 
     /// Follows `id`, counting; `None` past a limit.
-    fn step(&mut self, id: NodeId, depth: usize) -> Option<&'t Node> {
+    pub(super) fn step(&mut self, id: NodeId, depth: usize) -> Option<&'t Node> {
         let node = self.tree.node(id);
         self.steps += 1;
         let fault = if self.steps > STEPS { Fault::Large } else { Fault::Deep };
@@ -176,7 +182,7 @@ impl<'t> Decoder<'t> {
         None
     }
 
-    fn wrong<T>(&mut self, node: &Node, fault: Fault) -> Option<T> {
+    pub(super) fn wrong<T>(&mut self, node: &Node, fault: Fault) -> Option<T> {
         self.faults.push(node.fault(fault));
         None
     }
@@ -184,7 +190,7 @@ impl<'t> Decoder<'t> {
 
 /// Merge keys: `<<` adds the pairs of other mappings behind a mapping's own; of equal names the first counts.
 impl<'t> Decoder<'t> {
-    fn pairs(&mut self, node: &'t Node) -> Vec<(String, NodeId)> {
+    pub(super) fn pairs(&mut self, node: &'t Node) -> Vec<(String, NodeId)> {
         let mut found = Pairs::default();
         self.gather(node, &mut found, 0);
         found.pairs
@@ -254,7 +260,7 @@ impl Pairs {
 }
 
 /// A scalar in Go's JSON; `None` for what JSON cannot hold.
-fn json(scalar: Scalar) -> Option<Value> {
+pub(super) fn json(scalar: Scalar) -> Option<Value> {
     Some(match scalar {
         Scalar::Null => Value::Null,
         Scalar::Bool(value) => value.into(),

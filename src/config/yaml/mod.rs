@@ -4,12 +4,14 @@
 //! keys count follows go-yaml's decoder. `tests/yaml.rs` holds both against each other.
 
 mod decode; // nodes -> entries, in the types of the fields
+mod item; // the values of our own fields
 mod number; // go-yaml's integers and floats
 mod resolve; // what a scalar means
 mod timestamp; // what go-yaml takes for a time
 mod tree; // text -> nodes, within limits
 
 pub use decode::{Entry, entries};
+pub use item::{Item, ItemKind};
 
 /// Why YAML cannot be read: place and cause, never the text around it, which may be a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

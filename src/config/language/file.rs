@@ -1,0 +1,240 @@
+//! Fields of a file -> Object: what it shows of its source, and where.
+
+use super::field::At;
+use super::shapes::{FileFields, Keys as KeyFields, PartName, PickFields, SelectionFields};
+use crate::config::object::{Absent, Directory, Keys, Keystore, Object, Part, Place, View};
+use crate::config::problem::Misfit;
+use crate::config::source::{Pick, Question, Selection, Source, Start, Way};
+use crate::config::{Format, KeyForm, MountPath, Pod, StoreForm, Template};
+
+/// What a class says of all its files.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::config) struct Access {
+    /// Permission bits, 1 to 0o777.
+    pub(in crate::config) mode: u32,
+    pub(in crate::config) owner: Option<u32>,
+    pub(in crate::config) group: Option<u32>,
+}
+
+/// What a file is made of.
+#[derive(Clone)]
+pub(super) enum Material {
+    Source(Source),
+    Template(Template),
+}
+
+impl FileFields {
+    pub(super) fn is_some(&self) -> bool {
+        let texts = [&self.object_name, &self.directory, &self.alias, &self.default].iter().any(|text| text.is_some());
+        let words = self.format.is_some() || self.part.is_some() || self.key_form.is_some() || self.store_form.is_some();
+        texts || words || self.keys.is_some() || self.password.is_some() || self.optional.is_some()
+    }
+
+    /// The object that they describe, and its name even when the rest of it is wrong.
+    pub(super) fn object(
+        mut self,
+        pick: PickFields,
+        material: Option<Material>,
+        access: Access,
+        pod: Option<&Pod>,
+        at: &mut At<'_>,
+    ) -> (Option<MountPath>, Option<Object>) {
+        let mode = self.mode.take().map(|mode| mode.0).filter(|mode| *mode != 0).unwrap_or(access.mode);
+        let (owner, group) = (self.owner.or(access.owner), self.group.or(access.group));
+        let absent = self.absent(at);
+        let (name, place) = match (self.object_name.take().filter(|name| !name.is_empty()), self.directory.take()) {
+            (Some(_), Some(_)) => (None, at.wrong(Misfit::Both("objectName", "directory"))),
+            (None, Some(directory)) => (None, self.directory(&directory, pick, material, absent.as_ref(), at)),
+            (name, None) => self.file(name.unwrap_or_default(), pick, material, pod, at),
+        };
+        let object = || Some(Object { place: place?, mode, owner, group, absent: absent? });
+        (name, object())
+    }
+
+    fn absent(&mut self, at: &mut At<'_>) -> Option<Absent> {
+        match (self.optional.take(), self.default.take()) {
+            (Some(true), Some(_)) => at.wrong(Misfit::Both("optional", "default")),
+            (Some(true), None) => Some(Absent::NoFile),
+            (_, Some(text)) => Some(Absent::Default(text.into())),
+            (_, None) => Some(Absent::Fails),
+        }
+    }
+
+    fn directory(
+        mut self,
+        root: &str,
+        pick: PickFields,
+        material: Option<Material>,
+        absent: Option<&Absent>,
+        at: &mut At<'_>,
+    ) -> Option<Place> {
+        let root = match root {
+            "." => Some(None),
+            root => at.below("directory").take(root.parse().map(Some).map_err(Misfit::Name)),
+        };
+        let keys = self.keys(root.as_ref(), at);
+        let (encoding, secret_key) = (pick.encoding.unwrap_or_default(), pick.secret_key.is_some());
+        let pick = pick.pick(at);
+        self.alone(at)?;
+        let Material::Source(source) = material? else { return at.wrong(Misfit::Both("template", "directory")) };
+        if self.format.is_some() || secret_key || matches!(pick.as_ref()?.way, Way::Pointer(_)) {
+            return at.below("directory").wrong(Misfit::Type("without secretKey, pointer and format: `keys` says which"));
+        }
+        if matches!(absent, Some(Absent::Default(_))) {
+            return at.below("default").wrong(Misfit::Needs("objectName"));
+        }
+        if !has_members(&source) {
+            return at.below("directory").wrong(Misfit::Needs("kv or request"));
+        }
+        Some(Place::Directory(Directory { root: root?, source, start: pick?.start, keys: keys?, encoding }))
+    }
+
+    /// The keys, each with the path of its file.
+    fn keys(&mut self, root: Option<&Option<MountPath>>, at: &mut At<'_>) -> Option<Keys> {
+        let Some(KeyFields::Some(names)) = self.keys.take() else { return Some(Keys::All) };
+        let root = root?;
+        let mut at = at.below("keys");
+        let named = names.into_iter().map(|(key, name)| {
+            let path = MountPath::below(root.as_ref(), &name);
+            Some((key.clone(), at.below(&key).take(path.map_err(Misfit::Name))?))
+        });
+        named.collect::<Vec<_>>().into_iter().collect::<Option<_>>().map(Keys::Named)
+    }
+
+    fn file(
+        mut self,
+        name: String,
+        pick: PickFields,
+        material: Option<Material>,
+        pod: Option<&Pod>,
+        at: &mut At<'_>,
+    ) -> (Option<MountPath>, Option<Place>) {
+        let name: Option<MountPath> = at.take(name.parse().map_err(Misfit::ObjectName));
+        if self.keys.take().is_some() {
+            return (name, at.below("keys").wrong(Misfit::Needs("directory")));
+        }
+        let view = match material {
+            Some(Material::Template(template)) => self.of_template(&pick, template, at),
+            Some(Material::Source(source)) => self.of_source(source, pick, pod, at),
+            None => None,
+        };
+        let place = name.clone().zip(view).map(|(name, view)| Place::File(name, view));
+        (name, place)
+    }
+
+    fn of_template(&mut self, pick: &PickFields, template: Template, at: &mut At<'_>) -> Option<View> {
+        self.alone(at)?;
+        if pick.is_some() || pick.encoding.is_some() || self.format.is_some() {
+            return at
+                .below("template")
+                .wrong(Misfit::Type("without secretKey, pointer, from, encoding and format: they stand in its sources"));
+        }
+        Some(View::Template(template))
+    }
+
+    fn of_source(&mut self, source: Source, pick: PickFields, pod: Option<&Pod>, at: &mut At<'_>) -> Option<View> {
+        let (encoding, picked) = (pick.encoding.unwrap_or_default(), pick.is_some());
+        let pick = pick.pick(at)?;
+        if matches!(source.question, Question::Certificate(_) | Question::Authorities { .. }) {
+            return self.of_certificate(source, pick, encoding, pod, at);
+        }
+        self.alone(at)?;
+        if !has_members(&source) && (picked || self.format.is_some()) {
+            return at.wrong(Misfit::Opened);
+        }
+        let whole = pick.way == Way::Whole;
+        match (&source.question, self.format, whole) {
+            (_, Some(_), false) => at.below("format").wrong(Misfit::Type("without secretKey and pointer: it is for the whole")),
+            (_, Some(format), true) => Some(View::Document(source, pick.start, format)),
+            (Question::Kv(_), None, true) => Some(View::Document(source, pick.start, Format::Json)),
+            (Question::Request(_), None, true) if pick.start == Start::Response || !picked => Some(View::Response(source)),
+            (Question::Request(_), None, true) => Some(View::Document(source, pick.start, Format::Json)),
+            _ => Some(View::Value(Selection { source, pick, encoding })),
+        }
+    }
+
+    fn of_certificate(
+        &mut self,
+        source: Source,
+        pick: Pick,
+        encoding: crate::config::Encoding,
+        pod: Option<&Pod>,
+        at: &mut At<'_>,
+    ) -> Option<View> {
+        let way = pick.way != Way::Whole;
+        match (self.part.take(), way) {
+            (Some(_), true) => at.below("part").wrong(Misfit::Type("without secretKey and pointer")),
+            (None, true) => Some(View::Value(Selection { source, pick, encoding })),
+            (None, false) => at.below("part").wrong(Misfit::Missing("say which: certificateChain, privateKey, ca, ...")),
+            (Some(part), false) => {
+                let part = self.part(part, pod, at)?;
+                let alone = matches!(source.question, Question::Authorities { .. });
+                match part {
+                    Part::Chain | Part::Ca | Part::IssuingCa | Part::Truststore(_) => Some(View::Part(source, part)),
+                    part if !alone => Some(View::Part(source, part)),
+                    _ => at.below("part").wrong(Misfit::Type("ca, issuingCa, chain or truststore: nothing is issued with `ca: true`")),
+                }
+            }
+        }
+    }
+
+    fn part(&mut self, name: PartName, pod: Option<&Pod>, at: &mut At<'_>) -> Option<Part> {
+        let form = self.key_form.take();
+        let keyed = matches!(name, PartName::PrivateKey | PartName::Bundle);
+        if form.is_some() && !keyed {
+            return at.below("keyFormat").wrong(Misfit::Needs("part: privateKey or bundle"));
+        }
+        let form: KeyForm = form.unwrap_or_default();
+        let part = match name {
+            PartName::Certificate => Part::Certificate,
+            PartName::Chain => Part::Chain,
+            PartName::CertificateChain => Part::CertificateChain,
+            PartName::FullChain => Part::FullChain,
+            PartName::PrivateKey => Part::PrivateKey(form),
+            PartName::Ca => Part::Ca,
+            PartName::IssuingCa => Part::IssuingCa,
+            PartName::Bundle => Part::Bundle(form),
+            PartName::Pkcs12 => Part::Keystore(self.keystore(Some(StoreForm::Pkcs12), "certificate", pod, at)?),
+            PartName::Jks => Part::Keystore(self.keystore(Some(StoreForm::Jks), "certificate", pod, at)?),
+            PartName::Truststore => Part::Truststore(self.keystore(None, "ca", pod, at)?),
+        };
+        self.no_store(at)?;
+        Some(part)
+    }
+
+    fn keystore(&mut self, form: Option<StoreForm>, alias: &str, pod: Option<&Pod>, at: &mut At<'_>) -> Option<Keystore> {
+        let own = self.store_form.take();
+        if form.is_some() && own.is_some() {
+            return at.below("storeType").wrong(Misfit::Needs("part: truststore"));
+        }
+        let form = form.or(own).unwrap_or_default();
+        let alias = self.alias.take().unwrap_or_else(|| alias.into());
+        let Some(password) = self.password.take() else {
+            return at.below("password").wrong(Misfit::Missing("name the value that holds the keystore's password"));
+        };
+        let password = SelectionFields::selection(password, pod, false, &mut at.below("password"))?;
+        Some(Keystore { form, alias, password })
+    }
+
+    /// Refuses what only certificates have.
+    fn alone(&self, at: &mut At<'_>) -> Option<()> {
+        match (self.part.is_some(), self.key_form.is_some()) {
+            (true, _) => at.below("part").wrong(Misfit::Needs("pki")),
+            (_, true) => at.below("keyFormat").wrong(Misfit::Needs("pki")),
+            _ => self.no_store(at),
+        }
+    }
+
+    fn no_store(&self, at: &mut At<'_>) -> Option<()> {
+        let fields = [("password", self.password.is_some()), ("alias", self.alias.is_some()), ("storeType", self.store_form.is_some())];
+        match fields.into_iter().find(|(_, given)| *given) {
+            Some((field, _)) => at.below(field).wrong(Misfit::Needs("part: pkcs12, jks or truststore")),
+            None => Some(()),
+        }
+    }
+}
+
+/// Whether the answer has members that may be picked; opened ciphertext is one text.
+fn has_members(source: &Source) -> bool {
+    !matches!(source.question, Question::Transit(_) | Question::S5(_) | Question::Authorities { .. })
+}

@@ -1,0 +1,280 @@
+//! Fields of a source -> Source: the engine's own rules for what must stand beside what.
+
+use std::net::IpAddr;
+
+use super::field::At;
+use super::shapes::{
+    FlatFields, KeyMaker, KvFields, PickFields, PkiFields, RequestFields, S5Fields, SelectionFields, SourceFields, TransitFields,
+};
+use super::values::Texts;
+use crate::config::problem::Misfit;
+use crate::config::request::{Request, plain_path};
+use crate::config::source::{KvEngine, KvRead, Marked, Pick, Question, Sealed, Selection, Source, Text, TransitKey, Way};
+use crate::config::{CertificateRequest, KeyPlace, Pod};
+
+/// The transit key that s5 takes when none is named.
+const S5_KEY: &str = "default";
+
+/// Where transit is as a rule.
+const TRANSIT: &str = "transit";
+
+/// What a source is read with.
+pub(super) struct Scene<'s> {
+    /// Whose certificates they are; `None` when that is a problem of its own.
+    pub(super) pod: Option<&'s Pod>,
+    /// The object's `content`.
+    pub(super) content: Option<String>,
+}
+
+impl SourceFields {
+    pub(super) fn is_some(&self) -> bool {
+        self.kv.is_some() || self.pki.is_some() || self.transit.is_some() || self.s5.is_some() || self.request.is_some()
+    }
+
+    /// The one source among the fields, `None` after a problem; `flat` is what the peers' form gave.
+    pub(super) fn source(self, flat: Option<Option<Request>>, scene: Scene<'_>, at: &mut At<'_>) -> Option<Source> {
+        let namespace = self.namespace.map(|namespace| namespace.trim_matches('/').to_owned()).filter(|namespace| !namespace.is_empty());
+        if namespace.as_ref().is_some_and(|namespace| namespace.contains(crate::config::path::is_unprintable)) {
+            return at.below("vaultNamespace").wrong(Misfit::Type("a path without control characters"));
+        }
+        let has_s5 = self.s5.is_some();
+        let questions = [
+            flat.map(|request| ("secretPath", request.map(Question::Request))),
+            self.kv.map(|kv| ("kv", kv.question(&mut at.below("kv")))),
+            self.pki.map(|pki| ("pki", pki.question(scene.pod, &mut at.below("pki")))),
+            self.transit.map(|transit| ("transit", transit.question(scene.pod, &mut at.below("transit")))),
+            self.request.map(|request| ("request", request.question(&mut at.below("request")))),
+            self.s5.map(|s5| ("s5", s5.question(scene.pod, scene.content.clone(), &mut at.below("s5")))),
+        ];
+        if scene.content.is_some() && !has_s5 {
+            return at.below("content").wrong(Misfit::Needs("s5"));
+        }
+        let mut named = questions.into_iter().flatten();
+        let (first, question) = match named.next() {
+            Some(first) => first,
+            None if at.is_clean() => return at.wrong(Misfit::NoSource),
+            None => return None,
+        };
+        match named.next() {
+            Some((second, _)) => at.wrong(Misfit::Both(first, second)),
+            None => Some(Source { namespace, question: question? }),
+        }
+    }
+}
+
+impl SelectionFields {
+    /// The value; every source but ciphertext needs a way to it, unless `whole` may be taken.
+    pub(super) fn selection(self, pod: Option<&Pod>, whole: bool, at: &mut At<'_>) -> Option<Selection> {
+        let flat = self.flat.request(at);
+        let source = self.source.source(flat, Scene { pod, content: None }, at);
+        let (encoding, has_pick) = (self.pick.encoding.unwrap_or_default(), self.pick.is_some());
+        let pick = self.pick.pick(at);
+        let source = source?;
+        let opened = matches!(source.question, Question::Transit(_) | Question::S5(_));
+        match (opened, has_pick) {
+            (true, true) => at.wrong(Misfit::Opened),
+            (false, false) if !whole => at.wrong(Misfit::NoPick),
+            _ => Some(Selection { source, pick: pick?, encoding }),
+        }
+    }
+}
+
+impl FlatFields {
+    /// The call of the peers' form; the outer `None` when nothing of it is there.
+    fn request(self, at: &mut At<'_>) -> Option<Option<Request>> {
+        if self.path.is_none() && self.method.is_none() && self.args.is_none() {
+            return None;
+        }
+        let path = self.path.unwrap_or_default();
+        let request = Request::with_body(&self.method.unwrap_or_default(), &path, self.args);
+        Some(at.take(request.map_err(Misfit::Request)))
+    }
+}
+
+impl PickFields {
+    pub(super) fn is_some(&self) -> bool {
+        self.secret_key.is_some() || self.pointer.is_some() || self.from.is_some()
+    }
+
+    /// The way that they describe.
+    pub(super) fn pick(self, at: &mut At<'_>) -> Option<Pick> {
+        let way = match (self.secret_key.filter(|key| !key.is_empty()), self.pointer) {
+            (Some(_), Some(_)) => return at.wrong(Misfit::Both("secretKey", "pointer")),
+            (Some(key), None) => Way::Key(key),
+            (None, Some(pointer)) if is_pointer(&pointer) => Way::Pointer(pointer),
+            (None, Some(_)) => return at.below("pointer").wrong(Misfit::Type("a JSON pointer: /primary/host, with ~1 for / and ~0 for ~")),
+            (None, None) => Way::Whole,
+        };
+        Some(Pick { start: self.from.unwrap_or_default(), way })
+    }
+}
+
+/// By RFC 6901, 3: empty or begun by `/`, and every `~` before 0 or 1.
+fn is_pointer(text: &str) -> bool {
+    let escaped = text.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
+    (text.is_empty() || text.starts_with('/')) && escaped
+}
+
+impl KvFields {
+    fn question(self, at: &mut At<'_>) -> Option<Question> {
+        let (mount, path) = (path("mount", self.mount, at), path("path", self.path, at));
+        let engine = match self.engine {
+            None | Some(2) => Some(KvEngine::V2),
+            Some(1) => Some(KvEngine::V1),
+            Some(_) => at.below("engineVersion").wrong(Misfit::Type("1 or 2; a secret's version is `version`")),
+        };
+        let version = self.version.filter(|version| *version != 0);
+        if version.is_some() && engine == Some(KvEngine::V1) {
+            return at.below("version").wrong(Misfit::Type("left out: engine version 1 keeps no older versions"));
+        }
+        Some(Question::Kv(KvRead { mount: mount?, path: path?, version, engine: engine? }))
+    }
+}
+
+impl PkiFields {
+    fn question(mut self, pod: Option<&Pod>, at: &mut At<'_>) -> Option<Question> {
+        let mount = path("mount", self.mount.take(), at);
+        if self.ca == Some(true) {
+            return if self.asks_for_names() { at.below("ca").wrong(Misfit::Alone) } else { Some(Question::Authorities { mount: mount? }) };
+        }
+        let role = path("role", self.role.take(), at);
+        let names = Names { pod };
+        let common_name = names.all("commonName", self.common_name.take().map(|name| Texts(vec![name])), at);
+        let alt_names = names.all("altNames", self.alt_names.take(), at);
+        let uri_sans = names.all("uriSans", self.uri_sans.take(), at);
+        let ip_sans = names.all("ipSans", self.ip_sans.take(), at).and_then(|texts| addresses(&texts, at));
+        let ttl = self.ttl.take();
+        if ttl.as_ref().is_some_and(|ttl| !is_duration(ttl)) {
+            return at.below("ttl").wrong(Misfit::Type("a duration: 24h, 90m, 3600"));
+        }
+        let key = self.key(at);
+        let common_name = common_name?.pop().unwrap_or_default();
+        let (alt_names, ip_sans, uri_sans) = (alt_names?, ip_sans?, uri_sans?);
+        if common_name.is_empty() && alt_names.is_empty() && ip_sans.is_empty() && uri_sans.is_empty() {
+            return at.below("commonName").wrong(Misfit::Missing("name whom the certificate is for, here or in altNames, ipSans, uriSans"));
+        }
+        Some(Question::Certificate(CertificateRequest {
+            mount: mount?,
+            role: role?,
+            common_name,
+            alt_names,
+            ip_sans,
+            uri_sans,
+            ttl,
+            key: key?,
+        }))
+    }
+
+    fn asks_for_names(&self) -> bool {
+        let names = [&self.alt_names, &self.ip_sans, &self.uri_sans].iter().any(|names| names.is_some());
+        let texts = [&self.role, &self.common_name, &self.ttl].iter().any(|text| text.is_some());
+        names || texts || self.private_key.is_some() || self.key_type.is_some()
+    }
+
+    fn key(&self, at: &mut At<'_>) -> Option<KeyPlace> {
+        match (self.private_key.unwrap_or_default(), self.key_type) {
+            (KeyMaker::Node, kind) => Some(KeyPlace::Node(kind.unwrap_or_default())),
+            (KeyMaker::Vault, None) => Some(KeyPlace::Vault),
+            (KeyMaker::Vault, Some(_)) => {
+                at.below("keyType").wrong(Misfit::Type("left out: Vault's role decides, or set privateKey: node"))
+            }
+        }
+    }
+}
+
+impl TransitFields {
+    fn question(self, pod: Option<&Pod>, at: &mut At<'_>) -> Option<Question> {
+        let key = transit_key(self.mount, self.key, at);
+        let ciphertext = text("ciphertext", self.ciphertext, self.from, pod, at);
+        Some(Question::Transit(Sealed { key: key?, ciphertext: ciphertext?, context: self.context }))
+    }
+}
+
+impl S5Fields {
+    fn question(self, pod: Option<&Pod>, content: Option<String>, at: &mut At<'_>) -> Option<Question> {
+        let key = transit_key(self.mount, Some(self.key.unwrap_or_else(|| S5_KEY.into())), at);
+        let text = text("content", content, self.from, pod, at);
+        Some(Question::S5(Marked { key: key?, text: text? }))
+    }
+}
+
+impl RequestFields {
+    fn question(self, at: &mut At<'_>) -> Option<Question> {
+        let Some(path) = self.path else { return at.below("path").wrong(Misfit::Missing("give the API path")) };
+        let request = Request::with_body(&self.method.unwrap_or_default(), &path, self.args);
+        at.take(request.map_err(Misfit::Request)).map(Question::Request)
+    }
+}
+
+/// A text of the class, called `name`, or a value: exactly one of them.
+fn text(name: &'static str, inline: Option<String>, of: Option<Box<SelectionFields>>, pod: Option<&Pod>, at: &mut At<'_>) -> Option<Text> {
+    match (inline, of) {
+        (Some(inline), None) => Some(Text::Inline(inline.into())),
+        (None, Some(of)) => of.selection(pod, false, &mut at.below("from")).map(|selection| Text::Of(Box::new(selection))),
+        (Some(_), Some(_)) => at.wrong(Misfit::Both(name, "from")),
+        (None, None) => at.below(name).wrong(Misfit::Missing("give it, or `from` with the value that holds it")),
+    }
+}
+
+fn transit_key(mount: Option<String>, name: Option<String>, at: &mut At<'_>) -> Option<TransitKey> {
+    let mount = path("mount", Some(mount.unwrap_or_else(|| TRANSIT.into())), at);
+    let name = path("key", name, at);
+    Some(TransitKey { mount: mount?, name: name? })
+}
+
+/// A path that must be there.
+fn path(name: &'static str, text: Option<String>, at: &mut At<'_>) -> Option<String> {
+    let mut at = at.below(name);
+    match text {
+        None => at.wrong(Misfit::Missing("it is required")),
+        Some(text) => at.take(plain_path(&text).map_err(Misfit::Path)),
+    }
+}
+
+fn addresses(texts: &[String], at: &mut At<'_>) -> Option<Vec<IpAddr>> {
+    let addresses: Result<_, _> = texts.iter().map(|text| text.parse()).collect();
+    at.below("ipSans").take(addresses.map_err(|_| Misfit::Type("IP addresses, such as 10.0.0.7")))
+}
+
+/// Seconds, or numbers with the units of Vault's durations.
+fn is_duration(text: &str) -> bool {
+    let units = text.trim_start_matches(|character: char| character.is_ascii_digit());
+    let parts = text.split_inclusive(['s', 'm', 'h', 'd']);
+    let is_part = |part: &str| part.len() > 1 && part[..part.len() - 1].bytes().all(|byte| byte.is_ascii_digit());
+    !text.is_empty() && (units.is_empty() || (text.ends_with(['s', 'm', 'h', 'd']) && parts.into_iter().all(is_part)))
+}
+
+/// Names of certificates: what the kubelet vouches for may be part of them.
+struct Names<'p> {
+    pod: Option<&'p Pod>,
+}
+
+impl Names<'_> {
+    fn all(&self, field: &'static str, names: Option<Texts>, at: &mut At<'_>) -> Option<Vec<String>> {
+        let mut at = at.below(field);
+        names.map_or_else(Vec::new, |Texts(names)| names).iter().map(|name| at.take(self.expanded(name))).collect()
+    }
+
+    /// `name` with `${POD_NAME}` and its like replaced, as cert-manager's CSI driver spells them.
+    fn expanded(&self, name: &str) -> Result<String, Misfit> {
+        let mut expanded = String::new();
+        let mut rest = name;
+        while let Some((before, after)) = rest.split_once("${") {
+            let (variable, behind) = after.split_once('}').ok_or(Misfit::Variable)?;
+            expanded += before;
+            expanded += self.pod.map_or(Ok(""), |pod| value(pod, variable))?;
+            rest = behind;
+        }
+        Ok(expanded + rest)
+    }
+}
+
+fn value<'p>(pod: &'p Pod, variable: &str) -> Result<&'p str, Misfit> {
+    match variable {
+        "POD_NAME" => Ok(&pod.name),
+        "POD_NAMESPACE" => Ok(&pod.namespace),
+        "POD_UID" => Ok(&pod.uid),
+        "SERVICE_ACCOUNT_NAME" => Ok(&pod.service_account),
+        _ => Err(Misfit::Variable),
+    }
+}

@@ -1,0 +1,243 @@
+use serde_json::Value;
+
+use super::*;
+use crate::config::problem::Found;
+use crate::config::{
+    Absent, Directory, KeyForm, KeyPlace, KeyType, Keys, KvEngine, Object, Part, Place, Pod, Question, StoreForm, UnknownFields, View, Way,
+};
+
+fn pod() -> Pod {
+    Pod { namespace: "team-a".into(), name: "web-1".into(), uid: "0c5a".into(), service_account: "web".into() }
+}
+
+/// The objects of `text`, or all that is wrong with it.
+fn read(text: &str) -> Result<Vec<Object>, Vec<String>> {
+    let (mut found, pod) = (Found::default(), pod());
+    let with = Objects { access: Access { mode: 0o644, owner: None, group: None }, pod: Some(&pod), unknown: UnknownFields::Warn };
+    let objects = objects(text, &with, &mut found);
+    let told = |errors: crate::config::SpecErrors| errors.problems().iter().map(ToString::to_string).collect();
+    found.end(Some(objects)).map(|(objects, _)| objects).map_err(told)
+}
+
+fn view(text: &str) -> View {
+    let mut objects = read(text).unwrap();
+    match objects.remove(0).place {
+        Place::File(_, view) => view,
+        Place::Directory(directory) => panic!("{directory:?}"),
+    }
+}
+
+#[test]
+fn a_kv_source_needs_no_data_in_its_path() {
+    let View::Value(selection) = view("- {objectName: pw, kv: {mount: secret/, path: /team-a/db, version: 3}, secretKey: password}") else {
+        panic!()
+    };
+    let Question::Kv(kv) = &selection.source.question else { panic!() };
+    assert_eq!((kv.mount.as_str(), kv.path.as_str(), kv.version, kv.engine), ("secret", "team-a/db", Some(3), KvEngine::V2));
+    assert_eq!((selection.source.to_string().as_str(), &selection.pick.way), ("secret/data/team-a/db", &Way::Key("password".into())));
+    let View::Document(source, ..) = view("- {objectName: all, kv: {mount: kv, path: a, engineVersion: 1}}") else { panic!() };
+    assert_eq!(source.to_string(), "kv/a");
+}
+
+#[test]
+fn keys_become_files_by_their_own_names_or_by_others() {
+    let keys = |text: &str| match read(&format!("- {{directory: db, kv: {{mount: s, path: p}}, keys: {text}}}")).unwrap().remove(0).place {
+        Place::Directory(Directory { keys, .. }) => keys,
+        Place::File(..) => panic!(),
+    };
+    let named = |pairs: &[(&str, &str)]| Keys::Named(pairs.iter().map(|(key, path)| ((*key).into(), path.parse().unwrap())).collect());
+    assert_eq!(keys("\"*\""), Keys::All);
+    assert_eq!(keys("[user, password]"), named(&[("user", "db/user"), ("password", "db/password")]));
+    assert_eq!(keys("{user: login/name}"), named(&[("user", "db/login/name")]));
+}
+
+#[test]
+fn a_certificate_is_one_source_with_many_files_and_its_names_may_be_the_pods() {
+    let text = "
+- pki:
+    mount: etcd/prod/pki
+    role: member
+    commonName: ${POD_NAME}.${POD_NAMESPACE}.svc
+    altNames: [etcd, '${SERVICE_ACCOUNT_NAME}']
+    ipSans: 10.0.0.7, ::1
+    uriSans: ['spiffe://x/${POD_UID}']
+    ttl: 1d12h
+    privateKey: node
+    keyType: rsa-2048
+  vaultNamespace: /team/
+  files:
+    - {objectName: tls.crt, part: certificateChain}
+    - {objectName: tls.key, part: privateKey, keyFormat: pkcs1, filePermission: 0400, owner: 1000}
+    - {objectName: store.jks, part: jks, password: {kv: {mount: s, path: p}, secretKey: pw}}
+    - {objectName: trust.p12, part: truststore, alias: root, password: {secretPath: s/data/p, secretKey: pw}}
+";
+    let objects = read(text).unwrap();
+    let sources: std::collections::HashSet<_> = objects.iter().map(|object| object.sources()[0]).collect();
+    assert_eq!((objects.len(), sources.len()), (4, 1));
+    let source = sources.into_iter().next().unwrap();
+    let Question::Certificate(ask) = &source.question else { panic!() };
+    assert_eq!((source.namespace.as_deref(), ask.common_name.as_str()), (Some("team"), "web-1.team-a.svc"));
+    assert_eq!((&ask.alt_names[..], ask.ip_sans.len()), (&["etcd".to_owned(), "web".to_owned()][..], 2));
+    assert_eq!((ask.uri_sans[0].as_str(), ask.key), ("spiffe://x/0c5a", KeyPlace::Node(KeyType::Rsa2048)));
+    assert_eq!((objects[1].mode, objects[1].owner), (0o400, Some(1000)));
+    let parts = objects.iter().map(|object| match &object.place {
+        Place::File(_, View::Part(_, part)) => part,
+        other => panic!("{other:?}"),
+    });
+    let parts: Vec<_> = parts.collect();
+    assert!(matches!(parts[..2], [Part::CertificateChain, Part::PrivateKey(KeyForm::Pkcs1)]));
+    assert!(matches!(parts[2], Part::Keystore(store) if store.form == StoreForm::Jks && store.alias == "certificate"));
+    assert!(matches!(parts[3], Part::Truststore(store) if store.form == StoreForm::Pkcs12 && store.alias == "root"));
+}
+
+#[test]
+fn what_may_be_missing_says_what_stands_in_its_place() {
+    let absent =
+        |more: &str| read(&format!("- {{objectName: a, kv: {{mount: s, path: p}}, secretKey: k, {more}}}")).unwrap().remove(0).absent;
+    assert!(matches!(absent("optional: true"), Absent::NoFile));
+    assert!(matches!(absent("optional: false"), Absent::Fails));
+    assert!(matches!(absent("default: 5432"), Absent::Default(text) if text.expose() == "5432"));
+}
+
+#[test]
+fn the_peers_form_takes_our_fields_beside_it() {
+    let View::Value(selection) = view("- {objectName: a, secretPath: secret/data/db, pointer: /primary/host}") else { panic!() };
+    assert_eq!(selection.pick.way, Way::Pointer("/primary/host".into()));
+    let objects = read(
+        "- {secretPath: pki/issue/web, method: PUT, secretArgs: {common_name: a}, files: [{objectName: a, secretKey: certificate}, {objectName: b}]}",
+    );
+    let objects = objects.unwrap();
+    assert_eq!(objects[0].sources(), objects[1].sources());
+    assert!(matches!(objects[1].place, Place::File(_, View::Response(_))));
+}
+
+/// What is written, and every problem that must be told of it.
+const WRONG: [(&str, &[&str]); 27] = [
+    ("{objectName: a}", &["object \"a\": secretPath is missing or empty"]),
+    ("{objectName: a, optional: true}", &["object \"a\": secretPath is missing or empty"]),
+    (
+        "{objectName: a, kv: {mount: s}, pki: {mount: p}}",
+        &[
+            "object \"a\": kv.path is missing: it is required",
+            "object \"a\": pki.role is missing: it is required",
+            "object \"a\": pki.commonName is missing: name whom the certificate is for, here or in altNames, ipSans, uriSans",
+            "object \"a\": has both kv and pki: remove one; several sources make one file by sources and template",
+        ],
+    ),
+    ("{objectName: a, kv: {mount: s, path: p, vesion: 1}}", &["object \"a\": kv.vesion is unknown: did you mean version?"]),
+    ("{objectName: a, kv: {mount: s, path: p}, foo: 1}", &["object \"a\": field \"foo\" is unknown"]),
+    ("{objectName: a, kv: {mount: s, path: p, version: new}}", &["object \"a\": kv.version must be a whole number, without quotes"]),
+    ("{objectName: a, kv: [s, p]}", &["object \"a\": kv must be a mapping of fields"]),
+    (
+        "{objectName: a, kv: {mount: s, path: ../p}}",
+        &["object \"a\": kv.path must be a path without empty parts, parts of dots alone and control characters"],
+    ),
+    ("{objectName: a, kv: {mount: s, path: p}, secretKey: k, pointer: /k}", &["object \"a\": has both secretKey and pointer"]),
+    ("{objectName: a, kv: {mount: s, path: p}, pointer: k}", &["object \"a\": pointer must be a JSON pointer: /primary/host"]),
+    (
+        "{objectName: a, kv: {mount: s, path: p}, format: jsn}",
+        &["object \"a\": format \"jsn\" is none of json, yaml, toml, env, properties: did you mean json?"],
+    ),
+    (
+        "{objectName: a, kv: {mount: s, path: p}, secretKey: k, format: json}",
+        &["object \"a\": format must be without secretKey and pointer"],
+    ),
+    ("{objectName: a, kv: {mount: s, path: p}, part: ca}", &["object \"a\": part counts only with pki"]),
+    ("{objectName: a, directory: b, kv: {mount: s, path: p}}", &["object \"a\": has both objectName and directory"]),
+    ("{directory: b, kv: {mount: s, path: p}, keys: [../x]}", &["object 1: keys.../x has a part that is `.` or `..`"]),
+    ("{directory: b, kv: {mount: s, path: p}, default: x}", &["object 1: default counts only with objectName"]),
+    (
+        "{objectName: a, pki: {mount: p, role: r, commonName: '${POD}'}, part: ca}",
+        &["object \"a\": pki.commonName holds ${...} of another name than POD_NAME"],
+    ),
+    (
+        "{objectName: a, pki: {mount: p, role: r, commonName: c, ttl: 1 day, keyType: ec-p256}, part: ca}",
+        &["object \"a\": pki.ttl must be a duration"],
+    ),
+    (
+        "{objectName: a, pki: {mount: p, role: r, commonName: c, keyType: ec-p256}, part: ca}",
+        &["object \"a\": pki.keyType must be left out: Vault's role decides"],
+    ),
+    ("{objectName: a, pki: {mount: p, ca: true}, part: privateKey}", &["object \"a\": part must be ca, issuingCa, chain or truststore"]),
+    ("{objectName: a, pki: {mount: p, role: r, commonName: c}}", &["object \"a\": part is missing"]),
+    ("{objectName: a, pki: {mount: p, role: r, commonName: c}, part: pkcs12}", &["object \"a\": password is missing"]),
+    ("{objectName: a, transit: {key: k}}", &["object \"a\": transit.ciphertext is missing"]),
+    (
+        "{objectName: a, transit: {key: k, from: {kv: {mount: s, path: p}}}}",
+        &["object \"a\": transit.from needs secretKey or pointer: one value is wanted"],
+    ),
+    ("{objectName: a, s5: {}, content: x, secretKey: k}", &["object \"a\": takes no secretKey, pointer, from or format"]),
+    ("{objectName: a, template: x}", &["object \"a\": is missing: template and sources stand together"]),
+    (
+        "{objectName: a, template: x, sources: {a-b: {kv: {mount: s, path: p}}}}",
+        &["object \"a\": sources.a-b must be letters, digits and _"],
+    ),
+];
+
+#[test]
+fn every_mistake_is_told_with_its_field_and_what_is_allowed() {
+    for (text, expected) in WRONG {
+        let told = read(&format!("- {text}")).expect_err(text);
+        assert_eq!(told.len(), expected.len(), "{text}: {told:#?}");
+        for (told, expected) in told.iter().zip(expected) {
+            assert!(told.starts_with(expected), "{text}\n{told}\n{expected}");
+        }
+    }
+}
+
+#[test]
+fn a_message_shows_nothing_of_a_text_or_a_body() {
+    let texts = [
+        "{objectName: a, s5: {}, content: [canary]}",
+        "{objectName: a, request: {path: p, args: canary}}",
+        "{objectName: a, kv: {mount: s, path: p}, default: [canary]}",
+        "{objectName: a, template: {canary: x}, sources: {a: {kv: {mount: s, path: p}}}}",
+    ];
+    for text in texts {
+        let told = read(&format!("- {text}")).expect_err(text);
+        assert!(!told.concat().contains("canary"), "{told:?}");
+    }
+    let objects = read("- {objectName: a, s5: {}, content: canary}\n- {objectName: b, request: {path: p, args: {x: canary}}}").unwrap();
+    assert!(!format!("{objects:?}").contains("canary"), "{objects:?}");
+}
+
+#[test]
+fn the_schema_names_every_field_of_the_language() {
+    let schema = schema();
+    let items = schema["items"]["properties"].as_object().unwrap();
+    for name in ["objectName", "secretPath", "kv", "pki", "transit", "s5", "request", "files", "template", "owner"] {
+        assert!(items.contains_key(name), "{name}");
+    }
+    assert_eq!(items["kv"]["properties"]["version"]["type"], "integer");
+    assert_eq!(schema["$defs"]["value"]["properties"]["kv"]["additionalProperties"], Value::Bool(false));
+}
+
+/// Writes `text` to `path` when the documents are being written anew, and gives what is there.
+fn document(path: &str, text: &str) -> String {
+    let path = format!("{}/docs/{path}", env!("CARGO_MANIFEST_DIR"));
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&path, text).unwrap();
+    }
+    std::fs::read_to_string(path).unwrap()
+}
+
+#[test]
+fn the_reference_has_the_tables_of_the_fields() {
+    const FROM: &str = "<!-- fields: written from src/config/language/shapes.rs by `UPDATE_DOCS=1 cargo test --lib language` -->\n";
+    const TO: &str = "<!-- end of fields -->";
+    let now = document_now();
+    let (before, rest) = now.split_once(FROM).unwrap();
+    let (_, after) = rest.split_once(TO).unwrap();
+    let wanted = format!("{before}{FROM}{}{TO}{after}", reference());
+    assert_eq!(document("reference.md", &wanted), wanted, "run `UPDATE_DOCS=1 cargo test --lib language`");
+}
+
+fn document_now() -> String {
+    std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/reference.md")).unwrap()
+}
+
+#[test]
+fn the_schema_for_editors_is_that_of_the_fields() {
+    let wanted = serde_json::to_string_pretty(&schema()).unwrap() + "\n";
+    assert_eq!(document("objects.schema.json", &wanted), wanted, "run `UPDATE_DOCS=1 cargo test --lib language`");
+}

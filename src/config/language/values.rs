@@ -1,0 +1,177 @@
+//! The types that fields of text, numbers and words have.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::field::{At, Kind, Read};
+use crate::config::problem::Misfit;
+use crate::config::spelling::nearest;
+use crate::config::yaml::{Item, ItemKind};
+use crate::config::{Body, Encoding, Format, KeyForm, KeyType, StoreForm};
+
+impl Read for String {
+    fn kind() -> Kind {
+        Kind::new("text", json!({"type": ["string", "number", "boolean"]}))
+    }
+
+    fn read(item: &Item, at: &mut At<'_>) -> Option<Self> {
+        match &item.kind {
+            ItemKind::Scalar { text, .. } => Some(text.clone()),
+            _ => at.wrong(Misfit::Type("text")),
+        }
+    }
+}
+
+impl Read for bool {
+    fn kind() -> Kind {
+        Kind::new("true or false", json!({"type": "boolean"}))
+    }
+
+    fn read(item: &Item, at: &mut At<'_>) -> Option<Self> {
+        match &item.kind {
+            ItemKind::Scalar { value: Value::Bool(value), .. } => Some(*value),
+            _ => at.wrong(Misfit::Type("true or false")),
+        }
+    }
+}
+
+/// A whole number from 0 on.
+impl Read for u32 {
+    fn kind() -> Kind {
+        Kind::new("whole number", json!({"type": "integer", "minimum": 0, "maximum": Self::MAX}))
+    }
+
+    fn read(item: &Item, at: &mut At<'_>) -> Option<Self> {
+        match &item.kind {
+            ItemKind::Scalar { value: Value::Number(number), .. } => number.as_u64().and_then(|number| Self::try_from(number).ok()),
+            _ => None,
+        }
+        .or_else(|| at.wrong(Misfit::Type("a whole number, without quotes")))
+    }
+}
+
+/// Permission bits.
+pub(super) struct Mode(pub(super) u32);
+
+impl Read for Mode {
+    fn kind() -> Kind {
+        Kind::new("mode", json!({"type": "integer", "minimum": 0, "maximum": 0o777}))
+    }
+
+    fn read(item: &Item, at: &mut At<'_>) -> Option<Self> {
+        let mode = u32::read(item, at)?;
+        if mode <= 0o777 { Some(Self(mode)) } else { at.wrong(Misfit::Type("a mode of at most 0777, such as 0640")) }
+    }
+}
+
+/// One text or several: a list, or a text with commas as Vault's own parameters have it.
+pub(super) struct Texts(pub(super) Vec<String>);
+
+impl Read for Texts {
+    fn kind() -> Kind {
+        Kind::new("list of text", json!({"type": ["array", "string"], "items": {"type": "string"}}))
+    }
+
+    fn read(item: &Item, at: &mut At<'_>) -> Option<Self> {
+        let texts: Vec<String> = match &item.kind {
+            ItemKind::Scalar { text, .. } => text.split(',').map(|text| text.trim().to_owned()).collect(),
+            ItemKind::List(items) => members(items, at)?,
+            _ => return at.wrong(Misfit::Type("a list of texts")),
+        };
+        if texts.iter().any(String::is_empty) { at.wrong(Misfit::Type("a list of texts, none of them empty")) } else { Some(Self(texts)) }
+    }
+}
+
+/// Every member, or `None` after all problems.
+pub(super) fn members<T: Read>(items: &[Item], at: &mut At<'_>) -> Option<Vec<T>> {
+    let read: Vec<_> = items.iter().enumerate().map(|(index, item)| T::read(item, &mut at.member(index))).collect();
+    read.into_iter().collect()
+}
+
+impl<T: Read> Read for Vec<T> {
+    fn kind() -> Kind {
+        let Kind { told, schema } = T::kind();
+        Kind::new(format!("list of {told}"), json!({"type": "array", "items": schema, "minItems": 1}))
+    }
+
+    fn read(item: &Item, at: &mut At<'_>) -> Option<Self> {
+        match &item.kind {
+            ItemKind::List(items) if !items.is_empty() => members(items, at),
+            _ => at.wrong(Misfit::Type("a list with at least one member")),
+        }
+    }
+}
+
+/// Named members, sorted.
+impl<T: Read> Read for BTreeMap<String, T> {
+    fn kind() -> Kind {
+        let Kind { told, schema } = T::kind();
+        Kind::new(format!("names with a {told} each"), json!({"type": "object", "additionalProperties": schema, "minProperties": 1}))
+    }
+
+    fn read(item: &Item, at: &mut At<'_>) -> Option<Self> {
+        let ItemKind::Map(pairs) = &item.kind else { return at.wrong(Misfit::Type("a mapping from names")) };
+        let read: Vec<_> = pairs.iter().map(|(name, item)| Some((name.clone(), T::read(item, &mut at.below(name))?))).collect();
+        read.into_iter().collect()
+    }
+}
+
+impl Read for Body {
+    fn kind() -> Kind {
+        Kind::new("mapping", json!({"type": "object"}))
+    }
+
+    fn read(item: &Item, at: &mut At<'_>) -> Option<Self> {
+        if matches!(item.kind, ItemKind::Map(_)) { Some(Self::new(&item.json())) } else { at.wrong(Misfit::Type("a mapping")) }
+    }
+}
+
+/// One of a few words.
+pub(super) trait Word: Copy + 'static {
+    const WORDS: &'static [(&'static str, Self)];
+}
+
+impl<W: Word> Read for W {
+    fn kind() -> Kind {
+        let words: Vec<_> = W::WORDS.iter().map(|(word, _)| *word).collect();
+        Kind::new(words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "), json!({"enum": words}))
+    }
+
+    fn read(item: &Item, at: &mut At<'_>) -> Option<Self> {
+        let text = String::read(item, at)?;
+        if let Some((_, known)) = W::WORDS.iter().find(|(word, _)| word.eq_ignore_ascii_case(&text)) {
+            return Some(*known);
+        }
+        let words = || W::WORDS.iter().map(|(word, _)| *word);
+        at.wrong(Misfit::Word { meant: nearest(&text, words()), word: text, allowed: words().collect() })
+    }
+}
+
+impl Word for Encoding {
+    const WORDS: &'static [(&'static str, Self)] = &[("utf-8", Self::Utf8), ("base64", Self::Base64), ("hex", Self::Hex)];
+}
+
+impl Word for Format {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("json", Self::Json), ("yaml", Self::Yaml), ("toml", Self::Toml), ("env", Self::Env), ("properties", Self::Properties)];
+}
+
+impl Word for KeyType {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("ec-p256", Self::EcP256),
+        ("ec-p384", Self::EcP384),
+        ("ed25519", Self::Ed25519),
+        ("rsa-2048", Self::Rsa2048),
+        ("rsa-3072", Self::Rsa3072),
+        ("rsa-4096", Self::Rsa4096),
+    ];
+}
+
+impl Word for KeyForm {
+    const WORDS: &'static [(&'static str, Self)] = &[("pkcs8", Self::Pkcs8), ("pkcs1", Self::Pkcs1), ("sec1", Self::Sec1)];
+}
+
+impl Word for StoreForm {
+    const WORDS: &'static [(&'static str, Self)] = &[("pkcs12", Self::Pkcs12), ("jks", Self::Jks)];
+}

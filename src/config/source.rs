@@ -1,0 +1,183 @@
+//! What is asked of Vault: a source is one question, and equal ones are asked once.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::{CertificateRequest, Encoding, Request};
+
+/// One question to Vault; its parts are its identity.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Source {
+    /// The namespace when it is another than the class's, without slashes at its ends.
+    pub namespace: Option<String>,
+    /// The engine, and what is asked of it.
+    pub question: Question,
+}
+
+/// What is asked, in the words of the engine.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Question {
+    /// Any path by any method; also the peers' own form.
+    Request(Request),
+    /// A secret of a KV engine.
+    Kv(KvRead),
+    /// A certificate for names.
+    Certificate(CertificateRequest),
+    /// The CAs of a PKI mount; nothing is issued.
+    Authorities {
+        /// The mount.
+        mount: String,
+    },
+    /// One ciphertext of a transit engine.
+    Transit(Sealed),
+    /// A text with s5 markers in it.
+    S5(Marked),
+}
+
+/// A secret of a KV engine.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct KvRead {
+    /// The engine's mount.
+    pub mount: String,
+    /// The secret's path below it, without `data/`.
+    pub path: String,
+    /// Which version; `None` for the newest.
+    pub version: Option<u32>,
+    /// How the engine answers.
+    pub engine: KvEngine,
+}
+
+/// The two generations of the KV engine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum KvEngine {
+    /// Without versions.
+    V1,
+    /// With versions: the secret lies below `data/`, and in `data.data` of the answer.
+    #[default]
+    V2,
+}
+
+/// A key of a transit engine.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TransitKey {
+    /// The engine's mount.
+    pub mount: String,
+    /// The key's name.
+    pub name: String,
+}
+
+/// One ciphertext.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Sealed {
+    /// What opens it.
+    pub key: TransitKey,
+    /// `vault:v<n>:<base64>`.
+    pub ciphertext: Text,
+    /// Base64; for keys that are derived.
+    pub context: Option<String>,
+}
+
+/// A text with s5 markers.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Marked {
+    /// What opens its markers.
+    pub key: TransitKey,
+    /// The text.
+    pub text: Text,
+}
+
+/// A text of the class, or a value of another source.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Text {
+    /// As the class has it.
+    Inline(Inline),
+    /// As Vault has it.
+    Of(Box<Selection>),
+}
+
+/// A text of the class that may hold secrets: it prints as its length.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Inline(Arc<str>);
+
+impl Inline {
+    /// The text; goes into calls and files.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Inline {
+    fn from(text: String) -> Self {
+        Self(text.into())
+    }
+}
+
+impl fmt::Debug for Inline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Inline({} bytes)", self.0.len())
+    }
+}
+
+/// One value of a source's answer.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Selection {
+    /// Where it is asked for.
+    pub source: Source,
+    /// Which part of the answer.
+    pub pick: Pick,
+    /// How its text stands for bytes.
+    pub encoding: Encoding,
+}
+
+/// A part of an answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Pick {
+    /// Where the way begins.
+    pub start: Start,
+    /// The way from there.
+    pub way: Way,
+}
+
+/// Where the way to a value begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Start {
+    /// The secret itself: `data.data` of a KV version 2 answer, `data` of every other.
+    #[default]
+    Data,
+    /// `data.metadata` of a KV version 2 answer.
+    Metadata,
+    /// The whole response.
+    Response,
+}
+
+/// The way to a value.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Way {
+    /// No step.
+    #[default]
+    Whole,
+    /// The member of that name, whatever characters it has.
+    Key(String),
+    /// A JSON pointer (RFC 6901).
+    Pointer(String),
+}
+
+/// As messages name it: the path that is asked, without query and body.
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.question {
+            Question::Request(request) => request.path.fmt(f),
+            Question::Kv(KvRead { mount, path, engine: KvEngine::V1, .. }) => write!(f, "{mount}/{path}"),
+            Question::Kv(KvRead { mount, path, engine: KvEngine::V2, .. }) => write!(f, "{mount}/data/{path}"),
+            Question::Certificate(CertificateRequest { mount, role, .. }) => write!(f, "the certificate of {mount}/roles/{role}"),
+            Question::Authorities { mount } => write!(f, "{mount}/cert/ca_chain"),
+            Question::Transit(Sealed { key, .. }) | Question::S5(Marked { key, .. }) => write!(f, "{key}"),
+        }
+    }
+}
+
+impl fmt::Display for TransitKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/decrypt/{}", self.mount, self.name)
+    }
+}

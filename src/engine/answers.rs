@@ -1,0 +1,70 @@
+//! The answers of one mount, by their sources.
+
+use std::collections::HashMap;
+
+use serde_json::{Map, Value};
+
+use super::{EngineError, Fetched};
+use crate::config::{Selection, Source, Start};
+use crate::error::Reason;
+use crate::render::RenderError;
+use crate::secret::Secret;
+
+/// What a source gave, or why it gave nothing.
+pub type Outcome = Result<Fetched, EngineError>;
+
+/// What every source of a mount gave.
+#[derive(Default)]
+pub struct Answers<'a>(HashMap<&'a Source, Outcome>);
+
+/// Why something has no content: the cause, and what was tried. Holds no value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Miss {
+    /// The stable cause.
+    pub reason: Reason,
+    /// What failed, and where.
+    pub what: String,
+}
+
+impl From<RenderError> for Miss {
+    fn from(error: RenderError) -> Self {
+        Self { reason: error.reason(), what: error.to_string() }
+    }
+}
+
+impl From<&EngineError> for Miss {
+    fn from(error: &EngineError) -> Self {
+        Self { reason: error.reason(), what: error.to_string() }
+    }
+}
+
+impl<'a> Answers<'a> {
+    /// Adds what one source gave.
+    pub fn add(&mut self, source: &'a Source, outcome: Outcome) {
+        self.0.insert(source, outcome);
+    }
+
+    /// What `source` gave.
+    pub fn of(&self, source: &Source) -> Result<&Fetched, Miss> {
+        match self.0.get(source) {
+            Some(Ok(fetched)) => Ok(fetched),
+            Some(Err(error)) => Err(error.into()),
+            None => Err(Miss { reason: Reason::Bug, what: format!("{source} was not asked") }),
+        }
+    }
+
+    /// The members of `source` that ways begin at.
+    pub fn start(&self, source: &Source, start: Start) -> Result<&Map<String, Value>, Miss> {
+        Ok(self.of(source)?.start(start, source)?)
+    }
+
+    /// The bytes that `selection` stands for.
+    pub fn bytes(&self, selection: &Selection) -> Result<Secret, Miss> {
+        Ok(self.of(&selection.source)?.bytes(selection)?)
+    }
+
+    /// What came, in no order.
+    pub fn fetched(&self) -> impl Iterator<Item = &Fetched> {
+        self.0.values().flatten()
+    }
+}

@@ -1,0 +1,122 @@
+//! Ciphertexts: all of a key at once, whatever they stand in.
+
+use std::collections::HashMap;
+
+use super::{Answers, EngineError, Fetched, Miss, Outcome};
+use crate::config::{Inline, Marked as MarkedText, Question, Sealed, Source, Text};
+use crate::error::Reason;
+use crate::plan;
+use crate::render::s5::Marked;
+use crate::secret::Secret;
+use crate::vault::{Batch, Budget, Item, Login, NotOpened};
+
+/// Largest text that markers may make: what a volume holds at most.
+const TEXT_BYTES: usize = 3_584 * 1024;
+
+/// Ciphertexts of one call: far above any use, far below what would keep a server busy.
+const ITEMS: usize = 10_000;
+
+/// What opens one ciphertext beside its key.
+type Lock<'t> = (&'t str, Option<&'t str>);
+
+/// Every lock of a batch with what came of it.
+type Opened<'t> = HashMap<Lock<'t>, Result<Secret, NotOpened>>;
+
+/// Opens every member of `batch` by one call; `answers` hold the texts of those that other sources keep.
+pub async fn open<'a>(login: &Login, batch: &plan::Batch<'a>, answers: &Answers<'a>, budget: Budget) -> Vec<(&'a Source, Outcome)> {
+    let texts: Vec<_> = batch.members.iter().map(|member| (*member, text(member, answers))).collect();
+    let parsed: Vec<_> = texts.iter().map(|(member, text)| text.as_ref().map(|text| Ciphered::new(member, text))).collect();
+    let mut opened: Opened<'_> = HashMap::new();
+    let mut locks: Vec<_> = parsed.iter().flatten().flat_map(Ciphered::locks).collect();
+    locks.sort_unstable();
+    locks.dedup();
+    let call = call(login, batch, &locks, budget).await;
+    let failed = call.map(|results| opened.extend(locks.iter().copied().zip(results))).err();
+    let outcome = |ciphered: &Result<Ciphered<'_>, &Miss>| match (ciphered, &failed) {
+        (Err(miss), _) => Err(EngineError::Origin((*miss).clone())),
+        (Ok(_), Some(miss)) => Err(EngineError::Origin(miss.clone())),
+        (Ok(ciphered), None) => ciphered.plain(&opened).map(Fetched::Text).map_err(|miss| EngineError::Origin(told(batch, miss))),
+    };
+    texts.iter().zip(&parsed).map(|((member, _), ciphered)| (*member, outcome(ciphered))).collect()
+}
+
+async fn call(login: &Login, batch: &plan::Batch<'_>, locks: &[Lock<'_>], budget: Budget) -> Result<Vec<Result<Secret, NotOpened>>, Miss> {
+    if locks.len() > ITEMS {
+        let what = format!("{} holds {} ciphertexts; at most {ITEMS} are opened", batch.key, locks.len());
+        return Err(Miss { reason: Reason::PayloadTooLarge, what });
+    }
+    let items = locks.iter().map(|(ciphertext, context)| Item { ciphertext, context: *context }).collect();
+    let batch = Batch { namespace: batch.namespace, mount: &batch.key.mount, key: &batch.key.name, items };
+    login.open(&batch, budget).await.map_err(|error| Miss { reason: error.reason(), what: error.to_string() })
+}
+
+/// The text that holds a member's ciphertext.
+fn text(member: &Source, answers: &Answers<'_>) -> Result<Secret, Miss> {
+    match &member.question {
+        Question::Transit(Sealed { ciphertext: text, .. }) | Question::S5(MarkedText { text, .. }) => match text {
+            Text::Inline(inline) => Ok(Secret::from(Inline::expose(inline))),
+            Text::Of(selection) => answers.bytes(selection),
+        },
+        _ => Err(Miss { reason: Reason::Bug, what: format!("{member} is no ciphertext") }),
+    }
+}
+
+fn told(batch: &plan::Batch<'_>, miss: Miss) -> Miss {
+    Miss { reason: miss.reason, what: format!("open at {}: {}", batch.key, miss.what) }
+}
+
+/// A member's text, taken apart.
+enum Ciphered<'t> {
+    /// All of it is one ciphertext; `None` when it is no text.
+    One(Option<Lock<'t>>),
+    /// Ciphertexts stand in it.
+    Marked(Marked<'t>),
+}
+
+impl<'t> Ciphered<'t> {
+    fn new(member: &'t Source, text: &'t Secret) -> Self {
+        match &member.question {
+            Question::Transit(sealed) => Self::One(text.expose_text().map(|text| (text.trim_end(), sealed.context.as_deref()))),
+            _ => Self::Marked(Marked::parse(text.expose())),
+        }
+    }
+
+    fn locks(&self) -> Vec<Lock<'_>> {
+        match self {
+            Self::One(lock) => lock.iter().copied().collect(),
+            Self::Marked(marked) => marked.markers().iter().map(|marker| (marker.ciphertext(), None)).collect(),
+        }
+    }
+
+    /// The text with everything in it opened.
+    fn plain<'o>(&'o self, opened: &'o Opened<'o>) -> Result<Secret, Miss> {
+        match self {
+            Self::One(None) => Err(NotOpened::NoCiphertext.into()),
+            Self::One(Some(lock)) => value(opened, *lock).map(|plain| Secret::from(plain.expose().to_vec())),
+            Self::Marked(marked) => marked.filled(TEXT_BYTES, |marker| {
+                let named = |miss: Miss| Miss { reason: miss.reason, what: format!("the marker in line {}: {}", marker.line(), miss.what) };
+                value(opened, (marker.ciphertext(), None)).map_err(named)
+            }),
+        }
+    }
+}
+
+fn value<'o>(opened: &'o Opened<'o>, lock: Lock<'o>) -> Result<&'o Secret, Miss> {
+    match opened.get(&lock) {
+        Some(Ok(plain)) => Ok(plain),
+        Some(Err(cause)) => Err((*cause).into()),
+        None => Err(Miss { reason: Reason::Bug, what: "it was not asked for".into() }),
+    }
+}
+
+impl From<NotOpened> for Miss {
+    fn from(cause: NotOpened) -> Self {
+        Self { reason: cause.reason(), what: cause.to_string() }
+    }
+}
+
+impl From<crate::render::s5::TooLarge> for Miss {
+    fn from(error: crate::render::s5::TooLarge) -> Self {
+        Self { reason: error.reason(), what: error.to_string() }
+    }
+}

@@ -1,0 +1,127 @@
+//! Answers -> files: every object that has one, or why it has none.
+
+use serde_json::{Map, Value};
+
+use super::templates::Written;
+use crate::config::{Absent, Directory, Format, Keys, MountPath, Object, Place, Source, Start, View, Way};
+use crate::engine::{Answers, Miss};
+use crate::error::Reason;
+use crate::render;
+use crate::render::format::FormatError;
+use crate::secret::Secret;
+use crate::volume::File;
+
+/// An object without its files: which, and why.
+pub(super) struct Unfilled {
+    pub(super) name: String,
+    pub(super) miss: Miss,
+}
+
+/// What a volume will hold.
+#[derive(Default)]
+pub(super) struct Contents {
+    pub(super) files: Vec<File>,
+    /// Optional objects of which nothing was found.
+    pub(super) absent: Vec<String>,
+    /// What is odd and no failure.
+    pub(super) warnings: Vec<String>,
+}
+
+/// Every file of the volume, or every object that has none.
+pub(super) fn contents(objects: &[Object], answers: &Answers<'_>, written: &mut Written) -> Result<Contents, Vec<Unfilled>> {
+    let mut contents = Contents::default();
+    let mut unfilled = Vec::new();
+    for object in objects {
+        let filled = match &object.place {
+            Place::File(name, view) => file(object, name, view, answers, written, &mut contents),
+            Place::Directory(directory) => files(object, directory, answers, &mut contents),
+        };
+        if let Err(miss) = filled {
+            unfilled.push(Unfilled { name: object.name(), miss });
+        }
+    }
+    if unfilled.is_empty() { Ok(contents) } else { Err(unfilled) }
+}
+
+fn file(
+    object: &Object,
+    name: &MountPath,
+    view: &View,
+    answers: &Answers<'_>,
+    written: &mut Written,
+    contents: &mut Contents,
+) -> Result<(), Miss> {
+    let bytes = match view {
+        View::Response(source) => Ok(render::response(answers.start(source, Start::Response)?)),
+        View::Value(selection) => answers.bytes(selection),
+        View::Document(source, start, format) => document(source, answers.start(source, *start)?, *format),
+        View::Part(source, part) => Err(Miss { reason: Reason::Bug, what: format!("{source} has no {part:?} yet") }),
+        View::Template(_) => written.take(name),
+    };
+    contents.put(object, name.clone(), bytes)
+}
+
+/// One file a key.
+fn files(object: &Object, directory: &Directory, answers: &Answers<'_>, contents: &mut Contents) -> Result<(), Miss> {
+    let data = match answers.start(&directory.source, directory.start) {
+        Err(miss) if miss.reason == Reason::NotFound && matches!(object.absent, Absent::NoFile) => {
+            contents.absent.push(object.name());
+            return Ok(());
+        }
+        data => data?,
+    };
+    match &directory.keys {
+        Keys::All => all(object, directory, data, contents),
+        Keys::Named(named) => named.iter().try_for_each(|(key, path)| contents.put(object, path.clone(), member(directory, data, key))),
+    }
+}
+
+/// Every key under its own name. One that cannot be a file's name is told and left out: it must not keep the others from a running pod.
+fn all(object: &Object, directory: &Directory, data: &Map<String, Value>, contents: &mut Contents) -> Result<(), Miss> {
+    for (key, value) in data.iter().filter(|(_, value)| !value.is_null()) {
+        match MountPath::below(directory.root.as_ref(), key) {
+            Ok(path) => contents.put(object, path, member(directory, data, key))?,
+            Err(error) => {
+                let _ = value;
+                let shown: String = key.escape_debug().take(64).collect();
+                contents
+                    .warnings
+                    .push(format!("object {:?}: key \"{shown}\" is no file: its name {error}; rename it with keys", object.name()));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn member(directory: &Directory, data: &Map<String, Value>, key: &str) -> Result<Secret, Miss> {
+    let way = Way::Key(key.to_owned());
+    let value = render::value(data, &way, &directory.source)?;
+    Ok(render::bytes(&value, directory.encoding, &way, &directory.source)?)
+}
+
+impl Contents {
+    /// Takes one file, or what stands in its place when nothing was found.
+    fn put(&mut self, object: &Object, path: MountPath, bytes: Result<Secret, Miss>) -> Result<(), Miss> {
+        let contents = match (bytes, &object.absent) {
+            (Err(miss), Absent::NoFile) if miss.reason == Reason::NotFound => {
+                self.absent.push(path.to_string());
+                return Ok(());
+            }
+            // A copy: the class's own text stays with it.
+            (Err(miss), Absent::Default(text)) if miss.reason == Reason::NotFound => Secret::from(text.expose()),
+            (bytes, _) => bytes?,
+        };
+        self.files.push(File { path, mode: object.mode, owner: object.owner, group: object.group, contents });
+        Ok(())
+    }
+}
+
+/// The data alone, without what differs at every call.
+fn document(source: &Source, data: &Map<String, Value>, format: Format) -> Result<Secret, Miss> {
+    let mut data = data.clone();
+    if data.contains_key("request_id") && data.contains_key("lease_id") {
+        data.remove("request_id");
+    }
+    let refused = |error: FormatError| Miss { reason: error.reason(), what: format!("{source}: {error}") };
+    render::format::document(&Value::Object(data), format).map_err(refused)
+}
