@@ -15,6 +15,7 @@ pub mod engine; // one file an engine: its question, its call, its answer
 pub mod vault; // connections, logins and calls
 pub mod kube; // what is asked of Kubernetes, and only when switched on: tokens, the peers' version key
 pub mod render; // answers -> file contents
+pub mod certificate; // certificates: keys of the node, requests, chains, keystores
 pub mod volume; // the payload of a volume: paths, modes, sizes, versions
 pub mod config; // a request's attributes -> MountSpec
 pub mod error; // Reason: the stable codes, and the one exit of a failure

@@ -1,0 +1,105 @@
+//! JKS, version 2, as `sun.security.provider.JavaKeyStore` reads it. Its protection is SHA-1 over the password, once: it
+//! is for programs that read nothing else.
+
+use rsa::pkcs8::AlgorithmIdentifierRef;
+use rsa::pkcs8::der::asn1::{Any, AnyRef, ObjectIdentifier};
+use rsa::pkcs8::der::{Encode, Tag};
+use sha1::{Digest, Sha1};
+use zeroize::Zeroizing;
+
+use super::Contents;
+use crate::certificate::x509::Certificate;
+use crate::secret::Secret;
+
+const MAGIC: u32 = 0xFEED_FEED;
+const KEY_ENTRY: u32 = 1;
+const TRUSTED_ENTRY: u32 = 2;
+
+/// Java's algorithm for keys in a JKS.
+const KEY_PROTECTOR: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.42.2.17.1.1");
+
+/// Java mixes these words into the digest over the whole store.
+const WHITENER: &[u8] = b"Mighty Aphrodite";
+
+const SHA1_BYTES: usize = 20;
+
+/// `None` when a length does not fit its field. Aliases are lowercase, since Java looks for them so.
+pub(super) fn write(contents: &Contents<'_>, alias: &str, password: &str) -> Option<Secret> {
+    let password = utf16(password);
+    let mut store = Store::default();
+    // Version 2, one entry.
+    [MAGIC, 2, 1].into_iter().for_each(|number| store.number(number));
+    match contents {
+        Contents::Identity { key, chain } => {
+            store.begin(KEY_ENTRY, alias, chain.first()?)?;
+            let salt = contents.salt("vaultmount JKS key");
+            store.long(&protected(key, &password, salt.first_chunk()?)?)?;
+            store.number(u32::try_from(chain.len()).ok()?);
+            chain.iter().try_for_each(|certificate| store.certificate(certificate))?;
+        }
+        Contents::Trusted(ca) => {
+            store.begin(TRUSTED_ENTRY, alias, ca)?;
+            store.certificate(ca)?;
+        }
+    }
+    let digest = sha1(&[&password, WHITENER, &store.0]);
+    store.0.extend_from_slice(&digest);
+    Some(Secret::from(store.0))
+}
+
+/// The file as it grows; numbers are big-endian. No secret is in it in the clear.
+#[derive(Default)]
+struct Store(Vec<u8>);
+
+impl Store {
+    /// Tag, alias and date, which Java wants in milliseconds: the start of the certificate's life, for there is no clock.
+    fn begin(&mut self, tag: u32, alias: &str, dated: &Certificate) -> Option<()> {
+        self.number(tag);
+        self.short(alias.to_lowercase().as_bytes())?;
+        self.0.extend_from_slice(&dated.not_before.saturating_mul(1000).to_be_bytes());
+        Some(())
+    }
+
+    fn certificate(&mut self, certificate: &Certificate) -> Option<()> {
+        self.short(b"X.509")?;
+        self.long(certificate.der())
+    }
+
+    fn number(&mut self, number: u32) {
+        self.0.extend_from_slice(&number.to_be_bytes());
+    }
+
+    fn short(&mut self, bytes: &[u8]) -> Option<()> {
+        self.0.extend_from_slice(&u16::try_from(bytes.len()).ok()?.to_be_bytes());
+        self.0.extend_from_slice(bytes);
+        Some(())
+    }
+
+    fn long(&mut self, bytes: &[u8]) -> Option<()> {
+        self.number(u32::try_from(bytes.len()).ok()?);
+        self.0.extend_from_slice(bytes);
+        Some(())
+    }
+}
+
+/// EncryptedPrivateKeyInfo (RFC 5958) of the key XORed with a chain of digests that starts at the salt:
+/// salt, ciphertext, digest of password and key.
+fn protected(key: &[u8], password: &[u8], salt: &[u8; SHA1_BYTES]) -> Option<Vec<u8>> {
+    let mut sealed = salt.to_vec();
+    let mut pad = Zeroizing::new(*salt);
+    for block in key.chunks(SHA1_BYTES) {
+        *pad = sha1(&[password, &*pad]);
+        sealed.extend(block.iter().zip(&*pad).map(|(byte, pad)| byte ^ pad));
+    }
+    sealed.extend_from_slice(&sha1(&[password, key]));
+    let algorithm = AlgorithmIdentifierRef { oid: KEY_PROTECTOR, parameters: Some(AnyRef::NULL) };
+    vec![Any::encode_from(&algorithm).ok()?, Any::new(Tag::OctetString, sealed).ok()?].to_der().ok()
+}
+
+fn sha1(parts: &[&[u8]]) -> [u8; SHA1_BYTES] {
+    parts.iter().fold(Sha1::new(), |digest, part| digest.chain_update(part)).finalize().into()
+}
+
+fn utf16(password: &str) -> Zeroizing<Vec<u8>> {
+    Zeroizing::new(password.encode_utf16().flat_map(u16::to_be_bytes).collect())
+}

@@ -1,0 +1,72 @@
+//! Keystores: PKCS #12 and JKS, the same bytes whenever contents, alias and password are the same.
+
+mod jks; // Java's own format
+mod pkcs12; // RFC 7292
+
+use sha2::{Digest, Sha256};
+
+use super::CertificateError;
+use super::x509::Certificate;
+use crate::config::StoreForm;
+use crate::secret::Secret;
+
+/// What a keystore's one entry holds.
+pub(super) enum Contents<'a> {
+    /// A key in PKCS #8 and its chain, the leaf first.
+    Identity {
+        /// DER.
+        key: &'a [u8],
+        /// At least the leaf.
+        chain: Vec<&'a Certificate>,
+    },
+    /// A CA to trust.
+    Trusted(&'a Certificate),
+}
+
+impl Contents<'_> {
+    /// A salt for one use, named by `label`.
+    ///
+    /// Salts come from the contents: other contents are never encrypted with a salt used before, and the same ones give
+    /// the same bytes. The password has no part in it, for a salt stands in the clear and one hash of a password is easier
+    /// to guess against than its stretched key.
+    fn salt(&self, label: &str) -> [u8; 32] {
+        let (key, chain) = match self {
+            Self::Identity { key, chain } => (*key, chain.as_slice()),
+            Self::Trusted(ca) => (&[][..], std::slice::from_ref(ca)),
+        };
+        let mut digest = Sha256::new_with_prefix(label);
+        for part in std::iter::once(key).chain(chain.iter().map(|certificate| certificate.der())) {
+            digest.update(part.len().to_be_bytes());
+            digest.update(part);
+        }
+        digest.finalize().into()
+    }
+}
+
+/// Longest alias, in characters: three bytes each fit the 16-bit length of JKS.
+const LONGEST_ALIAS: usize = 255;
+
+/// Writes `contents` as the one entry `alias`, opened by `password`.
+pub(super) fn write(form: StoreForm, contents: &Contents<'_>, alias: &str, password: &Secret) -> Result<Secret, CertificateError> {
+    let password = password.expose_text().filter(|text| is_password(text)).ok_or(CertificateError::PasswordUnusable)?;
+    if !is_alias(alias) {
+        return Err(CertificateError::AliasUnusable { most: LONGEST_ALIAS });
+    }
+    match form {
+        StoreForm::Pkcs12 => {
+            pkcs12::write(contents, alias, password).map_err(|_| CertificateError::NotWritten { what: "the PKCS #12 keystore" })
+        }
+        StoreForm::Jks => jks::write(contents, alias, password).ok_or(CertificateError::NotWritten { what: "the JKS keystore" }),
+    }
+}
+
+/// Java's key factory for passwords takes U+0020 to U+007E and nothing else.
+fn is_password(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| (b' '..=b'~').contains(&byte))
+}
+
+/// No surrogates: `BMPString` has none, and JKS would write them in a UTF-8 of its own.
+fn is_alias(alias: &str) -> bool {
+    let usable = |character: char| !character.is_control() && character.len_utf16() == 1;
+    (1..=LONGEST_ALIAS).contains(&alias.chars().count()) && alias.chars().all(usable)
+}
