@@ -12,6 +12,7 @@ pub mod telemetry; // logs and health
 pub mod plan; // objects -> the fewest calls to Vault; pure
 pub mod vault; // connections, logins and calls
 pub mod kube; // what is asked of Kubernetes, and only when switched on: tokens, the peers' version key
+pub mod template; // files written from several sources, in a process of their own
 pub mod render; // answers -> file contents
 pub mod volume; // the payload of a volume: paths, modes, sizes, versions
 pub mod config; // a request's attributes -> MountSpec

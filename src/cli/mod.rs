@@ -43,6 +43,9 @@ pub enum Command {
         #[arg(long, value_enum, default_value_t)]
         output: Output,
     },
+    /// For vaultmount itself: the process that renders templates
+    #[command(hide = true)]
+    RenderTemplates,
 }
 
 impl Command {
