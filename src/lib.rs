@@ -14,6 +14,7 @@ pub mod plan; // objects -> the fewest calls to Vault; pure
 pub mod engine; // one file an engine: its question, its call, its answer
 pub mod vault; // connections, logins and calls
 pub mod kube; // what is asked of Kubernetes, and only when switched on: tokens, the peers' version key
+pub mod template; // files written from several sources, in a process of their own
 pub mod render; // answers -> file contents
 pub mod certificate; // certificates: keys of the node, requests, chains, keystores
 pub mod volume; // the payload of a volume: paths, modes, sizes, versions

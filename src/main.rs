@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 use vaultmount::cli::{Command, Environment, S5Args, ServeArgs, Settings};
-use vaultmount::{driver, prepare, s5, serve, telemetry};
+use vaultmount::{driver, prepare, s5, serve, telemetry, template};
 
 fn main() -> ExitCode {
     harden();
@@ -18,6 +18,7 @@ fn main() -> ExitCode {
             println!("{}", output.version());
             Ok(())
         }
+        Ok(Command::RenderTemplates) => return template::child(),
         Err(usage) => usage.exit(),
     };
     match outcome {

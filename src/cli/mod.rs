@@ -48,6 +48,9 @@ pub enum Command {
         #[arg(long, value_enum, default_value_t)]
         output: Output,
     },
+    /// For vaultmount itself: the process that renders templates
+    #[command(hide = true)]
+    RenderTemplates,
 }
 
 /// The arguments of `s5`: where transit is, and what is done with it.

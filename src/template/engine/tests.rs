@@ -1,0 +1,172 @@
+//! The engine alone, in this process: what templates mean. What they may cost is told in `tests/templates/`.
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+
+const CANARY: &str = "c4n4ry-of-a-secret";
+
+fn rendered_by(delimiters: &Delimiters, text: &str, sources: &Value) -> Result<String, Fault> {
+    let sources = sources.to_string();
+    let task = Task { text, delimiters: delimiters.clone(), sources: Some(sources.as_bytes()) };
+    render(&task, limits::OUTPUT).map(|text| text.expose_text().unwrap().to_owned())
+}
+
+fn rendered(text: &str, sources: &Value) -> Result<String, Fault> {
+    rendered_by(&Delimiters::default(), text, sources)
+}
+
+fn cause(text: &str, sources: &Value) -> Cause {
+    rendered(text, sources).expect_err(text).cause
+}
+
+#[test]
+fn a_connection_string_is_made_of_two_sources() {
+    let sources = json!({"db": {"username": "app", "password": "p/w"}, "where": {"host": "pg.example", "port": 5432}});
+    let text = "postgres://[[ db.username ]]:[[ db.password | url ]]@[[ where.host ]]:[[ where['port'] ]]/app\n";
+    let brackets = "[[ ]]".parse().unwrap();
+    assert_eq!(rendered_by(&brackets, text, &sources).unwrap(), "postgres://app:p%2Fw@pg.example:5432/app\n");
+}
+
+#[test]
+fn statements_and_comments_follow_the_delimiters_and_braces_then_mean_nothing() {
+    let brackets = "[[ ]]".parse().unwrap();
+    let text = "[# of hosts #][% for host in hosts %][[ host ]]{{ x }}{% y %}[% endfor %]";
+    assert_eq!(rendered_by(&brackets, text, &json!({"hosts": ["a", "b"]})).unwrap(), "a{{ x }}{% y %}b{{ x }}{% y %}");
+}
+
+#[test]
+fn every_line_break_stays_as_it_was_written() {
+    for text in ["", "\n", "a\n\n", "a\r\nb", "  {# x #}\n"] {
+        assert_eq!(rendered(text, &json!({})).unwrap(), text.replace("{# x #}", ""));
+    }
+}
+
+#[test]
+fn nothing_is_escaped_for_html() {
+    assert_eq!(rendered("{{ a }}", &json!({"a": "<&\"'>"})).unwrap(), "<&\"'>");
+}
+
+#[test]
+fn a_name_or_key_that_does_not_exist_is_an_error_at_its_line() {
+    let sources = json!({"db": {"user": CANARY}});
+    assert_eq!(rendered("\n\n{{ db.usr }}", &sources), Err(Fault { line: 3, cause: Cause::Undefined }));
+    for text in ["{{ x }}", "{{ x.y }}", "{{ x | upper }}", "{% if x %}{% endif %}", "{% for a in x %}{% endfor %}", "{{ x | shell }}"] {
+        assert_eq!(cause(text, &sources), Cause::Undefined, "{text}");
+    }
+}
+
+#[test]
+fn a_default_stands_in_for_what_does_not_exist_and_if_asked_for_null() {
+    let sources = json!({"db": {"null": null}});
+    assert_eq!(rendered("{{ db.port | default(5432) }}", &sources).unwrap(), "5432");
+    assert_eq!(rendered("{{ x | default('a') }}{% if x is defined %}b{% endif %}", &sources).unwrap(), "a");
+    assert_eq!(rendered("{{ db.null | default('a', true) }}", &sources).unwrap(), "a");
+    assert_eq!(rendered("{{ 'a' if db.x is defined }}", &sources).unwrap(), "");
+}
+
+#[test]
+fn null_lists_and_maps_never_become_text_by_accident() {
+    let sources = json!({"null": null, "list": [CANARY], "map": {"a": CANARY}});
+    assert_eq!(cause("{{ null }}", &sources), Cause::Null);
+    assert_eq!(cause("{{ null | b64encode }}", &sources), Cause::Null);
+    for text in ["{{ list }}", "{{ map }}", "{{ range(3) }}", "{{ list | shell }}", "{{ map | env }}", "{{ map | toml }}"] {
+        assert_eq!(cause(text, &sources), Cause::Whole, "{text}");
+    }
+}
+
+#[test]
+fn numbers_keep_the_digits_they_were_written_with() {
+    let numbers = "[0, -1, 5432, 18446744073709551616, 0.5, 1.10, 1e+400, -0, 1.0, 12345678901234567890123456789012345678901234567890]";
+    let task = format!("{{\"n\": {numbers}}}");
+    for text in ["{{ n | json }}", "[{% for one in n %}{{ one }}{{ ',' if not loop.last }}{% endfor %}]"] {
+        let task = Task { text, delimiters: Delimiters::default(), sources: Some(task.as_bytes()) };
+        let text = render(&task, limits::OUTPUT).unwrap();
+        assert_eq!(text.expose_text().unwrap(), numbers.replace(' ', ""));
+    }
+}
+
+#[test]
+fn true_is_written_as_json_and_yaml_write_it() {
+    let sources = json!({"on": true, "off": false});
+    assert_eq!(rendered("{{ on }} {{ off | shell }} {{ on | json }} {{ 1 < 2 }}", &sources).unwrap(), "true 'false' true true");
+}
+
+#[test]
+fn whole_numbers_can_be_calculated_with() {
+    assert_eq!(rendered("{{ port + 1 }} {{ port * 2 // 3 }} {{ half + 1 }}", &json!({"port": 10, "half": 0.5})).unwrap(), "11 6 1.5");
+}
+
+#[test]
+fn nothing_reaches_outside_of_the_template() {
+    let statements = ["include 'a'", "import 'a' as b", "from 'a' import b", "extends 'a'", "block b", "macro m()", "call m()", "debug"];
+    for statement in statements {
+        assert_eq!(cause(&format!("{{% {statement} %}}"), &json!({})), Cause::Syntax, "{statement}");
+    }
+    for function in ["env", "getenv", "file", "open", "include", "now", "random", "lookup", "debug", "super", "cycler", "lipsum", "exec"] {
+        assert_eq!(cause(&format!("{{{{ {function}('/etc/passwd') }}}}"), &json!({})), Cause::UnknownFunction, "{function}");
+    }
+    for filter in ["pprint", "safe", "escape", "e", "env_var", "random", "file", "read"] {
+        assert_eq!(cause(&format!("{{{{ 'a' | {filter} }}}}"), &json!({})), Cause::UnknownFilter, "{filter}");
+    }
+    assert_eq!(cause("{{ 'a'.__class__ }}", &json!({})), Cause::Undefined);
+    assert_eq!(cause("{{ 'a'.format() }}", &json!({})), Cause::UnknownFunction);
+}
+
+#[test]
+fn a_fault_tells_its_line_and_a_cause_of_ours() {
+    for (text, line, cause) in [
+        ("a\n{{ 1 +", 2, Cause::Syntax),
+        ("a\n\n{% end %}", 3, Cause::Syntax),
+        ("{{ 'a' | nothing }}", 1, Cause::UnknownFilter),
+        ("{{ 'a' is nothing }}", 1, Cause::UnknownTest),
+        ("\n{{ 'a' | replace('b') }}", 2, Cause::Arguments),
+        ("\n{{ 'a' - 1 }}", 2, Cause::Operation),
+        ("{{ 'a' | b64decode }}", 1, Cause::NotBase64),
+        ("{{ '/w==' | b64decode }}", 1, Cause::NotBase64),
+        ("{{ 'a' | certificates }}", 1, Cause::NoCertificate),
+        ("{{ 'a' | private_key }}", 1, Cause::NoPrivateKey),
+        ("{{ '\\u0000' | shell }}", 1, Cause::NotQuotable),
+        ("{{ {1: 2} | json }}", 1, Cause::NotText),
+        ("{{ [nothing] | yaml }}", 1, Cause::NotText),
+    ] {
+        assert_eq!(rendered(text, &json!({})), Err(Fault { line, cause }), "{text}");
+    }
+}
+
+#[test]
+fn the_text_ends_at_its_room() {
+    let task = Task { text: "{% for i in range(5) %}ab{% endfor %}", delimiters: Delimiters::default(), sources: Some(b"{}") };
+    assert_eq!(render(&task, 10).unwrap().len(), 10);
+    assert_eq!(render(&task, 9).unwrap_err().cause, Cause::TooLong);
+}
+
+#[test]
+fn a_check_needs_no_values_and_finds_what_the_parser_finds() {
+    let check = |text| render(&Task { text, delimiters: Delimiters::default(), sources: None }, 0);
+    assert!(check("{{ db.password }}").unwrap().is_empty());
+    assert_eq!(check("a\n{{ db.").unwrap_err(), Fault { line: 2, cause: Cause::Syntax });
+}
+
+proptest! {
+    #[test]
+    fn what_parses_as_delimiters_surrounds_expressions_statements_and_comments(
+        text in r"[!#-&(-*,./:-@\[\]^`{-~]{2,8} [!#-&(-*,./:-@\[\]^`{-~]{2,8}",
+    ) {
+        let Ok(delimiters) = text.parse::<Delimiters>() else { return Ok(()) };
+        let (open, close) = (&delimiters.open, &delimiters.close);
+        let ((begin, end), (hush, hushed)) = (delimiters.statement(), delimiters.comment());
+        let text = format!("{hush} c {hushed}{begin} if true {end}{open} a {close}{begin} endif {end}");
+        prop_assert_eq!(rendered_by(&delimiters, &text, &json!({"a": "x"})), Ok("x".to_owned()), "{:?}", delimiters);
+    }
+
+    #[test]
+    fn a_value_goes_through_unchanged_and_json_gives_it_back(text: String) {
+        let sources = json!({"a": text});
+        prop_assert_eq!(rendered("{{ a }}", &sources).unwrap(), &text[..]);
+        let back: Value = serde_json::from_str(&rendered("{{ a | json }}", &sources).unwrap()).unwrap();
+        prop_assert_eq!(back, json!(text));
+        prop_assert_eq!(rendered("{{ a | b64encode | b64decode }}", &sources).unwrap(), &text[..]);
+    }
+}

@@ -1,0 +1,68 @@
+//! What a template can do with a value, beside the engine's own filters; `docs/templates.md` has an example of each.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use minijinja::value::ValueKind;
+use minijinja::{Environment, Error, Value};
+
+use super::engine::failed;
+use super::numbers::{exact, to_json};
+use super::{Cause, pem};
+use crate::render::quote;
+
+/// Adds them all.
+pub(super) fn add(environment: &mut Environment<'_>) {
+    environment.add_filter("json", |value: &Value| to_json(value).map(|value| quote::json(&value)));
+    environment.add_filter("yaml", |value: &Value| to_json(value).map(|value| quote::yaml(&value)));
+    environment.add_filter("toml", |value: &Value| text(value).map(|text| quote::toml(&text)));
+    environment.add_filter("properties", |value: &Value| text(value).map(|text| quote::properties(&text)));
+    environment.add_filter("shell", |value: &Value| quote::shell(&text(value)?).map_err(|_| failed(Cause::NotQuotable)));
+    environment.add_filter("env", |value: &Value| quote::env(&text(value)?).map_err(|_| failed(Cause::NotQuotable)));
+    environment.add_filter("url", |value: &Value| text(value).map(|text| quote::url(&text)));
+    environment.add_filter("b64encode", |value: &Value| text(value).map(|text| STANDARD.encode(text)));
+    environment.add_filter("b64decode", b64decode);
+    environment.add_filter("certificates", certificates);
+    environment.add_filter("private_key", private_key);
+}
+
+/// What a value looks like when it is written to the file; null, lists and maps have no such look.
+fn text(value: &Value) -> Result<String, Error> {
+    match value.kind() {
+        ValueKind::Bool => Ok(value.is_true().to_string()),
+        ValueKind::String | ValueKind::Number => Ok(value.to_string()),
+        ValueKind::Plain if exact(value).is_some() => Ok(value.to_string()),
+        ValueKind::None => Err(failed(Cause::Null)),
+        ValueKind::Undefined => Err(failed(Cause::Undefined)),
+        _ => Err(failed(Cause::Whole)),
+    }
+}
+
+/// Line breaks inside are passed over, as in `encoding: base64`.
+fn b64decode(value: &Value) -> Result<String, Error> {
+    let text: Vec<u8> = text(value)?.bytes().filter(|byte| !matches!(byte, b'\r' | b'\n')).collect();
+    let bytes = STANDARD.decode(text).map_err(|_| failed(Cause::NotBase64))?;
+    String::from_utf8(bytes).map_err(|_| failed(Cause::NotBase64))
+}
+
+/// Of one PEM text, or of a list of them such as Vault's `ca_chain`.
+fn certificates(value: &Value) -> Result<Vec<String>, Error> {
+    let texts = match value.kind() {
+        ValueKind::Seq | ValueKind::Iterable => value.try_iter()?.map(|item| text(&item)).collect::<Result<_, _>>()?,
+        _ => vec![text(value)?],
+    };
+    let found: Vec<_> = texts.iter().flat_map(|text| pem::blocks(text)).filter(|block| block.label == "CERTIFICATE").collect();
+    if found.is_empty() {
+        return Err(failed(Cause::NoCertificate));
+    }
+    Ok(found.into_iter().map(|block| block.text).collect())
+}
+
+/// `PRIVATE KEY`, `RSA PRIVATE KEY`, `EC PRIVATE KEY`, `ENCRYPTED PRIVATE KEY`: whichever stands there, once.
+fn private_key(value: &Value) -> Result<String, Error> {
+    let text = text(value)?;
+    let mut keys = pem::blocks(&text).into_iter().filter(|block| block.label.ends_with("PRIVATE KEY"));
+    match (keys.next(), keys.next()) {
+        (Some(key), None) => Ok(key.text),
+        _ => Err(failed(Cause::NoPrivateKey)),
+    }
+}

@@ -1,0 +1,57 @@
+//! What the child takes from itself before it reads anything: a template can then do no more than fail.
+
+use std::fs;
+use std::io;
+
+use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit};
+use rustix::thread::set_no_new_privs;
+
+/// Bytes that may be allocated. Not the address space, of which the program's own code takes a share that its build decides;
+/// a process without descriptors can map nothing else.
+pub(super) const MEMORY: u64 = 48 << 20;
+
+/// Bytes of the stack, the usual size: chains of thousands of operators fit.
+const STACK: u64 = 8 << 20;
+
+/// Seconds of one core; the kernel ends the process at the next.
+pub(super) const CPU_SECONDS: u64 = 1;
+
+/// Steps of the engine for one template: reached in a fraction of [`CPU_SECONDS`], and everywhere at the same step.
+pub(super) const STEPS: u64 = 500_000;
+
+/// Bytes that all templates of a mount may write; the driver's limit for a volume.
+pub(super) const OUTPUT: usize = 4 << 20;
+
+/// Enters the limits. The kernel applies none of them to root's `Nproc`, all others to everyone.
+pub(super) fn enter() -> io::Result<()> {
+    first_to_go();
+    set_no_new_privs(true)?;
+    for (resource, most) in [
+        (Resource::Data, MEMORY),
+        (Resource::Stack, STACK),
+        (Resource::Cpu, CPU_SECONDS),
+        (Resource::Fsize, 0),  // pipes are not files
+        (Resource::Nofile, 0), // what is open stays so
+        (Resource::Nproc, 0),
+        (Resource::Core, 0),
+    ] {
+        lower(resource, most)?;
+    }
+    Ok(())
+}
+
+/// Never above what the process was started with, which only root may raise.
+fn lower(resource: Resource, most: u64) -> io::Result<()> {
+    let most = getrlimit(resource).maximum.map_or(most, |given| given.min(most));
+    Ok(setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })?)
+}
+
+/// When the container runs out of memory, the kernel is to end the child and not the provider. Best effort: the
+/// limits hold without it.
+///
+/// A process that cannot be dumped may not write here unless it is root's; no secret was read yet.
+fn first_to_go() {
+    let _ = set_dumpable_behavior(DumpableBehavior::Dumpable);
+    let _ = fs::write("/proc/self/oom_score_adj", "1000");
+    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+}
