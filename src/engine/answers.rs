@@ -63,6 +63,11 @@ impl<'a> Answers<'a> {
         Ok(self.of(&selection.source)?.bytes(selection)?)
     }
 
+    /// The value that a template sees of `selection`.
+    pub fn value(&self, selection: &Selection) -> Result<Value, Miss> {
+        self.of(&selection.source)?.seen(selection)
+    }
+
     /// What came, in no order.
     pub fn fetched(&self) -> impl Iterator<Item = &Fetched> {
         self.0.values().flatten()

@@ -2,14 +2,17 @@
 
 mod answers; // the answers of one mount, by their sources
 mod kv; // secrets of a KV engine
+mod pki; // certificates and the CAs of a mount
 mod open; // ciphertexts: all of a key at once
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use crate::config::{KvEngine, Question, Selection, Source, Start};
+use crate::certificate::{Authorities, CertificateError, Identity};
+use crate::config::{Encoding, KvEngine, Pick, Question, Selection, Source, Start};
 use crate::error::Reason;
 use crate::render::{self, RenderError};
 use crate::secret::Secret;
@@ -17,13 +20,18 @@ use crate::vault::{Answer, Budget, Login, VaultError};
 
 pub use answers::{Answers, Miss, Outcome};
 pub use open::open;
+pub use pki::part;
 
 /// What Vault holds of a source.
 pub enum Fetched {
     /// An answer, and where its data begins.
     Answer(Answer, DataAt),
-    /// Opened ciphertext.
-    Text(Secret),
+    /// A certificate, and the answer that it came in.
+    Certificate(Box<Identity>, Answer),
+    /// The CAs of a mount, and the answer that they came in.
+    Authorities(Box<Authorities>, Answer),
+    /// Opened ciphertext, and the id of the answer that it came in with others.
+    Text(Secret, Option<Arc<str>>),
 }
 
 /// Where an answer keeps the secret itself.
@@ -44,6 +52,14 @@ pub enum EngineError {
     /// The call failed, or its answer is not one to the question.
     #[error(transparent)]
     Vault(#[from] VaultError),
+    /// The certificate is not the one that was asked for.
+    #[error("the certificate of {role}: {error}")]
+    Certificate {
+        /// Mount and role, or the path, where it was asked for.
+        role: String,
+        /// What is wrong with it.
+        error: CertificateError,
+    },
     /// The answer cannot be used as it should be.
     #[error(transparent)]
     Render(#[from] RenderError),
@@ -57,6 +73,7 @@ impl EngineError {
     pub fn reason(&self) -> Reason {
         match self {
             Self::Vault(error) => error.reason(),
+            Self::Certificate { error, .. } => error.reason(),
             Self::Render(error) => error.reason(),
             Self::Origin(miss) => miss.reason,
         }
@@ -74,7 +91,9 @@ pub async fn fetch(login: &Login, source: &Source, budget: Budget) -> Result<Fet
             kv::held(read, &answer)?;
             Ok(Fetched::Answer(answer, at))
         }
-        Question::Certificate(_) | Question::Authorities { .. } | Question::Transit(_) | Question::S5(_) => {
+        Question::Certificate(ask) => pki::certificate(login, ask, namespace, budget).await,
+        Question::Authorities { mount } => pki::authorities(login, mount, namespace, budget).await,
+        Question::Transit(_) | Question::S5(_) => {
             Err(EngineError::Origin(Miss { reason: Reason::Bug, what: format!("{source} has no call of its own") }))
         }
     }
@@ -84,8 +103,8 @@ impl Fetched {
     /// The id by which the server's audit log knows the answer.
     pub fn request_id(&self) -> Option<&str> {
         match self {
-            Self::Answer(answer, _) => answer.request_id(),
-            Self::Text(_) => None,
+            Self::Answer(answer, _) | Self::Certificate(_, answer) | Self::Authorities(_, answer) => answer.request_id(),
+            Self::Text(_, id) => id.as_deref(),
         }
     }
 
@@ -98,7 +117,12 @@ impl Fetched {
                 Start::Metadata => at.metadata(answer.members()).ok_or_else(|| missing("metadata")),
                 Start::Data => at.data(answer.members()).ok_or_else(|| missing("data")),
             },
-            Self::Text(_) => Err(missing("members")),
+            Self::Certificate(_, answer) | Self::Authorities(_, answer) => match start {
+                Start::Response => Ok(answer.members()),
+                Start::Metadata => Err(missing("metadata")),
+                Start::Data => DataAt::Data.data(answer.members()).ok_or_else(|| missing("data")),
+            },
+            Self::Text(..) => Err(missing("members")),
         }
     }
 
@@ -108,13 +132,32 @@ impl Fetched {
         render::value(start, &selection.pick.way, &selection.source)
     }
 
+    /// The value that a template sees of `selection`: without a way into it a certificate is its parts, and an answer its data.
+    pub fn seen(&self, selection: &Selection) -> Result<Value, Miss> {
+        let whole = selection.pick == Pick::default();
+        let text = |bytes: Secret| bytes.expose_text().map(Value::from).ok_or_else(|| not_text(selection));
+        match self {
+            Self::Text(..) => text(self.bytes(selection)?),
+            Self::Certificate(..) | Self::Authorities(..) if whole => {
+                let parts = pki::texts(self).map_err(|error| Miss { reason: error.reason(), what: error.to_string() })?;
+                Ok(Value::Object(parts))
+            }
+            _ if selection.encoding == Encoding::Utf8 => Ok(self.value(selection)?.into_owned()),
+            _ => text(self.bytes(selection)?),
+        }
+    }
+
     /// The bytes that `selection` stands for.
     pub fn bytes(&self, selection: &Selection) -> Result<Secret, RenderError> {
         match self {
-            Self::Text(text) => render::decoded(text, selection.encoding, &selection.source),
+            Self::Text(text, _) => render::decoded(text, selection.encoding, &selection.source),
             _ => render::bytes(&*self.value(selection)?, selection.encoding, &selection.pick.way, &selection.source),
         }
     }
+}
+
+fn not_text(selection: &Selection) -> Miss {
+    Miss { reason: Reason::RenderFailed, what: format!("{} is no UTF-8 text: a template takes only text", selection.source) }
 }
 
 impl DataAt {

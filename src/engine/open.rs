@@ -1,6 +1,7 @@
 //! Ciphertexts: all of a key at once, whatever they stand in.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::{Answers, EngineError, Fetched, Miss, Outcome};
 use crate::config::{Inline, Marked as MarkedText, Question, Sealed, Source, Text};
@@ -8,7 +9,7 @@ use crate::error::Reason;
 use crate::plan;
 use crate::render::s5::Marked;
 use crate::secret::Secret;
-use crate::vault::{Batch, Budget, Item, Login, NotOpened};
+use crate::vault::{self, Batch, Budget, Item, Login, NotOpened};
 
 /// Largest text that markers may make: what a volume holds at most.
 const TEXT_BYTES: usize = 3_584 * 1024;
@@ -30,17 +31,27 @@ pub async fn open<'a>(login: &Login, batch: &plan::Batch<'a>, answers: &Answers<
     let mut locks: Vec<_> = parsed.iter().flatten().flat_map(Ciphered::locks).collect();
     locks.sort_unstable();
     locks.dedup();
-    let call = call(login, batch, &locks, budget).await;
-    let failed = call.map(|results| opened.extend(locks.iter().copied().zip(results))).err();
+    let call = call(login, batch, &locks, budget).await.map(|call| (call.results, call.request_id.map(Arc::from)));
+    let mut id: Option<Arc<str>> = None;
+    let failed = match call {
+        Ok((results, request_id)) => {
+            opened.extend(locks.iter().copied().zip(results));
+            id = request_id;
+            None
+        }
+        Err(miss) => Some(miss),
+    };
     let outcome = |ciphered: &Result<Ciphered<'_>, &Miss>| match (ciphered, &failed) {
         (Err(miss), _) => Err(EngineError::Origin((*miss).clone())),
         (Ok(_), Some(miss)) => Err(EngineError::Origin(miss.clone())),
-        (Ok(ciphered), None) => ciphered.plain(&opened).map(Fetched::Text).map_err(|miss| EngineError::Origin(told(batch, miss))),
+        (Ok(ciphered), None) => {
+            ciphered.plain(&opened).map(|plain| Fetched::Text(plain, id.clone())).map_err(|miss| EngineError::Origin(told(batch, miss)))
+        }
     };
     texts.iter().zip(&parsed).map(|((member, _), ciphered)| (*member, outcome(ciphered))).collect()
 }
 
-async fn call(login: &Login, batch: &plan::Batch<'_>, locks: &[Lock<'_>], budget: Budget) -> Result<Vec<Result<Secret, NotOpened>>, Miss> {
+async fn call(login: &Login, batch: &plan::Batch<'_>, locks: &[Lock<'_>], budget: Budget) -> Result<vault::Opened, Miss> {
     if locks.len() > ITEMS {
         let what = format!("{} holds {} ciphertexts; at most {ITEMS} are opened", batch.key, locks.len());
         return Err(Miss { reason: Reason::PayloadTooLarge, what });

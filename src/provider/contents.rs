@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::templates::Written;
 use crate::config::{Absent, Directory, Format, Keys, MountPath, Object, Place, Source, Start, View, Way};
-use crate::engine::{Answers, Miss};
+use crate::engine::{self, Answers, Miss};
 use crate::error::Reason;
 use crate::render;
 use crate::render::format::FormatError;
@@ -55,7 +55,7 @@ fn file(
         View::Response(source) => Ok(render::response(answers.start(source, Start::Response)?)),
         View::Value(selection) => answers.bytes(selection),
         View::Document(source, start, format) => document(source, answers.start(source, *start)?, *format),
-        View::Part(source, part) => Err(Miss { reason: Reason::Bug, what: format!("{source} has no {part:?} yet") }),
+        View::Part(source, part) => engine::part(answers, source, part),
         View::Template(_) => written.take(name),
     };
     contents.put(object, name.clone(), bytes)

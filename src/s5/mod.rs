@@ -200,7 +200,7 @@ impl Transit {
         }
         let items = ciphertexts.iter().map(|ciphertext| Item { ciphertext, context: None }).collect();
         let batch = Batch { namespace: None, mount: &self.mount, key: &self.key, items };
-        let opened = self.login()?.open(&batch, Budget::lasting(TIME)).await?;
+        let opened = self.login()?.open(&batch, Budget::lasting(TIME)).await?.results;
         Ok(ciphertexts.iter().copied().zip(opened).collect())
     }
 }

@@ -23,4 +23,4 @@ pub use login::Login;
 pub use policy::{AllowedAddress, NotAnAddress};
 pub use pool::{Outbound, Vaults};
 pub use server::Server;
-pub use transit::{Batch, Item, NotOpened};
+pub use transit::{Batch, Item, NotOpened, Opened};

@@ -37,6 +37,15 @@ pub struct Item<'a> {
     pub context: Option<&'a str>,
 }
 
+/// What one call opened.
+#[derive(Default)]
+pub struct Opened {
+    /// As many as the batch has items, in their order.
+    pub results: Vec<Result<Secret, NotOpened>>,
+    /// The id by which the server's audit log knows the answer.
+    pub request_id: Option<String>,
+}
+
 /// Why the server does not open one ciphertext of a batch. Holds none of the server's words: they may quote what was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[expect(missing_docs, reason = "each text says what its variant means")]
@@ -80,9 +89,9 @@ impl NotOpened {
 
 impl Login {
     /// Opens `batch` in one call: as many results as it has items, in their order. Nothing is asked for an empty one.
-    pub async fn open(&self, batch: &Batch<'_>, budget: Budget) -> Result<Vec<Result<Secret, NotOpened>>, VaultError> {
+    pub async fn open(&self, batch: &Batch<'_>, budget: Budget) -> Result<Opened, VaultError> {
         if batch.items.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Opened::default());
         }
         let path = format!("{}/decrypt/{}", batch.mount, batch.key);
         let reply = self.post(&path, batch.namespace, &batch.body(), CallKind::Read, budget).await?;
@@ -120,7 +129,7 @@ impl Batch<'_> {
 }
 
 /// The results of `batch`. When every item fails the server answers 400, and tells the items all the same.
-fn opened(batch: &Batch<'_>, reply: &Reply, doing: &str) -> Result<Vec<Result<Secret, NotOpened>>, VaultError> {
+fn opened(batch: &Batch<'_>, reply: &Reply, doing: &str) -> Result<Opened, VaultError> {
     let failed = reply.status.code == StatusCode::BAD_REQUEST;
     let refusal = || refused(doing.to_owned(), CallKind::Read, reply, None);
     let malformed = |why| VaultError::Malformed { doing: doing.to_owned(), why };
@@ -138,7 +147,8 @@ fn opened(batch: &Batch<'_>, reply: &Reply, doing: &str) -> Result<Vec<Result<Se
     if results.len() != batch.items.len() {
         return Err(malformed("it holds another number of results than was asked for"));
     }
-    results.iter().map(result).collect::<Option<_>>().ok_or_else(|| malformed("a result is neither base64 nor an error"))
+    let results = results.iter().map(result).collect::<Option<_>>().ok_or_else(|| malformed("a result is neither base64 nor an error"))?;
+    Ok(Opened { results, request_id: answer.request_id().map(str::to_owned) })
 }
 
 /// One item's plaintext or the cause that there is none; `None` when it tells neither.
@@ -164,7 +174,7 @@ mod tests {
         let status = Status { code: StatusCode::from_u16(status).unwrap(), retry_after: None, not_serving: false };
         let reply = Reply { status, body: Zeroizing::new(body.as_bytes().to_vec()) };
         let results = opened(&batch(items), &reply, "POST transit/decrypt/orders")?;
-        Ok(results.into_iter().map(|result| result.map(|secret| secret.expose().to_vec())).collect())
+        Ok(results.results.into_iter().map(|result| result.map(|secret| secret.expose().to_vec())).collect())
     }
 
     #[test]

@@ -1,0 +1,145 @@
+//! Certificates: issued, or signed for a key of this node, and the CAs of a mount.
+
+use http::Method;
+use serde_json::{Map, Value, json};
+
+use super::{Answers, EngineError, Fetched, Miss};
+use crate::certificate::{Authorities, CertificateError, Identity, Issued, NodeKey};
+use crate::config::request::VaultPath;
+use crate::config::{Body, CertificateRequest, KeyForm, KeyPlace, Keystore, Part, Request, Source};
+use crate::error::Reason;
+use crate::secret::Secret;
+use crate::vault::{Answer, Budget, Login};
+
+/// Asks for a certificate, with a key that is made here where the class says so.
+pub(super) async fn certificate(
+    login: &Login,
+    ask: &CertificateRequest,
+    namespace: Option<&str>,
+    budget: Budget,
+) -> Result<Fetched, EngineError> {
+    let node = match ask.key {
+        KeyPlace::Vault => None,
+        // An RSA key takes a core for up to seconds.
+        KeyPlace::Node(kind) => Some(tokio::task::spawn_blocking(move || NodeKey::generate(kind)).await.map_err(|_| lost())?),
+    };
+    let refused = |error| EngineError::Certificate { role: format!("{}/roles/{}", ask.mount, ask.role), error };
+    let node = node.transpose().map_err(refused)?;
+    let csr = node.as_ref().map(|key| key.csr(ask)).transpose().map_err(refused)?;
+    let answer = login.call(&request(ask, csr.as_deref()), namespace, budget).await?;
+    let identity = identity(ask, &answer, node).map_err(refused)?;
+    Ok(Fetched::Certificate(Box::new(identity), answer))
+}
+
+fn lost() -> EngineError {
+    EngineError::Origin(Miss { reason: Reason::Bug, what: "the key's maker ended in a panic".into() })
+}
+
+/// The call for `ask`: `sign` with a CSR, `issue` without.
+fn request(ask: &CertificateRequest, csr: Option<&str>) -> Request {
+    let addresses: Vec<_> = ask.ip_sans.iter().map(ToString::to_string).collect();
+    let texts = [
+        ("common_name", ask.common_name.clone()),
+        ("alt_names", ask.alt_names.join(",")),
+        ("ip_sans", addresses.join(",")),
+        ("uri_sans", ask.uri_sans.join(",")),
+        ("ttl", ask.ttl.clone().unwrap_or_default()),
+        ("csr", csr.unwrap_or_default().to_owned()),
+    ];
+    let mut body: Map<String, Value> =
+        texts.into_iter().filter(|(_, text)| !text.is_empty()).map(|(name, text)| (name.into(), text.into())).collect();
+    body.insert("format".into(), json!("pem"));
+    let call = if csr.is_some() { "sign" } else { "issue" };
+    let path = VaultPath::of(&[&ask.mount, call, &ask.role]);
+    Request { method: Method::POST, path, query: Vec::new(), body: Some(Body::new(&Value::Object(body))) }
+}
+
+/// The certificate in `answer`, held against `ask` and the key.
+fn identity(ask: &CertificateRequest, answer: &Answer, node: Option<NodeKey>) -> Result<Identity, CertificateError> {
+    let data = answer.members().get("data").and_then(Value::as_object);
+    let text = |name: &str| data.and_then(|data| data.get(name)?.as_str()).filter(|text| !text.is_empty());
+    let chain = data.and_then(|data| data.get("ca_chain")?.as_array());
+    let issued = Issued {
+        certificate: text("certificate").unwrap_or_default(),
+        issuing_ca: text("issuing_ca").unwrap_or_default(),
+        ca_chain: chain.into_iter().flatten().filter_map(Value::as_str).collect(),
+        private_key: text("private_key"),
+    };
+    Identity::new(ask, &issued, node)
+}
+
+/// Reads the CAs of a mount; nothing is issued, and no policy is needed.
+pub(super) async fn authorities(login: &Login, mount: &str, namespace: Option<&str>, budget: Budget) -> Result<Fetched, EngineError> {
+    let path = VaultPath::of(&[mount, "cert", "ca_chain"]);
+    let request = Request { method: Method::GET, path, query: Vec::new(), body: None };
+    let answer = login.call(&request, namespace, budget).await?;
+    let data = answer.members().get("data").and_then(Value::as_object);
+    let chain = data.and_then(|data| data.get("ca_chain")?.as_array()).into_iter().flatten();
+    let alone = data.and_then(|data| data.get("certificate"));
+    let texts: Vec<_> = alone.into_iter().chain(chain).filter_map(Value::as_str).filter(|text| !text.is_empty()).collect();
+    let authorities = Authorities::new(&texts).map_err(|error| EngineError::Certificate { role: request.path.to_string(), error })?;
+    Ok(Fetched::Authorities(Box::new(authorities), answer))
+}
+
+/// The part of `source` that a file shows.
+pub fn part(answers: &Answers<'_>, source: &Source, part: &Part) -> Result<Secret, Miss> {
+    let fetched = answers.of(source)?;
+    let refused = |error: CertificateError| Miss { reason: error.reason(), what: format!("{source}: {error}") };
+    let password = |store: &Keystore| answers.bytes(&store.password);
+    match (fetched, part) {
+        (Fetched::Certificate(identity, _), Part::Keystore(store)) => {
+            identity.keystore(store.form, &store.alias, &password(store)?).map_err(refused)
+        }
+        (Fetched::Certificate(identity, _), Part::Truststore(store)) => {
+            identity.authorities().truststore(store.form, &store.alias, &password(store)?).map_err(refused)
+        }
+        (Fetched::Authorities(authorities, _), Part::Truststore(store)) => {
+            authorities.truststore(store.form, &store.alias, &password(store)?).map_err(refused)
+        }
+        (Fetched::Certificate(identity, _), part) => of_identity(identity, part).map_err(refused),
+        (Fetched::Authorities(authorities, _), part) => of_authorities(authorities, part).map_err(refused),
+        (Fetched::Answer(..) | Fetched::Text(..), _) => Err(Miss { reason: Reason::Bug, what: format!("{source} is no certificate") }),
+    }
+}
+
+fn of_identity(identity: &Identity, part: &Part) -> Result<Secret, CertificateError> {
+    match part {
+        Part::Certificate => identity.certificate().map(Secret::from),
+        Part::CertificateChain => identity.certificate_chain().map(Secret::from),
+        Part::FullChain => identity.full_chain().map(Secret::from),
+        Part::PrivateKey(form) => identity.private_key(*form),
+        Part::Bundle(form) => identity.bundle(*form),
+        part => of_authorities(identity.authorities(), part),
+    }
+}
+
+/// `Part` has nothing else that a class can ask of CAs alone.
+fn of_authorities(authorities: &Authorities, part: &Part) -> Result<Secret, CertificateError> {
+    match part {
+        Part::Chain => authorities.chain().map(Secret::from),
+        Part::IssuingCa => authorities.issuing_ca().map(Secret::from),
+        _ => authorities.ca().map(Secret::from),
+    }
+}
+
+/// All parts that are text, by their names in a class: what a template sees of a certificate.
+pub(super) fn texts(fetched: &Fetched) -> Result<Map<String, Value>, CertificateError> {
+    let parts: &[(&str, Part)] = match fetched {
+        Fetched::Certificate(..) => &[
+            ("certificate", Part::Certificate),
+            ("certificateChain", Part::CertificateChain),
+            ("fullChain", Part::FullChain),
+            ("privateKey", Part::PrivateKey(KeyForm::Pkcs8)),
+            ("chain", Part::Chain),
+            ("issuingCa", Part::IssuingCa),
+            ("ca", Part::Ca),
+        ],
+        _ => &[("chain", Part::Chain), ("issuingCa", Part::IssuingCa), ("ca", Part::Ca)],
+    };
+    let text = |part: &Part| match fetched {
+        Fetched::Certificate(identity, _) => of_identity(identity, part),
+        Fetched::Authorities(authorities, _) => of_authorities(authorities, part),
+        Fetched::Answer(..) | Fetched::Text(..) => Ok(Secret::from("")),
+    };
+    parts.iter().map(|(name, part)| Ok(((*name).to_owned(), text(part)?.expose_text().unwrap_or_default().into()))).collect()
+}
