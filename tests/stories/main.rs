@@ -8,8 +8,10 @@
 mod support;
 
 mod address; // where tokens may be sent
+mod any_path; // any engine, by request
 mod bad_input; // an error that names the field, and no call
 mod calls; // how often the server is asked, and what is left on it
+mod documents; // a whole secret, read by the programs that people use
 mod engines; // other engines, paths and namespaces
 mod files; // what a pod reads
 mod life; // health, restart and end of the process
@@ -17,6 +19,8 @@ mod login; // who logs in, where, and with which token
 mod odd_answers; // what a server should never send
 mod outages; // a server that is down, sealed, silent or slow
 mod refusals; // what the pod's author reads
+mod s5; // texts with markers
 mod s5_tool; // ciphertext in files, by the command line
+mod same_bytes; // equal on every node
 mod settings; // sockets, prefixes, flags and environment
 mod tls; // whom the provider believes
