@@ -14,6 +14,7 @@ mod calls; // how often the server is asked, and what is left on it
 mod documents; // a whole secret, read by the programs that people use
 mod engines; // other engines, paths and namespaces
 mod files; // what a pod reads
+mod kv; // versions, ways into a secret, and mounts without versions
 mod life; // health, restart and end of the process
 mod login; // who logs in, where, and with which token
 mod odd_answers; // what a server should never send
