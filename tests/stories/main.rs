@@ -24,4 +24,6 @@ mod s5; // texts with markers
 mod s5_tool; // ciphertext in files, by the command line
 mod same_bytes; // equal on every node
 mod settings; // sockets, prefixes, flags and environment
+mod sharing; // one call for what is one question
 mod tls; // whom the provider believes
+mod transit; // ciphertexts on the way into a file
