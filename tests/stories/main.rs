@@ -17,6 +17,7 @@ mod files; // what a pod reads
 mod kv; // versions, ways into a secret, and mounts without versions
 mod life; // health, restart and end of the process
 mod login; // who logs in, where, and with which token
+mod mistakes; // what a class says wrongly, all at once
 mod odd_answers; // what a server should never send
 mod outages; // a server that is down, sealed, silent or slow
 mod refusals; // what the pod's author reads
