@@ -12,7 +12,7 @@ use crate::error::Reason;
 use crate::render;
 use crate::render::format::FormatError;
 use crate::secret::Secret;
-use crate::volume::File;
+use crate::volume::{File, Room};
 
 /// An object without its files: which, and why.
 pub(super) struct Unfilled {
@@ -26,6 +26,7 @@ pub(super) struct Contents {
     pub(super) files: Vec<File>,
     /// The object that each of `files` is of.
     givers: Vec<String>,
+    room: Room,
     /// Optional objects of which nothing was found.
     pub(super) absent: Vec<String>,
     /// What is odd and no failure.
@@ -43,6 +44,9 @@ pub(super) fn contents(objects: &[Object], answers: &Answers<'_>, written: &mut 
         };
         if let Err(miss) = filled {
             unfilled.push(Unfilled { name: object.name(), miss });
+        }
+        if contents.room.is_exceeded() {
+            return Err(unfilled);
         }
     }
     if unfilled.is_empty() {
@@ -122,6 +126,7 @@ impl Contents {
             (bytes, _) => bytes?,
         };
         let file = File { path, mode: object.mode, owner: object.owner, group: object.group, contents };
+        self.room.take(&file).map_err(|error| Miss { reason: error.reason(), what: error.to_string() })?;
         self.givers.push(object.name());
         self.files.push(file);
         Ok(())

@@ -11,6 +11,7 @@ mod address; // where tokens may be sent
 mod absent; // what is not there, and may be
 mod any_path; // any engine, by request
 mod bad_input; // an error that names the field, and no call
+mod bombs; // more than a mount may take
 mod calls; // how often the server is asked, and what is left on it
 mod directories; // a file for every key
 mod documents; // a whole secret, read by the programs that people use
