@@ -12,6 +12,7 @@ mod bad_input; // an error that names the field, and no call
 mod calls; // how often the server is asked, and what is left on it
 mod engines; // other engines, paths and namespaces
 mod files; // what a pod reads
+mod kept; // what a republish must not make anew
 mod life; // health, restart and end of the process
 mod login; // who logs in, where, and with which token
 mod odd_answers; // what a server should never send
