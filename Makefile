@@ -12,6 +12,7 @@ test:
 
 # Unit tests, and the stories that need no cluster: the real binary against a real OpenBao.
 unit:
+	scripts/packages
 	cargo test --locked
 
 # The stories in a real cluster, on both lines of the CSI driver. Needs root.

@@ -6,6 +6,7 @@ pub mod address; // where a server is
 mod attributes; // the request's JSON: parameters, the pod, its tokens
 pub mod certificate; // what is asked of a PKI engine, and the forms of its files
 pub mod defaults; // what a class leaves out, and what it may not choose
+mod duration; // durations as Vault writes them
 pub mod format; // the whole of a secret as one document
 pub mod language; // the fields of `objects`, and how they become sources and files
 pub mod object; // what stands in the volume, and what it is a view of

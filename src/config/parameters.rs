@@ -1,6 +1,9 @@
 //! A class's parameters under the peers' three prefixes.
 
+use std::time::Duration;
+
 use super::attributes::Attributes;
+use super::duration::duration;
 use super::language::Access;
 use super::problem::Found;
 use super::spelling::nearest;
@@ -22,7 +25,10 @@ pub(super) const PREFIXED: [&str; 11] = [
 ];
 
 /// What has no prefix.
-pub(super) const PLAIN: [&str; 6] = ["roleName", "audience", "objects", "filePermission", "owner", "group"];
+pub(super) const PLAIN: [&str; 7] = ["roleName", "audience", "objects", "refresh", "filePermission", "owner", "group"];
+
+/// How long an answer is kept where the class does not say.
+const REFRESH: Duration = Duration::from_secs(30);
 
 /// The parameters of one request.
 pub(super) struct Parameters<'a> {
@@ -48,6 +54,13 @@ impl<'a> Parameters<'a> {
 
     pub(super) fn plain(&self, name: &str) -> Option<&'a str> {
         self.attributes.get(name)
+    }
+
+    /// How long an answer is kept that tells no end of its own.
+    pub(super) fn refresh(&self, found: &mut Found) -> Duration {
+        let text = self.plain("refresh").filter(|text| !text.is_empty());
+        let wanted = Problem::Parameter { parameter: "refresh", wanted: "a duration, such as 30s, 5m or 0s" };
+        found.take(text.map(|text| duration(text).ok_or(wanted)).transpose()).flatten().unwrap_or(REFRESH)
     }
 
     /// Mode, owner and group of files that name none; `mode` is the request's own.

@@ -1,6 +1,7 @@
 //! The whole of what a mount is asked to do.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::attributes::{Attributes, has_secrets};
 use super::language::{Objects, objects};
@@ -35,6 +36,10 @@ pub struct MountSpec {
     pub token: Option<PodToken>,
     /// What to fetch, in the class's order; never empty, no two of one name.
     pub objects: Vec<Object>,
+    /// The volume's directory on the node.
+    pub target_path: String,
+    /// How long an answer is kept that makes something and tells no end of it.
+    pub refresh: Duration,
     /// What is odd but not wrong (unknown parameters and fields): for the log.
     pub warnings: Vec<String>,
 }
@@ -50,6 +55,7 @@ impl MountSpec {
         let server = server::server(&parameters, defaults, &mut found);
         let auth = server::auth(&parameters, defaults, &mut found);
         let access = parameters.access(mode, &mut found);
+        let refresh = parameters.refresh(&mut found);
         let with = Objects { access, pod: pod.as_ref(), unknown: defaults.unknown_fields };
         let objects = objects(parameters.plain("objects").unwrap_or_default(), &with, &mut found);
         warn_of_owners(&objects, &mut found);
@@ -58,7 +64,8 @@ impl MountSpec {
         let ((pod, server, auth), warnings) = found.end(whole())?;
         let token = auth.passed(attributes.tokens(), &pod, defaults)?;
         let class = attributes.get("secretProviderClass").map(str::to_owned);
-        Ok(Self { pod, class, server, auth, token, objects, warnings })
+        let target_path = call.target_path.to_owned();
+        Ok(Self { pod, class, server, auth, token, objects, target_path, refresh, warnings })
     }
 }
 

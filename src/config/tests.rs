@@ -288,14 +288,14 @@ fn all_mistakes_of_a_class_are_told_at_once() {
 #[test]
 fn unknown_words_warn_or_fail_and_name_the_nearest() {
     let class = json!({
-        "vaultAdress": "x", "refresh": "30s", "csi.storage.k8s.io/new.key": "x", "providerName": "vault",
+        "vaultAdress": "x", "sidecar": "30s", "csi.storage.k8s.io/new.key": "x", "providerName": "vault",
         "objects": "- {objectname: y, objectName: x, secretPath: p, secretVersion: 1}",
     });
     let warnings = parse(class.clone()).unwrap().warnings;
     let expected = [
         "object \"x\": field \"objectname\" is unknown: did you mean objectName?",
         "object \"x\": field \"secretVersion\" is unknown",
-        "parameter \"refresh\" is unknown",
+        "parameter \"sidecar\" is unknown",
         "parameter \"vaultAdress\" is unknown: did you mean vaultAddress?",
     ];
     assert_eq!(warnings, expected);

@@ -1,6 +1,7 @@
 //! The answers of one mount, by their sources.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
@@ -11,7 +12,7 @@ use crate::render::RenderError;
 use crate::secret::Secret;
 
 /// What a source gave, or why it gave nothing.
-pub type Outcome = Result<Fetched, EngineError>;
+pub type Outcome = Result<Arc<Fetched>, EngineError>;
 
 /// What every source of a mount gave.
 #[derive(Default)]
@@ -70,6 +71,6 @@ impl<'a> Answers<'a> {
 
     /// What came, in no order.
     pub fn fetched(&self) -> impl Iterator<Item = &Fetched> {
-        self.0.values().flatten()
+        self.0.values().flatten().map(Arc::as_ref)
     }
 }

@@ -2,8 +2,9 @@
 
 mod answers; // the answers of one mount, by their sources
 mod kv; // secrets of a KV engine
-mod pki; // certificates and the CAs of a mount
 mod open; // ciphertexts: all of a key at once
+mod pki; // certificates and the CAs of a mount
+mod validity; // when an answer says that what it holds ends
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -16,11 +17,12 @@ use crate::config::{Encoding, KvEngine, Pick, Question, Selection, Source, Start
 use crate::error::Reason;
 use crate::render::{self, RenderError};
 use crate::secret::Secret;
-use crate::vault::{Answer, Budget, Login, VaultError};
+use crate::vault::{self, Answer, Budget, Login, VaultError};
 
 pub use answers::{Answers, Miss, Outcome};
 pub use open::open;
 pub use pki::part;
+pub use validity::end;
 
 /// What Vault holds of a source.
 pub enum Fetched {
@@ -80,6 +82,15 @@ impl EngineError {
     }
 }
 
+/// Whether asking for `source` makes something at the server, so that asking again would make a second.
+pub fn creates(source: &Source) -> bool {
+    match &source.question {
+        Question::Request(request) => vault::creates(&request.method, request.path.as_str()),
+        Question::Certificate(_) => true,
+        Question::Kv(_) | Question::Authorities { .. } | Question::Transit(_) | Question::S5(_) => false,
+    }
+}
+
 /// Asks Vault for `source`; ciphertext is opened with its neighbours, by `open`.
 pub async fn fetch(login: &Login, source: &Source, budget: Budget) -> Result<Fetched, EngineError> {
     let namespace = source.namespace.as_deref();
@@ -100,6 +111,14 @@ pub async fn fetch(login: &Login, source: &Source, budget: Budget) -> Result<Fet
 }
 
 impl Fetched {
+    /// True when something lives on at the server that ends with the login.
+    pub fn is_leased(&self) -> bool {
+        match self {
+            Self::Answer(answer, _) | Self::Certificate(_, answer) | Self::Authorities(_, answer) => answer.is_leased(),
+            Self::Text(..) => false,
+        }
+    }
+
     /// The id by which the server's audit log knows the answer.
     pub fn request_id(&self) -> Option<&str> {
         match self {

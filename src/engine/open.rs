@@ -44,9 +44,10 @@ pub async fn open<'a>(login: &Login, batch: &plan::Batch<'a>, answers: &Answers<
     let outcome = |ciphered: &Result<Ciphered<'_>, &Miss>| match (ciphered, &failed) {
         (Err(miss), _) => Err(EngineError::Origin((*miss).clone())),
         (Ok(_), Some(miss)) => Err(EngineError::Origin(miss.clone())),
-        (Ok(ciphered), None) => {
-            ciphered.plain(&opened).map(|plain| Fetched::Text(plain, id.clone())).map_err(|miss| EngineError::Origin(told(batch, miss)))
-        }
+        (Ok(ciphered), None) => ciphered
+            .plain(&opened)
+            .map(|plain| Arc::new(Fetched::Text(plain, id.clone())))
+            .map_err(|miss| EngineError::Origin(told(batch, miss))),
     };
     texts.iter().zip(&parsed).map(|((member, _), ciphered)| (*member, outcome(ciphered))).collect()
 }

@@ -7,6 +7,7 @@ mod answer; // a payload -> MountResponse
 mod blame; // errors of the rooms below -> one Failure
 mod contents; // answers -> files
 mod fill; // the plan's calls, each stage all at once
+mod kept; // what was made for a volume and is still of use
 mod mount; // the mount on one page
 mod record; // what the log tells of a mount
 mod repeats; // a failure that everybody knows by now

@@ -22,9 +22,10 @@ impl Provider {
         let plan = Plan::new(&spec.objects);
         let server = self.rooms.vaults.server(&spec.server).map_err(|error| blame::server(&spec, &error))?;
         let login = server.login(&spec.auth, &token.jwt, budget).await.map_err(|error| blame::login(&spec, &error))?;
-        let answers = fill(&plan, &login, budget).await;
+        let shelf = self.rooms.kept.of(&spec);
+        let answers = fill(&plan, &login, &shelf, budget).await;
         self.rooms.close(login);
-        record::answers(&plan, &answers);
+        record::answers(plan.calls() - shelf.found(), &answers);
         let mut written = templates::write(&spec.objects, &answers, budget).await;
         let contents = contents(&spec.objects, &answers, &mut written).map_err(|unfilled| blame::objects(&spec, &unfilled))?;
         record::warnings(&spec, &contents.warnings, &self.rooms.repeats);

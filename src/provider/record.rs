@@ -10,7 +10,6 @@ use super::wire::MountResponse;
 use crate::config::MountSpec;
 use crate::engine::{Answers, Fetched};
 use crate::error::Failure;
-use crate::plan::Plan;
 use crate::volume::Payload;
 
 /// The span of a mount that has only just come in; `mount.id` tells two mounts of one pod apart.
@@ -55,11 +54,11 @@ pub(super) fn warnings(spec: &MountSpec, warnings: &[String], repeats: &Repeats)
 }
 
 /// Tells how often Vault was asked, and by which ids its audit log knows the answers.
-pub(super) fn answers(plan: &Plan<'_>, answers: &Answers<'_>) {
+pub(super) fn answers(calls: usize, answers: &Answers<'_>) {
     let mut ids: Vec<_> = answers.fetched().filter_map(Fetched::request_id).collect();
     ids.sort_unstable();
     ids.dedup();
-    Span::current().record("vault.calls", plan.calls()).record("vault.request_ids", ids.join(","));
+    Span::current().record("vault.calls", calls).record("vault.request_ids", ids.join(","));
 }
 
 /// Tells of a payload that is large, though it travels.

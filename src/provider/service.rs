@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 use tonic::{Request, Response, Status};
 use tracing::Instrument;
 
+use super::kept::Kept;
 use super::repeats::Repeats;
 use super::wire::csi_driver_provider_server::CsiDriverProvider;
 use super::wire::{MountRequest, MountResponse, VersionRequest, VersionResponse};
@@ -36,13 +37,14 @@ pub struct Rooms {
     tasks: TaskTracker,
     mounts: AtomicU64,
     pub(super) repeats: Repeats,
+    pub(super) kept: Kept,
 }
 
 impl Rooms {
     /// What all mounts use, none begun yet.
     pub fn new(vaults: Vaults, tokens: Tokens, version_key: VersionKey) -> Self {
-        let (tasks, mounts, repeats) = (TaskTracker::new(), AtomicU64::new(0), Repeats::default());
-        Self { vaults, tokens, version_key, tasks, mounts, repeats }
+        let (tasks, mounts) = (TaskTracker::new(), AtomicU64::new(0));
+        Self { vaults, tokens, version_key, tasks, mounts, repeats: Repeats::default(), kept: Kept::default() }
     }
 
     /// Waits until every mount has ended, and every token is given back that can be.

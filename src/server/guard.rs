@@ -5,11 +5,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
 use futures::FutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
-use http_body::Frame;
+use hyper::body::Frame;
 use tokio::time::Instant;
+use tokio_util::bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use tonic::body::Body;
@@ -52,7 +52,7 @@ impl<S: Grpc> Guard<S> {
     /// Answers one request that has just arrived.
     pub(super) async fn answer<B>(self, request: Request<B>) -> Result<Response<Checked>, Infallible>
     where
-        B: http_body::Body<Data = Bytes, Error: Into<tonic::codegen::StdError>> + Send + 'static,
+        B: hyper::body::Body<Data = Bytes, Error: Into<tonic::codegen::StdError>> + Send + 'static,
     {
         let mut request = request.map(Body::new);
         timeout::take(&mut request, Instant::now());
@@ -69,7 +69,7 @@ impl<S: Grpc> Guard<S> {
 /// An answer's body; its trailers hold no code that may not leave, and it always ends with trailers.
 pub(super) struct Checked(Option<Body>);
 
-impl http_body::Body for Checked {
+impl hyper::body::Body for Checked {
     type Data = Bytes;
     type Error = Infallible;
 
@@ -96,8 +96,8 @@ impl http_body::Body for Checked {
         self.0.as_ref().is_none_or(Body::is_end_stream)
     }
 
-    fn size_hint(&self) -> http_body::SizeHint {
-        self.0.as_ref().map_or_else(http_body::SizeHint::default, Body::size_hint)
+    fn size_hint(&self) -> hyper::body::SizeHint {
+        self.0.as_ref().map_or_else(hyper::body::SizeHint::default, Body::size_hint)
     }
 }
 

@@ -22,5 +22,6 @@ pub use error::{Hint, VaultError};
 pub use login::Login;
 pub use policy::{AllowedAddress, NotAnAddress};
 pub use pool::{Outbound, Vaults};
+pub use retry::creates;
 pub use server::Server;
 pub use transit::{Batch, Item, NotOpened, Opened};

@@ -29,6 +29,11 @@ impl CallKind {
     }
 }
 
+/// Whether a request makes something at the server, as far as anybody can tell.
+pub fn creates(method: &http::Method, path: &str) -> bool {
+    CallKind::of(method, path) == CallKind::Write
+}
+
 /// What came of one try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {

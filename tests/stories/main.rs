@@ -7,8 +7,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-mod address; // where tokens may be sent
 mod absent; // what is not there, and may be
+mod address; // where tokens may be sent
 mod any_path; // any engine, by request
 mod bad_input; // an error that names the field, and no call
 mod bombs; // more than a mount may take
@@ -17,6 +17,7 @@ mod directories; // a file for every key
 mod documents; // a whole secret, read by the programs that people use
 mod engines; // other engines, paths and namespaces
 mod files; // what a pod reads
+mod kept; // what a republish must not make anew
 mod kv; // versions, ways into a secret, and mounts without versions
 mod life; // health, restart and end of the process
 mod login; // who logs in, where, and with which token

@@ -1,6 +1,7 @@
 //! A mount as each caller sends it: driver 1.6, the rotation loop of driver 1.5, the sync controller.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -46,10 +47,12 @@ pub(crate) struct Call<'p> {
 }
 
 impl<'p> Call<'p> {
-    /// A first mount by driver 1.6 for a pod of `account`, written `namespace/name`.
+    /// A first mount by driver 1.6 for a new pod of `account`, written `namespace/name`.
     pub(super) fn new(provider: &'p Provider, account: &str, class: Class) -> Self {
         let (namespace, name) = account.split_once('/').unwrap();
-        let pod = (format!("{name}-7d4b9c"), "6f1f7a51-3f0b-4a38-9f5d-0a4d5f3c2b1a".to_owned());
+        static PODS: AtomicU64 = AtomicU64::new(1);
+        let number = PODS.fetch_add(1, Ordering::Relaxed);
+        let pod = (format!("{name}-7d4b9c-{number}"), format!("6f1f7a51-3f0b-4a38-9f5d-{number:012x}"));
         let target = format!("/var/lib/kubelet/pods/{}/volumes/kubernetes.io~csi/secrets/mount", pod.1);
         Self {
             provider,

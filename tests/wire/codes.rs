@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::{HeaderMap, Request as HttpRequest};
 use tokio::net::UnixStream;
+use tokio_util::bytes::Bytes;
 use tonic::{Code, Request};
 
 use crate::fake::{Server, mount};

@@ -7,6 +7,7 @@ use super::shapes::{
     FlatFields, KeyMaker, KvFields, PickFields, PkiFields, RequestFields, S5Fields, SelectionFields, SourceFields, TransitFields,
 };
 use super::values::Texts;
+use crate::config::duration::duration;
 use crate::config::problem::Misfit;
 use crate::config::request::{Request, plain_path};
 use crate::config::source::{KvEngine, KvRead, Marked, Pick, Question, Sealed, Selection, Source, Text, TransitKey, Way};
@@ -144,7 +145,7 @@ impl PkiFields {
         let uri_sans = names.all("uriSans", self.uri_sans.take(), at);
         let ip_sans = names.all("ipSans", self.ip_sans.take(), at).and_then(|texts| addresses(&texts, at));
         let ttl = self.ttl.take();
-        if ttl.as_ref().is_some_and(|ttl| !is_duration(ttl)) {
+        if ttl.as_ref().is_some_and(|ttl| duration(ttl).is_none()) {
             return at.below("ttl").wrong(Misfit::Type("a duration: 24h, 90m, 3600"));
         }
         let key = self.key(at);
@@ -234,14 +235,6 @@ fn path(name: &'static str, text: Option<String>, at: &mut At<'_>) -> Option<Str
 fn addresses(texts: &[String], at: &mut At<'_>) -> Option<Vec<IpAddr>> {
     let addresses: Result<_, _> = texts.iter().map(|text| text.parse()).collect();
     at.below("ipSans").take(addresses.map_err(|_| Misfit::Type("IP addresses, such as 10.0.0.7")))
-}
-
-/// Seconds, or numbers with the units of Vault's durations.
-fn is_duration(text: &str) -> bool {
-    let units = text.trim_start_matches(|character: char| character.is_ascii_digit());
-    let parts = text.split_inclusive(['s', 'm', 'h', 'd']);
-    let is_part = |part: &str| part.len() > 1 && part[..part.len() - 1].bytes().all(|byte| byte.is_ascii_digit());
-    !text.is_empty() && (units.is_empty() || (text.ends_with(['s', 'm', 'h', 'd']) && parts.into_iter().all(is_part)))
 }
 
 /// Names of certificates: what the kubelet vouches for may be part of them.

@@ -241,3 +241,28 @@ fn the_schema_for_editors_is_that_of_the_fields() {
     let wanted = serde_json::to_string_pretty(&schema()).unwrap() + "\n";
     assert_eq!(document("objects.schema.json", &wanted), wanted, "run `UPDATE_DOCS=1 cargo test --lib language`");
 }
+
+/// Every text of `objects: |` in `document`, without its indentation.
+fn examples(document: &str) -> Vec<String> {
+    let blocks = document.split("objects: |\n").skip(1).map(|rest| {
+        let indent = rest.len() - rest.trim_start_matches(' ').len();
+        let lines = rest.lines().take_while(|line| line.is_empty() || line.starts_with(&" ".repeat(indent)));
+        lines.map(|line| line.get(indent..).unwrap_or_default().to_owned() + "\n").collect()
+    });
+    blocks.collect()
+}
+
+#[test]
+fn every_example_of_the_documents_is_a_class() {
+    let guides = [include_str!("../../../docs/classes.md"), include_str!("../../../docs/templates.md")];
+    let deployed = [
+        include_str!("../../../deploy/examples/certificate.yaml"),
+        include_str!("../../../deploy/examples/template.yaml"),
+        include_str!("../../../deploy/examples/s5.yaml"),
+    ];
+    let texts: Vec<_> = guides.into_iter().chain(deployed).flat_map(examples).collect();
+    assert!(texts.len() >= 9, "{}", texts.len());
+    for text in texts {
+        assert!(read(&text).is_ok_and(|objects| !objects.is_empty()), "{text}{:?}", read(&text));
+    }
+}

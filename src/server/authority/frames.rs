@@ -1,6 +1,6 @@
 //! A client's side of one HTTP/2 connection, frame by frame (RFC 9113 3.4, 4.1, 6.2, 6.10).
 
-use bytes::{BufMut, BytesMut};
+use tokio_util::bytes::{BufMut, BytesMut};
 
 use super::Malformed;
 use super::headers::HeaderBlocks;

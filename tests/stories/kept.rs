@@ -1,0 +1,68 @@
+//! What a republish must not make anew.
+
+use crate::support::*;
+
+/// A root that issues for `example.com`, and a role whose answers no lease hangs on.
+async fn pki(vault: &Vault) {
+    vault.enable("pki", "pki", json!({})).await;
+    vault.write("pki/root/generate/internal", json!({ "common_name": "example.com", "key_type": "ec" })).await;
+    vault.write("pki/roles/web", json!({ "allowed_domains": "example.com", "allow_subdomains": true, "key_type": "ec" })).await;
+    vault.allow("pki/issue/web", &["update"]).await;
+}
+
+fn peers_certificate(file: &str, ttl: &str) -> Class {
+    let arguments = json!({ "common_name": "a.example.com", "ttl": ttl });
+    object(
+        json!({ "objectName": file, "secretPath": "pki/issue/web", "method": "PUT", "secretArgs": arguments, "secretKey": "certificate" }),
+    )
+}
+
+#[tokio::test]
+async fn a_certificate_is_the_same_at_every_republish_until_seven_tenths_of_its_life() {
+    let vault = Vault::start().await;
+    let provider = Provider::start(&vault).await;
+    pki(&vault).await;
+    let ours = json!({
+        "objectName": "ours.crt", "part": "certificate",
+        "pki": { "mount": "pki", "role": "web", "commonName": "b.example.com", "ttl": "10s" },
+    });
+    let pod = provider.mount("team-a/web", peers_certificate("peers.crt", "1h").and(object(ours))).await;
+    let again = pod.remount().await;
+    assert_eq!((pod.read("peers.crt"), pod.read("ours.crt")), (again.read("peers.crt"), again.read("ours.crt")));
+    assert_eq!(vault.count("update pki/issue/web"), 2);
+    let renewed = until("the short one to be replaced", async || {
+        let next = again.remount().await;
+        (next.read("ours.crt") != pod.read("ours.crt")).then_some(next)
+    });
+    let renewed = renewed.await;
+    assert_eq!(renewed.read("peers.crt"), pod.read("peers.crt"));
+    assert_eq!(vault.count("update pki/issue/web"), 3);
+}
+
+#[tokio::test]
+async fn two_pods_never_share_a_certificate() {
+    let vault = Vault::start().await;
+    let provider = Provider::start(&vault).await;
+    pki(&vault).await;
+    let (one, other) = (
+        provider.mount("team-a/web", peers_certificate("tls.crt", "1h")).await,
+        provider.mount("team-a/web", peers_certificate("tls.crt", "1h")).await,
+    );
+    assert_ne!(one.read("tls.crt"), other.read("tls.crt"));
+}
+
+#[tokio::test]
+async fn a_write_that_tells_no_end_is_repeated_at_the_refresh() {
+    let vault = Vault::start().await;
+    let provider = Provider::start(&vault).await;
+    vault.enable("transit", "transit", json!({})).await;
+    vault.write("transit/keys/orders", json!({})).await;
+    vault.allow("transit/random/16", &["update"]).await;
+    let random = object(
+        json!({ "objectName": "random", "request": { "path": "transit/random/16", "method": "POST" }, "secretKey": "random_bytes" }),
+    );
+    let kept = provider.mount("team-a/web", random.clone()).await;
+    assert_eq!(kept.remount().await.read("random"), kept.read("random"));
+    let each_time = provider.mount("team-a/web", random.with("refresh", "0s")).await;
+    assert_ne!(each_time.remount().await.read("random"), each_time.read("random"));
+}
