@@ -1,25 +1,27 @@
 //! Classes and secrets that would take more than their share: an error in time, within memory, and the next mount works.
 //!
-//! Each is answered within `IN_TIME` of real time. On an idle machine they take tens of milliseconds; the factor is for
-//! stories that run beside each other on two cores, in a build without optimisation.
+//! What counts is the time of the processor: real time is also that of the server and of stories that run beside.
 
-use std::fs;
 use std::time::{Duration, Instant};
 
 use crate::support::volume::Refusal;
 use crate::support::*;
 
-const IN_TIME: Duration = Duration::from_secs(2);
+/// Processor time that one mount may take, in a build without optimisation.
+const WORK: Duration = Duration::from_secs(2);
+
+/// Real time in which it must be over, on however busy a machine: a sixth of what the driver waits.
+const IN_TIME: Duration = Duration::from_secs(20);
 
 /// Most memory that the process may ever have held: what `deploy/` gives its container.
 const MEMORY_KIB: u64 = 128 * 1024;
 
 /// Makes a mount that must fail in time.
 async fn refused(provider: &Provider, class: Class) -> Refusal {
-    let begun = Instant::now();
+    let (begun, before) = (Instant::now(), provider.processor_time());
     let refusal = provider.refuses("team-a/web", class).await;
-    let took = begun.elapsed();
-    assert!(took < IN_TIME, "{took:?}: {}", refusal.text);
+    let (took, worked) = (begun.elapsed(), provider.processor_time() - before);
+    assert!(took < IN_TIME && worked < WORK, "{took:?}, {worked:?} of work: {}", refusal.text);
     refusal
 }
 
@@ -28,10 +30,7 @@ async fn lives_within_its_memory(vault: &Vault, provider: &Provider) {
     vault.put("team-a/small", json!({ "password": canary("lives") })).await;
     let pod = provider.mount("team-a/web", kv("db", "team-a/small", "password")).await;
     assert_eq!(pod.read("db"), canary("lives"));
-    let status = fs::read_to_string(format!("/proc/{}/status", provider.pid())).unwrap();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    let peak: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
-    println!("peak {peak} KiB");
+    let peak = provider.peak_memory();
     assert!(peak < MEMORY_KIB, "{peak} KiB");
 }
 
@@ -108,6 +107,20 @@ async fn many_files_of_one_large_secret_are_refused_before_all_of_them_are_made(
 }
 
 #[tokio::test]
+async fn many_documents_that_cannot_be_written_cost_little() {
+    let vault = Vault::start().await;
+    let provider = Provider::start(&vault).await;
+    let large = canary("large").repeat(6 * 1024 * 1024 / canary("large").len());
+    vault.put("team-a/large", json!({ "value": large, "z": null, "A": "\u{0}" })).await;
+    for file in ["format: toml", "format: env"] {
+        let files: String = (0..250).map(|at| format!("{{objectName: f{at}, {file}}},")).collect();
+        let class = typed(&format!("- {{kv: {{mount: secret, path: team-a/large}}, files: [{files}]}}"));
+        refused(&provider, class).await.tells("render.failed", &["\"f0\""]);
+    }
+    lives_within_its_memory(&vault, &provider).await;
+}
+
+#[tokio::test]
 async fn ten_thousand_keys_are_refused_as_files_and_fit_a_document() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
@@ -136,7 +149,7 @@ async fn twenty_thousand_markers_are_refused_and_a_repeated_one_is_sent_once() {
     vault.put("team-a/text", json!({ "text": format!("{{{{ s5:{sealed} }}}}\n").repeat(20_000) })).await;
     assert_eq!(provider.mount("team-a/web", class()).await.read("f").lines().count(), 20_000);
     let sealed = vault.cipher("default", canary("long").repeat(500), None).await;
-    vault.put("team-a/text", json!({ "text": format!("{{{{ s5:{sealed} }}}}").repeat(600) })).await;
-    refused(&provider, class()).await.tells("payload.too_large", &["object \"f\"", "larger than"]);
+    vault.put("team-a/text", json!({ "text": format!("{{{{ s5:{sealed} }}}}").repeat(400) })).await;
+    refused(&provider, class()).await.tells("payload.too_large", &["object \"f\"", "with the values of its s5 markers it is larger than"]);
     lives_within_its_memory(&vault, &provider).await;
 }

@@ -161,9 +161,18 @@ impl Provider {
         self.setup.home.path()
     }
 
-    /// The id of its process.
-    pub(crate) fn pid(&self) -> u32 {
-        self.process.id()
+    /// The most memory that it ever held, in KiB.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        peak.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
+    /// The processor time that it has used, in ticks of 10 ms: fields 14 and 15 of proc_pid_stat(5), here counted from behind its name.
+    pub(crate) fn processor_time(&self) -> Duration {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.id())).unwrap();
+        let ticks = stat.rsplit_once(") ").unwrap().1.split(' ').skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap());
+        Duration::from_millis(ticks.sum::<u64>() * 10)
     }
 
     pub(crate) fn log(&self) -> String {
