@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::field::{At, Field, Kind, Read, shape};
-use super::values::{Mode, Texts, Word};
-use crate::config::problem::Misfit;
-use crate::config::yaml::{Item, ItemKind};
+use super::values::{Mode, Texts};
+use super::words::{KeyMaker, Keys, PartName};
+use crate::config::yaml::Item;
 use crate::config::{Body, Encoding, Format, KeyForm, KeyType, Start, StoreForm};
 
 shape! {
@@ -249,80 +249,3 @@ pub(super) const BELOW: [(&str, &[Field]); 5] = [
 
 /// The fields of a value.
 pub(super) const VALUE: [&[Field]; 3] = [SourceFields::FIELDS, FlatFields::FIELDS, PickFields::FIELDS];
-
-/// Who makes a private key.
-#[derive(Clone, Copy, Default, PartialEq)]
-pub(super) enum KeyMaker {
-    #[default]
-    Vault,
-    Node,
-}
-
-impl Word for KeyMaker {
-    const WORDS: &'static [(&'static str, Self)] = &[("vault", Self::Vault), ("node", Self::Node)];
-}
-
-/// A part of a certificate, before what else it takes is known.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub(super) enum PartName {
-    Certificate,
-    Chain,
-    CertificateChain,
-    FullChain,
-    PrivateKey,
-    Ca,
-    IssuingCa,
-    Bundle,
-    Pkcs12,
-    Jks,
-    Truststore,
-}
-
-impl Word for PartName {
-    const WORDS: &'static [(&'static str, Self)] = &[
-        ("certificate", Self::Certificate),
-        ("chain", Self::Chain),
-        ("certificateChain", Self::CertificateChain),
-        ("fullChain", Self::FullChain),
-        ("privateKey", Self::PrivateKey),
-        ("ca", Self::Ca),
-        ("issuingCa", Self::IssuingCa),
-        ("bundle", Self::Bundle),
-        ("pkcs12", Self::Pkcs12),
-        ("jks", Self::Jks),
-        ("truststore", Self::Truststore),
-    ];
-}
-
-impl Word for Start {
-    const WORDS: &'static [(&'static str, Self)] = &[("data", Self::Data), ("metadata", Self::Metadata), ("response", Self::Response)];
-}
-
-/// Which keys of a secret become files.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Keys {
-    All,
-    /// Keys and their file names.
-    Some(BTreeMap<String, String>),
-}
-
-impl Read for Keys {
-    fn kind() -> Kind {
-        let schema = json!({"oneOf": [{"const": "*"}, {"type": "array", "items": {"type": "string"}, "minItems": 1},
-            {"type": "object", "additionalProperties": {"type": "string"}, "minProperties": 1}]});
-        Kind::new("`\"*\"`, list of keys, or mapping from key to file name", schema)
-    }
-
-    fn read(item: &Item, at: &mut At<'_>) -> Option<Self> {
-        let misfit = Misfit::Type("\"*\", a list of keys, or a mapping from key to file name");
-        match &item.kind {
-            ItemKind::Scalar { text, .. } if text == "*" => Some(Self::All),
-            ItemKind::List(items) if !items.is_empty() => {
-                let keys: Vec<String> = super::values::members(items, at)?;
-                Some(Self::Some(keys.into_iter().map(|key| (key.clone(), key)).collect()))
-            }
-            ItemKind::Map(pairs) if !pairs.is_empty() => BTreeMap::read(item, at).map(Self::Some),
-            _ => at.wrong(misfit),
-        }
-    }
-}
