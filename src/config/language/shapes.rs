@@ -115,7 +115,7 @@ shape! {
         object_name: String = "objectName", "this or `directory`";
         /// A directory for one file a key; `.` is the volume itself.
         directory: String = "directory", "this or `objectName`";
-        /// Which keys become files of `directory`: `\"*\"` for all, a list, or a mapping from key to file name.
+        /// Which keys become files of `directory`: `"*"` for all, a list, or a mapping from key to file name.
         keys: Keys = "keys", "`\"*\"`";
         /// The whole as one document, data only.
         format: Format = "format", "see below";
@@ -229,22 +229,22 @@ impl Read for Box<SelectionFields> {
     }
 }
 
-/// All fields of an object, shape by shape: the title of the reference's table, and its rows.
+/// All fields of an object, shape by shape, and where they may stand.
 pub(super) const OBJECT: [(&str, &[Field]); 5] = [
-    ("The file", FileFields::FIELDS),
-    ("Which part of the answer", PickFields::FIELDS),
-    ("The source", SourceFields::FIELDS),
-    ("The peers' form of `request`", FlatFields::FIELDS),
-    ("Beside them", ObjectFields::FIELDS),
+    ("object, `files`", FileFields::FIELDS),
+    ("object, `files`, value", PickFields::FIELDS),
+    ("object, value", SourceFields::FIELDS),
+    ("object, value", FlatFields::FIELDS),
+    ("object", ObjectFields::FIELDS),
 ];
 
-/// The mappings below an object's fields.
+/// The fields of the mappings below an object's own, and where they stand.
 pub(super) const BELOW: [(&str, &[Field]); 5] = [
-    ("kv", KvFields::FIELDS),
-    ("pki", PkiFields::FIELDS),
-    ("transit", TransitFields::FIELDS),
-    ("s5", S5Fields::FIELDS),
-    ("request", RequestFields::FIELDS),
+    ("`kv`", KvFields::FIELDS),
+    ("`pki`", PkiFields::FIELDS),
+    ("`transit`", TransitFields::FIELDS),
+    ("`s5`", S5Fields::FIELDS),
+    ("`request`", RequestFields::FIELDS),
 ];
 
 /// The fields of a value.
