@@ -42,11 +42,14 @@ impl<'a> Plan<'a> {
         let mut groups: BTreeMap<_, Vec<&Source>> = BTreeMap::new();
         for source in sources {
             match key(source) {
-                Some(key) => groups.entry((level(source), source.namespace.as_deref(), key)).or_default().push(source),
+                Some(key) => {
+                    let group = (level(source), source.namespace.as_deref(), key, has_context(source));
+                    groups.entry(group).or_default().push(source);
+                }
                 None => stages[0].reads.push(source),
             }
         }
-        for ((level, namespace, key), members) in groups {
+        for ((level, namespace, key, _), members) in groups {
             // What stands in the class itself waits for nothing, unless a neighbour under the same key does.
             let stage = if level == 0 && members.iter().all(|member| origin(member).is_none()) { 0 } else { level + 1 };
             stages.resize_with(stages.len().max(stage + 1), Stage::default);
@@ -78,6 +81,11 @@ fn key(source: &Source) -> Option<&TransitKey> {
         Question::Transit(Sealed { key, .. }) | Question::S5(Marked { key, .. }) => Some(key),
         _ => None,
     }
+}
+
+/// Whether its key is derived: transit takes a batch with a context in every item or in none.
+fn has_context(source: &Source) -> bool {
+    matches!(&source.question, Question::Transit(Sealed { context: Some(_), .. }))
 }
 
 /// The source that holds the ciphertext of `source`.

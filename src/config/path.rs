@@ -95,6 +95,11 @@ pub(super) fn is_unprintable(character: char) -> bool {
         || matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
+/// Whether the node's filesystem may take both names for one: they are equal once composed (Unicode NFC).
+pub fn is_one(name: &str, other: &str) -> bool {
+    name.nfc().eq(other.nfc())
+}
+
 /// What keeps `paths` from being files of one volume: names that are equal once composed (Unicode NFC), though the node's
 /// filesystem would hold both, and a file where another needs a directory.
 pub fn conflicts(paths: &[MountPath]) -> Vec<Problem> {

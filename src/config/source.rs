@@ -162,7 +162,7 @@ pub enum Way {
     Pointer(String),
 }
 
-/// As messages name it: the path that is asked, without query and body.
+/// As messages name it: the path that is asked, without query and body, and a namespace of its own.
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.question {
@@ -172,7 +172,8 @@ impl fmt::Display for Source {
             Question::Certificate(CertificateRequest { mount, role, .. }) => write!(f, "the certificate of {mount}/roles/{role}"),
             Question::Authorities { mount } => write!(f, "{mount}/cert/ca_chain"),
             Question::Transit(Sealed { key, .. }) | Question::S5(Marked { key, .. }) => write!(f, "{key}"),
-        }
+        }?;
+        self.namespace.as_ref().map_or(Ok(()), |namespace| write!(f, " in namespace {namespace:?}"))
     }
 }
 

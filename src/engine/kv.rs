@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::config::request::VaultPath;
 use crate::config::{KvEngine, KvRead, Request};
-use crate::vault::{Answer, VaultError};
+use crate::vault::{Answer, Hint, VaultError};
 
 /// The call that reads it.
 pub(super) fn request(read: &KvRead) -> Request {
@@ -15,6 +15,14 @@ pub(super) fn request(read: &KvRead) -> Request {
     };
     let query = read.version.map(|version| ("version".to_owned(), version.to_string()));
     Request { method: Method::GET, path, query: query.into_iter().collect(), body: None }
+}
+
+/// The same error in the words of the question: who writes `engineVersion` has no path with `data/` to mend.
+pub(super) fn told(mut error: VaultError) -> VaultError {
+    if let VaultError::Answered { hint: Some(hint), .. } = &mut error {
+        *hint = Hint::Engine(if matches!(hint, Hint::Versioned(_)) { 2 } else { 1 });
+    }
+    error
 }
 
 /// Holds `answer` against the question: it must be one of that engine, and of that version.

@@ -97,7 +97,7 @@ pub async fn fetch(login: &Login, source: &Source, budget: Budget) -> Result<Fet
     match &source.question {
         Question::Request(request) => Ok(Fetched::Answer(login.call(request, namespace, budget).await?, DataAt::Either)),
         Question::Kv(read) => {
-            let answer = login.call(&kv::request(read), namespace, budget).await?;
+            let answer = login.call(&kv::request(read), namespace, budget).await.map_err(kv::told)?;
             let at = if read.engine == KvEngine::V1 { DataAt::Data } else { DataAt::DataData };
             kv::held(read, &answer)?;
             Ok(Fetched::Answer(answer, at))

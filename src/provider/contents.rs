@@ -1,15 +1,18 @@
 //! Answers -> files: every object that has one, or why it has none.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use super::templates::Written;
-use crate::config::{Absent, Directory, Format, Keys, MountPath, Object, Place, Source, Start, View, Way};
+use crate::config::path::{conflicts, is_one};
+use crate::config::{Absent, Directory, Format, Keys, MountPath, Object, Place, Problem, Source, Start, View, Way};
 use crate::engine::{self, Answers, Miss};
 use crate::error::Reason;
 use crate::render;
 use crate::render::format::FormatError;
 use crate::secret::Secret;
-use crate::volume::File;
+use crate::volume::{File, Room};
 
 /// An object without its files: which, and why.
 pub(super) struct Unfilled {
@@ -21,6 +24,9 @@ pub(super) struct Unfilled {
 #[derive(Default)]
 pub(super) struct Contents {
     pub(super) files: Vec<File>,
+    /// The object that each of `files` is of.
+    givers: Vec<String>,
+    room: Room,
     /// Optional objects of which nothing was found.
     pub(super) absent: Vec<String>,
     /// What is odd and no failure.
@@ -39,6 +45,12 @@ pub(super) fn contents(objects: &[Object], answers: &Answers<'_>, written: &mut 
         if let Err(miss) = filled {
             unfilled.push(Unfilled { name: object.name(), miss });
         }
+        if contents.room.is_exceeded() {
+            return Err(unfilled);
+        }
+    }
+    if unfilled.is_empty() {
+        unfilled = contents.meeting();
     }
     if unfilled.is_empty() { Ok(contents) } else { Err(unfilled) }
 }
@@ -51,14 +63,17 @@ fn file(
     written: &mut Written,
     contents: &mut Contents,
 ) -> Result<(), Miss> {
-    let bytes = match view {
+    contents.put(object, name.clone(), shown(name, view, answers, written))
+}
+
+fn shown(name: &MountPath, view: &View, answers: &Answers<'_>, written: &mut Written) -> Result<Secret, Miss> {
+    match view {
         View::Response(source) => Ok(render::response(answers.start(source, Start::Response)?)),
         View::Value(selection) => answers.bytes(selection),
         View::Document(source, start, format) => document(source, answers.start(source, *start)?, *format),
         View::Part(source, part) => engine::part(answers, source, part),
         View::Template(_) => written.take(name),
-    };
-    contents.put(object, name.clone(), bytes)
+    }
 }
 
 /// One file a key.
@@ -78,11 +93,10 @@ fn files(object: &Object, directory: &Directory, answers: &Answers<'_>, contents
 
 /// Every key under its own name. One that cannot be a file's name is told and left out: it must not keep the others from a running pod.
 fn all(object: &Object, directory: &Directory, data: &Map<String, Value>, contents: &mut Contents) -> Result<(), Miss> {
-    for (key, value) in data.iter().filter(|(_, value)| !value.is_null()) {
+    for (key, _) in data.iter().filter(|(_, value)| !value.is_null()) {
         match MountPath::below(directory.root.as_ref(), key) {
             Ok(path) => contents.put(object, path, member(directory, data, key))?,
             Err(error) => {
-                let _ = value;
                 let shown: String = key.escape_debug().take(64).collect();
                 contents
                     .warnings
@@ -111,8 +125,26 @@ impl Contents {
             (Err(miss), Absent::Default(text)) if miss.reason == Reason::NotFound => Secret::from(text.expose()),
             (bytes, _) => bytes?,
         };
-        self.files.push(File { path, mode: object.mode, owner: object.owner, group: object.group, contents });
+        let file = File { path, mode: object.mode, owner: object.owner, group: object.group, contents };
+        self.room.take(&file).map_err(|error| Miss { reason: error.reason(), what: error.to_string() })?;
+        self.givers.push(object.name());
+        self.files.push(file);
         Ok(())
+    }
+
+    /// The objects of which files meet on a name: no class tells them before the keys of `*` are known.
+    fn meeting(&self) -> Vec<Unfilled> {
+        let paths: Vec<_> = self.files.iter().map(|file| file.path.clone()).collect();
+        let Some(problem) = conflicts(&paths).into_iter().next() else { return Vec::new() };
+        let names = match &problem {
+            Problem::FileAndDirectory { file, below } => vec![file, below],
+            Problem::DuplicateName { name, .. } => vec![name],
+            _ => Vec::new(),
+        };
+        let meets = |path: &MountPath| names.iter().any(|name| is_one(name, path.as_str()));
+        let givers: BTreeSet<_> = paths.iter().zip(&self.givers).filter(|(path, _)| meets(path)).map(|(_, giver)| giver).collect();
+        let miss = Miss { reason: Reason::SpecInvalid, what: problem.to_string() };
+        givers.into_iter().map(|name| Unfilled { name: name.clone(), miss: miss.clone() }).collect()
     }
 }
 

@@ -62,8 +62,8 @@ pub enum VaultError {
         reason: Reason,
         /// The server's own words, when they are among those that may be shown.
         words: Option<&'static str>,
-        /// What the path should have been.
-        hint: Option<String>,
+        /// What the call should have been.
+        hint: Option<Hint>,
     },
     /// A success whose body is not what the API promises.
     #[error("{doing}: the answer cannot be used: {why}")]
@@ -109,8 +109,22 @@ fn said(words: Option<&'static str>) -> String {
     words.map_or_else(String::new, |words| format!(" ({words})"))
 }
 
-fn hinted(hint: Option<&String>) -> String {
-    hint.map_or_else(String::new, |path| format!("; the mount is KV v2: use {path}"))
+fn hinted(hint: Option<&Hint>) -> String {
+    hint.map_or_else(String::new, |hint| format!("; {hint}"))
+}
+
+/// Of which version a KV mount is, when it was taken for the other.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Hint {
+    /// Version 2; the path should have been this.
+    #[error("the mount is KV v2: use {0}")]
+    Versioned(String),
+    /// Version 1; the path should have been this.
+    #[error("the mount is KV v1: use {0}")]
+    Unversioned(String),
+    /// The other one than `engineVersion` says; it should have been this.
+    #[error("the mount is KV v{0}: set engineVersion: {0}")]
+    Engine(u8),
 }
 
 /// What a reply's headers and status say, before anybody knows what the call was for.

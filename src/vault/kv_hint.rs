@@ -1,4 +1,4 @@
-//! "secret/devops is secret/data/devops": which mounts are KV v2, asked only after a 403 or 404.
+//! "secret/devops is secret/data/devops": which mounts are KV, and of which version; asked only after a 403 or 404.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -9,9 +9,10 @@ use tokio::time::Instant;
 
 use super::answer::Answer;
 use super::budget::Budget;
+use super::error::Hint;
 use super::exchange::{Ask, room};
 use super::server::Server;
-use crate::config::ServerSpec;
+use crate::config::{KvEngine, ServerSpec};
 use crate::secret::Secret;
 
 /// How long a look-up is believed, also one that found nothing.
@@ -24,23 +25,35 @@ const REMEMBERED: usize = 1024;
 /// Server, namespace where it is another than the server's, and first parts of a path.
 type Place = (ServerSpec, Option<String>, String);
 
-/// What is known of mounts. It is shared between identities and says of a mount no more than that it is KV v2, which
+/// A mount of a KV engine: its path with the `/` at its end.
+#[derive(Clone)]
+pub(super) struct KvMount {
+    path: String,
+    engine: KvEngine,
+}
+
+/// What is known of mounts. It is shared between identities and says of a mount no more than which KV it is, which
 /// everybody who may name the path is told.
 #[derive(Default)]
 pub(super) struct Mounts {
-    known: Mutex<HashMap<Place, (Instant, Option<String>)>>,
+    known: Mutex<HashMap<Place, (Instant, Option<KvMount>)>>,
+}
+
+impl KvMount {
+    /// What `path` should have been, where it is one for the other version of the engine.
+    pub(super) fn hint(&self, path: &str) -> Option<Hint> {
+        let rest = path.strip_prefix(self.path.as_str())?;
+        match (self.engine, rest.split('/').next()?) {
+            (KvEngine::V1, "data") => Some(Hint::Unversioned(format!("{}{}", self.path, rest.strip_prefix("data/")?))),
+            (KvEngine::V1, _) | (KvEngine::V2, "data" | "metadata" | "config" | "delete" | "undelete" | "destroy" | "subkeys") => None,
+            (KvEngine::V2, _) => Some(Hint::Versioned(format!("{}data/{rest}", self.path))),
+        }
+    }
 }
 
 impl Mounts {
-    /// The KV v2 mount that `path` lies in, with its `/`; the server tells only tokens that may see something in it.
-    pub(super) async fn kv_v2(
-        &self,
-        server: &Server,
-        namespace: Option<&str>,
-        token: &Secret,
-        path: &str,
-        budget: Budget,
-    ) -> Option<String> {
+    /// The KV mount that `path` lies in; the server tells only tokens that may see something in it.
+    pub(super) async fn kv(&self, server: &Server, namespace: Option<&str>, token: &Secret, path: &str, budget: Budget) -> Option<KvMount> {
         let place = (server.spec.clone(), namespace.map(str::to_owned), path.split('/').take(2).collect::<Vec<_>>().join("/"));
         if let Some(known) = self.recall(&place) {
             return known;
@@ -57,14 +70,14 @@ impl Mounts {
         found.flatten()
     }
 
-    fn recall(&self, place: &Place) -> Option<Option<String>> {
+    fn recall(&self, place: &Place) -> Option<Option<KvMount>> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.get(place).filter(|(until, _)| Instant::now() < *until).map(|(_, mount)| mount.clone())
     }
 }
 
-/// `None` without an answer, `Some(None)` when the mount is no KV v2.
-async fn ask(server: &Server, namespace: Option<&str>, token: &Secret, path: &str, budget: Budget) -> Option<Option<String>> {
+/// `None` without an answer, `Some(None)` when the mount is no KV.
+async fn ask(server: &Server, namespace: Option<&str>, token: &Secret, path: &str, budget: Budget) -> Option<Option<KvMount>> {
     let path = format!("sys/internal/ui/mounts/{path}");
     let ask = Ask {
         method: &Method::GET,
@@ -79,6 +92,8 @@ async fn ask(server: &Server, namespace: Option<&str>, token: &Secret, path: &st
     let budget = Budget::until(budget.end().min(Instant::now() + LOOK_UP));
     let reply = server.exchange(&ask, budget).await.ok().filter(|reply| reply.status.code.is_success())?;
     let answer = Answer::parse(&reply.body, ask.doing).ok()?;
-    let is_v2 = answer.text(&["data", "type"]) == Some("kv") && answer.text(&["data", "options", "version"]) == Some("2");
-    Some(answer.text(&["data", "path"]).filter(|_| is_v2).map(str::to_owned))
+    let is_v2 = answer.text(&["data", "options", "version"]) == Some("2");
+    let engine = if is_v2 { KvEngine::V2 } else { KvEngine::V1 };
+    let path = answer.text(&["data", "path"]).filter(|_| answer.text(&["data", "type"]) == Some("kv"));
+    Some(path.map(|path| KvMount { path: path.to_owned(), engine }))
 }

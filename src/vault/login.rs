@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::answer::Answer;
 use super::budget::Budget;
-use super::error::VaultError;
+use super::error::{Hint, VaultError};
 use super::exchange::{Ask, Reply, room};
 use super::refusal::refused;
 use super::retry::CallKind;
@@ -74,7 +74,7 @@ impl Server {
 impl Login {
     /// Makes one call, in `namespace` when it is another than the login's.
     pub async fn call(&self, request: &Request, namespace: Option<&str>, budget: Budget) -> Result<Answer, VaultError> {
-        let doing = told(request);
+        let doing = told(request, namespace);
         let body = request.body.as_ref().map(|body| body.expose());
         let ask = Ask {
             method: &request.method,
@@ -108,7 +108,7 @@ impl Login {
         kind: CallKind,
         budget: Budget,
     ) -> Result<Reply, VaultError> {
-        let doing = format!("POST {path}");
+        let doing = within(format!("POST {path}"), namespace);
         let method = &Method::POST;
         let ask = Ask { method, path, namespace, query: &[], body: Some(body), token: Some(&self.token), room: &self.room, doing: &doing };
         self.server.ask(&ask, kind, budget).await
@@ -138,26 +138,31 @@ impl Login {
         }
     }
 
-    /// What the path should have been, when it misses the `data/` of a KV v2 mount.
-    async fn kv_hint(&self, request: &Request, namespace: Option<&str>, status: StatusCode, budget: Budget) -> Option<String> {
+    /// What the path should have been, when it is one for the other version of the KV engine.
+    async fn kv_hint(&self, request: &Request, namespace: Option<&str>, status: StatusCode, budget: Budget) -> Option<Hint> {
         let misses = matches!(status, StatusCode::FORBIDDEN | StatusCode::NOT_FOUND) && request.method == Method::GET;
         if !misses {
             return None;
         }
         let path = request.path.as_str();
-        let mount = self.server.vaults.mounts.kv_v2(&self.server, namespace, &self.token, path, budget).await?;
-        let rest = path.strip_prefix(mount.as_str())?;
-        let first = rest.split('/').next()?;
-        (!matches!(first, "data" | "metadata" | "config" | "delete" | "undelete" | "destroy" | "subkeys"))
-            .then(|| format!("{mount}data/{rest}"))
+        self.server.vaults.mounts.kv(&self.server, namespace, &self.token, path, budget).await?.hint(path)
     }
 }
 
 /// What a request does, for messages: without query and body, which may hold values.
-fn told(request: &Request) -> String {
-    match request.method.as_str() {
+fn told(request: &Request, namespace: Option<&str>) -> String {
+    let doing = match request.method.as_str() {
         "GET" => format!("read {}", request.path),
         "LIST" => format!("list {}", request.path),
         method => format!("{method} {}", request.path),
+    };
+    within(doing, namespace)
+}
+
+/// What is done, and where when it is another namespace than the login's.
+pub(super) fn within(doing: String, namespace: Option<&str>) -> String {
+    match namespace {
+        Some(namespace) => format!("{doing} in namespace {namespace:?}"),
+        None => doing,
     }
 }

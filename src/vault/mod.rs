@@ -18,7 +18,7 @@ mod transit; // ciphertext opened in batches
 
 pub use answer::Answer;
 pub use budget::Budget;
-pub use error::VaultError;
+pub use error::{Hint, VaultError};
 pub use login::Login;
 pub use policy::{AllowedAddress, NotAnAddress};
 pub use pool::{Outbound, Vaults};

@@ -1,13 +1,13 @@
 //! A status that is no success -> what it means.
 
-use super::error::VaultError;
+use super::error::{Hint, VaultError};
 use super::exchange::Reply;
 use super::retry::CallKind;
 use super::sentences;
 use crate::error::Reason;
 
 /// The error that `reply` is to a call that was `doing` something.
-pub(super) fn refused(doing: String, kind: CallKind, reply: &Reply, hint: Option<String>) -> VaultError {
+pub(super) fn refused(doing: String, kind: CallKind, reply: &Reply, hint: Option<Hint>) -> VaultError {
     let words = sentences::known(&reply.body);
     VaultError::Answered { doing, status: reply.status.code, reason: reason(kind, reply, words), words, hint }
 }

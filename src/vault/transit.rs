@@ -11,7 +11,7 @@ use super::answer::Answer;
 use super::budget::Budget;
 use super::error::VaultError;
 use super::exchange::Reply;
-use super::login::Login;
+use super::login::{Login, within};
 use super::refusal::refused;
 use super::retry::CallKind;
 use crate::error::Reason;
@@ -95,7 +95,7 @@ impl Login {
         }
         let path = format!("{}/decrypt/{}", batch.mount, batch.key);
         let reply = self.post(&path, batch.namespace, &batch.body(), CallKind::Read, budget).await?;
-        opened(batch, &reply, &format!("POST {path}"))
+        opened(batch, &reply, &within(format!("POST {path}"), batch.namespace))
     }
 
     /// Makes a ciphertext (`vault:v<n>:<base64>`) of `plaintext` with the newest version of `key`; a policy with the

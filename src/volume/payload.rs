@@ -46,11 +46,11 @@ pub struct Payload {
 #[derive(Debug, PartialEq, Error)]
 pub enum PayloadError {
     /// They exceed together what the driver takes.
-    #[error("the files hold {0} bytes together, more than {LIMIT_BYTES}")]
-    Bytes(usize),
+    #[error("the files hold more than {LIMIT_BYTES} bytes together")]
+    Bytes,
     /// There are too many.
-    #[error("{0} files are more than {LIMIT_FILES}: list the keys that are needed")]
-    Files(usize),
+    #[error("there are more than {LIMIT_FILES} files: list the keys that are needed")]
+    Files,
     /// Names meet, which no class tells before its keys are known.
     #[error("{0}")]
     Conflict(Problem),
@@ -60,30 +60,51 @@ impl PayloadError {
     /// The stable cause.
     pub fn reason(&self) -> Reason {
         match self {
-            Self::Bytes(_) | Self::Files(_) => Reason::PayloadTooLarge,
+            Self::Bytes | Self::Files => Reason::PayloadTooLarge,
             Self::Conflict(_) => Reason::SpecInvalid,
         }
+    }
+}
+
+/// What files take of a volume, while they are made: one small class may ask for a large value many times over, so what is
+/// too much must be known before all of it is in memory.
+#[derive(Debug, Default)]
+pub struct Room {
+    files: usize,
+    bytes: usize,
+}
+
+impl Room {
+    /// Counts one more file.
+    pub fn take(&mut self, file: &File) -> Result<(), PayloadError> {
+        self.files += 1;
+        self.bytes += file.contents.len() + file.path.as_str().len();
+        match self {
+            Self { files, .. } if *files > LIMIT_FILES => Err(PayloadError::Files),
+            Self { bytes, .. } if *bytes > LIMIT_BYTES => Err(PayloadError::Bytes),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether more was asked for than there is.
+    pub fn is_exceeded(&self) -> bool {
+        self.files > LIMIT_FILES || self.bytes > LIMIT_BYTES
     }
 }
 
 impl Payload {
     /// Takes `files` together, or none of them; `absent` are those that would be there if something had been found.
     pub fn new(mut files: Vec<File>, absent: Vec<String>) -> Result<Self, PayloadError> {
-        if files.len() > LIMIT_FILES {
-            return Err(PayloadError::Files(files.len()));
-        }
+        let mut room = Room::default();
+        files.iter().try_for_each(|file| room.take(file))?;
         let paths: Vec<_> = files.iter().map(|file| file.path.clone()).collect();
         if let Some(problem) = path::conflicts(&paths).into_iter().next() {
             return Err(PayloadError::Conflict(problem));
         }
-        let bytes = files.iter().map(|file| file.contents.len() + file.path.as_str().len()).sum();
-        if bytes > LIMIT_BYTES {
-            return Err(PayloadError::Bytes(bytes));
-        }
         if files.is_empty() {
             files.extend(PLACEHOLDER.parse().map(placeholder));
         }
-        Ok(Self { files, absent, bytes })
+        Ok(Self { files, absent, bytes: room.bytes })
     }
 
     /// Its files, in the class's order.
@@ -123,9 +144,9 @@ mod tests {
     fn files_that_the_driver_would_not_take_are_refused_together() {
         assert!(Payload::new(vec![file("a", LIMIT_BYTES - 1)], vec![]).is_ok_and(|payload| payload.large() == Some(LIMIT_BYTES)));
         let error = Payload::new(vec![file("a", LIMIT_BYTES - 1), file("b", 1)], vec![]).unwrap_err();
-        assert_eq!(error, PayloadError::Bytes(LIMIT_BYTES + 2));
+        assert_eq!(error, PayloadError::Bytes);
         let many = (0..=LIMIT_FILES).map(|number| file(&number.to_string(), 0)).collect();
-        assert_eq!(Payload::new(many, vec![]).unwrap_err(), PayloadError::Files(LIMIT_FILES + 1));
+        assert_eq!(Payload::new(many, vec![]).unwrap_err(), PayloadError::Files);
     }
 
     #[test]

@@ -93,7 +93,7 @@ async fn an_answer_without_content_is_an_error_and_not_a_crash() {
 }
 
 #[tokio::test]
-async fn files_that_are_too_large_together_are_refused_with_their_size() {
+async fn files_that_are_too_large_together_are_refused_with_the_limit() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     let half = canary("half").repeat(2 * 1024 * 1024 / canary("half").len());
@@ -101,5 +101,5 @@ async fn files_that_are_too_large_together_are_refused_with_their_size() {
     let one = kv("one", "team-a/large", "half");
     assert_eq!(provider.mount("team-a/web", one.clone()).await.read("one"), half);
     let refusal = provider.refuses("team-a/web", one.and(kv("two", "team-a/large", "half"))).await;
-    refusal.tells("payload.too_large", &["split"]);
+    refusal.tells("payload.too_large", &["object \"two\"", "3670016", "split"]);
 }

@@ -21,6 +21,11 @@ pub(crate) fn object(entry: Value) -> Class {
     Class { parameters: BTreeMap::from([("roleName".into(), "web".into())]), objects: vec![entry] }
 }
 
+/// A class whose `objects` are as the author typed them.
+pub(crate) fn typed(objects: &str) -> Class {
+    Class { parameters: BTreeMap::from([("roleName".into(), "web".into()), ("objects".into(), objects.into())]), objects: Vec::new() }
+}
+
 impl Class {
     /// The entries of another class too.
     pub(crate) fn and(mut self, other: Self) -> Self {

@@ -18,7 +18,7 @@ pub(crate) mod volume; // the tree that the driver would write
 pub(crate) mod wait; // for a condition, never for a time
 
 pub(crate) use canary::canary;
-pub(crate) use class::{Class, kv, object};
+pub(crate) use class::{Class, kv, object, typed};
 pub(crate) use openbao::Vault;
 pub(crate) use provider::Provider;
 pub(crate) use serde_json::json;

@@ -168,9 +168,12 @@ fn configuration(home: &Path, port: u16, listener: &Listener) -> Value {
         tcp["tls_client_ca_file"] = json!(ca);
         tcp["tls_require_and_verify_client_cert"] = json!(true);
     }
+    // A story may write a secret of thousands of keys at once.
+    let unix =
+        json!({ "address": home.join("bao.sock"), "max_request_json_strings": 100_000, "max_request_json_memory": 64 * 1024 * 1024 });
     json!({
         "storage": { "inmem": {} }, "disable_clustering": true, "api_addr": format!("http://127.0.0.1:{port}"), "log_level": "warn",
-        "listener": [{ "unix": { "address": home.join("bao.sock") } }, { "tcp": tcp }],
+        "listener": [{ "unix": unix }, { "tcp": tcp }],
         "audit": [{ "type": "file", "path": "log", "options": { "file_path": home.join("audit.log"), "log_raw": "true" } }],
     })
 }

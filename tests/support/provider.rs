@@ -161,6 +161,11 @@ impl Provider {
         self.setup.home.path()
     }
 
+    /// The id of its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.setup.log()).unwrap()
     }

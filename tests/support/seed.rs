@@ -1,5 +1,7 @@
 //! Secrets, engines, policies and roles, made with the root token.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
@@ -68,6 +70,27 @@ impl Vault {
         let rules = old["data"]["policy"].as_str().unwrap_or_default();
         let policy = format!("{rules}\npath {path:?} {{ capabilities = {capabilities:?} }}\n");
         self.write_in(namespace, "sys/policies/acl/web", json!({ "policy": policy })).await;
+    }
+
+    /// Makes the transit key `key`, of the engine at `mount`, which pods may open ciphertexts with and nothing else.
+    pub(crate) async fn key(&self, mount: &str, key: &str, options: Value) {
+        let mounts = self.call(Method::GET, "", "sys/mounts", &json!({})).await;
+        if mounts["data"].get(format!("{mount}/")).is_none() {
+            self.enable(mount, "transit", json!({})).await;
+        }
+        self.write(&format!("{mount}/keys/{key}"), options).await;
+        self.allow(&format!("{mount}/decrypt/{key}"), &["update"]).await;
+    }
+
+    /// A ciphertext of `plain`, made with `mount/key`, written so.
+    pub(crate) async fn cipher(&self, key: &str, plain: impl AsRef<[u8]>, context: Option<&str>) -> String {
+        let (mount, key) = key.rsplit_once('/').unwrap_or(("transit", key));
+        let mut body = json!({ "plaintext": STANDARD.encode(plain) });
+        if let Some(context) = context {
+            body["context"] = json!(STANDARD.encode(context));
+        }
+        let answer = self.write(&format!("{mount}/encrypt/{key}"), body).await;
+        answer["data"]["ciphertext"].as_str().unwrap().to_owned()
     }
 
     /// How many tokens live on the server.

@@ -169,7 +169,7 @@ fn several(
     with: &Objects<'_>,
     at: &mut At<'_>,
 ) -> Vec<Named> {
-    if own.is_some() || pick.is_some() {
+    if own.is_some() || pick.is_some() || pick.encoding.is_some() {
         let _: Option<()> = at.below("files").wrong(Misfit::Type("without fields of a file beside it: they stand in its members"));
     }
     let Some(material) = material else { return Vec::new() };

@@ -28,7 +28,8 @@ impl FileFields {
     pub(super) fn is_some(&self) -> bool {
         let texts = [&self.object_name, &self.directory, &self.alias, &self.default].iter().any(|text| text.is_some());
         let words = self.format.is_some() || self.part.is_some() || self.key_form.is_some() || self.store_form.is_some();
-        texts || words || self.keys.is_some() || self.password.is_some() || self.optional.is_some()
+        let access = self.mode.as_ref().is_some_and(|mode| mode.0 != 0) || self.owner.is_some() || self.group.is_some();
+        texts || words || access || self.keys.is_some() || self.password.is_some() || self.optional.is_some()
     }
 
     /// The object that they describe, and its name even when the rest of it is wrong.
