@@ -88,9 +88,9 @@ pub enum Part {
     /// `CertificateChain`, then the private key.
     Bundle(KeyForm),
     /// Certificate, chain and key in one keystore.
-    Keystore(Keystore),
+    Keystore(Box<Keystore>),
     /// `Ca` alone, as a keystore.
-    Truststore(Keystore),
+    Truststore(Box<Keystore>),
 }
 
 /// A keystore's own settings.

@@ -9,23 +9,63 @@ use super::problem::Found;
 use super::spelling::nearest;
 use super::{Defaults, Problem, UnknownFields};
 
-/// What follows a prefix: `vaultAddress`, `baoAddress`, `openbaoAddress`.
-pub(super) const PREFIXED: [&str; 11] = [
-    "RoleName",
-    "Address",
-    "Namespace",
-    "CACertPath",
-    "CADirectory",
-    "TLSServerName",
-    "TLSClientCertPath",
-    "TLSClientKeyPath",
-    "SkipTLSVerify",
-    "KubernetesMountPath",
-    "AuthMountPath",
-];
+/// A parameter of a class, as the reference knows it.
+pub(super) struct Parameter {
+    /// As it is written; behind `vault`, `bao` or `openbao` where it is prefixed.
+    pub(super) name: &'static str,
+    pub(super) prefixed: bool,
+    pub(super) told: &'static str,
+    pub(super) default: &'static str,
+    /// The flag that limits what a class may choose.
+    pub(super) bound: &'static str,
+    pub(super) meaning: &'static str,
+}
 
-/// What has no prefix.
-pub(super) const PLAIN: [&str; 7] = ["roleName", "audience", "objects", "refresh", "filePermission", "owner", "group"];
+/// Declares parameters: a row is prefixed or plain, a name, its type, its default, what binds it, and its meaning.
+macro_rules! parameters {
+    ($($kind:ident $name:literal, $told:literal, $default:literal, $bound:literal, $meaning:literal;)+) => {
+        &[$(Parameter {
+            name: $name,
+            prefixed: matches!(stringify!($kind).as_bytes(), b"prefixed"),
+            told: $told,
+            default: $default,
+            bound: $bound,
+            meaning: $meaning,
+        }),+]
+    };
+}
+
+/// Every parameter there is.
+pub(super) const PARAMETERS: &[Parameter] = parameters! {
+    prefixed "RoleName", "text", "this or `roleName`", "", "The role to log in with.";
+    plain "roleName", "text", "this or a prefixed one", "", "The same without a prefix; the prefixed one counts first.";
+    prefixed "Address", "address", "`--vault-addr`", "`--allow-address`", "The server: `http://`, `https://` or `unix://`, without user, query and fragment.";
+    prefixed "Namespace", "path", "`--vault-namespace`", "", "Namespace of the login, and of every source that names none.";
+    prefixed "AuthMountPath", "path", "`--vault-mount`", "", "Auth mount, of type kubernetes or jwt.";
+    prefixed "KubernetesMountPath", "path", "`--vault-mount`", "", "Its old name; both names in one class, even empty, are an error.";
+    plain "audience", "text", "`vault`; on `openbao.sock` `openbao`", "`--allow-audience`", "Which of the pod's tokens logs in; see [Audiences](#audiences).";
+    prefixed "CACertPath", "file", "the flag's", "", "PEM file of CAs in the provider's container; replaces every other choice of CAs.";
+    prefixed "CADirectory", "directory", "the flag's", "", "Directory of such files; the file beats it.";
+    prefixed "TLSServerName", "text", "the flag's", "", "Name to ask for and to check.";
+    prefixed "TLSClientCertPath", "file", "the flag's", "`--allow-address`", "Client certificate; an error without its key.";
+    prefixed "TLSClientKeyPath", "file", "the flag's", "`--allow-address`", "Its key; an error without the certificate.";
+    prefixed "SkipTLSVerify", "true or false", "`false`", "", "Accept any certificate; in Go's spellings (`1`, `t`, `TRUE`, ...); `false` turns nothing off.";
+    plain "refresh", "duration", "`30s`", "", "How long an answer of a call that makes something is kept for the volume when it tells no end of its own.";
+    plain "filePermission", "mode", "the request's, `0644`", "", "Mode of files that name none, 0 to 0777; 0 is the default.";
+    plain "owner", "whole number", "root", "", "Owner of files that name none, a uid; without effect, and warned of, where the driver writes the files.";
+    plain "group", "whole number", "root", "", "Group of files that name none, a gid; likewise.";
+    plain "objects", "YAML list", "required", "`--unknown-fields`", "What the pod wants: at most 256 files and directories.";
+};
+
+impl Parameter {
+    /// Every name that it has.
+    pub(super) fn names(&self) -> Vec<String> {
+        if !self.prefixed {
+            return vec![self.name.to_owned()];
+        }
+        ["vault", "bao", "openbao"].iter().map(|prefix| format!("{prefix}{}", self.name)).collect()
+    }
+}
 
 /// How long an answer is kept where the class does not say.
 const REFRESH: Duration = Duration::from_secs(30);
@@ -99,7 +139,5 @@ fn permission(text: &str) -> Option<u32> {
 }
 
 fn known() -> Vec<String> {
-    let prefixes = ["vault", "bao", "openbao"];
-    let prefixed = prefixes.iter().flat_map(|prefix| PREFIXED.iter().map(move |suffix| format!("{prefix}{suffix}")));
-    PLAIN.iter().map(ToString::to_string).chain(prefixed).collect()
+    PARAMETERS.iter().flat_map(Parameter::names).collect()
 }

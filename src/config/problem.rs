@@ -106,7 +106,7 @@ pub enum Problem {
     #[error("{object}: field {} is unknown{}", Shown(.field), Meant(.meant))]
     UnknownField { object: Label, field: String, meant: Option<String> },
     #[error("{object}: {}{misfit}", FieldPath(.field))]
-    Field { object: Label, field: String, misfit: Misfit },
+    Field { object: Label, field: String, misfit: Box<Misfit> },
     #[error(transparent)]
     Token(#[from] TokenFault),
 }

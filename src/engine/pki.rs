@@ -88,18 +88,26 @@ pub fn part(answers: &Answers<'_>, source: &Source, part: &Part) -> Result<Secre
     let password = |store: &Keystore| answers.bytes(&store.password);
     match (fetched, part) {
         (Fetched::Certificate(identity, _), Part::Keystore(store)) => {
-            identity.keystore(store.form, &store.alias, &password(store)?).map_err(refused)
+            let password = password(store)?;
+            slow(|| identity.keystore(store.form, &store.alias, &password)).map_err(refused)
         }
         (Fetched::Certificate(identity, _), Part::Truststore(store)) => {
-            identity.authorities().truststore(store.form, &store.alias, &password(store)?).map_err(refused)
+            let password = password(store)?;
+            slow(|| identity.authorities().truststore(store.form, &store.alias, &password)).map_err(refused)
         }
         (Fetched::Authorities(authorities, _), Part::Truststore(store)) => {
-            authorities.truststore(store.form, &store.alias, &password(store)?).map_err(refused)
+            let password = password(store)?;
+            slow(|| authorities.truststore(store.form, &store.alias, &password)).map_err(refused)
         }
         (Fetched::Certificate(identity, _), part) => of_identity(identity, part).map_err(refused),
         (Fetched::Authorities(authorities, _), part) => of_authorities(authorities, part).map_err(refused),
         (Fetched::Answer(..) | Fetched::Text(..), _) => Err(Miss { reason: Reason::Bug, what: format!("{source} is no certificate") }),
     }
+}
+
+/// Runs what takes milliseconds of a core (the many rounds of a keystore's password) without keeping other mounts from theirs.
+fn slow<T>(work: impl FnOnce() -> T) -> T {
+    tokio::task::block_in_place(work)
 }
 
 fn of_identity(identity: &Identity, part: &Part) -> Result<Secret, CertificateError> {

@@ -1,4 +1,5 @@
-//! What was made for a volume and is still of use: certificates and answers of writes, which a republish must not make anew.
+//! What was made for a volume and is still of use: certificates, answers of writes and texts of templates, which a republish must not
+//! make anew.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,9 +8,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 
-use crate::config::{AuthSpec, MountSpec, Pod, ServerSpec, Source};
+use crate::config::{AuthSpec, MountPath, MountSpec, Pod, ServerSpec, Source};
 use crate::engine::{self, Fetched};
 use crate::rotation::kept_for;
+use crate::secret::Secret;
 
 /// How long a volume is remembered that nobody asks about: far more than the driver's interval, and the keys of a pod that has ended must
 /// not stay for ever.
@@ -37,7 +39,17 @@ pub(super) struct Kept {
 struct Remembered {
     asked: Instant,
     answers: HashMap<Source, Made>,
+    texts: HashMap<MountPath, Text>,
 }
+
+/// A template's text, and what it was written from.
+struct Text {
+    inputs: Digest,
+    text: Arc<Secret>,
+}
+
+/// SHA-256 of everything that a template's text depends on.
+pub(super) type Digest = [u8; 32];
 
 /// An answer, when it came by either clock, and when what it holds ends (Unix seconds).
 struct Made {
@@ -102,11 +114,64 @@ impl Shelf<'_> {
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX));
         let now = Instant::now();
         let made = Made { fetched: Arc::clone(fetched), at: now, unix, end: engine::end(fetched, unix) };
+        self.remember(now, |remembered| drop(remembered.answers.insert(source.clone(), made)));
+    }
+
+    /// The text of the template `name`, when it was written from the same `inputs`.
+    pub(super) fn text(&self, name: &MountPath, inputs: &Digest) -> Option<Arc<Secret>> {
+        let volumes = self.kept.volumes.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = volumes.get(&self.volume)?.texts.get(name)?;
+        (kept.inputs == *inputs).then(|| Arc::clone(&kept.text))
+    }
+
+    /// Keeps a template's text until its inputs change.
+    pub(super) fn keep_text(&self, name: &MountPath, inputs: Digest, text: &Arc<Secret>) {
+        let text = Text { inputs, text: Arc::clone(text) };
+        self.remember(Instant::now(), |remembered| drop(remembered.texts.insert(name.clone(), text)));
+    }
+
+    fn remember(&self, now: Instant, change: impl FnOnce(&mut Remembered)) {
         let mut volumes = self.kept.volumes.lock().unwrap_or_else(PoisonError::into_inner);
         volumes.retain(|_, remembered| now < remembered.asked + UNASKED);
         if volumes.len() < VOLUMES || volumes.contains_key(&self.volume) {
-            let remembered = volumes.entry(self.volume.clone()).or_insert_with(|| Remembered { asked: now, answers: HashMap::new() });
-            remembered.answers.insert(source.clone(), made);
+            let new = || Remembered { asked: now, answers: HashMap::new(), texts: HashMap::new() };
+            let remembered = volumes.entry(self.volume.clone()).or_insert_with(new);
+            remembered.asked = now;
+            change(remembered);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::TlsSpec;
+
+    fn shelf<'k>(kept: &'k Kept, uid: &str) -> Shelf<'k> {
+        let pod = Pod { namespace: "team-a".into(), name: "web".into(), uid: uid.into(), service_account: "web".into() };
+        let address = "https://vault.example:8200".parse().unwrap();
+        let server = ServerSpec { address, configured: true, namespace: None, tls: TlsSpec::default() };
+        let auth = AuthSpec { mount: "kubernetes".into(), role: "web".into(), audience: None };
+        let volume = Volume { target_path: "/pods/mount".into(), pod, server, auth, class: None };
+        Shelf { kept, volume, refresh: Duration::ZERO, found: AtomicUsize::new(0) }
+    }
+
+    #[tokio::test]
+    async fn a_templates_text_is_that_of_its_volume_and_its_inputs() {
+        let (kept, name) = (Kept::default(), "app.conf".parse().unwrap());
+        shelf(&kept, "one").keep_text(&name, [1; 32], &Arc::new(Secret::from("text")));
+        assert!(shelf(&kept, "one").text(&name, &[1; 32]).is_some_and(|text| text.expose() == b"text"));
+        assert!(shelf(&kept, "one").text(&name, &[2; 32]).is_none(), "other inputs");
+        assert!(shelf(&kept, "two").text(&name, &[1; 32]).is_none(), "another pod");
+        assert!(shelf(&kept, "one").text(&"other.conf".parse().unwrap(), &[1; 32]).is_none(), "another file");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_volume_that_nobody_asks_about_is_forgotten() {
+        let (kept, name) = (Kept::default(), "app.conf".parse().unwrap());
+        shelf(&kept, "ended").keep_text(&name, [1; 32], &Arc::new(Secret::from("text")));
+        tokio::time::advance(UNASKED).await;
+        shelf(&kept, "new").keep_text(&name, [1; 32], &Arc::new(Secret::from("text")));
+        assert!(shelf(&kept, "ended").text(&name, &[1; 32]).is_none());
     }
 }

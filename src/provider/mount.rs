@@ -26,7 +26,7 @@ impl Provider {
         let answers = fill(&plan, &login, &shelf, budget).await;
         self.rooms.close(login);
         record::answers(plan.calls() - shelf.found(), &answers);
-        let mut written = templates::write(&spec.objects, &answers, budget).await;
+        let mut written = templates::write(&spec.objects, &answers, &shelf, budget).await;
         let contents = contents(&spec.objects, &answers, &mut written).map_err(|unfilled| blame::objects(&spec, &unfilled))?;
         record::warnings(&spec, &contents.warnings, &self.rooms.repeats);
         let payload = Payload::new(contents.files, contents.absent).map_err(|error| blame::payload(&error))?;

@@ -1,9 +1,13 @@
 //! The templates of a mount, written together.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
+use zeroize::Zeroizing;
 
+use super::kept::{Digest, Shelf};
 use crate::config::{MountPath, Object, Place, Template, View};
 use crate::engine::{Answers, Miss};
 use crate::error::Reason;
@@ -13,31 +17,58 @@ use crate::vault::Budget;
 
 /// What came of every template, by its file.
 #[derive(Default)]
-pub(super) struct Written(HashMap<MountPath, Result<Secret, Miss>>);
+pub(super) struct Written(HashMap<MountPath, Result<Arc<Secret>, Miss>>);
 
 impl Written {
     /// The text of the file `name`.
     pub(super) fn take(&mut self, name: &MountPath) -> Result<Secret, Miss> {
-        self.0.remove(name).unwrap_or_else(|| Err(Miss { reason: Reason::Bug, what: "the template was not written".into() }))
+        let bug = || Err(Miss { reason: Reason::Bug, what: "the template was not written".into() });
+        // A copy: the text may be kept for the next time.
+        self.0.remove(name).unwrap_or_else(bug).map(|text| Secret::from(text.expose().to_vec()))
     }
 }
 
-/// Writes every template of `objects` whose sources are all there, in one child.
-pub(super) async fn write(objects: &[Object], answers: &Answers<'_>, budget: Budget) -> Written {
+/// A template that must be written anew.
+struct Task<'a> {
+    name: &'a MountPath,
+    inputs: Digest,
+    job: Job<'a>,
+}
+
+/// Writes every template of `objects` whose sources are all there, in one child; those whose inputs are those of the last time keep their text.
+pub(super) async fn write(objects: &[Object], answers: &Answers<'_>, shelf: &Shelf<'_>, budget: Budget) -> Written {
     let mut written = Written::default();
-    let (mut names, mut jobs) = (Vec::new(), Vec::new());
+    let mut tasks = Vec::new();
     for (name, template) in objects.iter().filter_map(template_of) {
-        match sources(template, answers) {
-            Ok(sources) => {
-                names.push(name);
-                jobs.push(Job { text: template.text.expose(), delimiters: &template.delimiters, sources });
-            }
+        match task(name, template, answers) {
             Err(miss) => drop(written.0.insert(name.clone(), Err(miss))),
+            Ok(task) => match shelf.text(name, &task.inputs) {
+                Some(text) => drop(written.0.insert(name.clone(), Ok(text))),
+                None => tasks.push(task),
+            },
         }
     }
+    let (names, jobs): (Vec<_>, Vec<_>) = tasks.into_iter().map(|task| ((task.name, task.inputs), task.job)).unzip();
     let results = template::render(&jobs, budget.end()).await;
-    names.iter().enumerate().for_each(|(job, name)| drop(written.0.insert((*name).clone(), result(&results, job))));
+    for (place, (name, inputs)) in names.into_iter().enumerate() {
+        let text = result(&results, place).map(Arc::new);
+        text.iter().for_each(|text| shelf.keep_text(name, inputs, text));
+        written.0.insert(name.clone(), text);
+    }
     written
+}
+
+fn task<'a>(name: &'a MountPath, template: &'a Template, answers: &Answers<'_>) -> Result<Task<'a>, Miss> {
+    let sources = sources(template, answers)?;
+    let Template { text, delimiters, .. } = template;
+    let mut digest = Sha256::new();
+    let unwritable = |_| Miss { reason: Reason::Bug, what: "the values of the template are no JSON".into() };
+    let values = Zeroizing::new(serde_json::to_string(&sources).map_err(unwritable)?);
+    for part in [text.expose(), &delimiters.open, &delimiters.close, &values] {
+        digest.update((part.len() as u64).to_be_bytes());
+        digest.update(part);
+    }
+    Ok(Task { name, inputs: digest.finalize().into(), job: Job { text: text.expose(), delimiters, sources } })
 }
 
 fn template_of(object: &Object) -> Option<(&MountPath, &Template)> {

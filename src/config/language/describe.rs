@@ -6,24 +6,22 @@ use serde_json::{Value, json};
 
 use super::field::{Field, mapping};
 use super::shapes::{BELOW, OBJECT, VALUE};
+use crate::config::parameters::{PARAMETERS, Parameter};
 
-/// The tables of `docs/reference.md`, in Markdown.
+/// The table of `docs/reference.md`, in Markdown: every parameter of a class and every field below `objects`.
 pub fn reference() -> String {
-    let mut text = String::new();
-    for (title, fields) in OBJECT {
-        let _ = write!(text, "\n### {title}\n\n{}", table(fields));
+    let mut text =
+        String::from("| name | stands in | type | default | set by | bound by | meaning |\n| --- | --- | --- | --- | --- | --- | --- |\n");
+    for parameter in PARAMETERS {
+        let names: Vec<_> = parameter.names().iter().map(|name| format!("`{name}`")).collect();
+        let Parameter { told, default, bound, meaning, .. } = parameter;
+        let _ = writeln!(text, "| {} | class | {told} | {default} | class, pod | {bound} | {meaning} |", names.join(", "));
     }
-    for (name, fields) in BELOW {
-        let _ = write!(text, "\n### `{name}`\n\n{}", table(fields));
-    }
-    text
-}
-
-fn table(fields: &[Field]) -> String {
-    let mut text = String::from("| field | type | default | meaning |\n| --- | --- | --- | --- |\n");
-    for Field { name, default, meaning, kind } in fields {
-        let told = kind().told.replace('|', "\\|");
-        let _ = writeln!(text, "| `{name}` | {told} | {default} | {meaning} |");
+    for (place, fields) in OBJECT.iter().chain(&BELOW) {
+        for Field { name, default, meaning, kind } in *fields {
+            let told = kind().told.replace('|', "\\|");
+            let _ = writeln!(text, "| `{name}` | {place} | {told} | {default} | class | | {meaning} |");
+        }
     }
     text
 }

@@ -73,7 +73,7 @@ impl<'f> At<'f> {
 
     /// Notes what is wrong here.
     pub(super) fn wrong<T>(&mut self, misfit: Misfit) -> Option<T> {
-        self.found.problem(Problem::Field { object: self.object.clone(), field: self.field.clone(), misfit });
+        self.found.problem(Problem::Field { object: self.object.clone(), field: self.field.clone(), misfit: Box::new(misfit) });
         None
     }
 

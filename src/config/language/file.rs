@@ -1,7 +1,8 @@
 //! Fields of a file -> Object: what it shows of its source, and where.
 
 use super::field::At;
-use super::shapes::{FileFields, Keys as KeyFields, PartName, PickFields, SelectionFields};
+use super::shapes::{FileFields, PickFields, SelectionFields};
+use super::words::{Keys as KeyFields, PartName};
 use crate::config::object::{Absent, Directory, Keys, Keystore, Object, Part, Place, View};
 use crate::config::problem::Misfit;
 use crate::config::source::{Pick, Question, Selection, Source, Start, Way};
@@ -203,7 +204,7 @@ impl FileFields {
         Some(part)
     }
 
-    fn keystore(&mut self, form: Option<StoreForm>, alias: &str, pod: Option<&Pod>, at: &mut At<'_>) -> Option<Keystore> {
+    fn keystore(&mut self, form: Option<StoreForm>, alias: &str, pod: Option<&Pod>, at: &mut At<'_>) -> Option<Box<Keystore>> {
         let own = self.store_form.take();
         if form.is_some() && own.is_some() {
             return at.below("storeType").wrong(Misfit::Needs("part: truststore"));
@@ -214,7 +215,7 @@ impl FileFields {
             return at.below("password").wrong(Misfit::Missing("name the value that holds the keystore's password"));
         };
         let password = SelectionFields::selection(password, pod, false, &mut at.below("password"))?;
-        Some(Keystore { form, alias, password })
+        Some(Box::new(Keystore { form, alias, password }))
     }
 
     /// Refuses what only certificates have.

@@ -4,9 +4,11 @@ mod describe; // the reference's tables and the JSON Schema, from the fields
 mod entry; // one entry of the list -> objects
 mod field; // one field: how it is read and told of
 mod file; // fields of a file -> Object
+mod names; // names of certificates
 mod shapes; // every mapping and its fields
 mod source; // fields of a source -> Source
-mod values; // types of text, numbers and words
+mod values; // types of text and numbers
+mod words; // types of a few words
 
 pub use describe::{reference, schema};
 pub(super) use entry::{Objects, objects};

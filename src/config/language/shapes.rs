@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::field::{At, Field, Kind, Read, shape};
-use super::values::{Mode, Texts, Word};
-use crate::config::problem::Misfit;
-use crate::config::yaml::{Item, ItemKind};
+use super::values::{Mode, Texts};
+use super::words::{KeyMaker, Keys, PartName};
+use crate::config::yaml::Item;
 use crate::config::{Body, Encoding, Format, KeyForm, KeyType, Start, StoreForm};
 
 shape! {
@@ -115,7 +115,7 @@ shape! {
         object_name: String = "objectName", "this or `directory`";
         /// A directory for one file a key; `.` is the volume itself.
         directory: String = "directory", "this or `objectName`";
-        /// Which keys become files of `directory`: `\"*\"` for all, a list, or a mapping from key to file name.
+        /// Which keys become files of `directory`: `"*"` for all, a list, or a mapping from key to file name.
         keys: Keys = "keys", "`\"*\"`";
         /// The whole as one document, data only.
         format: Format = "format", "see below";
@@ -229,100 +229,23 @@ impl Read for Box<SelectionFields> {
     }
 }
 
-/// All fields of an object, shape by shape: the title of the reference's table, and its rows.
+/// All fields of an object, shape by shape, and where they may stand.
 pub(super) const OBJECT: [(&str, &[Field]); 5] = [
-    ("The file", FileFields::FIELDS),
-    ("Which part of the answer", PickFields::FIELDS),
-    ("The source", SourceFields::FIELDS),
-    ("The peers' form of `request`", FlatFields::FIELDS),
-    ("Beside them", ObjectFields::FIELDS),
+    ("object, `files`", FileFields::FIELDS),
+    ("object, `files`, value", PickFields::FIELDS),
+    ("object, value", SourceFields::FIELDS),
+    ("object, value", FlatFields::FIELDS),
+    ("object", ObjectFields::FIELDS),
 ];
 
-/// The mappings below an object's fields.
+/// The fields of the mappings below an object's own, and where they stand.
 pub(super) const BELOW: [(&str, &[Field]); 5] = [
-    ("kv", KvFields::FIELDS),
-    ("pki", PkiFields::FIELDS),
-    ("transit", TransitFields::FIELDS),
-    ("s5", S5Fields::FIELDS),
-    ("request", RequestFields::FIELDS),
+    ("`kv`", KvFields::FIELDS),
+    ("`pki`", PkiFields::FIELDS),
+    ("`transit`", TransitFields::FIELDS),
+    ("`s5`", S5Fields::FIELDS),
+    ("`request`", RequestFields::FIELDS),
 ];
 
 /// The fields of a value.
 pub(super) const VALUE: [&[Field]; 3] = [SourceFields::FIELDS, FlatFields::FIELDS, PickFields::FIELDS];
-
-/// Who makes a private key.
-#[derive(Clone, Copy, Default, PartialEq)]
-pub(super) enum KeyMaker {
-    #[default]
-    Vault,
-    Node,
-}
-
-impl Word for KeyMaker {
-    const WORDS: &'static [(&'static str, Self)] = &[("vault", Self::Vault), ("node", Self::Node)];
-}
-
-/// A part of a certificate, before what else it takes is known.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub(super) enum PartName {
-    Certificate,
-    Chain,
-    CertificateChain,
-    FullChain,
-    PrivateKey,
-    Ca,
-    IssuingCa,
-    Bundle,
-    Pkcs12,
-    Jks,
-    Truststore,
-}
-
-impl Word for PartName {
-    const WORDS: &'static [(&'static str, Self)] = &[
-        ("certificate", Self::Certificate),
-        ("chain", Self::Chain),
-        ("certificateChain", Self::CertificateChain),
-        ("fullChain", Self::FullChain),
-        ("privateKey", Self::PrivateKey),
-        ("ca", Self::Ca),
-        ("issuingCa", Self::IssuingCa),
-        ("bundle", Self::Bundle),
-        ("pkcs12", Self::Pkcs12),
-        ("jks", Self::Jks),
-        ("truststore", Self::Truststore),
-    ];
-}
-
-impl Word for Start {
-    const WORDS: &'static [(&'static str, Self)] = &[("data", Self::Data), ("metadata", Self::Metadata), ("response", Self::Response)];
-}
-
-/// Which keys of a secret become files.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Keys {
-    All,
-    /// Keys and their file names.
-    Some(BTreeMap<String, String>),
-}
-
-impl Read for Keys {
-    fn kind() -> Kind {
-        let schema = json!({"oneOf": [{"const": "*"}, {"type": "array", "items": {"type": "string"}, "minItems": 1},
-            {"type": "object", "additionalProperties": {"type": "string"}, "minProperties": 1}]});
-        Kind::new("`\"*\"`, list of keys, or mapping from key to file name", schema)
-    }
-
-    fn read(item: &Item, at: &mut At<'_>) -> Option<Self> {
-        let misfit = Misfit::Type("\"*\", a list of keys, or a mapping from key to file name");
-        match &item.kind {
-            ItemKind::Scalar { text, .. } if text == "*" => Some(Self::All),
-            ItemKind::List(items) if !items.is_empty() => {
-                let keys: Vec<String> = super::values::members(items, at)?;
-                Some(Self::Some(keys.into_iter().map(|key| (key.clone(), key)).collect()))
-            }
-            ItemKind::Map(pairs) if !pairs.is_empty() => BTreeMap::read(item, at).map(Self::Some),
-            _ => at.wrong(misfit),
-        }
-    }
-}

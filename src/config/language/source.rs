@@ -3,10 +3,10 @@
 use std::net::IpAddr;
 
 use super::field::At;
-use super::shapes::{
-    FlatFields, KeyMaker, KvFields, PickFields, PkiFields, RequestFields, S5Fields, SelectionFields, SourceFields, TransitFields,
-};
+use super::names::Names;
+use super::shapes::{FlatFields, KvFields, PickFields, PkiFields, RequestFields, S5Fields, SelectionFields, SourceFields, TransitFields};
 use super::values::Texts;
+use super::words::KeyMaker;
 use crate::config::duration::duration;
 use crate::config::problem::Misfit;
 use crate::config::request::{Request, plain_path};
@@ -235,39 +235,4 @@ fn path(name: &'static str, text: Option<String>, at: &mut At<'_>) -> Option<Str
 fn addresses(texts: &[String], at: &mut At<'_>) -> Option<Vec<IpAddr>> {
     let addresses: Result<_, _> = texts.iter().map(|text| text.parse()).collect();
     at.below("ipSans").take(addresses.map_err(|_| Misfit::Type("IP addresses, such as 10.0.0.7")))
-}
-
-/// Names of certificates: what the kubelet vouches for may be part of them.
-struct Names<'p> {
-    pod: Option<&'p Pod>,
-}
-
-impl Names<'_> {
-    fn all(&self, field: &'static str, names: Option<Texts>, at: &mut At<'_>) -> Option<Vec<String>> {
-        let mut at = at.below(field);
-        names.map_or_else(Vec::new, |Texts(names)| names).iter().map(|name| at.take(self.expanded(name))).collect()
-    }
-
-    /// `name` with `${POD_NAME}` and its like replaced, as cert-manager's CSI driver spells them.
-    fn expanded(&self, name: &str) -> Result<String, Misfit> {
-        let mut expanded = String::new();
-        let mut rest = name;
-        while let Some((before, after)) = rest.split_once("${") {
-            let (variable, behind) = after.split_once('}').ok_or(Misfit::Variable)?;
-            expanded += before;
-            expanded += self.pod.map_or(Ok(""), |pod| value(pod, variable))?;
-            rest = behind;
-        }
-        Ok(expanded + rest)
-    }
-}
-
-fn value<'p>(pod: &'p Pod, variable: &str) -> Result<&'p str, Misfit> {
-    match variable {
-        "POD_NAME" => Ok(&pod.name),
-        "POD_NAMESPACE" => Ok(&pod.namespace),
-        "POD_UID" => Ok(&pod.uid),
-        "SERVICE_ACCOUNT_NAME" => Ok(&pod.service_account),
-        _ => Err(Misfit::Variable),
-    }
 }

@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::field::{At, Kind, Read};
+use crate::config::Body;
 use crate::config::problem::Misfit;
-use crate::config::spelling::nearest;
 use crate::config::yaml::{Item, ItemKind};
-use crate::config::{Body, Encoding, Format, KeyForm, KeyType, StoreForm};
 
 impl Read for String {
     fn kind() -> Kind {
@@ -125,53 +124,4 @@ impl Read for Body {
     fn read(item: &Item, at: &mut At<'_>) -> Option<Self> {
         if matches!(item.kind, ItemKind::Map(_)) { Some(Self::new(&item.json())) } else { at.wrong(Misfit::Type("a mapping")) }
     }
-}
-
-/// One of a few words.
-pub(super) trait Word: Copy + 'static {
-    const WORDS: &'static [(&'static str, Self)];
-}
-
-impl<W: Word> Read for W {
-    fn kind() -> Kind {
-        let words: Vec<_> = W::WORDS.iter().map(|(word, _)| *word).collect();
-        Kind::new(words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "), json!({"enum": words}))
-    }
-
-    fn read(item: &Item, at: &mut At<'_>) -> Option<Self> {
-        let text = String::read(item, at)?;
-        if let Some((_, known)) = W::WORDS.iter().find(|(word, _)| word.eq_ignore_ascii_case(&text)) {
-            return Some(*known);
-        }
-        let words = || W::WORDS.iter().map(|(word, _)| *word);
-        at.wrong(Misfit::Word { meant: nearest(&text, words()), word: text, allowed: words().collect() })
-    }
-}
-
-impl Word for Encoding {
-    const WORDS: &'static [(&'static str, Self)] = &[("utf-8", Self::Utf8), ("base64", Self::Base64), ("hex", Self::Hex)];
-}
-
-impl Word for Format {
-    const WORDS: &'static [(&'static str, Self)] =
-        &[("json", Self::Json), ("yaml", Self::Yaml), ("toml", Self::Toml), ("env", Self::Env), ("properties", Self::Properties)];
-}
-
-impl Word for KeyType {
-    const WORDS: &'static [(&'static str, Self)] = &[
-        ("ec-p256", Self::EcP256),
-        ("ec-p384", Self::EcP384),
-        ("ed25519", Self::Ed25519),
-        ("rsa-2048", Self::Rsa2048),
-        ("rsa-3072", Self::Rsa3072),
-        ("rsa-4096", Self::Rsa4096),
-    ];
-}
-
-impl Word for KeyForm {
-    const WORDS: &'static [(&'static str, Self)] = &[("pkcs8", Self::Pkcs8), ("pkcs1", Self::Pkcs1), ("sec1", Self::Sec1)];
-}
-
-impl Word for StoreForm {
-    const WORDS: &'static [(&'static str, Self)] = &[("pkcs12", Self::Pkcs12), ("jks", Self::Jks)];
 }
