@@ -103,7 +103,7 @@ reasons! {
         "find out why the server is slow; the kubelet tries again";
     /// A value cannot be brought into the wanted form.
     RenderFailed = "render.failed", FailedPrecondition, "the SecretProviderClass's author",
-        "check encoding and value";
+        "check encoding, template and value";
     /// The files together, or one answer, exceed the limit.
     PayloadTooLarge = "payload.too_large", FailedPrecondition, "the SecretProviderClass's author",
         "split the class over several volumes";

@@ -10,8 +10,8 @@ pub mod s5; // `vaultmount s5`: ciphertext in files, for people
 pub mod server; // unix sockets: modes, peers, `:authority`, deadlines, drain
 pub mod provider; // the gRPC service: Version and Mount
 pub mod telemetry; // logs and health
-pub mod plan; // objects -> the fewest calls to Vault; pure
 pub mod engine; // one file an engine: its question, its call, its answer
+pub mod plan; // objects -> the fewest calls to Vault; pure
 pub mod rotation; // when what was made for a volume is made anew; the clock is handed in
 pub mod vault; // connections, logins and calls
 pub mod kube; // what is asked of Kubernetes, and only when switched on: tokens, the peers' version key

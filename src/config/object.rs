@@ -149,6 +149,19 @@ impl Object {
         }
     }
 
+    /// Its file, where it is one.
+    pub fn file(&self) -> Option<&MountPath> {
+        match &self.place {
+            Place::File(name, _) => Some(name),
+            Place::Directory(_) => None,
+        }
+    }
+
+    /// Whether its file is a keystore.
+    pub fn is_keystore(&self) -> bool {
+        matches!(self.place, Place::File(_, View::Part(_, Part::Keystore(_) | Part::Truststore(_))))
+    }
+
     /// Every source that it is a view of.
     pub fn sources(&self) -> Vec<&Source> {
         match &self.place {

@@ -100,6 +100,21 @@ pub fn is_one(name: &str, other: &str) -> bool {
     name.nfc().eq(other.nfc())
 }
 
+/// Names that can be files of one volume together, as far as they are known.
+#[derive(Debug, Default)]
+pub struct Names(BTreeSet<String>);
+
+impl Names {
+    /// True when `path` can stand beside those taken before; then it is taken too.
+    pub fn take(&mut self, path: &MountPath) -> bool {
+        let composed = MountPath(path.0.nfc().collect());
+        let below = format!("{composed}/");
+        let is_directory = self.0.range(below.clone()..).next().is_some_and(|name| name.starts_with(&below));
+        let is_below = composed.directories().any(|directory| self.0.contains(directory));
+        !is_directory && !is_below && self.0.insert(composed.0)
+    }
+}
+
 /// What keeps `paths` from being files of one volume: names that are equal once composed (Unicode NFC), though the node's
 /// filesystem would hold both, and a file where another needs a directory.
 pub fn conflicts(paths: &[MountPath]) -> Vec<Problem> {

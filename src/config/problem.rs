@@ -91,6 +91,8 @@ pub enum Problem {
     NoObjects,
     #[error("parameter objects lists {count} objects; at most {limit} are read: split the class over two volumes")]
     TooManyObjects { count: usize, limit: usize },
+    #[error("parameter objects has {count} {what}; at most {limit} are taken: split the class over two volumes")]
+    TooMany { what: &'static str, count: usize, limit: usize },
     #[error("objectName {} is given {times} times: each file needs a name of its own", Shown(.name))]
     DuplicateName { name: String, times: usize },
     #[error("objectNames {} and {} cannot both be files: one is the other's directory", Shown(.file), Shown(.below))]
@@ -234,7 +236,7 @@ impl fmt::Display for Label {
 }
 
 /// Text of a class in a message: escaped, in quotes, at most 64 characters of it.
-pub(super) struct Shown<'a>(pub(super) &'a str);
+pub(crate) struct Shown<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -93,7 +93,7 @@ impl FromStr for VaultPath {
 }
 
 /// A mount, a path below one, or a key's name: no empty part, no dot segment; slashes at its ends do not count.
-pub(super) fn plain_path(text: &str) -> Result<String, PlainPathError> {
+pub(crate) fn plain_path(text: &str) -> Result<String, PlainPathError> {
     let path = text.trim_matches('/');
     let odd = path.split('/').any(|part| matches!(part, "" | "." | "..")) || path.contains(is_unprintable);
     if odd { Err(PlainPathError) } else { Ok(path.to_owned()) }

@@ -4,7 +4,8 @@ mod answers; // the answers of one mount, by their sources
 mod kv; // secrets of a KV engine
 mod open; // ciphertexts: all of a key at once
 mod pki; // certificates and the CAs of a mount
-mod validity; // when an answer says that what it holds ends
+mod validity; // how long an answer may stand for another call
+mod weight; // about how much memory values take
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -17,12 +18,13 @@ use crate::config::{Encoding, KvEngine, Pick, Question, Selection, Source, Start
 use crate::error::Reason;
 use crate::render::{self, RenderError};
 use crate::secret::Secret;
-use crate::vault::{self, Answer, Budget, Login, VaultError};
+use crate::vault::{Answer, Budget, Login, VaultError};
 
 pub use answers::{Answers, Miss, Outcome};
 pub use open::open;
 pub use pki::part;
-pub use validity::end;
+pub use validity::life;
+pub use weight::weight;
 
 /// What Vault holds of a source.
 pub enum Fetched {
@@ -82,15 +84,6 @@ impl EngineError {
     }
 }
 
-/// Whether asking for `source` makes something at the server, so that asking again would make a second.
-pub fn creates(source: &Source) -> bool {
-    match &source.question {
-        Question::Request(request) => vault::creates(&request.method, request.path.as_str()),
-        Question::Certificate(_) => true,
-        Question::Kv(_) | Question::Authorities { .. } | Question::Transit(_) | Question::S5(_) => false,
-    }
-}
-
 /// Asks Vault for `source`; ciphertext is opened with its neighbours, by `open`.
 pub async fn fetch(login: &Login, source: &Source, budget: Budget) -> Result<Fetched, EngineError> {
     let namespace = source.namespace.as_deref();
@@ -111,11 +104,13 @@ pub async fn fetch(login: &Login, source: &Source, budget: Budget) -> Result<Fet
 }
 
 impl Fetched {
-    /// True when something lives on at the server that ends with the login.
-    pub fn is_leased(&self) -> bool {
+    /// About how many bytes it takes.
+    pub fn weight(&self) -> usize {
         match self {
-            Self::Answer(answer, _) | Self::Certificate(_, answer) | Self::Authorities(_, answer) => answer.is_leased(),
-            Self::Text(..) => false,
+            Self::Answer(answer, _) | Self::Certificate(_, answer) | Self::Authorities(_, answer) => {
+                answer.members().iter().map(|(name, value)| name.len() + weight(value)).sum()
+            }
+            Self::Text(text, _) => text.len(),
         }
     }
 

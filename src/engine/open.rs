@@ -11,8 +11,8 @@ use crate::render::s5::Marked;
 use crate::secret::Secret;
 use crate::vault::{self, Batch, Budget, Item, Login, NotOpened};
 
-/// Largest text that markers may make: what a volume holds at most.
-const TEXT_BYTES: usize = 3_584 * 1024;
+/// Largest text that markers may make, and that all texts of a call may have together: what a volume holds at most.
+const TEXT_BYTES: usize = crate::volume::LIMIT_BYTES;
 
 /// Ciphertexts of one call: far above any use, far below what would keep a server busy.
 const ITEMS: usize = 10_000;
@@ -25,7 +25,8 @@ type Opened<'t> = HashMap<Lock<'t>, Result<Secret, NotOpened>>;
 
 /// Opens every member of `batch` by one call; `answers` hold the texts of those that other sources keep.
 pub async fn open<'a>(login: &Login, batch: &plan::Batch<'a>, answers: &Answers<'a>, budget: Budget) -> Vec<(&'a Source, Outcome)> {
-    let texts: Vec<_> = batch.members.iter().map(|member| (*member, text(member, answers))).collect();
+    let mut room = TEXT_BYTES;
+    let texts: Vec<_> = batch.members.iter().map(|member| (*member, text(member, answers, &mut room))).collect();
     let parsed: Vec<_> = texts.iter().map(|(member, text)| text.as_ref().map(|text| Ciphered::new(member, text))).collect();
     let mut opened: Opened<'_> = HashMap::new();
     let mut locks: Vec<_> = parsed.iter().flatten().flat_map(Ciphered::locks).collect();
@@ -63,14 +64,17 @@ async fn call(login: &Login, batch: &plan::Batch<'_>, locks: &[Lock<'_>], budget
 }
 
 /// The text that holds a member's ciphertext.
-fn text(member: &Source, answers: &Answers<'_>) -> Result<Secret, Miss> {
-    match &member.question {
+fn text(member: &Source, answers: &Answers<'_>, room: &mut usize) -> Result<Secret, Miss> {
+    let text = match &member.question {
         Question::Transit(Sealed { ciphertext: text, .. }) | Question::S5(MarkedText { text, .. }) => match text {
             Text::Inline(inline) => Ok(Secret::from(Inline::expose(inline))),
             Text::Of(selection) => answers.bytes(selection),
         },
         _ => Err(Miss { reason: Reason::Bug, what: format!("{member} is no ciphertext") }),
-    }
+    }?;
+    let large = || Miss { reason: Reason::PayloadTooLarge, what: format!("the ciphertexts of {member} are larger than a volume together") };
+    *room = room.checked_sub(text.len()).ok_or_else(large)?;
+    Ok(text)
 }
 
 fn told(batch: &plan::Batch<'_>, miss: Miss) -> Miss {

@@ -2,11 +2,13 @@
 
 use http::Method;
 use serde_json::{Map, Value, json};
+use tokio::sync::Semaphore;
+use tokio::time::timeout_at;
 
 use super::{Answers, EngineError, Fetched, Miss};
 use crate::certificate::{Authorities, CertificateError, Identity, Issued, NodeKey};
 use crate::config::request::VaultPath;
-use crate::config::{Body, CertificateRequest, KeyForm, KeyPlace, Keystore, Part, Request, Source};
+use crate::config::{Body, CertificateRequest, KeyForm, KeyPlace, KeyType, Keystore, Part, Request, Source};
 use crate::error::Reason;
 use crate::secret::Secret;
 use crate::vault::{Answer, Budget, Login};
@@ -20,19 +22,27 @@ pub(super) async fn certificate(
 ) -> Result<Fetched, EngineError> {
     let node = match ask.key {
         KeyPlace::Vault => None,
-        // An RSA key takes a core for up to seconds.
-        KeyPlace::Node(kind) => Some(tokio::task::spawn_blocking(move || NodeKey::generate(kind)).await.map_err(|_| lost())?),
+        KeyPlace::Node(kind) => Some(node_key(kind, budget).await?),
     };
     let refused = |error| EngineError::Certificate { role: format!("{}/roles/{}", ask.mount, ask.role), error };
-    let node = node.transpose().map_err(refused)?;
     let csr = node.as_ref().map(|key| key.csr(ask)).transpose().map_err(refused)?;
     let answer = login.call(&request(ask, csr.as_deref()), namespace, budget).await?;
     let identity = identity(ask, &answer, node).map_err(refused)?;
     Ok(Fetched::Certificate(Box::new(identity), answer))
 }
 
-fn lost() -> EngineError {
-    EngineError::Origin(Miss { reason: Reason::Bug, what: "the key's maker ended in a panic".into() })
+/// Keys that are made at a time: one of RSA takes a core for up to seconds, and classes may ask for hundreds.
+static MAKERS: Semaphore = Semaphore::const_new(1);
+
+/// A new key of this node.
+async fn node_key(kind: KeyType, budget: Budget) -> Result<NodeKey, EngineError> {
+    let late =
+        |_| EngineError::Origin(Miss { reason: Reason::Overload, what: "other keys of this node took the time of the mount".into() });
+    let maker = timeout_at(budget.end(), MAKERS.acquire()).await.map_err(late)?;
+    let made = tokio::task::spawn_blocking(move || NodeKey::generate(kind)).await;
+    drop(maker);
+    let broken = |what: String| EngineError::Origin(Miss { reason: Reason::Bug, what });
+    made.map_err(|_| broken("making a key ended in a panic".into()))?.map_err(|error| broken(error.to_string()))
 }
 
 /// The call for `ask`: `sign` with a CSR, `issue` without.

@@ -2,22 +2,39 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use http::Method;
 use serde_json::{Map, Value};
 
 use super::Fetched;
+use crate::config::{Question, Source};
+use crate::rotation::Life;
+use crate::vault;
 
-/// The end of what `fetched` holds; it and `now` are Unix seconds. `None` when it does not say.
+/// Whether and how long the answer to `source` may stand for another call; `now` is in Unix seconds. `None` for what must be asked for each time:
+/// reads, and what is leased.
 ///
-/// Told by a certificate itself, by `expiration` (Unix seconds, as `pki/issue` has it), by `ttl` (seconds from now), or by an SSH certificate in
-/// `signed_key`.
-pub fn end(fetched: &Fetched, now: i64) -> Option<i64> {
-    match fetched {
-        Fetched::Certificate(identity, _) => Some(identity.not_after()),
-        Fetched::Answer(answer, _) => told(answer.members().get("data")?.as_object()?, now),
-        Fetched::Authorities(..) | Fetched::Text(..) => None,
+/// Nobody tells whether a GET makes something. Those that look like it are kept only when they tell an end, and never when the engine is one
+/// of secrets that people write: their members are theirs to name.
+pub fn life(source: &Source, fetched: &Fetched, now: i64) -> Option<Life> {
+    match (&source.question, fetched) {
+        (Question::Certificate(_), Fetched::Certificate(identity, _)) => Some(Life::Until(identity.not_after())),
+        (Question::Request(request), Fetched::Answer(answer, _)) => {
+            let engine = answer.members().get("mount_type").and_then(Value::as_str);
+            let written = matches!(engine, Some("kv" | "generic" | "cubbyhole"));
+            let reads = request.method == Method::GET || request.method.as_str() == "LIST";
+            let end = answer.members().get("data").and_then(Value::as_object).and_then(|data| told(data, now));
+            match end.map_or(Life::Untold, Life::Until) {
+                _ if answer.is_leased() || written || !vault::creates(&request.method, request.path.as_str()) => None,
+                Life::Untold if reads => None,
+                Life::Until(_) if reads && engine.is_none() => None,
+                life => Some(life),
+            }
+        }
+        _ => None,
     }
 }
 
+/// Told by `expiration` (Unix seconds, as `pki/issue` has it), by `ttl` (seconds from now), or by an SSH certificate in `signed_key`.
 fn told(data: &Map<String, Value>, now: i64) -> Option<i64> {
     let seconds = |name: &str| data.get(name).and_then(Value::as_i64).filter(|seconds| *seconds > 0);
     let signed = || data.get("signed_key").and_then(Value::as_str).and_then(ssh);

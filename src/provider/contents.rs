@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::templates::Written;
-use crate::config::path::{conflicts, is_one};
+use crate::config::path::{Names, conflicts, is_one};
 use crate::config::{Absent, Directory, Format, Keys, MountPath, Object, Place, Problem, Source, Start, View, Way};
 use crate::engine::{self, Answers, Miss};
 use crate::error::Reason;
@@ -91,20 +91,34 @@ fn files(object: &Object, directory: &Directory, answers: &Answers<'_>, contents
     }
 }
 
-/// Every key under its own name. One that cannot be a file's name is told and left out: it must not keep the others from a running pod.
+/// Every key under its own name. One that cannot be a file is told and left out: it must not keep the others from a running pod.
 fn all(object: &Object, directory: &Directory, data: &Map<String, Value>, contents: &mut Contents) -> Result<(), Miss> {
+    let (mut names, mut odd) = (Names::default(), Vec::new());
     for (key, _) in data.iter().filter(|(_, value)| !value.is_null()) {
-        match MountPath::below(directory.root.as_ref(), key) {
-            Ok(path) => contents.put(object, path, member(directory, data, key))?,
-            Err(error) => {
-                let shown: String = key.escape_debug().take(64).collect();
-                contents
-                    .warnings
-                    .push(format!("object {:?}: key \"{shown}\" is no file: its name {error}; rename it with keys", object.name()));
-            }
+        match named(directory, data, key, &mut names) {
+            Ok((path, bytes)) => contents.put(object, path, Ok(bytes))?,
+            Err(why) => odd.push((key.as_str(), why)),
         }
     }
+    contents.warnings.extend(left_out(object, &odd));
     Ok(())
+}
+
+/// The file of one key, or why it has none.
+fn named(directory: &Directory, data: &Map<String, Value>, key: &str, names: &mut Names) -> Result<(MountPath, Secret), String> {
+    let path = MountPath::below(directory.root.as_ref(), key).map_err(|error| format!("its name {error}"))?;
+    let bytes = member(directory, data, key).map_err(|miss| miss.what)?;
+    if names.take(&path) { Ok((path, bytes)) } else { Err("its name meets another key's".into()) }
+}
+
+/// Keys that a warning names; the rest is counted.
+const NAMED: usize = 8;
+
+fn left_out(object: &Object, odd: &[(&str, String)]) -> Option<String> {
+    let shown = |key: &str| key.escape_debug().take(64).collect::<String>();
+    let told: Vec<_> = odd.iter().take(NAMED).map(|(key, why)| format!("key \"{}\" is no file: {why}", shown(key))).collect();
+    let more = odd.len().checked_sub(NAMED).filter(|more| *more > 0).map_or(String::new(), |more| format!("; and {more} more"));
+    (!odd.is_empty()).then(|| format!("object {:?}: {}{more}; rename or list them with keys", object.name(), told.join("; ")))
 }
 
 fn member(directory: &Directory, data: &Map<String, Value>, key: &str) -> Result<Secret, Miss> {

@@ -23,6 +23,7 @@ impl Provider {
         let server = self.rooms.vaults.server(&spec.server).map_err(|error| blame::server(&spec, &error))?;
         let login = server.login(&spec.auth, &token.jwt, budget).await.map_err(|error| blame::login(&spec, &error))?;
         let shelf = self.rooms.kept.of(&spec);
+        shelf.only(&spec.objects);
         let answers = fill(&plan, &login, &shelf, budget).await;
         self.rooms.close(login);
         record::answers(plan.calls() - shelf.found(), &answers);

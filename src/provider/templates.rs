@@ -8,8 +8,8 @@ use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use super::kept::{Digest, Shelf};
-use crate::config::{MountPath, Object, Place, Template, View};
-use crate::engine::{Answers, Miss};
+use crate::config::{MountPath, Object, Place, Selection, Template, View};
+use crate::engine::{Answers, Miss, weight};
 use crate::error::Reason;
 use crate::secret::Secret;
 use crate::template::{self, Job, TemplateError};
@@ -28,6 +28,9 @@ impl Written {
     }
 }
 
+/// Memory that the sources of all templates of a mount may take: what they write is bounded as well.
+const SOURCES_BYTES: usize = 4 * 1024 * 1024;
+
 /// A template that must be written anew.
 struct Task<'a> {
     name: &'a MountPath,
@@ -38,12 +41,12 @@ struct Task<'a> {
 /// Writes every template of `objects` whose sources are all there, in one child; those whose inputs are those of the last time keep their text.
 pub(super) async fn write(objects: &[Object], answers: &Answers<'_>, shelf: &Shelf<'_>, budget: Budget) -> Written {
     let mut written = Written::default();
-    let mut tasks = Vec::new();
+    let (mut tasks, mut room) = (Vec::new(), SOURCES_BYTES);
     for (name, template) in objects.iter().filter_map(template_of) {
-        match task(name, template, answers) {
+        match task(name, template, answers, &mut room) {
             Err(miss) => drop(written.0.insert(name.clone(), Err(miss))),
             Ok(task) => match shelf.text(name, &task.inputs) {
-                Some(text) => drop(written.0.insert(name.clone(), Ok(text))),
+                Some(outcome) => drop(written.0.insert(name.clone(), outcome)),
                 None => tasks.push(task),
             },
         }
@@ -51,15 +54,17 @@ pub(super) async fn write(objects: &[Object], answers: &Answers<'_>, shelf: &She
     let (names, jobs): (Vec<_>, Vec<_>) = tasks.into_iter().map(|task| ((task.name, task.inputs), task.job)).unzip();
     let results = template::render(&jobs, budget.end()).await;
     for (place, (name, inputs)) in names.into_iter().enumerate() {
-        let text = result(&results, place).map(Arc::new);
-        text.iter().for_each(|text| shelf.keep_text(name, inputs, text));
-        written.0.insert(name.clone(), text);
+        let outcome = result(&results, place).map(Arc::new);
+        if !results.as_ref().is_err_and(|error| error.reason() != Reason::RenderFailed) {
+            shelf.keep_text(name, inputs, &outcome);
+        }
+        written.0.insert(name.clone(), outcome);
     }
     written
 }
 
-fn task<'a>(name: &'a MountPath, template: &'a Template, answers: &Answers<'_>) -> Result<Task<'a>, Miss> {
-    let sources = sources(template, answers)?;
+fn task<'a>(name: &'a MountPath, template: &'a Template, answers: &Answers<'_>, room: &mut usize) -> Result<Task<'a>, Miss> {
+    let sources = sources(template, answers, room)?;
     let Template { text, delimiters, .. } = template;
     let mut digest = Sha256::new();
     let unwritable = |_| Miss { reason: Reason::Bug, what: "the values of the template are no JSON".into() };
@@ -79,8 +84,14 @@ fn template_of(object: &Object) -> Option<(&MountPath, &Template)> {
 }
 
 /// The values that a template may name; the first that is missing stands for all.
-fn sources(template: &Template, answers: &Answers<'_>) -> Result<Map<String, Value>, Miss> {
-    template.sources.iter().map(|(name, selection)| Ok((name.clone(), answers.value(selection)?))).collect()
+fn sources(template: &Template, answers: &Answers<'_>, room: &mut usize) -> Result<Map<String, Value>, Miss> {
+    let source = |(name, selection): (&String, &Selection)| {
+        let value = answers.value(selection)?;
+        let large = || Miss { reason: Reason::PayloadTooLarge, what: "the sources of the templates are larger than 4 MiB together".into() };
+        *room = room.checked_sub(weight(&value)).ok_or_else(large)?;
+        Ok((name.clone(), value))
+    };
+    template.sources.iter().map(source).collect()
 }
 
 fn result(results: &Results, job: usize) -> Result<Secret, Miss> {

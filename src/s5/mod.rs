@@ -16,6 +16,7 @@ use thiserror::Error;
 use url::Url;
 
 use crate::config::ServerSpec;
+use crate::config::request::plain_path;
 use crate::render::s5::{Marked, Marker, TooLarge, ciphertexts, marker};
 use crate::secret::Secret;
 use crate::vault::{Batch, Budget, Item, Login, NotOpened, Outbound, VaultError, Vaults};
@@ -31,10 +32,10 @@ const RENDERED: usize = 256 * 1024 * 1024;
 #[derive(Args, Clone)]
 pub struct S5Work {
     /// Mount of the transit engine
-    #[arg(long, global = true, value_name = "NAME", default_value = "transit", value_parser = name)]
+    #[arg(long, global = true, value_name = "NAME", default_value = "transit", value_parser = plain_path)]
     pub transit_mount: String,
     /// Key of the transit engine
-    #[arg(long, global = true, value_name = "NAME", default_value = "default", value_parser = name)]
+    #[arg(long, global = true, value_name = "NAME", default_value = "default", value_parser = plain_path)]
     pub transit_key: String,
     /// File with the token [default: VAULT_TOKEN or BAO_TOKEN, else ~/.vault-token]
     #[arg(long, global = true, value_name = "FILE")]
@@ -207,13 +208,6 @@ impl Transit {
 
 fn given(argument: Option<OsString>) -> Result<Text, S5Error> {
     argument.map_or_else(Text::stdin, |argument| Ok(Text { place: "the argument".into(), bytes: Secret::from(argument.into_vec()) }))
-}
-
-/// A mount or key: parts of a path, none of which leads out of it.
-fn name(text: &str) -> Result<String, &'static str> {
-    let text = text.trim_matches('/');
-    let wrong = text.split('/').any(|part| matches!(part, "" | "." | "..")) || text.contains(char::is_control);
-    if wrong { Err("a name as in `transit` or `team/transit` is wanted") } else { Ok(text.to_owned()) }
 }
 
 fn told(unopened: &[Unopened]) -> String {

@@ -33,6 +33,9 @@ pub enum TemplateError {
         /// Its place among the jobs.
         job: usize,
     },
+    /// Others' templates took the time: one child lives at a time on a node.
+    #[error("other templates of this node took the time of the mount")]
+    Busy,
     /// The child cannot be started.
     #[error("a process for templates cannot be started: {0}")]
     NotStarted(io::ErrorKind),
@@ -48,6 +51,7 @@ impl TemplateError {
             Self::Fails { .. } | Self::Killed { .. } => Reason::RenderFailed,
             Self::TooLong => Reason::PayloadTooLarge,
             Self::Deadline { .. } => Reason::Deadline,
+            Self::Busy => Reason::Overload,
             Self::NotStarted(io::ErrorKind::WouldBlock | io::ErrorKind::OutOfMemory) => Reason::Overload,
             Self::NotStarted(_) => Reason::StateUnusable,
             Self::Broken => Reason::Bug,
@@ -58,7 +62,7 @@ impl TemplateError {
     pub fn job(&self) -> Option<usize> {
         match self {
             Self::Killed { job } | Self::Deadline { job } => Some(*job),
-            Self::Fails { .. } | Self::TooLong | Self::NotStarted(_) | Self::Broken => None,
+            Self::Fails { .. } | Self::TooLong | Self::Busy | Self::NotStarted(_) | Self::Broken => None,
         }
     }
 }

@@ -65,7 +65,7 @@ impl Renderer {
             return Ok(Vec::new());
         }
         let seat = timeout_at(deadline, self.seat.acquire()).await;
-        let _seat = seat.map_err(|_| TemplateError::Deadline { job: 0 })?;
+        let _seat = seat.map_err(|_| TemplateError::Busy)?;
         let end = deadline.min(Instant::now() + LONGEST);
         let mut child = self.start()?;
         let mut answers = Vec::with_capacity(count);

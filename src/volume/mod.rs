@@ -3,5 +3,5 @@
 mod payload; // all files of a volume together, or none
 mod version; // content -> version, keyed
 
-pub use payload::{File, Payload, PayloadError, Room};
+pub use payload::{File, LIMIT_BYTES, Payload, PayloadError, Room};
 pub use version::VersionKey;

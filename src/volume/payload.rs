@@ -8,7 +8,7 @@ use crate::secret::Secret;
 
 /// Bytes over which a payload is refused: the driver takes answers up to 4 MiB, framing and versions included, and
 /// turns a larger one into a code after which a pod starts on an empty volume.
-const LIMIT_BYTES: usize = 3_584 * 1024;
+pub const LIMIT_BYTES: usize = 3_584 * 1024;
 
 /// Bytes over which the driver warns, and a synced Secret cannot hold it.
 const LARGE_BYTES: usize = 1024 * 1024;

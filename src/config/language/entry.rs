@@ -42,12 +42,27 @@ pub(in crate::config) fn objects(text: &str, with: &Objects<'_>, found: &mut Fou
             names.extend(name);
             objects.extend(object);
         }
+        if objects.len() > OBJECTS {
+            return none(found, too_many(objects.len()));
+        }
     }
-    if objects.len() > OBJECTS {
-        return none(found, too_many(objects.len()));
-    }
+    limits(&objects, found);
     conflicts(&names).into_iter().for_each(|problem| found.problem(problem));
     objects
+}
+
+/// Most sources that the objects of one class look at together, and most keystores: each of these takes milliseconds of a core.
+const SOURCES: usize = 512;
+const KEYSTORES: usize = 16;
+
+fn limits(objects: &[Object], found: &mut Found) {
+    let sources = objects.iter().map(|object| object.sources().len()).sum();
+    let keystores = objects.iter().filter(|object| object.is_keystore()).count();
+    for (what, count, limit) in [("sources", sources, SOURCES), ("keystores", keystores, KEYSTORES)] {
+        if count > limit {
+            found.problem(Problem::TooMany { what, count, limit });
+        }
+    }
 }
 
 fn none(found: &mut Found, problem: Problem) -> Vec<Object> {
@@ -171,6 +186,10 @@ fn several(
 ) -> Vec<Named> {
     if own.is_some() || pick.is_some() || pick.encoding.is_some() {
         let _: Option<()> = at.below("files").wrong(Misfit::Type("without fields of a file beside it: they stand in its members"));
+    }
+    if files.len() > OBJECTS {
+        at.found.problem(Problem::TooManyObjects { count: files.len(), limit: OBJECTS });
+        return Vec::new();
     }
     let Some(material) = material else { return Vec::new() };
     let mut at = at.below("files");

@@ -13,6 +13,9 @@ pub(super) struct Names<'p> {
 impl Names<'_> {
     pub(super) fn all(&self, field: &'static str, names: Option<Texts>, at: &mut At<'_>) -> Option<Vec<String>> {
         let mut at = at.below(field);
+        if names.as_ref().is_some_and(|Texts(names)| names.iter().any(|name| name.contains(','))) {
+            return at.wrong(Misfit::Type("one name a member: Vault takes a comma for the end of a name"));
+        }
         names.map_or_else(Vec::new, |Texts(names)| names).iter().map(|name| at.take(self.expanded(name))).collect()
     }
 

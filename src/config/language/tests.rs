@@ -112,7 +112,7 @@ fn the_peers_form_takes_our_fields_beside_it() {
 }
 
 /// What is written, and every problem that must be told of it.
-const WRONG: [(&str, &[&str]); 27] = [
+const WRONG: [(&str, &[&str]); 28] = [
     ("{objectName: a}", &["object \"a\": secretPath is missing or empty"]),
     ("{objectName: a, optional: true}", &["object \"a\": secretPath is missing or empty"]),
     (
@@ -161,6 +161,7 @@ const WRONG: [(&str, &[&str]); 27] = [
     ("{objectName: a, pki: {mount: p, ca: true}, part: privateKey}", &["object \"a\": part must be ca, issuingCa, chain or truststore"]),
     ("{objectName: a, pki: {mount: p, role: r, commonName: c}}", &["object \"a\": part is missing"]),
     ("{objectName: a, pki: {mount: p, role: r, commonName: c}, part: pkcs12}", &["object \"a\": password is missing"]),
+    ("{objectName: a, pki: {mount: p, role: r, altNames: ['a,b']}, part: ca}", &["object \"a\": pki.altNames must be one name a member"]),
     ("{objectName: a, transit: {key: k}}", &["object \"a\": transit.ciphertext is missing"]),
     (
         "{objectName: a, transit: {key: k, from: {kv: {mount: s, path: p}}}}",
@@ -264,5 +265,23 @@ fn every_example_of_the_documents_is_a_class() {
     assert!(texts.len() >= 9, "{}", texts.len());
     for text in texts {
         assert!(read(&text).is_ok_and(|objects| !objects.is_empty()), "{text}{:?}", read(&text));
+    }
+}
+
+#[test]
+fn a_small_class_cannot_grow_large_before_anything_is_asked() {
+    let long = "x".repeat(30_000);
+    let names: String = (0..400).map(|_| "*l, ").collect();
+    let texts = format!("- {{objectName: f, pki: {{mount: p, role: r, altNames: [&a {long}, &l [*a, *a, *a, *a, *a], {names}]}}, part: ca}}");
+    let members: String = (0..9_000).map(|_| "*m, ").collect();
+    let files = format!("- {{kv: {{mount: s, path: {long}}}, files: [&m {{objectName: a}}, {members}]}}");
+    let sources: String = (0..600).map(|name| format!("a{name}: *k, ")).collect();
+    let sources = format!("- {{objectName: f, template: x, sources: {{k: &k {{kv: {{mount: s, path: p}}}}, {sources}}}}}");
+    let store = "{kv: {mount: s, path: p}, secretKey: k}";
+    let stores: String = (0..17).map(|name| format!("{{objectName: s{name}, part: jks, password: {store}}}, ")).collect();
+    let stores = format!("- {{pki: {{mount: p, role: r, commonName: c}}, files: [{stores}]}}");
+    for (text, expected) in [(texts, "1 MiB"), (files, "at most 256"), (sources, "601 sources; at most 512"), (stores, "17 keystores; at most 16")] {
+        let told = read(&text).unwrap_err().concat();
+        assert!(told.contains(expected), "{expected}: {told:.300}");
     }
 }

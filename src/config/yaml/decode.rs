@@ -11,6 +11,10 @@ use super::resolve::{Scalar, is_merge, is_null, is_text, resolve};
 use super::tree::{DEPTH, Kind, Node, NodeId, Tree};
 use super::{Fault, YamlError};
 
+/// Bytes of all values that are looked at, repeated ones of aliases counted each time: a long text behind many aliases is small on the
+/// wire and large in memory.
+pub(super) const BYTES: usize = 1024 * 1024;
+
 /// Values looked at in one text, repeated ones of aliases counted each time.
 pub(super) const STEPS: usize = 100_000;
 
@@ -55,7 +59,7 @@ impl fmt::Debug for Entry {
 /// `ours` are looked into.
 pub fn entries(text: &str, ours: &[&str]) -> Result<Vec<Entry>, Vec<YamlError>> {
     let tree = Tree::read(text).map_err(|error| vec![error])?;
-    let mut decoder = Decoder { tree: &tree, ours, steps: 0, faults: Vec::new() };
+    let mut decoder = Decoder { tree: &tree, ours, steps: 0, bytes: 0, faults: Vec::new() };
     let entries = decoder.list();
     if decoder.faults.is_empty() { Ok(entries) } else { Err(decoder.faults) }
 }
@@ -64,6 +68,7 @@ pub(super) struct Decoder<'t> {
     tree: &'t Tree,
     ours: &'t [&'t str],
     steps: usize,
+    bytes: usize,
     faults: Vec<YamlError>,
 }
 
@@ -172,8 +177,12 @@ impl<'t> Decoder<'t> {
     pub(super) fn step(&mut self, id: NodeId, depth: usize) -> Option<&'t Node> {
         let node = self.tree.node(id);
         self.steps += 1;
-        let fault = if self.steps > STEPS { Fault::Large } else { Fault::Deep };
-        if depth <= DEPTH && self.steps <= STEPS {
+        if let Kind::Scalar { text, .. } = &node.kind {
+            self.bytes += text.len();
+        }
+        let fits = self.steps <= STEPS && self.bytes <= BYTES;
+        let fault = if fits { Fault::Deep } else { Fault::Large };
+        if depth <= DEPTH && fits {
             return Some(node);
         }
         if self.faults.last().is_none_or(|last| last.fault != fault) {

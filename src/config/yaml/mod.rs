@@ -40,8 +40,8 @@ pub enum Fault {
     /// More levels than `DEPTH`; an anchor that holds itself has no end of them.
     #[error("nested deeper than 32 levels, or an anchor that contains itself")]
     Deep,
-    /// More nodes than `STEPS`, once aliases are followed.
-    #[error("more than 100000 values, counting those that aliases repeat")]
+    /// More nodes than `STEPS`, or more than `BYTES` in them, once aliases are followed.
+    #[error("more than 100000 values or 1 MiB of them, counting those that aliases repeat")]
     Large,
     /// Two equal keys.
     #[error("the same key twice in one mapping")]

@@ -4,13 +4,13 @@ mod exact; // JSON -> what YAML and TOML can hold without loss
 mod lines; // one line a member: env, properties
 mod tree; // documents with levels: json, yaml, toml
 
-use std::fmt;
 
 use serde_json::{Map, Value};
 use thiserror::Error;
 
 use super::quote::QuoteError;
 use crate::config::Format;
+use crate::config::problem::Shown;
 use crate::error::Reason;
 use crate::secret::Secret;
 
@@ -84,18 +84,6 @@ pub fn document(data: &Value, format: Format) -> Result<Secret, FormatError> {
 
 fn members<'a>(data: &'a Value, format: &'static str) -> Result<&'a Map<String, Value>, FormatError> {
     data.as_object().ok_or(FormatError::NotObject { format })
-}
-
-/// A member's name in a message: escaped, in quotes, at most 64 characters of it.
-struct Shown<'a>(&'a str);
-
-impl fmt::Display for Shown<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.char_indices().nth(64) {
-            Some((end, _)) => write!(f, "{:?}...", &self.0[..end]),
-            None => write!(f, "{:?}", self.0),
-        }
-    }
 }
 
 #[cfg(test)]
