@@ -32,8 +32,11 @@ pub enum CertificateError {
     #[error("no CA certificate of the answer signed the certificate")]
     IssuerMissing,
     /// The subject's common name is not `commonName`.
-    #[error("the certificate's common name is not the commonName asked for; check use_csr_common_name of the role")]
-    OtherCommonName,
+    #[error("the certificate's common name is not {name:.64}, which was asked for; check use_csr_common_name of the role")]
+    OtherCommonName {
+        /// The name as asked.
+        name: String,
+    },
     /// A name of `altNames`, `ipSans` or `uriSans` is not in the certificate.
     #[error("the certificate lacks {name:.60}, which was asked for; check use_csr_sans and the allowed names of the role")]
     NameMissing {
@@ -81,7 +84,7 @@ impl CertificateError {
     pub fn reason(&self) -> Reason {
         match self {
             Self::NotCertificate { .. } | Self::TooManyAuthorities { .. } | Self::KeyMissing | Self::KeyUnreadable => Reason::Malformed,
-            Self::OtherKey | Self::IssuerMissing | Self::OtherCommonName | Self::NameMissing { .. } => Reason::Malformed,
+            Self::OtherKey | Self::IssuerMissing | Self::OtherCommonName { .. } | Self::NameMissing { .. } => Reason::Malformed,
             Self::NameUnusable { .. } => Reason::SpecInvalid,
             Self::FormImpossible { .. } | Self::PasswordUnusable | Self::AliasUnusable { .. } => Reason::RenderFailed,
             Self::NotGenerated | Self::NotWritten { .. } => Reason::Bug,

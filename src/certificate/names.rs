@@ -13,7 +13,7 @@ use crate::config::CertificateRequest;
 pub(super) fn check(ask: &CertificateRequest, leaf: &X509Certificate<'_>) -> Result<(), CertificateError> {
     let mut common_names = leaf.subject().iter_common_name().filter_map(|name| name.as_str().ok());
     if !ask.common_name.is_empty() && !common_names.any(|name| same_name(&ask.common_name, name)) {
-        return Err(CertificateError::OtherCommonName);
+        return Err(CertificateError::OtherCommonName { name: ask.common_name.clone() });
     }
     let held = leaf.subject_alternative_name().ok().flatten();
     let held: &[GeneralName<'_>] = held.as_ref().map_or(&[], |names| &names.value.general_names);

@@ -79,16 +79,25 @@ fn identity(ask: &CertificateRequest, answer: &Answer, node: Option<NodeKey>) ->
 }
 
 /// Reads the CAs of a mount; nothing is issued, and no policy is needed.
+///
+/// The chain of a root is the root itself, or nothing with servers that leave roots out of chains: then it is asked for alone.
 pub(super) async fn authorities(login: &Login, mount: &str, namespace: Option<&str>, budget: Budget) -> Result<Fetched, EngineError> {
-    let path = VaultPath::of(&[mount, "cert", "ca_chain"]);
-    let request = Request { method: Method::GET, path, query: Vec::new(), body: None };
-    let answer = login.call(&request, namespace, budget).await?;
-    let data = answer.members().get("data").and_then(Value::as_object);
-    let chain = data.and_then(|data| data.get("ca_chain")?.as_array()).into_iter().flatten();
-    let alone = data.and_then(|data| data.get("certificate"));
-    let texts: Vec<_> = alone.into_iter().chain(chain).filter_map(Value::as_str).filter(|text| !text.is_empty()).collect();
-    let authorities = Authorities::new(&texts).map_err(|error| EngineError::Certificate { role: request.path.to_string(), error })?;
+    let ask = |serial| {
+        let request = Request { method: Method::GET, path: VaultPath::of(&[mount, "cert", serial]), query: Vec::new(), body: None };
+        async move { login.call(&request, namespace, budget).await }
+    };
+    let mut answer = ask("ca_chain").await?;
+    if held(&answer).is_none() {
+        answer = ask("ca").await?;
+    }
+    let refused = |error| EngineError::Certificate { role: format!("{mount}/cert/ca"), error };
+    let authorities = Authorities::new(&[held(&answer).unwrap_or_default()]).map_err(refused)?;
     Ok(Fetched::Authorities(Box::new(authorities), answer))
+}
+
+/// The certificates of an answer to `cert/<serial>`, all in one text; `None` without any.
+fn held(answer: &Answer) -> Option<&str> {
+    answer.members().get("data")?.get("certificate")?.as_str().filter(|text| !text.is_empty())
 }
 
 /// The part of `source` that a file shows.

@@ -8,10 +8,10 @@ use crate::support::tools::tool;
 use crate::support::*;
 
 /// Debian's own, for which python3-yaml is packaged.
-const PYTHON: &str = "/usr/bin/python3";
+pub(crate) const PYTHON: &str = "/usr/bin/python3";
 
 /// Reads standard input as the language that it is told of, and says it again as JSON.
-const READ: &str = "import json, sys, tomllib, yaml; text = sys.stdin.buffer.read(); \
+pub(crate) const READ: &str = "import json, sys, tomllib, yaml; text = sys.stdin.buffer.read(); \
     json.dump(tomllib.loads(text.decode()) if sys.argv[1] == 'toml' else yaml.safe_load(text), sys.stdout)";
 
 /// Prints the properties that it reads, one a line, with the values in base64.
@@ -105,7 +105,7 @@ async fn a_document_changes_only_when_the_secret_does() {
     assert_ne!((after.version("m"), after.version("r")), (pod.version("m"), pod.version("r")));
 }
 
-fn properties(bytes: &[u8]) -> Value {
+pub(crate) fn properties(bytes: &[u8]) -> Value {
     use base64::Engine;
     let home = tempfile::tempdir().unwrap();
     let (program, file) = (home.path().join("Read.java"), home.path().join("secret.properties"));

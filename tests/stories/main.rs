@@ -10,6 +10,7 @@ mod support;
 mod absent; // what is not there, and may be
 mod address; // where tokens may be sent
 mod any_path; // any engine, by request
+mod authorities; // what a pod trusts
 mod bad_input; // an error that names the field, and no call
 mod bombs; // more than a mount may take
 mod calls; // how often the server is asked, and what is left on it
@@ -18,17 +19,23 @@ mod documents; // a whole secret, read by the programs that people use
 mod engines; // other engines, paths and namespaces
 mod files; // what a pod reads
 mod kept; // what a republish must not make anew
+mod keystores; // PKCS #12 and JKS, by OpenSSL and Java
 mod kv; // versions, ways into a secret, and mounts without versions
 mod life; // health, restart and end of the process
 mod login; // who logs in, where, and with which token
 mod mistakes; // what a class says wrongly, all at once
+mod node_keys; // keys that never leave the node
 mod odd_answers; // what a server should never send
 mod outages; // a server that is down, sealed, silent or slow
+mod pki; // certificates: names, chains, keys
 mod refusals; // what the pod's author reads
 mod s5; // texts with markers
 mod s5_tool; // ciphertext in files, by the command line
 mod same_bytes; // equal on every node
 mod settings; // sockets, prefixes, flags and environment
 mod sharing; // one call for what is one question
+mod template_processes; // what a template may take
+mod templates; // files of several secrets
 mod tls; // whom the provider believes
 mod transit; // ciphertexts on the way into a file
+mod wrong_certificates; // not what was asked for, and no file

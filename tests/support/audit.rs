@@ -25,6 +25,11 @@ impl Vault {
         requests.into_iter().map(|mut entry| entry["request"].take()).collect()
     }
 
+    /// All of it: bodies and answers of every call, in plain text.
+    pub(crate) fn audit(&self) -> String {
+        std::fs::read_to_string(self.audit_log()).unwrap()
+    }
+
     /// The ids under which the answers for `path` left, in order.
     pub(crate) fn request_ids(&self, path: &str) -> Vec<String> {
         self.requests().iter().filter(|request| request["path"] == path).map(|request| word(request, "id").to_owned()).collect()

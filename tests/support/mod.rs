@@ -1,6 +1,7 @@
 //! What the stories stand on: a real server, the real binary, and the driver's side of its socket.
 
 pub(crate) mod audit; // what the server was asked
+pub(crate) mod authority; // mounts that issue certificates
 pub(crate) mod canary; // values that may show up in files only
 pub(crate) mod class; // a SecretProviderClass
 pub(crate) mod driver; // a mount as each caller sends it

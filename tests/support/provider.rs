@@ -175,6 +175,13 @@ impl Provider {
         Duration::from_millis(ticks.sum::<u64>() * 10)
     }
 
+    /// The processes that it started and has not buried.
+    pub(crate) fn children(&self) -> Vec<u32> {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.process.id())).unwrap().flatten();
+        let lists = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
+        lists.flat_map(|list| list.split_whitespace().map(|id| id.parse().unwrap()).collect::<Vec<_>>()).collect()
+    }
+
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.setup.log()).unwrap()
     }

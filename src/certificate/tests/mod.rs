@@ -130,7 +130,7 @@ fn a_name_that_was_asked_for_and_is_not_there_is_told() {
     assert_eq!(lacks(CertificateRequest { ip_sans: vec!["10.0.0.8".parse().unwrap()], ..bare() }), "10.0.0.8");
     assert_eq!(lacks(CertificateRequest { uri_sans: vec!["spiffe://example/db".to_owned()], ..bare() }), "spiffe://example/db");
     let other = CertificateRequest { common_name: "db.example".to_owned(), ..bare() };
-    assert_eq!(error(answer(&other)), CertificateError::OtherCommonName);
+    assert_eq!(error(answer(&other)), CertificateError::OtherCommonName { name: "db.example".to_owned() });
 }
 
 #[test]

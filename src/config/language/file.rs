@@ -6,7 +6,7 @@ use super::words::{Keys as KeyFields, PartName};
 use crate::config::object::{Absent, Directory, Keys, Keystore, Object, Part, Place, View};
 use crate::config::problem::Misfit;
 use crate::config::source::{Pick, Question, Selection, Source, Start, Way};
-use crate::config::{Format, KeyForm, MountPath, Pod, StoreForm, Template};
+use crate::config::{Encoding, Format, KeyForm, MountPath, Pod, StoreForm, Template};
 
 /// What a class says of all its files.
 #[derive(Clone, Copy, Debug, Default)]
@@ -155,18 +155,17 @@ impl FileFields {
         }
     }
 
-    fn of_certificate(
-        &mut self,
-        source: Source,
-        pick: Pick,
-        encoding: crate::config::Encoding,
-        pod: Option<&Pod>,
-        at: &mut At<'_>,
-    ) -> Option<View> {
+    fn of_certificate(&mut self, source: Source, pick: Pick, encoding: Encoding, pod: Option<&Pod>, at: &mut At<'_>) -> Option<View> {
+        if self.format.is_some() {
+            return at.below("format").wrong(Misfit::Type("left out: a certificate has parts, and a key its keyFormat"));
+        }
         let way = pick.way != Way::Whole;
         match (self.part.take(), way) {
             (Some(_), true) => at.below("part").wrong(Misfit::Type("without secretKey and pointer")),
-            (None, true) => Some(View::Value(Selection { source, pick, encoding })),
+            (Some(_), false) if pick.start != Start::Data || encoding != Encoding::Utf8 => {
+                at.below("part").wrong(Misfit::Type("without from and encoding"))
+            }
+            (None, true) => self.alone(at).map(|()| View::Value(Selection { source, pick, encoding })),
             (None, false) => at.below("part").wrong(Misfit::Missing("say which: certificateChain, privateKey, ca, ...")),
             (Some(part), false) => {
                 let part = self.part(part, pod, at)?;
