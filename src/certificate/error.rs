@@ -84,7 +84,9 @@ impl CertificateError {
     pub fn reason(&self) -> Reason {
         match self {
             Self::NotCertificate { .. } | Self::TooManyAuthorities { .. } | Self::KeyMissing | Self::KeyUnreadable => Reason::Malformed,
-            Self::OtherKey | Self::IssuerMissing | Self::OtherCommonName { .. } | Self::NameMissing { .. } => Reason::Malformed,
+            Self::OtherKey | Self::IssuerMissing => Reason::Malformed,
+            // The role made another certificate than the class asks for.
+            Self::OtherCommonName { .. } | Self::NameMissing { .. } => Reason::Rejected,
             Self::NameUnusable { .. } => Reason::SpecInvalid,
             Self::FormImpossible { .. } | Self::PasswordUnusable | Self::AliasUnusable { .. } => Reason::RenderFailed,
             Self::NotGenerated | Self::NotWritten { .. } => Reason::Bug,

@@ -11,7 +11,8 @@ use crate::render::s5::Marked;
 use crate::secret::Secret;
 use crate::vault::{self, Batch, Budget, Item, Login, NotOpened};
 
-/// Largest text that markers may make, and that all texts of a call may have together: what a volume holds at most.
+/// Largest text that markers may make: what a volume holds at most. All texts of a call may have twice as much, for base64 is longer than
+/// what it stands for.
 const TEXT_BYTES: usize = crate::volume::LIMIT_BYTES;
 
 /// Ciphertexts of one call: far above any use, far below what would keep a server busy.
@@ -25,7 +26,7 @@ type Opened<'t> = HashMap<Lock<'t>, Result<Secret, NotOpened>>;
 
 /// Opens every member of `batch` by one call; `answers` hold the texts of those that other sources keep.
 pub async fn open<'a>(login: &Login, batch: &plan::Batch<'a>, answers: &Answers<'a>, budget: Budget) -> Vec<(&'a Source, Outcome)> {
-    let mut room = TEXT_BYTES;
+    let mut room = 2 * TEXT_BYTES;
     let texts: Vec<_> = batch.members.iter().map(|member| (*member, text(member, answers, &mut room))).collect();
     let parsed: Vec<_> = texts.iter().map(|(member, text)| text.as_ref().map(|text| Ciphered::new(member, text))).collect();
     let mut opened: Opened<'_> = HashMap::new();
@@ -72,7 +73,7 @@ fn text(member: &Source, answers: &Answers<'_>, room: &mut usize) -> Result<Secr
         },
         _ => Err(Miss { reason: Reason::Bug, what: format!("{member} is no ciphertext") }),
     }?;
-    let large = || Miss { reason: Reason::PayloadTooLarge, what: format!("the ciphertexts of {member} are larger than a volume together") };
+    let large = || Miss { reason: Reason::PayloadTooLarge, what: format!("the ciphertexts of {member} are larger than 7 MiB together") };
     *room = room.checked_sub(text.len()).ok_or_else(large)?;
     Ok(text)
 }

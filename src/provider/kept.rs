@@ -94,12 +94,8 @@ pub(super) struct Shelf<'k> {
 impl Kept {
     /// The shelf of the volume that `spec` is for.
     pub(super) fn of(&self, spec: &MountSpec) -> Shelf<'_> {
-        let volume = Volume {
-            target_path: spec.target_path.clone(),
-            pod: spec.pod.clone(),
-            server: spec.server.clone(),
-            auth: spec.auth.clone(),
-        };
+        let volume =
+            Volume { target_path: spec.target_path.clone(), pod: spec.pod.clone(), server: spec.server.clone(), auth: spec.auth.clone() };
         Shelf { kept: self, volume, refresh: spec.refresh, found: AtomicUsize::new(0) }
     }
 }

@@ -86,7 +86,9 @@ async fn the_longest_refresh_is_a_day_and_no_panic() {
     let provider = Provider::start(&vault).await;
     vault.enable("transit", "transit", json!({})).await;
     vault.allow("transit/random/16", &["update"]).await;
-    let random = object(json!({ "objectName": "random", "request": { "path": "transit/random/16", "method": "POST" }, "secretKey": "random_bytes" }));
+    let random = object(
+        json!({ "objectName": "random", "request": { "path": "transit/random/16", "method": "POST" }, "secretKey": "random_bytes" }),
+    );
     let kept = provider.mount("team-a/web", random.with("refresh", u64::MAX.to_string())).await;
     assert_eq!(kept.remount().await.read("random"), kept.read("random"));
 }

@@ -272,7 +272,8 @@ fn every_example_of_the_documents_is_a_class() {
 fn a_small_class_cannot_grow_large_before_anything_is_asked() {
     let long = "x".repeat(30_000);
     let names: String = (0..400).map(|_| "*l, ").collect();
-    let texts = format!("- {{objectName: f, pki: {{mount: p, role: r, altNames: [&a {long}, &l [*a, *a, *a, *a, *a], {names}]}}, part: ca}}");
+    let texts =
+        format!("- {{objectName: f, pki: {{mount: p, role: r, altNames: [&a {long}, &l [*a, *a, *a, *a, *a], {names}]}}, part: ca}}");
     let members: String = (0..9_000).map(|_| "*m, ").collect();
     let files = format!("- {{kv: {{mount: s, path: {long}}}, files: [&m {{objectName: a}}, {members}]}}");
     let sources: String = (0..600).map(|name| format!("a{name}: *k, ")).collect();
@@ -280,7 +281,9 @@ fn a_small_class_cannot_grow_large_before_anything_is_asked() {
     let store = "{kv: {mount: s, path: p}, secretKey: k}";
     let stores: String = (0..17).map(|name| format!("{{objectName: s{name}, part: jks, password: {store}}}, ")).collect();
     let stores = format!("- {{pki: {{mount: p, role: r, commonName: c}}, files: [{stores}]}}");
-    for (text, expected) in [(texts, "1 MiB"), (files, "at most 256"), (sources, "601 sources; at most 512"), (stores, "17 keystores; at most 16")] {
+    for (text, expected) in
+        [(texts, "1 MiB"), (files, "at most 256"), (sources, "601 sources; at most 512"), (stores, "17 keystores; at most 16")]
+    {
         let told = read(&text).unwrap_err().concat();
         assert!(told.contains(expected), "{expected}: {told:.300}");
     }

@@ -4,7 +4,6 @@ mod exact; // JSON -> what YAML and TOML can hold without loss
 mod lines; // one line a member: env, properties
 mod tree; // documents with levels: json, yaml, toml
 
-
 use serde_json::{Map, Value};
 use thiserror::Error;
 
