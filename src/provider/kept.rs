@@ -20,14 +20,14 @@ const UNASKED: Duration = Duration::from_secs(3600);
 /// Volumes that are remembered at a time, more than a node has.
 const VOLUMES: usize = 4096;
 
-/// Whose answers they are, and from where: nothing is shared between two of them.
+/// Whose answers they are, and from where: nothing is shared between two of them. The target tells a pod's volumes apart; the class's name
+/// would not be the same every time, for the rotation loop of driver 1.5 sends none.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Volume {
     target_path: String,
     pod: Pod,
     server: ServerSpec,
     auth: AuthSpec,
-    class: Option<String>,
 }
 
 /// What is kept of all volumes.
@@ -76,13 +76,8 @@ pub(super) struct Shelf<'k> {
 impl Kept {
     /// The shelf of the volume that `spec` is for.
     pub(super) fn of(&self, spec: &MountSpec) -> Shelf<'_> {
-        let volume = Volume {
-            target_path: spec.target_path.clone(),
-            pod: spec.pod.clone(),
-            server: spec.server.clone(),
-            auth: spec.auth.clone(),
-            class: spec.class.clone(),
-        };
+        let volume =
+            Volume { target_path: spec.target_path.clone(), pod: spec.pod.clone(), server: spec.server.clone(), auth: spec.auth.clone() };
         Shelf { kept: self, volume, refresh: spec.refresh, found: AtomicUsize::new(0) }
     }
 }
@@ -152,7 +147,7 @@ mod tests {
         let address = "https://vault.example:8200".parse().unwrap();
         let server = ServerSpec { address, configured: true, namespace: None, tls: TlsSpec::default() };
         let auth = AuthSpec { mount: "kubernetes".into(), role: "web".into(), audience: None };
-        let volume = Volume { target_path: "/pods/mount".into(), pod, server, auth, class: None };
+        let volume = Volume { target_path: "/pods/mount".into(), pod, server, auth };
         Shelf { kept, volume, refresh: Duration::ZERO, found: AtomicUsize::new(0) }
     }
 
