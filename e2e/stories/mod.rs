@@ -10,6 +10,10 @@ mod login; // auth mounts, audiences, namespaces
 mod privileges; // what the provider may do on the node and in Kubernetes
 mod refusals; // what a pod's author reads when a mount fails
 mod rotation; // new values reach files
+mod scenario_a; // an external Vault and no sidecar
+mod scenario_b; // certificates as users of Kubernetes, from an offline root
+mod scenario_c; // an etcd and its client
+mod scenario_d; // markers of ciphertext in files
 mod silence; // what nobody may read in logs, events and records
 mod sync; // Kubernetes Secrets made of files
 mod token_request; // the variant that asks Kubernetes for tokens

@@ -39,9 +39,14 @@ impl Class {
     }
 
     /// Has files synced into an Opaque Secret: pairs of key and file.
-    pub(crate) fn sync(mut self, secret: &str, data: &[(&str, &str)]) -> Self {
+    pub(crate) fn sync(self, secret: &str, data: &[(&str, &str)]) -> Self {
+        self.sync_as("Opaque", secret, data)
+    }
+
+    /// The same into a Secret of another type.
+    pub(crate) fn sync_as(mut self, kind: &str, secret: &str, data: &[(&str, &str)]) -> Self {
         let data: Vec<_> = data.iter().map(|(key, file)| json!({"key": key, "objectName": file})).collect();
-        self.secret_objects.push(json!({"secretName": secret, "type": "Opaque", "labels": {"environment": "test"}, "data": data}));
+        self.secret_objects.push(json!({"secretName": secret, "type": kind, "labels": {"environment": "test"}, "data": data}));
         self
     }
 

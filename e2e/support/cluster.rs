@@ -1,13 +1,18 @@
 //! The scripts of `e2e/cluster`, as functions.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
 /// OpenBao's address, the same from every pod and from the node.
 pub(crate) const OPENBAO: &str = "http://10.99.0.1:8200";
+
+/// A file below the cluster's state directory.
+pub(crate) fn state(file: &str) -> PathBuf {
+    Path::new(&std::env::var("VAULTMOUNT_E2E_DIR").expect("e2e/run sets VAULTMOUNT_E2E_DIR")).join(file)
+}
 
 /// Runs `e2e/cluster/<name>` with `input` on its standard input: its output, or what it complained of.
 pub(crate) fn script(name: &str, arguments: &[&str], input: &str) -> Result<Vec<u8>, String> {
@@ -67,7 +72,7 @@ pub(crate) fn enter(arguments: &[&str]) -> Result<String, String> {
 
 /// OpenBao's content, through its client with the root token.
 pub(crate) mod bao {
-    use super::{Value, script, text};
+    use super::{Value, script, state, text};
 
     /// Runs the client with `input` on its standard input.
     pub(crate) fn run(arguments: &[&str], input: &str) -> String {
@@ -100,10 +105,27 @@ pub(crate) mod bao {
 
     /// The requests in the audit log whose path is `path`, in order.
     pub(crate) fn audited(path: &str) -> Vec<Value> {
-        let dir = std::env::var("VAULTMOUNT_E2E_DIR").expect("e2e/run sets VAULTMOUNT_E2E_DIR");
-        let log = std::fs::read_to_string(format!("{dir}/logs/openbao-audit.log")).unwrap();
+        entries("request", path)
+    }
+
+    /// The answers to them: every member by its name, values as digests.
+    pub(crate) fn answered(path: &str) -> Vec<Value> {
+        entries("response", path).into_iter().map(|entry| entry["response"]["data"].clone()).collect()
+    }
+
+    /// How often each login of a role that came to `path` at all has called it.
+    pub(crate) fn calls_by_login(role: &str, path: &str) -> Vec<usize> {
+        let mut calls = std::collections::BTreeMap::new();
+        for entry in audited(path).iter().filter(|entry| entry["auth"]["metadata"]["role"] == role) {
+            *calls.entry(entry["auth"]["accessor"].to_string()).or_default() += 1;
+        }
+        calls.into_values().collect()
+    }
+
+    fn entries(kind: &str, path: &str) -> Vec<Value> {
+        let log = std::fs::read_to_string(state("logs/openbao-audit.log")).unwrap();
         let entries = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        entries.filter(|entry| entry["type"] == "request" && entry["request"]["path"] == path).collect()
+        entries.filter(|entry| entry["type"] == kind && entry["request"]["path"] == path).collect()
     }
 }
 

@@ -7,8 +7,7 @@ pub(crate) use vaultmount::provider::wire::{MountRequest, MountResponse};
 
 /// Calls Mount on the socket of that name. The socket is in the cluster's mount namespace: its first process shows the way.
 pub(crate) fn mount(socket: &str, request: MountRequest) -> Result<MountResponse, Status> {
-    let dir = std::env::var("VAULTMOUNT_E2E_DIR").expect("e2e/run sets VAULTMOUNT_E2E_DIR");
-    let holder = std::fs::read_to_string(format!("{dir}/holder")).unwrap();
+    let holder = std::fs::read_to_string(super::cluster::state("holder")).unwrap();
     let address = format!("unix:///proc/{}/root/run/secrets-store-csi-providers/{socket}.sock", holder.trim());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {

@@ -1,16 +1,21 @@
 //! What stories are told with.
 
+mod certificates; // what a pod was given, as openssl and the API server take it
 mod class; // a SecretProviderClass
 mod cluster; // the scripts of e2e/cluster
 mod driver; // a caller of the provider's socket
 mod pod; // a pod and its view of its volumes
 pub(crate) mod provider; // its DaemonSet
 mod story; // a story's own corner of the cluster
+#[path = "../../tests/support/tools.rs"]
+mod tools; // the programs that people read files with
 mod wait; // bounded polling, and putting things back
 
+pub(crate) use certificates::{Identity, belong_together, offline_root, subject};
 pub(crate) use class::Class;
 pub(crate) use cluster::{OPENBAO, bao, enter, kubectl, rights, server};
 pub(crate) use driver::{MountRequest, mount};
 pub(crate) use pod::Pod;
 pub(crate) use story::Story;
+pub(crate) use tools::tool;
 pub(crate) use wait::{Restore, eventually, holds};

@@ -17,11 +17,24 @@ pub(crate) struct Pod {
     classes: Vec<(String, Value)>,
     env: Vec<Value>,
     user: Option<u32>,
+    image: &'static str,
+    command: Option<Vec<String>>,
+    host_network: bool,
 }
 
 impl Pod {
     pub(super) fn new(namespace: &str, name: &str) -> Self {
-        Self { namespace: namespace.into(), name: name.into(), account: "app".into(), classes: Vec::new(), env: Vec::new(), user: None }
+        Self {
+            namespace: namespace.into(),
+            name: name.into(),
+            account: "app".into(),
+            classes: Vec::new(),
+            env: Vec::new(),
+            user: None,
+            image: "localhost/busybox:e2e",
+            command: None,
+            host_network: false,
+        }
     }
 
     /// Mounts a class at `/mnt/<class>`.
@@ -50,6 +63,19 @@ impl Pod {
     /// Runs as a user that is not root.
     pub(crate) fn user(mut self, user: u32) -> Self {
         self.user = Some(user);
+        self
+    }
+
+    /// Has etcd and etcdctl beside the applets.
+    pub(crate) fn etcd(mut self) -> Self {
+        self.image = "localhost/etcd:e2e";
+        self
+    }
+
+    /// Runs a program instead of sleeping, at the node's own address.
+    pub(crate) fn serves(mut self, command: &[&str]) -> Self {
+        self.command = Some(command.iter().map(|&word| word.into()).collect());
+        self.host_network = true;
         self
     }
 
@@ -92,9 +118,10 @@ impl Pod {
         json!({
             "serviceAccountName": self.account,
             "terminationGracePeriodSeconds": 0,
+            "hostNetwork": self.host_network,
             "securityContext": self.user.map_or(json!({}), |user| json!({"runAsUser": user, "runAsGroup": user})),
             "containers": [{
-                "name": "main", "image": "localhost/busybox:e2e", "imagePullPolicy": "Never", "env": self.env,
+                "name": "main", "image": self.image, "imagePullPolicy": "Never", "command": self.command, "env": self.env,
                 "volumeMounts": self.classes.iter().map(mount).collect::<Vec<_>>(),
             }],
             "volumes": self.classes.iter().map(volume).collect::<Vec<_>>(),
@@ -124,6 +151,15 @@ impl Pod {
     /// The text of a file, `<class>/<path>`, as the container sees it.
     pub(crate) fn read(&self, file: &str) -> String {
         String::from_utf8(self.try_bytes(file).unwrap_or_else(|complaint| panic!("{complaint}"))).unwrap()
+    }
+
+    /// The texts of files of one class, all of one moment: a rotation between two reads would tear what belongs together apart.
+    pub(crate) fn together<const N: usize>(&self, class: &str, files: [&str; N]) -> [String; N] {
+        const BETWEEN: &str = "---- next ----";
+        let files = files.map(|file| format!("cat {file}")).join(&format!(" && echo && echo '{BETWEEN}' && "));
+        let text = eventually(20, "files of one generation", || self.try_sh(&format!("cd /mnt/{class}/..data && {files}")));
+        let texts: Vec<_> = text.split(BETWEEN).map(|text| text.trim().to_owned()).collect();
+        texts.try_into().unwrap()
     }
 
     /// Waits at most `seconds` until a file has this text.

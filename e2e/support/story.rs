@@ -83,7 +83,12 @@ impl Story {
         let own = format!(
             "path \"secret/data/{name}/*\" {{ capabilities = [\"read\"] }}\npath \"kv/{name}/*\" {{ capabilities = [\"read\"] }}\n"
         );
-        bao::run(&["policy", "write", name, "-"], &(own + more));
+        self.allow_only(&(own + more));
+    }
+
+    /// The policy: nothing but `rules`.
+    pub(crate) fn allow_only(&self, rules: &str) {
+        bao::run(&["policy", "write", &self.name, "-"], rules);
     }
 
     /// Puts a value into the story's folder of KV v2.

@@ -30,8 +30,8 @@ const BYTES: usize = 16 * 1024 * 1024;
 /// How long a template's failure is believed.
 const FAILED: Duration = Duration::from_secs(300);
 
-/// Whose answers they are, and from where: nothing is shared between two of them. The class's name is no part of it: republishes do not
-/// tell it.
+/// Whose answers they are, and from where: nothing is shared between two of them. The target tells a pod's volumes apart; the class's name
+/// would not be the same every time, for the rotation loop of driver 1.5 sends none.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Volume {
     target_path: String,

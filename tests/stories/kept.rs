@@ -1,5 +1,6 @@
 //! What a republish must not make anew.
 
+use crate::support::driver::Caller;
 use crate::support::*;
 
 /// A root that issues for `example.com`, and a role whose answers no lease hangs on.
@@ -37,6 +38,17 @@ async fn a_certificate_is_the_same_at_every_republish_until_seven_tenths_of_its_
     let renewed = renewed.await;
     assert_eq!(renewed.read("peers.crt"), pod.read("peers.crt"));
     assert_eq!(vault.count("update pki/issue/web"), 3);
+}
+
+#[tokio::test]
+async fn the_rotation_loop_of_driver_1_5_which_names_no_class_is_given_the_same_certificate() {
+    let vault = Vault::start().await;
+    let provider = Provider::start(&vault).await;
+    pki(&vault).await;
+    let call = provider.call("team-a/web", peers_certificate("tls.crt", "1h"));
+    let first = call.clone().mount().await;
+    assert_eq!(call.by(Caller::RotationLoop15).mount().await.read("tls.crt"), first.read("tls.crt"));
+    assert_eq!(vault.count("update pki/issue/web"), 1);
 }
 
 #[tokio::test]

@@ -1,0 +1,96 @@
+//! Scenario B: certificates of two hours from an intermediate that an offline root has signed; who has one is a user and a group to Kubernetes.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use crate::support::{Identity, Pod, Story, bao, belong_together, eventually, kubectl, offline_root};
+
+/// A role whose certificates carry the group `<story>-readers`, which may list ConfigMaps in the story's namespace and nothing else.
+fn begin() -> Story {
+    let story = Story::begin();
+    let (name, group) = (&story.name, group(&story));
+    let role = json!({"organization": group, "allow_any_name": true, "enforce_hostnames": false, "key_type": "ec", "key_bits": 256, "max_ttl": "2h"});
+    bao::write(&format!("pki_int/roles/{name}"), &role);
+    kubectl(&["create", "role", "readers", "--verb=list", "--resource=configmaps", "--namespace", name]);
+    kubectl(&["create", "rolebinding", "readers", "--role=readers", &format!("--group={group}"), "--namespace", name]);
+    story
+}
+
+fn group(story: &Story) -> String {
+    format!("{}-readers", story.name)
+}
+
+/// A class `user` that has a certificate made by `call`, with `fields` beside mount and role; and, issued by nobody, the root of the mount.
+fn certificate(story: &Story, call: &str, fields: &str) {
+    let name = &story.name;
+    story.allow_only(&format!("path \"pki_int/{call}/{name}\" {{ capabilities = [\"update\"] }}\n"));
+    let objects = format!(
+        "- pki: {{mount: pki_int, role: {name}, ttl: 2h, {fields}}}
+  files:
+    - {{objectName: tls.crt, part: certificateChain}}
+    - {{objectName: tls.key, part: privateKey}}
+    - {{objectName: ca.crt, part: ca}}
+- {{objectName: roots.crt, pki: {{mount: pki_int, ca: true}}, part: ca}}"
+    );
+    story.class("user", &objects).apply();
+}
+
+/// The pod's certificate leads to the offline root, and makes it `user` of the story's group at the API server, with that group's rights alone.
+fn is_known_as(pod: &Pod, story: &Story, user: &str) {
+    let [chain, key, ca, of_mount] = pod.together("user", ["tls.crt", "tls.key", "ca.crt", "roots.crt"]);
+    assert!(belong_together(&chain, &key), "key and certificate of two calls");
+    assert_eq!((ca.as_str(), of_mount.as_str()), (offline_root().trim(), offline_root().trim()));
+    let identity = Identity::new(&chain, &key);
+    identity.leads_to(&ca);
+
+    let known: Value = serde_json::from_str(&identity.kubectl(&["auth", "whoami", "--output=json"]).unwrap()).unwrap();
+    let known = &known["status"]["userInfo"];
+    assert_eq!((&known["username"], &known["groups"]), (&json!(user), &json!([group(story), "system:authenticated"])));
+    identity.kubectl(&["get", "configmaps", "--namespace", &story.name]).unwrap();
+    for beyond in [["secrets", &story.name], ["configmaps", "default"]] {
+        let refusal = identity.kubectl(&["get", beyond[0], "--namespace", beyond[1]]).unwrap_err();
+        assert!(refusal.contains("Forbidden") && refusal.contains(user), "{refusal}");
+    }
+}
+
+#[test]
+fn a_certificate_from_a_volume_is_a_user_and_a_group_to_the_api_server() {
+    let story = begin();
+    certificate(&story, "issue", "commonName: jane");
+    let pod = story.pod("component").mounts("user").start();
+    is_known_as(&pod, &story, "jane");
+    // What the audit log says of an answer that brings a key; of the next story's it does not.
+    let answers = bao::answered(&format!("pki_int/issue/{}", story.name));
+    assert!(matches!(&answers[..], [one] if one.get("private_key").is_some()), "{answers:#?}");
+}
+
+#[test]
+fn a_key_made_on_the_node_is_never_seen_by_the_server() {
+    let story = begin();
+    certificate(&story, "sign", "commonName: \"${SERVICE_ACCOUNT_NAME}.${POD_NAMESPACE}\", privateKey: node");
+    let pod = story.pod("component").mounts("user").start();
+    is_known_as(&pod, &story, &format!("app.{}", story.name));
+    let answers = bao::answered(&format!("pki_int/sign/{}", story.name));
+    assert!(matches!(&answers[..], [one] if one.get("certificate").is_some() && one.get("private_key").is_none()), "{answers:#?}");
+    assert!(bao::audited(&format!("pki_int/issue/{}", story.name)).is_empty(), "the server made a key");
+}
+
+#[test]
+fn a_key_value_secret_reaches_file_and_secret_and_both_follow_it() {
+    let story = Story::begin();
+    story.allow("path \"kv/simple-secret\" { capabilities = [\"read\"] }\n");
+    bao::write("kv/simple-secret", &json!({"user": "jane", "token": "first"}));
+    let class = story.class("simple", "- {directory: copy, kv: {mount: kv, path: simple-secret, engineVersion: 1}, keys: \"*\"}");
+    class.sync("copy", &[("user", "copy/user"), ("token", "copy/token")]).apply();
+    let pod = story.pod("component").mounts("simple").start();
+    assert_eq!((pod.read("simple/copy/user"), pod.read("simple/copy/token")), ("jane".into(), "first".into()));
+
+    bao::write("kv/simple-secret", &json!({"user": "jane", "token": "second"}));
+    pod.comes_to_read("simple/copy/token", "second", 60);
+    eventually(60, "the Secret's new value", || match &story.get("secret", "copy")?["data"]["token"] {
+        token if *token == json!(STANDARD.encode("second")) => Ok(()),
+        token => Err(token.to_string()),
+    });
+    assert_eq!(pod.restarts(), 0);
+}
