@@ -40,7 +40,7 @@ pub enum Command {
     Prepare(PrepareArgs),
     /// Plays the driver: mounts a class into a directory by asking a provider's socket
     Mount(Box<MountArgs>),
-    /// Keeps ciphertext in files, as mvisonneau/s5 does: {{ s5:<base64> }} stands for a value
+    /// Keeps ciphertext in files, as mvisonneau/s5 does: a marker with base64 stands for a value
     S5(Box<S5Args>),
     /// Prints the version
     Version {

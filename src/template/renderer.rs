@@ -21,7 +21,7 @@ const LONGEST: Duration = Duration::from_secs(2);
 /// Renders templates in children of a program, one child at a time, and whoever asks first is first.
 ///
 /// A kubelet lets the kernel end all processes of a container that runs out of memory: with several children a few
-/// templates could end the provider. A render takes milliseconds; one that does not is over after [`LONGEST`].
+/// templates could end the provider. A render takes milliseconds; one that does not is over after `LONGEST`.
 pub struct Renderer {
     program: PathBuf,
     seat: Semaphore,
