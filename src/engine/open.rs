@@ -9,7 +9,7 @@ use crate::error::Reason;
 use crate::plan;
 use crate::render::s5::Marked;
 use crate::secret::Secret;
-use crate::vault::{self, Batch, Budget, Item, Login, NotOpened};
+use crate::vault::{Batch, Budget, Item, Login, NotOpened};
 
 /// Largest text that markers may make: what a volume holds at most. All texts of a call may have twice as much, for base64 is longer than
 /// what it stands for.
@@ -29,39 +29,34 @@ pub async fn open<'a>(login: &Login, batch: &plan::Batch<'a>, answers: &Answers<
     let mut room = 2 * TEXT_BYTES;
     let texts: Vec<_> = batch.members.iter().map(|member| (*member, text(member, answers, &mut room))).collect();
     let parsed: Vec<_> = texts.iter().map(|(member, text)| text.as_ref().map(|text| Ciphered::new(member, text))).collect();
-    let mut opened: Opened<'_> = HashMap::new();
     let mut locks: Vec<_> = parsed.iter().flatten().flat_map(Ciphered::locks).collect();
     locks.sort_unstable();
     locks.dedup();
-    let call = call(login, batch, &locks, budget).await.map(|call| (call.results, call.request_id.map(Arc::from)));
-    let mut id: Option<Arc<str>> = None;
-    let failed = match call {
-        Ok((results, request_id)) => {
-            opened.extend(locks.iter().copied().zip(results));
-            id = request_id;
-            None
-        }
-        Err(miss) => Some(miss),
+    let call = call(login, batch, &locks, budget).await;
+    let outcome = |ciphered: &Result<Ciphered<'_>, &Miss>| {
+        let ciphered = ciphered.as_ref().map_err(|miss| Miss::clone(miss))?;
+        let (opened, id) = call.as_ref().map_err(Miss::clone)?;
+        let plain = ciphered.plain(opened).map_err(|miss| told(batch, miss))?;
+        Ok(Arc::new(Fetched::Text(plain, id.clone())))
     };
-    let outcome = |ciphered: &Result<Ciphered<'_>, &Miss>| match (ciphered, &failed) {
-        (Err(miss), _) => Err(EngineError::Origin((*miss).clone())),
-        (Ok(_), Some(miss)) => Err(EngineError::Origin(miss.clone())),
-        (Ok(ciphered), None) => ciphered
-            .plain(&opened)
-            .map(|plain| Arc::new(Fetched::Text(plain, id.clone())))
-            .map_err(|miss| EngineError::Origin(told(batch, miss))),
-    };
-    texts.iter().zip(&parsed).map(|((member, _), ciphered)| (*member, outcome(ciphered))).collect()
+    texts.iter().zip(&parsed).map(|((member, _), ciphered)| (*member, outcome(ciphered).map_err(EngineError::Origin))).collect()
 }
 
-async fn call(login: &Login, batch: &plan::Batch<'_>, locks: &[Lock<'_>], budget: Budget) -> Result<vault::Opened, Miss> {
+/// The one call, and the id by which the server's audit log knows it.
+async fn call<'t>(
+    login: &Login,
+    batch: &plan::Batch<'_>,
+    locks: &[Lock<'t>],
+    budget: Budget,
+) -> Result<(Opened<'t>, Option<Arc<str>>), Miss> {
     if locks.len() > ITEMS {
         let what = format!("{} holds {} ciphertexts; at most {ITEMS} are opened", batch.key, locks.len());
         return Err(Miss { reason: Reason::PayloadTooLarge, what });
     }
     let items = locks.iter().map(|(ciphertext, context)| Item { ciphertext, context: *context }).collect();
     let batch = Batch { namespace: batch.namespace, mount: &batch.key.mount, key: &batch.key.name, items };
-    login.open(&batch, budget).await.map_err(|error| Miss { reason: error.reason(), what: error.to_string() })
+    let answer = login.open(&batch, budget).await.map_err(|error| Miss { reason: error.reason(), what: error.to_string() })?;
+    Ok((locks.iter().copied().zip(answer.results).collect(), answer.request_id.map(Arc::from)))
 }
 
 /// The text that holds a member's ciphertext.

@@ -55,7 +55,7 @@ pub(super) async fn write(objects: &[Object], answers: &Answers<'_>, shelf: &She
     let results = template::render(&jobs, budget.end()).await;
     for (place, (name, inputs)) in names.into_iter().enumerate() {
         let outcome = result(&results, place).map(Arc::new);
-        if !results.as_ref().is_err_and(|error| error.reason() != Reason::RenderFailed) {
+        if is_its_own(&results, place) {
             shelf.keep_text(name, inputs, &outcome);
         }
         written.0.insert(name.clone(), outcome);
@@ -109,6 +109,14 @@ fn result(results: &Results, job: usize) -> Result<Secret, Miss> {
             }
             _ => refused(error),
         },
+    }
+}
+
+/// Whether what came of template `job` follows from itself alone: neither from another's guilt nor from the node's or the mount's state.
+fn is_its_own(results: &Results, job: usize) -> bool {
+    match results {
+        Ok(_) => true,
+        Err(error) => error.job() == Some(job) && error.reason() == Reason::RenderFailed,
     }
 }
 
