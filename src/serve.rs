@@ -21,6 +21,7 @@ use crate::provider::{Provider, Rooms, Tokens};
 use crate::secret::Secret;
 use crate::server::{self, Endpoint, Readiness, ServerError, Sockets};
 use crate::telemetry::health::{self, Ready};
+use crate::telemetry::metrics;
 use crate::vault::{Outbound, Vaults};
 use crate::volume::VersionKey;
 
@@ -58,6 +59,9 @@ pub enum ServeError {
         /// Why it does not.
         source: io::Error,
     },
+    /// The recorder of metrics.
+    #[error("metrics cannot be counted: {0}")]
+    Metrics(#[from] metrics_exporter_prometheus::BuildError),
     /// No signals: without them nothing would ever be drained.
     #[error("signals cannot be received: {0}")]
     Signals(#[source] io::Error),
@@ -72,7 +76,7 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     let mut signals = Signals::listen().map_err(ServeError::Signals)?;
     let readiness = Readiness::default();
     let probe = Probe { endpoints: sockets.endpoints.clone(), readiness: readiness.clone() };
-    tokio::spawn(health::serve(listener, Arc::new(probe)));
+    tokio::spawn(health::serve(listener, Arc::new(probe), metrics::start()?));
     let service_for = |endpoint: &Endpoint| {
         let provider = Provider::new(Arc::clone(&rooms), Arc::new(settings.defaults(endpoint.path()).clone()));
         CsiDriverProviderServer::new(provider).max_decoding_message_size(REQUEST_BYTES)

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use metrics::counter;
 use tokio::time::Instant;
 use tracing::debug;
 
@@ -110,6 +111,7 @@ impl Shelf<'_> {
         remembered.answers.retain(|_, made| made.is_of_use(now, self.refresh));
         let fetched = &remembered.answers.get(source)?.fetched;
         self.found.fetch_add(1, Ordering::Relaxed);
+        counter!("vaultmount_answers_kept_total").increment(1);
         Some(Arc::clone(fetched))
     }
 

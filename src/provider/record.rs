@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use metrics::{counter, histogram};
 use tracing::field::Empty;
 use tracing::{Span, debug, error_span, info, warn};
 
@@ -76,10 +77,18 @@ pub(super) fn payload(spec: &MountSpec, payload: &Payload, repeats: &Repeats) {
 pub(super) fn end(span: &Span, repeats: &Repeats, volume: &str, outcome: &Result<MountResponse, Failure>, took: Duration) {
     let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     let failure = outcome.as_ref().err().map(Failure::message);
+    count(outcome, took);
     let known = repeats.known(volume, failure.as_deref());
     span.in_scope(|| match outcome {
         Ok(response) => info!(reason = "ok", files = response.files.len(), took_ms, "mounted"),
         Err(failure) if known => debug!(reason = failure.reason.code(), took_ms, "still not mounted: {}", failure.message()),
         Err(failure) => warn!(reason = failure.reason.code(), took_ms, "not mounted: {}", failure.message()),
     });
+}
+
+fn count(outcome: &Result<MountResponse, Failure>, took: Duration) {
+    let reason = outcome.as_ref().map_or_else(|failure| failure.reason.code(), |_| "ok");
+    counter!("vaultmount_mounts_total", "reason" => reason).increment(1);
+    let outcome = if outcome.is_ok() { "ok" } else { "failed" };
+    histogram!("vaultmount_mount_duration_seconds", "outcome" => outcome).record(took);
 }

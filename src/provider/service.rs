@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use metrics::gauge;
 use tokio::task::JoinError;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::task::TaskTracker;
@@ -75,6 +76,7 @@ impl Provider {
     /// Sees a mount to its end, which is told in one line.
     async fn told(self, request: MountRequest, deadline: Instant) -> Result<MountResponse, Failure> {
         let begun = Instant::now();
+        let _in_flight = InFlight::begin();
         let span = record::span(self.rooms.mounts.fetch_add(1, Ordering::Relaxed));
         let volume = request.target_path.clone();
         let outcome = self.answered(request, deadline).instrument(span.clone()).await;
@@ -102,6 +104,22 @@ impl Provider {
             permission: &request.permission,
         };
         MountSpec::parse(&call, &self.defaults).map_err(Failure::from)
+    }
+}
+
+/// Counts a mount for as long as it lives.
+struct InFlight;
+
+impl InFlight {
+    fn begin() -> Self {
+        gauge!("vaultmount_mounts_in_flight").increment(1.0);
+        Self
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        gauge!("vaultmount_mounts_in_flight").decrement(1.0);
     }
 }
 

@@ -1,4 +1,4 @@
-//! `/health/live` and `/health/ready` over TCP.
+//! `/health/live`, `/health/ready` and `/metrics` over TCP.
 
 use std::future::Future;
 use std::io;
@@ -8,7 +8,9 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
+use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 
 /// Whether this process would answer a driver: never depends on Vault, for a provider that is taken out of service
@@ -23,10 +25,11 @@ pub async fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::bind(address).await
 }
 
-/// Serves health for as long as the process lives: alive when it answers at all, ready when `probe` says so.
-pub async fn serve<R: Ready>(listener: TcpListener, probe: Arc<R>) -> io::Result<()> {
-    let routes = Router::new().route("/health/live", get(|| async { "alive\n" })).route("/health/ready", get(ready::<R>)).with_state(probe);
-    axum::serve(listener, routes).await
+/// Serves health for as long as the process lives: alive when it answers at all, ready when `probe` says so; and the numbers of `metrics`.
+pub async fn serve<R: Ready>(listener: TcpListener, probe: Arc<R>, metrics: PrometheusHandle) -> io::Result<()> {
+    let health = Router::new().route("/health/live", get(|| async { "alive\n" })).route("/health/ready", get(ready::<R>)).with_state(probe);
+    let numbers = get(|| async move { ([(CONTENT_TYPE, "text/plain; version=0.0.4")], metrics.render()) });
+    axum::serve(listener, health.route("/metrics", numbers)).await
 }
 
 async fn ready<R: Ready>(State(probe): State<Arc<R>>) -> (StatusCode, String) {

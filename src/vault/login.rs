@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::{Method, StatusCode};
+use metrics::counter;
 use serde_json::json;
 use tracing::debug;
 use zeroize::Zeroizing;
@@ -118,6 +119,7 @@ impl Login {
     /// what is not given back ends with its own TTL.
     pub async fn close(self) {
         if self.leased.load(Ordering::Relaxed) {
+            closed("left");
             return;
         }
         let ask = Ask {
@@ -131,10 +133,16 @@ impl Login {
             doing: "revoke the token",
         };
         match self.server.exchange(&ask, Budget::lasting(CLOSE)).await {
-            Ok(reply) if reply.status.code.is_success() => {}
+            Ok(reply) if reply.status.code.is_success() => closed("revoked"),
             // A batch token cannot be revoked, and a role without the default policy may not: it ends by itself.
-            Ok(reply) => debug!(status = reply.status.code.as_u16(), "a token was not given back"),
-            Err(failed) => debug!("a token was not given back: {}", failed.error),
+            Ok(reply) => {
+                closed("failed");
+                debug!(status = reply.status.code.as_u16(), "a token was not given back");
+            }
+            Err(failed) => {
+                closed("failed");
+                debug!("a token was not given back: {}", failed.error);
+            }
         }
     }
 
@@ -147,6 +155,10 @@ impl Login {
         let path = request.path.as_str();
         self.server.vaults.mounts.kv(&self.server, namespace, &self.token, path, budget).await?.hint(path)
     }
+}
+
+fn closed(how: &'static str) {
+    counter!("vaultmount_logins_closed_total", "how" => how).increment(1);
 }
 
 /// What a request does, for messages: without query and body, which may hold values.

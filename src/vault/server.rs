@@ -1,5 +1,6 @@
 //! A server in one namespace: asked until a reply stands, redirected by hand.
 
+use metrics::counter;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::time::{Instant, sleep_until};
 use url::Url;
@@ -42,6 +43,7 @@ impl Server {
         let mut before = None;
         loop {
             let tried = self.exchange(ask, if before.is_none() { budget } else { again }).await;
+            count(kind, &tried);
             let outcome = match &tried {
                 Ok(reply) => Some(Outcome::Answered(reply.status)),
                 Err(failed) => failed.outcome,
@@ -82,6 +84,33 @@ impl Server {
         }
         Ok(url)
     }
+}
+
+/// Statuses that are counted by their number; the labels of a metric are few.
+const STATUSES: [(u16, &str); 12] = [
+    (200, "200"),
+    (204, "204"),
+    (400, "400"),
+    (403, "403"),
+    (404, "404"),
+    (405, "405"),
+    (412, "412"),
+    (429, "429"),
+    (500, "500"),
+    (502, "502"),
+    (503, "503"),
+    (504, "504"),
+];
+
+fn count(kind: CallKind, tried: &Result<Reply, Failed>) {
+    let word = |code: u16| STATUSES.iter().find(|(status, _)| *status == code).map_or("other", |(_, word)| word);
+    let status = tried.as_ref().map_or("none", |reply| word(reply.status.code.as_u16()));
+    let kind = match kind {
+        CallKind::Read => "read",
+        CallKind::Write => "write",
+        CallKind::Login => "login",
+    };
+    counter!("vaultmount_vault_calls_total", "kind" => kind, "status" => status).increment(1);
 }
 
 /// The last try, or the one before when the last was cut short by the clock: what the server did tells more than that

@@ -1,0 +1,114 @@
+//! What is counted, for Prometheus. Rooms count by the names here through the `metrics` facade, as they log through `tracing`.
+
+use std::fmt::Write;
+
+use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+
+/// A series of numbers, as the documentation knows it.
+struct Metric {
+    name: &'static str,
+    kind: Kind,
+    /// What tells its series apart: words of a few, never a pod, a path or a role.
+    labels: &'static str,
+    meaning: &'static str,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Counter,
+    Gauge,
+    Histogram,
+}
+
+/// Everything that is counted.
+const METRICS: [Metric; 6] = [
+    Metric {
+        name: "vaultmount_mounts_total",
+        kind: Kind::Counter,
+        labels: "`reason`: `ok` or a name of errors.md",
+        meaning: "mounts that have ended, first ones and republishes",
+    },
+    Metric {
+        name: "vaultmount_mount_duration_seconds",
+        kind: Kind::Histogram,
+        labels: "`outcome`: `ok`, `failed`",
+        meaning: "from a mount's request to its answer",
+    },
+    Metric { name: "vaultmount_mounts_in_flight", kind: Kind::Gauge, labels: "", meaning: "mounts that have begun and not ended" },
+    Metric {
+        name: "vaultmount_vault_calls_total",
+        kind: Kind::Counter,
+        labels: "`kind`: `login`, `read`, `write`; `status`: the HTTP status, `other`, or `none` without an answer",
+        meaning: "tries of calls to Vault, repeated ones counted each time",
+    },
+    Metric {
+        name: "vaultmount_logins_closed_total",
+        kind: Kind::Counter,
+        labels: "`how`: `revoked`, `left` (a lease hangs on it), `failed`",
+        meaning: "logins that a mount is done with",
+    },
+    Metric {
+        name: "vaultmount_answers_kept_total",
+        kind: Kind::Counter,
+        labels: "",
+        meaning: "calls that were not made because what they would make is there and still of use",
+    },
+];
+
+/// Bounds of the durations' buckets, in seconds: from a warm mount to the longest that is allowed.
+const SECONDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 20.0, 60.0];
+
+/// Begins to count; may be called once. The handle gives the numbers as text.
+pub fn start() -> Result<PrometheusHandle, BuildError> {
+    let builder = PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_duration_seconds".into()), &SECONDS)?;
+    let handle = builder.install_recorder()?;
+    for Metric { name, kind, meaning, .. } in METRICS {
+        match kind {
+            Kind::Counter => describe_counter!(name, Unit::Count, meaning),
+            Kind::Gauge => describe_gauge!(name, Unit::Count, meaning),
+            Kind::Histogram => describe_histogram!(name, Unit::Seconds, meaning),
+        }
+    }
+    Ok(handle)
+}
+
+/// The table of `docs/metrics.md`, in Markdown.
+pub fn reference() -> String {
+    let mut text = String::from("| metric | type | labels | meaning |\n| --- | --- | --- | --- |\n");
+    for Metric { name, kind, labels, meaning } in METRICS {
+        let _ = writeln!(text, "| `{name}` | {} | {labels} | {meaning} |", format!("{kind:?}").to_lowercase());
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documentation_of_metrics_is_the_table() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/metrics.md");
+        let text = format!(
+            "# Metrics\n\n`GET :8080/metrics` (`--health-addr`), in Prometheus' text format. Labels are words of a few: no pod, path, role or value.\n\
+             Written from `src/telemetry/metrics.rs`.\n\n{}",
+            reference()
+        );
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::write(path, &text).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(path).unwrap(), text, "run `UPDATE_DOCS=1 cargo test --lib metrics`");
+    }
+
+    #[test]
+    fn names_end_in_their_unit() {
+        for Metric { name, kind, .. } in METRICS {
+            let unit = match kind {
+                Kind::Counter => "_total",
+                Kind::Histogram => "_seconds",
+                Kind::Gauge => "_in_flight",
+            };
+            assert!(name.starts_with("vaultmount_") && name.ends_with(unit), "{name}");
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! What a dashboard reads.
+
+use crate::support::wait::free_address;
+use crate::support::*;
+
+/// The number of `series`, 0 while nothing was counted.
+fn number(text: &str, series: &str) -> u64 {
+    let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    line.map_or(0, |number| number.parse().unwrap())
+}
+
+#[tokio::test]
+async fn mounts_calls_and_logins_are_counted_and_no_name_is_among_the_labels() {
+    let vault = Vault::start().await;
+    let address = free_address();
+    let provider = Provider::of(&vault).without("--health-addr").flag(format!("--health-addr={address}")).start().await;
+    vault.put("team-a/db", json!({ "password": canary("counted") })).await;
+    provider.mount("team-a/web", kv("db", "team-a/db", "password")).await;
+    provider.refuses("team-a/web", kv("db", "team-a/none", "password")).await.tells("vault.not_found", &[]);
+    let text = until("both logins to be given back", async || {
+        let text = reqwest::get(format!("http://{address}/metrics")).await.ok()?.text().await.ok()?;
+        (number(&text, "vaultmount_logins_closed_total{how=\"revoked\"}") == 2).then_some(text)
+    });
+    let text = text.await;
+    for (series, expected) in [
+        ("vaultmount_mounts_total{reason=\"ok\"}", 1),
+        ("vaultmount_mounts_total{reason=\"vault.not_found\"}", 1),
+        ("vaultmount_mount_duration_seconds_count{outcome=\"ok\"}", 1),
+        ("vaultmount_mounts_in_flight", 0),
+        ("vaultmount_vault_calls_total{kind=\"login\",status=\"200\"}", 2),
+        ("vaultmount_vault_calls_total{kind=\"read\",status=\"200\"}", 1),
+        ("vaultmount_vault_calls_total{kind=\"read\",status=\"404\"}", 1),
+    ] {
+        assert_eq!(number(&text, series), expected, "{series}\n{text}");
+    }
+    for name in ["team-a", "secret/", "web", "db", &canary("counted")] {
+        assert!(!text.contains(name), "{name} in the metrics");
+    }
+}
