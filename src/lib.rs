@@ -9,7 +9,7 @@ pub mod prepare; // `vaultmount prepare`: opens the driver's directories to an u
 pub mod s5; // `vaultmount s5`: ciphertext in files, for people
 pub mod server; // unix sockets: modes, peers, `:authority`, deadlines, drain
 pub mod provider; // the gRPC service: Version and Mount
-pub mod telemetry; // logs and health
+pub mod telemetry; // logs, metrics and health
 pub mod engine; // one file an engine: its question, its call, its answer
 pub mod plan; // objects -> the fewest calls to Vault; pure
 pub mod rotation; // when what was made for a volume is made anew; the clock is handed in
