@@ -70,7 +70,7 @@ fn shown(name: &MountPath, view: &View, answers: &Answers<'_>, written: &mut Wri
     match view {
         View::Response(source) => Ok(render::response(answers.start(source, Start::Response)?)),
         View::Value(selection) => answers.bytes(selection),
-        View::Document(source, start, format) => document(source, answers.start(source, *start)?, *format),
+        View::Document(source, start, format) => document(source, *start, answers.start(source, *start)?, *format),
         View::Part(source, part) => engine::part(answers, source, part),
         View::Template(_) => written.take(name),
     }
@@ -163,9 +163,9 @@ impl Contents {
 }
 
 /// The data alone, without what differs at every call.
-fn document(source: &Source, data: &Map<String, Value>, format: Format) -> Result<Secret, Miss> {
+fn document(source: &Source, start: Start, data: &Map<String, Value>, format: Format) -> Result<Secret, Miss> {
     let mut data = data.clone();
-    if data.contains_key("request_id") && data.contains_key("lease_id") {
+    if start == Start::Response {
         data.remove("request_id");
     }
     let refused = |error: FormatError| Miss { reason: error.reason(), what: format!("{source}: {error}") };

@@ -115,3 +115,16 @@ pub(crate) fn properties(bytes: &[u8]) -> Value {
     let decode = |text| String::from_utf8(base64::engine::general_purpose::STANDARD.decode(text).unwrap()).unwrap();
     printed.lines().map(|line| line.split_once(' ').unwrap()).map(|(key, value)| (key.to_owned(), Value::String(decode(value)))).collect()
 }
+
+#[tokio::test]
+async fn a_secret_keeps_its_members_whatever_they_are_called_and_a_response_its_bytes() {
+    let vault = Vault::start().await;
+    let provider = Provider::start(&vault).await;
+    vault.put("team-a/ids", json!({ "request_id": "mine", "lease_id": "mine too" })).await;
+    let source = "kv: {mount: secret, path: team-a/ids}, format: json";
+    let class = format!("- {{objectName: data, {source}}}\n- {{objectName: response, from: response, {source}}}");
+    let pod = provider.mount("team-a/web", typed(&class)).await;
+    assert_eq!(pod.json("data"), json!({ "request_id": "mine", "lease_id": "mine too" }));
+    assert_eq!(pod.json("response")["request_id"], Value::Null);
+    assert_eq!(pod.remount().await.read("response"), pod.read("response"));
+}
