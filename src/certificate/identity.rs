@@ -95,11 +95,6 @@ impl Identity {
         keystore::write(form, &Contents::Identity { key: self.key.pkcs8(), chain }, alias, password)
     }
 
-    /// The start of its life, in Unix seconds.
-    pub fn not_before(&self) -> i64 {
-        self.leaf.not_before
-    }
-
     /// The end of its life, in Unix seconds.
     pub fn not_after(&self) -> i64 {
         self.leaf.not_after

@@ -52,10 +52,9 @@ pub(super) async fn write(objects: &[Object], answers: &Answers<'_>, shelf: &She
         }
     }
     let (names, jobs): (Vec<_>, Vec<_>) = tasks.into_iter().map(|task| ((task.name, task.inputs), task.job)).unzip();
-    let results = template::render(&jobs, budget.end()).await;
-    for (place, (name, inputs)) in names.into_iter().enumerate() {
-        let outcome = result(&results, place).map(Arc::new);
-        if is_its_own(&results, place) {
+    let outcomes = outcomes(template::render(&jobs, budget.end()).await, names.len());
+    for ((name, inputs), (outcome, is_its_own)) in names.into_iter().zip(outcomes) {
+        if is_its_own {
             shelf.keep_text(name, inputs, &outcome);
         }
         written.0.insert(name.clone(), outcome);
@@ -94,30 +93,17 @@ fn sources(template: &Template, answers: &Answers<'_>, room: &mut usize) -> Resu
     template.sources.iter().map(source).collect()
 }
 
-fn result(results: &Results, job: usize) -> Result<Secret, Miss> {
-    let refused = |error: &TemplateError| Err(Miss { reason: error.reason(), what: error.to_string() });
+/// What came of each of `count` templates, and whether it follows from the template alone: neither from another's guilt nor from the state
+/// of the node or the mount.
+fn outcomes(results: Result<Vec<Result<Secret, TemplateError>>, TemplateError>, count: usize) -> Vec<(Result<Arc<Secret>, Miss>, bool)> {
+    let refused = |error: &TemplateError| Miss { reason: error.reason(), what: error.to_string() };
+    let other = |reason| Miss { reason, what: "not written, because another template of this class ended their process".into() };
     match results {
-        // A copy: the results are looked at by number.
-        Ok(results) => match results.get(job) {
-            Some(Ok(text)) => Ok(Secret::from(text.expose().to_vec())),
-            Some(Err(error)) => refused(error),
-            None => Err(Miss { reason: Reason::Bug, what: "the template has no result".into() }),
-        },
-        Err(error) => match error.job() {
-            Some(guilty) if guilty != job => {
-                Err(Miss { reason: error.reason(), what: "not written, because another template of this class ended their process".into() })
-            }
-            _ => refused(error),
-        },
+        Ok(texts) => texts.into_iter().map(|text| (text.map(Arc::new).map_err(|error| refused(&error)), true)).collect(),
+        Err(error) => {
+            let miss = |job| if error.job().is_some_and(|guilty| guilty != job) { other(error.reason()) } else { refused(&error) };
+            let own = |job| error.job() == Some(job) && error.reason() == Reason::RenderFailed;
+            (0..count).map(|job| (Err(miss(job)), own(job))).collect()
+        }
     }
 }
-
-/// Whether what came of template `job` follows from itself alone: neither from another's guilt nor from the node's or the mount's state.
-fn is_its_own(results: &Results, job: usize) -> bool {
-    match results {
-        Ok(_) => true,
-        Err(error) => error.job() == Some(job) && error.reason() == Reason::RenderFailed,
-    }
-}
-
-type Results = Result<Vec<Result<Secret, TemplateError>>, TemplateError>;
