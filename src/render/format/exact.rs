@@ -78,7 +78,16 @@ fn exact<'a>(number: &Number, limits: Limits) -> Option<Exact<'a>> {
         return number.as_i64().map(Exact::Integer).or_else(unsigned);
     }
     let float = number.as_f64().filter(|float| float.is_finite())?;
-    (decimal(&text) == decimal(&format!("{float:e}"))).then_some(Exact::Float(float))
+    is_exact(&text, float).then_some(Exact::Float(float))
+}
+
+/// Whether `text` is what a writer of `float` gives: the fewest digits that lead back to it, or the float rounded to as many. Where a float lies
+/// half-way between two texts, some writers choose one and some the other.
+fn is_exact(text: &str, float: f64) -> bool {
+    let Some((digits, power)) = decimal(text) else { return false };
+    let rounded = format!("{float:.*e}", digits.len().saturating_sub(1));
+    let text = Some((digits, power));
+    text == decimal(&format!("{float:e}")) || text == decimal(&rounded)
 }
 
 /// True for text on one line, and for lines that any reader takes from a literal block of YAML: yaml.v3 refuses a tab where
