@@ -73,7 +73,7 @@ impl Kubernetes {
         let accounts: Api<ServiceAccount> = Api::namespaced(self.client().await?, &pod.namespace);
         let answer = accounts.create_token_request(&pod.service_account, &PostParams::default(), &request(pod, audience)).await;
         let status = answer.map_err(|error| refusal(asked(), error))?.status.ok_or_else(|| KubeError::Empty(asked()))?;
-        Ok(PodToken { jwt: Secret::from(status.token), audience: audience.unwrap_or_default().to_owned() })
+        Ok(PodToken::issued(Secret::from(status.token), audience.unwrap_or_default().to_owned()))
     }
 
     /// The key of the peers' Secret `name` in our own namespace; made when there is none, as they do.

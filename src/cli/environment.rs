@@ -1,4 +1,4 @@
-//! The peers' variables, and what becomes of each: the one table that warnings at start and `docs/reference.md` come from.
+//! The peers' variables and ours, and what becomes of each: the one table that warnings at start and `docs/reference.md` come from.
 
 use std::collections::BTreeMap;
 
@@ -27,13 +27,24 @@ impl Use {
     }
 }
 
-/// A variable of the peers, and why it is used so.
+/// How a variable's names follow from its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spelling {
+    /// `VAULT_<name>` and `BAO_<name>`.
+    Prefixed,
+    /// In capitals and in small letters.
+    BothCases,
+    /// As it is.
+    Exact,
+}
+
+/// A variable of the peers or of ours, and why it is used so.
 #[derive(Debug)]
 pub struct Variable {
     /// Its name, without `VAULT_` or `BAO_` where it has one of the two.
     pub name: &'static str,
-    /// True when it is read as `VAULT_<name>` and `BAO_<name>`.
-    pub prefixed: bool,
+    /// The names that it is read by.
+    pub spelling: Spelling,
     /// What becomes of it.
     pub used: Use,
     /// Why, or how.
@@ -43,22 +54,23 @@ pub struct Variable {
 impl Variable {
     /// The names that it is read by.
     pub fn names(&self) -> Vec<String> {
-        match self.prefixed {
-            true => vec![format!("VAULT_{}", self.name), format!("BAO_{}", self.name)],
-            false => vec![self.name.to_owned(), self.name.to_ascii_lowercase()],
+        match self.spelling {
+            Spelling::Prefixed => vec![format!("VAULT_{}", self.name), format!("BAO_{}", self.name)],
+            Spelling::BothCases => vec![self.name.to_owned(), self.name.to_ascii_lowercase()],
+            Spelling::Exact => vec![self.name.to_owned()],
         }
     }
 }
 
 const fn of(name: &'static str, used: Use, reason: &'static str) -> Variable {
-    Variable { name, prefixed: true, used, reason }
+    Variable { name, spelling: Spelling::Prefixed, used, reason }
 }
 
-const fn plain(name: &'static str, reason: &'static str) -> Variable {
-    Variable { name, prefixed: false, used: Use::Honoured, reason }
+const fn plain(name: &'static str, spelling: Spelling, reason: &'static str) -> Variable {
+    Variable { name, spelling, used: Use::Honoured, reason }
 }
 
-/// Every variable that the peers' library reads.
+/// Every variable that the peers' library reads, and ours behind them.
 pub const VARIABLES: &[Variable] = &[
     of("ADDR", Honoured, "default server, below `--vault-addr`"),
     of("AGENT_ADDR", Honoured, "default server, above `--vault-addr`; unlike in the peers a class's own address counts more"),
@@ -82,9 +94,14 @@ pub const VARIABLES: &[Variable] = &[
     of("RATE_LIMIT", Ignored, "calls are bounded for each server and namespace"),
     of("DISABLE_REDIRECTS", Ignored, "a redirect is followed once, and only to where tokens may go"),
     of("SRV_LOOKUP", Refused, "a DNS record would choose where tokens go: give the server's address"),
-    plain("HTTPS_PROXY", "proxy for a default server with https, below `PROXY_ADDR` and `VAULT_HTTP_PROXY`; for no other"),
-    plain("HTTP_PROXY", "the same with http"),
-    plain("NO_PROXY", "hosts, domains and networks that `HTTPS_PROXY` and `HTTP_PROXY` are not for"),
+    plain(
+        "HTTPS_PROXY",
+        Spelling::BothCases,
+        "proxy for a default server with https, below `PROXY_ADDR` and `VAULT_HTTP_PROXY`; for no other",
+    ),
+    plain("HTTP_PROXY", Spelling::BothCases, "the same with http"),
+    plain("NO_PROXY", Spelling::BothCases, "hosts, domains and networks that `HTTPS_PROXY` and `HTTP_PROXY` are not for"),
+    plain("NODE_NAME", Spelling::Exact, "name of this node, below `--node-name`"),
 ];
 
 /// The variables of a process; empty ones count as unset, as in Go.
@@ -101,6 +118,11 @@ impl Environment {
     /// The value of a variable without prefix, in capitals or else in small letters.
     pub(super) fn plain(&self, name: &str) -> Option<&str> {
         self.value(name).or_else(|| self.value(&name.to_ascii_lowercase()))
+    }
+
+    /// The value of a variable of ours.
+    pub(super) fn exact(&self, name: &str) -> Option<&str> {
+        self.value(name)
     }
 
     /// The value of a variable of the peers, the flavor's own prefix first, and its whole name.

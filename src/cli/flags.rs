@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
+use super::life::LifeArgs;
 use super::server::ServerArgs;
 use crate::config::{UnknownFields, go_bool};
 use crate::telemetry::logs::Format;
@@ -73,6 +74,9 @@ pub struct ServeArgs {
     /// Directory where dead sockets of our names are removed, for the driver would find them first; repeatable
     #[arg(long, value_name = "DIR")]
     pub also_clear_dir: Vec<PathBuf>,
+    /// The life of volumes.
+    #[command(flatten)]
+    pub life: LifeArgs,
 }
 
 /// Form of the printed version.
@@ -127,7 +131,7 @@ fn unknown() -> impl TypedValueParser<Value = UnknownFields> {
 }
 
 /// A duration in Go's spelling, whole numbers only: `90s`, `1m30s`, `500ms`.
-fn duration(text: &str) -> Result<Duration, &'static str> {
+pub(super) fn duration(text: &str) -> Result<Duration, &'static str> {
     let wrong = "a duration such as 20s or 1m30s is wanted";
     let mut left = text;
     let mut whole = Duration::ZERO;

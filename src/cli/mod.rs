@@ -3,6 +3,7 @@
 mod args; // Go's spelling of flags
 pub mod environment; // the peers' variables, and what becomes of each
 mod flags; // every flag of `serve`: one table
+mod life; // what is kept between mounts, and how much work is taken at once
 mod proxy; // which proxy serves the configured address
 mod server; // the server that calls go to
 mod settings; // flags over environment
@@ -17,6 +18,7 @@ use crate::s5::S5Work;
 
 pub use environment::Environment;
 pub use flags::{Output, ServeArgs, TokenRequests};
+pub use life::{LifeArgs, LifeSettings, StateArgs, StateSettings, WorkLimits};
 pub use server::ServerArgs;
 pub use settings::{Settings, SettingsError, VersionKeySource};
 

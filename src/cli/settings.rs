@@ -10,6 +10,7 @@ use url::Url;
 
 use super::environment::{Environment, Use};
 use super::flags::{ServeArgs, TokenRequests};
+use super::life::{LifeSettings, WorkLimits};
 use super::proxy::proxy;
 use crate::config::address::AddressError;
 use crate::config::{Audiences, Defaults, Flavor};
@@ -39,6 +40,10 @@ pub struct Settings {
     pub shutdown_timeout: Duration,
     /// Directories that dead sockets of our names are removed from.
     pub also_clear_dirs: Vec<PathBuf>,
+    /// What is kept between mounts.
+    pub life: LifeSettings,
+    /// How much is taken at once.
+    pub limits: WorkLimits,
     /// What is set and changes nothing, or less than one may think: for the log, once.
     pub warnings: Vec<String>,
     vault: Defaults,
@@ -70,6 +75,8 @@ pub enum SettingsError {
     Proxy(String),
     #[error("{name} is refused: {reason}")]
     Refused { name: String, reason: &'static str },
+    #[error("{given} needs {missing} beside it")]
+    Beside { given: &'static str, missing: &'static str },
     #[error("--health-addr {text}: host:port is wanted, or :port for all addresses")]
     Health { text: String, source: io::Error },
 }
@@ -86,6 +93,8 @@ impl Settings {
             warnings: warnings(&flags, environment),
             log_level: log_level(flags.log_level.as_deref(), flags.debug),
             health: health(&flags.health_addr)?,
+            limits: flags.life.limits(),
+            life: flags.life.settings(flags.hmac_key_file.as_deref(), environment)?,
             version_key: version_key(flags.hmac_key_file, flags.hmac_secret_name),
             endpoints: flags.endpoint,
             log_format: flags.log_format,
@@ -119,6 +128,7 @@ fn defaults(flags: &ServeArgs, environment: &Environment, flavor: Flavor) -> Res
         tls: server.tls,
         audiences: Audiences::listed(flags.allow_audience.clone()),
         unknown_fields: flags.unknown_fields,
+        max_stale: flags.life.max_stale,
         clock: SystemTime::now,
     })
 }

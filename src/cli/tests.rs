@@ -5,6 +5,9 @@ use clap::CommandFactory;
 use tracing::level_filters::LevelFilter;
 
 use super::*;
+
+mod life; // what is kept between mounts, and how much work is taken at once
+
 use crate::config::{Defaults, UnknownFields};
 use crate::telemetry::logs::Format;
 

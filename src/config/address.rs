@@ -4,12 +4,13 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 /// The address of a server: `http://`, `https://`, or a unix socket (`unix://`), as an agent listens on.
 ///
 /// Never holds user information, a query or a fragment; a path in front of `/v1` is kept.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Address {
     /// Over TCP; the scheme says whether with TLS.
     Http(Url),

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use sha2::{Digest as _, Sha256};
 
 use super::problem::Found;
-use super::{Pod, Problem};
+use super::{Digest, Pod, Problem};
 use crate::secret::Secret;
 
 /// Longest `attributes`, in bytes: well above what kubelet and driver make of the largest sensible class.
@@ -48,6 +49,17 @@ impl Attributes {
     /// The names that someone wrote into a class or a pod.
     pub(super) fn written(&self) -> impl Iterator<Item = &str> {
         self.texts.keys().map(String::as_str).filter(|name| !name.starts_with(VOUCHED) && !DRIVERS.contains(name))
+    }
+
+    /// Of what was written, names and values: each with its length in front (8 bytes, big-endian), in the order of the names.
+    pub(super) fn digest(&self) -> Digest {
+        let mut hash = Sha256::new();
+        let texts = self.written().flat_map(|name| [name, self.get(name).unwrap_or_default()]);
+        texts.for_each(|text| {
+            hash.update((text.len() as u64).to_be_bytes());
+            hash.update(text);
+        });
+        hash.finalize().into()
     }
 
     /// All tokens of the pod, still in JSON; empty when the driver passes none.

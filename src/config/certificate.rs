@@ -2,8 +2,10 @@
 
 use std::net::IpAddr;
 
+use serde::{Deserialize, Serialize};
+
 /// A certificate for names: what is asked, and what the answer is held against.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct CertificateRequest {
     /// The engine's mount.
     pub mount: String,
@@ -24,7 +26,7 @@ pub struct CertificateRequest {
 }
 
 /// Who makes a private key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum KeyPlace {
     /// Vault, by `issue`; the role decides its type.
     Vault,
@@ -33,7 +35,7 @@ pub enum KeyPlace {
 }
 
 /// A private key's algorithm and size.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum KeyType {
     /// RSA, 2048 bits.
     Rsa2048,

@@ -1,7 +1,7 @@
 //! What a class leaves out, and what it may not choose.
 
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::{Address, TlsSpec};
 
@@ -22,6 +22,8 @@ pub struct Defaults {
     pub audiences: Audiences,
     /// What an unknown word of a class means.
     pub unknown_fields: UnknownFields,
+    /// The longest `maxStale` that a class may choose, and what holds for one that chooses none.
+    pub max_stale: Duration,
     /// The time that a token's end is held against.
     pub clock: Clock,
 }

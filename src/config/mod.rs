@@ -9,6 +9,7 @@ pub mod defaults; // what a class leaves out, and what it may not choose
 mod duration; // durations as Vault writes them
 pub mod format; // the whole of a secret as one document
 pub mod language; // the fields of `objects`, and how they become sources and files
+pub mod life; // how long what a mount got is good, and whom it is shared with
 pub mod object; // what stands in the volume, and what it is a view of
 mod parameters; // a class's parameters under the peers' three prefixes
 pub mod path; // a file's place in the volume
@@ -26,6 +27,7 @@ pub use address::Address;
 pub use certificate::{CertificateRequest, KeyForm, KeyPlace, KeyType, StoreForm};
 pub use defaults::{Audiences, Clock, Defaults, Flavor, UnknownFields};
 pub use format::Format;
+pub use life::{LoginScope, Refreshes, ShareScope};
 pub use object::{Absent, Directory, Encoding, Keys, Keystore, Object, Part, Place, Template, View};
 pub use path::MountPath;
 pub use pod::{Pod, PodToken};
@@ -33,7 +35,7 @@ pub use problem::{Problem, SpecErrors};
 pub use request::{Body, Request, VaultPath};
 pub(crate) use server::go_bool;
 pub use source::{Inline, KvEngine, KvRead, Marked, Pick, Question, Sealed, Selection, Source, Start, Text, TransitKey, Way};
-pub use spec::{AuthSpec, ClientCertificate, MountCall, MountSpec, ServerSpec, TlsSpec};
+pub use spec::{AuthSpec, ClientCertificate, Digest, MountCall, MountSpec, ServerSpec, TlsSpec};
 pub use template::Delimiters;
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::source::{Selection, Source, Start};
 use super::{Delimiters, Format, Inline, KeyForm, MountPath, StoreForm};
 
@@ -128,7 +130,7 @@ pub enum Absent {
 }
 
 /// How a value's text stands for the file's bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Encoding {
     /// As it is.
     #[default]

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::attributes::Attributes;
 use super::duration::duration;
-use super::language::Access;
+use super::language::{Access, word};
 use super::problem::Found;
 use super::spelling::nearest;
-use super::{Defaults, Problem, UnknownFields};
+use super::{Defaults, LoginScope, Problem, ShareScope, UnknownFields};
 
 /// A parameter of a class, as the reference knows it.
 pub(super) struct Parameter {
@@ -50,7 +50,10 @@ pub(super) const PARAMETERS: &[Parameter] = parameters! {
     prefixed "TLSClientCertPath", "file", "the flag's", "`--allow-address`", "Client certificate; an error without its key.";
     prefixed "TLSClientKeyPath", "file", "the flag's", "`--allow-address`", "Its key; an error without the certificate.";
     prefixed "SkipTLSVerify", "true or false", "`false`", "", "Accept any certificate; in Go's spellings (`1`, `t`, `TRUE`, ...); `false` turns nothing off.";
-    plain "refresh", "duration", "`30s`", "", "How long an answer of a call that makes something is kept for the volume when it tells no end of its own.";
+    plain "login", "`shared`, `pod`, `transient`", "`shared`", "", "Who uses one login: all pods of the service account on the node, one pod, or this mount alone, which revokes it at its end.";
+    plain "shareScope", "`pod`, `serviceAccount`", "`pod`", "", "Whose a certificate or leased credential is: the pod's own, or that of all pods of its service account on the node.";
+    plain "refresh", "duration", "`30s`", "", "How old an answer of a read may be at a republish, and how long one of a call that makes something is kept when it tells no end of its own; `0s` asks every time.";
+    plain "maxStale", "duration", "`24h`", "`--max-stale`", "How long the last good content stands in while the server cannot answer; never at a first mount.";
     plain "filePermission", "mode", "the request's, `0644`", "", "Mode of files that name none, 0 to 0777; 0 is the default.";
     plain "owner", "whole number", "root", "", "Owner of files that name none, a uid; without effect, and warned of, where the driver writes the files.";
     plain "group", "whole number", "root", "", "Group of files that name none, a gid; likewise.";
@@ -67,8 +70,16 @@ impl Parameter {
     }
 }
 
-/// How long an answer is kept where the class does not say.
+/// How old an answer may be where the class does not say.
 const REFRESH: Duration = Duration::from_secs(30);
+
+/// What a class says of the life of what a mount gets.
+pub(super) struct Terms {
+    pub(super) login: LoginScope,
+    pub(super) share: ShareScope,
+    pub(super) refresh: Duration,
+    pub(super) max_stale: Duration,
+}
 
 /// The parameters of one request.
 pub(super) struct Parameters<'a> {
@@ -96,24 +107,38 @@ impl<'a> Parameters<'a> {
         self.attributes.get(name)
     }
 
-    /// How long an answer is kept that tells no end of its own.
-    pub(super) fn refresh(&self, found: &mut Found) -> Duration {
-        let text = self.plain("refresh").filter(|text| !text.is_empty());
-        let wanted = Problem::Parameter { parameter: "refresh", wanted: "a duration, such as 30s, 5m or 0s" };
-        found.take(text.map(|text| duration(text).ok_or(wanted)).transpose()).flatten().unwrap_or(REFRESH)
+    /// How long what the mount gets is good and for whom; `stale` is the most that a class may choose for `maxStale`.
+    pub(super) fn terms(&self, stale: Duration, found: &mut Found) -> Terms {
+        let refresh = self.read("refresh", "a duration, such as 30s, 5m or 0s", duration, found);
+        let max_stale = self.read("maxStale", "a duration, such as 1h, 24h or 0s", duration, found);
+        if max_stale.is_some_and(|asked| asked > stale) {
+            found.warnings.push(format!("parameter maxStale is more than --max-stale allows: {} s count", stale.as_secs()));
+        }
+        Terms {
+            login: self.read("login", "shared, pod or transient", word, found).unwrap_or_default(),
+            share: self.read("shareScope", "pod or serviceAccount", word, found).unwrap_or_default(),
+            refresh: refresh.unwrap_or(REFRESH),
+            max_stale: max_stale.map_or(stale, |asked| asked.min(stale)),
+        }
+    }
+
+    /// The value of `parameter`, which must be what is `wanted`; an empty one is none.
+    fn read<T>(
+        &self,
+        parameter: &'static str,
+        wanted: &'static str,
+        reads: impl FnOnce(&str) -> Option<T>,
+        found: &mut Found,
+    ) -> Option<T> {
+        let text = self.plain(parameter).filter(|text| !text.is_empty())?;
+        found.take(reads(text).ok_or(Problem::Parameter { parameter, wanted }))
     }
 
     /// Mode, owner and group of files that name none; `mode` is the request's own.
     pub(super) fn access(&self, mode: u32, found: &mut Found) -> Access {
-        let mut id = |parameter: &'static str| {
-            let text = self.plain(parameter).filter(|text| !text.is_empty());
-            let id = text.map(|text| text.parse().map_err(|_| Problem::Parameter { parameter, wanted: "a number, such as 1000" }));
-            found.take(id.transpose()).flatten()
-        };
+        let mut id = |parameter| self.read(parameter, "a number, such as 1000", |text| text.parse().ok(), found);
         let (owner, group) = (id("owner"), id("group"));
-        let wanted = Problem::Parameter { parameter: "filePermission", wanted: "a mode of 0 to 0777, such as 0400" };
-        let text = self.plain("filePermission").filter(|text| !text.is_empty());
-        let own = found.take(text.map(|text| permission(text).ok_or(wanted)).transpose()).flatten();
+        let own = self.read("filePermission", "a mode of 0 to 0777, such as 0400", permission, found);
         Access { mode: own.filter(|mode| *mode != 0).unwrap_or(mode), owner, group }
     }
 

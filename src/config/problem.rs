@@ -1,7 +1,9 @@
 //! Why a request cannot be used: every mistake of it at once, each with its place and what is allowed there.
 
 use std::fmt;
+use std::time::Duration;
 
+use super::Source;
 use super::address::AddressError;
 use super::path::PathError;
 use super::request::{PlainPathError, RequestError};
@@ -194,6 +196,8 @@ impl Problem {
 pub(super) struct Found {
     problems: Vec<Problem>,
     pub(super) warnings: Vec<String>,
+    /// Every source that was read, with the `refresh` beside it.
+    pub(super) refreshes: Vec<(Source, Option<Duration>)>,
 }
 
 impl Found {

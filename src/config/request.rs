@@ -6,14 +6,16 @@ use std::str::FromStr;
 
 use http::Method;
 use percent_encoding::percent_decode;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use super::path::is_unprintable;
 
 /// One call to Vault; equal ones are made once a mount.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Request {
     /// The HTTP method, verbatim (`GET`, `PUT`, `POST`, `DELETE`, `LIST`, ..).
+    #[serde(serialize_with = "method_as_text", deserialize_with = "text_as_method")]
     pub method: Method,
     /// The API path.
     pub path: VaultPath,
@@ -41,6 +43,15 @@ impl Request {
     }
 }
 
+fn method_as_text<S: Serializer>(method: &Method, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(method.as_str())
+}
+
+fn text_as_method<'de, D: Deserializer<'de>>(from: D) -> Result<Method, D::Error> {
+    let text = String::deserialize(from)?;
+    text.parse().map_err(|_| serde::de::Error::custom("no method of HTTP"))
+}
+
 /// Why fields of an object are no call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "each text says what its variant means")]
@@ -58,7 +69,7 @@ pub enum RequestError {
 }
 
 /// An API path without a leading `/` and without `v1/`: `secret/data/team-a/db`; decoded, no empty part, no dot segment.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct VaultPath(String);
 
 impl VaultPath {
@@ -132,8 +143,8 @@ fn decoded(text: &str) -> Result<String, RequestError> {
     percent_decode(spaced.as_bytes()).decode_utf8().map(Into::into).map_err(|_| RequestError::Query)
 }
 
-/// A request body: may hold passwords, so it never prints.
-#[derive(Clone)]
+/// A request body: may hold passwords, so it never prints, and is serialized into sealed records only.
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Body {
     canonical: String,
 }

@@ -3,19 +3,25 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{CertificateRequest, Encoding, Request};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::{CertificateRequest, Encoding, Request, ShareScope};
 
 /// One question to Vault; its parts are its identity.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+///
+/// Serialized into sealed records only, for it may hold passwords; its words there are those of the types.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Source {
     /// The namespace when it is another than the class's, without slashes at its ends.
     pub namespace: Option<String>,
     /// The engine, and what is asked of it.
     pub question: Question,
+    /// Whose the thing is that the question makes; `Pod` where it can make none, so that equal reads stay one.
+    pub share: ShareScope,
 }
 
 /// What is asked, in the words of the engine.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Question {
     /// Any path by any method; also the peers' own form.
     Request(Request),
@@ -34,8 +40,15 @@ pub enum Question {
     S5(Marked),
 }
 
+impl Question {
+    /// Whether its answer may be of a thing that was made for it: a lease, a certificate.
+    pub fn may_make(&self) -> bool {
+        matches!(self, Self::Request(_) | Self::Certificate(_))
+    }
+}
+
 /// A secret of a KV engine.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct KvRead {
     /// The engine's mount.
     pub mount: String,
@@ -48,7 +61,7 @@ pub struct KvRead {
 }
 
 /// The two generations of the KV engine.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum KvEngine {
     /// Without versions.
     V1,
@@ -58,7 +71,7 @@ pub enum KvEngine {
 }
 
 /// A key of a transit engine.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TransitKey {
     /// The engine's mount.
     pub mount: String,
@@ -67,7 +80,7 @@ pub struct TransitKey {
 }
 
 /// One ciphertext.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Sealed {
     /// What opens it.
     pub key: TransitKey,
@@ -78,7 +91,7 @@ pub struct Sealed {
 }
 
 /// A text with s5 markers.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Marked {
     /// What opens its markers.
     pub key: TransitKey,
@@ -87,7 +100,7 @@ pub struct Marked {
 }
 
 /// A text of the class, or a value of another source.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Text {
     /// As the class has it.
     Inline(Inline),
@@ -112,6 +125,19 @@ impl From<String> for Inline {
     }
 }
 
+/// For sealed records only.
+impl Serialize for Inline {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Inline {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        String::deserialize(from).map(Self::from)
+    }
+}
+
 impl fmt::Debug for Inline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Inline({} bytes)", self.0.len())
@@ -119,7 +145,7 @@ impl fmt::Debug for Inline {
 }
 
 /// One value of a source's answer.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Selection {
     /// Where it is asked for.
     pub source: Source,
@@ -130,7 +156,7 @@ pub struct Selection {
 }
 
 /// A part of an answer.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Pick {
     /// Where the way begins.
     pub start: Start,
@@ -139,7 +165,7 @@ pub struct Pick {
 }
 
 /// Where the way to a value begins.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Start {
     /// The secret itself: `data.data` of a KV version 2 answer, `data` of every other.
     #[default]
@@ -151,7 +177,7 @@ pub enum Start {
 }
 
 /// The way to a value.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Way {
     /// No step.
     #[default]

@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::attributes::{Attributes, has_secrets};
-use super::language::{Objects, objects};
-use super::parameters::Parameters;
+use super::language::{Objects, Scene, objects};
+use super::parameters::{Parameters, Terms};
 use super::problem::Found;
-use super::{Address, Defaults, Object, Pod, PodToken, Problem, SpecErrors, server, token};
+use super::{Address, Defaults, LoginScope, Object, Pod, PodToken, Problem, Refreshes, SpecErrors, server, token};
 
 /// One call of the driver, as it came over the socket.
 pub struct MountCall<'a> {
@@ -20,6 +22,9 @@ pub struct MountCall<'a> {
     /// JSON: the mode of files without one of their own, decimal; may be empty.
     pub permission: &'a str,
 }
+
+/// A SHA-256.
+pub type Digest = [u8; 32];
 
 /// One mount: whose it is, where its values are, and which files they fill.
 #[derive(Debug)]
@@ -38,8 +43,15 @@ pub struct MountSpec {
     pub objects: Vec<Object>,
     /// The volume's directory on the node.
     pub target_path: String,
-    /// How long an answer is kept that makes something and tells no end of it.
-    pub refresh: Duration,
+    /// Who uses the login that this mount asks for.
+    pub login: LoginScope,
+    /// How old an answer of a read may be at a republish, and how long one of a write is kept that tells no end.
+    pub refreshes: Refreshes,
+    /// How long the last good content may stand in for what cannot be fetched.
+    pub max_stale: Duration,
+    /// Of the class's parameters as they came, with the pod's over them: tells volumes apart that share a path and a pod.
+    /// Made without a key of passwords that a class may hold, so it is for memory and sealed records alone.
+    pub parameters: Digest,
     /// What is odd but not wrong (unknown parameters and fields): for the log.
     pub warnings: Vec<String>,
 }
@@ -55,17 +67,20 @@ impl MountSpec {
         let server = server::server(&parameters, defaults, &mut found);
         let auth = server::auth(&parameters, defaults, &mut found);
         let access = parameters.access(mode, &mut found);
-        let refresh = parameters.refresh(&mut found);
-        let with = Objects { access, pod: pod.as_ref(), unknown: defaults.unknown_fields };
+        let terms = parameters.terms(defaults.max_stale, &mut found);
+        let scene = Scene { pod: pod.as_ref(), share: terms.share };
+        let with = Objects { access, scene, unknown: defaults.unknown_fields };
         let objects = objects(parameters.plain("objects").unwrap_or_default(), &with, &mut found);
         warn_of_owners(&objects, &mut found);
         parameters.judge(defaults.unknown_fields, &mut found);
+        let refreshes = Refreshes::new(terms.refresh, std::mem::take(&mut found.refreshes));
         let whole = || Some((pod?, server?, auth?));
         let ((pod, server, auth), warnings) = found.end(whole())?;
         let token = auth.passed(attributes.tokens(), &pod, defaults)?;
         let class = attributes.get("secretProviderClass").map(str::to_owned);
-        let target_path = call.target_path.to_owned();
-        Ok(Self { pod, class, server, auth, token, objects, target_path, refresh, warnings })
+        let (target_path, parameters) = (call.target_path.to_owned(), attributes.digest());
+        let Terms { login, max_stale, .. } = terms;
+        Ok(Self { pod, class, server, auth, token, objects, target_path, login, refreshes, max_stale, parameters, warnings })
     }
 }
 
@@ -108,7 +123,7 @@ impl AuthSpec {
 }
 
 /// A server and how to reach it; equal ones share one pool of connections.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ServerSpec {
     /// Where it is.
     pub address: Address,
@@ -121,7 +136,7 @@ pub struct ServerSpec {
 }
 
 /// TLS as asked for; files are read by the `vault` room.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct TlsSpec {
     /// One PEM file of CAs; of the three at most one is set.
     pub ca_file: Option<PathBuf>,
@@ -151,7 +166,7 @@ impl TlsSpec {
 }
 
 /// A client certificate and its key, as PEM files.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ClientCertificate {
     /// The chain, leaf first.
     pub certificate: PathBuf,
@@ -162,7 +177,7 @@ pub struct ClientCertificate {
 }
 
 /// How to log in; kubernetes and jwt mounts take the same call.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct AuthSpec {
     /// The mount's name without `auth/` and without slashes at its ends.
     pub mount: String,

@@ -5,6 +5,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 
 use super::*;
+
+mod life; // login, shareScope, refresh, maxStale; what tells volumes apart; what sealed records hold
+
 use crate::error::{Failure, Reason};
 
 const OBJECTS: &str = "- {objectName: db, secretPath: secret/data/db, secretKey: password}";
@@ -18,6 +21,7 @@ fn defaults(flavor: Flavor) -> Defaults {
         tls: TlsSpec::default(),
         audiences: Audiences::default(),
         unknown_fields: UnknownFields::Warn,
+        max_stale: Duration::from_secs(24 * 3600),
         clock: || UNIX_EPOCH + Duration::from_secs(1_000),
     }
 }
@@ -84,7 +88,7 @@ fn the_smallest_class_becomes_a_mount() {
     let Place::File(_, View::Value(Selection { source, pick, encoding: Encoding::Utf8 })) = &object.place else { panic!("{object:?}") };
     assert_eq!(pick, &Pick { start: Start::Data, way: Way::Key("password".into()) });
     let request = Request::new("GET", "/v1/secret/data/db", None).unwrap();
-    assert_eq!(source, &Source { namespace: None, question: Question::Request(request) });
+    assert_eq!(source, &Source { namespace: None, question: Question::Request(request), share: ShareScope::Pod });
 }
 
 #[test]

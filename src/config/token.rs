@@ -47,7 +47,17 @@ pub(super) fn choose(tokens: &str, audience: &str, pod: &Pod, now: SystemTime) -
     let Some(jwt) = token.map_err(|_| TokenFault::Tokens)? else { return Ok(None) };
     let claims = Claims::of(&jwt).ok_or(TokenFault::NoJwt { audience: audience.into() })?;
     claims.agree(audience, pod, now)?;
-    Ok(Some(PodToken { jwt, audience: audience.into() }))
+    Ok(Some(claims.token(jwt, audience.into())))
+}
+
+impl PodToken {
+    /// A token that Kubernetes just gave for `audience`; one without readable claims has neither uid nor end.
+    pub fn issued(jwt: Secret, audience: String) -> Self {
+        match Claims::of(&jwt) {
+            Some(claims) => claims.token(jwt, audience),
+            None => Self { jwt, audience, account_uid: None, expires: None },
+        }
+    }
 }
 
 /// The claims that Kubernetes writes into every service account token.
@@ -69,6 +79,7 @@ struct Kubernetes {
 #[derive(Deserialize)]
 struct Named {
     name: Option<String>,
+    uid: Option<String>,
 }
 
 /// Only in a token that is bound to a pod: the sync controller's is not.
@@ -83,6 +94,11 @@ impl Claims {
         let (_, claims, _) = (parts.next()?, parts.next()?, parts.next()?);
         let claims = Zeroizing::new(URL_SAFE_NO_PAD.decode(claims).ok()?);
         serde_json::from_slice(&claims).ok().filter(|_| parts.next().is_none())
+    }
+
+    fn token(self, jwt: Secret, audience: String) -> PodToken {
+        let account_uid = self.kubernetes.and_then(|inner| inner.serviceaccount?.uid);
+        PodToken { jwt, audience, account_uid, expires: self.exp.and_then(end) }
     }
 
     fn agree(&self, audience: &str, pod: &Pod, now: SystemTime) -> Result<(), TokenFault> {
@@ -106,10 +122,14 @@ impl Claims {
     }
 }
 
-/// `exp` is in seconds since 1970, maybe with a fraction (RFC 7519, 4.1.4); one that is no time at all has ended.
+/// `exp` is in seconds since 1970, maybe with a fraction (RFC 7519, 4.1.4); `None` when it is no time at all.
+fn end(exp: f64) -> Option<SystemTime> {
+    Duration::try_from_secs_f64(exp).ok().and_then(|since| UNIX_EPOCH.checked_add(since))
+}
+
+/// What is no time at all has ended.
 fn ended(exp: f64, now: SystemTime) -> bool {
-    let end = Duration::try_from_secs_f64(exp).ok().and_then(|since| UNIX_EPOCH.checked_add(since));
-    end.is_none_or(|end| end <= now)
+    end(exp).is_none_or(|end| end <= now)
 }
 
 /// Reads `{"<audience>": {"token": "..", ..}, ..}` and keeps one.

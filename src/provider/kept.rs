@@ -97,7 +97,7 @@ impl Kept {
     pub(super) fn of(&self, spec: &MountSpec) -> Shelf<'_> {
         let volume =
             Volume { target_path: spec.target_path.clone(), pod: spec.pod.clone(), server: spec.server.clone(), auth: spec.auth.clone() };
-        Shelf { kept: self, volume, refresh: spec.refresh, found: AtomicUsize::new(0) }
+        Shelf { kept: self, volume, refresh: spec.refreshes.class(), found: AtomicUsize::new(0) }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::config::path::conflicts;
 use crate::config::problem::{Found, Label, Misfit};
 use crate::config::spelling::nearest;
 use crate::config::yaml::{self, Entry};
-use crate::config::{MountPath, Pod, Problem, Request, UnknownFields};
+use crate::config::{MountPath, Problem, Request, UnknownFields};
 
 /// Most files and directories of one class: far above any use, far below what would hold a node.
 const OBJECTS: usize = 256;
@@ -18,7 +18,7 @@ const OBJECTS: usize = 256;
 /// What every entry is read with.
 pub(in crate::config) struct Objects<'o> {
     pub(in crate::config) access: Access,
-    pub(in crate::config) pod: Option<&'o Pod>,
+    pub(in crate::config) scene: Scene<'o>,
     pub(in crate::config) unknown: UnknownFields,
 }
 
@@ -87,9 +87,9 @@ fn read(mut entry: Entry, label: &Label, with: &Objects<'_>, found: &mut Found) 
     let (mut file, mut pick) = (FileFields::take(&mut fields, at), PickFields::take(&mut fields, at));
     let files = object.files.take();
     peers(&entry, &mut file, &mut pick, files.is_none() && ours.is_empty(), at);
-    let material = material(entry, source, object, with.pod, at);
+    let material = material(entry, source, object, with.scene, at);
     match files {
-        None => vec![file.object(pick, material, with.access, with.pod, at)],
+        None => vec![file.object(pick, material, with.access, with.scene, at)],
         Some(files) => several(files, &file, &pick, material, with, at),
     }
 }
@@ -130,14 +130,14 @@ fn encoding(entry: &Entry, only_peers: bool, at: &mut At<'_>) -> Option<Encoding
 }
 
 /// What the entry's files are views of.
-fn material(entry: Entry, source: SourceFields, object: ObjectFields, pod: Option<&Pod>, at: &mut At<'_>) -> Option<Material> {
+fn material(entry: Entry, source: SourceFields, object: ObjectFields, scene: Scene<'_>, at: &mut At<'_>) -> Option<Material> {
     let flat = flat(&entry, &source, &object, at);
     let ObjectFields { sources, template, delimiters, content, .. } = object;
     if template.is_none() && sources.is_none() {
         if delimiters.is_some() {
             return at.below("delimiters").wrong(Misfit::Needs("template"));
         }
-        return source.source(flat, Scene { pod, content }, at).map(Material::Source);
+        return source.source(flat, content, scene, at).map(Material::Source);
     }
     if flat.is_some() || source.is_some() {
         return at.below("template").wrong(Misfit::Type("with `sources` alone: name the source there"));
@@ -148,7 +148,7 @@ fn material(entry: Entry, source: SourceFields, object: ObjectFields, pod: Optio
     let mut below = at.below("sources");
     let read = sources.into_iter().map(|(name, value)| {
         let mut at = below.below(&name);
-        if is_identifier(&name) { Some((name, value.selection(pod, true, &mut at)?)) } else { at.wrong(Misfit::Identifier) }
+        if is_identifier(&name) { Some((name, value.selection(scene, true, &mut at)?)) } else { at.wrong(Misfit::Identifier) }
     });
     let sources = read.collect::<Vec<_>>().into_iter().collect::<Option<_>>();
     let delimiters = match delimiters {
@@ -194,7 +194,7 @@ fn several(
     let Some(material) = material else { return Vec::new() };
     let mut at = at.below("files");
     let read = files.into_iter().enumerate().map(|(index, MemberFields { file, pick })| {
-        file.object(pick, Some(material.clone()), with.access, with.pod, &mut at.member(index))
+        file.object(pick, Some(material.clone()), with.access, with.scene, &mut at.member(index))
     });
     read.collect()
 }

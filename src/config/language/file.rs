@@ -2,11 +2,12 @@
 
 use super::field::At;
 use super::shapes::{FileFields, PickFields, SelectionFields};
+use super::source::Scene;
 use super::words::{Keys as KeyFields, PartName};
 use crate::config::object::{Absent, Directory, Keys, Keystore, Object, Part, Place, View};
 use crate::config::problem::Misfit;
 use crate::config::source::{Pick, Question, Selection, Source, Start, Way};
-use crate::config::{Encoding, Format, KeyForm, MountPath, Pod, StoreForm, Template};
+use crate::config::{Encoding, Format, KeyForm, MountPath, StoreForm, Template};
 
 /// What a class says of all its files.
 #[derive(Clone, Copy, Debug, Default)]
@@ -38,7 +39,7 @@ impl FileFields {
         pick: PickFields,
         material: Option<Material>,
         access: Access,
-        pod: Option<&Pod>,
+        scene: Scene<'_>,
         at: &mut At<'_>,
     ) -> (Option<MountPath>, Option<Object>) {
         let mode = self.mode.take().map(|mode| mode.0).filter(|mode| *mode != 0).unwrap_or(access.mode);
@@ -47,7 +48,7 @@ impl FileFields {
         let (name, place) = match (self.object_name.take().filter(|name| !name.is_empty()), self.directory.take()) {
             (Some(_), Some(_)) => (None, at.wrong(Misfit::Both("objectName", "directory"))),
             (None, Some(directory)) => (None, self.directory(&directory, pick, material, absent.as_ref(), at)),
-            (name, None) => self.file(name.unwrap_or_default(), pick, material, pod, at),
+            (name, None) => self.file(name.unwrap_or_default(), pick, material, scene, at),
         };
         let object = || Some(Object { place: place?, mode, owner, group, absent: absent? });
         (name, object())
@@ -108,7 +109,7 @@ impl FileFields {
         name: String,
         pick: PickFields,
         material: Option<Material>,
-        pod: Option<&Pod>,
+        scene: Scene<'_>,
         at: &mut At<'_>,
     ) -> (Option<MountPath>, Option<Place>) {
         let name: Option<MountPath> = at.take(name.parse().map_err(Misfit::ObjectName));
@@ -117,7 +118,7 @@ impl FileFields {
         }
         let view = match material {
             Some(Material::Template(template)) => self.of_template(&pick, template, at),
-            Some(Material::Source(source)) => self.of_source(source, pick, pod, at),
+            Some(Material::Source(source)) => self.of_source(source, pick, scene, at),
             None => None,
         };
         let place = name.clone().zip(view).map(|(name, view)| Place::File(name, view));
@@ -134,11 +135,11 @@ impl FileFields {
         Some(View::Template(template))
     }
 
-    fn of_source(&mut self, source: Source, pick: PickFields, pod: Option<&Pod>, at: &mut At<'_>) -> Option<View> {
+    fn of_source(&mut self, source: Source, pick: PickFields, scene: Scene<'_>, at: &mut At<'_>) -> Option<View> {
         let (encoding, picked) = (pick.encoding.unwrap_or_default(), pick.is_some());
         let pick = pick.pick(at)?;
         if matches!(source.question, Question::Certificate(_) | Question::Authorities { .. }) {
-            return self.of_certificate(source, pick, encoding, pod, at);
+            return self.of_certificate(source, pick, encoding, scene, at);
         }
         self.alone(at)?;
         if !has_members(&source) && (picked || self.format.is_some()) {
@@ -155,7 +156,7 @@ impl FileFields {
         }
     }
 
-    fn of_certificate(&mut self, source: Source, pick: Pick, encoding: Encoding, pod: Option<&Pod>, at: &mut At<'_>) -> Option<View> {
+    fn of_certificate(&mut self, source: Source, pick: Pick, encoding: Encoding, scene: Scene<'_>, at: &mut At<'_>) -> Option<View> {
         if self.format.is_some() {
             return at.below("format").wrong(Misfit::Type("left out: a certificate has parts, and a key its keyFormat"));
         }
@@ -168,7 +169,7 @@ impl FileFields {
             (None, true) => self.alone(at).map(|()| View::Value(Selection { source, pick, encoding })),
             (None, false) => at.below("part").wrong(Misfit::Missing("say which: certificateChain, privateKey, ca, ...")),
             (Some(part), false) => {
-                let part = self.part(part, pod, at)?;
+                let part = self.part(part, scene, at)?;
                 let alone = matches!(source.question, Question::Authorities { .. });
                 match part {
                     Part::Chain | Part::Ca | Part::IssuingCa | Part::Truststore(_) => Some(View::Part(source, part)),
@@ -179,7 +180,7 @@ impl FileFields {
         }
     }
 
-    fn part(&mut self, name: PartName, pod: Option<&Pod>, at: &mut At<'_>) -> Option<Part> {
+    fn part(&mut self, name: PartName, scene: Scene<'_>, at: &mut At<'_>) -> Option<Part> {
         let form = self.key_form.take();
         let keyed = matches!(name, PartName::PrivateKey | PartName::Bundle);
         if form.is_some() && !keyed {
@@ -195,15 +196,15 @@ impl FileFields {
             PartName::Ca => Part::Ca,
             PartName::IssuingCa => Part::IssuingCa,
             PartName::Bundle => Part::Bundle(form),
-            PartName::Pkcs12 => Part::Keystore(self.keystore(Some(StoreForm::Pkcs12), "certificate", pod, at)?),
-            PartName::Jks => Part::Keystore(self.keystore(Some(StoreForm::Jks), "certificate", pod, at)?),
-            PartName::Truststore => Part::Truststore(self.keystore(None, "ca", pod, at)?),
+            PartName::Pkcs12 => Part::Keystore(self.keystore(Some(StoreForm::Pkcs12), "certificate", scene, at)?),
+            PartName::Jks => Part::Keystore(self.keystore(Some(StoreForm::Jks), "certificate", scene, at)?),
+            PartName::Truststore => Part::Truststore(self.keystore(None, "ca", scene, at)?),
         };
         self.no_store(at)?;
         Some(part)
     }
 
-    fn keystore(&mut self, form: Option<StoreForm>, alias: &str, pod: Option<&Pod>, at: &mut At<'_>) -> Option<Box<Keystore>> {
+    fn keystore(&mut self, form: Option<StoreForm>, alias: &str, scene: Scene<'_>, at: &mut At<'_>) -> Option<Box<Keystore>> {
         let own = self.store_form.take();
         if form.is_some() && own.is_some() {
             return at.below("storeType").wrong(Misfit::Needs("part: truststore"));
@@ -213,7 +214,7 @@ impl FileFields {
         let Some(password) = self.password.take() else {
             return at.below("password").wrong(Misfit::Missing("name the value that holds the keystore's password"));
         };
-        let password = SelectionFields::selection(password, pod, false, &mut at.below("password"))?;
+        let password = SelectionFields::selection(password, scene, false, &mut at.below("password"))?;
         Some(Box::new(Keystore { form, alias, password }))
     }
 

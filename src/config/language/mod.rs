@@ -13,6 +13,8 @@ mod words; // types of a few words
 pub use describe::{reference, schema};
 pub(super) use entry::{Objects, objects};
 pub(super) use file::Access;
+pub(super) use source::Scene;
+pub(super) use words::word;
 
 #[cfg(test)]
 mod tests;

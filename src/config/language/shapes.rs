@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::field::{At, Field, Kind, Read, shape};
-use super::values::{Mode, Texts};
+use super::values::{Age, Mode, Texts};
 use super::words::{KeyMaker, Keys, PartName};
 use crate::config::yaml::Item;
-use crate::config::{Body, Encoding, Format, KeyForm, KeyType, Start, StoreForm};
+use crate::config::{Body, Encoding, Format, KeyForm, KeyType, ShareScope, Start, StoreForm};
 
 shape! {
     /// A secret of a KV engine, one GET
@@ -95,6 +95,10 @@ shape! {
         request: RequestFields = "request", "";
         /// The namespace of this source.
         namespace: String = "vaultNamespace", "the class's";
+        /// How old an answer of this source may be at a republish; the shortest counts where several objects name it.
+        refresh: Age = "refresh", "the class's";
+        /// Whose the thing is that the source makes; without effect on what is only read.
+        share: ShareScope = "shareScope", "the class's";
     }
 
     /// Which part of an answer

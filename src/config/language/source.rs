@@ -5,13 +5,13 @@ use std::net::IpAddr;
 use super::field::At;
 use super::names::Names;
 use super::shapes::{FlatFields, KvFields, PickFields, PkiFields, RequestFields, S5Fields, SelectionFields, SourceFields, TransitFields};
-use super::values::Texts;
+use super::values::{Age, Texts};
 use super::words::KeyMaker;
 use crate::config::duration::duration;
 use crate::config::problem::Misfit;
 use crate::config::request::{Request, plain_path};
 use crate::config::source::{KvEngine, KvRead, Marked, Pick, Question, Sealed, Selection, Source, Text, TransitKey, Way};
-use crate::config::{CertificateRequest, KeyPlace, Pod};
+use crate::config::{CertificateRequest, KeyPlace, Pod, ShareScope};
 
 /// The transit key that s5 takes when none is named.
 const S5_KEY: &str = "default";
@@ -19,12 +19,13 @@ const S5_KEY: &str = "default";
 /// Where transit is as a rule.
 const TRANSIT: &str = "transit";
 
-/// What a source is read with.
-pub(super) struct Scene<'s> {
+/// What every source of a class is read with.
+#[derive(Clone, Copy, Default)]
+pub(in crate::config) struct Scene<'s> {
     /// Whose certificates they are; `None` when that is a problem of its own.
-    pub(super) pod: Option<&'s Pod>,
-    /// The object's `content`.
-    pub(super) content: Option<String>,
+    pub(in crate::config) pod: Option<&'s Pod>,
+    /// The class's `shareScope`.
+    pub(in crate::config) share: ShareScope,
 }
 
 impl SourceFields {
@@ -32,24 +33,46 @@ impl SourceFields {
         self.kv.is_some() || self.pki.is_some() || self.transit.is_some() || self.s5.is_some() || self.request.is_some()
     }
 
-    /// The one source among the fields, `None` after a problem; `flat` is what the peers' form gave.
-    pub(super) fn source(self, flat: Option<Option<Request>>, scene: Scene<'_>, at: &mut At<'_>) -> Option<Source> {
-        let namespace = self.namespace.map(|namespace| namespace.trim_matches('/').to_owned()).filter(|namespace| !namespace.is_empty());
-        if namespace.as_ref().is_some_and(|namespace| namespace.contains(crate::config::path::is_unprintable)) {
-            return at.below("vaultNamespace").wrong(Misfit::Type("a path without control characters"));
+    /// The one source among the fields, `None` after a problem; `flat` is what the peers' form gave, `content` the object's.
+    pub(super) fn source(
+        mut self,
+        flat: Option<Option<Request>>,
+        content: Option<String>,
+        scene: Scene<'_>,
+        at: &mut At<'_>,
+    ) -> Option<Source> {
+        let (refresh, share) = (self.refresh.take().map(|Age(age)| age), self.share.unwrap_or(scene.share));
+        let namespace = self.namespace(at)?;
+        let question = self.question(flat, content, scene, at)?;
+        let share = if question.may_make() { share } else { ShareScope::default() };
+        let source = Source { namespace, question, share };
+        at.found.refreshes.push((source.clone(), refresh));
+        Some(source)
+    }
+
+    /// The namespace, if it is another than the class's.
+    fn namespace(&mut self, at: &mut At<'_>) -> Option<Option<String>> {
+        let namespace = self.namespace.take().map(|namespace| namespace.trim_matches('/').to_owned());
+        match namespace.filter(|namespace| !namespace.is_empty()) {
+            Some(namespace) if namespace.contains(crate::config::path::is_unprintable) => {
+                at.below("vaultNamespace").wrong(Misfit::Type("a path without control characters"))
+            }
+            namespace => Some(namespace),
         }
-        let has_s5 = self.s5.is_some();
+    }
+
+    fn question(self, flat: Option<Option<Request>>, content: Option<String>, scene: Scene<'_>, at: &mut At<'_>) -> Option<Question> {
+        if content.is_some() && self.s5.is_none() {
+            let _: Option<()> = at.below("content").wrong(Misfit::Needs("s5"));
+        }
         let questions = [
             flat.map(|request| ("secretPath", request.map(Question::Request))),
             self.kv.map(|kv| ("kv", kv.question(&mut at.below("kv")))),
             self.pki.map(|pki| ("pki", pki.question(scene.pod, &mut at.below("pki")))),
-            self.transit.map(|transit| ("transit", transit.question(scene.pod, &mut at.below("transit")))),
+            self.transit.map(|transit| ("transit", transit.question(scene, &mut at.below("transit")))),
             self.request.map(|request| ("request", request.question(&mut at.below("request")))),
-            self.s5.map(|s5| ("s5", s5.question(scene.pod, scene.content.clone(), &mut at.below("s5")))),
+            self.s5.map(|s5| ("s5", s5.question(scene, content, &mut at.below("s5")))),
         ];
-        if scene.content.is_some() && !has_s5 {
-            return at.below("content").wrong(Misfit::Needs("s5"));
-        }
         let mut named = questions.into_iter().flatten();
         let (first, question) = match named.next() {
             Some(first) => first,
@@ -58,16 +81,16 @@ impl SourceFields {
         };
         match named.next() {
             Some((second, _)) => at.wrong(Misfit::Both(first, second)),
-            None => Some(Source { namespace, question: question? }),
+            None => question,
         }
     }
 }
 
 impl SelectionFields {
     /// The value; every source but ciphertext needs a way to it, unless `whole` may be taken.
-    pub(super) fn selection(self, pod: Option<&Pod>, whole: bool, at: &mut At<'_>) -> Option<Selection> {
+    pub(super) fn selection(self, scene: Scene<'_>, whole: bool, at: &mut At<'_>) -> Option<Selection> {
         let flat = self.flat.request(at);
-        let source = self.source.source(flat, Scene { pod, content: None }, at);
+        let source = self.source.source(flat, None, scene, at);
         let (encoding, has_pick) = (self.pick.encoding.unwrap_or_default(), self.pick.is_some());
         let pick = self.pick.pick(at);
         let source = source?;
@@ -184,17 +207,17 @@ impl PkiFields {
 }
 
 impl TransitFields {
-    fn question(self, pod: Option<&Pod>, at: &mut At<'_>) -> Option<Question> {
+    fn question(self, scene: Scene<'_>, at: &mut At<'_>) -> Option<Question> {
         let key = transit_key(self.mount, self.key, at);
-        let ciphertext = text("ciphertext", self.ciphertext, self.from, pod, at);
+        let ciphertext = text("ciphertext", self.ciphertext, self.from, scene, at);
         Some(Question::Transit(Sealed { key: key?, ciphertext: ciphertext?, context: self.context }))
     }
 }
 
 impl S5Fields {
-    fn question(self, pod: Option<&Pod>, content: Option<String>, at: &mut At<'_>) -> Option<Question> {
+    fn question(self, scene: Scene<'_>, content: Option<String>, at: &mut At<'_>) -> Option<Question> {
         let key = transit_key(self.mount, Some(self.key.unwrap_or_else(|| S5_KEY.into())), at);
-        let text = text("content", content, self.from, pod, at);
+        let text = text("content", content, self.from, scene, at);
         Some(Question::S5(Marked { key: key?, text: text? }))
     }
 }
@@ -208,10 +231,10 @@ impl RequestFields {
 }
 
 /// A text of the class, called `name`, or a value: exactly one of them.
-fn text(name: &'static str, inline: Option<String>, of: Option<Box<SelectionFields>>, pod: Option<&Pod>, at: &mut At<'_>) -> Option<Text> {
+fn text(name: &'static str, inline: Option<String>, of: Option<Box<SelectionFields>>, scene: Scene<'_>, at: &mut At<'_>) -> Option<Text> {
     match (inline, of) {
         (Some(inline), None) => Some(Text::Inline(inline.into())),
-        (None, Some(of)) => of.selection(pod, false, &mut at.below("from")).map(|selection| Text::Of(Box::new(selection))),
+        (None, Some(of)) => of.selection(scene, false, &mut at.below("from")).map(|selection| Text::Of(Box::new(selection))),
         (Some(_), Some(_)) => at.wrong(Misfit::Both(name, "from")),
         (None, None) => at.below(name).wrong(Misfit::Missing("give it, or `from` with the value that holds it")),
     }

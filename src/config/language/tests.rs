@@ -13,7 +13,8 @@ fn pod() -> Pod {
 /// The objects of `text`, or all that is wrong with it.
 fn read(text: &str) -> Result<Vec<Object>, Vec<String>> {
     let (mut found, pod) = (Found::default(), pod());
-    let with = Objects { access: Access { mode: 0o644, owner: None, group: None }, pod: Some(&pod), unknown: UnknownFields::Warn };
+    let scene = Scene { pod: Some(&pod), ..Scene::default() };
+    let with = Objects { access: Access { mode: 0o644, owner: None, group: None }, scene, unknown: UnknownFields::Warn };
     let objects = objects(text, &with, &mut found);
     let told = |errors: crate::config::SpecErrors| errors.problems().iter().map(ToString::to_string).collect();
     found.end(Some(objects)).map(|(objects, _)| objects).map_err(told)

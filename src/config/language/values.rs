@@ -1,11 +1,13 @@
 //! The types that fields of text, numbers and words have.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::field::{At, Kind, Read};
 use crate::config::Body;
+use crate::config::duration::duration;
 use crate::config::problem::Misfit;
 use crate::config::yaml::{Item, ItemKind};
 
@@ -61,6 +63,23 @@ impl Read for Mode {
     fn read(item: &Item, at: &mut At<'_>) -> Option<Self> {
         let mode = u32::read(item, at)?;
         if mode <= 0o777 { Some(Self(mode)) } else { at.wrong(Misfit::Type("a mode of at most 0777, such as 0640")) }
+    }
+}
+
+/// Seconds, or numbers with units.
+pub(super) struct Age(pub(super) Duration);
+
+impl Read for Age {
+    fn kind() -> Kind {
+        Kind::new("duration", json!({"type": ["string", "integer"]}))
+    }
+
+    fn read(item: &Item, at: &mut At<'_>) -> Option<Self> {
+        let age = match &item.kind {
+            ItemKind::Scalar { text, .. } => duration(text).map(Self),
+            _ => None,
+        };
+        age.or_else(|| at.wrong(Misfit::Type("a duration, such as 30s, 5m or 0s")))
     }
 }
 

@@ -9,11 +9,16 @@ use super::values::members;
 use crate::config::problem::Misfit;
 use crate::config::spelling::nearest;
 use crate::config::yaml::{Item, ItemKind};
-use crate::config::{Encoding, Format, KeyForm, KeyType, Start, StoreForm};
+use crate::config::{Encoding, Format, KeyForm, KeyType, LoginScope, ShareScope, Start, StoreForm};
 
 /// One of a few words.
-pub(super) trait Word: Copy + 'static {
+pub(in crate::config) trait Word: Copy + 'static {
     const WORDS: &'static [(&'static str, Self)];
+}
+
+/// The word `text`, in any case of letters.
+pub(in crate::config) fn word<W: Word>(text: &str) -> Option<W> {
+    W::WORDS.iter().find(|(word, _)| word.eq_ignore_ascii_case(text)).map(|(_, known)| *known)
 }
 
 impl<W: Word> Read for W {
@@ -24,8 +29,8 @@ impl<W: Word> Read for W {
 
     fn read(item: &Item, at: &mut At<'_>) -> Option<Self> {
         let text = String::read(item, at)?;
-        if let Some((_, known)) = W::WORDS.iter().find(|(word, _)| word.eq_ignore_ascii_case(&text)) {
-            return Some(*known);
+        if let Some(known) = word(&text) {
+            return Some(known);
         }
         let words = || W::WORDS.iter().map(|(word, _)| *word);
         at.wrong(Misfit::Word { meant: nearest(&text, words()), word: text, allowed: words().collect() })
@@ -58,6 +63,14 @@ impl Word for KeyForm {
 
 impl Word for StoreForm {
     const WORDS: &'static [(&'static str, Self)] = &[("pkcs12", Self::Pkcs12), ("jks", Self::Jks)];
+}
+
+impl Word for LoginScope {
+    const WORDS: &'static [(&'static str, Self)] = &[("shared", Self::Shared), ("pod", Self::Pod), ("transient", Self::Transient)];
+}
+
+impl Word for ShareScope {
+    const WORDS: &'static [(&'static str, Self)] = &[("pod", Self::Pod), ("serviceAccount", Self::ServiceAccount)];
 }
 
 /// Who makes a private key.

@@ -1,0 +1,116 @@
+//! What is kept between mounts and over restarts, and how much work is taken at once: flags -> settings.
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+
+use super::environment::Environment;
+use super::flags::{duration, path, truth};
+use super::settings::{SettingsError, given};
+
+/// Flags of the life of volumes.
+#[derive(Args, Clone)]
+pub struct LifeArgs {
+    /// The sealed records.
+    #[command(flatten)]
+    pub state: StateArgs,
+    /// The kubelet's directory as this process sees it, its `pods` mounted read-only with HostToContainer: where the end of a volume is seen
+    #[arg(long, value_name = "DIR", value_parser = path())]
+    pub kubelet_dir: Option<PathBuf>,
+    /// Longest time that the last good content may stand in while the server cannot answer; a class may choose less: 24h, 90m
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration)]
+    pub max_stale: Duration,
+    /// Mounts worked at together; further ones wait
+    #[arg(long, value_name = "N", default_value = "256")]
+    pub max_mounts: NonZeroUsize,
+    /// The same for the pods of one namespace
+    #[arg(long, value_name = "N", default_value = "64")]
+    pub max_mounts_per_namespace: NonZeroUsize,
+    /// Calls in flight at one server; further ones wait
+    #[arg(long, value_name = "N", default_value = "64")]
+    pub max_calls: NonZeroUsize,
+    /// Log in by headers of each read, at the default server alone; for OpenBao's inline auth
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_parser = truth)]
+    pub inline_auth: bool,
+}
+
+/// Where the sealed records are, and what seals them.
+#[derive(Args, Clone)]
+pub struct StateArgs {
+    /// Directory on tmpfs for sealed records of tokens, leases and certificates; none: memory only, and a restart begins anew
+    #[arg(long, value_name = "DIR", value_parser = path())]
+    pub state_dir: Option<PathBuf>,
+    /// File with the key that seals them, at least 16 bytes [default: --hmac-key-file]
+    #[arg(long, value_name = "FILE", value_parser = path())]
+    pub state_key_file: Option<PathBuf>,
+    /// Name of this node, which a record is bound to [default: NODE_NAME]
+    #[arg(long, value_name = "NAME")]
+    pub node_name: Option<String>,
+}
+
+/// What is kept between mounts, and how its end is seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LifeSettings {
+    /// Sealed records; `None` keeps all in memory.
+    pub state: Option<StateSettings>,
+    /// The kubelet's directory; without it nothing tells that a volume ended.
+    pub kubelet_dir: Option<PathBuf>,
+    /// The longest `maxStale` of a class.
+    pub max_stale: Duration,
+    /// Whether reads at the configured address carry the login themselves.
+    pub inline_auth: bool,
+}
+
+/// Sealed records: where they are, and what they are bound to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StateSettings {
+    /// Their directory.
+    pub directory: PathBuf,
+    /// File with the key that theirs is made from.
+    pub key_file: PathBuf,
+    /// Name of the node.
+    pub node: String,
+}
+
+/// How much is taken at once; what is beyond waits its turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WorkLimits {
+    /// Mounts in all.
+    pub mounts: NonZeroUsize,
+    /// Mounts of the pods of one namespace.
+    pub mounts_per_namespace: NonZeroUsize,
+    /// Calls in flight at one server.
+    pub calls: NonZeroUsize,
+}
+
+impl LifeArgs {
+    /// The settings; `hmac_key` is the key of versions, which seals where no other is given.
+    pub(super) fn settings(self, hmac_key: Option<&Path>, environment: &Environment) -> Result<LifeSettings, SettingsError> {
+        Ok(LifeSettings {
+            state: self.state.settings(hmac_key, environment)?,
+            kubelet_dir: self.kubelet_dir.filter(|path| !path.as_os_str().is_empty()),
+            max_stale: self.max_stale,
+            inline_auth: self.inline_auth,
+        })
+    }
+
+    /// The bounds of work.
+    pub(super) fn limits(&self) -> WorkLimits {
+        WorkLimits { mounts: self.max_mounts, mounts_per_namespace: self.max_mounts_per_namespace, calls: self.max_calls }
+    }
+}
+
+impl StateArgs {
+    /// `None` without a directory; one without a key or a node is refused, for its records would be open to others or lost.
+    pub fn settings(self, hmac_key: Option<&Path>, environment: &Environment) -> Result<Option<StateSettings>, SettingsError> {
+        let file = |path: Option<PathBuf>| path.filter(|path| !path.as_os_str().is_empty());
+        let Some(directory) = file(self.state_dir) else { return Ok(None) };
+        let key_file = file(self.state_key_file).or_else(|| file(hmac_key.map(Path::to_owned)));
+        let key_file = key_file.ok_or(SettingsError::Beside { given: "--state-dir", missing: "--state-key-file or --hmac-key-file" })?;
+        let node = given(self.node_name.as_deref()).or(environment.exact("NODE_NAME"));
+        let node = node.ok_or(SettingsError::Beside { given: "--state-dir", missing: "--node-name or NODE_NAME" })?.to_owned();
+        Ok(Some(StateSettings { directory, key_file, node }))
+    }
+}

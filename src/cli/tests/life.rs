@@ -1,0 +1,38 @@
+use std::num::NonZeroUsize;
+
+use super::*;
+
+#[test]
+fn without_flags_nothing_is_kept_over_a_restart_and_work_is_bounded() {
+    let settings = settings(&[], [("NODE_NAME", "node-1")]).unwrap();
+    let day = Duration::from_secs(24 * 3600);
+    assert_eq!(settings.life, LifeSettings { state: None, kubelet_dir: None, max_stale: day, inline_auth: false });
+    let limits = [settings.limits.mounts, settings.limits.mounts_per_namespace, settings.limits.calls];
+    assert_eq!(limits.map(NonZeroUsize::get), [256, 64, 64]);
+}
+
+#[test]
+fn flags_of_life_reach_the_settings() {
+    let flags =
+        ["--kubelet-dir=/kubelet", "--max-stale=90m", "--max-mounts=7", "--max-mounts-per-namespace=3", "--max-calls=5", "--inline-auth"];
+    let settings = settings(&flags, []).unwrap();
+    let stale = Duration::from_secs(5400);
+    assert_eq!(settings.life, LifeSettings { state: None, kubelet_dir: Some("/kubelet".into()), max_stale: stale, inline_auth: true });
+    assert_eq!(settings.defaults(Path::new("/x/vault.sock")).max_stale, stale);
+    let limits = [settings.limits.mounts, settings.limits.mounts_per_namespace, settings.limits.calls];
+    assert_eq!(limits.map(NonZeroUsize::get), [7, 3, 5]);
+    assert!(command(&["--max-calls=0"]).is_err(), "nothing would ever be asked");
+}
+
+#[test]
+fn records_are_sealed_with_a_key_and_bound_to_a_node_or_not_kept_at_all() {
+    let state = |flags: &[&str], node| settings(flags, [("NODE_NAME", node)]).map(|settings| settings.life.state);
+    let kept = |key: &str, node: &str| Some(StateSettings { directory: "/run/v".into(), key_file: key.into(), node: node.into() });
+    assert_eq!(state(&["--state-dir=/run/v", "--hmac-key-file=/hmac"], "node-1").unwrap(), kept("/hmac", "node-1"));
+    let own = ["--state-dir=/run/v", "--hmac-key-file=/hmac", "--state-key-file=/seal", "--node-name=other"];
+    assert_eq!(state(&own, "node-1").unwrap(), kept("/seal", "other"));
+    assert_eq!(state(&["--state-dir="], "").unwrap(), None, "an empty flag is none");
+    let told = |flags: &[&str]| state(flags, "").unwrap_err().to_string();
+    assert_eq!(told(&["--state-dir=/run/v"]), "--state-dir needs --state-key-file or --hmac-key-file beside it");
+    assert_eq!(told(&["--state-dir=/run/v", "--state-key-file=/seal"]), "--state-dir needs --node-name or NODE_NAME beside it");
+}
