@@ -12,7 +12,7 @@ pub mod provider; // the gRPC service: Version and Mount
 pub mod telemetry; // logs, metrics and health
 pub mod engine; // one file an engine: its question, its call, its answer
 pub mod plan; // objects -> the fewest calls to Vault; pure
-pub mod rotation; // when what was made for a volume is made anew; the clock is handed in
+pub mod rotation; // when what a volume has is renewed, made anew and forgotten; pure: clock and chance are handed in
 pub mod vault; // connections, logins and calls
 pub mod kube; // what is asked of Kubernetes, and only when switched on: tokens, the peers' version key
 pub mod template; // files written from several sources, in a process of their own
