@@ -51,7 +51,7 @@ impl Default for Bounds {
 ///
 /// `chance` (0 to 1) takes up to a tenth off; a volume that hands in the same one each time gets the same moment each time.
 pub fn renew_at(issued: Moment, ends: Moment, interval: Duration, bounds: Bounds, chance: f64) -> Moment {
-    let age = succeed_at(issued, issued, ends, interval).since(issued).mul_f64(1.0 - SPREAD * chance.clamp(0.0, 1.0));
+    let age = succeed_at(issued, ends, interval).since(issued).mul_f64(1.0 - SPREAD * chance.clamp(0.0, 1.0));
     let age = age.max(bounds.least).min(bounds.most).min(ends.since(issued));
     issued + age
 }
@@ -62,13 +62,15 @@ pub fn too_short(life: Duration, interval: Duration) -> bool {
     life < interval.saturating_mul(3)
 }
 
-/// When the successor is made of what was granted at `granted` and is known since `known` not to be extended any more: after 70 % of
-/// what was left then, or two republishes before the end, whichever is earlier; but not in the first third of its life, or a life
-/// shorter than the interval would be made anew each time anybody asks.
-pub(super) fn succeed_at(granted: Moment, known: Moment, ends: Moment, interval: Duration) -> Moment {
-    let by_part = known + ends.since(known).mul_f64(PART);
-    let by_republish = ends - interval.saturating_mul(2);
-    by_part.min(by_republish).max(granted + ends.since(granted) / 3)
+/// When the successor is made of what was issued at `issued` and nobody can extend: as `before_the_end` says, but not in the first third
+/// of its life, or a life shorter than the interval would be made anew each time anybody asks.
+pub(super) fn succeed_at(issued: Moment, ends: Moment, interval: Duration) -> Moment {
+    before_the_end(issued, ends, interval).max(issued + ends.since(issued) / 3)
+}
+
+/// After 70 % of what is left at `known`, or two republishes before the end, whichever is earlier.
+pub(super) fn before_the_end(known: Moment, ends: Moment, interval: Duration) -> Moment {
+    (known + ends.since(known).mul_f64(PART)).min(ends - interval.saturating_mul(2))
 }
 
 #[cfg(test)]

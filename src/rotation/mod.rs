@@ -4,6 +4,8 @@ mod backoff;
 mod interval;
 mod made;
 mod moment;
+#[cfg(test)]
+mod simulation;
 mod step;
 mod term;
 

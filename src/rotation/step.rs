@@ -64,7 +64,8 @@ pub enum Warning {
 #[derive(Debug)]
 struct Held {
     term: Term,
-    calling: bool,
+    /// When the call began that is under way.
+    calling: Option<Moment>,
     /// Of its grant: the moment of the next renewal stays where it is, however often it is looked at.
     chance: f64,
 }
@@ -154,7 +155,7 @@ impl State {
     /// The first renewal to come, if somebody still wants it then.
     fn wakes(&self, now: Moment) -> Option<Moment> {
         let all = self.leases.values().chain([&self.token]);
-        let first = all.filter(|held| !held.calling).filter_map(|held| held.renewal(now)).min();
+        let first = all.filter(|held| held.calling.is_none()).filter_map(|held| held.renewal(now)).min();
         first.filter(|at| now < *at && *at <= self.wanted_until && self.token.term.is_of_use(*at))
     }
 }
@@ -164,7 +165,7 @@ impl State {
 /// `chance`, 0 to 1, is drawn anew for each call.
 pub fn next(state: &mut State, event: Event, now: Moment, chance: f64) -> Vec<Action> {
     state.take_in(event, now, chance);
-    state.leases.retain(|_, held| held.calling || held.term.is_of_use(now));
+    state.leases.retain(|_, held| held.calling.is_some() || held.term.is_of_use(now));
     let mut actions: Vec<Action> = take(&mut state.warnings).into_iter().map(Action::Warn).collect();
     actions.extend(state.due(now));
     actions.extend(state.wakes(now).map(Action::WaitUntil));
@@ -173,12 +174,14 @@ pub fn next(state: &mut State, event: Event, now: Moment, chance: f64) -> Vec<Ac
 
 impl Held {
     fn new(term: Term, chance: f64) -> Self {
-        Self { term, calling: false, chance }
+        Self { term, calling: None, chance }
     }
 
     fn renewed(&mut self, outcome: Renewed, now: Moment, chance: f64) {
-        self.term.after(outcome, now, chance);
-        (self.calling, self.chance) = (false, chance);
+        let begun = self.calling.take().unwrap_or(now);
+        let counts_from = if outcome == Renewed::Failed { now } else { begun };
+        self.term.after(outcome, counts_from, chance);
+        self.chance = chance;
     }
 
     fn renewal(&self, now: Moment) -> Option<Moment> {
@@ -190,8 +193,10 @@ impl Held {
 
     /// Whether a renewal is due and not under way; it is from now on.
     fn begins(&mut self, now: Moment) -> bool {
-        let begins = !self.calling && self.renewal(now).is_some_and(|at| at <= now);
-        self.calling |= begins;
+        let begins = self.calling.is_none() && self.renewal(now).is_some_and(|at| at <= now);
+        if begins {
+            self.calling = Some(now);
+        }
         begins
     }
 }

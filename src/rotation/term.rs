@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::backoff::pause;
-use super::made::succeed_at;
+use super::made::{before_the_end, succeed_at};
 use super::moment::Moment;
 
 /// Part of what remains after a grant, after which it is renewed: the rest is for tries that fail.
@@ -67,7 +67,8 @@ pub struct Term {
 }
 
 impl Term {
-    /// Issued now, for `ttl`; one of no time never ends, as Vault has it.
+    /// Issued for `ttl`; one of no time never ends, as Vault has it. `now` is when the call began: the server counted from later on, so
+    /// the end comes no earlier than we think.
     pub fn issued(ttl: Duration, renewable: bool, now: Moment) -> Self {
         Self {
             first: ttl,
@@ -92,7 +93,8 @@ impl Term {
         }
     }
 
-    /// Takes in what came of a renewal; `chance` draws the pause after one that failed.
+    /// Takes in what came of a renewal; `chance` draws the pause after one that failed. `now` is when the call began, as for `issued`; for a
+    /// failure, when it was over.
     ///
     /// A renewal for no time moves no end: the server has nothing more to give. A failure changes nothing but the next try.
     pub fn after(&mut self, outcome: Renewed, now: Moment, chance: f64) {
@@ -133,7 +135,8 @@ impl Term {
     pub fn replace_at(&self, interval: Duration) -> Option<Moment> {
         match self.stand {
             Stand::Extends => None,
-            Stand::Fixed | Stand::Capped | Stand::Refused => Some(succeed_at(self.granted, self.known, self.ends?, interval)),
+            Stand::Fixed => Some(succeed_at(self.granted, self.ends?, interval)),
+            Stand::Capped | Stand::Refused => Some(before_the_end(self.known, self.ends?, interval)),
         }
     }
 

@@ -35,7 +35,8 @@ fn token_and_leases_are_renewed_each_at_its_time() {
     let mut state = session();
     assert_eq!(step(&mut state, 0, Tick), [WaitUntil(at(2400))]);
     assert_eq!(step(&mut state, 2400, Tick), [RenewLease(db(), HOUR), WaitUntil(at(4800))]);
-    assert_eq!(step(&mut state, 2401, LeaseRenewed(db(), For(HOUR))), [WaitUntil(at(4800))]);
+    assert_eq!(step(&mut state, 2410, LeaseRenewed(db(), For(HOUR))), [WaitUntil(at(4800))]);
+    assert_eq!(state.leases().next().unwrap().1.ends(), Some(at(6000)), "from the beginning of the call");
     assert_eq!(step(&mut state, 4801, Tick), [RenewToken, RenewLease(db(), HOUR)]);
 }
 
