@@ -9,10 +9,11 @@ pub mod prepare; // `vaultmount prepare`: opens the driver's directories to an u
 pub mod s5; // `vaultmount s5`: ciphertext in files, for people
 pub mod server; // unix sockets: modes, peers, `:authority`, deadlines, drain
 pub mod provider; // the gRPC service: Version and Mount
+pub mod volumes; // what the volumes of this node hold, and when they end
 pub mod telemetry; // logs, metrics and health
 pub mod engine; // one file an engine: its question, its call, its answer
 pub mod plan; // objects -> the fewest calls to Vault; pure
-pub mod rotation; // when what was made for a volume is made anew; the clock is handed in
+pub mod rotation; // when what a volume has is renewed, made anew and forgotten; pure: clock and chance are handed in
 pub mod vault; // connections, logins and calls
 pub mod kube; // what is asked of Kubernetes, and only when switched on: tokens, the peers' version key
 pub mod template; // files written from several sources, in a process of their own

@@ -1,0 +1,16 @@
+//! When what a volume has is renewed, made anew and forgotten; pure: the clock and the chance are handed in.
+
+mod backoff;
+mod interval;
+mod made;
+mod moment;
+#[cfg(test)]
+mod simulation;
+mod step;
+mod term;
+
+pub use interval::{Interval, is_forgotten};
+pub use made::{Bounds, Life, kept_for, renew_at, too_short};
+pub use moment::Moment;
+pub use step::{Action, Event, LeaseId, State, Warning, next};
+pub use term::{Next, Renewed, Stand, Term};

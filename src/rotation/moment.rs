@@ -1,0 +1,67 @@
+//! A point in time that means the same after a restart.
+
+use std::ops::{Add, Sub};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+/// Milliseconds of Unix time; its arithmetic stops at either end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Moment(pub u64);
+
+impl Moment {
+    /// By the system's clock; a clock before 1970 is at its beginning.
+    pub fn now() -> Self {
+        Self::default() + SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+    }
+
+    /// As certificates and answers tell it; before 1970 is 1970.
+    pub fn of_unix_seconds(seconds: i64) -> Self {
+        Self::default() + Duration::from_secs(seconds.max(0).unsigned_abs())
+    }
+
+    /// The time since `earlier`; none when that is later.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl Add<Duration> for Moment {
+    type Output = Self;
+
+    fn add(self, time: Duration) -> Self {
+        Self(self.0.saturating_add(millis(time)))
+    }
+}
+
+impl Sub<Duration> for Moment {
+    type Output = Self;
+
+    fn sub(self, time: Duration) -> Self {
+        Self(self.0.saturating_sub(millis(time)))
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_time_runs_over_either_end() {
+        assert_eq!(Moment(5) - Duration::from_secs(1), Moment(0));
+        assert_eq!(Moment(5) + Duration::MAX, Moment(u64::MAX));
+        assert_eq!(Moment(5).since(Moment(9)), Duration::ZERO);
+        assert_eq!((Moment::of_unix_seconds(-3), Moment::of_unix_seconds(i64::MAX)), (Moment(0), Moment(u64::MAX)));
+    }
+
+    #[test]
+    fn a_moment_is_written_as_a_number() {
+        let written = serde_json::to_string(&Moment(1_795_000_000_123)).unwrap();
+        assert_eq!((written.as_str(), serde_json::from_str(&written).ok()), ("1795000000123", Some(Moment(1_795_000_000_123))));
+    }
+}
