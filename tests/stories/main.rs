@@ -21,6 +21,7 @@ mod files; // what a pod reads
 mod kept; // what a republish must not make anew
 mod keystores; // PKCS #12 and JKS, by OpenSSL and Java
 mod kv; // versions, ways into a secret, and mounts without versions
+mod leases; // what lives only as long as its lease
 mod life; // health, restart and end of the process
 mod login; // who logs in, where, and with which token
 mod mistakes; // what a class says wrongly, all at once

@@ -9,6 +9,7 @@ pub(crate) mod driver; // a mount as each caller sends it
 pub(crate) mod faulty; // a server that misbehaves as told
 pub(crate) mod gate; // a way to the server that can be held shut
 pub(crate) mod openbao; // a server of one's own
+pub(crate) mod postgres; // a database of one's own
 pub(crate) mod provider; // the binary, its sockets and its log
 pub(crate) mod seed; // secrets, engines, policies and roles
 pub(crate) mod stranger; // a listener that should never be called

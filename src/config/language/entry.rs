@@ -3,7 +3,7 @@
 use super::field::{At, Fields};
 use super::file::{Access, Material};
 use super::shapes::{FileFields, MemberFields, OBJECT, ObjectFields, PickFields, SourceFields};
-use super::source::Scene;
+use super::source::{Flat, Scene};
 use super::values::Mode;
 use crate::config::object::{Encoding, Object, Template};
 use crate::config::path::conflicts;
@@ -159,7 +159,7 @@ fn material(entry: Entry, source: SourceFields, object: ObjectFields, scene: Sce
 }
 
 /// The call of the peers' form; the outer `None` where the entry has no field of it and a source of ours.
-fn flat(entry: &Entry, source: &SourceFields, object: &ObjectFields, at: &mut At<'_>) -> Option<Option<Request>> {
+fn flat(entry: &Entry, source: &SourceFields, object: &ObjectFields, at: &mut At<'_>) -> Flat {
     let given = !entry.secret_path.is_empty() || !entry.method.is_empty() || entry.secret_args.is_some();
     let other = source.is_some() || object.template.is_some() || object.sources.is_some();
     if !given && (other || !at.is_clean()) {

@@ -5,6 +5,7 @@ mod entry; // one entry of the list -> objects
 mod field; // one field: how it is read and told of
 mod file; // fields of a file -> Object
 mod names; // names of certificates
+mod selection; // fields of a value -> Selection
 mod shapes; // every mapping and its fields
 mod source; // fields of a source -> Source
 mod values; // types of text and numbers

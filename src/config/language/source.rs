@@ -4,13 +4,13 @@ use std::net::IpAddr;
 
 use super::field::At;
 use super::names::Names;
-use super::shapes::{FlatFields, KvFields, PickFields, PkiFields, RequestFields, S5Fields, SelectionFields, SourceFields, TransitFields};
+use super::shapes::{KvFields, PkiFields, RequestFields, S5Fields, SelectionFields, SourceFields, TransitFields};
 use super::values::{Age, Texts};
 use super::words::KeyMaker;
 use crate::config::duration::duration;
 use crate::config::problem::Misfit;
 use crate::config::request::{Request, plain_path};
-use crate::config::source::{KvEngine, KvRead, Marked, Pick, Question, Sealed, Selection, Source, Text, TransitKey, Way};
+use crate::config::source::{KvEngine, KvRead, Marked, Question, Sealed, Source, Text, TransitKey};
 use crate::config::{CertificateRequest, KeyPlace, Pod, ShareScope};
 
 /// The transit key that s5 takes when none is named.
@@ -28,22 +28,19 @@ pub(in crate::config) struct Scene<'s> {
     pub(in crate::config) share: ShareScope,
 }
 
+/// The call of the peers' form; the outer `None` where nothing of it is written, the inner one after a problem.
+pub(super) type Flat = Option<Option<Request>>;
+
 impl SourceFields {
     pub(super) fn is_some(&self) -> bool {
         self.kv.is_some() || self.pki.is_some() || self.transit.is_some() || self.s5.is_some() || self.request.is_some()
     }
 
     /// The one source among the fields, `None` after a problem; `flat` is what the peers' form gave, `content` the object's.
-    pub(super) fn source(
-        mut self,
-        flat: Option<Option<Request>>,
-        content: Option<String>,
-        scene: Scene<'_>,
-        at: &mut At<'_>,
-    ) -> Option<Source> {
+    pub(super) fn source(mut self, flat: Flat, content: Option<String>, scene: Scene<'_>, at: &mut At<'_>) -> Option<Source> {
         let (refresh, share) = (self.refresh.take().map(|Age(age)| age), self.share.unwrap_or(scene.share));
         let namespace = self.namespace(at)?;
-        let question = self.question(flat, content, scene, at)?;
+        let question = only(self.questions(flat, content, scene, at), at)?;
         let share = if question.may_make() { share } else { ShareScope::default() };
         let source = Source { namespace, question, share };
         at.found.refreshes.push((source.clone(), refresh));
@@ -61,7 +58,8 @@ impl SourceFields {
         }
     }
 
-    fn question(self, flat: Option<Option<Request>>, content: Option<String>, scene: Scene<'_>, at: &mut At<'_>) -> Option<Question> {
+    /// What each field asks for, by its name.
+    fn questions(self, flat: Flat, content: Option<String>, scene: Scene<'_>, at: &mut At<'_>) -> Vec<(&'static str, Option<Question>)> {
         if content.is_some() && self.s5.is_none() {
             let _: Option<()> = at.below("content").wrong(Misfit::Needs("s5"));
         }
@@ -73,70 +71,19 @@ impl SourceFields {
             self.request.map(|request| ("request", request.question(&mut at.below("request")))),
             self.s5.map(|s5| ("s5", s5.question(scene, content, &mut at.below("s5")))),
         ];
-        let mut named = questions.into_iter().flatten();
-        let (first, question) = match named.next() {
-            Some(first) => first,
-            None if at.is_clean() => return at.wrong(Misfit::NoSource),
-            None => return None,
-        };
-        match named.next() {
-            Some((second, _)) => at.wrong(Misfit::Both(first, second)),
-            None => question,
-        }
+        questions.into_iter().flatten().collect()
     }
 }
 
-impl SelectionFields {
-    /// The value; every source but ciphertext needs a way to it, unless `whole` may be taken.
-    pub(super) fn selection(self, scene: Scene<'_>, whole: bool, at: &mut At<'_>) -> Option<Selection> {
-        let flat = self.flat.request(at);
-        let source = self.source.source(flat, None, scene, at);
-        let (encoding, has_pick) = (self.pick.encoding.unwrap_or_default(), self.pick.is_some());
-        let pick = self.pick.pick(at);
-        let source = source?;
-        let opened = matches!(source.question, Question::Transit(_) | Question::S5(_));
-        match (opened, has_pick) {
-            (true, true) => at.wrong(Misfit::Opened),
-            (false, false) if !whole => at.wrong(Misfit::NoPick),
-            _ => Some(Selection { source, pick: pick?, encoding }),
-        }
+/// The one question that is asked.
+fn only(questions: Vec<(&'static str, Option<Question>)>, at: &mut At<'_>) -> Option<Question> {
+    let mut questions = questions.into_iter();
+    match (questions.next(), questions.next()) {
+        (Some((first, _)), Some((second, _))) => at.wrong(Misfit::Both(first, second)),
+        (Some((_, question)), None) => question,
+        (None, _) if at.is_clean() => at.wrong(Misfit::NoSource),
+        (None, _) => None,
     }
-}
-
-impl FlatFields {
-    /// The call of the peers' form; the outer `None` when nothing of it is there.
-    fn request(self, at: &mut At<'_>) -> Option<Option<Request>> {
-        if self.path.is_none() && self.method.is_none() && self.args.is_none() {
-            return None;
-        }
-        let path = self.path.unwrap_or_default();
-        let request = Request::with_body(&self.method.unwrap_or_default(), &path, self.args);
-        Some(at.take(request.map_err(Misfit::Request)))
-    }
-}
-
-impl PickFields {
-    pub(super) fn is_some(&self) -> bool {
-        self.secret_key.is_some() || self.pointer.is_some() || self.from.is_some()
-    }
-
-    /// The way that they describe.
-    pub(super) fn pick(self, at: &mut At<'_>) -> Option<Pick> {
-        let way = match (self.secret_key.filter(|key| !key.is_empty()), self.pointer) {
-            (Some(_), Some(_)) => return at.wrong(Misfit::Both("secretKey", "pointer")),
-            (Some(key), None) => Way::Key(key),
-            (None, Some(pointer)) if is_pointer(&pointer) => Way::Pointer(pointer),
-            (None, Some(_)) => return at.below("pointer").wrong(Misfit::Type("a JSON pointer: /primary/host, with ~1 for / and ~0 for ~")),
-            (None, None) => Way::Whole,
-        };
-        Some(Pick { start: self.from.unwrap_or_default(), way })
-    }
-}
-
-/// By RFC 6901, 3: empty or begun by `/`, and every `~` before 0 or 1.
-fn is_pointer(text: &str) -> bool {
-    let escaped = text.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
-    (text.is_empty() || text.starts_with('/')) && escaped
 }
 
 impl KvFields {

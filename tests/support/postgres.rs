@@ -1,0 +1,168 @@
+//! A database of one's own, and the engine that makes users in it.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::chown;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
+
+use reqwest::Method;
+use rustix::process::{Pid, Signal, geteuid, kill_process};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::openbao::Vault;
+use super::wait::{free_port, until};
+
+/// The superuser, and the database that every server has.
+const ADMIN: &str = "postgres";
+
+/// The user `nobody`, and its group: PostgreSQL refuses to be root's.
+const NOBODY: u32 = 65534;
+
+/// A running PostgreSQL that only this story knows: on a loopback port, with passwords, and on a unix socket, without.
+pub(crate) struct Postgres {
+    process: Child,
+    home: TempDir,
+    port: u16,
+    password: String,
+}
+
+impl Postgres {
+    /// A server without other users than its own.
+    pub(crate) async fn start() -> Self {
+        for _ in 0..10 {
+            let mut server = Self::spawn();
+            let up = until("the database's socket", async || match server.process.try_wait().unwrap() {
+                Some(_) => Some(false),
+                None => server.psql(server.home.path(), ADMIN, "", "select 1").status.success().then_some(true),
+            });
+            if up.await {
+                return server;
+            }
+        }
+        panic!("no port was free ten times in a row");
+    }
+
+    /// Everybody who may log in, but for the superuser.
+    pub(crate) fn users(&self) -> BTreeSet<String> {
+        let rows = self.query(&format!("select rolname from pg_roles where rolcanlogin and rolname <> '{ADMIN}'"));
+        rows.lines().map(str::to_owned).collect()
+    }
+
+    /// Whether `user` is let in with `password`, as an application would log in; anything but a yes or a no fails the story.
+    pub(crate) fn lets_in(&self, user: &str, password: &str) -> bool {
+        let output = self.psql(Path::new("127.0.0.1"), user, password, "select current_user");
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() || told.contains("password authentication failed"), "psql: {told}");
+        output.status.success() && text(&output.stdout) == user
+    }
+
+    /// What the superuser is answered: a line for each row, `|` between columns.
+    pub(crate) fn query(&self, statement: &str) -> String {
+        succeeded("psql", self.psql(self.home.path(), ADMIN, "", statement))
+    }
+
+    fn psql(&self, host: &Path, user: &str, password: &str, statement: &str) -> Output {
+        let mut psql = Command::new(program("psql"));
+        psql.env_clear().env("PGPASSWORD", password).arg("-h").arg(host).args(["-p", &self.port.to_string(), "-U", user, "-d", ADMIN]);
+        // No settings of whoever runs the story; tuples alone.
+        psql.args(["-X", "-w", "-q", "-A", "-t", "-c", statement]).stdin(Stdio::null()).output().unwrap()
+    }
+
+    fn spawn() -> Self {
+        let (home, port) = (TempDir::new().unwrap(), free_port());
+        let password = format!("{:032x}", rand::random::<u128>());
+        fs::write(home.path().join("password"), &password).unwrap();
+        if geteuid().is_root() {
+            let paths = [home.path().to_owned(), home.path().join("password")];
+            paths.iter().for_each(|path| chown(path, Some(NOBODY), Some(NOBODY)).unwrap());
+        }
+        Self { process: launch(home.path(), port), home, port, password }
+    }
+}
+
+/// At once and with the shared memory given back, which a kill would leave to the machine.
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        let _ = kill_process(Pid::from_child(&self.process), Signal::QUIT);
+        let _ = self.process.wait();
+    }
+}
+
+impl Vault {
+    /// A role of the database engine, at `database/`, whose users live as `life` says (`default_ttl`, `max_ttl`); pods may ask for them.
+    pub(crate) async fn database(&self, postgres: &Postgres, role: &str, life: Value) {
+        let mounts = self.call(Method::GET, "", "sys/mounts", &json!({})).await;
+        if mounts["data"].get("database/").is_none() {
+            self.enable("database", "database", json!({})).await;
+            self.write("database/config/main", connection(postgres)).await;
+        }
+        let mut whole = json!({
+            "db_name": "main",
+            "creation_statements": ["CREATE ROLE \"{{name}}\" LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'"],
+            "renew_statements": ["ALTER ROLE \"{{name}}\" VALID UNTIL '{{expiration}}'"],
+            "revocation_statements": ["DROP ROLE IF EXISTS \"{{name}}\""],
+        });
+        life.as_object().unwrap().iter().for_each(|(name, value)| whole[name] = value.clone());
+        self.write(&format!("database/roles/{role}"), whole).await;
+        self.allow(&format!("database/creds/{role}"), &["read"]).await;
+    }
+}
+
+/// The server is called at once, so a wrong one fails the story here.
+fn connection(postgres: &Postgres) -> Value {
+    let url = format!("postgresql://{{{{username}}}}:{{{{password}}}}@127.0.0.1:{}/{ADMIN}?sslmode=disable", postgres.port);
+    json!({
+        "plugin_name": "postgresql-database-plugin", "connection_url": url, "username": ADMIN, "password": postgres.password,
+        "allowed_roles": ["*"],
+    })
+}
+
+/// Makes the files of a server and starts it; the kernel ends it with the thread of its story.
+fn launch(home: &Path, port: u16) -> Child {
+    let (data, password) = (home.join("data"), home.join("password"));
+    let mut initdb = as_somebody(home, "initdb");
+    initdb.arg("-D").arg(&data).args(["-U", ADMIN, "-E", "UTF8", "--no-locale", "--no-sync", "--no-instructions"]);
+    initdb.args(["--auth-local=trust", "--auth-host=scram-sha-256"]).arg("--pwfile").arg(password);
+    succeeded("initdb", initdb.output().unwrap());
+    let log = fs::File::create(home.join("postgres.log")).unwrap();
+    let mut server = as_somebody(home, "postgres");
+    server.arg("-D").arg(&data).arg("-k").arg(home).args(["-h", "127.0.0.1", "-p", &port.to_string()]);
+    // Nothing here outlives its story, so nothing needs to reach a disk.
+    server.args(["-c", "fsync=off", "-c", "full_page_writes=off", "-c", "shared_buffers=16MB"]);
+    server.stdin(Stdio::null()).stderr(log.try_clone().unwrap()).stdout(log).spawn().unwrap()
+}
+
+/// `name` of PostgreSQL as the user that runs the story, or as `nobody` where that is root.
+fn as_somebody(home: &Path, name: &str) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "QUIT"]);
+    if geteuid().is_root() {
+        command.args(["--reuid", &NOBODY.to_string(), "--regid", &NOBODY.to_string(), "--clear-groups"]);
+    }
+    command.arg(program(name)).env_clear().env("HOME", home).current_dir(home);
+    command
+}
+
+/// Where Debian keeps what only servers and their administrators run; the newest version counts.
+fn program(name: &str) -> PathBuf {
+    static PROGRAMS: OnceLock<PathBuf> = OnceLock::new();
+    let newest = || {
+        let versions = fs::read_dir("/usr/lib/postgresql").expect("PostgreSQL is needed: scripts/packages installs it");
+        let version = |path: &PathBuf| path.file_name()?.to_str()?.parse::<u32>().ok();
+        let versions = versions.map(|entry| entry.unwrap().path()).filter(|path| path.join("bin/postgres").exists());
+        versions.max_by_key(version).expect("PostgreSQL is needed: scripts/packages installs it").join("bin")
+    };
+    PROGRAMS.get_or_init(newest).join(name)
+}
+
+fn succeeded(what: &str, output: Output) -> String {
+    assert!(output.status.success(), "{what}: {}", String::from_utf8_lossy(&output.stderr));
+    text(&output.stdout)
+}
+
+fn text(output: &[u8]) -> String {
+    String::from_utf8_lossy(output).trim_end().to_owned()
+}
