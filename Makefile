@@ -2,7 +2,7 @@
 target := x86_64-unknown-linux-gnu
 cache := $(or $(VAULTMOUNT_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/vaultmount)
 
-.PHONY: build test unit e2e demo lint binary image
+.PHONY: build test unit e2e demo bench lint binary image
 build:
 	cargo build
 
@@ -21,6 +21,10 @@ e2e:
 
 demo:
 	demo/run
+
+# Beside the same calls made by hand; rewrites the tables of docs/performance.md. Wants the machine for itself.
+bench: binary
+	cargo bench --locked --bench load --target-dir "$(cache)/release" -- --write "$(CURDIR)/docs/performance.md"
 
 lint:
 	scripts/lint

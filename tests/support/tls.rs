@@ -55,7 +55,7 @@ impl Authority {
 
     /// A listener for `names`.
     pub(crate) fn listener(&self, names: &[&str]) -> Listener {
-        Listener { certificate_and_key: Some(self.certificate(names)), client_ca: None }
+        Listener { certificate_and_key: Some(self.certificate(names)), ..Listener::default() }
     }
 
     /// A listener for `127.0.0.1` that asks clients for a certificate of the same authority.

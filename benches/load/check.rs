@@ -1,0 +1,111 @@
+//! A line of the table: what is asked, what was measured, and whether that fails the run.
+
+/// What the measured figure is held against.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Goal {
+    /// At least this part of the bare figure of the same run.
+    AtLeast(f64),
+    /// At most this many times the bare figure of the same run.
+    AtMost(f64),
+    /// At most the bound itself. Machines differ: past it is reported, past twice of it fails.
+    Figure,
+}
+
+/// One line.
+#[derive(Clone, Debug)]
+pub(crate) struct Line {
+    pub(crate) work: String,
+    pub(crate) goal: Goal,
+    /// Of `bound` and `measured`: ` /s`, ` ms`, ..
+    pub(crate) unit: &'static str,
+    pub(crate) bound: f64,
+    pub(crate) measured: f64,
+    /// The median of the rounds' own, where both sides were measured.
+    pub(crate) ratio: f64,
+}
+
+/// What came of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Pass,
+    /// Past an absolute figure, within twice of it.
+    Over,
+    /// Fails the run.
+    Miss,
+}
+
+impl Line {
+    /// A figure with a bound of its own.
+    pub(crate) fn figure(work: impl Into<String>, unit: &'static str, bound: f64, measured: f64) -> Self {
+        Self { work: work.into(), goal: Goal::Figure, unit, bound, measured, ratio: measured / bound }
+    }
+
+    pub(crate) fn outcome(&self) -> Outcome {
+        let (holds, fails) = match self.goal {
+            Goal::AtLeast(least) => (self.ratio >= least, true),
+            Goal::AtMost(most) => (self.ratio <= most, true),
+            Goal::Figure => (self.ratio <= 1.0, self.ratio.is_nan() || self.ratio > 2.0),
+        };
+        match (holds, fails) {
+            (true, _) => Outcome::Pass,
+            (false, true) => Outcome::Miss,
+            (false, false) => Outcome::Over,
+        }
+    }
+
+    /// As a row of Markdown.
+    pub(crate) fn row(&self) -> String {
+        let Self { work, unit, bound, measured, ratio, .. } = self;
+        let asked = match self.goal {
+            Goal::AtLeast(least) => format!("at least {least:.2}"),
+            Goal::AtMost(most) => format!("at most {most:.2}"),
+            Goal::Figure => "the bound".into(),
+        };
+        let outcome = match self.outcome() {
+            Outcome::Pass => "pass",
+            Outcome::Over => "over, within twice",
+            Outcome::Miss => "**miss**",
+        };
+        format!("| {work} | {}{unit} | {}{unit} | {ratio:.2} | {asked} | {outcome} |", short(*bound), short(*measured))
+    }
+}
+
+/// Three figures that count, no fraction from 100 on.
+pub(crate) fn short(value: f64) -> String {
+    let whole = value.fract() == 0.0;
+    match value.abs() {
+        size if size >= 100.0 || whole => format!("{value:.0}"),
+        size if size >= 10.0 => format!("{value:.1}"),
+        _ => format!("{value:.2}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome(goal: Goal, bound: f64, measured: f64) -> Outcome {
+        Line { goal, ..Line::figure("", "", bound, measured) }.outcome()
+    }
+
+    #[test]
+    fn a_ratio_to_bare_fails_the_run_when_it_is_missed() {
+        assert_eq!(outcome(Goal::AtLeast(0.8), 100.0, 80.0), Outcome::Pass);
+        assert_eq!(outcome(Goal::AtLeast(0.8), 100.0, 79.9), Outcome::Miss);
+        assert_eq!(outcome(Goal::AtMost(1.15), 2.0, 2.3), Outcome::Pass);
+        assert_eq!(outcome(Goal::AtMost(1.15), 2.0, 2.31), Outcome::Miss);
+    }
+
+    #[test]
+    fn a_figure_fails_the_run_past_twice_its_bound() {
+        let outcomes = [50.0, 50.1, 100.0, 100.1, f64::NAN].map(|measured| outcome(Goal::Figure, 50.0, measured));
+        assert_eq!(outcomes, [Outcome::Pass, Outcome::Over, Outcome::Over, Outcome::Miss, Outcome::Miss]);
+    }
+
+    #[test]
+    fn a_row_tells_all() {
+        let row = Line { goal: Goal::AtLeast(0.8), ..Line::figure("cold", " /s", 661.2, 700.0) }.row();
+        assert_eq!(row, "| cold | 661 /s | 700 /s | 1.06 | at least 0.80 | pass |");
+        assert_eq!([0.254, 14.84, 2060.4, 20.0].map(short), ["0.25", "14.8", "2060", "20"]);
+    }
+}

@@ -1,0 +1,161 @@
+//! The lines of `docs/performance.md`: what each is asked for, the load behind it, and how it is read off.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::args::{Args, Shape};
+use crate::bare::Bare;
+use crate::check::{Goal, Line, Outcome, short};
+use crate::crowd::Crowd;
+use crate::document;
+use crate::kind::Kind;
+use crate::lap::Lap;
+use crate::load::{Load, Part, Round, read};
+use crate::numbers::median;
+use crate::report::{self, cold, first_answer_ms, warm};
+use crate::stage::Stage;
+
+/// Every line; fails when one that may not be missed is.
+pub(crate) async fn run(args: &Args, stage: &Stage, document: &Path) -> ExitCode {
+    let mut lines = Vec::new();
+    let crowd = Load::measure(args, stage, &own_accounts()).await;
+    lines.extend(crowd_lines(&crowd));
+    let mut loads = vec![crowd];
+    for (objects, rtt_ms, most) in [(1, 0.0, 1.15), (20, 0.0, 1.25), (1, 5.0, 1.05), (20, 5.0, 1.10)] {
+        let load = Load::measure(args, stage, &one_at_a_time(objects, rtt_ms)).await;
+        lines.push(latency(&load, most));
+        loads.push(load);
+    }
+    let replicas = Load::measure(args, stage, &replicas()).await;
+    lines.extend(replica_lines(&replicas));
+    loads.push(replicas);
+    lines.extend(first_answer(&loads));
+    let tables = tables(&lines, &loads, &hop_line(args, stage).await);
+    println!("{tables}");
+    document::write(document, &tables);
+    let missed = lines.iter().filter(|line| line.outcome() == Outcome::Miss).count();
+    eprintln!("{} of {} lines missed", missed, lines.len());
+    if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Repeated often, for processor time is told in steps of 10 ms.
+fn own_accounts() -> Shape {
+    shape(100, 8, 1).repeated(10)
+}
+
+fn one_at_a_time(objects: usize, rtt_ms: f64) -> Shape {
+    Shape { rtt_ms, ..shape(50, 1, objects) }
+}
+
+/// Each repetition comes when what was read has just become too old.
+fn replicas() -> Shape {
+    Shape { accounts: Some(1), refresh: "2s".into(), rest_ms: 2100, ..shape(110, 8, 20).repeated(1) }
+}
+
+fn shape(pods: usize, concurrency: usize, objects: usize) -> Shape {
+    let refresh = "0s".into();
+    Shape { pods, concurrency, accounts: None, objects, kind: Kind::Kv, rtt_ms: 0.0, remounts: 0, refresh, rest_ms: 0 }
+}
+
+impl Shape {
+    fn repeated(self, remounts: usize) -> Self {
+        Self { remounts, ..self }
+    }
+}
+
+fn crowd_lines(load: &Load) -> [Line; 3] {
+    let work = "100 pods, 8 at a time, an account each";
+    [
+        rate(load, &format!("{work}: cold"), cold, 0.8),
+        rate(load, &format!("{work}: warm"), warm, 0.8),
+        Line::figure("CPU of a warm mount", " ms", 0.3, load.median(|round| round.provider.warm.processor_ms())),
+    ]
+}
+
+fn replica_lines(load: &Load) -> [Line; 5] {
+    let work = "110 replicas x 20 objects, one account";
+    let all = |part: &Part| part.requests(|_| true);
+    [
+        Line::figure(format!("{work}, cold: Vault requests"), "", 21.0, load.median(|round| all(&round.provider.cold))),
+        Line::figure(format!("{work}, each `refresh`: Vault requests"), "", 20.0, load.median(|round| all(&round.provider.warm))),
+        rate(load, &format!("{work}: cold"), cold, 5.0),
+        rate(load, &format!("{work}: republish"), warm, 5.0),
+        Line::figure(format!("{work}: RssAnon"), " MB", 15.0, load.median(|round| round.memory as f64 / 1024.0)),
+    ]
+}
+
+/// Mounts a second beside the bare ones.
+fn rate(load: &Load, work: &str, parts: fn(&Round) -> (&Part, &Part), least: f64) -> Line {
+    Line {
+        work: work.into(),
+        goal: Goal::AtLeast(least),
+        unit: " /s",
+        bound: load.median(|round| parts(round).1.lap.rate()),
+        measured: load.median(|round| parts(round).0.lap.rate()),
+        ratio: load.median(|round| parts(round).0.lap.rate() / parts(round).1.lap.rate()),
+    }
+}
+
+/// What the mount in the middle takes beside the bare one.
+fn latency(load: &Load, most: f64) -> Line {
+    let Shape { objects, rtt_ms, .. } = load.shape;
+    let away = if rtt_ms > 0.0 { format!(", {rtt_ms} ms away") } else { String::new() };
+    Line {
+        work: format!("one mount at a time, cold, {objects} object{}{away}", if objects == 1 { "" } else { "s" }),
+        goal: Goal::AtMost(most),
+        unit: " ms",
+        bound: load.median(|round| round.bare.cold.lap.p50()),
+        measured: load.median(|round| round.provider.cold.lap.p50()),
+        ratio: load.median(|round| round.provider.cold.lap.p50() / round.bare.cold.lap.p50()),
+    }
+}
+
+/// None for a provider that ran before us.
+fn first_answer(loads: &[Load]) -> Option<Line> {
+    let starts = loads.iter().flat_map(|load| &load.rounds).map(first_answer_ms);
+    let took = median(starts);
+    took.is_finite().then(|| Line::figure("first answer after the process's start", " ms", 50.0, took))
+}
+
+/// What the hop itself costs, and how far away it really puts the server.
+async fn hop_line(args: &Args, stage: &Stage) -> String {
+    let shape = one_at_a_time(1, 0.0);
+    let crowd = Arc::new(Crowd::new(stage, &shape));
+    let ways = [(stage.vault.address(), 0), (stage.hop.url(), 0), (stage.hop.url(), 5)];
+    let mut took = [const { Vec::new() }; 3];
+    for _ in 0..args.rounds {
+        for ((url, rtt), took) in ways.iter().zip(&mut took) {
+            stage.hop.lengthen(Duration::from_millis(*rtt));
+            took.push(one_way(&shape, &crowd, &Bare::to(url.clone())).await.p50());
+        }
+    }
+    stage.hop.lengthen(Duration::ZERO);
+    let [direct, through, far] = took.map(|took| short(median(took)));
+    format!("A bare read takes {direct} ms without the hop, {through} ms through it, {far} ms with 5 ms added.")
+}
+
+async fn one_way(shape: &Shape, crowd: &Arc<Crowd>, bare: &Bare) -> Lap {
+    for pod in &crowd.pods {
+        if pod.token.get().is_none() {
+            let _ = pod.token.set(bare.login(&pod.login).await);
+        }
+    }
+    read(shape, crowd, bare).await
+}
+
+fn tables(lines: &[Line], loads: &[Load], hop: &str) -> String {
+    let rows: String = lines.iter().map(|line| line.row() + "\n").collect();
+    let details: String = loads.iter().map(report::rows).collect();
+    let head = "| work | bound | measured | ratio | asked | result |\n| --- | --- | --- | --- | --- | --- |\n";
+    format!("{}\n\n{head}{rows}\n{hop}\n\n{}{details}", machine(), report::HEAD)
+}
+
+/// `2 cores, Linux 6.18`: nothing that names the machine.
+fn machine() -> String {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let kernel = release.split(['-', '+', '\n']).next().unwrap_or_default();
+    format!("Everything on one machine: {cores} cores, Linux {kernel}.")
+}
