@@ -9,6 +9,7 @@ pub mod prepare; // `vaultmount prepare`: opens the driver's directories to an u
 pub mod s5; // `vaultmount s5`: ciphertext in files, for people
 pub mod server; // unix sockets: modes, peers, `:authority`, deadlines, drain
 pub mod provider; // the gRPC service: Version and Mount
+pub mod state; // what survives a restart: sealed records in memory, one file a session or volume
 pub mod telemetry; // logs, metrics and health
 pub mod engine; // one file an engine: its question, its call, its answer
 pub mod plan; // objects -> the fewest calls to Vault; pure
