@@ -7,9 +7,11 @@ pub mod serve; // the rooms put together, and kept running until a signal
 pub mod driver; // `vaultmount mount`: plays the driver, to try a class without Kubernetes
 pub mod prepare; // `vaultmount prepare`: opens the driver's directories to an unprivileged vaultmount
 pub mod s5; // `vaultmount s5`: ciphertext in files, for people
+pub mod handover; // `vaultmount handover`: empties the state, for going back to another provider
 pub mod server; // unix sockets: modes, peers, `:authority`, deadlines, drain
 pub mod provider; // the gRPC service: Version and Mount
 pub mod volumes; // what the volumes of this node hold, and when they end
+pub mod state; // what survives a restart: sealed records in memory, one file a session or volume
 pub mod telemetry; // logs, metrics and health
 pub mod engine; // one file an engine: its question, its call, its answer
 pub mod plan; // objects -> the fewest calls to Vault; pure

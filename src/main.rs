@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 use vaultmount::cli::{Command, Environment, S5Args, ServeArgs, Settings};
-use vaultmount::{driver, prepare, s5, serve, telemetry, template};
+use vaultmount::{driver, handover, prepare, s5, serve, telemetry, template};
 
 fn main() -> ExitCode {
     harden();
@@ -14,6 +14,7 @@ fn main() -> ExitCode {
         Ok(Command::Mount(args)) => run(driver::mount(&args)),
         Ok(Command::Prepare(args)) => prepare::prepare(&args).map_err(Into::into),
         Ok(Command::S5(args)) => s5(*args),
+        Ok(Command::Handover(args)) => run(handover::handover(&args, &Environment::read())),
         Ok(Command::Version { output }) => {
             println!("{}", output.version());
             Ok(())

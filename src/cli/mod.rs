@@ -13,6 +13,7 @@ use std::ffi::OsString;
 use clap::{Args, Parser, Subcommand};
 
 use crate::driver::MountArgs;
+use crate::handover::HandoverArgs;
 use crate::prepare::PrepareArgs;
 use crate::s5::S5Work;
 
@@ -44,6 +45,8 @@ pub enum Command {
     Mount(Box<MountArgs>),
     /// Keeps ciphertext in files, as mvisonneau/s5 does: a marker with base64 stands for a value
     S5(Box<S5Args>),
+    /// Empties the state of a node, for going back to another provider
+    Handover(HandoverArgs),
     /// Prints the version
     Version {
         /// How it is printed

@@ -6,7 +6,15 @@ use ipnet::IpNet;
 use url::Url;
 
 use super::environment::Environment;
+use super::settings::SettingsError;
 use crate::config::{Address, Flavor};
+
+impl Environment {
+    /// The proxy of an operator's own calls to `address`.
+    pub fn proxy_to(&self, address: &Address) -> Result<Option<Url>, SettingsError> {
+        proxy(self, Flavor::Vault, address).map_err(SettingsError::Proxy)
+    }
+}
 
 /// The proxy for `address`: the peers' own variables count before the common ones, and those not for what `NO_PROXY` names.
 ///

@@ -7,7 +7,6 @@ use url::Url;
 
 use super::environment::{Environment, Use};
 use super::flags::{path, truth};
-use super::proxy::proxy;
 use super::settings::{SettingsError, given};
 use crate::config::{Address, ClientCertificate, Flavor, ServerSpec, TlsSpec, go_bool};
 
@@ -48,7 +47,7 @@ impl ServerArgs {
     /// The server of an operator's own calls, and the proxy to it.
     pub fn operators(&self, environment: &Environment) -> Result<(ServerSpec, Option<Url>), SettingsError> {
         let spec = self.spec(environment, Flavor::Vault)?;
-        let proxy = proxy(environment, Flavor::Vault, &spec.address).map_err(SettingsError::Proxy)?;
+        let proxy = environment.proxy_to(&spec.address)?;
         Ok((spec, proxy))
     }
 

@@ -263,3 +263,11 @@ fn the_reference_has_every_variable_as_the_table_uses_it() {
         REFERENCE.lines().filter(|line| ["| honoured |", "| ignored |", "| refused |"].iter().any(|used| line.contains(used))).count();
     assert_eq!(rows, environment::VARIABLES.len());
 }
+
+#[test]
+fn a_handover_is_told_what_becomes_of_credentials() {
+    let handover = |arguments: &[&str]| command(&[&["handover", "--state-dir=/s"], arguments].concat()).is_ok();
+    assert!(handover(&["--keep"]));
+    assert!(handover(&["--revoke", "--node-name=n", "--state-key-file=/key"]));
+    assert!(!handover(&[]) && !handover(&["--keep", "--revoke", "--node-name=n"]) && !handover(&["--revoke"]));
+}

@@ -1,0 +1,169 @@
+//! The directory: whose it is, its one lock, whole files.
+//!
+//! All files are opened below one handle and no link is followed. Nothing is synced: the directory is in memory, and what a
+//! crash of the machine takes away, it takes from everybody.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use rustix::fs::{AtFlags, CWD, Dir, FileType, FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
+use tokio::time::{Instant, sleep};
+use tracing::warn;
+
+use super::record::Why;
+use super::{RecordId, StateError};
+
+/// Largest file of a record, in bytes.
+const LARGEST: usize = 1024 * 1024;
+/// Most records that are read: a node has some hundred volumes.
+const MOST: usize = 16_384;
+/// Time between two looks at a lock that somebody holds.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// The file that is locked; it stays, for a lock on a removed file keeps nobody out.
+const LOCK: &str = "lock";
+/// End of the names of files that are being written.
+const UNFINISHED: &str = ".new";
+
+/// A directory of ours in memory, locked for as long as this lives.
+pub struct Directory {
+    path: PathBuf,
+    handle: OwnedFd,
+    /// Held open: the lock ends with it, also when the process is killed.
+    _lock: OwnedFd,
+    /// Numbers the files that are being written, so that two of one record do not meet.
+    written: AtomicU64,
+}
+
+impl Directory {
+    /// Makes the directory for us alone, when it is missing and its parent is not.
+    pub fn make(path: &Path) -> Result<(), StateError> {
+        match rustix::fs::mkdir(path, Mode::RWXU) {
+            Ok(()) | Err(Errno::EXIST) => Ok(()),
+            Err(error) => Err(at(path, "making it")(error)),
+        }
+    }
+
+    /// Opens a directory that is there, once its lock is free; waits for `wait` at most.
+    ///
+    /// What a crash left half written is removed.
+    pub async fn open(path: &Path, wait: Duration) -> Result<Self, StateError> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let handle = rustix::fs::openat(CWD, path, flags, Mode::empty()).map_err(at(path, "opening it"))?;
+        check(&handle, path)?;
+        let lock = lock(&handle, path, Instant::now() + wait).await?;
+        let directory = Self { path: path.to_owned(), handle, _lock: lock, written: AtomicU64::new(0) };
+        for name in directory.names()?.iter().filter(|name| name.ends_with(UNFINISHED)) {
+            directory.unlink(name)?;
+        }
+        Ok(directory)
+    }
+
+    /// The records in it, in the order of their names; files that are none are left alone.
+    pub fn ids(&self) -> Result<Vec<RecordId>, StateError> {
+        let names = self.names()?;
+        let mut ids: Vec<_> = names.iter().filter_map(|name| RecordId::of_file(name)).collect();
+        ids.sort();
+        let (strangers, left_out) = (names.len() - ids.len(), ids.len().saturating_sub(MOST));
+        if strangers > 1 || left_out > 0 {
+            warn!(directory = %self.path.display(), left_out, "the state directory holds files that are no records of ours, or too many");
+        }
+        ids.truncate(MOST);
+        Ok(ids)
+    }
+
+    /// Forgets a record; one that is gone already is no failure.
+    pub fn remove(&self, id: &RecordId) -> Result<(), StateError> {
+        self.unlink(id.as_str())
+    }
+
+    /// The file of a record.
+    pub(super) fn read(&self, id: &RecordId) -> Result<Vec<u8>, Why> {
+        // Without waiting: what has the name may be a pipe.
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let unreadable = |error: Errno| Why::Unreadable(error.kind());
+        let file = match rustix::fs::openat(&self.handle, id.as_str(), flags, Mode::empty()) {
+            Err(Errno::LOOP) => return Err(Why::NotAFile),
+            opened => opened.map_err(unreadable)?,
+        };
+        let stat = rustix::fs::fstat(&file).map_err(unreadable)?;
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+            return Err(Why::NotAFile);
+        }
+        let mut bytes = Vec::new();
+        let read = File::from(file).take(LARGEST as u64 + 1).read_to_end(&mut bytes);
+        read.map_err(|error| Why::Unreadable(error.kind()))?;
+        if bytes.len() > LARGEST { Err(Why::TooLarge) } else { Ok(bytes) }
+    }
+
+    /// Writes a record's file beside its place, and renames it there.
+    pub(super) fn write(&self, id: &RecordId, bytes: &[u8]) -> Result<(), StateError> {
+        if bytes.len() > LARGEST {
+            return Err(StateError::TooLarge { id: id.clone(), bytes: bytes.len() });
+        }
+        let beside = format!("{id}.{}{UNFINISHED}", self.written.fetch_add(1, Ordering::Relaxed));
+        let renamed = || Ok(rustix::fs::renameat(&self.handle, &beside, &self.handle, id.as_str())?);
+        self.write_new(&beside, bytes).and_then(|()| renamed()).map_err(|source| {
+            // Best effort: the next one who opens the directory removes it.
+            let _ = rustix::fs::unlinkat(&self.handle, &beside, AtFlags::empty());
+            StateError::System { path: self.path.clone(), doing: "writing a record", source }
+        })
+    }
+
+    fn write_new(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        File::from(rustix::fs::openat(&self.handle, name, flags, Mode::RUSR | Mode::WUSR)?).write_all(bytes)
+    }
+
+    fn unlink(&self, name: &str) -> Result<(), StateError> {
+        match rustix::fs::unlinkat(&self.handle, name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(error) => Err(at(&self.path, "removing a file")(error)),
+        }
+    }
+
+    /// Every name in it but `.` and `..`; no file of ours has a name that is no text.
+    fn names(&self) -> Result<Vec<String>, StateError> {
+        let listed = Dir::read_from(&self.handle).and_then(|directory| directory.collect::<Result<Vec<_>, _>>());
+        let entries = listed.map_err(at(&self.path, "listing it"))?;
+        let names = entries.iter().map(|entry| entry.file_name().to_string_lossy().into_owned());
+        Ok(names.filter(|name| name != "." && name != "..").collect())
+    }
+}
+
+/// Refuses a directory whose content reaches a disk, or that somebody else may open.
+fn check(handle: &OwnedFd, path: &Path) -> Result<(), StateError> {
+    /// `statfs` of tmpfs and ramfs, in linux/magic.h.
+    const IN_MEMORY: [u32; 2] = [0x0102_1994, 0x8584_58f6];
+    let medium = rustix::fs::fstatfs(handle).map_err(at(path, "looking at its medium"))?.f_type;
+    // The type's width and sign differ between machines; the numbers have 32 bits.
+    if !IN_MEMORY.contains(&(medium as u32)) {
+        return Err(StateError::NotInMemory(path.to_owned()));
+    }
+    let stat = rustix::fs::fstat(handle).map_err(at(path, "looking at it"))?;
+    let (owner, mode, us) = (stat.st_uid, stat.st_mode & 0o7777, rustix::process::geteuid().as_raw());
+    if owner == us && mode == 0o700 { Ok(()) } else { Err(StateError::NotOurs { path: path.to_owned(), owner, mode, us }) }
+}
+
+async fn lock(handle: &OwnedFd, path: &Path, until: Instant) -> Result<OwnedFd, StateError> {
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let locking = at(path, "locking it");
+    let file = rustix::fs::openat(handle, LOCK, flags, Mode::RUSR | Mode::WUSR).map_err(&locking)?;
+    loop {
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(file),
+            Err(Errno::WOULDBLOCK) if Instant::now() >= until => return Err(StateError::Held(path.to_owned())),
+            Err(Errno::WOULDBLOCK) => sleep(LOOK_AGAIN).await,
+            Err(error) => return Err(locking(error)),
+        }
+    }
+}
+
+fn at(path: &Path, doing: &'static str) -> impl Fn(Errno) -> StateError {
+    let path = path.to_path_buf();
+    move |error| StateError::System { path: path.clone(), doing, source: error.into() }
+}

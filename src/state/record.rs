@@ -1,0 +1,227 @@
+//! One file: the part that never changes its form, and the body.
+//!
+//! ```json
+//! {"vaultmount": 1, "kind": "session", "version": 1, "server": {..}, "accessor": "..", "leases": [".."], "token": "<sealed>", "body": "<sealed>"}
+//! ```
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use thiserror::Error;
+
+use super::seal::{Place, Seal};
+use super::{RecordId, StateError, server};
+use crate::config::ServerSpec;
+use crate::secret::Secret;
+
+/// The version of bodies that this build writes. It reads those of the version before and of the next one: so a reader
+/// ignores members that it does not know, and a member that is new has a default for the bodies without it.
+pub const VERSION: u32 = 1;
+
+/// The form of the file around the body; there is no other.
+const FORM: u32 = 1;
+
+/// What a record is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A token and all that hangs on it.
+    Session,
+    /// What was made for a volume; holds no token.
+    Volume,
+}
+
+impl Kind {
+    /// The file's word for it.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Session => "session",
+            Self::Volume => "volume",
+        }
+    }
+}
+
+/// The stable part of a record: what any version of vaultmount needs to clean up after it.
+#[derive(Debug)]
+pub struct Outer {
+    /// What the record is of.
+    pub kind: Kind,
+    /// Where its token is from; a volume has none, and of an unusable record it may not be known.
+    pub server: Option<ServerSpec>,
+    /// Handle by which an operator can revoke the token; in plain text. A batch token has none.
+    pub accessor: Option<String>,
+    /// Ids of leases that hang on the token; in plain text.
+    pub leases: Vec<String>,
+    /// The token: only of a session, and of an unusable record only when it still opens.
+    pub token: Option<Secret>,
+}
+
+/// A record as it was kept.
+#[derive(Debug)]
+pub struct Record {
+    /// Its name.
+    pub id: RecordId,
+    /// What cleans up after it.
+    pub outer: Outer,
+    /// What its writer put in.
+    pub body: Secret,
+    /// The version of the body: [`VERSION`], one less or one more.
+    pub version: u32,
+}
+
+/// A record whose body cannot be used: what is known of it is for cleaning up.
+#[derive(Debug)]
+pub struct Unusable {
+    /// Its name.
+    pub id: RecordId,
+    /// What is wrong with it.
+    pub why: Why,
+    /// `None` when nothing at all is known.
+    pub outer: Option<Outer>,
+}
+
+/// What a file holds.
+#[derive(Debug)]
+pub enum Found {
+    /// A record.
+    Record(Record),
+    /// One that cannot be used.
+    Unusable(Unusable),
+}
+
+/// Why a record cannot be used. Holds nothing of its content.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each text says what its variant means")]
+pub enum Why {
+    #[error("it is a link or no file")]
+    NotAFile,
+    #[error("it is larger than 1 MiB")]
+    TooLarge,
+    #[error("it cannot be read ({0})")]
+    Unreadable(std::io::ErrorKind),
+    #[error("it is cut off or no record (line {line}, column {column})")]
+    NoRecord { line: usize, column: usize },
+    #[error("its form is {0}, and only {FORM} is known")]
+    Form(u32),
+    #[error("its version is {0}, and this vaultmount reads {VERSION} and one more or less")]
+    Version(u32),
+    #[error("it does not open: sealed with another key, on another node, or changed since")]
+    Sealed,
+    #[error("it is of a session, and names no server and token")]
+    Incomplete,
+}
+
+impl Found {
+    /// The record's name.
+    pub fn id(&self) -> &RecordId {
+        match self {
+            Self::Record(record) => &record.id,
+            Self::Unusable(unusable) => &unusable.id,
+        }
+    }
+
+    /// What cleans up after it, as far as it is known.
+    pub fn outer(&self) -> Option<&Outer> {
+        match self {
+            Self::Record(record) => Some(&record.outer),
+            Self::Unusable(unusable) => unusable.outer.as_ref(),
+        }
+    }
+}
+
+/// The file. Unknown members are ignored, and all but three may be missing.
+#[derive(Serialize, Deserialize)]
+struct File {
+    vaultmount: u32,
+    kind: Kind,
+    version: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    server: Option<Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    accessor: Option<String>,
+    #[serde(default)]
+    leases: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    token: Option<String>,
+    #[serde(default)]
+    body: String,
+}
+
+/// The file of a record with a body of `version`.
+pub(super) fn write(id: &RecordId, version: u32, outer: &Outer, body: &Secret, seal: &Seal) -> Result<Vec<u8>, StateError> {
+    let mut file = File {
+        vaultmount: FORM,
+        kind: outer.kind,
+        version,
+        server: outer.server.as_ref().map(server::write).transpose()?,
+        accessor: outer.accessor.clone(),
+        leases: outer.leases.clone(),
+        token: None,
+        body: String::new(),
+    };
+    file.token = outer.token.as_ref().map(|token| seal.close(file.tokens_place(id, &file.server_text()), token)).transpose()?;
+    file.body = seal.close(file.bodys_place(id, &file.version_text()), body)?;
+    serde_json::to_vec(&file).map_err(|_| StateError::Seal)
+}
+
+/// What the file `bytes` holds.
+pub(super) fn read(id: RecordId, bytes: &[u8], seal: &Seal) -> Found {
+    let file: File = match serde_json::from_slice(bytes) {
+        Ok(file) => file,
+        // The text of the error may quote the file.
+        Err(error) => {
+            let why = Why::NoRecord { line: error.line(), column: error.column() };
+            return Found::Unusable(Unusable { id, why, outer: None });
+        }
+    };
+    let outer = file.outer(&id, seal);
+    match file.body(&id, &outer, seal) {
+        Ok(body) => Found::Record(Record { id, outer, body, version: file.version }),
+        Err(why) => Found::Unusable(Unusable { id, why, outer: Some(outer) }),
+    }
+}
+
+impl File {
+    fn outer(&self, id: &RecordId, seal: &Seal) -> Outer {
+        let token = self.token.as_ref().and_then(|token| seal.open(self.tokens_place(id, &self.server_text()), token));
+        Outer {
+            kind: self.kind,
+            server: self.server.as_ref().and_then(server::read),
+            accessor: self.accessor.clone(),
+            leases: self.leases.clone(),
+            token,
+        }
+    }
+
+    fn body(&self, id: &RecordId, outer: &Outer, seal: &Seal) -> Result<Secret, Why> {
+        if self.vaultmount != FORM {
+            return Err(Why::Form(self.vaultmount));
+        }
+        if self.version.abs_diff(VERSION) > 1 {
+            return Err(Why::Version(self.version));
+        }
+        let body = seal.open(self.bodys_place(id, &self.version_text()), &self.body).ok_or(Why::Sealed)?;
+        match (self.kind, &self.token, &outer.token, &outer.server) {
+            (_, Some(_), None, _) => Err(Why::Sealed),
+            (Kind::Session, None, ..) | (Kind::Session, .., None) => Err(Why::Incomplete),
+            _ => Ok(body),
+        }
+    }
+
+    /// Bound to the server too: a token goes to no other one than it was sealed with.
+    fn tokens_place<'a>(&self, id: &'a RecordId, server: &'a str) -> Place<'a> {
+        Place { id, kind: self.kind, part: "token", beside: server.as_bytes() }
+    }
+
+    fn bodys_place<'a>(&self, id: &'a RecordId, version: &'a str) -> Place<'a> {
+        Place { id, kind: self.kind, part: "body", beside: version.as_bytes() }
+    }
+
+    /// Compact JSON, the same text before and after a look into the file; members that we do not know are part of it.
+    fn server_text(&self) -> String {
+        self.server.as_ref().map(Value::to_string).unwrap_or_default()
+    }
+
+    fn version_text(&self) -> String {
+        self.version.to_string()
+    }
+}

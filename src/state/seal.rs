@@ -1,0 +1,70 @@
+//! Bytes <-> sealed text, bound to its place.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use ring::aead::{Aad, LessSafeKey, NONCE_LEN, Nonce};
+use ring::rand::{SecureRandom, SystemRandom};
+use zeroize::Zeroizing;
+
+use super::record::Kind;
+use super::{RecordId, StateError};
+use crate::secret::Secret;
+
+/// Bytes that the cipher adds at the end, in every algorithm of ring.
+const TAG: usize = 16;
+
+/// The node's own key: ChaCha20-Poly1305 (RFC 8439).
+///
+/// The nonce of each seal is random. At 2^32 seals two are equal with a chance of 2^-33; a node that writes 30 records a
+/// second needs four years of one key for so many.
+pub(super) struct Seal {
+    key: LessSafeKey,
+    node: String,
+}
+
+/// Where a sealed text belongs: moved anywhere else, it does not open.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) id: &'a RecordId,
+    pub(super) kind: Kind,
+    /// Name of the file's member.
+    pub(super) part: &'static str,
+    /// What stands in plain text beside it, and must be what it was.
+    pub(super) beside: &'a [u8],
+}
+
+impl Seal {
+    pub(super) fn new(key: LessSafeKey, node: &str) -> Self {
+        Self { key, node: node.to_owned() }
+    }
+
+    /// Nonce, ciphertext and tag, in base64.
+    pub(super) fn close(&self, place: Place<'_>, plain: &Secret) -> Result<String, StateError> {
+        let mut nonce = [0; NONCE_LEN];
+        SystemRandom::new().fill(&mut nonce).map_err(|_| StateError::Seal)?;
+        // Of its whole size from the start: a buffer that grows leaves an unwiped copy behind.
+        let mut bytes = Zeroizing::new(Vec::with_capacity(NONCE_LEN + plain.len() + TAG));
+        bytes.extend_from_slice(&nonce);
+        bytes.extend_from_slice(plain.expose());
+        let sealed = &mut bytes[NONCE_LEN..];
+        let tag = self.key.seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), self.bound_to(place), sealed);
+        bytes.extend_from_slice(tag.map_err(|_| StateError::Seal)?.as_ref());
+        Ok(STANDARD.encode(&*bytes))
+    }
+
+    /// `None` when it was sealed with another key, on another node, for another place, or has changed since.
+    pub(super) fn open(&self, place: Place<'_>, text: &str) -> Option<Secret> {
+        let mut bytes = Zeroizing::new(STANDARD.decode(text).ok()?);
+        let nonce = Nonce::try_assume_unique_for_key(bytes.get(..NONCE_LEN)?).ok()?;
+        let plain = self.key.open_within(nonce, self.bound_to(place), &mut bytes, NONCE_LEN..).ok()?.len();
+        bytes.truncate(plain);
+        Some(Secret::from(std::mem::take(&mut *bytes)))
+    }
+
+    /// Each part behind its length, so that none runs into the next.
+    fn bound_to(&self, place: Place<'_>) -> Aad<Vec<u8>> {
+        let parts = [self.node.as_bytes(), place.id.as_str().as_bytes(), place.kind.word().as_bytes(), place.part.as_bytes(), place.beside];
+        let prefixed = |part: &[u8]| [&(part.len() as u64).to_be_bytes(), part].concat();
+        Aad::from(parts.into_iter().flat_map(prefixed).collect())
+    }
+}
