@@ -1,11 +1,14 @@
 //! A session and its volume against a server that fails, restarts, caps and refuses, by a seed: what must hold whatever happens.
 
+mod server;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
+use self::server::{Grant, Kind, Weather};
 use super::{Action, Event, Interval, LeaseId, Moment, Renewed, State, Term, next};
 
 /// Republishes of a volume before it stops being asked about.
@@ -13,37 +16,6 @@ const ROUNDS: u32 = 150;
 
 /// Renewals of one thing in a minute: more is a storm.
 const STORM: usize = 20;
-
-/// How the server issues a kind of thing.
-#[derive(Clone, Copy)]
-struct Kind {
-    ttl: Duration,
-    max_ttl: Duration,
-    renewable: bool,
-    refuses: bool,
-}
-
-/// What the server knows of a thing.
-struct Grant {
-    kind: Kind,
-    issued: Moment,
-    ends: Moment,
-    /// As the client was told: what came of a lost renewal it does not know.
-    told: Moment,
-    /// The client was not told otherwise.
-    extends: bool,
-}
-
-struct Weather {
-    interval: Duration,
-    token: Kind,
-    lease: Kind,
-    /// Part of the calls that get no answer; half of them were carried out.
-    lost: f64,
-    /// Part of the republishes that come late.
-    late: f64,
-    outages: Vec<(Moment, Moment)>,
-}
 
 enum Happens {
     Tick,
@@ -89,59 +61,6 @@ impl Drop for World {
         if std::thread::panicking() {
             eprintln!("seed {}, at {:?}", self.seed, self.now);
         }
-    }
-}
-
-impl Grant {
-    fn issued(kind: Kind, now: Moment) -> Self {
-        Self { kind, issued: now, ends: now + kind.ttl, told: now + kind.ttl, extends: kind.renewable }
-    }
-
-    fn lives(&self, now: Moment) -> bool {
-        now < self.ends
-    }
-
-    fn hears(&mut self, outcome: Renewed, ends: Moment, last: bool) {
-        self.extends &= !last;
-        if outcome != Renewed::Failed {
-            self.told = ends;
-        }
-    }
-
-    /// The answer, and whether it says that there will be no more.
-    fn renew(&mut self, now: Moment) -> (Renewed, Moment, bool) {
-        if self.kind.refuses || !self.lives(now) {
-            return (Renewed::Refused, self.ends, true);
-        }
-        let ttl = self.kind.ttl.min((self.issued + self.kind.max_ttl).since(now));
-        self.ends = now + ttl;
-        (Renewed::For(ttl), self.ends, ttl < self.kind.ttl.mul_f64(0.9))
-    }
-}
-
-impl Weather {
-    fn calm(rng: &mut StdRng) -> Self {
-        let interval = Duration::from_secs(rng.random_range(5..120));
-        let mut kind = || {
-            let ttl = interval.mul_f64(rng.random_range(5.0..60.0)).max(Duration::from_secs(60));
-            let max_ttl = ttl.mul_f64(rng.random_range(1.0..20.0));
-            Kind { ttl, max_ttl, renewable: rng.random_bool(0.8), refuses: rng.random_bool(0.1) }
-        };
-        Self { interval, token: kind(), lease: kind(), lost: 0.0, late: 0.0, outages: Vec::new() }
-    }
-
-    fn is_calm(&self) -> bool {
-        self.outages.is_empty()
-    }
-
-    fn storm(rng: &mut StdRng) -> Self {
-        let calm = Self::calm(rng);
-        let mut outage = || {
-            let begins = Moment::default() + calm.interval.mul_f64(rng.random_range(0.0..f64::from(ROUNDS)));
-            (begins, begins + calm.interval.mul_f64(rng.random_range(0.1..20.0)))
-        };
-        let outages = (0..5).map(|_| outage()).collect();
-        Self { outages, lost: rng.random_range(0.0..0.6), late: rng.random_range(0.0..0.3), ..calm }
     }
 }
 
