@@ -118,6 +118,37 @@ reasons! {
         "report it with the provider's log";
 }
 
+impl Reason {
+    /// Whether the same question may be answered later though nobody changes anything about it: an outage, and not a no.
+    pub fn is_passing(self) -> bool {
+        match self {
+            Self::LoginUnclear
+            | Self::Unreachable
+            | Self::Sealed
+            | Self::Busy
+            | Self::ServerError
+            | Self::Tls
+            | Self::Redirect
+            | Self::Malformed
+            | Self::Deadline
+            | Self::Overload
+            | Self::StateUnusable
+            | Self::Bug => true,
+            Self::SpecInvalid
+            | Self::AddressRefused
+            | Self::TokenMissing
+            | Self::TokenExpired
+            | Self::TokenMismatch
+            | Self::LoginDenied
+            | Self::ReadDenied
+            | Self::NotFound
+            | Self::Rejected
+            | Self::RenderFailed
+            | Self::PayloadTooLarge => false,
+        }
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.code())

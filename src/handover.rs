@@ -11,10 +11,10 @@ use thiserror::Error;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::cli::{Environment, SettingsError};
-use crate::config::{Request, ServerSpec};
+use crate::config::ServerSpec;
 use crate::secret::Secret;
 use crate::state::{Directory, Found, KeyRefused, Kind, Outer, StateError, StateKey, Store};
-use crate::vault::{AllowedAddress, Budget, Outbound, VaultError, Vaults};
+use crate::vault::{AllowedAddress, Budget, Facts, Outbound, VaultError, Vaults};
 
 /// Tokens that are given back at a time.
 const AT_A_TIME: usize = 4;
@@ -85,7 +85,7 @@ fn keep(directory: &Directory) -> Result<(), HandoverError> {
 async fn revoke(args: &HandoverArgs, directory: Directory, environment: &Environment) -> Result<(), HandoverError> {
     let store = Store::new(directory, key(args)?, args.node_name.as_deref().unwrap_or_default())?;
     let found: Vec<_> = store.records()?.collect();
-    let vaults = Vaults::new(Outbound { allowed: args.allow_address.clone(), proxy: proxy(&found, environment)? });
+    let vaults = Vaults::new(Outbound { allowed: args.allow_address.clone(), proxy: proxy(&found, environment)?, calls: None });
     let ends = paced(found).map(|found| end(&store, &vaults, found)).buffer_unordered(AT_A_TIME);
     let ended: Vec<_> = ends.collect().await;
     let count = |end: End| ended.iter().filter(|ended| **ended == end).count();
@@ -153,16 +153,9 @@ async fn end(store: &Store, vaults: &Vaults, found: Found) -> End {
 
 /// Revokes a token, and with it all that was leased by it.
 async fn give_back(vaults: &Vaults, server: &ServerSpec, token: &Secret) -> Result<(), VaultError> {
-    let doing = || "revoke the token".to_owned();
-    let request = Request::new("POST", "auth/token/revoke-self", None);
-    let request = request.map_err(|_| VaultError::Malformed { doing: doing(), why: "its path cannot be written" })?;
     // A copy goes to the server that gave it, and is wiped after the call.
-    let login = vaults.server(server)?.with_token(Secret::from(token.expose().to_vec()));
-    match login.call(&request, None, Budget::lasting(CALL)).await {
-        // 204: a success has no body.
-        Ok(_) | Err(VaultError::Malformed { why: "it is empty", .. }) => Ok(()),
-        Err(error) => Err(error),
-    }
+    let login = vaults.server(server)?.with_token(Secret::from(token.expose().to_vec()), Facts::default());
+    login.revoke(&Budget::lasting(CALL)).await.map_err(|(_, error)| error)
 }
 
 /// A line for the operator: by accessor and lease ids, what is left can be revoked by hand.

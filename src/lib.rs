@@ -10,7 +10,8 @@ pub mod s5; // `vaultmount s5`: ciphertext in files, for people
 pub mod handover; // `vaultmount handover`: empties the state, for going back to another provider
 pub mod server; // unix sockets: modes, peers, `:authority`, deadlines, drain
 pub mod provider; // the gRPC service: Version and Mount
-pub mod volumes; // what the volumes of this node hold, and when they end
+pub mod volumes; // what every volume of the node has, until its end
+pub mod logins; // logins: shared where that is allowed, kept alive, given back
 pub mod state; // what survives a restart: sealed records in memory, one file a session or volume
 pub mod telemetry; // logs, metrics and health
 pub mod engine; // one file an engine: its question, its call, its answer

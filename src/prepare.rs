@@ -27,6 +27,12 @@ pub struct PrepareArgs {
     /// Directory that sockets go to; made when it is missing
     #[arg(long = "socket-dir", value_name = "DIR", required = true)]
     pub socket_dirs: Vec<PathBuf>,
+    /// Directory for the sealed records; made when it is missing, and vaultmount's alone
+    #[arg(long = "state-dir", value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+    /// The user that vaultmount runs as
+    #[arg(long, default_value_t = 65532)]
+    pub uid: u32,
     /// The group that vaultmount runs with
     #[arg(long, default_value_t = 65532)]
     pub gid: u32,
@@ -84,7 +90,25 @@ pub fn prepare(args: &PrepareArgs) -> Result<(), PrepareError> {
             eprintln!("vaultmount: {}: a dead socket cannot be removed ({error}); remove it by hand", directory.display());
         }
     }
-    Ok(())
+    args.state_dir.as_deref().map_or(Ok(()), |directory| hand_over(directory, args.uid, args.gid))
+}
+
+/// Makes `directory` the user's, and nobody else's.
+fn hand_over(directory: &Path, uid: u32, gid: u32) -> Result<(), PrepareError> {
+    let handle = open(directory)?;
+    let wanted = Access { owner: uid, group: gid, mode: 0o700 };
+    let found = access(&handle).map_err(at(directory, "looking at it"))?;
+    if found == wanted {
+        return Ok(());
+    }
+    let change = || {
+        // Ours first: root without FOWNER must own what it changes the mode of.
+        own(&handle, Some(rustix::process::geteuid()), gid)?;
+        let readable = rustix::fs::openat(&handle, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        rustix::fs::fchmod(&readable, Mode::from(wanted.mode))?;
+        own(&handle, Some(Uid::from_raw(uid)), gid)
+    };
+    change().map_err(at(directory, "making it vaultmount's own"))
 }
 
 fn open_to_group(directory: &Path, gid: u32) -> Result<(), PrepareError> {
@@ -177,7 +201,21 @@ mod tests {
 
     fn args(directory: PathBuf) -> PrepareArgs {
         let socket_names = vec!["vault.sock".into(), "live.sock".into()];
-        PrepareArgs { socket_dirs: vec![directory], gid: rustix::process::getegid().as_raw(), socket_names }
+        let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+        PrepareArgs { socket_dirs: vec![directory], state_dir: None, uid, gid, socket_names }
+    }
+
+    #[test]
+    fn the_state_directory_is_ours_alone_and_a_second_run_changes_nothing() {
+        let parent = TempDir::new().unwrap();
+        let state = parent.path().join("state");
+        let args = PrepareArgs { state_dir: Some(state.clone()), ..args(parent.path().join("providers")) };
+        prepare(&args).unwrap();
+        let first = state.metadata().unwrap();
+        assert_eq!((first.mode() & 0o7777, first.uid()), (0o700, args.uid));
+        prepare(&args).unwrap();
+        let second = state.metadata().unwrap();
+        assert_eq!((first.ctime(), first.ctime_nsec()), (second.ctime(), second.ctime_nsec()));
     }
 
     #[test]

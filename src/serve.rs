@@ -17,13 +17,15 @@ use crate::cli::{Settings, TokenRequests, VersionKeySource};
 use crate::driver;
 use crate::kube::Kubernetes;
 use crate::provider::wire::csi_driver_provider_server::CsiDriverProviderServer;
-use crate::provider::{Provider, Rooms, Tokens};
+use crate::provider::{Limits, Provider, Rooms, Tokens};
 use crate::secret::Secret;
 use crate::server::{self, Endpoint, Readiness, ServerError, Sockets};
+use crate::state::{KeyRefused, StateError, StateKey, Store};
 use crate::telemetry::health::{self, Ready};
 use crate::telemetry::metrics;
 use crate::vault::{Outbound, Vaults};
 use crate::volume::VersionKey;
+use crate::volumes::Setting;
 
 /// Largest request that is read: a class, its tokens and 512 KiB of attributes fit many times.
 const REQUEST_BYTES: usize = 4 * 1024 * 1024;
@@ -31,6 +33,8 @@ const REQUEST_BYTES: usize = 4 * 1024 * 1024;
 const KEY_TRIES: u32 = 5;
 /// Time for giving tokens back once the last mount is answered, on top of the shutdown timeout; a short one shortens it.
 const GIVE_BACK: Duration = Duration::from_secs(5);
+/// Time for an earlier process to end and leave the state directory to us.
+const PREDECESSOR: Duration = Duration::from_secs(60);
 /// Time for our own socket to answer us.
 const SELF_CALL: Duration = Duration::from_secs(2);
 
@@ -51,6 +55,12 @@ pub enum ServeError {
         /// What is wrong with it.
         why: String,
     },
+    /// The state directory.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// Its key.
+    #[error("--state-key-file: {0}")]
+    StateKey(#[from] KeyRefused),
     /// The listener for health.
     #[error("--health-addr {address}: {source}")]
     Health {
@@ -69,9 +79,13 @@ pub enum ServeError {
 
 /// Serves until SIGTERM or SIGINT, then finishes what is begun within the shutdown timeout.
 pub async fn serve(settings: Settings) -> Result<(), ServeError> {
-    let outbound = Outbound { allowed: parsed("--allow-address", &settings.allow_addresses)?, proxy: settings.proxy.clone() };
+    let outbound = Outbound { allowed: parsed("--allow-address", &settings.allow_addresses)?, proxy: settings.proxy.clone(), calls: Some(settings.limits.calls) };
     let sockets = sockets(&settings)?;
-    let rooms = Arc::new(Rooms::new(Vaults::new(outbound), tokens(settings.token_requests), version_key(&settings.version_key).await?));
+    let version_key = version_key(&settings.version_key).await?;
+    let setting = setting(&settings).await?;
+    let rooms = Arc::new(Rooms::new(Vaults::new(outbound), tokens(settings.token_requests), version_key, limits(&settings), setting));
+    rooms.volumes.resume();
+    tokio::spawn(Arc::clone(&rooms.volumes).watch());
     let listener = health::listen(settings.health).await.map_err(|source| ServeError::Health { address: settings.health, source })?;
     let mut signals = Signals::listen().map_err(ServeError::Signals)?;
     let readiness = Readiness::default();
@@ -88,6 +102,23 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
         warn!("stopped with tokens that were not given back; they end with their own TTL");
     }
     Ok(())
+}
+
+fn limits(settings: &Settings) -> Limits {
+    Limits { mounts: settings.limits.mounts, mounts_per_namespace: settings.limits.mounts_per_namespace }
+}
+
+/// What volumes have, and where it outlives a restart: an earlier process may still be at its end, and is waited for.
+async fn setting(settings: &Settings) -> Result<Setting, ServeError> {
+    let inline = settings.life.inline_auth;
+    let root = settings.life.kubelet_dir.as_ref().map(|kubelet| kubelet.join("pods"));
+    let Some(state) = &settings.life.state else {
+        warn!("no --state-dir: a restart begins with new logins, certificates and credentials");
+        return Ok(Setting { root, inline, ..Setting::default() });
+    };
+    let key = StateKey::read(&state.key_file)?;
+    let store = Store::open(&state.directory, key, &state.node, PREDECESSOR).await?;
+    Ok(Setting { root, inline, store: Some(Arc::new(store)), ..Setting::default() })
 }
 
 fn sockets(settings: &Settings) -> Result<Sockets, ServeError> {

@@ -29,6 +29,11 @@ impl NodeKey {
         key.map(Self).ok_or(CertificateError::NotGenerated)
     }
 
+    /// A key that was made here before, in PEM.
+    pub fn from_pem(text: &str) -> Result<Self, CertificateError> {
+        PrivateKey::from_pem(text).map(Self)
+    }
+
     /// The request in PEM, with every name that `ask` has: the default roles (`use_csr_common_name`, `use_csr_sans`) take
     /// names from here alone.
     pub fn csr(&self, ask: &CertificateRequest) -> Result<String, CertificateError> {

@@ -7,7 +7,7 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use sha2::{Digest as _, Sha256};
 
 use super::problem::Found;
-use super::{Digest, Pod, Problem};
+use super::{Digest, Pod, Problem, Published};
 use crate::secret::Secret;
 
 /// Longest `attributes`, in bytes: well above what kubelet and driver make of the largest sensible class.
@@ -22,6 +22,11 @@ const TOKENS: &str = "csi.storage.k8s.io/serviceAccount.tokens";
 
 /// Keys that the driver's own machinery reads and passes on.
 const DRIVERS: [&str; 2] = ["secretProviderClass", "providerName"];
+
+/// Whether someone wrote it into a class or a pod.
+fn is_written(name: &str) -> bool {
+    !name.starts_with(VOUCHED) && !DRIVERS.contains(&name)
+}
 
 /// `attributes` as sent: the class's parameters with the pod's `volumeAttributes` copied over them, and what is vouched for.
 pub(super) struct Attributes {
@@ -41,6 +46,23 @@ impl Attributes {
         Ok(attributes)
     }
 
+    /// Lays what is remembered of the kubelet's request over one that has the class alone, and gives what is to be remembered from now on.
+    pub(super) fn completed(&mut self, before: Option<&Published>) -> Published {
+        let written = |texts: &BTreeMap<String, String>| -> BTreeMap<String, String> {
+            let written = texts.iter().filter(|(name, _)| is_written(name));
+            written.map(|(name, value)| (name.clone(), value.clone())).collect()
+        };
+        match before {
+            Some(before) if !self.texts.contains_key("secretProviderClass") => {
+                let (mut published, mut sent) = (before.clone(), written(&self.texts));
+                published.complete(&mut sent);
+                self.texts.extend(sent);
+                published
+            }
+            _ => Published::new(written(&self.texts)),
+        }
+    }
+
     /// A value as it is written.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.texts.get(name).map(String::as_str)
@@ -48,7 +70,7 @@ impl Attributes {
 
     /// The names that someone wrote into a class or a pod.
     pub(super) fn written(&self) -> impl Iterator<Item = &str> {
-        self.texts.keys().map(String::as_str).filter(|name| !name.starts_with(VOUCHED) && !DRIVERS.contains(name))
+        self.texts.keys().map(String::as_str).filter(|name| is_written(name))
     }
 
     /// Of what was written, names and values: each with its length in front (8 bytes, big-endian), in the order of the names.

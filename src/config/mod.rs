@@ -16,6 +16,7 @@ pub mod path; // a file's place in the volume
 pub mod pod; // whose mount it is, and its token
 pub mod problem; // why a request cannot be used: all of it at once
 pub mod request; // one call to Vault: method, path, query, body
+pub mod published; // what a pod's own volumeAttributes say, remembered
 mod server; // the server and the login, overlaid on the defaults
 pub mod source; // one question to Vault
 mod spelling; // the nearest right word
@@ -32,6 +33,7 @@ pub use object::{Absent, Directory, Encoding, Keys, Keystore, Object, Part, Plac
 pub use path::MountPath;
 pub use pod::{Pod, PodToken};
 pub use problem::{Problem, SpecErrors};
+pub use published::Published;
 pub use request::{Body, Request, VaultPath};
 pub(crate) use server::go_bool;
 pub use source::{Inline, KvEngine, KvRead, Marked, Pick, Question, Sealed, Selection, Source, Start, Text, TransitKey, Way};

@@ -9,7 +9,7 @@ use super::attributes::{Attributes, has_secrets};
 use super::language::{Objects, Scene, objects};
 use super::parameters::{Parameters, Terms};
 use super::problem::Found;
-use super::{Address, Defaults, LoginScope, Object, Pod, PodToken, Problem, Refreshes, SpecErrors, server, token};
+use super::{Address, Defaults, LoginScope, Object, Pod, PodToken, Problem, Published, Refreshes, SpecErrors, server, token};
 
 /// One call of the driver, as it came over the socket.
 pub struct MountCall<'a> {
@@ -21,6 +21,8 @@ pub struct MountCall<'a> {
     pub target_path: &'a str,
     /// JSON: the mode of files without one of their own, decimal; may be empty.
     pub permission: &'a str,
+    /// What is remembered of the kubelet's own request for the same directory.
+    pub published: Option<Published>,
 }
 
 /// A SHA-256.
@@ -52,6 +54,8 @@ pub struct MountSpec {
     /// Of the class's parameters as they came, with the pod's over them: tells volumes apart that share a path and a pod.
     /// Made without a key of passwords that a class may hold, so it is for memory and sealed records alone.
     pub parameters: Digest,
+    /// The parameters, to be remembered for requests that lack the pod's own.
+    pub published: Published,
     /// What is odd but not wrong (unknown parameters and fields): for the log.
     pub warnings: Vec<String>,
 }
@@ -59,7 +63,8 @@ pub struct MountSpec {
 impl MountSpec {
     /// Reads a call on a socket with `defaults`: everything that is wrong with the class, or else with the pod's token.
     pub fn parse(call: &MountCall<'_>, defaults: &Defaults) -> Result<Self, SpecErrors> {
-        let attributes = Attributes::parse(call.attributes)?;
+        let mut attributes = Attributes::parse(call.attributes)?;
+        let published = attributes.completed(call.published.as_ref());
         let mut found = Found::default();
         let mode = call.mode(&mut found);
         let pod = attributes.pod(&mut found);
@@ -80,7 +85,7 @@ impl MountSpec {
         let class = attributes.get("secretProviderClass").map(str::to_owned);
         let (target_path, parameters) = (call.target_path.to_owned(), attributes.digest());
         let Terms { login, max_stale, .. } = terms;
-        Ok(Self { pod, class, server, auth, token, objects, target_path, login, refreshes, max_stale, parameters, warnings })
+        Ok(Self { pod, class, server, auth, token, objects, target_path, login, refreshes, max_stale, parameters, published, warnings })
     }
 }
 

@@ -4,12 +4,15 @@ mod answers; // the answers of one mount, by their sources
 mod kv; // secrets of a KV engine
 mod open; // ciphertexts: all of a key at once
 mod pki; // certificates and the CAs of a mount
+mod record; // what was made, as a sealed record keeps it
 mod validity; // how long an answer may stand for another call
 mod weight; // about how much memory values take
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
@@ -23,6 +26,7 @@ use crate::vault::{Answer, Budget, Login, VaultError};
 pub use answers::{Answers, Miss, Outcome};
 pub use open::open;
 pub use pki::part;
+pub use record::Kept;
 pub use validity::life;
 pub use weight::weight;
 
@@ -39,7 +43,7 @@ pub enum Fetched {
 }
 
 /// Where an answer keeps the secret itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DataAt {
     /// In `data`.
     Data,
@@ -85,7 +89,7 @@ impl EngineError {
 }
 
 /// Asks Vault for `source`; ciphertext is opened with its neighbours, by `open`.
-pub async fn fetch(login: &Login, source: &Source, budget: Budget) -> Result<Fetched, EngineError> {
+pub async fn fetch(login: &Login, source: &Source, budget: &Budget) -> Result<Fetched, EngineError> {
     let namespace = source.namespace.as_deref();
     match &source.question {
         Question::Request(request) => Ok(Fetched::Answer(login.call(request, namespace, budget).await?, DataAt::Either)),
@@ -112,6 +116,24 @@ impl Fetched {
             }
             Self::Text(text, _) => text.len(),
         }
+    }
+
+    /// The answer that it came in; opened ciphertext comes with others.
+    fn answer(&self) -> Option<&Answer> {
+        match self {
+            Self::Answer(answer, _) | Self::Certificate(_, answer) | Self::Authorities(_, answer) => Some(answer),
+            Self::Text(..) => None,
+        }
+    }
+
+    /// True when something lives on at the server that ends with the token: a lease, another token, or what is wrapped.
+    pub fn is_leased(&self) -> bool {
+        self.answer().is_some_and(Answer::is_leased)
+    }
+
+    /// Its lease: the id, how long it lives, and whether it may be renewed.
+    pub fn lease(&self) -> Option<(&str, Duration, bool)> {
+        self.answer()?.lease()
     }
 
     /// The id by which the server's audit log knows the answer.

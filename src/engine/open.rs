@@ -25,7 +25,7 @@ type Lock<'t> = (&'t str, Option<&'t str>);
 type Opened<'t> = HashMap<Lock<'t>, Result<Secret, NotOpened>>;
 
 /// Opens every member of `batch` by one call; `answers` hold the texts of those that other sources keep.
-pub async fn open<'a>(login: &Login, batch: &plan::Batch<'a>, answers: &Answers<'a>, budget: Budget) -> Vec<(&'a Source, Outcome)> {
+pub async fn open<'a>(login: &Login, batch: &plan::Batch<'a>, answers: &Answers<'a>, budget: &Budget) -> Vec<(&'a Source, Outcome)> {
     let mut room = 2 * TEXT_BYTES;
     let texts: Vec<_> = batch.members.iter().map(|member| (*member, text(member, answers, &mut room))).collect();
     let parsed: Vec<_> = texts.iter().map(|(member, text)| text.as_ref().map(|text| Ciphered::new(member, text))).collect();
@@ -47,7 +47,7 @@ async fn call<'t>(
     login: &Login,
     batch: &plan::Batch<'_>,
     locks: &[Lock<'t>],
-    budget: Budget,
+    budget: &Budget,
 ) -> Result<(Opened<'t>, Option<Arc<str>>), Miss> {
     if locks.len() > ITEMS {
         let what = format!("{} holds {} ciphertexts; at most {ITEMS} are opened", batch.key, locks.len());

@@ -18,7 +18,7 @@ pub(super) async fn certificate(
     login: &Login,
     ask: &CertificateRequest,
     namespace: Option<&str>,
-    budget: Budget,
+    budget: &Budget,
 ) -> Result<Fetched, EngineError> {
     let node = match ask.key {
         KeyPlace::Vault => None,
@@ -35,7 +35,7 @@ pub(super) async fn certificate(
 static MAKERS: Semaphore = Semaphore::const_new(1);
 
 /// A new key of this node.
-async fn node_key(kind: KeyType, budget: Budget) -> Result<NodeKey, EngineError> {
+async fn node_key(kind: KeyType, budget: &Budget) -> Result<NodeKey, EngineError> {
     let late =
         |_| EngineError::Origin(Miss { reason: Reason::Overload, what: "other keys of this node took the time of the mount".into() });
     let maker = timeout_at(budget.end(), MAKERS.acquire()).await.map_err(late)?;
@@ -65,7 +65,7 @@ fn request(ask: &CertificateRequest, csr: Option<&str>) -> Request {
 }
 
 /// The certificate in `answer`, held against `ask` and the key.
-fn identity(ask: &CertificateRequest, answer: &Answer, node: Option<NodeKey>) -> Result<Identity, CertificateError> {
+pub(super) fn identity(ask: &CertificateRequest, answer: &Answer, node: Option<NodeKey>) -> Result<Identity, CertificateError> {
     let data = answer.members().get("data").and_then(Value::as_object);
     let text = |name: &str| data.and_then(|data| data.get(name)?.as_str()).filter(|text| !text.is_empty());
     let chain = data.and_then(|data| data.get("ca_chain")?.as_array());
@@ -81,7 +81,7 @@ fn identity(ask: &CertificateRequest, answer: &Answer, node: Option<NodeKey>) ->
 /// Reads the CAs of a mount; nothing is issued, and no policy is needed.
 ///
 /// The chain of a root is the root itself, or nothing with servers that leave roots out of chains: then it is asked for alone.
-pub(super) async fn authorities(login: &Login, mount: &str, namespace: Option<&str>, budget: Budget) -> Result<Fetched, EngineError> {
+pub(super) async fn authorities(login: &Login, mount: &str, namespace: Option<&str>, budget: &Budget) -> Result<Fetched, EngineError> {
     let ask = |serial| {
         let request = Request { method: Method::GET, path: VaultPath::of(&[mount, "cert", serial]), query: Vec::new(), body: None };
         async move { login.call(&request, namespace, budget).await }

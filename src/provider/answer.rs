@@ -7,15 +7,15 @@ use crate::volume::{File, Payload, VersionKey};
 const ABSENT: &str = "absent";
 
 /// What the driver gets: the whole volume, and one version a file with its path as id.
-pub(super) fn response(payload: Payload, namespace: &str, key: &VersionKey) -> MountResponse {
+pub(super) fn response(payload: &Payload, namespace: &str, key: &VersionKey) -> MountResponse {
     let version = |file: &File| ObjectVersion { id: file.path.to_string(), version: key.version(namespace, file) };
     let absent = |name: &String| ObjectVersion { id: name.clone(), version: ABSENT.into() };
     let object_version = payload.files().iter().map(version).chain(payload.absent().iter().map(absent)).collect();
-    let files = payload.into_files().into_iter().map(to_wire).collect();
+    let files = payload.files().iter().map(to_wire).collect();
     MountResponse { object_version, error: None, files }
 }
 
-fn to_wire(file: File) -> wire::File {
+fn to_wire(file: &File) -> wire::File {
     // Goes to the driver; the copy dies with the answer.
     let contents = file.contents.expose().to_vec();
     wire::File { path: file.path.to_string(), mode: file.mode.cast_signed(), contents }

@@ -11,9 +11,9 @@ use crate::volume::PayloadError;
 /// Objects that a message names; the rest is counted.
 const NAMED: usize = 8;
 
-/// The server cannot be used at all.
-pub(super) fn server(spec: &MountSpec, error: &VaultError) -> Failure {
-    Failure::new(error.reason(), format!("{error} (server {})", spec.server.address))
+/// Another mount of the same volume took all of the time.
+pub(super) fn turn(spec: &MountSpec) -> Failure {
+    Failure::new(Reason::Overload, format!("the mount before of the same volume has not ended ({})", place(spec)))
 }
 
 /// No login.

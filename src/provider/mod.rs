@@ -7,14 +7,15 @@ mod answer; // a payload -> MountResponse
 mod blame; // errors of the rooms below -> one Failure
 mod contents; // answers -> files
 mod fill; // the plan's calls, each stage all at once
-mod kept; // what was made for a volume and is still of use
 mod mount; // the mount on one page
 mod record; // what the log tells of a mount
 mod repeats; // a failure that everybody knows by now
 mod service; // requests in, answers out
 mod templates; // the templates of a mount, written together
 mod token; // which token logs in
+mod turns; // how many mounts are at work
 
 pub use deadline::Deadline;
 pub use service::{Provider, Rooms};
 pub use token::Tokens;
+pub use turns::Limits;

@@ -11,15 +11,17 @@ use tokio_util::task::TaskTracker;
 use tonic::{Request, Response, Status};
 use tracing::Instrument;
 
-use super::kept::Kept;
 use super::repeats::Repeats;
 use super::wire::csi_driver_provider_server::CsiDriverProvider;
 use super::wire::{MountRequest, MountResponse, VersionRequest, VersionResponse};
+use super::turns::{Limits, Turns};
 use super::{Deadline, Tokens, record};
 use crate::config::{Defaults, MountCall, MountSpec};
 use crate::error::{Failure, Reason};
-use crate::vault::{Budget, Login, Vaults};
+use crate::logins::Logins;
+use crate::vault::{Budget, Bytes, Vaults};
 use crate::volume::VersionKey;
+use crate::volumes::{Setting, Volumes};
 
 /// The API version that the driver asks for and we answer with.
 const API_VERSION: &str = "v1alpha1";
@@ -29,8 +31,6 @@ const RENDER_TIME: Duration = Duration::from_millis(250);
 
 /// What all mounts of the process use.
 pub struct Rooms {
-    /// Connections to all servers.
-    pub(super) vaults: Vaults,
     /// Where a pod's token comes from.
     pub(super) tokens: Tokens,
     /// The key of all versions.
@@ -38,25 +38,29 @@ pub struct Rooms {
     tasks: TaskTracker,
     mounts: AtomicU64,
     pub(super) repeats: Repeats,
-    pub(super) kept: Kept,
+    /// Who may work.
+    pub(super) turns: Turns,
+    /// Memory that answers may take.
+    pub(super) bytes: Arc<Bytes>,
+    /// What every volume has.
+    pub volumes: Arc<Volumes>,
 }
 
 impl Rooms {
     /// What all mounts use, none begun yet.
-    pub fn new(vaults: Vaults, tokens: Tokens, version_key: VersionKey) -> Self {
+    pub fn new(vaults: Vaults, tokens: Tokens, version_key: VersionKey, limits: Limits, setting: Setting) -> Self {
         let (tasks, mounts) = (TaskTracker::new(), AtomicU64::new(0));
-        Self { vaults, tokens, version_key, tasks, mounts, repeats: Repeats::default(), kept: Kept::default() }
+        let logins = Logins::new(vaults, setting.store.clone(), &tasks);
+        let volumes = Arc::new(Volumes::new(logins, setting));
+        let (turns, bytes) = (Turns::new(limits), Bytes::of_process());
+        Self { tokens, version_key, tasks, mounts, repeats: Repeats::default(), turns, bytes, volumes }
     }
 
-    /// Waits until every mount has ended, and every token is given back that can be.
+    /// Waits until every mount has ended, and every token is given back that nobody needs.
     pub async fn drain(&self) {
+        self.volumes.close();
         self.tasks.close();
         self.tasks.wait().await;
-    }
-
-    /// Revokes `login` off the mount's path, unless something leased hangs on it.
-    pub(super) fn close(&self, login: Login) {
-        self.tasks.spawn(login.close());
     }
 }
 
@@ -88,7 +92,7 @@ impl Provider {
     async fn answered(&self, request: MountRequest, deadline: Instant) -> Result<MountResponse, Failure> {
         let provider = self.clone();
         let budget = Budget::until(deadline - RENDER_TIME);
-        let mount = async move { provider.fill_volume(&request, budget).await };
+        let mount = async move { provider.fill_volume(&request, &budget).await };
         match timeout_at(deadline, self.rooms.tasks.spawn(mount.in_current_span())).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(panic)) => Err(bug(&panic)),
@@ -102,6 +106,7 @@ impl Provider {
             secrets: &request.secrets,
             target_path: &request.target_path,
             permission: &request.permission,
+            published: self.rooms.volumes.published(&request.target_path),
         };
         MountSpec::parse(&call, &self.defaults).map_err(Failure::from)
     }

@@ -7,13 +7,13 @@ use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use super::kept::{Digest, Shelf};
-use crate::config::{MountPath, Object, Place, Selection, Template, View};
+use crate::config::{Digest, MountPath, Object, Place, Selection, Template, View};
 use crate::engine::{Answers, Miss, weight};
 use crate::error::Reason;
 use crate::secret::Secret;
 use crate::template::{self, Job, TemplateError};
 use crate::vault::Budget;
+use crate::volumes::Texts;
 
 /// What came of every template, by its file.
 #[derive(Default)]
@@ -39,13 +39,13 @@ struct Task<'a> {
 }
 
 /// Writes every template of `objects` whose sources are all there, in one child; those whose inputs are those of the last time keep their text.
-pub(super) async fn write(objects: &[Object], answers: &Answers<'_>, shelf: &Shelf<'_>, budget: Budget) -> Written {
+pub(super) async fn write(objects: &[Object], answers: &Answers<'_>, texts: &Texts, budget: &Budget) -> Written {
     let mut written = Written::default();
     let (mut tasks, mut room) = (Vec::new(), SOURCES_BYTES);
     for (name, template) in objects.iter().filter_map(template_of) {
         match task(name, template, answers, &mut room) {
             Err(miss) => drop(written.0.insert(name.clone(), Err(miss))),
-            Ok(task) => match shelf.text(name, &task.inputs) {
+            Ok(task) => match texts.get(name, &task.inputs) {
                 Some(outcome) => drop(written.0.insert(name.clone(), outcome)),
                 None => tasks.push(task),
             },
@@ -55,7 +55,7 @@ pub(super) async fn write(objects: &[Object], answers: &Answers<'_>, shelf: &She
     let outcomes = outcomes(template::render(&jobs, budget.end()).await, names.len());
     for ((name, inputs), (outcome, is_its_own)) in names.into_iter().zip(outcomes) {
         if is_its_own {
-            shelf.keep_text(name, inputs, &outcome);
+            texts.keep(name, inputs, &outcome);
         }
         written.0.insert(name.clone(), outcome);
     }

@@ -17,7 +17,7 @@ pub enum Tokens {
 
 impl Tokens {
     /// The token of the wanted audience: the driver's, or one made now.
-    pub(super) async fn of(&self, spec: &mut MountSpec, flavor: Flavor, budget: Budget) -> Result<PodToken, Failure> {
+    pub(super) async fn of(&self, spec: &mut MountSpec, flavor: Flavor, budget: &Budget) -> Result<PodToken, Failure> {
         match (spec.token.take(), self) {
             (Some(token), _) => Ok(token),
             (None, Self::OrRequested(kubernetes)) => requested(kubernetes, spec, flavor, budget).await,
@@ -26,7 +26,7 @@ impl Tokens {
     }
 }
 
-async fn requested(kubernetes: &Kubernetes, spec: &MountSpec, flavor: Flavor, budget: Budget) -> Result<PodToken, Failure> {
+async fn requested(kubernetes: &Kubernetes, spec: &MountSpec, flavor: Flavor, budget: &Budget) -> Result<PodToken, Failure> {
     let token = kubernetes.token(&spec.pod, spec.auth.audience.as_deref());
     match timeout_at(budget.end(), token).await {
         Ok(Ok(token)) => Ok(token),

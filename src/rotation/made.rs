@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::moment::Moment;
 
 /// Part of a life after which its successor is made: early enough for some failures in a row, late enough for few issues.
@@ -14,7 +16,7 @@ const LONGEST: Duration = Duration::from_secs(24 * 3600);
 const SPREAD: f64 = 0.1;
 
 /// How long what an answer holds is of use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Life {
     /// It does not say.
     Untold,

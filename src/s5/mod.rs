@@ -19,7 +19,7 @@ use crate::config::ServerSpec;
 use crate::config::request::plain_path;
 use crate::render::s5::{Marked, Marker, TooLarge, ciphertexts, marker};
 use crate::secret::Secret;
-use crate::vault::{Batch, Budget, Item, Login, NotOpened, Outbound, VaultError, Vaults};
+use crate::vault::{Batch, Budget, Facts, Item, Login, NotOpened, Outbound, VaultError, Vaults};
 use file::{Staged, Text};
 
 /// Time for all calls of one command.
@@ -128,7 +128,7 @@ pub async fn s5(work: S5Work, server: ServerSpec, proxy: Option<Url>) -> Result<
 /// Prints no newline, as the original, but at a terminal.
 async fn cipher(transit: &Transit, text: Option<OsString>) -> Result<(), S5Error> {
     let text = given(text)?;
-    let ciphertext = transit.login()?.seal(&transit.mount, &transit.key, &text.bytes, Budget::lasting(TIME)).await?;
+    let ciphertext = transit.login()?.seal(&transit.mount, &transit.key, &text.bytes, &Budget::lasting(TIME)).await?;
     let end = if io::stdout().is_terminal() { "\n" } else { "" };
     file::print(format!("{}{end}", marker(&ciphertext)).as_bytes())
 }
@@ -190,8 +190,8 @@ impl Transit {
     /// The operator's own token is never given back.
     fn login(&self) -> Result<Login, S5Error> {
         let token = token::read(self.token_file.as_deref())?;
-        let vaults = Vaults::new(Outbound { allowed: Vec::new(), proxy: self.proxy.clone() });
-        Ok(vaults.server(&self.server)?.with_token(token))
+        let vaults = Vaults::new(Outbound { allowed: Vec::new(), proxy: self.proxy.clone(), calls: None });
+        Ok(vaults.server(&self.server)?.with_token(token, Facts::default()))
     }
 
     /// Opens `ciphertexts` in one call; texts without any need neither token nor server.
@@ -201,7 +201,7 @@ impl Transit {
         }
         let items = ciphertexts.iter().map(|ciphertext| Item { ciphertext, context: None }).collect();
         let batch = Batch { namespace: None, mount: &self.mount, key: &self.key, items };
-        let opened = self.login()?.open(&batch, Budget::lasting(TIME)).await?.results;
+        let opened = self.login()?.open(&batch, &Budget::lasting(TIME)).await?.results;
         Ok(ciphertexts.iter().copied().zip(opened).collect())
     }
 }

@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use metrics::counter;
+
 use super::endpoint::Endpoint;
 use super::watch::Obstacle;
 
@@ -61,6 +63,7 @@ impl Readiness {
 
     pub(super) fn count_refused(&self) {
         self.0.refused.fetch_add(1, Ordering::Relaxed);
+        counter!("vaultmount_connections_refused_total").increment(1);
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<SocketState>> {

@@ -22,7 +22,7 @@ enum Kind {
 }
 
 /// Everything that is counted.
-const METRICS: [Metric; 6] = [
+const METRICS: [Metric; 16] = [
     Metric {
         name: "vaultmount_mounts_total",
         kind: Kind::Counter,
@@ -39,14 +39,59 @@ const METRICS: [Metric; 6] = [
     Metric {
         name: "vaultmount_vault_calls_total",
         kind: Kind::Counter,
-        labels: "`kind`: `login`, `read`, `write`; `status`: the HTTP status, `other`, or `none` without an answer",
+        labels: "`kind`: `login`, `read`, `write`, `keep` (renewals, revocations); `status`: the HTTP status, `other`, or `none` without an answer",
         meaning: "tries of calls to Vault, repeated ones counted each time",
     },
     Metric {
         name: "vaultmount_logins_closed_total",
         kind: Kind::Counter,
-        labels: "`how`: `revoked`, `left` (a lease hangs on it), `failed`",
-        meaning: "logins that a mount is done with",
+        labels: "`how`: `revoked`, `left` (a pod may still need what hangs on it), `kept` (for the next process), `failed`",
+        meaning: "logins that nobody uses any more",
+    },
+    Metric { name: "vaultmount_logins_total", kind: Kind::Counter, labels: "`outcome`: `ok`, `failed`", meaning: "logins that were tried" },
+    Metric { name: "vaultmount_tokens", kind: Kind::Gauge, labels: "", meaning: "tokens that volumes hold" },
+    Metric { name: "vaultmount_leases", kind: Kind::Gauge, labels: "", meaning: "leases that are kept alive" },
+    Metric {
+        name: "vaultmount_volumes",
+        kind: Kind::Gauge,
+        labels: "`freshness`: `fresh`, `stale` (the last good content stands in), `static` (nobody asks, so no token comes), `empty`",
+        meaning: "volumes of the node",
+    },
+    Metric {
+        name: "vaultmount_volumes_unseen",
+        kind: Kind::Gauge,
+        labels: "",
+        meaning: "volumes whose mount is not seen, so that nobody tells their end and what they have runs to its TTL",
+    },
+    Metric {
+        name: "vaultmount_volumes_ended_total",
+        kind: Kind::Counter,
+        labels: "`how`: `unmounted`, `forgotten` (an hour of silence, its mount not seen)",
+        meaning: "volumes that were let go",
+    },
+    Metric {
+        name: "vaultmount_oldest_content_age_seconds",
+        kind: Kind::Gauge,
+        labels: "",
+        meaning: "since the least fresh volume was filled from Vault",
+    },
+    Metric {
+        name: "vaultmount_next_expiry_seconds",
+        kind: Kind::Gauge,
+        labels: "",
+        meaning: "to the first end of a token, a lease or a certificate; `+Inf` without any",
+    },
+    Metric {
+        name: "vaultmount_servers_down",
+        kind: Kind::Gauge,
+        labels: "",
+        meaning: "servers that do not answer, and are asked every two seconds while somebody waits",
+    },
+    Metric {
+        name: "vaultmount_connections_refused_total",
+        kind: Kind::Counter,
+        labels: "",
+        meaning: "callers of the sockets that are neither root, nor we, nor listed",
     },
     Metric {
         name: "vaultmount_answers_kept_total",
@@ -106,7 +151,9 @@ mod tests {
             let unit = match kind {
                 Kind::Counter => "_total",
                 Kind::Histogram => "_seconds",
-                Kind::Gauge => "_in_flight",
+                // A number of things has none.
+                Kind::Gauge if name.contains("age") || name.contains("expiry") => "_seconds",
+                Kind::Gauge => "",
             };
             assert!(name.starts_with("vaultmount_") && name.ends_with(unit), "{name}");
         }

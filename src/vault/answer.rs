@@ -1,6 +1,7 @@
 //! One response.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 use zeroize::Zeroize;
@@ -44,11 +45,46 @@ impl Answer {
         ["lease_id", "auth", "wrap_info"].into_iter().any(holds)
     }
 
+    /// What lives on at the server with it: its name, how long it lives, and whether the login that asked may renew it. A token of its own, or
+    /// one that wraps the answer, is its holder's to renew.
+    pub fn lease(&self) -> Option<(&str, Duration, bool)> {
+        if let Some(id) = self.text(&["lease_id"]) {
+            return Some((id, self.seconds(&["lease_duration"]), self.is_true(&["renewable"])));
+        }
+        let held = |within: &str, ttl: &str| {
+            self.at(&[within])?.as_object().map(|_| (self.text(&[within, "accessor"]).unwrap_or("token"), self.seconds(&[within, ttl]), false))
+        };
+        held("auth", "lease_duration").or_else(|| held("wrap_info", "ttl"))
+    }
+
     /// A string at `path`, when there is one that is not empty.
     pub(super) fn text(&self, path: &[&str]) -> Option<&str> {
+        self.at(path)?.as_str().filter(|text| !text.is_empty())
+    }
+
+    /// A number of seconds at `path`; zero when there is none.
+    pub(super) fn seconds(&self, path: &[&str]) -> Duration {
+        Duration::from_secs(self.number(path))
+    }
+
+    /// A whole number at `path`; zero when there is none.
+    pub(super) fn number(&self, path: &[&str]) -> u64 {
+        self.at(path).and_then(Value::as_u64).unwrap_or_default()
+    }
+
+    pub(super) fn is_true(&self, path: &[&str]) -> bool {
+        self.at(path) == Some(&Value::Bool(true))
+    }
+
+    fn at(&self, path: &[&str]) -> Option<&Value> {
         let (last, parents) = path.split_last()?;
-        let parent = parents.iter().try_fold(&self.0, |object, name| object.get(*name)?.as_object())?;
-        parent.get(*last)?.as_str().filter(|text| !text.is_empty())
+        parents.iter().try_fold(&self.0, |object, name| object.get(*name)?.as_object())?.get(*last)
+    }
+}
+
+impl From<Map<String, Value>> for Answer {
+    fn from(members: Map<String, Value>) -> Self {
+        Self(members)
     }
 }
 

@@ -1,24 +1,51 @@
-//! Until when.
+//! What all calls of one mount share: until when, and how much.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::bytes::Bytes;
+
+/// Largest body that is read: the driver takes 4 MiB, and JSON may double what a file holds.
+pub(super) const BODY_LIMIT: usize = 8 * 1024 * 1024;
+/// Bytes that all answers of one mount may hold together: one class must not take the memory of all.
+const LIMIT: usize = 2 * BODY_LIMIT;
 /// Trying again ends this long after a mount began, answers included: then the kubelet's own pauses serve better, and a pod's
 /// author reads within 20 s what is wrong.
 const TRYING: Duration = Duration::from_secs(18);
 
-/// The time that all calls of one mount share.
-#[derive(Clone, Copy, Debug)]
+/// What all calls of one mount share: the time, and the bytes that their answers may hold. Clones share both.
+#[derive(Clone, Debug)]
 pub struct Budget {
     end: Instant,
     trying_ends: Instant,
+    room: Arc<Room>,
+}
+
+/// Bytes of one mount, given back when the last of its calls is done.
+#[derive(Debug)]
+struct Room {
+    taken: AtomicUsize,
+    /// Those of all mounts, and the namespace that takes of them.
+    all: Option<(Arc<Bytes>, String)>,
+}
+
+/// Why an answer has no room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Full {
+    /// The answers of this mount are too large together.
+    Mount,
+    /// Those of other mounts take the memory.
+    Process,
 }
 
 impl Budget {
     /// Begins now and ends at `end`.
     pub fn until(end: Instant) -> Self {
-        Self { end, trying_ends: end.min(Instant::now() + TRYING) }
+        let room = Arc::new(Room { taken: AtomicUsize::new(0), all: None });
+        Self { end, trying_ends: end.min(Instant::now() + TRYING), room }
     }
 
     /// Begins now and ends after `time`.
@@ -26,18 +53,49 @@ impl Budget {
         Self::until(Instant::now() + time)
     }
 
+    /// The same with answers that count among those of all mounts, as `namespace`'s.
+    pub fn of(self, namespace: &str, bytes: &Arc<Bytes>) -> Self {
+        let all = Some((Arc::clone(bytes), namespace.to_owned()));
+        Self { room: Arc::new(Room { taken: AtomicUsize::new(0), all }), ..self }
+    }
+
     /// The moment it ends.
-    pub fn end(self) -> Instant {
+    pub fn end(&self) -> Instant {
         self.end
     }
 
     /// What is left of it for trying again.
-    pub(super) fn for_another_try(self) -> Self {
-        Self { end: self.trying_ends, ..self }
+    pub(super) fn for_another_try(&self) -> Self {
+        Self { end: self.trying_ends, ..self.clone() }
+    }
+
+    /// The same for calls that may take at most `time`.
+    pub fn at_most(&self, time: Duration) -> Self {
+        Self { end: self.within(time), ..self.clone() }
+    }
+
+    /// Takes `bytes` of what the answers may hold.
+    pub(super) fn take(&self, bytes: usize) -> Result<(), Full> {
+        if let Some((all, namespace)) = &self.room.all
+            && !all.take(namespace, bytes)
+        {
+            return Err(Full::Process);
+        }
+        // What is taken beyond the limit goes back with the rest.
+        let taken = self.room.taken.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        if taken > LIMIT { Err(Full::Mount) } else { Ok(()) }
     }
 
     /// The moment after `time` from now, or its own end when that is earlier.
-    pub(super) fn within(self, time: Duration) -> Instant {
+    pub(super) fn within(&self, time: Duration) -> Instant {
         self.end.min(Instant::now() + time)
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        if let Some((all, namespace)) = &self.all {
+            all.give_back(namespace, *self.taken.get_mut());
+        }
     }
 }

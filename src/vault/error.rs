@@ -81,6 +81,24 @@ pub enum VaultError {
         /// Which limit, and its size.
         limit: &'static str,
     },
+    /// The answers of all mounts together are too large.
+    #[error("{doing}: the answers of other mounts take the memory that there is")]
+    OutOfMemory {
+        /// What was tried.
+        doing: String,
+    },
+    /// Too many calls to one server are on their way.
+    #[error("{doing}: other calls to the same server took the time of the mount")]
+    Crowded {
+        /// What was tried.
+        doing: String,
+    },
+    /// A call ended in a panic of ours.
+    #[error("{doing}: a call ended in a panic")]
+    Panicked {
+        /// What was tried.
+        doing: String,
+    },
     /// The mount's time ended first.
     #[error("{doing}: the mount's time ran out")]
     OutOfTime {
@@ -90,6 +108,14 @@ pub enum VaultError {
 }
 
 impl VaultError {
+    /// The same of another call: what keeps one from the server keeps all.
+    pub(super) fn of(mut self, call: &str) -> Self {
+        if let Self::Unreachable { doing, .. } | Self::Answered { doing, .. } = &mut self {
+            call.clone_into(doing);
+        }
+        self
+    }
+
     /// The stable cause.
     pub fn reason(&self) -> Reason {
         match self {
@@ -100,6 +126,8 @@ impl VaultError {
             Self::Answered { reason, .. } => *reason,
             Self::Malformed { .. } => Reason::Malformed,
             Self::TooLarge { .. } => Reason::PayloadTooLarge,
+            Self::OutOfMemory { .. } | Self::Crowded { .. } => Reason::Overload,
+            Self::Panicked { .. } => Reason::Bug,
             Self::OutOfTime { .. } => Reason::Deadline,
         }
     }

@@ -2,26 +2,21 @@
 
 use std::error::Error;
 use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use http::header::{HeaderValue, LOCATION, RETRY_AFTER};
+use http::header::{LOCATION, RETRY_AFTER};
 use http::{Method, StatusCode};
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::budget::Budget;
+use super::budget::{BODY_LIMIT, Budget, Full};
+use super::credential::Credential;
 use super::error::{Status, VaultError};
 use super::resolve::NoAddressAllowed;
 use super::retry::Outcome;
 use super::sentences;
-use crate::secret::Secret;
 
-/// Largest body that is read: the driver takes 4 MiB, and JSON may double what a file holds.
-const BODY_LIMIT: usize = 8 * 1024 * 1024;
-/// Bytes that all answers of one login may hold together: one class must not take the memory of all.
-const LOGIN_LIMIT: usize = 2 * BODY_LIMIT;
 /// Time until the first byte of a reply.
 const FIRST_BYTE: Duration = Duration::from_secs(10);
 /// Time between two pieces of a body.
@@ -37,11 +32,18 @@ pub(super) struct Ask<'a> {
     pub(super) query: &'a [(String, String)],
     /// JSON.
     pub(super) body: Option<&'a str>,
-    pub(super) token: Option<&'a Secret>,
-    /// Bytes that may still be read, by this request and its neighbours.
-    pub(super) room: &'a AtomicUsize,
+    pub(super) credential: Option<&'a Credential>,
+    /// True while some nodes of the server may not know the token yet.
+    pub(super) young: bool,
     /// For errors: what is tried.
     pub(super) doing: &'a str,
+}
+
+impl<'a> Ask<'a> {
+    /// A POST without a body and without a token.
+    pub(super) fn post(path: &'a str, doing: &'a str) -> Self {
+        Self { method: &Method::POST, path, namespace: None, query: &[], body: None, credential: None, young: false, doing }
+    }
 }
 
 /// A reply that came whole.
@@ -62,16 +64,16 @@ pub(super) async fn send(
     url: &Url,
     namespace: Option<&str>,
     ask: &Ask<'_>,
-    budget: Budget,
+    budget: &Budget,
 ) -> Result<reqwest::Response, Failed> {
     let mut request = client.request(ask.method.clone(), url.clone()).header("X-Vault-Request", "true");
     if let Some(namespace) = namespace {
         // As bytes: a namespace may be named in any script, which `str` as a header may not.
         request = request.header("X-Vault-Namespace", namespace.as_bytes());
     }
-    if let Some(token) = ask.token {
+    if let Some(credential) = ask.credential {
         let malformed = || Failed::last(VaultError::Malformed { doing: ask.doing.to_owned(), why: "its token is no header" });
-        request = request.header("X-Vault-Token", sensitive(token).ok_or_else(malformed)?);
+        request = credential.put(request).ok_or_else(malformed)?;
     }
     if let Some(body) = ask.body {
         request = request.header("Content-Type", "application/json").body(body.to_owned());
@@ -83,13 +85,6 @@ pub(super) async fn send(
     }
 }
 
-/// A token as a header that no log shows and HPACK never indexes; `None` when it has bytes that no header may hold.
-fn sensitive(token: &Secret) -> Option<HeaderValue> {
-    let mut value = HeaderValue::from_bytes(token.expose()).ok()?;
-    value.set_sensitive(true);
-    Some(value)
-}
-
 /// Where `response` redirects to; a 303 is none, for it would change the method.
 pub(super) fn redirection(response: &reqwest::Response, from: &Url) -> Option<Url> {
     let moved = [StatusCode::MOVED_PERMANENTLY, StatusCode::FOUND, StatusCode::TEMPORARY_REDIRECT, StatusCode::PERMANENT_REDIRECT];
@@ -97,7 +92,7 @@ pub(super) fn redirection(response: &reqwest::Response, from: &Url) -> Option<Ur
     from.join(location.to_str().ok()?).ok().filter(|to| matches!(to.scheme(), "http" | "https"))
 }
 
-pub(super) async fn reply(mut response: reqwest::Response, ask: &Ask<'_>, budget: Budget) -> Result<Reply, Failed> {
+pub(super) async fn reply(mut response: reqwest::Response, ask: &Ask<'_>, budget: &Budget) -> Result<Reply, Failed> {
     let (code, retry_after) = (response.status(), retry_after(&response));
     let mut body = Zeroizing::new(Vec::with_capacity(4096));
     loop {
@@ -111,8 +106,10 @@ pub(super) async fn reply(mut response: reqwest::Response, ask: &Ask<'_>, budget
         if body.len() + piece.len() > BODY_LIMIT {
             return Err(too_large("the answer is larger than 8 MiB"));
         }
-        if ask.room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |room| room.checked_sub(piece.len())).is_err() {
-            return Err(too_large("the answers of this mount are larger than 16 MiB together"));
+        match budget.take(piece.len()) {
+            Ok(()) => {}
+            Err(Full::Mount) => return Err(too_large("the answers of this mount are larger than 16 MiB together")),
+            Err(Full::Process) => return Err(Failed::last(VaultError::OutOfMemory { doing: ask.doing.to_owned() })),
         }
         append(&mut body, &piece);
     }
@@ -135,18 +132,13 @@ fn retry_after(response: &reqwest::Response) -> Option<Duration> {
     response.headers().get(RETRY_AFTER)?.to_str().ok()?.parse().ok().map(Duration::from_secs)
 }
 
-/// Room for the answers of a login.
-pub(super) fn room() -> AtomicUsize {
-    AtomicUsize::new(LOGIN_LIMIT)
-}
-
 impl Failed {
     pub(super) fn last(error: VaultError) -> Self {
         Self { error, outcome: None }
     }
 
     /// The server said nothing for too long.
-    fn late(ask: &Ask<'_>, budget: Budget) -> Self {
+    fn late(ask: &Ask<'_>, budget: &Budget) -> Self {
         let doing = ask.doing.to_owned();
         if Instant::now() >= budget.end() {
             return Self::last(VaultError::OutOfTime { doing });

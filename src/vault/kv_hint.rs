@@ -1,7 +1,7 @@
 //! "secret/devops is secret/data/devops": which mounts are KV, and of which version; asked only after a 403 or 404.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::Method;
@@ -9,11 +9,11 @@ use tokio::time::Instant;
 
 use super::answer::Answer;
 use super::budget::Budget;
+use super::credential::Credential;
 use super::error::Hint;
-use super::exchange::{Ask, room};
+use super::exchange::Ask;
 use super::server::Server;
 use crate::config::{KvEngine, ServerSpec};
-use crate::secret::Secret;
 
 /// How long a look-up is believed, also one that found nothing.
 const BELIEVED: Duration = Duration::from_secs(300);
@@ -23,7 +23,7 @@ const LOOK_UP: Duration = Duration::from_secs(2);
 const REMEMBERED: usize = 1024;
 
 /// Server, namespace where it is another than the server's, and first parts of a path.
-type Place = (ServerSpec, Option<String>, String);
+type Place = (Arc<ServerSpec>, Option<String>, String);
 
 /// A mount of a KV engine: its path with the `/` at its end.
 #[derive(Clone)]
@@ -53,12 +53,12 @@ impl KvMount {
 
 impl Mounts {
     /// The KV mount that `path` lies in; the server tells only tokens that may see something in it.
-    pub(super) async fn kv(&self, server: &Server, namespace: Option<&str>, token: &Secret, path: &str, budget: Budget) -> Option<KvMount> {
+    pub(super) async fn kv(&self, server: &Server, namespace: Option<&str>, credential: &Credential, path: &str, budget: &Budget) -> Option<KvMount> {
         let place = (server.spec.clone(), namespace.map(str::to_owned), path.split('/').take(2).collect::<Vec<_>>().join("/"));
         if let Some(known) = self.recall(&place) {
             return known;
         }
-        let found = ask(server, namespace, token, path, budget).await;
+        let found = ask(server, namespace, credential, path, budget).await;
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= REMEMBERED {
             known.clear();
@@ -77,19 +77,10 @@ impl Mounts {
 }
 
 /// `None` without an answer, `Some(None)` when the mount is no KV.
-async fn ask(server: &Server, namespace: Option<&str>, token: &Secret, path: &str, budget: Budget) -> Option<Option<KvMount>> {
+async fn ask(server: &Server, namespace: Option<&str>, credential: &Credential, path: &str, budget: &Budget) -> Option<Option<KvMount>> {
     let path = format!("sys/internal/ui/mounts/{path}");
-    let ask = Ask {
-        method: &Method::GET,
-        path: &path,
-        namespace,
-        query: &[],
-        body: None,
-        token: Some(token),
-        room: &room(),
-        doing: "look up the mount",
-    };
-    let budget = Budget::until(budget.end().min(Instant::now() + LOOK_UP));
+    let ask = Ask { method: &Method::GET, namespace, credential: Some(credential), ..Ask::post(&path, "look up the mount") };
+    let budget = &budget.at_most(LOOK_UP);
     let reply = server.exchange(&ask, budget).await.ok().filter(|reply| reply.status.code.is_success())?;
     let answer = Answer::parse(&reply.body, ask.doing).ok()?;
     let is_v2 = answer.text(&["data", "options", "version"]) == Some("2");

@@ -1,60 +1,50 @@
-//! Login: what a pod's token may do.
+//! Login: what a pod's token may do, and for how long.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::{Method, StatusCode};
-use metrics::counter;
 use serde_json::json;
-use tracing::debug;
+use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use super::answer::Answer;
 use super::budget::Budget;
+use super::credential::Credential;
 use super::error::{Hint, VaultError};
-use super::exchange::{Ask, Reply, room};
+use super::exchange::{Ask, Reply};
+use super::facts::Facts;
 use super::refusal::refused;
 use super::retry::CallKind;
 use super::server::Server;
 use crate::config::{AuthSpec, Request};
 use crate::secret::Secret;
 
-/// Time for giving a token back.
-const CLOSE: Duration = Duration::from_secs(5);
+/// How long a token may be unknown to some nodes of a server: a standby that has not heard of it says 403.
+const YOUNG: Duration = Duration::from_secs(2);
 
 /// A token of a pod's own role: only a login can read, and a login ends once.
 ///
 /// ```compile_fail,E0382
-/// # async fn after_the_end(login: vaultmount::vault::Login, request: vaultmount::config::Request, budget: vaultmount::vault::Budget) {
-/// login.close().await;
+/// # async fn after_the_end(login: vaultmount::vault::Login, request: vaultmount::config::Request, budget: &vaultmount::vault::Budget) {
+/// login.revoke(budget).await;
 /// login.call(&request, None, budget).await; // its token is revoked
 /// # }
 /// ```
 pub struct Login {
     server: Server,
-    token: Secret,
-    leased: AtomicBool,
-    /// Bytes that its answers may still hold.
-    room: AtomicUsize,
+    credential: Credential,
+    facts: Facts,
+    began: Instant,
 }
 
 impl Server {
     /// Logs in with a pod's token; kubernetes and jwt mounts take the same call.
-    pub async fn login(self, auth: &AuthSpec, jwt: &Secret, budget: Budget) -> Result<Login, VaultError> {
+    pub async fn login(self, auth: &AuthSpec, jwt: &Secret, budget: &Budget) -> Result<Login, VaultError> {
         let doing = format!("log in at auth/{}", auth.mount);
         let jwt = jwt.expose_text().ok_or_else(|| VaultError::Malformed { doing: doing.clone(), why: "the pod's token is no text" })?;
         let body = Zeroizing::new(json!({"role": auth.role, "jwt": jwt}).to_string());
         let path = format!("auth/{}/login", auth.mount);
-        let ask = Ask {
-            method: &Method::POST,
-            path: &path,
-            namespace: None,
-            query: &[],
-            body: Some(&body),
-            token: None,
-            room: &room(),
-            doing: &doing,
-        };
+        let ask = Ask { body: Some(&body), ..Ask::post(&path, &doing) };
         let reply = self.ask(&ask, CallKind::Login, budget).await?;
         if !reply.status.code.is_success() {
             return Err(refused(doing, CallKind::Login, &reply, None));
@@ -62,30 +52,51 @@ impl Server {
         let answer = Answer::parse(&reply.body, &doing)?;
         let token = answer.text(&["auth", "client_token"]).map(Secret::from);
         let token = token.ok_or(VaultError::Malformed { doing, why: "it holds no auth.client_token" })?;
-        Ok(Login { server: self, token, leased: AtomicBool::new(false), room: room() })
+        Ok(Login { server: self, credential: Credential::Token(token), facts: Facts::of(&answer), began: Instant::now() })
     }
 
-    /// A login with a token that an operator gave by hand. It is not ours to give back: closing leaves it alone, as one
-    /// with a lease.
-    pub fn with_token(self, token: Secret) -> Login {
-        Login { server: self, token, leased: AtomicBool::new(true), room: room() }
+    /// A login whose token is there already: an operator's, or one of an earlier process.
+    pub fn with_token(self, token: Secret, facts: Facts) -> Login {
+        // An older token is known to every node.
+        let began = Instant::now().checked_sub(YOUNG).unwrap_or_else(Instant::now);
+        Login { server: self, credential: Credential::Token(token), facts, began }
+    }
+
+    /// A login that every call carries out by itself (OpenBao's inline auth): nothing of it is stored, so nothing is given back.
+    pub fn inline(self, auth: &AuthSpec, jwt: &Secret) -> Result<Login, VaultError> {
+        let malformed = || VaultError::Malformed { doing: format!("log in at auth/{}", auth.mount), why: "the pod's token is no text" };
+        let credential = Credential::inline(auth, jwt.expose_text().ok_or_else(malformed)?);
+        Ok(Login { server: self, credential, facts: Facts { batch: true, ..Facts::default() }, began: Instant::now() })
     }
 }
 
 impl Login {
+    /// What the server said of its token.
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// The server that it is a login of.
+    pub fn server(&self) -> &Server {
+        &self.server
+    }
+
+    /// Its token, where it has one; goes into sealed records and nowhere else.
+    pub fn token(&self) -> Option<&Secret> {
+        match &self.credential {
+            Credential::Token(token) => Some(token),
+            Credential::Inline { .. } => None,
+        }
+    }
+
     /// Makes one call, in `namespace` when it is another than the login's.
-    pub async fn call(&self, request: &Request, namespace: Option<&str>, budget: Budget) -> Result<Answer, VaultError> {
+    pub async fn call(&self, request: &Request, namespace: Option<&str>, budget: &Budget) -> Result<Answer, VaultError> {
         let doing = told(request, namespace);
-        let body = request.body.as_ref().map(|body| body.expose());
         let ask = Ask {
             method: &request.method,
-            path: request.path.as_str(),
-            namespace,
             query: &request.query,
-            body,
-            token: Some(&self.token),
-            room: &self.room,
-            doing: &doing,
+            body: request.body.as_ref().map(|body| body.expose()),
+            ..self.post_to(request.path.as_str(), namespace, &doing)
         };
         let kind = CallKind::of(&request.method, request.path.as_str());
         let reply = self.server.ask(&ask, kind, budget).await?;
@@ -93,11 +104,38 @@ impl Login {
             let hint = self.kv_hint(request, namespace, reply.status.code, budget).await;
             return Err(refused(doing, kind, &reply, hint));
         }
-        let answer = Answer::parse(&reply.body, &doing)?;
-        if answer.is_leased() {
-            self.leased.store(true, Ordering::Relaxed);
+        Answer::parse(&reply.body, &doing)
+    }
+
+    /// Prolongs the token; gives how long it lives from now on.
+    pub async fn renew(&self, budget: &Budget) -> Result<Duration, VaultError> {
+        let answer = self.told("auth/token/renew-self", "{}", "renew the token", budget).await?;
+        Ok(answer.seconds(&["auth", "lease_duration"]))
+    }
+
+    /// Prolongs a lease by `increment`; gives how long it lives from now on.
+    pub async fn renew_lease(&self, lease: &str, increment: Duration, budget: &Budget) -> Result<Duration, VaultError> {
+        let body = json!({"lease_id": lease, "increment": increment.as_secs()}).to_string();
+        let answer = self.told("sys/leases/renew", &body, "renew a lease", budget).await?;
+        Ok(answer.seconds(&["lease_duration"]))
+    }
+
+    /// Gives the token back, and all that hangs on it. A batch token cannot be, and a role without the default policy may not: it ends by
+    /// itself.
+    ///
+    /// # Errors
+    /// With the login, which has not ended then.
+    pub async fn revoke(self, budget: &Budget) -> Result<(), (Box<Self>, VaultError)> {
+        if self.token().is_none() {
+            return Ok(());
         }
-        Ok(answer)
+        let doing = "revoke the token";
+        let ask = self.post_to("auth/token/revoke-self", None, doing);
+        match self.server.ask(&ask, CallKind::Again, budget).await {
+            Ok(reply) if reply.status.code.is_success() => Ok(()),
+            Ok(reply) => Err((Box::new(self), refused(doing.into(), CallKind::Again, &reply, None))),
+            Err(error) => Err((Box::new(self), error)),
+        }
     }
 
     /// Posts `body`, JSON, to `path` and gives the reply whatever its status.
@@ -107,58 +145,36 @@ impl Login {
         namespace: Option<&str>,
         body: &str,
         kind: CallKind,
-        budget: Budget,
+        budget: &Budget,
     ) -> Result<Reply, VaultError> {
         let doing = within(format!("POST {path}"), namespace);
-        let method = &Method::POST;
-        let ask = Ask { method, path, namespace, query: &[], body: Some(body), token: Some(&self.token), room: &self.room, doing: &doing };
+        let ask = Ask { body: Some(body), ..self.post_to(path, namespace, &doing) };
         self.server.ask(&ask, kind, budget).await
     }
 
-    /// Gives the token back, unless something leased hangs on it: revoking the token would end that too. Best effort:
-    /// what is not given back ends with its own TTL.
-    pub async fn close(self) {
-        if self.leased.load(Ordering::Relaxed) {
-            closed("left");
-            return;
+    /// Posts what may be repeated and gives the answer.
+    async fn told(&self, path: &str, body: &str, doing: &str, budget: &Budget) -> Result<Answer, VaultError> {
+        let ask = Ask { body: Some(body), ..self.post_to(path, None, doing) };
+        let reply = self.server.ask(&ask, CallKind::Again, budget).await?;
+        if !reply.status.code.is_success() {
+            return Err(refused(doing.into(), CallKind::Again, &reply, None));
         }
-        let ask = Ask {
-            method: &Method::POST,
-            path: "auth/token/revoke-self",
-            namespace: None,
-            query: &[],
-            body: None,
-            token: Some(&self.token),
-            room: &self.room,
-            doing: "revoke the token",
-        };
-        match self.server.exchange(&ask, Budget::lasting(CLOSE)).await {
-            Ok(reply) if reply.status.code.is_success() => closed("revoked"),
-            // A batch token cannot be revoked, and a role without the default policy may not: it ends by itself.
-            Ok(reply) => {
-                closed("failed");
-                debug!(status = reply.status.code.as_u16(), "a token was not given back");
-            }
-            Err(failed) => {
-                closed("failed");
-                debug!("a token was not given back: {}", failed.error);
-            }
-        }
+        Answer::parse(&reply.body, doing)
+    }
+
+    fn post_to<'a>(&'a self, path: &'a str, namespace: Option<&'a str>, doing: &'a str) -> Ask<'a> {
+        Ask { namespace, credential: Some(&self.credential), young: self.began.elapsed() < YOUNG, ..Ask::post(path, doing) }
     }
 
     /// What the path should have been, when it is one for the other version of the KV engine.
-    async fn kv_hint(&self, request: &Request, namespace: Option<&str>, status: StatusCode, budget: Budget) -> Option<Hint> {
+    async fn kv_hint(&self, request: &Request, namespace: Option<&str>, status: StatusCode, budget: &Budget) -> Option<Hint> {
         let misses = matches!(status, StatusCode::FORBIDDEN | StatusCode::NOT_FOUND) && request.method == Method::GET;
         if !misses {
             return None;
         }
         let path = request.path.as_str();
-        self.server.vaults.mounts.kv(&self.server, namespace, &self.token, path, budget).await?.hint(path)
+        self.server.vaults.mounts.kv(&self.server, namespace, &self.credential, path, budget).await?.hint(path)
     }
-}
-
-fn closed(how: &'static str) {
-    counter!("vaultmount_logins_closed_total", "how" => how).increment(1);
 }
 
 /// What a request does, for messages: without query and body, which may hold values.

@@ -1,6 +1,7 @@
 //! One HTTP client per server and TLS setting, for the whole process.
 
 use std::collections::HashMap;
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use url::{Host, Url};
 
 use super::error::VaultError;
 use super::kv_hint::Mounts;
+use super::place::Place;
 use super::policy::{self, AllowedAddress};
 use super::resolve::Resolver;
 use super::server::Server;
@@ -30,6 +32,9 @@ const PING: Duration = Duration::from_secs(4);
 /// Servers and TLS settings held at a time: classes choose both, and must not fill the process.
 const CLIENTS: usize = 128;
 
+/// Calls on their way to one server where the process does not say: two mounts of the largest kind.
+const CALLS: usize = 64;
+
 /// What the process allows of connections.
 #[derive(Clone, Debug, Default)]
 pub struct Outbound {
@@ -37,6 +42,14 @@ pub struct Outbound {
     pub allowed: Vec<AllowedAddress>,
     /// A proxy for the process's own address, and for no other.
     pub proxy: Option<Url>,
+    /// Calls on their way to one server at a time; further ones wait.
+    pub calls: Option<NonZeroUsize>,
+}
+
+impl Outbound {
+    fn calls(&self) -> usize {
+        self.calls.map_or(CALLS, NonZeroUsize::get)
+    }
 }
 
 /// All servers of the process; clones share them.
@@ -55,8 +68,18 @@ struct Key {
     tls: TlsSpec,
 }
 
+/// How one server is reached.
+#[derive(Clone)]
+pub(super) struct Link {
+    pub(super) client: reqwest::Client,
+    /// The URL below which its API lies, ending in `/`.
+    pub(super) base: Url,
+    /// What outlives the connections.
+    pub(super) place: Arc<Place>,
+}
+
 struct Pooled {
-    client: reqwest::Client,
+    link: Link,
     /// As used, which is not always as asked for.
     tls: TlsSpec,
     files: Fingerprint,
@@ -72,8 +95,8 @@ impl Vaults {
 
     /// The server that `spec` asks for, when tokens may be sent there; connects when it is first called.
     pub fn server(&self, spec: &ServerSpec) -> Result<Server, VaultError> {
-        let client = self.client(spec)?;
-        Ok(Server { vaults: self.clone(), spec: spec.clone(), client })
+        self.link(spec)?;
+        Ok(Server { vaults: self.clone(), spec: Arc::new(spec.clone()) })
     }
 
     /// A client for the server of `url`, to which `from` redirects: only one that the operator listed. Without a list there
@@ -88,30 +111,33 @@ impl Vaults {
         }
         // What the process's own server may use, its other nodes may when the operator named them.
         let configured = from.configured && policy::is_trusted(&to, allowed);
-        self.client(&ServerSpec { configured, ..to }).ok()
+        self.link(&ServerSpec { configured, ..to }).ok().map(|link| link.client)
     }
 
-    fn client(&self, spec: &ServerSpec) -> Result<reqwest::Client, VaultError> {
+    /// The connections to `spec`, of now: they are made anew when they grow old, or their files change.
+    pub(super) fn link(&self, spec: &ServerSpec) -> Result<Link, VaultError> {
         let key = Key { address: spec.address.clone(), configured: spec.configured, tls: spec.tls.clone() };
         let now = Instant::now();
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(pooled) = clients.get_mut(&key)
             && pooled.is_current(now)
         {
-            return Ok(pooled.client.clone());
+            return Ok(pooled.link.clone());
         }
-        let pooled = self.connect(spec, now)?;
-        let client = pooled.client.clone();
+        let place = clients.get(&key).map(|pooled| Arc::clone(&pooled.link.place));
+        let place = place.unwrap_or_else(|| Arc::new(Place::new(spec.address.to_string(), self.outbound.calls())));
+        let pooled = self.connect(spec, place, now)?;
+        let link = pooled.link.clone();
         if clients.len() >= CLIENTS && !clients.contains_key(&key) {
             make_room(&mut clients);
         }
         clients.insert(key, pooled);
-        Ok(client)
+        Ok(link)
     }
 
-    fn connect(&self, spec: &ServerSpec, now: Instant) -> Result<Pooled, VaultError> {
+    fn connect(&self, spec: &ServerSpec, place: Arc<Place>, now: Instant) -> Result<Pooled, VaultError> {
         let reach = policy::reach(spec, &self.outbound.allowed)?;
-        base(spec)?;
+        let base = base(spec)?;
         let tls = self.allowed_tls(spec)?;
         // Read before the files, so that a change in between is seen.
         let files = tls::fingerprint(&tls);
@@ -133,7 +159,7 @@ impl Vaults {
                 builder.proxy(reqwest::Proxy::all(proxy.clone()).map_err(|_| VaultError::TlsSetting("the proxy cannot be used".into()))?);
         }
         let client = builder.build().map_err(|_| VaultError::TlsSetting("the HTTP client cannot be built".into()))?;
-        Ok(Pooled { client, tls, files, looked: now, ends: now + LIFE + LIFE.mul_f64(rand::random()) })
+        Ok(Pooled { link: Link { client, base, place }, tls, files, looked: now, ends: now + LIFE + LIFE.mul_f64(rand::random()) })
     }
 
     /// What `spec` may use of its TLS setting. The process's own client certificate is an identity of the node: it serves
@@ -190,7 +216,7 @@ fn renamed(spec: &ServerSpec) -> Option<(&Url, &str)> {
 }
 
 /// The URL below which `spec`'s API lies, ending in `/`.
-pub(super) fn base(spec: &ServerSpec) -> Result<Url, VaultError> {
+fn base(spec: &ServerSpec) -> Result<Url, VaultError> {
     let wrong = || VaultError::TlsSetting(format!("the server name for {} is no DNS name", spec.address));
     let mut url = match &spec.address {
         Address::Http(url) => url.clone(),

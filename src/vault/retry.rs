@@ -14,6 +14,8 @@ pub(super) enum CallKind {
     Read,
     /// Perhaps make a second certificate, user or token: repeated only when the first certainly was not carried out.
     Write,
+    /// Nothing that one would not do: renewals and revocations.
+    Again,
     /// Make a second token: like a write, but its 403 is no matter of a token that other nodes do not know yet.
     Login,
 }
@@ -26,6 +28,11 @@ impl CallKind {
         let reads = *method == http::Method::GET || method.as_str() == "LIST";
         let creates = path.split('/').skip(1).any(|part| matches!(part, "creds" | "sts" | "token" | "key"));
         if reads && !creates { Self::Read } else { Self::Write }
+    }
+
+    /// True when a second one does nothing that the first did not.
+    fn may_be_repeated(self) -> bool {
+        matches!(self, Self::Read | Self::Again)
     }
 }
 
@@ -56,13 +63,14 @@ pub(super) struct Tries {
     kind: CallKind,
     until: Instant,
     made: u32,
-    denied_before: bool,
+    /// Whether a 403 may be that of a node that does not know the token yet.
+    young: bool,
 }
 
 impl Tries {
     /// No try yet; none begins after `until`.
-    pub(super) fn new(kind: CallKind, until: Instant) -> Self {
-        Self { kind, until, made: 0, denied_before: false }
+    pub(super) fn new(kind: CallKind, young: bool, until: Instant) -> Self {
+        Self { kind, until, made: 0, young }
     }
 
     /// When to try again after `outcome`; `None` when it stands. `chance` is uniform in 0..1.
@@ -71,7 +79,7 @@ impl Tries {
         self.made += 1;
         let pause = match outcome {
             Outcome::NotSent => cap.mul_f64(chance),
-            Outcome::Unknown if self.kind == CallKind::Read => cap.mul_f64(chance),
+            Outcome::Unknown if self.kind.may_be_repeated() => cap.mul_f64(chance),
             Outcome::Unknown => return None,
             Outcome::Answered(status) => self.after(status, cap, chance)?,
         };
@@ -83,15 +91,15 @@ impl Tries {
         let jitter = cap.mul_f64(chance);
         match status.code {
             // A standby that has not heard of the new token says 403 too: once, 100 to 500 ms later.
-            StatusCode::FORBIDDEN if self.kind != CallKind::Login && !self.denied_before => {
-                self.denied_before = true;
+            StatusCode::FORBIDDEN if self.young => {
+                self.young = false;
                 Some(Duration::from_millis(100) + Duration::from_millis(400).mul_f64(chance))
             }
             // This node lacks the state that the call wants; not carried out.
             StatusCode::PRECONDITION_FAILED => Some(jitter),
             StatusCode::TOO_MANY_REQUESTS => Some(status.retry_after.unwrap_or_default().max(jitter)),
             StatusCode::NOT_IMPLEMENTED => None,
-            code if code.is_server_error() && (self.kind == CallKind::Read || status.not_serving) => Some(jitter),
+            code if code.is_server_error() && (self.kind.may_be_repeated() || status.not_serving) => Some(jitter),
             _ => None,
         }
     }
@@ -110,7 +118,7 @@ mod tests {
 
     fn repeats(outcome: Outcome) -> [bool; 3] {
         let now = Instant::now();
-        KINDS.map(|kind| Tries::new(kind, now + LONG).next(outcome, now, 0.5).is_some())
+        KINDS.map(|kind| Tries::new(kind, kind != CallKind::Login, now + LONG).next(outcome, now, 0.5).is_some())
     }
 
     #[tokio::test]
@@ -138,18 +146,19 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_denial_is_repeated_once() {
+    async fn a_denial_of_a_new_token_is_repeated_once() {
         let now = Instant::now();
-        let mut tries = Tries::new(CallKind::Read, now + LONG);
+        let mut tries = Tries::new(CallKind::Read, true, now + LONG);
         let again = tries.next(status(403), now, 0.0).unwrap();
         assert_eq!(again - now, Duration::from_millis(100));
         assert_eq!(tries.next(status(403), again, 0.0), None);
+        assert_eq!(Tries::new(CallKind::Read, false, now + LONG).next(status(403), now, 0.0), None, "every node knows it");
     }
 
     #[tokio::test]
     async fn pauses_double_up_to_five_seconds_and_end_with_the_budget() {
         let start = Instant::now();
-        let mut tries = Tries::new(CallKind::Read, start + LONG);
+        let mut tries = Tries::new(CallKind::Read, false, start + LONG);
         let (mut now, mut pauses) = (start, Vec::new());
         while let Some(again) = tries.next(Outcome::Unknown, now, 1.0) {
             pauses.push((again - now).as_millis());
@@ -168,7 +177,7 @@ mod tests {
                 retry_after: Some(Duration::from_secs(seconds)),
                 not_serving: false,
             });
-            Tries::new(CallKind::Read, now + LONG).next(outcome, now, 0.5)
+            Tries::new(CallKind::Read, false, now + LONG).next(outcome, now, 0.5)
         };
         assert_eq!(wait(3), Some(now + Duration::from_secs(3)));
         assert_eq!(wait(30), None);

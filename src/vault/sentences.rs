@@ -37,6 +37,8 @@ const VERDICTS: &[&str] = &[
 ];
 
 const OTHERS: &[&str] = &[
+    "lease not found",
+    "lease is not renewable",
     "lease count quota exceeded",
     "request path quota exceeded",
     "rate limit quota exceeded",

@@ -1,5 +1,7 @@
 //! A server in one namespace: asked until a reply stands, redirected by hand.
 
+use std::sync::Arc;
+
 use metrics::counter;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::time::{Instant, sleep_until};
@@ -8,7 +10,7 @@ use url::Url;
 use super::budget::Budget;
 use super::error::VaultError;
 use super::exchange::{self, Ask, Failed, Reply};
-use super::pool::{self, Vaults};
+use super::pool::{Link, Vaults};
 use super::retry::{CallKind, Outcome, Tries};
 use crate::config::ServerSpec;
 
@@ -29,20 +31,25 @@ const PATH: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'@');
 
 /// A server that tokens may be sent to, in one namespace.
+#[derive(Clone)]
 pub struct Server {
     pub(super) vaults: Vaults,
-    pub(super) spec: ServerSpec,
-    pub(super) client: reqwest::Client,
+    pub(super) spec: Arc<ServerSpec>,
 }
 
 impl Server {
+    /// Where it is, and how it is reached.
+    pub fn spec(&self) -> &ServerSpec {
+        &self.spec
+    }
+
     /// Sends `ask` until a reply stands or nothing more may be tried.
-    pub(super) async fn ask(&self, ask: &Ask<'_>, kind: CallKind, budget: Budget) -> Result<Reply, VaultError> {
+    pub(super) async fn ask(&self, ask: &Ask<'_>, kind: CallKind, budget: &Budget) -> Result<Reply, VaultError> {
         let again = budget.for_another_try();
-        let mut tries = Tries::new(kind, again.end());
+        let mut tries = Tries::new(kind, ask.young, again.end());
         let mut before = None;
         loop {
-            let tried = self.exchange(ask, if before.is_none() { budget } else { again }).await;
+            let tried = self.exchange(ask, if before.is_none() { budget } else { &again }).await;
             count(kind, &tried);
             let outcome = match &tried {
                 Ok(reply) => Some(Outcome::Answered(reply.status)),
@@ -59,13 +66,21 @@ impl Server {
     }
 
     /// Sends `ask` once, and once more to where the server redirects, when tokens may go there.
-    pub(super) async fn exchange(&self, ask: &Ask<'_>, budget: Budget) -> Result<Reply, Failed> {
-        let url = self.url(ask).map_err(Failed::last)?;
-        let first = exchange::send(&self.client, &url, self.namespace(ask), ask, budget).await?;
+    pub(super) async fn exchange(&self, ask: &Ask<'_>, budget: &Budget) -> Result<Reply, Failed> {
+        let link = self.vaults.link(&self.spec).map_err(Failed::last)?;
+        let _turn = link.place.enter(ask.doing, budget).await.map_err(Failed::last)?;
+        let tried = self.send(&link, ask, budget).await;
+        link.place.after(&tried);
+        tried
+    }
+
+    async fn send(&self, link: &Link, ask: &Ask<'_>, budget: &Budget) -> Result<Reply, Failed> {
+        let url = url(link.base.clone(), ask);
+        let first = exchange::send(&link.client, &url, self.namespace(ask), ask, budget).await?;
         let Some(to) = exchange::redirection(&first, &url) else { return exchange::reply(first, ask, budget).await };
         let refused = || Failed::last(VaultError::Redirect { doing: ask.doing.to_owned(), to: to.origin().ascii_serialization() });
         let downgraded = url.scheme() == "https" && to.scheme() != "https";
-        let client = if to.origin() == url.origin() { Some(self.client.clone()) } else { self.vaults.redirected(&self.spec, &to) };
+        let client = if to.origin() == url.origin() { Some(link.client.clone()) } else { self.vaults.redirected(&self.spec, &to) };
         let client = client.filter(|_| !downgraded).ok_or_else(refused)?;
         let second = exchange::send(&client, &to, self.namespace(ask), ask, budget).await?;
         if exchange::redirection(&second, &to).is_some() { Err(refused()) } else { exchange::reply(second, ask, budget).await }
@@ -74,16 +89,16 @@ impl Server {
     fn namespace<'n>(&'n self, ask: &Ask<'n>) -> Option<&'n str> {
         ask.namespace.or(self.spec.namespace.as_deref())
     }
+}
 
-    fn url(&self, ask: &Ask<'_>) -> Result<Url, VaultError> {
-        let mut url = pool::base(&self.spec)?;
-        let path = format!("{}v1/{}", url.path(), utf8_percent_encode(ask.path, PATH));
-        url.set_path(&path);
-        if !ask.query.is_empty() {
-            url.query_pairs_mut().extend_pairs(ask.query);
-        }
-        Ok(url)
+/// Where `ask` goes, at the server whose API lies below `url`.
+fn url(mut url: Url, ask: &Ask<'_>) -> Url {
+    let path = format!("{}v1/{}", url.path(), utf8_percent_encode(ask.path, PATH));
+    url.set_path(&path);
+    if !ask.query.is_empty() {
+        url.query_pairs_mut().extend_pairs(ask.query);
     }
+    url
 }
 
 /// Statuses that are counted by their number; the labels of a metric are few.
@@ -108,6 +123,7 @@ fn count(kind: CallKind, tried: &Result<Reply, Failed>) {
     let kind = match kind {
         CallKind::Read => "read",
         CallKind::Write => "write",
+        CallKind::Again => "keep",
         CallKind::Login => "login",
     };
     counter!("vaultmount_vault_calls_total", "kind" => kind, "status" => status).increment(1);

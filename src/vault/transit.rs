@@ -89,7 +89,7 @@ impl NotOpened {
 
 impl Login {
     /// Opens `batch` in one call: as many results as it has items, in their order. Nothing is asked for an empty one.
-    pub async fn open(&self, batch: &Batch<'_>, budget: Budget) -> Result<Opened, VaultError> {
+    pub async fn open(&self, batch: &Batch<'_>, budget: &Budget) -> Result<Opened, VaultError> {
         if batch.items.is_empty() {
             return Ok(Opened::default());
         }
@@ -100,7 +100,7 @@ impl Login {
 
     /// Makes a ciphertext (`vault:v<n>:<base64>`) of `plaintext` with the newest version of `key`; a policy with the
     /// capability `create` lets the server make a missing key.
-    pub async fn seal(&self, mount: &str, key: &str, plaintext: &Secret, budget: Budget) -> Result<String, VaultError> {
+    pub async fn seal(&self, mount: &str, key: &str, plaintext: &Secret, budget: &Budget) -> Result<String, VaultError> {
         let path = format!("{mount}/encrypt/{key}");
         let text = Zeroizing::new(STANDARD.encode(plaintext.expose()));
         // By hand: `json!` would copy the text. Base64 needs no escapes.

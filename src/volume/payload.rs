@@ -117,12 +117,12 @@ impl Payload {
         &self.absent
     }
 
-    /// Gives its files away.
-    pub fn into_files(self) -> Vec<File> {
-        self.files
+    /// Its size in bytes.
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 
-    /// Its size in bytes where that is over 1 MiB: the driver warns, and a Kubernetes Secret cannot hold it.
+    /// The same where that is over 1 MiB: the driver warns, and a Kubernetes Secret cannot hold it.
     pub fn large(&self) -> Option<usize> {
         Some(self.bytes).filter(|bytes| *bytes > LARGE_BYTES)
     }

@@ -1,4 +1,194 @@
-//! What the volumes of this node hold, and when they end.
+//! What every volume of the node has, until its end: logins, what was made for it, and the last content that was whole.
 
-pub mod mountinfo;
-pub mod presence;
+pub mod mountinfo; // the mounts that this process sees
+pub mod presence; // whether a volume is still mounted
+mod census; // what they have, in numbers
+mod good; // the last content that was whole
+mod id; // what makes a volume this one
+mod paths; // which paths hand out leases
+mod record; // what outlives a restart
+mod shelf; // what was made and is still of use
+mod sweep; // the look around every few seconds
+mod texts; // what came of templates
+mod visit; // one mount's way to what its volume has
+mod volume; // one volume
+
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use tracing::{debug, warn};
+
+use self::paths::Paths;
+use self::shelf::Shelf;
+use self::volume::lives_until;
+use crate::config::{MountSpec, Object, PodToken, Published, Source};
+use crate::error::Failure;
+use crate::logins::{Ending, Identity, Logins, Scope};
+use crate::rotation::{Bounds, Moment};
+use crate::state::Store;
+use crate::volume::Payload;
+
+pub use id::VolumeId;
+pub use texts::Texts;
+pub use visit::Visit;
+pub use volume::Volume;
+
+/// Volumes that are remembered at a time, more than a node has; what comes beyond is served and not kept.
+const VOLUMES: usize = 4096;
+
+/// Bytes of all that is kept of all volumes; what comes beyond is made anew at each question.
+const BYTES: usize = 16 * 1024 * 1024;
+
+/// Bytes of one answer that is kept without a lease: certificates are far below.
+const ENTRY: usize = 256 * 1024;
+
+/// What the process is told of volumes.
+#[derive(Default)]
+pub struct Setting {
+    /// Between which ages a certificate is replaced.
+    pub bounds: Bounds,
+    /// Whether reads at the process's own server carry the login themselves.
+    pub inline: bool,
+    /// The kubelet's `pods` directory, where the end of a volume is seen.
+    pub root: Option<PathBuf>,
+    /// Where what they have outlives a restart.
+    pub store: Option<Arc<Store>>,
+}
+
+/// The volumes of a node.
+pub struct Volumes {
+    logins: Logins,
+    leasing: Paths,
+    bounds: Bounds,
+    inline: bool,
+    root: Option<PathBuf>,
+    store: Option<Arc<Store>>,
+    volumes: Mutex<HashMap<VolumeId, Arc<Volume>>>,
+    groups: Mutex<HashMap<Identity, Weak<Shelf>>>,
+    /// About what is kept: added to as it comes, and counted anew now and then.
+    bytes: AtomicUsize,
+}
+
+impl Volumes {
+    /// None yet.
+    pub fn new(logins: Logins, setting: Setting) -> Self {
+        let Setting { bounds, inline, root, store } = setting;
+        let (volumes, groups, bytes) = (Mutex::default(), Mutex::default(), AtomicUsize::new(0));
+        Self { logins, leasing: Paths::default(), bounds, inline, root, store, volumes, groups, bytes }
+    }
+
+    /// The volume that `spec` is for: the one that is known, or a new one.
+    pub fn open(&self, spec: &MountSpec) -> Arc<Volume> {
+        let id = VolumeId::of(spec);
+        let mut volumes = self.volumes.lock().unwrap_or_else(PoisonError::into_inner);
+        if volumes.len() >= VOLUMES && !volumes.contains_key(&id) {
+            debug!("more volumes than are remembered: this one begins anew at every question");
+            return Arc::new(Volume::new(id));
+        }
+        Arc::clone(volumes.entry(id.clone()).or_insert_with(|| Arc::new(Volume::new(id))))
+    }
+
+    /// Begins a mount of `volume` by the pod of `token`: it counts as asked about, and what its class no longer wants is let go.
+    pub fn visit<'v>(&'v self, volume: &'v Volume, spec: &'v MountSpec, token: PodToken) -> Visit<'v> {
+        let now = Moment::now();
+        let until = {
+            let mut held = volume.held();
+            held.interval.asked(now);
+            held.asked = Some(now);
+            held.published = Some(spec.published.clone());
+            lives_until(now, held.interval.observed())
+        };
+        let asker = Identity::new(spec, &token, Scope::Account);
+        volume.is_for(asker, &spec.objects, now);
+        volume.tidy(now);
+        volume.wants(until);
+        Visit::new(self, volume, spec, token)
+    }
+
+    /// What `volume` is answered with: what was fetched, or the last good content where the failure passes; a definite no drops that too.
+    pub fn settle(&self, volume: &Volume, spec: &MountSpec, fetched: Result<Payload, Failure>) -> Result<Arc<Payload>, Failure> {
+        let now = Moment::now();
+        match fetched {
+            Ok(payload) => Ok(volume.keeps(spec, payload, |bytes| self.has_bytes(bytes), now)),
+            Err(failure) if failure.reason.is_passing() => volume.stand_in(spec, now, &failure).ok_or(failure),
+            Err(failure) => {
+                volume.held().good = None;
+                Err(failure)
+            }
+        }
+    }
+
+    /// What is remembered of the kubelet's request for the directory `target_path`.
+    pub fn published(&self, target_path: &str) -> Option<Published> {
+        let volumes = self.volumes.lock().unwrap_or_else(PoisonError::into_inner);
+        let volume = volumes.values().find(|volume| volume.id().parameters.is_none() && volume.id().target_path == target_path)?;
+        volume.held().published.clone()
+    }
+
+    /// Every volume that is remembered.
+    fn all(&self) -> Vec<Arc<Volume>> {
+        self.volumes.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// Takes in a volume of an earlier process.
+    fn adopt(&self, volume: Volume) {
+        self.volumes.lock().unwrap_or_else(PoisonError::into_inner).insert(volume.id().clone(), Arc::new(volume));
+    }
+
+    /// Lets go of a volume and of all that it has, unless a mount is at work on it.
+    fn end(&self, volume: &Arc<Volume>) {
+        let mut volumes = self.volumes.lock().unwrap_or_else(PoisonError::into_inner);
+        // Here, in the sweep's list, and nowhere else.
+        if Arc::strong_count(volume) > 2 {
+            return;
+        }
+        volumes.remove(volume.id());
+        drop(volumes);
+        if let Some(Err(error)) = self.store.as_ref().map(|store| store.remove(&volume.id().record())) {
+            warn!("the record of a volume that ended stays: {error}");
+        }
+    }
+
+    /// At the end of the process: what the next one finds in its record is left to it; what hangs on a login that has no record runs to its TTL,
+    /// and a login on which nothing hangs is given back.
+    pub fn close(&self) {
+        let kept = self.store.is_some();
+        for session in self.all().iter().flat_map(|volume| volume.sessions()) {
+            match (kept, session.leases() > 0) {
+                (true, _) => session.ends_by(Ending::Kept),
+                (false, true) => session.ends_by(Ending::Left),
+                (false, false) => {}
+            }
+        }
+        self.volumes.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// What the pods of `who` have together.
+    fn group(&self, who: &Identity) -> Arc<Shelf> {
+        let mut groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
+        groups.retain(|_, shelf| shelf.strong_count() > 0);
+        let known = groups.get(who).and_then(Weak::upgrade);
+        known.unwrap_or_else(|| {
+            let shelf = Arc::default();
+            groups.insert(who.clone(), Arc::downgrade(&shelf));
+            shelf
+        })
+    }
+
+    /// Whether an answer without a lease may be kept beside all others.
+    fn has_room(&self, bytes: usize) -> bool {
+        bytes <= ENTRY && self.has_bytes(bytes)
+    }
+
+    fn has_bytes(&self, bytes: usize) -> bool {
+        let all = |kept: usize| kept.checked_add(bytes).filter(|all| *all <= BYTES);
+        self.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, all).is_ok()
+    }
+}
+
+/// Every source that `objects` look at.
+fn sources(objects: &[Object]) -> HashSet<&Source> {
+    objects.iter().flat_map(Object::sources).collect()
+}

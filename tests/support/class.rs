@@ -18,12 +18,17 @@ pub(crate) fn kv(name: &str, path: &str, key: &str) -> Class {
 
 /// A class of one entry, in the fields of `objects`.
 pub(crate) fn object(entry: Value) -> Class {
-    Class { parameters: BTreeMap::from([("roleName".into(), "web".into())]), objects: vec![entry] }
+    Class { parameters: role(), objects: vec![entry] }
 }
 
 /// A class whose `objects` are as the author typed them.
 pub(crate) fn typed(objects: &str) -> Class {
-    Class { parameters: BTreeMap::from([("roleName".into(), "web".into()), ("objects".into(), objects.into())]), objects: Vec::new() }
+    Class { parameters: role(), objects: Vec::new() }.with("objects", objects)
+}
+
+/// The role; and every republish reads, so that a story need not wait to see a change.
+fn role() -> BTreeMap<String, String> {
+    BTreeMap::from([("roleName".into(), "web".into()), ("refresh".into(), "0s".into())])
 }
 
 impl Class {

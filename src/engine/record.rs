@@ -1,0 +1,50 @@
+//! What was made, as a sealed record keeps it, and back.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{DataAt, Fetched, pki};
+use crate::certificate::NodeKey;
+use crate::config::{KeyForm, KeyPlace, Question, Source};
+use crate::vault::Answer;
+
+/// An answer with its own key, if that was made here. Holds secrets: for sealed records alone.
+#[derive(Serialize, Deserialize)]
+pub struct Kept {
+    answer: Map<String, Value>,
+    at: DataAt,
+    /// PKCS#8 in PEM.
+    key: Option<String>,
+}
+
+impl Fetched {
+    /// What is kept of an answer to `source`; `None` for what is read anew anyway.
+    pub fn to_record(&self, source: &Source) -> Option<Kept> {
+        let kept = |answer: &Answer, at, key| Some(Kept { answer: answer.members().clone(), at, key });
+        match (self, &source.question) {
+            (Self::Answer(answer, at), _) => kept(answer, *at, None),
+            (Self::Certificate(identity, answer), Question::Certificate(ask)) => {
+                let key = match ask.key {
+                    KeyPlace::Vault => None,
+                    KeyPlace::Node(_) => Some(identity.private_key(KeyForm::Pkcs8).ok()?.expose_text()?.to_owned()),
+                };
+                kept(answer, DataAt::Data, key)
+            }
+            _ => None,
+        }
+    }
+
+    /// The answer to `source` that was kept, held against the question once more; `None` when it is none.
+    pub fn of_record(source: &Source, kept: Kept) -> Option<Self> {
+        let Kept { answer, at, key } = kept;
+        let answer = Answer::from(answer);
+        match &source.question {
+            Question::Certificate(ask) => {
+                let node = key.map(|key| NodeKey::from_pem(&key)).transpose().ok()?;
+                let identity = pki::identity(ask, &answer, node).ok()?;
+                Some(Self::Certificate(Box::new(identity), answer))
+            }
+            _ => Some(Self::Answer(answer, at)),
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Keeps a token and its leases alive: the thin driver of the pure step in `rotation`, one for each login.
+
+use std::convert::Infallible;
+use std::future::pending;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::{BoxFuture, FutureExt};
+use futures::stream::{FuturesUnordered, StreamExt};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::sleep;
+use tracing::{debug, warn};
+
+use super::closer::{Closer, counted};
+use super::session::{Ending, Life};
+use crate::error::Reason;
+use crate::rotation::{Action, Event, LeaseId, Moment, Renewed, Warning};
+use crate::state::RecordId;
+use crate::vault::{Budget, Login, VaultError};
+
+/// Time of one renewal, tries included.
+const TIME: Duration = Duration::from_secs(20);
+
+/// What keeps one login.
+pub(super) struct Keeper {
+    pub(super) login: Arc<Login>,
+    pub(super) life: Arc<Life>,
+    pub(super) record: RecordId,
+    pub(super) closer: Closer,
+    pub(super) queue: mpsc::UnboundedReceiver<Action>,
+}
+
+type Call = BoxFuture<'static, Event>;
+
+impl Keeper {
+    /// Does what is due until nobody holds the login any more, then gives it back.
+    pub(super) async fn keep(mut self, mut gone: oneshot::Receiver<Infallible>) {
+        let mut calls = FuturesUnordered::new();
+        let mut wakes = None;
+        loop {
+            tokio::select! {
+                _ = &mut gone => break,
+                Some(action) = self.queue.recv() => match action {
+                    Action::WaitUntil(at) => wakes = Some(at),
+                    Action::Warn(warning) => self.warn(warning),
+                    Action::RenewToken => calls.push(renew(Arc::clone(&self.login))),
+                    Action::RenewLease(id, increment) => calls.push(renew_lease(Arc::clone(&self.login), id, increment)),
+                },
+                Some(event) = calls.next() => self.life.happens(event),
+                () = until(wakes) => {
+                    wakes = None;
+                    self.life.happens(Event::Tick);
+                }
+            }
+        }
+        drop(calls);
+        match (self.life.ending(), Arc::into_inner(self.login)) {
+            (Ending::Revoked, Some(login)) => self.closer.close(login, self.record),
+            (Ending::Kept, _) => counted("kept"),
+            (Ending::Revoked | Ending::Left, _) => {
+                counted("left");
+                self.closer.remove(&self.record);
+            }
+        }
+    }
+
+    fn warn(&self, warning: Warning) {
+        let server = &self.login.server().spec().address;
+        match warning {
+            Warning::Degraded => warn!(%server, "a token cannot be renewed (a batch token, or a role without the default policy): \
+                 what hangs on it is made anew before its end"),
+            Warning::LeaseRefused => warn!(%server, "a renewable lease was refused its renewal: what it is of is made anew before its end"),
+        }
+    }
+}
+
+fn renew(login: Arc<Login>) -> Call {
+    async move { Event::TokenRenewed(renewed(login.renew(&Budget::lasting(TIME)).await)) }.boxed()
+}
+
+fn renew_lease(login: Arc<Login>, id: LeaseId, increment: Duration) -> Call {
+    async move {
+        match login.renew_lease(&id.0, increment, &Budget::lasting(TIME)).await {
+            // Somebody revoked it: what it was of is dead already.
+            Err(VaultError::Answered { words: Some("lease not found"), .. }) => Event::LeaseGone(id),
+            outcome => Event::LeaseRenewed(id, renewed(outcome)),
+        }
+    }
+    .boxed()
+}
+
+/// A definite no, or nothing that says anything of the thing itself.
+fn renewed(outcome: Result<Duration, VaultError>) -> Renewed {
+    match outcome {
+        Ok(ttl) => Renewed::For(ttl),
+        Err(error) => {
+            debug!("{error}");
+            let refused = matches!(error.reason(), Reason::ReadDenied | Reason::NotFound | Reason::Rejected);
+            if refused { Renewed::Refused } else { Renewed::Failed }
+        }
+    }
+}
+
+async fn until(at: Option<Moment>) {
+    match at {
+        Some(at) => sleep(at.since(Moment::now())).await,
+        None => pending().await,
+    }
+}

@@ -1,0 +1,103 @@
+//! Reads that several volumes share, within one login.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::future::{BoxFuture, FutureExt, Shared};
+use tokio::time::{Instant, timeout_at};
+
+use super::Session;
+use crate::config::Source;
+use crate::engine::{self, Fetched, Miss};
+use crate::error::Reason;
+use crate::vault::Budget;
+
+/// A call that is on its way, or its answer.
+type Flight = Shared<BoxFuture<'static, Result<Arc<Fetched>, Miss>>>;
+
+/// What was read by one login, and what it was denied.
+#[derive(Default)]
+pub(super) struct Reads {
+    known: Mutex<HashMap<Source, Read>>,
+    denied: Mutex<HashSet<Source>>,
+}
+
+struct Read {
+    began: Instant,
+    /// Until when somebody may want it: the longest `refresh` of those that asked.
+    until: Instant,
+    flight: Flight,
+}
+
+impl Session {
+    /// What `source` holds, by a call that began at most `age` ago: one of our own, or one that another volume made or is making. Who
+    /// joins a call that fails for its maker's sake alone asks again.
+    pub async fn read(self: &Arc<Self>, source: &Source, age: Duration, budget: &Budget) -> Result<Arc<Fetched>, Miss> {
+        let (flight, joined) = self.flight(source, age, budget);
+        let outcome = landed(flight, source, budget).await;
+        let makers_own = |miss: &Miss| matches!(miss.reason, Reason::Deadline | Reason::PayloadTooLarge | Reason::Bug);
+        match outcome {
+            // A lease is one volume's: who only joined must not hold it too.
+            Ok(fetched) if joined && fetched.is_leased() => landed(self.flight(source, Duration::ZERO, budget).0, source, budget).await,
+            Err(miss) if joined && makers_own(&miss) => landed(self.flight(source, Duration::ZERO, budget).0, source, budget).await,
+            outcome => outcome,
+        }
+    }
+
+    /// A call that is young enough, and whether it is another's; else a new one.
+    fn flight(self: &Arc<Self>, source: &Source, age: Duration, budget: &Budget) -> (Flight, bool) {
+        let now = Instant::now();
+        let mut known = self.reads.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(read) = known.get_mut(source).filter(|read| now.duration_since(read.began) <= age && !age.is_zero()) {
+            read.until = read.until.max(now + age);
+            return (read.flight.clone(), true);
+        }
+        let (session, asked, budget) = (Arc::clone(self), source.clone(), budget.clone());
+        // A task of its own: others may wait for it when its maker is gone.
+        let call = tokio::spawn(async move { session.made(&asked, now, &budget).await });
+        let panicked = || Err(Miss { reason: Reason::Bug, what: "reading ended in a panic".into() });
+        let flight = call.map(move |outcome| outcome.unwrap_or_else(|_| panicked())).boxed().shared();
+        known.insert(source.clone(), Read { began: now, until: now + age, flight: flight.clone() });
+        (flight, false)
+    }
+
+    async fn made(&self, source: &Source, began: Instant, budget: &Budget) -> Result<Arc<Fetched>, Miss> {
+        let outcome = engine::fetch(self.login(), source, budget).await.map(Arc::new).map_err(|error| Miss::from(&error));
+        if outcome.as_ref().map_or(true, |fetched| fetched.is_leased()) {
+            let mut known = self.reads.known.lock().unwrap_or_else(PoisonError::into_inner);
+            // Nobody else is to have it.
+            if known.get(source).is_some_and(|read| read.began == began) {
+                known.remove(source);
+            }
+        }
+        outcome
+    }
+
+    /// Whether this login was denied `source` before, when it was new: then its token is alive, and its policy says no.
+    pub fn was_denied(&self, source: &Source) -> bool {
+        self.reads.denied.lock().unwrap_or_else(PoisonError::into_inner).contains(source)
+    }
+
+    /// Remembers, or forgets, that the policy of this login denies `source`.
+    pub fn denied(&self, source: &Source, denied: bool) {
+        let mut all = self.reads.denied.lock().unwrap_or_else(PoisonError::into_inner);
+        if denied {
+            all.insert(source.clone());
+        } else {
+            all.remove(source);
+        }
+    }
+}
+
+impl Reads {
+    /// Drops answers that are too old for everybody.
+    pub(super) fn forget(&self, now: Instant) {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, read| read.until > now || read.flight.peek().is_none());
+    }
+}
+
+async fn landed(flight: Flight, source: &Source, budget: &Budget) -> Result<Arc<Fetched>, Miss> {
+    let late = |_| Err(Miss { reason: Reason::Deadline, what: format!("read {source}: the mount's time ran out") });
+    timeout_at(budget.end(), flight).await.unwrap_or_else(late)
+}

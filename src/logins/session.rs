@@ -1,0 +1,197 @@
+//! A login, and what hangs on it: shared reads, leases, and how long all of it lives.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::Identity;
+use super::closer::Closer;
+use super::keeper::Keeper;
+use super::reads::Reads;
+use crate::rotation::{self, Action, Event, LeaseId, Moment, State, Term};
+use crate::secret::Secret;
+use crate::state::RecordId;
+use crate::vault::Login;
+
+/// How long a login counts as proved: then a pod's new token must open it again, for an account may have lost its role.
+const PROVED: Duration = Duration::from_secs(3600);
+
+/// How often a login is asked for that several volumes use, as far as its successor is concerned.
+const USUAL: Duration = Duration::from_secs(75);
+
+/// A login that lives as long as somebody holds it: a mount, or a volume. When the last one lets go its token is revoked, once, and with it
+/// all that it was given.
+pub struct Session {
+    who: Identity,
+    // Before `_alive`, so that the keeper is the last to hold it.
+    login: Arc<Login>,
+    pub(super) reads: Reads,
+    life: Arc<Life>,
+    proved: Moment,
+    record: RecordId,
+    /// A digest of what its record holds.
+    written: AtomicU64,
+    _alive: oneshot::Sender<Infallible>,
+}
+
+/// How a lease stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It lives, and will.
+    Good,
+    /// It lives, and its successor is to be made.
+    Due,
+    /// It has ended, or nobody knows it.
+    Gone,
+}
+
+impl Session {
+    /// Keeps `login` alive from now on, as long as a volume wants it.
+    pub(super) fn begin(who: Identity, login: Login, closer: Closer) -> Arc<Self> {
+        let (now, facts) = (Moment::now(), login.facts());
+        let token = Term::issued(facts.ttl, facts.renewable && !facts.batch, now);
+        let record = RecordId::of(&[rand::random::<[u8; 32]>()]);
+        Self::kept(who, login, State::new(token, rand::random()), now, record, closer)
+    }
+
+    /// The same with terms that are known.
+    pub(super) fn kept(who: Identity, login: Login, state: State, proved: Moment, record: RecordId, closer: Closer) -> Arc<Self> {
+        let tasks = closer.clone();
+        let (actions, queue) = mpsc::unbounded_channel();
+        let (alive, gone) = oneshot::channel();
+        let life = Arc::new(Life { state: Mutex::new(state), actions, ending: Mutex::default() });
+        let login = Arc::new(login);
+        let keeper = Keeper { login: Arc::clone(&login), life: Arc::clone(&life), record: record.clone(), closer, queue };
+        tasks.spawn(keeper.keep(gone));
+        Arc::new(Self { who, login, reads: Reads::default(), life, proved, record, written: AtomicU64::new(0), _alive: alive })
+    }
+
+    /// Whose it is.
+    pub fn who(&self) -> &Identity {
+        &self.who
+    }
+
+    /// What makes the calls.
+    pub fn login(&self) -> &Login {
+        &self.login
+    }
+
+    /// When a pod's own token opened it.
+    pub fn proved(&self) -> Moment {
+        self.proved
+    }
+
+    /// Whether it may still be given to a mount: it is proved, and its token lives long enough to be used.
+    pub fn serves(&self, now: Moment) -> bool {
+        let state = self.life.state();
+        let lasts = state.token().is_of_use(now) && state.token().replace_at(USUAL).is_none_or(|at| now < at);
+        lasts && self.is_proved(now)
+    }
+
+    /// Whether a pod's own token opened it within the hour.
+    pub fn is_proved(&self, now: Moment) -> bool {
+        now.since(self.proved) < PROVED
+    }
+
+    /// Takes a lease that came with it into its keeping.
+    pub fn leased(&self, id: &str, ttl: Duration, renewable: bool) {
+        self.life.happens(Event::LeaseIssued(LeaseId(id.into()), Term::issued(ttl, renewable, Moment::now())));
+    }
+
+    /// How the lease `id` stands for a volume that is asked about every `interval`.
+    pub fn standing(&self, id: &str, now: Moment, interval: Duration) -> Standing {
+        let (id, state) = (LeaseId(id.into()), self.life.state());
+        let lives = state.token().is_of_use(now) && state.leases().any(|(lease, term)| *lease == id && term.is_of_use(now));
+        match lives {
+            false => Standing::Gone,
+            true if state.is_due(&id, interval, now) => Standing::Due,
+            true => Standing::Good,
+        }
+    }
+
+    /// Somebody needs it, until `until` if nobody says so again.
+    pub fn wanted(&self, until: Moment) {
+        self.life.happens(Event::Wanted(until));
+    }
+
+    /// The name of its record.
+    pub fn record(&self) -> &RecordId {
+        &self.record
+    }
+
+    /// Whether `text` is another than what was written last; it counts as written from now on.
+    pub(super) fn is_news(&self, text: &Secret) -> bool {
+        let mut hasher = DefaultHasher::new();
+        text.expose().hash(&mut hasher);
+        self.written.swap(hasher.finish(), Ordering::Relaxed) != hasher.finish()
+    }
+
+    /// How long its token and its leases live.
+    pub(super) fn terms(&self) -> (Term, BTreeMap<String, Term>) {
+        let state = self.life.state();
+        (state.token().clone(), state.leases().map(|(id, term)| (id.0.clone(), term.clone())).collect())
+    }
+
+    /// What becomes of its token when nobody holds it any more.
+    pub fn ends_by(&self, ending: Ending) {
+        *self.life.ending.lock().unwrap_or_else(PoisonError::into_inner) = ending;
+    }
+
+    /// How many leases hang on it.
+    pub fn leases(&self) -> usize {
+        self.life.state().leases().count()
+    }
+
+    /// When its token ends, if nobody prolongs it.
+    pub fn ends(&self) -> Option<Moment> {
+        self.life.state().token().ends()
+    }
+
+    /// When a lease of it ends, if nobody prolongs it.
+    pub fn lease_ends(&self, id: &str) -> Option<Moment> {
+        self.life.state().leases().find(|(lease, _)| lease.0 == id).and_then(|(_, term)| term.ends())
+    }
+}
+
+/// What becomes of a token that nobody uses any more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ending {
+    /// It is revoked, with its leases.
+    #[default]
+    Revoked,
+    /// It runs to its TTL: a pod may still use what hangs on it.
+    Left,
+    /// It is the next process's, which finds it in its record.
+    Kept,
+}
+
+/// The terms of a token and its leases, between those who use them and the keeper.
+pub(super) struct Life {
+    state: Mutex<State>,
+    actions: mpsc::UnboundedSender<Action>,
+    ending: Mutex<Ending>,
+}
+
+impl Life {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes in what happened; what is to be done goes to the keeper.
+    pub(super) fn happens(&self, event: Event) {
+        let actions = rotation::next(&mut self.state(), event, Moment::now(), rand::random());
+        for action in actions {
+            // After its end the keeper does nothing more.
+            let _ = self.actions.send(action);
+        }
+    }
+
+    pub(super) fn ending(&self) -> Ending {
+        *self.ending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

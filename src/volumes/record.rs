@@ -1,0 +1,191 @@
+//! What outlives a restart: of each volume what was made for it and which logins it holds. Never what people wrote into a KV engine.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde::{Deserialize, Serialize};
+use tracing::{info, warn};
+
+use super::presence::Presence;
+use super::shelf::{Lasts, Made, Shelf};
+use super::{Volume, VolumeId, Volumes};
+use crate::config::{Published, Source};
+use crate::engine::{Fetched, Kept};
+use crate::logins::{Identity, Session};
+use crate::rotation::{Life, Moment};
+use crate::secret::Secret;
+use crate::state::{Found, Kind, Outer, Record, RecordId, Store};
+
+/// A record's body. A member that is added later has a default, for the version before does not write it.
+#[derive(Serialize, Deserialize)]
+enum Body {
+    Volume(Box<OfVolume>),
+    Group(Identity, Vec<OfMade>),
+}
+
+#[derive(Serialize, Deserialize)]
+struct OfVolume {
+    id: VolumeId,
+    asker: Option<Identity>,
+    answered: bool,
+    seen: bool,
+    published: Option<Published>,
+    /// Logins that it holds beside those of what was made.
+    account: Option<RecordId>,
+    denied: Option<RecordId>,
+    made: Vec<OfMade>,
+    replaced: Vec<(Moment, RecordId)>,
+    group: Option<Identity>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct OfMade {
+    source: Source,
+    kept: Kept,
+    at: Moment,
+    lasts: Until,
+}
+
+#[derive(Serialize, Deserialize)]
+enum Until {
+    Leased(String, RecordId),
+    Told(Life),
+}
+
+/// The logins of the records, by their names.
+type Sessions = HashMap<RecordId, Arc<Session>>;
+
+impl Volumes {
+    /// Writes what outlives a restart of `volume`, where it has changed.
+    pub fn save(&self, volume: &Volume) {
+        let Some(store) = &self.store else { return };
+        volume.sessions().iter().for_each(|session| session.save(store));
+        let group = volume.held().group.clone();
+        if let Some((who, shelf)) = group {
+            let id = group_id(&who);
+            write(store, &id, &Body::Group(who, of_shelf(&shelf)), &shelf.written);
+        }
+        write(store, &volume.id().record(), &Body::Volume(Box::new(of_volume(volume))), &volume.written);
+    }
+
+    /// Takes up what an earlier process left: its volumes go on with what they have. A record that cannot be used costs one issue; its token is
+    /// given back where it still opens, and so is that of a login that no volume holds.
+    pub fn resume(&self) {
+        let Some(store) = &self.store else { return };
+        let (mut sessions, mut bodies) = (Sessions::new(), Vec::new());
+        let records: Vec<_> = store.records().map(Iterator::collect).unwrap_or_default();
+        for found in records {
+            match found {
+                Found::Record(record) if record.outer.kind == Kind::Session => {
+                    let id = record.id.clone();
+                    sessions.extend(self.logins.resume(record).map(|session| (id, session)));
+                }
+                Found::Record(record) => bodies.extend(read(store, &record)),
+                Found::Unusable(unusable) => self.logins.discard(unusable),
+            }
+        }
+        let groups: HashMap<_, _> = bodies.iter_mut().filter_map(|body| self.resume_group(body, &sessions)).collect();
+        let volumes = bodies.into_iter().filter(|body| matches!(body, Body::Volume(_))).map(|body| self.resume_volume(body, &sessions, &groups)).count();
+        if volumes > 0 {
+            info!(volumes, logins = sessions.len(), "going on with what an earlier process left");
+        }
+    }
+
+    fn resume_group(&self, body: &mut Body, sessions: &Sessions) -> Option<(Identity, Arc<Shelf>)> {
+        let Body::Group(who, made) = body else { return None };
+        let shelf = self.group(who);
+        fill(&shelf, std::mem::take(made), sessions);
+        Some((who.clone(), shelf))
+    }
+
+    fn resume_volume(&self, body: Body, sessions: &Sessions, groups: &HashMap<Identity, Arc<Shelf>>) {
+        let Body::Volume(of) = body else { return };
+        let volume = Volume::new(of.id.clone());
+        fill(&volume.shelf, of.made, sessions);
+        let login = |id: Option<RecordId>| id.and_then(|id| sessions.get(&id)).cloned();
+        let mut held = volume.held();
+        (held.asker, held.answered, held.asked, held.published) = (of.asker, of.answered, Some(Moment::now()), of.published);
+        (held.account, held.denied) = (login(of.account), login(of.denied));
+        held.group = of.group.and_then(|who| groups.get(&who).map(|shelf| (who, Arc::clone(shelf))));
+        held.replaced = of.replaced.into_iter().filter_map(|(until, id)| Some((until, Arc::clone(sessions.get(&id)?)))).collect();
+        held.presence = if of.seen { Presence::SeenBefore } else { Presence::Unknown };
+        drop(held);
+        self.adopt(volume);
+    }
+}
+
+fn of_volume(volume: &Volume) -> OfVolume {
+    let made = of_shelf(&volume.shelf);
+    let held = volume.held();
+    let name = |session: &Option<Arc<Session>>| session.as_ref().map(|session| session.record().clone());
+    OfVolume {
+        id: volume.id().clone(),
+        asker: held.asker.clone(),
+        answered: held.answered,
+        seen: held.presence.is_seen(),
+        published: held.published.clone(),
+        account: name(&held.account),
+        denied: name(&held.denied),
+        made,
+        replaced: held.replaced.iter().map(|(until, session)| (*until, session.record().clone())).collect(),
+        group: held.group.as_ref().map(|(who, _)| who.clone()),
+    }
+}
+
+fn of_shelf(shelf: &Shelf) -> Vec<OfMade> {
+    let mut made: Vec<_> = shelf.all().into_iter().filter_map(|(source, made)| of_made(source, &made)).collect();
+    // In one order, so that equal shelves give equal bytes.
+    made.sort_by_key(|made| (made.at, made.source.to_string()));
+    made
+}
+
+fn of_made(source: Source, made: &Made) -> Option<OfMade> {
+    let lasts = match &made.lasts {
+        Lasts::Leased(id, session) => Until::Leased(id.clone(), session.record().clone()),
+        Lasts::Told(life) => Until::Told(*life),
+    };
+    Some(OfMade { kept: made.fetched.to_record(&source)?, source, at: made.at, lasts })
+}
+
+fn fill(shelf: &Shelf, made: Vec<OfMade>, sessions: &Sessions) {
+    for OfMade { source, kept, at, lasts } in made {
+        let lasts = match lasts {
+            Until::Leased(id, session) => sessions.get(&session).map(|session| Lasts::Leased(id, Arc::clone(session))),
+            Until::Told(life) => Some(Lasts::Told(life)),
+        };
+        if let (Some(lasts), Some(fetched)) = (lasts, Fetched::of_record(&source, kept)) {
+            shelf.put(&source, Made { fetched: Arc::new(fetched), at, lasts });
+        }
+    }
+}
+
+/// Writes `body` unless `written` says that the same is there already.
+fn write(store: &Store, id: &RecordId, body: &Body, written: &AtomicU64) {
+    let Ok(text) = serde_json::to_vec(body).map(Secret::from) else { return };
+    let mut hasher = DefaultHasher::new();
+    text.expose().hash(&mut hasher);
+    if written.swap(hasher.finish(), Ordering::Relaxed) == hasher.finish() {
+        return;
+    }
+    let outer = Outer { kind: Kind::Volume, server: None, accessor: None, leases: Vec::new(), token: None };
+    if let Err(error) = store.put(id, &outer, &text) {
+        written.store(0, Ordering::Relaxed);
+        warn!("what a volume has does not outlive a restart: {error}");
+    }
+}
+
+fn read(store: &Store, record: &Record) -> Option<Body> {
+    // Its own text would quote the body.
+    let body = serde_json::from_slice(record.body.expose()).ok();
+    if body.is_none() {
+        warn!(record = %record.id, "a record of a volume has no body that can be read: what it had is made anew");
+        let _ = store.remove(&record.id);
+    }
+    body
+}
+
+fn group_id(who: &Identity) -> RecordId {
+    RecordId::of(&["group", &serde_json::to_string(who).unwrap_or_default()])
+}

@@ -1,0 +1,134 @@
+//! What was made for a volume, or for the pods of an account together, and is still of use: certificates, credentials with their leases,
+//! answers of writes.
+
+use std::collections::HashMap;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Mutex as Turn;
+
+use crate::config::Source;
+use crate::engine::Fetched;
+use crate::logins::{Session, Standing};
+use crate::rotation::{Bounds, Life, Moment, renew_at};
+
+/// Longest that an answer is kept which tells no end.
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// What one owner has.
+#[derive(Default)]
+pub(super) struct Shelf {
+    made: Mutex<HashMap<Source, Made>>,
+    turns: Mutex<HashMap<Source, Arc<Turn<()>>>>,
+    /// A digest of what its record holds.
+    pub(super) written: AtomicU64,
+}
+
+/// One answer, and how long it is of use.
+#[derive(Clone)]
+pub(super) struct Made {
+    pub(super) fetched: Arc<Fetched>,
+    pub(super) at: Moment,
+    pub(super) lasts: Lasts,
+}
+
+/// What ends an answer's use.
+#[derive(Clone)]
+pub(super) enum Lasts {
+    /// The lease of this id, which the login keeps alive; without its login it is gone.
+    Leased(String, Arc<Session>),
+    /// What it holds ends by itself, or never tells.
+    Told(Life),
+}
+
+/// By what a volume judges what it has.
+#[derive(Clone, Copy)]
+pub(super) struct Pace {
+    /// How often it is asked about.
+    pub(super) interval: Duration,
+    /// How old an answer may grow that tells no end.
+    pub(super) refresh: Duration,
+    pub(super) bounds: Bounds,
+    /// 0 to 1: the same each time for one volume.
+    pub(super) chance: f64,
+}
+
+impl Made {
+    /// Whether its successor is to be made.
+    pub(super) fn is_due(&self, now: Moment, pace: Pace) -> bool {
+        match &self.lasts {
+            Lasts::Leased(id, session) => session.standing(id, now, pace.interval) != Standing::Good,
+            Lasts::Told(Life::Untold) => now >= self.at + pace.refresh.min(DAY),
+            Lasts::Told(Life::Until(end)) => {
+                now >= renew_at(self.at, Moment::of_unix_seconds(*end), pace.interval, pace.bounds, pace.chance)
+            }
+        }
+    }
+
+    /// Whether it still opens what it is for.
+    pub(super) fn is_of_use(&self, now: Moment) -> bool {
+        match &self.lasts {
+            Lasts::Leased(id, session) => session.standing(id, now, Duration::ZERO) != Standing::Gone,
+            Lasts::Told(Life::Untold) => true,
+            Lasts::Told(Life::Until(end)) => now < Moment::of_unix_seconds(*end),
+        }
+    }
+
+    pub(super) fn session(&self) -> Option<&Arc<Session>> {
+        match &self.lasts {
+            Lasts::Leased(_, session) => Some(session),
+            Lasts::Told(_) => None,
+        }
+    }
+}
+
+impl Shelf {
+    pub(super) fn get(&self, source: &Source) -> Option<Made> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner).get(source).cloned()
+    }
+
+    /// Puts `made` in the place of what was there, which is given back.
+    pub(super) fn put(&self, source: &Source, made: Made) -> Option<Made> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner).insert(source.clone(), made)
+    }
+
+    /// Takes what `wanted` refuses.
+    pub(super) fn only(&self, wanted: impl Fn(&Source) -> bool) -> Vec<Made> {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.extract_if(|source, _| !wanted(source)).map(|(_, made)| made).collect()
+    }
+
+    /// The logins that it holds.
+    pub(super) fn sessions(&self) -> Vec<Arc<Session>> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner).values().filter_map(Made::session).cloned().collect()
+    }
+
+    /// When each thing on it ends, where that is told.
+    pub(super) fn ends(&self) -> Vec<Moment> {
+        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let told = |made: &Made| match &made.lasts {
+            Lasts::Leased(id, session) => session.lease_ends(id),
+            Lasts::Told(Life::Until(end)) => Some(Moment::of_unix_seconds(*end)),
+            Lasts::Told(Life::Untold) => None,
+        };
+        made.values().filter_map(told).collect()
+    }
+
+    /// Everything on it.
+    pub(super) fn all(&self) -> Vec<(Source, Made)> {
+        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.iter().map(|(source, made)| (source.clone(), made.clone())).collect()
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner).values().map(|made| made.fetched.weight()).sum()
+    }
+
+    /// One at a time makes what `source` asks for: who waited finds it made.
+    pub(super) fn turn(&self, source: &Source) -> Arc<Turn<()>> {
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        turns.retain(|_, turn| Arc::strong_count(turn) > 1);
+        Arc::clone(turns.entry(source.clone()).or_default())
+    }
+}

@@ -1,0 +1,350 @@
+//! One mount's way to what its volume has, and to what Vault has for it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use http::Method;
+use tokio::sync::OnceCell;
+
+use super::shelf::{Lasts, Made, Shelf};
+use super::volume::Volume;
+use super::Volumes;
+use crate::config::{LoginScope, MountSpec, PodToken, Question, ShareScope, Source};
+use crate::engine::{self, Answers, EngineError, Fetched, Miss, Outcome};
+use crate::error::Reason;
+use crate::logins::{Identity, Scope, Session};
+use crate::plan::{Batch, Plan};
+use crate::rotation::{self, Life, Moment};
+use crate::vault::{self, Budget, VaultError};
+
+/// How old an answer may be that a first mount takes: a restart right after a change must see the change.
+const FIRST: Duration = Duration::from_secs(1);
+
+/// A mount at work on its volume.
+pub struct Visit<'v> {
+    pub(super) volumes: &'v Volumes,
+    pub(super) volume: &'v Volume,
+    pub(super) spec: &'v MountSpec,
+    token: Arc<PodToken>,
+    began: Moment,
+    first: bool,
+    account: OnceCell<Arc<Session>>,
+    own: OnceCell<Arc<Session>>,
+    group: OnceCell<Arc<Session>>,
+    calls: AtomicUsize,
+    warnings: Mutex<Vec<String>>,
+}
+
+/// How a source is asked, and whose its answer is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// Shared with all who use the login.
+    Read,
+    /// Makes something that ends by itself, by the login that reads.
+    Make,
+    /// May make something that lives as long as the login that asks: by one of the volume's own, or of its group's.
+    Lease,
+}
+
+impl<'v> Visit<'v> {
+    pub(super) fn new(volumes: &'v Volumes, volume: &'v Volume, spec: &'v MountSpec, token: PodToken) -> Self {
+        let first = !volume.held().answered;
+        Self {
+            volumes,
+            volume,
+            spec,
+            token: Arc::new(token),
+            began: Moment::now(),
+            first,
+            account: OnceCell::new(),
+            own: OnceCell::new(),
+            group: OnceCell::new(),
+            calls: AtomicUsize::new(0),
+            warnings: Mutex::default(),
+        }
+    }
+
+    /// Gets every login that the calls of `plan` need, at the same time.
+    pub async fn log_in(&self, plan: &Plan<'_>, budget: &Budget) -> Result<(), VaultError> {
+        let asked: Vec<_> = plan.stages.iter().flat_map(|stage| &stage.reads).copied().filter(|source| self.kept(source).is_none()).collect();
+        let reads = plan.stages.iter().any(|stage| !stage.batches.is_empty()) || asked.iter().any(|source| self.way(source) != Way::Lease);
+        let leases = |share| asked.iter().any(|source| self.way(source) == Way::Lease && source.share == share);
+        let (own, group) = (leases(ShareScope::Pod), leases(ShareScope::ServiceAccount));
+        let proves = own || group;
+        let account = async { if reads || !proves && self.is_unproved() { self.account(budget).await.map(drop) } else { Ok(()) } };
+        let own = async { if own { self.leasing(ShareScope::Pod, budget).await.map(drop) } else { Ok(()) } };
+        let group = async { if group { self.leasing(ShareScope::ServiceAccount, budget).await.map(drop) } else { Ok(()) } };
+        tokio::try_join!(account, own, group).map(drop)
+    }
+
+    /// What `source` holds: kept, shared, or asked for now.
+    pub async fn read(&self, source: &Source, budget: &Budget) -> Outcome {
+        match self.way(source) {
+            Way::Read => self.shared(source, budget).await.map_err(EngineError::Origin),
+            way => self.made(source, way, budget).await,
+        }
+    }
+
+    /// Opens the ciphertexts of `batch`.
+    pub async fn open<'a>(&self, batch: &Batch<'a>, answers: &Answers<'a>, budget: &Budget) -> Vec<(&'a Source, Outcome)> {
+        let failed = |error: &VaultError| {
+            let miss = Miss { reason: error.reason(), what: error.to_string() };
+            batch.members.iter().map(|member| (*member, Err(EngineError::Origin(miss.clone())))).collect()
+        };
+        let session = match self.account(budget).await {
+            Ok(session) => session,
+            Err(error) => return failed(&error),
+        };
+        self.called();
+        let opened = engine::open(session.login(), batch, answers, budget).await;
+        let Some(first) = batch.members.first().filter(|_| opened.iter().all(|(_, outcome)| is_denied(outcome))) else { return opened };
+        match self.again(&session, first, budget).await {
+            None => opened,
+            Some(Err(error)) => failed(&error),
+            Some(Ok(session)) => {
+                self.called();
+                let opened = engine::open(session.login(), batch, answers, budget).await;
+                session.denied(first, opened.iter().all(|(_, outcome)| is_denied(outcome)));
+                opened
+            }
+        }
+    }
+
+    /// How often Vault was asked, answers included that another volume's question brought.
+    pub fn calls(&self) -> usize {
+        self.calls.load(Ordering::Relaxed)
+    }
+
+    /// What is odd and no failure.
+    pub fn warnings(&self) -> Vec<String> {
+        self.warnings.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Warns of what lives too short for the republishes of its volume.
+    fn warn_of_short(&self, source: &Source, life: Life) {
+        let Life::Until(end) = life else { return };
+        let (life, interval) = (Moment::of_unix_seconds(end).since(self.began), self.volume.held().interval.observed());
+        if rotation::too_short(life, interval) {
+            let (life, interval) = (life.as_secs(), interval.as_secs());
+            let warning = format!(
+                "{source} lives {life} s, and the volume is asked about every {interval} s: it may end before its successor comes; \
+                 give it three republishes at least, or ask more often (--rotation-poll-interval of the driver)"
+            );
+            self.warnings.lock().unwrap_or_else(PoisonError::into_inner).push(warning);
+        }
+    }
+
+    /// A read that others may share.
+    async fn shared(&self, source: &Source, budget: &Budget) -> Result<Arc<Fetched>, Miss> {
+        let session = self.account(budget).await.map_err(|error| told(&error))?;
+        let refresh = self.spec.refreshes.of(source);
+        self.called();
+        let outcome = session.read(source, if self.first { refresh.min(FIRST) } else { refresh }, budget).await;
+        let (session, outcome) = match outcome {
+            Err(miss) if miss.reason == Reason::ReadDenied => match self.again(&session, source, budget).await {
+                None => (session, Err(miss)),
+                Some(again) => {
+                    let again = again.map_err(|error| told(&error))?;
+                    self.called();
+                    let outcome = again.read(source, Duration::ZERO, budget).await;
+                    again.denied(source, outcome.as_ref().is_err_and(|miss| miss.reason == Reason::ReadDenied));
+                    (again, outcome)
+                }
+            },
+            outcome => (session, outcome),
+        };
+        // Nobody could know that it leases: the login is this volume's from now on.
+        outcome.inspect(|fetched| self.take_lease(source, fetched, &session))
+    }
+
+    /// What was made for this volume or its group, made anew when its time has come. What is still of use stays when that fails for a
+    /// passing reason.
+    async fn made(&self, source: &Source, way: Way, budget: &Budget) -> Outcome {
+        let shelf = self.shelf(source.share);
+        let turn = shelf.turn(source);
+        let _turn = turn.lock().await;
+        if let Some(made) = self.kept(source) {
+            return Ok(made.fetched);
+        }
+        let session = match way {
+            Way::Lease => self.leasing(source.share, budget).await?,
+            Way::Read | Way::Make => self.account(budget).await?,
+        };
+        let old = shelf.get(source).filter(|made| made.is_of_use(self.began));
+        match self.asked(session, source, way, budget).await {
+            Err(error) if error.reason().is_passing() => old.map(|made| made.fetched).ok_or(error),
+            outcome => outcome,
+        }
+    }
+
+    async fn asked(&self, session: Arc<Session>, source: &Source, way: Way, budget: &Budget) -> Outcome {
+        self.called();
+        let fetched = match engine::fetch(session.login(), source, budget).await {
+            Err(error) if error.reason() == Reason::ReadDenied => {
+                let again = match self.again(&session, source, budget).await {
+                    None => return Err(error),
+                    Some(again) => again?,
+                };
+                self.called();
+                let outcome = engine::fetch(again.login(), source, budget).await;
+                let denied = outcome.as_ref().is_err_and(|error| error.reason() == Reason::ReadDenied);
+                again.denied(source, denied);
+                self.volume.held().denied = (denied && way == Way::Lease).then(|| Arc::clone(&again));
+                let fetched = Arc::new(outcome?);
+                self.keep(source, &fetched, &again, way);
+                return Ok(fetched);
+            }
+            outcome => Arc::new(outcome?),
+        };
+        self.keep(source, &fetched, &session, way);
+        Ok(fetched)
+    }
+
+    /// A login in the place of `session`, whose token may be dead: not when it was made for this mount, or was new when it was denied the
+    /// same before, for then its policy says no.
+    async fn again(&self, session: &Arc<Session>, source: &Source, budget: &Budget) -> Option<Result<Arc<Session>, VaultError>> {
+        if session.proved() >= self.began || session.was_denied(source) {
+            session.denied(source, true);
+            return None;
+        }
+        let who = session.who().clone();
+        let again = self.volumes.logins.session(&who, &self.spec.pod.uid, &self.token, Some(session), budget).await;
+        let mut held = self.volume.held();
+        if let (Ok(again), true) = (&again, held.account.as_ref().is_some_and(|account| Arc::ptr_eq(account, session))) {
+            held.account = Some(Arc::clone(again));
+        }
+        drop(held);
+        Some(again)
+    }
+
+    /// Keeps what was made for as long as it says, or as its lease lives.
+    fn keep(&self, source: &Source, fetched: &Arc<Fetched>, session: &Arc<Session>, way: Way) {
+        if fetched.is_leased() {
+            self.take_lease(source, fetched, session);
+            return;
+        }
+        if way == Way::Lease {
+            self.volumes.leasing.learn(self.spec, source, false);
+        }
+        let unix = i64::try_from(self.began.0 / 1000).unwrap_or(i64::MAX);
+        if let Some(life) = engine::life(source, fetched, unix)
+            && self.volumes.has_room(fetched.weight())
+        {
+            self.warn_of_short(source, life);
+            self.put(source, Made { fetched: Arc::clone(fetched), at: self.began, lasts: Lasts::Told(life) });
+        }
+    }
+
+    /// What is leased stays with its login, which nobody else may join.
+    fn take_lease(&self, source: &Source, fetched: &Arc<Fetched>, session: &Arc<Session>) {
+        if !fetched.is_leased() {
+            return;
+        }
+        self.volumes.leasing.learn(self.spec, source, true);
+        if session.who().scope == Scope::Account {
+            self.volumes.logins.detach(session);
+        }
+        let Some((id, ttl, renewable)) = fetched.lease() else { return };
+        session.leased(id, ttl, renewable);
+        self.put(source, Made { fetched: Arc::clone(fetched), at: self.began, lasts: Lasts::Leased(id.to_owned(), Arc::clone(session)) });
+    }
+
+    /// Puts `made` on its shelf; what it replaces lives on for two republishes, for nobody tells us when the driver wrote the files.
+    fn put(&self, source: &Source, made: Made) {
+        if let Some(old) = self.shelf(source.share).put(source, made) {
+            let mut held = self.volume.held();
+            let until = self.began + held.interval.observed().saturating_mul(2);
+            held.replaced.extend(old.session().map(|session| (until, Arc::clone(session))));
+        }
+    }
+
+    /// What was made for `source` and needs no successor yet.
+    fn kept(&self, source: &Source) -> Option<Made> {
+        self.shelf(source.share).get(source).filter(|made| self.stays(source, made))
+    }
+
+    fn stays(&self, source: &Source, made: &Made) -> bool {
+        !made.is_due(self.began, self.volume.pace(self.spec, source, self.volumes.bounds))
+    }
+
+    fn shelf(&self, share: ShareScope) -> Arc<Shelf> {
+        match share {
+            ShareScope::Pod => Arc::clone(&self.volume.shelf),
+            ShareScope::ServiceAccount => {
+                let who = Identity::new(self.spec, &self.token, Scope::Group);
+                let mut held = self.volume.held();
+                let (_, shelf) = held.group.get_or_insert_with(|| (who.clone(), self.volumes.group(&who)));
+                Arc::clone(shelf)
+            }
+        }
+    }
+
+    fn way(&self, source: &Source) -> Way {
+        let request = match &source.question {
+            Question::Certificate(_) => return Way::Make,
+            Question::Request(request) => request,
+            _ => return Way::Read,
+        };
+        let path = request.path.as_str();
+        // What is a token's own, or ends it, must not reach a login that others use.
+        let personal = ["auth/", "sys/", "cubbyhole/"].iter().any(|mount| path.starts_with(mount));
+        let reads = request.method == Method::GET || request.method.as_str() == "LIST";
+        match self.volumes.leasing.is_known(self.spec, source) {
+            _ if personal => Way::Lease,
+            Some(true) => Way::Lease,
+            Some(false) => Way::Make,
+            None if reads && !vault::creates(&request.method, path) => Way::Read,
+            None => Way::Lease,
+        }
+    }
+
+    /// Whether no login of this volume was opened by a pod's token of the last hour.
+    fn is_unproved(&self) -> bool {
+        !self.volume.sessions().iter().any(|session| session.is_proved(self.began))
+    }
+
+    /// The login that reads.
+    async fn account(&self, budget: &Budget) -> Result<Arc<Session>, VaultError> {
+        let session = self.account.get_or_try_init(|| async {
+            let scope = match self.spec.login {
+                LoginScope::Shared => Scope::Account,
+                LoginScope::Pod | LoginScope::Transient => Scope::Pod(self.spec.pod.uid.clone()),
+            };
+            let who = Identity::new(self.spec, &self.token, scope);
+            if self.volumes.inline && self.spec.server.configured {
+                return self.volumes.logins.inline(&who, &self.token);
+            }
+            if self.spec.login == LoginScope::Transient {
+                return self.volumes.logins.alone(&who, &self.token, budget).await;
+            }
+            let session = self.volumes.logins.session(&who, &self.spec.pod.uid, &self.token, None, budget).await?;
+            self.volume.held().account = Some(Arc::clone(&session));
+            Ok(session)
+        });
+        session.await.cloned()
+    }
+
+    /// The login that leases: the volume's own, or its group's.
+    async fn leasing(&self, share: ShareScope, budget: &Budget) -> Result<Arc<Session>, VaultError> {
+        let (cell, scope) = match share {
+            ShareScope::Pod => (&self.own, Scope::Volume(self.volume.id().name())),
+            ShareScope::ServiceAccount => (&self.group, Scope::Group),
+        };
+        let who = Identity::new(self.spec, &self.token, scope);
+        let session = cell.get_or_try_init(|| self.volumes.logins.session(&who, &self.spec.pod.uid, &self.token, None, budget));
+        session.await.cloned()
+    }
+
+    fn called(&self) {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn told(error: &VaultError) -> Miss {
+    Miss { reason: error.reason(), what: error.to_string() }
+}
+
+fn is_denied(outcome: &Outcome) -> bool {
+    outcome.as_ref().is_err_and(|error| error.reason() == Reason::ReadDenied)
+}

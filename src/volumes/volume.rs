@@ -1,0 +1,172 @@
+//! One volume: what it has, and what it had last.
+
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Mutex as Turn, OwnedMutexGuard};
+use tokio::time::error::Elapsed;
+use tokio::time::timeout_at;
+use tracing::warn;
+
+use super::VolumeId;
+use super::good::Good;
+use super::presence::Presence;
+use super::shelf::{Made, Pace, Shelf};
+use super::texts::Texts;
+use crate::config::{MountSpec, Object, Published, Source};
+use crate::logins::{Identity, Session};
+use crate::error::Failure;
+use crate::rotation::{Bounds, Interval, Moment};
+use crate::vault::Budget;
+use crate::volume::Payload;
+
+/// Time for the calls of a republish whose last good content can stand in: the driver looks at one volume after the other.
+const PATIENCE: Duration = Duration::from_millis(4500);
+
+/// A volume of this node, from its first mount to its end. What it holds ends with it: logins that nobody else uses are given back.
+pub struct Volume {
+    id: VolumeId,
+    /// One mount at a time: two would make everything twice.
+    turn: Arc<Turn<()>>,
+    pub(super) shelf: Arc<Shelf>,
+    texts: Texts,
+    held: Mutex<Held>,
+    /// A digest of what its record holds.
+    pub(super) written: AtomicU64,
+}
+
+/// What changes with every mount.
+#[derive(Default)]
+pub(super) struct Held {
+    /// Whose what it has is: role, account and server.
+    pub(super) asker: Option<Identity>,
+    pub(super) interval: Interval,
+    pub(super) asked: Option<Moment>,
+    /// The login that reads.
+    pub(super) account: Option<Arc<Session>>,
+    /// The login of its own that was denied something: kept, lest every poll makes one more.
+    pub(super) denied: Option<Arc<Session>>,
+    /// What the pods of its account have together.
+    pub(super) group: Option<(Identity, Arc<Shelf>)>,
+    /// The logins of what was replaced, and until when they must live: nobody tells us that the driver wrote the new files.
+    pub(super) replaced: Vec<(Moment, Arc<Session>)>,
+    /// The last content that was whole, and of use.
+    pub(super) good: Option<Good>,
+    /// What the kubelet's own request said.
+    pub(super) published: Option<Published>,
+    /// Whether a mount was ever answered with files.
+    pub(super) answered: bool,
+    /// Whether the last answer was content that stood in.
+    pub(super) stale: bool,
+    /// What the mounts of the node say of it.
+    pub(super) presence: Presence,
+}
+
+impl Volume {
+    pub(super) fn new(id: VolumeId) -> Self {
+        Self { id, turn: Arc::default(), shelf: Arc::default(), texts: Texts::default(), held: Mutex::default(), written: AtomicU64::new(0) }
+    }
+
+    /// What it is known by.
+    pub fn id(&self) -> &VolumeId {
+        &self.id
+    }
+
+    /// Makes it `asker`'s: what another role, account or server gave is let go, and what `objects` no longer look at.
+    pub(super) fn is_for(&self, asker: Identity, objects: &[Object], now: Moment) {
+        let wanted = super::sources(objects);
+        self.texts.only(|name| objects.iter().any(|object| object.file() == Some(name)));
+        let mut held = self.held();
+        let same = held.asker.as_ref() == Some(&asker);
+        if !same {
+            (held.account, held.denied, held.group) = (None, None, None);
+        }
+        held.asker = Some(asker);
+        let until = now + held.interval.observed().saturating_mul(2);
+        let gone = self.shelf.only(|source| same && wanted.contains(source));
+        held.replaced.extend(gone.iter().filter_map(Made::session).map(|session| (until, Arc::clone(session))));
+    }
+
+    /// Bytes of what it keeps.
+    pub(super) fn bytes(&self) -> usize {
+        let good = self.held().good.as_ref().map_or(0, |good| good.payload.bytes());
+        self.shelf.bytes() + self.texts.bytes() + good
+    }
+
+    /// Waits for the mount before.
+    pub async fn turn(&self, budget: &Budget) -> Result<OwnedMutexGuard<()>, Elapsed> {
+        timeout_at(budget.end(), Arc::clone(&self.turn).lock_owned()).await
+    }
+
+    /// The time that a mount may take: little where the last good content can stand in.
+    pub fn patience(&self, spec: &MountSpec, budget: &Budget) -> Budget {
+        let stands_in = self.held().good.as_ref().is_some_and(|good| good.stands_in_for(spec, Moment::now()).is_some());
+        if stands_in { budget.at_most(PATIENCE) } else { budget.clone() }
+    }
+
+    /// Keeps `payload`, fetched `now`, as what stands in for the next that cannot be, if there is room for it.
+    pub(super) fn keeps(&self, spec: &MountSpec, payload: Payload, has_room: impl FnOnce(usize) -> bool, now: Moment) -> Arc<Payload> {
+        let payload = Arc::new(payload);
+        let good = has_room(payload.bytes()).then(|| Good::new(spec, Arc::clone(&payload), now));
+        let mut held = self.held();
+        (held.good, held.answered, held.stale) = (good, true, false);
+        payload
+    }
+
+    /// The last good content in the place of what `failure` kept away, when `spec` may still have it.
+    pub(super) fn stand_in(&self, spec: &MountSpec, now: Moment, failure: &Failure) -> Option<Arc<Payload>> {
+        let mut held = self.held();
+        let good = held.good.as_ref()?;
+        let (payload, age) = (Arc::clone(&good.payload), good.stands_in_for(spec, now)?);
+        held.stale = true;
+        warn!(reason = failure.reason.code(), age_s = age.as_secs(), "the last good content stands in: {}", failure.message());
+        Some(payload)
+    }
+
+    /// What came of its templates.
+    pub fn texts(&self) -> &Texts {
+        &self.texts
+    }
+
+    pub(super) fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// By what this volume judges the answer to `source`.
+    pub(super) fn pace(&self, spec: &MountSpec, source: &Source, bounds: Bounds) -> Pace {
+        Pace { interval: self.held().interval.observed(), refresh: spec.refreshes.of(source), bounds, chance: self.id.chance() }
+    }
+
+    /// Lets go of what was replaced long enough ago.
+    pub(super) fn tidy(&self, now: Moment) {
+        let mut gone = Vec::new();
+        self.held().replaced.retain(|(until, session)| {
+            let stays = now < *until;
+            if !stays {
+                gone.push(Arc::clone(session));
+            }
+            stays
+        });
+        drop(gone); // without the lock: a login may end here
+    }
+
+    /// Every login that it holds.
+    pub(super) fn sessions(&self) -> Vec<Arc<Session>> {
+        let held = self.held();
+        let shelves = [Some(&self.shelf), held.group.as_ref().map(|(_, shelf)| shelf)];
+        let made: Vec<_> = shelves.into_iter().flatten().flat_map(|shelf| shelf.sessions()).collect();
+        let replaced = held.replaced.iter().map(|(_, session)| session);
+        held.account.iter().chain(&held.denied).chain(replaced).cloned().chain(made).collect()
+    }
+
+    /// Tells its logins that a volume lives which needs them, until `until` if nobody says so again.
+    pub(super) fn wants(&self, until: Moment) {
+        self.sessions().iter().for_each(|session| session.wanted(until));
+    }
+}
+
+/// How long a volume that has been asked about counts as living where nobody sees its mount: some republishes.
+pub(super) fn lives_until(asked: Moment, interval: Duration) -> Moment {
+    asked + interval.saturating_mul(4).max(Duration::from_secs(600))
+}
