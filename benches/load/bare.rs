@@ -1,10 +1,15 @@
 //! The calls made by hand, as early and as many at once as they can be: no provider can be faster.
 
+use std::time::Duration;
+
 use futures::future::join_all;
 use reqwest::{Client, Method, RequestBuilder};
 use serde::Deserialize;
 
 use crate::kind::Ask;
+
+/// Far above what any call takes: reaching it means that it will never be answered.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One client for all, with its connections kept.
 #[derive(Clone)]
@@ -26,7 +31,7 @@ struct Auth {
 impl Bare {
     /// Calls to the server at `url`.
     pub(crate) fn to(url: String) -> Self {
-        Self { client: Client::builder().no_proxy().build().unwrap(), url }
+        Self { client: Client::builder().no_proxy().timeout(PATIENCE).build().unwrap(), url }
     }
 
     /// Logs in; gives the token.

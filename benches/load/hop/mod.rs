@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
@@ -38,6 +38,9 @@ struct Way {
 
 /// How long nothing may come before all is taken to be over.
 const QUIET: Duration = Duration::from_millis(200);
+
+/// How long that is waited for.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Hop {
     /// Before the server on that port of 127.0.0.1.
@@ -66,8 +69,9 @@ impl Hop {
     /// What came since the last time; waits until nothing more comes, for a provider may end its logins behind its answers.
     pub(crate) async fn counts(&self) -> Counts {
         let seen = || (self.way.counts().values().sum::<u64>(), self.way.open.load(Ordering::Acquire));
-        let mut before = None;
+        let (mut before, begun) = (None, Instant::now());
         while before != Some((seen().0, 0)) {
+            assert!(begun.elapsed() < PATIENCE, "the server is still asked: {} requests without an answer", seen().1);
             before = Some(seen());
             sleep(QUIET).await;
         }
@@ -76,7 +80,7 @@ impl Hop {
 }
 
 impl Way {
-    fn counts(&self) -> std::sync::MutexGuard<'_, Counts> {
+    fn counts(&self) -> MutexGuard<'_, Counts> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
