@@ -110,15 +110,16 @@ fn limits(settings: &Settings) -> Limits {
 
 /// What volumes have, and where it outlives a restart: an earlier process may still be at its end, and is waited for.
 async fn setting(settings: &Settings) -> Result<Setting, ServeError> {
-    let inline = settings.life.inline_auth;
+    let (inline, bounds) = (settings.life.inline_auth, settings.life.replace_after);
     let root = settings.life.kubelet_dir.as_ref().map(|kubelet| kubelet.join("pods"));
     let Some(state) = &settings.life.state else {
         warn!("no --state-dir: a restart begins with new logins, certificates and credentials");
-        return Ok(Setting { root, inline, ..Setting::default() });
+        return Ok(Setting { bounds, inline, root, store: None });
     };
-    let key = StateKey::read(&state.key_file)?;
+    let read = if state.key_is_shared { StateKey::read_shared } else { StateKey::read };
+    let key = read(&state.key_file)?;
     let store = Store::open(&state.directory, key, &state.node, PREDECESSOR).await?;
-    Ok(Setting { root, inline, store: Some(Arc::new(store)), ..Setting::default() })
+    Ok(Setting { bounds, inline, root, store: Some(Arc::new(store)) })
 }
 
 fn sockets(settings: &Settings) -> Result<Sockets, ServeError> {

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::support::{Identity, Pod, Story, bao, belong_together, eventually, kubectl, offline_root};
+use crate::support::{Identity, Pod, Story, bao, belong_together, eventually, holds, is_valid, kubectl, offline_root};
 
 /// A role whose certificates carry the group `<story>-readers`, which may list ConfigMaps in the story's namespace and nothing else.
 fn begin() -> Story {
@@ -93,4 +93,45 @@ fn a_key_value_secret_reaches_file_and_secret_and_both_follow_it() {
         token => Err(token.to_string()),
     });
     assert_eq!(pod.restarts(), 0);
+}
+
+#[test]
+fn a_short_certificate_is_replaced_before_its_end() {
+    let story = begin();
+    let name = &story.name;
+    story.allow_only(&format!("path \"pki_int/issue/{name}\" {{ capabilities = [\"update\"] }}\n"));
+    let objects = format!(
+        "- pki: {{mount: pki_int, role: {name}, ttl: 60s, commonName: jane}}
+  files:
+    - {{objectName: tls.crt, part: certificateChain}}
+    - {{objectName: tls.key, part: privateKey}}"
+    );
+    story.class("user", &objects).apply();
+    let pod = story.pod("component").mounts("user").start();
+    let [first, _] = pod.together("user", ["tls.crt", "tls.key"]);
+    // Longer than its life: whatever is read is of one issue, and still valid.
+    holds(75, "a valid certificate", || {
+        let [chain, key] = pod.together("user", ["tls.crt", "tls.key"]);
+        is_valid(&chain);
+        if belong_together(&chain, &key) { Ok(()) } else { Err("key and certificate of two issues".into()) }
+    });
+    assert_ne!(pod.together("user", ["tls.crt", "tls.key"])[0], first);
+    let issues = bao::answered(&format!("pki_int/issue/{name}")).len();
+    assert!((2..=6).contains(&issues), "{issues} issues in 75 s");
+}
+
+#[test]
+fn a_transient_login_leaves_no_token() {
+    let story = Story::begin();
+    story.put("db", json!({"user": "u"}));
+    let path = story.path("db");
+    story.class("db", &format!("- {{objectName: user, secretPath: {path}, secretKey: user}}")).parameter("login", "transient").apply();
+    let pod = story.pod("component").mounts("db").start();
+    assert_eq!(pod.read("db/user"), "u");
+    // Every login has read, and the pod still runs: between two questions of the driver there is no token.
+    eventually(30, "the end of all tokens", || match bao::tokens_of(&story.name) {
+        none if none.is_empty() => Ok(()),
+        some => Err(format!("there live {some:?}")),
+    });
+    assert!(!bao::audited(&path).is_empty(), "nobody has read");
 }

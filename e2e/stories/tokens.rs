@@ -1,15 +1,11 @@
-//! How long the tokens of mounts live: as long as the mount, unless something hangs on them.
+//! How long logins live, and what hangs on them: as long as the volume.
 
 use serde_json::json;
 
-use crate::support::{Story, bao, enter, eventually, holds};
-
-fn living(role: &str) -> Result<(), String> {
-    if bao::tokens_of(role).is_empty() { Err(format!("no token of {role} lives")) } else { Ok(()) }
-}
+use crate::support::{Story, bao, enter, eventually, holds, provider};
 
 #[test]
-fn no_token_of_a_mount_outlives_it() {
+fn no_token_of_a_volume_outlives_it() {
     let story = Story::begin();
     story.put("db", json!({"user": "u", "password": "p"}));
     let path = story.path("db");
@@ -23,31 +19,39 @@ fn no_token_of_a_mount_outlives_it() {
     failing.fails_to_mount(&["vault.read_denied"], 60);
     assert!(!bao::audited(&path).is_empty(), "nobody has read with a token");
 
-    // With the pods end the rotations, and with those the last tokens, long before the 20 minutes that the role gives them.
+    // Long before the 20 minutes that the role gives them. Nobody sees the end of a volume that never was: the kubelet's longest pause tells.
     reader.delete();
     failing.delete();
-    eventually(30, "the end of all tokens", || match bao::tokens_of(&story.name) {
+    eventually(220, "the end of all tokens", || match bao::tokens_of(&story.name) {
         none if none.is_empty() => Ok(()),
         some => Err(format!("there live {some:?}")),
     });
 }
 
 #[test]
-fn a_token_with_a_lease_lives_on_and_its_database_user_too() {
+fn a_database_user_lives_as_long_as_its_pod() {
     let story = Story::begin();
-    let name = &story.name;
     let creds = story.database();
-    // Username and password of one moment, in one file: the whole answer.
-    story.class("db", &format!("- {{objectName: login, secretPath: {creds}}}")).apply();
+    let objects = format!(
+        "- {{objectName: user, secretPath: {creds}, secretKey: username}}
+- {{objectName: password, secretPath: {creds}, secretKey: password}}"
+    );
+    story.class("db", &objects).apply();
     let pod = story.pod("reader").mounts("db").start();
-    let answer: serde_json::Value = serde_json::from_str(&pod.read("db/login")).unwrap();
-    let part = |key: &str| answer["data"][key].as_str().unwrap().to_owned();
-    let address = format!("postgresql://{}:{}@10.99.0.1/postgres", part("username"), part("password"));
-    pod.delete();
+    let [user, password] = pod.together("db", ["user", "password"]);
+    let address = format!("postgresql://{user}:{password}@10.99.0.1/postgres");
+    let enters = || enter(&["psql", &address, "-Atc", "SELECT 1"]).map(drop);
 
-    holds(8, "token, lease and login", || {
-        living(name)?;
-        bao::run(&["list", &format!("sys/leases/lookup/{creds}")], ""); // fails when there is none
-        enter(&["psql", &address, "-Atc", "SELECT 1"]).map(drop)
+    // Polls make no other, nor does a provider that was killed and begins anew.
+    holds(20, "the login into PostgreSQL", enters);
+    provider::kill();
+    holds(20, "the login into PostgreSQL after a restart of the provider", enters);
+    assert_eq!(pod.together("db", ["user", "password"]), [user.clone(), password.clone()]);
+
+    pod.delete();
+    eventually(60, "the end of the user", || if enters().is_err() { Ok(()) } else { Err(format!("{user} still logs in")) });
+    eventually(60, "the end of all tokens", || match bao::tokens_of(&story.name) {
+        none if none.is_empty() => Ok(()),
+        some => Err(format!("there live {some:?}")),
     });
 }

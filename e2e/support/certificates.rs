@@ -14,6 +14,11 @@ pub(crate) fn belong_together(certificates: &str, key: &str) -> bool {
     certified == tool("openssl", &["pkey", "-pubout"], key.as_bytes())
 }
 
+/// Fails when the first certificate in `certificates` has ended.
+pub(crate) fn is_valid(certificates: &str) {
+    tool("openssl", &["x509", "-noout", "-checkend", "0"], certificates.as_bytes());
+}
+
 /// The subject of the first certificate in `certificates`, as in `CN=jane,O=readers`.
 pub(crate) fn subject(certificates: &str) -> String {
     let line = tool("openssl", &["x509", "-noout", "-subject", "-nameopt", "RFC2253"], certificates.as_bytes());

@@ -11,7 +11,7 @@ mod story; // a story's own corner of the cluster
 mod tools; // the programs that people read files with
 mod wait; // bounded polling, and putting things back
 
-pub(crate) use certificates::{Identity, belong_together, offline_root, subject};
+pub(crate) use certificates::{Identity, belong_together, is_valid, offline_root, subject};
 pub(crate) use class::Class;
 pub(crate) use cluster::{OPENBAO, bao, enter, kubectl, rights, server};
 pub(crate) use driver::{MountRequest, mount};

@@ -9,6 +9,7 @@ use clap::Args;
 use super::environment::Environment;
 use super::flags::{duration, path, truth};
 use super::settings::{SettingsError, given};
+use crate::rotation::Bounds;
 
 /// Flags of the life of volumes.
 #[derive(Args, Clone)]
@@ -22,6 +23,12 @@ pub struct LifeArgs {
     /// Longest time that the last good content may stand in while the server cannot answer; a class may choose less: 24h, 90m
     #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration)]
     pub max_stale: Duration,
+    /// Youngest age at which a certificate is replaced, however short it lives: 0s, 10m
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
+    pub replace_after_least: Duration,
+    /// Oldest age at which a certificate is replaced, however long it lives
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration)]
+    pub replace_after_most: Duration,
     /// Mounts worked at together; further ones wait
     #[arg(long, value_name = "N", default_value = "256")]
     pub max_mounts: NonZeroUsize,
@@ -59,6 +66,8 @@ pub struct LifeSettings {
     pub kubelet_dir: Option<PathBuf>,
     /// The longest `maxStale` of a class.
     pub max_stale: Duration,
+    /// The ages between which a certificate is replaced.
+    pub replace_after: Bounds,
     /// Whether reads at the configured address carry the login themselves.
     pub inline_auth: bool,
 }
@@ -70,6 +79,8 @@ pub struct StateSettings {
     pub directory: PathBuf,
     /// File with the key that theirs is made from.
     pub key_file: PathBuf,
+    /// Whether that is the key of versions, which serves where there is no other.
+    pub key_is_shared: bool,
     /// Name of the node.
     pub node: String,
 }
@@ -92,6 +103,7 @@ impl LifeArgs {
             state: self.state.settings(hmac_key, environment)?,
             kubelet_dir: self.kubelet_dir.filter(|path| !path.as_os_str().is_empty()),
             max_stale: self.max_stale,
+            replace_after: Bounds { least: self.replace_after_least, most: self.replace_after_most },
             inline_auth: self.inline_auth,
         })
     }
@@ -107,10 +119,12 @@ impl StateArgs {
     pub fn settings(self, hmac_key: Option<&Path>, environment: &Environment) -> Result<Option<StateSettings>, SettingsError> {
         let file = |path: Option<PathBuf>| path.filter(|path| !path.as_os_str().is_empty());
         let Some(directory) = file(self.state_dir) else { return Ok(None) };
-        let key_file = file(self.state_key_file).or_else(|| file(hmac_key.map(Path::to_owned)));
+        let own = file(self.state_key_file);
+        let key_is_shared = own.is_none();
+        let key_file = own.or_else(|| file(hmac_key.map(Path::to_owned)));
         let key_file = key_file.ok_or(SettingsError::Beside { given: "--state-dir", missing: "--state-key-file or --hmac-key-file" })?;
         let node = given(self.node_name.as_deref()).or(environment.exact("NODE_NAME"));
         let node = node.ok_or(SettingsError::Beside { given: "--state-dir", missing: "--node-name or NODE_NAME" })?.to_owned();
-        Ok(Some(StateSettings { directory, key_file, node }))
+        Ok(Some(StateSettings { directory, key_file, key_is_shared, node }))
     }
 }

@@ -66,7 +66,7 @@ const METRICS: [Metric; 16] = [
     Metric {
         name: "vaultmount_volumes_ended_total",
         kind: Kind::Counter,
-        labels: "`how`: `unmounted`, `forgotten` (an hour of silence, its mount not seen)",
+        labels: "`how`: `unmounted`, `forgotten` (an hour of silence, its mount not seen), `never_filled`",
         meaning: "volumes that were let go",
     },
     Metric {

@@ -21,6 +21,9 @@ const EVERY: Duration = Duration::from_secs(5);
 /// How long a volume whose mount is seen wants its logins, until the next looks say so again.
 const SEEN: Duration = Duration::from_secs(60);
 
+/// Silence after which nobody wants to fill a volume any more that never was: longer than the kubelet's longest pause.
+const GIVEN_UP: Duration = Duration::from_secs(150);
+
 impl Volumes {
     /// Looks around for as long as the process lives.
     pub async fn watch(self: Arc<Self>) {
@@ -51,11 +54,16 @@ impl Volumes {
     }
 
     fn judge(&self, volume: &Arc<Volume>, now: Moment) {
-        let (presence, asked) = {
+        let (presence, asked, answered) = {
             let held = volume.held();
-            (held.presence.clone(), held.asked)
+            (held.presence.clone(), held.asked, held.answered)
         };
         match presence {
+            // No pod ever had anything of it, so silence is enough.
+            Presence::Unknown if !answered && asked.is_none_or(|asked| now.since(asked) > GIVEN_UP) => {
+                ended("never_filled");
+                self.end(volume);
+            }
             Presence::Gone => {
                 volume.sessions().iter().for_each(|session| session.ends_by(Ending::Revoked));
                 ended("unmounted");

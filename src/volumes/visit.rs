@@ -183,7 +183,10 @@ impl<'v> Visit<'v> {
         let fetched = match engine::fetch(session.login(), source, budget).await {
             Err(error) if error.reason() == Reason::ReadDenied => {
                 let again = match self.again(&session, source, budget).await {
-                    None => return Err(error),
+                    None => {
+                        self.volume.held().denied = (way == Way::Lease).then_some(session);
+                        return Err(error);
+                    }
                     Some(again) => again?,
                 };
                 self.called();

@@ -1,12 +1,14 @@
 use std::num::NonZeroUsize;
 
+use crate::rotation::Bounds;
+
 use super::*;
 
 #[test]
 fn without_flags_nothing_is_kept_over_a_restart_and_work_is_bounded() {
     let settings = settings(&[], [("NODE_NAME", "node-1")]).unwrap();
     let day = Duration::from_secs(24 * 3600);
-    assert_eq!(settings.life, LifeSettings { state: None, kubelet_dir: None, max_stale: day, inline_auth: false });
+    assert_eq!(settings.life, LifeSettings { state: None, kubelet_dir: None, max_stale: day, replace_after: Bounds::default(), inline_auth: false });
     let limits = [settings.limits.mounts, settings.limits.mounts_per_namespace, settings.limits.calls];
     assert_eq!(limits.map(NonZeroUsize::get), [256, 64, 64]);
 }
@@ -17,7 +19,7 @@ fn flags_of_life_reach_the_settings() {
         ["--kubelet-dir=/kubelet", "--max-stale=90m", "--max-mounts=7", "--max-mounts-per-namespace=3", "--max-calls=5", "--inline-auth"];
     let settings = settings(&flags, []).unwrap();
     let stale = Duration::from_secs(5400);
-    assert_eq!(settings.life, LifeSettings { state: None, kubelet_dir: Some("/kubelet".into()), max_stale: stale, inline_auth: true });
+    assert_eq!(settings.life, LifeSettings { state: None, kubelet_dir: Some("/kubelet".into()), max_stale: stale, replace_after: Bounds::default(), inline_auth: true });
     assert_eq!(settings.defaults(Path::new("/x/vault.sock")).max_stale, stale);
     let limits = [settings.limits.mounts, settings.limits.mounts_per_namespace, settings.limits.calls];
     assert_eq!(limits.map(NonZeroUsize::get), [7, 3, 5]);
@@ -27,7 +29,10 @@ fn flags_of_life_reach_the_settings() {
 #[test]
 fn records_are_sealed_with_a_key_and_bound_to_a_node_or_not_kept_at_all() {
     let state = |flags: &[&str], node| settings(flags, [("NODE_NAME", node)]).map(|settings| settings.life.state);
-    let kept = |key: &str, node: &str| Some(StateSettings { directory: "/run/v".into(), key_file: key.into(), node: node.into() });
+    let kept = |key: &str, node: &str| {
+        let key_is_shared = key == "/hmac";
+        Some(StateSettings { directory: "/run/v".into(), key_file: key.into(), key_is_shared, node: node.into() })
+    };
     assert_eq!(state(&["--state-dir=/run/v", "--hmac-key-file=/hmac"], "node-1").unwrap(), kept("/hmac", "node-1"));
     let own = ["--state-dir=/run/v", "--hmac-key-file=/hmac", "--state-key-file=/seal", "--node-name=other"];
     assert_eq!(state(&own, "node-1").unwrap(), kept("/seal", "other"));
