@@ -79,7 +79,11 @@ pub enum ServeError {
 
 /// Serves until SIGTERM or SIGINT, then finishes what is begun within the shutdown timeout.
 pub async fn serve(settings: Settings) -> Result<(), ServeError> {
-    let outbound = Outbound { allowed: parsed("--allow-address", &settings.allow_addresses)?, proxy: settings.proxy.clone(), calls: Some(settings.limits.calls) };
+    let outbound = Outbound {
+        allowed: parsed("--allow-address", &settings.allow_addresses)?,
+        proxy: settings.proxy.clone(),
+        calls: Some(settings.limits.calls),
+    };
     let sockets = sockets(&settings)?;
     let version_key = version_key(&settings.version_key).await?;
     let setting = setting(&settings).await?;

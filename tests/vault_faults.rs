@@ -415,7 +415,8 @@ async fn the_proxy_serves_the_configured_address_only() {
     for faulty in [&server, &proxy] {
         faulty.on("a/b", [secret("v")]);
     }
-    let outbound = Outbound { allowed: vec![server.address().parse().unwrap()], proxy: Some(proxy.address().parse().unwrap()), calls: None };
+    let outbound =
+        Outbound { allowed: vec![server.address().parse().unwrap()], proxy: Some(proxy.address().parse().unwrap()), calls: None };
     let vaults = Vaults::new(outbound);
     call_within(&vaults, &at(&server.address()), &get("a/b"), minute()).await.unwrap();
     assert_eq!((server.calls("a/b").len(), proxy.calls("a/b").len()), (0, 1));

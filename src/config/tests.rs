@@ -48,7 +48,8 @@ fn attributes(class: Value) -> Map<String, Value> {
 
 fn parse_on(class: Value, defaults: &Defaults) -> Result<MountSpec, SpecErrors> {
     let attributes = Value::Object(attributes(class)).to_string();
-    let call = MountCall { attributes: &attributes, secrets: "null", target_path: "/var/lib/kubelet/x/mount", permission: "420", published: None };
+    let call =
+        MountCall { attributes: &attributes, secrets: "null", target_path: "/var/lib/kubelet/x/mount", permission: "420", published: None };
     MountSpec::parse(&call, defaults)
 }
 

@@ -92,7 +92,11 @@ impl Logins {
             None => {
                 if kind == Kind::Session {
                     let accessor = accessor.unwrap_or_default();
-                    warn!(accessor, leases = leases.join(","), "its token does not open: revoke it by its accessor, or let it run to its TTL");
+                    warn!(
+                        accessor,
+                        leases = leases.join(","),
+                        "its token does not open: revoke it by its accessor, or let it run to its TTL"
+                    );
                 }
                 self.remove(id);
                 debug!(record = %id, "removed");

@@ -12,9 +12,9 @@ use tonic::{Request, Response, Status};
 use tracing::Instrument;
 
 use super::repeats::Repeats;
+use super::turns::{Limits, Turns};
 use super::wire::csi_driver_provider_server::CsiDriverProvider;
 use super::wire::{MountRequest, MountResponse, VersionRequest, VersionResponse};
-use super::turns::{Limits, Turns};
 use super::{Deadline, Tokens, record};
 use crate::config::{Defaults, MountCall, MountSpec};
 use crate::error::{Failure, Reason};

@@ -40,8 +40,10 @@ impl Turns {
     /// Waits for a turn of `namespace`, then for one of the node; those who wait for their namespace take no place of the node's.
     pub(super) async fn take(&self, namespace: &str, end: Instant) -> Result<Turn, Failure> {
         let own = self.of(namespace);
-        let turn = async { Some(Turn { _namespace: own.acquire_owned().await.ok()?, _all: Arc::clone(&self.all).acquire_owned().await.ok()? }) };
-        let full = || Failure::new(Reason::Overload, format!("other mounts of the node, or of namespace {namespace}, took all of the time"));
+        let turn =
+            async { Some(Turn { _namespace: own.acquire_owned().await.ok()?, _all: Arc::clone(&self.all).acquire_owned().await.ok()? }) };
+        let full =
+            || Failure::new(Reason::Overload, format!("other mounts of the node, or of namespace {namespace}, took all of the time"));
         timeout_at(end, turn).await.ok().flatten().ok_or_else(full)
     }
 

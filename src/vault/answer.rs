@@ -52,7 +52,9 @@ impl Answer {
             return Some((id, self.seconds(&["lease_duration"]), self.is_true(&["renewable"])));
         }
         let held = |within: &str, ttl: &str| {
-            self.at(&[within])?.as_object().map(|_| (self.text(&[within, "accessor"]).unwrap_or("token"), self.seconds(&[within, ttl]), false))
+            self.at(&[within])?
+                .as_object()
+                .map(|_| (self.text(&[within, "accessor"]).unwrap_or("token"), self.seconds(&[within, ttl]), false))
         };
         held("auth", "lease_duration").or_else(|| held("wrap_info", "ttl"))
     }

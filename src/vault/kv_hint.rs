@@ -53,7 +53,14 @@ impl KvMount {
 
 impl Mounts {
     /// The KV mount that `path` lies in; the server tells only tokens that may see something in it.
-    pub(super) async fn kv(&self, server: &Server, namespace: Option<&str>, credential: &Credential, path: &str, budget: &Budget) -> Option<KvMount> {
+    pub(super) async fn kv(
+        &self,
+        server: &Server,
+        namespace: Option<&str>,
+        credential: &Credential,
+        path: &str,
+        budget: &Budget,
+    ) -> Option<KvMount> {
         let place = (server.spec.clone(), namespace.map(str::to_owned), path.split('/').take(2).collect::<Vec<_>>().join("/"));
         if let Some(known) = self.recall(&place) {
             return known;

@@ -85,6 +85,8 @@ fn failure(tried: &Result<Reply, Failed>) -> Option<VaultError> {
             let gone = matches!(reply.status.code.as_u16(), 502..=504) || reply.status.not_serving;
             gone.then(|| refused(String::new(), CallKind::Read, reply, None))
         }
-        Err(failed) => failed.outcome.filter(|outcome| matches!(outcome, Outcome::NotSent | Outcome::Unknown)).map(|_| failed.error.clone()),
+        Err(failed) => {
+            failed.outcome.filter(|outcome| matches!(outcome, Outcome::NotSent | Outcome::Unknown)).map(|_| failed.error.clone())
+        }
     }
 }

@@ -22,7 +22,7 @@ use crate::state::{Found, Kind, Outer, Record, RecordId, Store};
 #[derive(Serialize, Deserialize)]
 enum Body {
     Volume(Box<OfVolume>),
-    Group(Identity, Vec<OfMade>),
+    Group(Box<Identity>, Vec<OfMade>),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -65,7 +65,7 @@ impl Volumes {
         let group = volume.held().group.clone();
         if let Some((who, shelf)) = group {
             let id = group_id(&who);
-            write(store, &id, &Body::Group(who, of_shelf(&shelf)), &shelf.written);
+            write(store, &id, &Body::Group(Box::new(who), of_shelf(&shelf)), &shelf.written);
         }
         write(store, &volume.id().record(), &Body::Volume(Box::new(of_volume(volume))), &volume.written);
     }
@@ -87,7 +87,11 @@ impl Volumes {
             }
         }
         let groups: HashMap<_, _> = bodies.iter_mut().filter_map(|body| self.resume_group(body, &sessions)).collect();
-        let volumes = bodies.into_iter().filter(|body| matches!(body, Body::Volume(_))).map(|body| self.resume_volume(body, &sessions, &groups)).count();
+        let volumes = bodies
+            .into_iter()
+            .filter(|body| matches!(body, Body::Volume(_)))
+            .map(|body| self.resume_volume(body, &sessions, &groups))
+            .count();
         if volumes > 0 {
             info!(volumes, logins = sessions.len(), "going on with what an earlier process left");
         }
@@ -97,7 +101,7 @@ impl Volumes {
         let Body::Group(who, made) = body else { return None };
         let shelf = self.group(who);
         fill(&shelf, std::mem::take(made), sessions);
-        Some((who.clone(), shelf))
+        Some(((**who).clone(), shelf))
     }
 
     fn resume_volume(&self, body: Body, sessions: &Sessions, groups: &HashMap<Identity, Arc<Shelf>>) {

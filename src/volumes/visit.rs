@@ -1,15 +1,15 @@
 //! One mount's way to what its volume has, and to what Vault has for it.
 
-use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::Method;
 use tokio::sync::OnceCell;
 
+use super::Volumes;
 use super::shelf::{Lasts, Made, Shelf};
 use super::volume::Volume;
-use super::Volumes;
 use crate::config::{LoginScope, MountSpec, PodToken, Question, ShareScope, Source};
 use crate::engine::{self, Answers, EngineError, Fetched, Miss, Outcome};
 use crate::error::Reason;
@@ -67,7 +67,8 @@ impl<'v> Visit<'v> {
 
     /// Gets every login that the calls of `plan` need, at the same time.
     pub async fn log_in(&self, plan: &Plan<'_>, budget: &Budget) -> Result<(), VaultError> {
-        let asked: Vec<_> = plan.stages.iter().flat_map(|stage| &stage.reads).copied().filter(|source| self.kept(source).is_none()).collect();
+        let asked: Vec<_> =
+            plan.stages.iter().flat_map(|stage| &stage.reads).copied().filter(|source| self.kept(source).is_none()).collect();
         let reads = plan.stages.iter().any(|stage| !stage.batches.is_empty()) || asked.iter().any(|source| self.way(source) != Way::Lease);
         let leases = |share| asked.iter().any(|source| self.way(source) == Way::Lease && source.share == share);
         let (own, group) = (leases(ShareScope::Pod), leases(ShareScope::ServiceAccount));

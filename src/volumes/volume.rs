@@ -15,8 +15,8 @@ use super::presence::Presence;
 use super::shelf::{Made, Pace, Shelf};
 use super::texts::Texts;
 use crate::config::{MountSpec, Object, Published, Source};
-use crate::logins::{Identity, Session};
 use crate::error::Failure;
+use crate::logins::{Identity, Session};
 use crate::rotation::{Bounds, Interval, Moment};
 use crate::vault::Budget;
 use crate::volume::Payload;
@@ -65,7 +65,14 @@ pub(super) struct Held {
 
 impl Volume {
     pub(super) fn new(id: VolumeId) -> Self {
-        Self { id, turn: Arc::default(), shelf: Arc::default(), texts: Texts::default(), held: Mutex::default(), written: AtomicU64::new(0) }
+        Self {
+            id,
+            turn: Arc::default(),
+            shelf: Arc::default(),
+            texts: Texts::default(),
+            held: Mutex::default(),
+            written: AtomicU64::new(0),
+        }
     }
 
     /// What it is known by.

@@ -8,7 +8,10 @@ use super::*;
 fn without_flags_nothing_is_kept_over_a_restart_and_work_is_bounded() {
     let settings = settings(&[], [("NODE_NAME", "node-1")]).unwrap();
     let day = Duration::from_secs(24 * 3600);
-    assert_eq!(settings.life, LifeSettings { state: None, kubelet_dir: None, max_stale: day, replace_after: Bounds::default(), inline_auth: false });
+    assert_eq!(
+        settings.life,
+        LifeSettings { state: None, kubelet_dir: None, max_stale: day, replace_after: Bounds::default(), inline_auth: false }
+    );
     let limits = [settings.limits.mounts, settings.limits.mounts_per_namespace, settings.limits.calls];
     assert_eq!(limits.map(NonZeroUsize::get), [256, 64, 64]);
 }
@@ -19,7 +22,16 @@ fn flags_of_life_reach_the_settings() {
         ["--kubelet-dir=/kubelet", "--max-stale=90m", "--max-mounts=7", "--max-mounts-per-namespace=3", "--max-calls=5", "--inline-auth"];
     let settings = settings(&flags, []).unwrap();
     let stale = Duration::from_secs(5400);
-    assert_eq!(settings.life, LifeSettings { state: None, kubelet_dir: Some("/kubelet".into()), max_stale: stale, replace_after: Bounds::default(), inline_auth: true });
+    assert_eq!(
+        settings.life,
+        LifeSettings {
+            state: None,
+            kubelet_dir: Some("/kubelet".into()),
+            max_stale: stale,
+            replace_after: Bounds::default(),
+            inline_auth: true
+        }
+    );
     assert_eq!(settings.defaults(Path::new("/x/vault.sock")).max_stale, stale);
     let limits = [settings.limits.mounts, settings.limits.mounts_per_namespace, settings.limits.calls];
     assert_eq!(limits.map(NonZeroUsize::get), [7, 3, 5]);
