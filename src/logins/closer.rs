@@ -1,6 +1,7 @@
 //! Tokens given back, a few at a time: a node that drains ends a hundred volumes at once.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::stream::{FuturesUnordered, StreamExt};
@@ -11,6 +12,7 @@ use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::{debug, warn};
 
+use crate::rotation::Warning;
 use crate::state::{RecordId, Store};
 use crate::vault::{Budget, Login};
 
@@ -22,6 +24,8 @@ const IN_FLIGHT: usize = 4;
 const TIME: Duration = Duration::from_secs(5);
 /// Tries before a token is left to its TTL; with their pauses about five minutes.
 const TRIES: u32 = 12;
+/// Warnings that are remembered; past that all are told again.
+const REMEMBERED: usize = 1024;
 /// The longest pause between two.
 const PAUSE: Duration = Duration::from_secs(30);
 
@@ -31,7 +35,11 @@ pub(super) struct Closer {
     queue: mpsc::UnboundedSender<Ended>,
     store: Option<Arc<Store>>,
     tasks: TaskTracker,
+    told: Arc<Mutex<HashSet<Told>>>,
 }
+
+/// A warning, and the digest of the role that it is about.
+type Told = (u64, Warning);
 
 /// A login that nobody holds, its record, and what the end of the process waits for.
 type Ended = (Login, RecordId, TaskTrackerToken);
@@ -41,7 +49,7 @@ impl Closer {
     pub(super) fn new(store: Option<Arc<Store>>, tasks: &TaskTracker) -> Self {
         let (queue, receiver) = mpsc::unbounded_channel();
         tokio::spawn(run(receiver, store.clone()));
-        Self { queue, store, tasks: tasks.clone() }
+        Self { queue, store, tasks: tasks.clone(), told: Arc::default() }
     }
 
     /// Gives `login` back in its turn, then removes its record.
@@ -53,6 +61,15 @@ impl Closer {
     /// Runs `task` so that the end of the process waits for it.
     pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.tasks.spawn(task);
+    }
+
+    /// Whether nobody was warned of this before.
+    pub(super) fn is_news(&self, told: Told) -> bool {
+        let mut all = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= REMEMBERED {
+            all.clear();
+        }
+        all.insert(told)
     }
 
     pub(super) fn remove(&self, record: &RecordId) {

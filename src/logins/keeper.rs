@@ -26,6 +26,8 @@ pub(super) struct Keeper {
     pub(super) login: Arc<Login>,
     pub(super) life: Arc<Life>,
     pub(super) record: RecordId,
+    /// A digest of server and role.
+    pub(super) role: u64,
     pub(super) closer: Closer,
     pub(super) queue: mpsc::UnboundedReceiver<Action>,
 }
@@ -55,7 +57,8 @@ impl Keeper {
         }
         drop(calls);
         match (self.life.ending(), Arc::into_inner(self.login)) {
-            (Ending::Revoked, Some(login)) => self.closer.close(login, self.record),
+            // The server keeps nothing of a batch token that it could revoke.
+            (Ending::Revoked, Some(login)) if !login.facts().batch => self.closer.close(login, self.record),
             (Ending::Kept, _) => counted("kept"),
             (Ending::Revoked | Ending::Left, _) => {
                 counted("left");
@@ -64,7 +67,11 @@ impl Keeper {
         }
     }
 
+    /// Once for each role: its next token is no other.
     fn warn(&self, warning: Warning) {
+        if !self.closer.is_news((self.role, warning)) {
+            return;
+        }
         let server = &self.login.server().spec().address;
         match warning {
             Warning::Degraded => warn!(%server, "a token cannot be renewed (a batch token, or a role without the default policy): \

@@ -66,7 +66,10 @@ impl Session {
         let (alive, gone) = oneshot::channel();
         let life = Arc::new(Life { state: Mutex::new(state), actions, ending: Mutex::default() });
         let login = Arc::new(login);
-        let keeper = Keeper { login: Arc::clone(&login), life: Arc::clone(&life), record: record.clone(), closer, queue };
+        let mut role = DefaultHasher::new();
+        (&who.server, &who.auth).hash(&mut role);
+        let (role, life_of_it) = (role.finish(), Arc::clone(&life));
+        let keeper = Keeper { login: Arc::clone(&login), life: life_of_it, record: record.clone(), role, closer, queue };
         tasks.spawn(keeper.keep(gone));
         Arc::new(Self { who, login, reads: Reads::default(), life, proved, record, written: AtomicU64::new(0), _alive: alive })
     }

@@ -1,5 +1,9 @@
 //! What is not there, and may be: for what is not found, never for a denial or an outage.
 
+use std::time::Duration;
+
+use tokio::time::Instant;
+
 use crate::support::*;
 
 /// A class of one required file and `fields` on top of what is looked for: path, and the way into it.
@@ -113,11 +117,18 @@ async fn an_outage_is_never_taken_for_an_absence() {
     let mut vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     let class = with(&vault, "objectName: db, optional: true, kv: {mount: secret, path: team-a/db}, secretKey: password").await;
-    let pod = provider.mount("team-a/web", class).await;
+    vault.put("team-a/db", json!({ "password": canary("came") })).await;
+    let pod = provider.mount("team-a/web", class.clone()).await;
+    let strict = provider.mount("team-a/web", class.clone().with("maxStale", "0s")).await;
     vault.seal().await;
-    pod.remount_fails().await.tells("vault.sealed", &[]);
+    let begun = Instant::now();
+    assert_eq!(pod.remount().await.versions(), pod.versions(), "the last good content stands in");
+    assert!(begun.elapsed() < Duration::from_secs(5), "the driver waits: {:?}", begun.elapsed());
+    let (old, new) = tokio::join!(strict.remount_fails(), provider.refuses("team-a/web", class.clone()));
+    [old, new].iter().for_each(|refusal| _ = refusal.tells("vault.sealed", &[]));
     vault.unseal().await;
-    assert_eq!(pod.remount().await.names(), ["there"]);
     vault.kill();
-    pod.remount_fails().await.tells("vault.unreachable", &[]);
+    assert_eq!(pod.remount().await.versions(), pod.versions());
+    let (old, new) = tokio::join!(strict.remount_fails(), provider.refuses("team-a/web", class));
+    [old, new].iter().for_each(|refusal| _ = refusal.tells("vault.unreachable", &[]));
 }

@@ -37,14 +37,29 @@ async fn two_bodies_for_one_path_are_two_calls() {
 }
 
 #[tokio::test]
-async fn a_mounts_token_is_revoked_after_its_answer() {
+async fn a_volume_logs_in_once_and_its_token_is_revoked_at_the_end_of_the_process() {
+    let vault = Vault::start().await;
+    let mut provider = Provider::start(&vault).await;
+    vault.put("team-a/db", json!({ "password": canary("kept") })).await;
+    let before = vault.tokens().await;
+    let pod = provider.mount("team-a/web", kv("db", "team-a/db", "password")).await;
+    pod.remount().await.remount().await;
+    assert_eq!((vault.count("update auth/kubernetes/login"), vault.tokens().await), (1, before + 1));
+    provider.terminate();
+    provider.ended().await;
+    assert_eq!((vault.tokens().await, vault.count("update auth/token/revoke-self")), (before, 1));
+}
+
+#[tokio::test]
+async fn a_transient_login_is_revoked_after_its_mounts_answer() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault.put("team-a/db", json!({ "password": canary("revoked") })).await;
     let before = vault.tokens().await;
-    let pod = provider.mount("team-a/web", kv("db", "team-a/db", "password")).await;
-    provider.refuses("team-a/web", kv("db", "team-b/db", "password")).await.tells("vault.read_denied", &[]);
-    provider.refuses("team-a/web", kv("db", "team-a/db", "nothing")).await.tells("vault.not_found", &[]);
+    let transient = |path, key| kv("db", path, key).with("login", "transient");
+    let pod = provider.mount("team-a/web", transient("team-a/db", "password")).await;
+    provider.refuses("team-a/web", transient("team-b/db", "password")).await.tells("vault.read_denied", &[]);
+    provider.refuses("team-a/web", transient("team-a/db", "nothing")).await.tells("vault.not_found", &[]);
     pod.remount().await;
     until("the tokens to be gone", async || (vault.tokens().await == before).then_some(())).await;
     assert_eq!((vault.count("update auth/kubernetes/login"), vault.count("update auth/token/revoke-self")), (4, 4));

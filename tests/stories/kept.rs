@@ -73,7 +73,7 @@ async fn a_write_that_tells_no_end_is_repeated_at_the_refresh() {
     let random = object(
         json!({ "objectName": "random", "request": { "path": "transit/random/16", "method": "POST" }, "secretKey": "random_bytes" }),
     );
-    let kept = provider.mount("team-a/web", random.clone()).await;
+    let kept = provider.mount("team-a/web", random.clone().with("refresh", "30s")).await;
     assert_eq!(kept.remount().await.read("random"), kept.read("random"));
     let each_time = provider.mount("team-a/web", random.with("refresh", "0s")).await;
     assert_ne!(each_time.remount().await.read("random"), each_time.read("random"));

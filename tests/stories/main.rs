@@ -26,6 +26,7 @@ mod life; // health, restart and end of the process
 mod login; // who logs in, where, and with which token
 mod mistakes; // what a class says wrongly, all at once
 mod node_keys; // keys that never leave the node
+mod logins; // one login for all who may share it
 mod metrics; // what a dashboard reads
 mod odd_answers; // what a server should never send
 mod outages; // a server that is down, sealed, silent or slow

@@ -16,10 +16,12 @@ async fn mounts_calls_and_logins_are_counted_and_no_name_is_among_the_labels() {
     let provider = Provider::of(&vault).without("--health-addr").flag(format!("--health-addr={address}")).start().await;
     vault.put("team-a/db", json!({ "password": canary("counted") })).await;
     provider.mount("team-a/web", kv("db", "team-a/db", "password")).await;
-    provider.refuses("team-a/web", kv("db", "team-a/none", "password")).await.tells("vault.not_found", &[]);
-    let text = until("both logins to be given back", async || {
+    let transient = kv("db", "team-a/none", "password").with("login", "transient");
+    provider.refuses("team-a/web", transient).await.tells("vault.not_found", &[]);
+    let text = until("one login to be given back, and a look at the volumes", async || {
         let text = reqwest::get(format!("http://{address}/metrics")).await.ok()?.text().await.ok()?;
-        (number(&text, "vaultmount_logins_closed_total{how=\"revoked\"}") == 2).then_some(text)
+        let looked = number(&text, "vaultmount_volumes{freshness=\"fresh\"}") == 1;
+        (looked && number(&text, "vaultmount_logins_closed_total{how=\"revoked\"}") == 1).then_some(text)
     });
     let text = text.await;
     for (series, expected) in [
@@ -27,6 +29,10 @@ async fn mounts_calls_and_logins_are_counted_and_no_name_is_among_the_labels() {
         ("vaultmount_mounts_total{reason=\"vault.not_found\"}", 1),
         ("vaultmount_mount_duration_seconds_count{outcome=\"ok\"}", 1),
         ("vaultmount_mounts_in_flight", 0),
+        ("vaultmount_logins_total{outcome=\"ok\"}", 2),
+        ("vaultmount_tokens", 1),
+        ("vaultmount_leases", 0),
+        ("vaultmount_volumes{freshness=\"empty\"}", 1),
         ("vaultmount_vault_calls_total{kind=\"login\",status=\"200\"}", 2),
         ("vaultmount_vault_calls_total{kind=\"read\",status=\"200\"}", 1),
         ("vaultmount_vault_calls_total{kind=\"read\",status=\"404\"}", 1),

@@ -157,7 +157,7 @@ async fn every_call_is_marked_as_made_by_a_vault_client() {
     let provider = Provider::facing(&server.address()).flag("--vault-namespace=team").start().await;
     server.on(LOGIN, [token()]);
     server.on(DB, [good()]);
-    provider.mount("team-a/web", db()).await;
+    provider.mount("team-a/web", db().with("login", "transient")).await;
     let revoked = until("the revocation", async || server.calls("auth/token/revoke-self").pop()).await;
     for call in [&server.calls(LOGIN)[0], &server.calls(DB)[0], &revoked] {
         assert_eq!(

@@ -1,6 +1,7 @@
 //! A mount as each caller sends it: driver 1.6, the rotation loop of driver 1.5, the sync controller.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -36,6 +37,7 @@ pub(crate) struct Call<'p> {
     provider: &'p Provider,
     class: Class,
     account: Account,
+    account_uid: Option<String>,
     caller: Caller,
     socket: String,
     audiences: Vec<String>,
@@ -58,6 +60,7 @@ impl<'p> Call<'p> {
             provider,
             class,
             account: Account { namespace: namespace.into(), name: name.into(), pod: Some(pod) },
+            account_uid: None,
             caller: Caller::Driver16,
             socket: "vault.sock".into(),
             audiences: vec!["vault".into()],
@@ -99,6 +102,18 @@ impl<'p> Call<'p> {
     pub(crate) fn token_life(mut self, seconds: i64) -> Self {
         self.token_life = seconds;
         self
+    }
+
+    /// As a pod of the service account that was made anew under the old name.
+    pub(crate) fn account_uid(mut self, uid: &str) -> Self {
+        self.account_uid = Some(uid.into());
+        self
+    }
+
+    /// In this directory.
+    pub(crate) fn target(self, path: &Path) -> Self {
+        let target = path.to_str().unwrap().to_owned();
+        self.request(|request| request.target_path = target)
     }
 
     /// With this text for a token.
@@ -184,9 +199,17 @@ impl<'p> Call<'p> {
         attributes
     }
 
+    fn claims(&self, audience: &str) -> Value {
+        let mut claims = self.account.claims(audience, self.token_life);
+        if let Some(uid) = &self.account_uid {
+            claims["kubernetes.io"]["serviceaccount"]["uid"] = json!(uid);
+        }
+        claims
+    }
+
     fn tokens(&self) -> BTreeMap<String, Value> {
         let token = |audience: &String| {
-            let issued = || self.provider.issue(&self.account.claims(audience, self.token_life));
+            let issued = || self.provider.issue(&self.claims(audience));
             let token = self.token.clone().unwrap_or_else(issued);
             (audience.clone(), json!({ "token": token, "expirationTimestamp": "2046-01-01T00:00:00Z" }))
         };

@@ -12,6 +12,7 @@ pub(crate) mod openbao; // a server of one's own
 pub(crate) mod postgres; // a database of one's own
 pub(crate) mod provider; // the binary, its sockets and its log
 pub(crate) mod seed; // secrets, engines, policies and roles
+pub(crate) mod setup; // how a provider is started
 pub(crate) mod stranger; // a listener that should never be called
 pub(crate) mod tls; // authorities and certificates
 pub(crate) mod token; // service account tokens

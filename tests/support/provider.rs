@@ -1,9 +1,9 @@
 //! The real binary on sockets of its own, with everything it logs.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::process::{Child, ExitStatus};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -25,98 +25,25 @@ use super::canary::assert_silent;
 use super::class::Class;
 use super::driver::Call;
 use super::openbao::Vault;
+use super::setup::{STATE_KEY, Setup};
 use super::token::Issuer;
 use super::volume::{Refusal, Volume};
 use super::wait::until;
 
-/// How a provider is started.
-pub(crate) struct Setup {
-    home: TempDir,
-    sockets: Vec<String>,
-    flags: Vec<String>,
-    environment: Vec<(String, String)>,
-    issuer: Arc<Issuer>,
-    audit: PathBuf,
-}
-
 /// A running provider. When it goes it is ended as the kubelet ends it, and must leave well and without a secret in its
 /// log or in any status that it sent.
 pub(crate) struct Provider {
-    process: Child,
+    process: Mutex<Child>,
     setup: Setup,
     statuses: Mutex<String>,
 }
 
-impl Setup {
-    fn new(issuer: Arc<Issuer>, audit: PathBuf) -> Self {
-        let flags = ["--log-level=trace", "--health-addr=127.0.0.1:0", "--token-requests=off", "--shutdown-timeout=5s"];
-        let (home, sockets) = (TempDir::new().unwrap(), vec!["vault.sock".into()]);
-        Self { home, sockets, flags: flags.map(Into::into).into(), environment: Vec::new(), issuer, audit }
-    }
-
-    /// One more flag, or another value for one.
-    pub(crate) fn flag(mut self, flag: impl Into<String>) -> Self {
-        self.flags.push(flag.into());
-        self
-    }
-
-    /// Without the flag that begins so.
-    pub(crate) fn without(mut self, start: &str) -> Self {
-        self.flags.retain(|flag| !flag.starts_with(start));
-        self
-    }
-
-    pub(crate) fn env(mut self, name: &str, value: impl Into<String>) -> Self {
-        self.environment.push((name.into(), value.into()));
-        self
-    }
-
-    /// Sockets of these names instead of `vault.sock`.
-    pub(crate) fn sockets(mut self, names: &[&str]) -> Self {
-        self.sockets = names.iter().map(|&name| name.into()).collect();
-        self
-    }
-
-    /// Runs it; ready once every socket takes a connection.
-    pub(crate) async fn start(self) -> Provider {
-        let mut provider = Provider { process: self.spawn(), setup: self, statuses: Mutex::default() };
-        for name in provider.setup.sockets.clone() {
-            let path = provider.socket(&name);
-            until("the provider's socket", async || {
-                let ended = provider.process.try_wait().unwrap();
-                assert!(ended.is_none(), "it ended at its start: {ended:?}\n{}", provider.log());
-                UnixStream::connect(&path).await.ok()
-            })
-            .await;
-        }
-        provider
-    }
-
-    /// Runs it until it ends by itself: a start that fails. Gives the log.
-    pub(crate) async fn fails(self) -> String {
-        let mut process = self.spawn();
-        let status = until("a start that fails", async || process.try_wait().unwrap()).await;
-        let log = fs::read_to_string(self.log()).unwrap();
-        assert!(!status.success(), "it left as if all were well\n{log}");
-        assert_silent("the log", &log, &audit::tokens(&self.audit));
-        log
-    }
-
-    fn spawn(&self) -> Child {
-        let log = File::create(self.log()).unwrap();
-        let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL", env!("CARGO_BIN_EXE_vaultmount")]);
-        command.args(self.sockets.iter().map(|name| format!("--endpoint={}", self.home.path().join(name).display())));
-        command.args(&self.flags).env_clear().envs(self.environment.iter().map(|(name, value)| (name, value)));
-        command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap()
-    }
-
-    fn log(&self) -> PathBuf {
-        self.home.path().join("log")
-    }
-}
-
 impl Provider {
+    /// Runs what `setup` says.
+    pub(super) fn new(setup: Setup) -> Self {
+        Self { process: Mutex::new(setup.spawn()), setup, statuses: Mutex::default() }
+    }
+
     /// A provider whose configured server is `vault`, on `vault.sock`.
     pub(crate) async fn start(vault: &Vault) -> Self {
         Self::of(vault).start().await
@@ -152,6 +79,50 @@ impl Provider {
         Call::new(self, account, class)
     }
 
+    /// Ready once every socket takes a connection.
+    pub(crate) async fn is_ready(&self) {
+        for name in &self.setup.sockets {
+            let path = self.socket(name);
+            until("the provider's socket", async || {
+                let ended = self.process().try_wait().unwrap();
+                assert!(ended.is_none(), "it ended at its start: {ended:?}\n{}", self.log());
+                UnixStream::connect(&path).await.ok()
+            })
+            .await;
+        }
+    }
+
+    /// Kills it, as the kernel does when memory is short.
+    pub(crate) fn kill(&self) {
+        let mut process = self.process();
+        process.kill().unwrap();
+        process.wait().unwrap();
+    }
+
+    /// Runs it anew after its end, in its old place.
+    pub(crate) async fn restart(&self) {
+        *self.process() = self.setup.spawn();
+        self.is_ready().await;
+    }
+
+    /// The directory of its records.
+    pub(crate) fn state(&self) -> Arc<TempDir> {
+        Arc::clone(self.setup.state.as_ref().unwrap())
+    }
+
+    /// The key that seals them.
+    pub(crate) fn state_key(&self) -> PathBuf {
+        self.home().join(STATE_KEY)
+    }
+
+    pub(super) fn id(&self) -> u32 {
+        self.process().id()
+    }
+
+    fn process(&self) -> MutexGuard<'_, Child> {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(crate) fn socket(&self, name: &str) -> PathBuf {
         self.setup.home.path().join(name)
     }
@@ -163,21 +134,21 @@ impl Provider {
 
     /// The most memory that it ever held, in KiB.
     pub(crate) fn peak_memory(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
         peak.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
     /// The processor time that it has used, in ticks of 10 ms: fields 14 and 15 of proc_pid_stat(5), here counted from behind its name.
     pub(crate) fn processor_time(&self) -> Duration {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.id())).unwrap();
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.id())).unwrap();
         let ticks = stat.rsplit_once(") ").unwrap().1.split(' ').skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap());
         Duration::from_millis(ticks.sum::<u64>() * 10)
     }
 
     /// The processes that it started and has not buried.
     pub(crate) fn children(&self) -> Vec<u32> {
-        let tasks = fs::read_dir(format!("/proc/{}/task", self.process.id())).unwrap().flatten();
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.id())).unwrap().flatten();
         let lists = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
         lists.flat_map(|list| list.split_whitespace().map(|id| id.parse().unwrap()).collect::<Vec<_>>()).collect()
     }
@@ -188,12 +159,12 @@ impl Provider {
 
     /// Asks it to end, as the kubelet does.
     pub(crate) fn terminate(&self) {
-        let _ = kill_process(Pid::from_child(&self.process), Signal::TERM);
+        let _ = kill_process(Pid::from_child(&self.process()), Signal::TERM);
     }
 
     /// Waits for its end.
     pub(crate) async fn ended(&mut self) -> ExitStatus {
-        until("the provider's end", async || self.process.try_wait().unwrap()).await
+        until("the provider's end", async || self.process().try_wait().unwrap()).await
     }
 
     /// Sends `request` over a connection of its own.
@@ -224,13 +195,14 @@ impl Provider {
         self.terminate();
         let patience = Instant::now() + Duration::from_secs(10);
         while Instant::now() < patience {
-            if let Some(status) = self.process.try_wait().unwrap() {
+            if let Some(status) = self.process().try_wait().unwrap() {
                 return Some(status);
             }
             thread::sleep(Duration::from_millis(2));
         }
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        let mut process = self.process();
+        let _ = process.kill();
+        let _ = process.wait();
         None
     }
 }

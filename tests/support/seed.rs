@@ -1,5 +1,7 @@
 //! Secrets, engines, policies and roles, made with the root token.
 
+use std::collections::BTreeSet;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::Method;
@@ -60,6 +62,18 @@ impl Vault {
         self.write_in(namespace, &format!("auth/{mount}/role/{name}"), role).await;
     }
 
+    /// The role `web` for every account, whose logins tell the service account in their metadata, as those of kubernetes auth do; but for
+    /// `changes`.
+    pub(crate) async fn names_accounts(&self, changes: Value) {
+        let account = |member: &str| format!("/kubernetes.io/serviceaccount/{member}");
+        let mut role = json!({ "bound_subject": "", "claim_mappings": {
+            "/kubernetes.io/namespace": "service_account_namespace",
+            account("name"): "service_account_name", account("uid"): "service_account_uid",
+        } });
+        merge(&mut role, changes);
+        self.role("kubernetes", "web", role).await;
+    }
+
     /// Adds to the policy `web` what it may do at `path`.
     pub(crate) async fn allow(&self, path: &str, capabilities: &[&str]) {
         self.allow_in("", path, capabilities).await;
@@ -95,9 +109,19 @@ impl Vault {
 
     /// How many tokens live on the server.
     pub(crate) async fn tokens(&self) -> usize {
+        self.accessors().await.len()
+    }
+
+    /// The accessors of all tokens, the root token's among them.
+    pub(crate) async fn accessors(&self) -> BTreeSet<String> {
         let list = Method::from_bytes(b"LIST").unwrap();
         let accessors = self.call(list, "", "auth/token/accessors", &json!({})).await;
-        accessors["data"]["keys"].as_array().unwrap().len()
+        accessors["data"]["keys"].as_array().unwrap().iter().map(|accessor| accessor.as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Revokes every token that pods got, as an operator would after a leak.
+    pub(crate) async fn revoke_logins(&self) {
+        self.write("sys/leases/revoke-prefix/auth/kubernetes", json!({})).await;
     }
 }
 

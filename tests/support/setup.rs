@@ -1,0 +1,134 @@
+//! How a provider is started.
+
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+
+use tempfile::TempDir;
+
+use super::audit;
+use super::canary::assert_silent;
+use super::provider::Provider;
+use super::token::Issuer;
+use super::wait::until;
+
+/// The file of the key that seals records, in a provider's own directory.
+pub(super) const STATE_KEY: &str = "state.key";
+
+/// The kubelet's directory, in a provider's own directory.
+pub(super) const KUBELET: &str = "kubelet";
+
+/// How a provider is started.
+pub(crate) struct Setup {
+    pub(super) home: TempDir,
+    pub(super) sockets: Vec<String>,
+    flags: Vec<String>,
+    environment: Vec<(String, String)>,
+    pub(super) issuer: Arc<Issuer>,
+    pub(super) audit: PathBuf,
+    pub(super) state: Option<Arc<TempDir>>,
+    /// Its own view of the node's mounts, and the kubelet's directory in it.
+    own_mounts: bool,
+}
+
+impl Setup {
+    pub(super) fn new(issuer: Arc<Issuer>, audit: PathBuf) -> Self {
+        let flags = ["--log-level=trace", "--health-addr=127.0.0.1:0", "--token-requests=off", "--shutdown-timeout=5s"];
+        let (home, sockets) = (TempDir::new().unwrap(), vec!["vault.sock".into()]);
+        let (flags, environment, state) = (flags.map(Into::into).into(), Vec::new(), None);
+        Self { home, sockets, flags, environment, issuer, audit, state, own_mounts: false }
+    }
+
+    /// With records of what it has, in memory of the machine, which the next process finds.
+    pub(crate) fn keeping_state(self) -> Self {
+        let state = tempfile::Builder::new().prefix("vaultmount-stories-").tempdir_in("/dev/shm").unwrap();
+        self.with_state(Arc::new(state))
+    }
+
+    /// With the records of `other`.
+    pub(crate) fn with_state_of(self, other: &Provider) -> Self {
+        fs::copy(other.state_key(), self.home.path().join(STATE_KEY)).unwrap();
+        self.with_state(other.state())
+    }
+
+    fn with_state(mut self, state: Arc<TempDir>) -> Self {
+        let key = self.home.path().join(STATE_KEY);
+        if !key.exists() {
+            fs::write(&key, rand::random::<[u8; 32]>()).unwrap();
+        }
+        let (directory, key) = (format!("--state-dir={}", state.path().display()), format!("--state-key-file={}", key.display()));
+        self.state = Some(state);
+        self.flag(directory).flag(key).flag("--node-name=node-1")
+    }
+
+    /// With mounts that nobody else sees, and a kubelet's directory among them; needs root.
+    pub(crate) fn seeing_mounts(mut self) -> Self {
+        let kubelet = self.home.path().join(KUBELET);
+        fs::create_dir_all(kubelet.join("pods")).unwrap();
+        self.own_mounts = true;
+        self.flag(format!("--kubelet-dir={}", kubelet.display()))
+    }
+
+    /// One more flag, or another value for one.
+    pub(crate) fn flag(mut self, flag: impl Into<String>) -> Self {
+        self.flags.push(flag.into());
+        self
+    }
+
+    /// Without the flag that begins so.
+    pub(crate) fn without(mut self, start: &str) -> Self {
+        self.flags.retain(|flag| !flag.starts_with(start));
+        self
+    }
+
+    pub(crate) fn env(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sockets of these names instead of `vault.sock`.
+    pub(crate) fn sockets(mut self, names: &[&str]) -> Self {
+        self.sockets = names.iter().map(|&name| name.into()).collect();
+        self
+    }
+
+    /// Runs it; ready once every socket takes a connection.
+    pub(crate) async fn start(self) -> Provider {
+        let provider = self.begin();
+        provider.is_ready().await;
+        provider
+    }
+
+    /// Runs it, ready or not.
+    pub(crate) fn begin(self) -> Provider {
+        Provider::new(self)
+    }
+
+    /// Runs it until it ends by itself: a start that fails. Gives the log.
+    pub(crate) async fn fails(self) -> String {
+        let mut process = self.spawn();
+        let status = until("a start that fails", async || process.try_wait().unwrap()).await;
+        let log = fs::read_to_string(self.log()).unwrap();
+        assert!(!status.success(), "it left as if all were well\n{log}");
+        assert_silent("the log", &log, &audit::tokens(&self.audit));
+        log
+    }
+
+    pub(super) fn spawn(&self) -> Child {
+        let log = File::options().create(true).append(true).open(self.log()).unwrap();
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL"]);
+        if self.own_mounts {
+            command.args(["unshare", "--mount", "--propagation=private"]);
+        }
+        command.arg(env!("CARGO_BIN_EXE_vaultmount"));
+        command.args(self.sockets.iter().map(|name| format!("--endpoint={}", self.home.path().join(name).display())));
+        command.args(&self.flags).env_clear().envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap()
+    }
+
+    pub(super) fn log(&self) -> PathBuf {
+        self.home.path().join("log")
+    }
+}
