@@ -110,16 +110,18 @@ impl Volumes {
     /// What `volume` is answered with: what was fetched, or the last good content where the failure passes; a definite no drops that too.
     pub fn settle(&self, volume: &Volume, spec: &MountSpec, fetched: Result<Payload, Failure>) -> Result<Arc<Payload>, Failure> {
         let now = Moment::now();
-        // Whatever came of the rest, what was made is not made again by the next process.
-        self.save(volume);
-        match fetched {
+        let answer = match fetched {
             Ok(payload) => Ok(volume.keeps(spec, payload, |bytes| self.has_bytes(bytes), now)),
             Err(failure) if failure.reason.is_passing() => volume.stand_in(spec, now, &failure).ok_or(failure),
             Err(failure) => {
                 volume.held().good = None;
                 Err(failure)
             }
-        }
+        };
+        // Whatever came of the rest, what was made is not made again by the next process; and that files were given is told to it, lest it
+        // takes the volume for one that never was filled.
+        self.save(volume);
+        answer
     }
 
     /// What is remembered of the kubelet's request for the directory `target_path`.
