@@ -33,8 +33,13 @@ fn the_process_can_change_no_file_but_in_the_directories_of_sockets() {
     assert!(files.iter().any(|mount| mount[1] == "/key" && mount[3].starts_with("ro")), "{mounts}");
     let mut writable: Vec<_> = files.iter().filter(|mount| mount[3].starts_with("rw")).map(|mount| mount[1]).collect();
     writable.sort_unstable();
+    // Volumes of pods are seen and not reached: what is over them is root's and read-only.
+    writable.retain(|directory| !directory.starts_with("/var/lib/kubelet/pods/"));
+    assert!(files.iter().any(|mount| mount[1] == "/var/lib/kubelet/pods" && mount[3].starts_with("ro")), "{mounts}");
+    let within = ["setpriv", "--reuid=65532", "--regid=65532", "--clear-groups", "ls", "/var/lib/kubelet/pods"];
+    assert!(enter(&within).unwrap_err().contains("denied"), "an unprivileged user reads the kubelet's directory");
     // The first is root's, and the kubelet's doing.
-    assert_eq!(writable, ["/etc/hosts", "/provider", "/provider-etc"]);
+    assert_eq!(writable, ["/etc/hosts", "/provider", "/provider-etc", "/run/vaultmount"]);
     assert!(!mounts.contains("serviceaccount"), "a token of Kubernetes is mounted: {mounts}");
 }
 

@@ -47,7 +47,7 @@ impl Key {
         format!("path \"{}\" {{ capabilities = [\"update\"] }}\n", self.path())
     }
 
-    /// Every login that came opened all its markers at once.
+    /// Every login, one for each mount by `login: transient`, opened all its markers at once.
     fn was_asked_once_by_every_login(&self, story: &Story) {
         let calls = bao::calls_by_login(&story.name, &self.path());
         assert!(!calls.is_empty() && calls.iter().all(|&calls| calls == 1), "calls by login: {calls:?}");
@@ -81,7 +81,7 @@ fn helm_values_are_opened_by_who_may_decrypt_and_nothing_else() {
         block(&values),
         block(&properties)
     );
-    story.class("sealed", &objects).apply();
+    story.class("sealed", &objects).parameter("login", "transient").apply();
     let pod = story.pod("deployer").mounts("sealed").start();
 
     assert_eq!(pod.read("sealed/values.yaml"), "replicas: 2\nlogin: admin/p4ss: \"word\"\nenv:\n  API_KEY: k-123\n");
@@ -101,7 +101,7 @@ fn a_sealed_file_in_a_key_value_secret_is_opened_in_the_volume() {
         "- objectName: secret.yaml\n  s5: {{key: {0}, from: {{kv: {{mount: secret, path: {0}/git}}, secretKey: manifest}}}}",
         story.name
     );
-    story.class("sealed", &objects).apply();
+    story.class("sealed", &objects).parameter("login", "transient").apply();
     let pod = story.pod("deployer").mounts("sealed").start();
     assert_eq!(pod.read("sealed/secret.yaml"), manifest("admin", "first"));
     key.was_asked_once_by_every_login(&story);
