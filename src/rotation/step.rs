@@ -52,7 +52,7 @@ pub enum Action {
 }
 
 /// What an operator should know of a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Warning {
     /// The token cannot be renewed: it is a batch token, or its role lacks the default policy. Everything is made anew before its end.
     Degraded,
