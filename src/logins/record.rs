@@ -61,6 +61,9 @@ impl Logins {
             }
         };
         let server = self.server(&body.who.server).inspect_err(|error| warn!("a login of an earlier process is lost: {error}")).ok()?;
+        if !body.who.is_named_by(&body.facts) {
+            body.who.shared().iter().for_each(|who| self.make_personal(who));
+        }
         let login = server.with_token(outer.token?, body.facts);
         let mut state = State::new(body.token, rand::random());
         for (lease, term) in body.leases {
@@ -92,7 +95,11 @@ impl Logins {
             None => {
                 if kind == Kind::Session {
                     let accessor = accessor.unwrap_or_default();
-                    warn!(accessor, leases = leases.join(","), "its token does not open: revoke it by its accessor, or let it run to its TTL");
+                    warn!(
+                        accessor,
+                        leases = leases.join(","),
+                        "its token does not open: revoke it by its accessor, or let it run to its TTL"
+                    );
                 }
                 self.remove(id);
                 debug!(record = %id, "removed");

@@ -183,11 +183,18 @@ fn configuration(home: &Path, port: u16, listener: &Listener) -> Value {
     // A story may write a secret of thousands of keys at once.
     let unix =
         json!({ "address": home.join("bao.sock"), "max_request_json_strings": 100_000, "max_request_json_memory": 64 * 1024 * 1024 });
-    let storage = if listener.durable { json!({ "file": { "path": home.join("store") } }) } else { json!({ "inmem": {} }) };
     let mut all = json!({
-        "storage": storage, "disable_clustering": true, "api_addr": format!("http://127.0.0.1:{port}"), "log_level": "warn",
+        "storage": { "inmem": {} }, "disable_clustering": true, "api_addr": format!("http://127.0.0.1:{port}"), "log_level": "warn",
         "listener": [{ "unix": unix }, { "tcp": tcp }],
     });
+    if listener.durable {
+        let cluster = format!("127.0.0.1:{}", free_port());
+        fs::create_dir(home.join("store")).unwrap();
+        all["storage"] = json!({ "raft": { "path": home.join("store"), "node_id": "one" } });
+        all["disable_clustering"] = json!(false);
+        all["cluster_addr"] = json!(format!("http://{cluster}"));
+        all["listener"][1]["tcp"]["cluster_address"] = json!(cluster);
+    }
     if !listener.silent {
         let options = json!({ "file_path": home.join("audit.log"), "log_raw": "true" });
         all["audit"] = json!([{ "type": "file", "path": "log", "options": options }]);
