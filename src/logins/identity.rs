@@ -47,6 +47,11 @@ impl Identity {
         Self { scope: Scope::Pod(uid.to_owned()), ..self.clone() }
     }
 
+    /// The same for all pods that could share it.
+    pub(super) fn shared(&self) -> [Self; 2] {
+        [Scope::Account, Scope::Group].map(|scope| Self { scope, ..self.clone() })
+    }
+
     /// Whether several pods may use it.
     pub(super) fn is_shared(&self) -> bool {
         matches!(self.scope, Scope::Account | Scope::Group)

@@ -99,6 +99,7 @@ impl Logins {
             (session, _) if who.is_named_by(session.login().facts()) => Ok(session),
             (session, true) => {
                 self.make_personal(who);
+                session.is_only(own.clone());
                 self.land(&own, &session);
                 Ok(session)
             }

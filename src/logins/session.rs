@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -28,6 +28,8 @@ const USUAL: Duration = Duration::from_secs(75);
 /// all that it was given.
 pub struct Session {
     who: Identity,
+    /// Whose it is in truth, when it was made for several pods and the server does not name their account.
+    makers: OnceLock<Identity>,
     // Before `_alive`, so that the keeper is the last to hold it.
     login: Arc<Login>,
     pub(super) reads: Reads,
@@ -71,12 +73,19 @@ impl Session {
         let (role, life_of_it) = (role.finish(), Arc::clone(&life));
         let keeper = Keeper { login: Arc::clone(&login), life: life_of_it, record: record.clone(), role, closer, queue };
         tasks.spawn(keeper.keep(gone));
-        Arc::new(Self { who, login, reads: Reads::default(), life, proved, record, written: AtomicU64::new(0), _alive: alive })
+        let makers = OnceLock::new();
+        Arc::new(Self { who, makers, login, reads: Reads::default(), life, proved, record, written: AtomicU64::new(0), _alive: alive })
     }
 
     /// Whose it is.
     pub fn who(&self) -> &Identity {
-        &self.who
+        self.makers.get().unwrap_or(&self.who)
+    }
+
+    /// It is its maker's alone from now on.
+    pub(super) fn is_only(&self, maker: Identity) {
+        // Who made it found that out, once.
+        let _ = self.makers.set(maker);
     }
 
     /// What makes the calls.

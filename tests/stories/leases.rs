@@ -1,8 +1,13 @@
 //! What lives only as long as its lease.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
+use tokio::time::{Instant, interval};
+
+use crate::support::openbao::Listener;
 use crate::support::postgres::Postgres;
+use crate::support::volume::Volume;
 use crate::support::*;
 
 /// A user of the database, in two files.
@@ -22,4 +27,79 @@ async fn a_pod_logs_in_to_its_database_with_what_it_mounted() {
     assert!(!postgres.lets_in(&user, "another"));
     assert_eq!(postgres.users(), BTreeSet::from([user]), "user and password are of one lease");
     assert!(!provider.log().contains(&password), "a password reached the log");
+}
+
+const MINTED: &str = "read database/creds/app";
+
+/// Republishes `pod` each second for 20 of them, each time with a user that is let in; tells how many users there were.
+async fn is_let_in_for_20_seconds(postgres: &Postgres, pod: &Volume<'_>) -> usize {
+    let (mut pace, begun, mut users) = (interval(Duration::from_secs(1)), Instant::now(), BTreeSet::new());
+    while begun.elapsed() < Duration::from_secs(20) {
+        pace.tick().await;
+        let pod = pod.remount().await;
+        let user = pod.read("username");
+        assert!(postgres.lets_in(&user, &pod.read("password")), "{user} after {:?} and {} others", begun.elapsed(), users.len());
+        users.insert(user);
+    }
+    users.len()
+}
+
+#[tokio::test]
+async fn a_database_user_stays_over_republishes_a_killed_provider_and_a_restart_of_the_server() {
+    let mut vault = Vault::listening(&Listener { durable: true, ..Listener::default() }).await;
+    let postgres = Postgres::start().await;
+    vault.database(&postgres, "app", json!({ "default_ttl": "1h", "max_ttl": "24h" })).await;
+    let provider = Provider::of(&vault).keeping_state().start().await;
+    let pod = provider.mount("team-a/web", login("app")).await;
+    let of = |pod: &Volume<'_>| (pod.read("username"), pod.read("password"));
+    assert_eq!(of(&pod.remount().await), of(&pod));
+    provider.kill();
+    provider.restart().await;
+    assert_eq!(of(&pod.remount().await), of(&pod));
+    vault.restart().await;
+    assert_eq!(of(&pod.remount().await), of(&pod));
+    assert!(postgres.lets_in(&pod.read("username"), &pod.read("password")));
+    assert_eq!((postgres.users().len(), vault.count(MINTED), vault.count("update auth/kubernetes/login")), (1, 1, 1));
+}
+
+#[tokio::test]
+async fn the_user_in_the_file_is_always_let_in_however_short_its_lease_lives() {
+    let (vault, postgres) = (Vault::start().await, Postgres::start().await);
+    vault.database(&postgres, "app", json!({ "default_ttl": "4s", "max_ttl": "12s" })).await;
+    let provider = Provider::start(&vault).await;
+    let pod = provider.mount("team-a/web", login("app")).await;
+    let users = is_let_in_for_20_seconds(&postgres, &pod).await;
+    assert!((2..=4).contains(&users) && vault.count(MINTED) == users, "{users} users, {} made", vault.count(MINTED));
+}
+
+#[tokio::test]
+async fn a_failed_renewal_never_mints_at_every_republish() {
+    let (vault, postgres) = (Vault::start().await, Postgres::start().await);
+    vault.role("kubernetes", "web", json!({ "token_no_default_policy": true })).await;
+    vault.database(&postgres, "app", json!({ "default_ttl": "8s", "max_ttl": "1h" })).await;
+    let provider = Provider::start(&vault).await;
+    let pod = provider.mount("team-a/web", login("app")).await;
+    let users = is_let_in_for_20_seconds(&postgres, &pod).await;
+    assert!((2..=5).contains(&users) && vault.count(MINTED) == users, "{users} users, {} made", vault.count(MINTED));
+    assert_eq!(provider.log().matches("was refused its renewal").count(), 1, "one warning");
+}
+
+#[tokio::test]
+async fn a_user_is_its_pods_own_unless_the_class_shares_it_among_the_account() {
+    let (vault, postgres) = (Vault::start().await, Postgres::start().await);
+    vault.names_accounts(json!({})).await;
+    vault.database(&postgres, "app", json!({ "default_ttl": "1h", "max_ttl": "24h" })).await;
+    let provider = Provider::start(&vault).await;
+    let users = async |account: &str, class: Class| {
+        let (one, other) = tokio::join!(provider.mount(account, class.clone()), provider.mount(account, class));
+        assert!(postgres.lets_in(&one.read("username"), &one.read("password")));
+        assert!(postgres.lets_in(&other.read("username"), &other.read("password")));
+        BTreeSet::from([one.read("username"), other.read("username")])
+    };
+    let shared = || login("app").with("shareScope", "serviceAccount");
+    assert_eq!(users("team-a/web", login("app")).await.len(), 2);
+    let web = users("team-a/web", shared()).await;
+    assert_eq!(web.len(), 1);
+    assert!(users("team-a/other", shared()).await.is_disjoint(&web), "another account's user is another");
+    assert_eq!((postgres.users().len(), vault.count(MINTED)), (4, 4));
 }

@@ -16,6 +16,7 @@ mod bombs; // more than a mount may take
 mod calls; // how often the server is asked, and what is left on it
 mod directories; // a file for every key
 mod documents; // a whole secret, read by the programs that people use
+mod ends; // what a volume leaves behind: nothing
 mod engines; // other engines, paths and namespaces
 mod files; // what a pod reads
 mod kept; // what a republish must not make anew
@@ -37,6 +38,7 @@ mod s5_tool; // ciphertext in files, by the command line
 mod same_bytes; // equal on every node
 mod settings; // sockets, prefixes, flags and environment
 mod sharing; // one call for what is one question
+mod state; // what outlives a restart
 mod template_processes; // what a template may take
 mod templates; // files of several secrets
 mod tls; // whom the provider believes

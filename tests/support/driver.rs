@@ -1,7 +1,7 @@
 //! A mount as each caller sends it: driver 1.6, the rotation loop of driver 1.5, the sync controller.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -110,10 +110,19 @@ impl<'p> Call<'p> {
         self
     }
 
-    /// In this directory.
-    pub(crate) fn target(self, path: &Path) -> Self {
-        let target = path.to_str().unwrap().to_owned();
-        self.request(|request| request.target_path = target)
+    /// In a directory below this one of the kubelet's.
+    pub(crate) fn below(self, kubelet: &Path) -> Self {
+        self.request(|request| request.target_path = request.target_path.replace("/var/lib/kubelet", kubelet.to_str().unwrap()))
+    }
+
+    /// The directory that is filled.
+    pub(crate) fn place(&self) -> PathBuf {
+        PathBuf::from(&self.request.target_path)
+    }
+
+    /// By another process on the same node.
+    pub(crate) fn to(self, provider: &'p Provider) -> Self {
+        Self { provider, ..self }
     }
 
     /// With this text for a token.

@@ -8,6 +8,7 @@ pub(crate) mod driver; // a mount as each caller sends it
 #[allow(dead_code, reason = "the vault room's own tests use all of it")]
 pub(crate) mod faulty; // a server that misbehaves as told
 pub(crate) mod gate; // a way to the server that can be held shut
+pub(crate) mod mounts; // volumes that the kernel knows
 pub(crate) mod openbao; // a server of one's own
 pub(crate) mod postgres; // a database of one's own
 pub(crate) mod provider; // the binary, its sockets and its log

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use super::token::Issuer;
 use super::wait::{free_port, until};
 
-/// A running OpenBao with an in-memory store: KV v2 at `secret/`, and an auth mount `kubernetes` that trusts `issuer`.
+/// A running OpenBao, in memory unless asked otherwise: KV v2 at `secret/`, and an auth mount `kubernetes` that trusts `issuer`.
 pub(crate) struct Vault {
     process: Child,
     home: TempDir,
@@ -25,13 +25,15 @@ pub(crate) struct Vault {
     pub(crate) issuer: Arc<Issuer>,
 }
 
-/// How the server listens: paths of PEM files for TCP, and whether it tells.
+/// How the server listens: paths of PEM files for TCP; whether it tells, and whether it remembers.
 #[derive(Clone, Default)]
 pub(crate) struct Listener {
     pub(crate) certificate_and_key: Option<(PathBuf, PathBuf)>,
     pub(crate) client_ca: Option<PathBuf>,
     /// Without an audit log: under load it would be measured too.
     pub(crate) silent: bool,
+    /// With a store that outlives its process.
+    pub(crate) durable: bool,
 }
 
 impl Vault {
@@ -109,6 +111,14 @@ impl Vault {
         self.signal(Signal::CONT);
     }
 
+    /// Ends it, and starts it again on what it had stored; for a durable one.
+    pub(crate) async fn restart(&mut self) {
+        self.kill();
+        self.process = launch(self.home.path());
+        until("the server's socket", async || self.http.get("http://bao/v1/sys/seal-status").send().await.ok()).await;
+        self.unseal().await;
+    }
+
     /// Ends it: connections are refused.
     pub(crate) fn kill(&mut self) {
         self.process.kill().unwrap();
@@ -177,6 +187,14 @@ fn configuration(home: &Path, port: u16, listener: &Listener) -> Value {
         "storage": { "inmem": {} }, "disable_clustering": true, "api_addr": format!("http://127.0.0.1:{port}"), "log_level": "warn",
         "listener": [{ "unix": unix }, { "tcp": tcp }],
     });
+    if listener.durable {
+        let cluster = format!("127.0.0.1:{}", free_port());
+        fs::create_dir(home.join("store")).unwrap();
+        all["storage"] = json!({ "raft": { "path": home.join("store"), "node_id": "one" } });
+        all["disable_clustering"] = json!(false);
+        all["cluster_addr"] = json!(format!("http://{cluster}"));
+        all["listener"][1]["tcp"]["cluster_address"] = json!(cluster);
+    }
     if !listener.silent {
         let options = json!({ "file_path": home.join("audit.log"), "log_raw": "true" });
         all["audit"] = json!([{ "type": "file", "path": "log", "options": options }]);

@@ -1,6 +1,7 @@
 //! How a provider is started.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -42,7 +43,8 @@ impl Setup {
 
     /// With records of what it has, in memory of the machine, which the next process finds.
     pub(crate) fn keeping_state(self) -> Self {
-        let state = tempfile::Builder::new().prefix("vaultmount-stories-").tempdir_in("/dev/shm").unwrap();
+        let ours = Permissions::from_mode(0o700);
+        let state = tempfile::Builder::new().prefix("vaultmount-stories-").permissions(ours).tempdir_in("/dev/shm").unwrap();
         self.with_state(Arc::new(state))
     }
 

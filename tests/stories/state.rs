@@ -1,0 +1,161 @@
+//! What outlives a restart, and what becomes of it when it cannot be used.
+
+use std::fs;
+use std::process::{Command, Output};
+
+use crate::support::authority::certificate;
+use crate::support::*;
+
+const LOGIN: &str = "update auth/kubernetes/login";
+const ISSUE: &str = "update pki/issue/web";
+
+/// A secret and a certificate; a server that has both.
+async fn seeded() -> (Vault, Class) {
+    let vault = Vault::start().await;
+    vault.put("team-a/db", json!({ "password": canary("state") })).await;
+    vault.root_authority("pki").await;
+    let class = certificate(json!({ "commonName": "a.example.com" }), &["certificate", "privateKey"]);
+    (vault, class.and(kv("db", "team-a/db", "password")))
+}
+
+/// The files of the records: their names are all of one length.
+fn records(provider: &Provider) -> Vec<std::path::PathBuf> {
+    let files = fs::read_dir(provider.state().path()).unwrap().map(|entry| entry.unwrap().path());
+    files.filter(|path| !path.ends_with("lock")).collect()
+}
+
+fn handover(provider: &Provider, how: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vaultmount"));
+    command.env_clear().args(["handover", how, "--node-name=node-1", "--state-dir"]).arg(provider.state().path());
+    command.arg("--state-key-file").arg(provider.state_key()).output().unwrap()
+}
+
+#[tokio::test]
+async fn a_killed_provider_goes_on_with_its_login_and_the_same_certificate() {
+    let (vault, class) = seeded().await;
+    let provider = Provider::of(&vault).keeping_state().start().await;
+    let pod = provider.mount("team-a/web", class).await;
+    for _ in 0..2 {
+        provider.kill();
+        provider.restart().await;
+        let again = pod.remount().await;
+        assert_eq!((again.read("certificate"), again.read("privateKey")), (pod.read("certificate"), pod.read("privateKey")));
+        assert_eq!(again.read("db"), canary("state"));
+    }
+    assert_eq!((vault.count(LOGIN), vault.count(ISSUE)), (1, 1));
+    let (certificate, key) = (pod.read("certificate"), pod.read("privateKey"));
+    for record in records(&provider) {
+        let bytes = fs::read(&record).unwrap();
+        for secret in [canary("state"), key.clone(), certificate.clone()] {
+            assert!(!bytes.windows(secret.len()).any(|window| window == secret.as_bytes()), "{} is not sealed", record.display());
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_a_state_directory_a_restart_begins_anew() {
+    let (vault, class) = seeded().await;
+    let provider = Provider::start(&vault).await;
+    let pod = provider.mount("team-a/web", class).await;
+    provider.kill();
+    provider.restart().await;
+    assert_ne!(pod.remount().await.read("certificate"), pod.read("certificate"));
+    assert_eq!((vault.count(LOGIN), vault.count(ISSUE)), (2, 2));
+}
+
+#[tokio::test]
+async fn a_damaged_record_costs_one_issue_and_its_token_is_given_back() {
+    let (vault, class) = seeded().await;
+    let before = vault.tokens().await;
+    let provider = Provider::of(&vault).keeping_state().start().await;
+    let pod = provider.mount("team-a/web", class).await;
+    provider.kill();
+    for record in records(&provider) {
+        let mut bytes = fs::read(&record).unwrap();
+        // The end of the body's base64.
+        let at = bytes.len() - 20;
+        bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
+        fs::write(record, bytes).unwrap();
+    }
+    provider.restart().await;
+    let again = pod.remount().await;
+    assert_eq!(again.remount().await.read("certificate"), again.read("certificate"));
+    assert_eq!((vault.count(LOGIN), vault.count(ISSUE)), (2, 2));
+    until("the first token to be gone", async || (vault.tokens().await == before + 1).then_some(())).await;
+    assert!(provider.log().contains("cannot be used"));
+}
+
+#[tokio::test]
+async fn under_another_key_the_log_names_what_an_operator_must_revoke() {
+    let (vault, class) = seeded().await;
+    let before = vault.accessors().await;
+    let provider = Provider::of(&vault).keeping_state().start().await;
+    let pod = provider.mount("team-a/web", class).await;
+    let accessors = vault.accessors().await;
+    provider.kill();
+    fs::write(provider.state_key(), rand::random::<[u8; 32]>()).unwrap();
+    provider.restart().await;
+    pod.remount().await;
+    let accessor = accessors.difference(&before).next().unwrap();
+    let log = provider.log();
+    let told = log.lines().find(|line| line.contains("revoke it by its accessor")).expect("a warning");
+    assert!(told.contains(accessor.as_str()), "{told}");
+}
+
+#[tokio::test]
+async fn handover_with_revoke_gives_every_token_back_and_empties_the_state() {
+    let (vault, class) = seeded().await;
+    let before = vault.tokens().await;
+    let mut provider = Provider::of(&vault).keeping_state().start().await;
+    provider.mount("team-a/web", class.clone()).await;
+    provider.mount("team-a/web", class).await;
+    let held = handover(&provider, "--revoke");
+    assert!(!held.status.success(), "a provider runs here: {held:?}");
+    provider.terminate();
+    provider.ended().await;
+    assert_eq!(vault.tokens().await, before + 2, "the next process would find them");
+    let done = handover(&provider, "--revoke");
+    assert!(done.status.success(), "{done:?}");
+    assert_eq!((vault.tokens().await, records(&provider).len()), (before, 0));
+}
+
+#[tokio::test]
+async fn handover_with_keep_empties_the_state_and_calls_nobody() {
+    let (vault, class) = seeded().await;
+    let before = vault.tokens().await;
+    let mut provider = Provider::of(&vault).keeping_state().start().await;
+    provider.mount("team-a/web", class).await;
+    provider.terminate();
+    provider.ended().await;
+    let calls = vault.calls().len();
+    let done = handover(&provider, "--keep");
+    assert!(done.status.success(), "{done:?}");
+    assert_eq!((vault.tokens().await, vault.calls().len(), records(&provider).len()), (before + 1, calls, 0));
+}
+
+#[tokio::test]
+async fn a_second_process_waits_for_the_first_ones_end_and_goes_on_with_what_it_had() {
+    let (vault, class) = seeded().await;
+    let mut first = Provider::of(&vault).keeping_state().start().await;
+    let second = Provider::of(&vault).with_state_of(&first).begin();
+    let call = second.call("team-a/web", class);
+    let certificate = call.clone().to(&first).mount().await.read("certificate");
+    assert!(!second.socket("vault.sock").exists(), "it waits");
+    first.terminate();
+    first.ended().await;
+    second.is_ready().await;
+    assert_eq!(call.mount().await.read("certificate"), certificate);
+    assert_eq!((vault.count(LOGIN), vault.count(ISSUE)), (1, 1));
+}
+
+#[tokio::test]
+async fn a_killed_provider_goes_on_with_the_login_that_pods_share() {
+    let (vault, class) = seeded().await;
+    vault.names_accounts(json!({})).await;
+    let provider = Provider::of(&vault).keeping_state().start().await;
+    let (one, other) = (provider.mount("team-a/web", class.clone()).await, provider.mount("team-a/web", class.clone()).await);
+    provider.kill();
+    provider.restart().await;
+    tokio::join!(one.remount(), other.remount(), provider.mount("team-a/web", class));
+    assert_eq!(vault.count(LOGIN), 1);
+}
