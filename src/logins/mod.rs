@@ -6,6 +6,8 @@ mod keeper; // keeps a token and its leases alive
 mod reads; // reads that several volumes share
 mod record; // what outlives a restart
 mod session; // a login, and what hangs on it
+#[cfg(test)]
+mod tests;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError, Weak};

@@ -1,6 +1,7 @@
 //! Reads that several volumes share, within one login.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,6 +14,9 @@ use crate::engine::{self, Fetched, Miss};
 use crate::error::Reason;
 use crate::vault::Budget;
 
+/// How long a denial is known to be the policy's: then the role may have another policy, which only a new login has.
+const DENIED: Duration = Duration::from_secs(300);
+
 /// A call that is on its way, or its answer.
 type Flight = Shared<BoxFuture<'static, Result<Arc<Fetched>, Miss>>>;
 
@@ -20,7 +24,9 @@ type Flight = Shared<BoxFuture<'static, Result<Arc<Fetched>, Miss>>>;
 #[derive(Default)]
 pub(super) struct Reads {
     known: Mutex<HashMap<Source, Read>>,
-    denied: Mutex<HashSet<Source>>,
+    denied: Mutex<HashMap<Source, Instant>>,
+    /// Its token may not look itself up, even while it lives: its role lacks the default policy.
+    blind: AtomicBool,
 }
 
 struct Read {
@@ -74,16 +80,31 @@ impl Session {
         outcome
     }
 
-    /// Whether this login was denied `source` before, when it was new: then its token is alive, and its policy says no.
+    /// Whether this login was denied `source` before, when it was new, and not long ago.
     pub fn was_denied(&self, source: &Source) -> bool {
-        self.reads.denied.lock().unwrap_or_else(PoisonError::into_inner).contains(source)
+        let denied = self.reads.denied.lock().unwrap_or_else(PoisonError::into_inner);
+        denied.get(source).is_some_and(|since| since.elapsed() < DENIED)
+    }
+
+    /// Whether its token lives, as far as it can tell: a refusal is no news from one that was refused that while it lived.
+    pub async fn lives(&self, budget: &Budget) -> bool {
+        match self.login().look_up(budget).await {
+            Err(error) if error.reason() == Reason::ReadDenied => self.reads.blind.load(Ordering::Relaxed),
+            Ok(()) | Err(_) => true,
+        }
+    }
+
+    /// Finds out, while it is new, whether its token may look itself up.
+    pub async fn learns_to_look(&self, budget: &Budget) {
+        let refused = self.login().look_up(budget).await.is_err_and(|error| error.reason() == Reason::ReadDenied);
+        self.reads.blind.store(refused, Ordering::Relaxed);
     }
 
     /// Remembers, or forgets, that the policy of this login denies `source`.
     pub fn denied(&self, source: &Source, denied: bool) {
         let mut all = self.reads.denied.lock().unwrap_or_else(PoisonError::into_inner);
         if denied {
-            all.insert(source.clone());
+            all.insert(source.clone(), Instant::now());
         } else {
             all.remove(source);
         }

@@ -113,6 +113,14 @@ impl Login {
         Ok(answer.seconds(&["auth", "lease_duration"]))
     }
 
+    /// Asks whether the token lives; a role without the default policy may not ask.
+    pub async fn look_up(&self, budget: &Budget) -> Result<(), VaultError> {
+        let doing = "look up the token";
+        let ask = Ask { method: &Method::GET, young: false, ..self.post_to("auth/token/lookup-self", None, doing) };
+        let reply = self.server.ask(&ask, CallKind::Read, budget).await?;
+        if reply.status.code.is_success() { Ok(()) } else { Err(refused(doing.into(), CallKind::Read, &reply, None)) }
+    }
+
     /// Prolongs a lease by `increment`; gives how long it lives from now on.
     pub async fn renew_lease(&self, lease: &str, increment: Duration, budget: &Budget) -> Result<Duration, VaultError> {
         let body = json!({"lease_id": lease, "increment": increment.as_secs()}).to_string();

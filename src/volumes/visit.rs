@@ -155,6 +155,9 @@ impl<'v> Visit<'v> {
             },
             outcome => (session, outcome),
         };
+        if outcome.is_ok() {
+            session.denied(source, false);
+        }
         // Nobody could know that it leases: the login is this volume's from now on.
         outcome.inspect(|fetched| self.take_lease(source, fetched, &session))
     }
@@ -201,19 +204,27 @@ impl<'v> Visit<'v> {
             }
             outcome => Arc::new(outcome?),
         };
+        session.denied(source, false);
         self.keep(source, &fetched, &session, way);
         Ok(fetched)
     }
 
     /// A login in the place of `session`, whose token may be dead: not when it was made for this mount, or was new when it was denied the
-    /// same before, for then its policy says no.
+    /// same before and still lives, for then its policy says no.
     async fn again(&self, session: &Arc<Session>, source: &Source, budget: &Budget) -> Option<Result<Arc<Session>, VaultError>> {
-        if session.proved() >= self.began || session.was_denied(source) {
+        if session.proved() >= self.began {
             session.denied(source, true);
+            return None;
+        }
+        let before = session.was_denied(source);
+        if before && session.lives(budget).await {
             return None;
         }
         let who = session.who().clone();
         let again = self.volumes.logins.session(&who, &self.spec.pod.uid, &self.token, Some(session), budget).await;
+        if let (Ok(again), true) = (&again, before) {
+            again.learns_to_look(budget).await;
+        }
         let mut held = self.volume.held();
         if let (Ok(again), true) = (&again, held.account.as_ref().is_some_and(|account| Arc::ptr_eq(account, session))) {
             held.account = Some(Arc::clone(again));
