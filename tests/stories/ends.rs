@@ -44,7 +44,7 @@ async fn a_volume_that_ends_takes_its_token_and_its_database_user_with_it_and_no
     let pods = begun(&node, 2, &member("username").and(member("password"))).await;
     let [(ends, _), (_, stays)] = &pods[..] else { panic!("two pods") };
     assert_eq!((vault.tokens().await, postgres.users().len()), (tokens + 2, 2));
-    node.0.volumes_end(&[ends.clone()]);
+    node.0.volumes_end(std::slice::from_ref(ends));
     let gone = async || (vault.tokens().await == tokens + 1 && postgres.users().len() == 1).then_some(());
     until("the token and the user to be gone", gone).await;
     assert!(postgres.lets_in(&stays.read("username"), &stays.read("password")), "the other's user stays");
