@@ -2,7 +2,7 @@
 target := x86_64-unknown-linux-gnu
 cache := $(or $(VAULTMOUNT_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/vaultmount)
 
-.PHONY: build test unit e2e demo bench lint binary image
+.PHONY: build test unit e2e soak demo bench lint binary image
 build:
 	cargo build
 
@@ -18,6 +18,11 @@ unit:
 # The stories in a real cluster, on both lines of the CSI driver. Needs root.
 e2e:
 	e2e/run
+
+# Ten minutes without a server, 100 volumes; ten minutes of certificates that live for half of one.
+soak:
+	scripts/packages
+	VAULTMOUNT_SOAK_SECONDS=600 cargo test --locked --test soak
 
 demo:
 	demo/run

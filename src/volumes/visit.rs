@@ -141,14 +141,16 @@ impl<'v> Visit<'v> {
         let session = self.account(budget).await.map_err(|error| told(&error))?;
         let refresh = self.spec.refreshes.of(source);
         self.called();
-        let outcome = session.read(source, if self.first { refresh.min(FIRST) } else { refresh }, budget).await;
+        let age = if self.first { refresh.min(FIRST) } else { refresh };
+        let outcome = session.read(source, age, budget).await;
         let (session, outcome) = match outcome {
             Err(miss) if miss.reason == Reason::ReadDenied => match self.again(&session, source, budget).await {
                 None => (session, Err(miss)),
                 Some(again) => {
                     let again = again.map_err(|error| told(&error))?;
                     self.called();
-                    let outcome = again.read(source, Duration::ZERO, budget).await;
+                    // All volumes of a token that died come here at once.
+                    let outcome = again.read(source, age, budget).await;
                     again.denied(source, outcome.as_ref().is_err_and(|miss| miss.reason == Reason::ReadDenied));
                     (again, outcome)
                 }
