@@ -113,14 +113,14 @@ impl OpenBao {
 
     async fn login(&self, server: &ServerSpec) -> Result<Login, VaultError> {
         let claims = json!({ "sub": "web", "aud": "vault", "iat": 1_700_000_000, "exp": 4_000_000_000_u64 });
-        Vaults::new(Outbound::default()).server(server)?.login(&auth("kubernetes", "web"), &self.token(&claims), budget()).await
+        Vaults::new(Outbound::default()).server(server)?.login(&auth("kubernetes", "web"), &self.token(&claims), &budget()).await
     }
 
     async fn read(&self, server: &ServerSpec, path: &str) -> Result<Answer, VaultError> {
         let login = self.login(server).await?;
         let request = Request { method: Method::GET, path: path.parse().unwrap(), query: Vec::new(), body: None };
-        let answer = login.call(&request, None, budget()).await;
-        login.close().await;
+        let answer = login.call(&request, None, &budget()).await;
+        assert!(login.revoke(&budget()).await.is_ok());
         answer
     }
 }
@@ -200,7 +200,7 @@ async fn the_words_of_a_refused_login_are_the_servers_own() {
         (auth("nowhere", "web"), good.clone(), "permission denied"),
     ];
     for (auth, claims, words) in table {
-        let outcome = server.server(&bao.plain()).unwrap().login(&auth, &bao.token(&claims), budget()).await;
+        let outcome = server.server(&bao.plain()).unwrap().login(&auth, &bao.token(&claims), &budget()).await;
         let (reason, told) = failure(outcome);
         let expected = if auth.mount == "nowhere" { Reason::LoginUnclear } else { Reason::LoginDenied };
         assert!(reason == expected && told.contains(words), "{words}: {reason} {told}");
@@ -237,7 +237,7 @@ async fn a_closed_login_leaves_no_token_behind() {
     let before = bao.tokens().await;
     let login = bao.login(&bao.plain()).await.unwrap();
     assert_eq!(bao.tokens().await, before + 1);
-    login.close().await;
+    assert!(login.revoke(&budget()).await.is_ok());
     assert_eq!(bao.tokens().await, before);
 }
 
