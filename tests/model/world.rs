@@ -140,8 +140,7 @@ impl World {
         let list = self.vault.call(Method::from_bytes(b"LIST").unwrap(), "", "auth/token/accessors", &json!({})).await;
         let mut count = 0;
         for accessor in list["data"]["keys"].as_array().unwrap().iter().filter(|accessor| **accessor != self.root.as_str()) {
-            if chosen() {
-                self.vault.write("auth/token/revoke-accessor", json!({ "accessor": accessor })).await;
+            if chosen() && self.vault.revoke(accessor).await {
                 count += 1;
             }
         }

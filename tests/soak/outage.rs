@@ -99,7 +99,7 @@ impl Scene {
         let own = self.vault.call(Method::GET, "", "auth/token/lookup-self", &json!({})).await["data"]["accessor"].clone();
         let list = self.vault.call(Method::from_bytes(b"LIST").unwrap(), "", "auth/token/accessors", &json!({})).await;
         for accessor in list["data"]["keys"].as_array().unwrap().iter().filter(|accessor| **accessor != own) {
-            self.vault.write("auth/token/revoke-accessor", json!({ "accessor": accessor })).await;
+            self.vault.revoke(accessor).await;
         }
     }
 
