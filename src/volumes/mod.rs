@@ -5,7 +5,7 @@ pub mod presence; // whether a volume is still mounted
 mod census; // what they have, in numbers
 mod good; // the last content that was whole
 mod id; // what makes a volume this one
-mod paths; // which paths hand out leases
+mod paths; // which way a source goes
 mod record; // what outlives a restart
 mod shelf; // what was made and is still of use
 mod sweep; // the look around every few seconds

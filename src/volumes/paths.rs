@@ -1,9 +1,22 @@
-//! Which paths hand out leases: nobody tells before the first answer.
+//! Which way a source goes: whether what it gives may be shared, and whether its path hands out leases, which nobody tells before the first
+//! answer.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use crate::config::{Address, MountSpec, Question, Source};
+use crate::vault;
+
+/// How a source is asked, and whose its answer is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// Shared with all who use the login.
+    Read,
+    /// Makes something that ends by itself, by the login that reads.
+    Make,
+    /// May make something that lives as long as the login that asks: by one of the volume's own, or of its group's.
+    Lease,
+}
 
 /// Paths that are remembered; past that all are found out anew, which costs a login each.
 const REMEMBERED: usize = 4096;
@@ -16,8 +29,28 @@ type Path = (Address, Option<String>, String, String);
 pub(super) struct Paths(Mutex<HashMap<Path, bool>>);
 
 impl Paths {
+    /// The way of `source`.
+    pub(super) fn way(&self, spec: &MountSpec, source: &Source) -> Way {
+        let request = match &source.question {
+            Question::Certificate(_) => return Way::Make,
+            Question::Request(request) => request,
+            _ => return Way::Read,
+        };
+        let path = request.path.as_str();
+        // What is a token's own, or ends it, must not reach a login that others use.
+        let personal = ["auth/", "sys/", "cubbyhole/"].iter().any(|mount| path.starts_with(mount));
+        match self.is_known(spec, source) {
+            _ if personal => Way::Lease,
+            Some(true) => Way::Lease,
+            Some(false) => Way::Make,
+            // A GET of `creds` and the like counts as one that creates.
+            None if vault::creates(&request.method, path) => Way::Lease,
+            None => Way::Read,
+        }
+    }
+
     /// Whether the call of `source` was seen to lease.
-    pub(super) fn is_known(&self, spec: &MountSpec, source: &Source) -> Option<bool> {
+    fn is_known(&self, spec: &MountSpec, source: &Source) -> Option<bool> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&path(spec, source)?).copied()
     }
 

@@ -4,19 +4,19 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use http::Method;
 use tokio::sync::OnceCell;
 
 use super::Volumes;
+use super::paths::Way;
 use super::shelf::{Lasts, Made, Shelf};
 use super::volume::Volume;
-use crate::config::{LoginScope, MountSpec, PodToken, Question, ShareScope, Source};
+use crate::config::{LoginScope, MountSpec, PodToken, ShareScope, Source};
 use crate::engine::{self, Answers, EngineError, Fetched, Miss, Outcome};
 use crate::error::Reason;
 use crate::logins::{Identity, Scope, Session};
 use crate::plan::{Batch, Plan};
 use crate::rotation::{self, Life, Moment};
-use crate::vault::{self, Budget, VaultError};
+use crate::vault::{Budget, VaultError};
 
 /// How old an answer may be that a first mount takes: a restart right after a change must see the change.
 const FIRST: Duration = Duration::from_secs(1);
@@ -34,17 +34,6 @@ pub struct Visit<'v> {
     group: OnceCell<Arc<Session>>,
     calls: AtomicUsize,
     warnings: Mutex<Vec<String>>,
-}
-
-/// How a source is asked, and whose its answer is.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Way {
-    /// Shared with all who use the login.
-    Read,
-    /// Makes something that ends by itself, by the login that reads.
-    Make,
-    /// May make something that lives as long as the login that asks: by one of the volume's own, or of its group's.
-    Lease,
 }
 
 impl<'v> Visit<'v> {
@@ -298,22 +287,7 @@ impl<'v> Visit<'v> {
     }
 
     fn way(&self, source: &Source) -> Way {
-        let request = match &source.question {
-            Question::Certificate(_) => return Way::Make,
-            Question::Request(request) => request,
-            _ => return Way::Read,
-        };
-        let path = request.path.as_str();
-        // What is a token's own, or ends it, must not reach a login that others use.
-        let personal = ["auth/", "sys/", "cubbyhole/"].iter().any(|mount| path.starts_with(mount));
-        let reads = request.method == Method::GET || request.method.as_str() == "LIST";
-        match self.volumes.leasing.is_known(self.spec, source) {
-            _ if personal => Way::Lease,
-            Some(true) => Way::Lease,
-            Some(false) => Way::Make,
-            None if reads && !vault::creates(&request.method, path) => Way::Read,
-            None => Way::Lease,
-        }
+        self.volumes.leasing.way(self.spec, source)
     }
 
     /// Whether no login of this volume was opened by a pod's token of the last hour.
