@@ -47,19 +47,19 @@ impl Attributes {
     }
 
     /// Lays what is remembered of the kubelet's request over one that has the class alone, and gives what is to be remembered from now on.
-    pub(super) fn completed(&mut self, before: Option<&Published>) -> Published {
+    pub(super) fn completed(&mut self, before: &dyn Fn() -> Option<Published>) -> Published {
         let written = |texts: &BTreeMap<String, String>| -> BTreeMap<String, String> {
             let written = texts.iter().filter(|(name, _)| is_written(name));
             written.map(|(name, value)| (name.clone(), value.clone())).collect()
         };
-        match before {
-            Some(before) if !self.texts.contains_key("secretProviderClass") => {
-                let (mut published, mut sent) = (before.clone(), written(&self.texts));
+        match (!self.texts.contains_key("secretProviderClass")).then(before).flatten() {
+            Some(mut published) => {
+                let mut sent = written(&self.texts);
                 published.complete(&mut sent);
                 self.texts.extend(sent);
                 published
             }
-            _ => Published::new(written(&self.texts)),
+            None => Published::new(written(&self.texts)),
         }
     }
 

@@ -21,8 +21,8 @@ pub struct MountCall<'a> {
     pub target_path: &'a str,
     /// JSON: the mode of files without one of their own, decimal; may be empty.
     pub permission: &'a str,
-    /// What is remembered of the kubelet's own request for the same directory.
-    pub published: Option<Published>,
+    /// Looks up what is remembered of the kubelet's own request for the same directory.
+    pub published: &'a dyn Fn() -> Option<Published>,
 }
 
 /// A SHA-256.
@@ -64,7 +64,7 @@ impl MountSpec {
     /// Reads a call on a socket with `defaults`: everything that is wrong with the class, or else with the pod's token.
     pub fn parse(call: &MountCall<'_>, defaults: &Defaults) -> Result<Self, SpecErrors> {
         let mut attributes = Attributes::parse(call.attributes)?;
-        let published = attributes.completed(call.published.as_ref());
+        let published = attributes.completed(call.published);
         let mut found = Found::default();
         let mode = call.mode(&mut found);
         let pod = attributes.pod(&mut found);

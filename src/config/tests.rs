@@ -48,8 +48,13 @@ fn attributes(class: Value) -> Map<String, Value> {
 
 fn parse_on(class: Value, defaults: &Defaults) -> Result<MountSpec, SpecErrors> {
     let attributes = Value::Object(attributes(class)).to_string();
-    let call =
-        MountCall { attributes: &attributes, secrets: "null", target_path: "/var/lib/kubelet/x/mount", permission: "420", published: None };
+    let call = MountCall {
+        attributes: &attributes,
+        secrets: "null",
+        target_path: "/var/lib/kubelet/x/mount",
+        permission: "420",
+        published: &|| None,
+    };
     MountSpec::parse(&call, defaults)
 }
 
@@ -171,7 +176,7 @@ fn calls_come_in_the_form_of_each_driver() {
         let mut class = objects.clone();
         more.into_iter().for_each(|(name, value)| class[name] = value);
         let attributes = Value::Object(attributes(class)).to_string();
-        let call = MountCall { attributes: &attributes, secrets, target_path: target, permission, published: None };
+        let call = MountCall { attributes: &attributes, secrets, target_path: target, permission, published: &|| None };
         let spec = MountSpec::parse(&call, &defaults(Flavor::Vault)).unwrap();
         assert_eq!((spec.objects[0].mode, spec.warnings.len()), (0o644, 0));
     }
@@ -261,7 +266,7 @@ fn each_mistake_names_its_parameter_and_what_is_allowed() {
 #[test]
 fn a_call_that_is_no_call_is_told_by_its_place() {
     let parse = |attributes: &str, secrets: &str, target_path: &str, permission: &str| {
-        let call = MountCall { attributes, secrets, target_path, permission, published: None };
+        let call = MountCall { attributes, secrets, target_path, permission, published: &|| None };
         MountSpec::parse(&call, &defaults(Flavor::Vault)).unwrap_err().to_string()
     };
     for broken in ["", "null", "[]", "\"canary\"", "{\"canary\": 5}", "{\"a\": \"canary\"", "{} canary", "{\"a\": {\"canary\": \"\"}}"] {

@@ -27,21 +27,17 @@ impl Session {
     pub fn save(&self, store: &Store) {
         let Some(secret) = self.login().token() else { return };
         let (token, leases) = self.terms();
-        let names = leases.keys().cloned().collect();
         let body = Body { who: self.who().clone(), facts: self.login().facts().clone(), proved: self.proved(), token, leases };
         let Ok(text) = serde_json::to_vec(&body).map(Secret::from) else { return };
-        if !self.is_news(&text) {
-            return;
-        }
-        let outer = Outer {
+        let outer = || Outer {
             kind: Kind::Session,
             server: Some(body.who.server),
             accessor: body.facts.accessor,
-            leases: names,
+            leases: body.leases.into_keys().collect(),
             // A copy: it goes into the record, sealed.
             token: Some(Secret::from(secret.expose().to_vec())),
         };
-        if let Err(error) = store.put(self.record(), &outer, &text) {
+        if let Err(error) = self.written.put(store, self.record(), &text, outer) {
             warn!("a login does not outlive a restart: {error}");
         }
     }

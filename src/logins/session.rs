@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -13,16 +12,12 @@ use super::Identity;
 use super::closer::Closer;
 use super::keeper::Keeper;
 use super::reads::Reads;
-use crate::rotation::{self, Action, Event, LeaseId, Moment, State, Term};
-use crate::secret::Secret;
-use crate::state::RecordId;
+use crate::rotation::{self, Action, Event, LeaseId, Moment, State, Term, USUAL};
+use crate::state::{RecordId, Written};
 use crate::vault::Login;
 
 /// How long a login counts as proved: then a pod's new token must open it again, for an account may have lost its role.
 const PROVED: Duration = Duration::from_secs(3600);
-
-/// How often a login is asked for that several volumes use, as far as its successor is concerned.
-const USUAL: Duration = Duration::from_secs(75);
 
 /// A login that lives as long as somebody holds it: a mount, or a volume. When the last one lets go its token is revoked, once, and with it
 /// all that it was given.
@@ -36,8 +31,7 @@ pub struct Session {
     life: Arc<Life>,
     proved: Moment,
     record: RecordId,
-    /// A digest of what its record holds.
-    written: AtomicU64,
+    pub(super) written: Written,
     _alive: oneshot::Sender<Infallible>,
 }
 
@@ -74,7 +68,7 @@ impl Session {
         let keeper = Keeper { login: Arc::clone(&login), life: life_of_it, record: record.clone(), role, closer, queue };
         tasks.spawn(keeper.keep(gone));
         let makers = OnceLock::new();
-        Arc::new(Self { who, makers, login, reads: Reads::default(), life, proved, record, written: AtomicU64::new(0), _alive: alive })
+        Arc::new(Self { who, makers, login, reads: Reads::default(), life, proved, record, written: Written::default(), _alive: alive })
     }
 
     /// Whose it is.
@@ -98,7 +92,8 @@ impl Session {
         self.proved
     }
 
-    /// Whether it may still be given to a mount: it is proved, and its token lives long enough to be used.
+    /// Whether it may still be given to a mount: it is proved, and its token lives long enough to be used by volumes that are asked about as
+    /// usual.
     pub fn serves(&self, now: Moment) -> bool {
         let state = self.life.state();
         let lasts = state.token().is_of_use(now) && state.token().replace_at(USUAL).is_none_or(|at| now < at);
@@ -134,13 +129,6 @@ impl Session {
     /// The name of its record.
     pub fn record(&self) -> &RecordId {
         &self.record
-    }
-
-    /// Whether `text` is another than what was written last; it counts as written from now on.
-    pub(super) fn is_news(&self, text: &Secret) -> bool {
-        let mut hasher = DefaultHasher::new();
-        text.expose().hash(&mut hasher);
-        self.written.swap(hasher.finish(), Ordering::Relaxed) != hasher.finish()
     }
 
     /// How long its token and its leases live.

@@ -106,7 +106,7 @@ impl Provider {
             secrets: &request.secrets,
             target_path: &request.target_path,
             permission: &request.permission,
-            published: self.rooms.volumes.published(&request.target_path),
+            published: &|| self.rooms.volumes.published(&request.target_path),
         };
         MountSpec::parse(&call, &self.defaults).map_err(Failure::from)
     }

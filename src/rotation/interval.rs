@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::moment::Moment;
 
-/// Before enough is seen: driver 1.6 with its defaults asks about every 75 seconds.
-const USUAL: Duration = Duration::from_secs(75);
+/// The interval before enough is seen: driver 1.6 with its defaults asks about every 75 seconds.
+pub const USUAL: Duration = Duration::from_secs(75);
 
 /// How long a volume is remembered that nobody asks about and whose mount nobody sees.
 const SILENCE: Duration = Duration::from_secs(3600);

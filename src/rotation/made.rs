@@ -24,13 +24,26 @@ pub enum Life {
     Until(i64),
 }
 
-/// How long an answer of `now` (Unix seconds) is kept: for 70 % of the time to the end of what it holds, else for `refresh`.
-///
-/// What has ended already is kept for no time.
-pub fn kept_for(life: Life, now: i64, refresh: Duration) -> Duration {
-    match life {
-        Life::Untold => refresh.min(LONGEST),
-        Life::Until(end) => Duration::from_secs(end.saturating_sub(now).max(0).unsigned_abs()).mul_f64(PART).min(LONGEST),
+/// By what a volume judges what was made for it.
+#[derive(Clone, Copy)]
+pub struct Pace {
+    /// How often it is asked about.
+    pub interval: Duration,
+    /// How old an answer may grow that tells no end.
+    pub refresh: Duration,
+    /// The ages between which a certificate is replaced.
+    pub bounds: Bounds,
+    /// 0 to 1: the same each time for one volume.
+    pub chance: f64,
+}
+
+impl Life {
+    /// When the successor is made of what was made at `made`: by its end as `renew_at` says, else after the volume's `refresh`.
+    pub fn due_at(self, made: Moment, pace: Pace) -> Moment {
+        match self {
+            Self::Untold => made + pace.refresh.min(LONGEST),
+            Self::Until(end) => renew_at(made, Moment::of_unix_seconds(end), pace.interval, pace.bounds, pace.chance),
+        }
     }
 }
 
@@ -52,7 +65,7 @@ impl Default for Bounds {
 /// When the successor is made of what was issued at `issued`: see `succeed_at`, kept within `bounds`.
 ///
 /// `chance` (0 to 1) takes up to a tenth off; a volume that hands in the same one each time gets the same moment each time.
-pub fn renew_at(issued: Moment, ends: Moment, interval: Duration, bounds: Bounds, chance: f64) -> Moment {
+fn renew_at(issued: Moment, ends: Moment, interval: Duration, bounds: Bounds, chance: f64) -> Moment {
     let age = succeed_at(issued, ends, interval).since(issued).mul_f64(1.0 - SPREAD * chance.clamp(0.0, 1.0));
     let age = age.max(bounds.least).min(bounds.most).min(ends.since(issued));
     issued + age
@@ -80,6 +93,13 @@ mod tests {
     use super::*;
 
     const REFRESH: Duration = Duration::from_secs(30);
+
+    /// How long an answer of `now`, in Unix seconds, is kept by a volume that is asked about all the time.
+    fn kept_for(life: Life, now: i64, refresh: Duration) -> Duration {
+        let (made, pace) =
+            (Moment::of_unix_seconds(now), Pace { interval: Duration::ZERO, refresh, bounds: Bounds::default(), chance: 0.0 });
+        life.due_at(made, pace).since(made)
+    }
 
     #[test]
     fn a_certificate_is_kept_for_seven_tenths_of_its_life() {

@@ -9,8 +9,8 @@ mod simulation;
 mod step;
 mod term;
 
-pub use interval::{Interval, is_forgotten};
-pub use made::{Bounds, Life, kept_for, renew_at, too_short};
+pub use interval::{Interval, USUAL, is_forgotten};
+pub use made::{Bounds, Life, Pace, too_short};
 pub use moment::Moment;
 pub use step::{Action, Event, LeaseId, State, Warning, next};
 pub use term::{Next, Renewed, Stand, Term};

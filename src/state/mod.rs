@@ -8,7 +8,9 @@ mod seal; // bytes <-> sealed text, bound to its place
 mod server; // a server in a form that never changes
 
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -62,6 +64,23 @@ impl Store {
     /// Forgets a record; one that is gone already is no failure.
     pub fn remove(&self, id: &RecordId) -> Result<(), StateError> {
         self.directory.remove(id)
+    }
+}
+
+/// What a record holds, by a digest: it is written again only when it has changed.
+#[derive(Debug, Default)]
+pub struct Written(AtomicU64);
+
+impl Written {
+    /// Puts `body` unless it is what was put last. `outer` is asked for only then.
+    pub fn put(&self, store: &Store, id: &RecordId, body: &Secret, outer: impl FnOnce() -> Outer) -> Result<(), StateError> {
+        let mut hasher = DefaultHasher::new();
+        body.expose().hash(&mut hasher);
+        if self.0.swap(hasher.finish(), Ordering::Relaxed) == hasher.finish() {
+            return Ok(());
+        }
+        // What could not be put is tried again the next time.
+        store.put(id, &outer(), body).inspect_err(|_| self.0.store(0, Ordering::Relaxed))
     }
 }
 

@@ -1,9 +1,7 @@
 //! What outlives a restart: of each volume what was made for it and which logins it holds. Never what people wrote into a KV engine.
 
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
@@ -16,7 +14,7 @@ use crate::engine::{Fetched, Kept};
 use crate::logins::{Identity, Session};
 use crate::rotation::{Life, Moment};
 use crate::secret::Secret;
-use crate::state::{Found, Kind, Outer, Record, RecordId, Store};
+use crate::state::{Found, Kind, Outer, Record, RecordId, Store, Written};
 
 /// A record's body. A member that is added later has a default, for the version before does not write it.
 #[derive(Serialize, Deserialize)]
@@ -166,16 +164,10 @@ fn fill(shelf: &Shelf, made: Vec<OfMade>, sessions: &Sessions) {
 }
 
 /// Writes `body` unless `written` says that the same is there already.
-fn write(store: &Store, id: &RecordId, body: &Body, written: &AtomicU64) {
+fn write(store: &Store, id: &RecordId, body: &Body, written: &Written) {
     let Ok(text) = serde_json::to_vec(body).map(Secret::from) else { return };
-    let mut hasher = DefaultHasher::new();
-    text.expose().hash(&mut hasher);
-    if written.swap(hasher.finish(), Ordering::Relaxed) == hasher.finish() {
-        return;
-    }
-    let outer = Outer { kind: Kind::Volume, server: None, accessor: None, leases: Vec::new(), token: None };
-    if let Err(error) = store.put(id, &outer, &text) {
-        written.store(0, Ordering::Relaxed);
+    let outer = || Outer { kind: Kind::Volume, server: None, accessor: None, leases: Vec::new(), token: None };
+    if let Err(error) = written.put(store, id, &text, outer) {
         warn!("what a volume has does not outlive a restart: {error}");
     }
 }

@@ -2,7 +2,6 @@
 //! answers of writes.
 
 use std::collections::HashMap;
-use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,18 +10,15 @@ use tokio::sync::Mutex as Turn;
 use crate::config::Source;
 use crate::engine::Fetched;
 use crate::logins::{Session, Standing};
-use crate::rotation::{Bounds, Life, Moment, renew_at};
-
-/// Longest that an answer is kept which tells no end.
-const DAY: Duration = Duration::from_secs(24 * 3600);
+use crate::rotation::{Life, Moment, Pace};
+use crate::state::Written;
 
 /// What one owner has.
 #[derive(Default)]
 pub(super) struct Shelf {
     made: Mutex<HashMap<Source, Made>>,
     turns: Mutex<HashMap<Source, Arc<Turn<()>>>>,
-    /// A digest of what its record holds.
-    pub(super) written: AtomicU64,
+    pub(super) written: Written,
 }
 
 /// One answer, and how long it is of use.
@@ -42,27 +38,12 @@ pub(super) enum Lasts {
     Told(Life),
 }
 
-/// By what a volume judges what it has.
-#[derive(Clone, Copy)]
-pub(super) struct Pace {
-    /// How often it is asked about.
-    pub(super) interval: Duration,
-    /// How old an answer may grow that tells no end.
-    pub(super) refresh: Duration,
-    pub(super) bounds: Bounds,
-    /// 0 to 1: the same each time for one volume.
-    pub(super) chance: f64,
-}
-
 impl Made {
     /// Whether its successor is to be made.
     pub(super) fn is_due(&self, now: Moment, pace: Pace) -> bool {
         match &self.lasts {
             Lasts::Leased(id, session) => session.standing(id, now, pace.interval) != Standing::Good,
-            Lasts::Told(Life::Untold) => now >= self.at + pace.refresh.min(DAY),
-            Lasts::Told(Life::Until(end)) => {
-                now >= renew_at(self.at, Moment::of_unix_seconds(*end), pace.interval, pace.bounds, pace.chance)
-            }
+            Lasts::Told(life) => now >= life.due_at(self.at, pace),
         }
     }
 

@@ -258,11 +258,8 @@ impl<'v> Visit<'v> {
 
     /// Puts `made` on its shelf; what it replaces lives on for two republishes, for nobody tells us when the driver wrote the files.
     fn put(&self, source: &Source, made: Made) {
-        if let Some(old) = self.shelf(source.share).put(source, made) {
-            let mut held = self.volume.held();
-            let until = self.began + held.interval.observed().saturating_mul(2);
-            held.replaced.extend(old.session().map(|session| (until, Arc::clone(session))));
-        }
+        let old = self.shelf(source.share).put(source, made);
+        self.volume.held().replace(old.iter(), self.began);
     }
 
     /// What was made for `source` and needs no successor yet.

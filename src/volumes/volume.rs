@@ -1,6 +1,5 @@
 //! One volume: what it has, and what it had last.
 
-use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,12 +11,13 @@ use tracing::warn;
 use super::VolumeId;
 use super::good::Good;
 use super::presence::Presence;
-use super::shelf::{Made, Pace, Shelf};
+use super::shelf::{Made, Shelf};
 use super::texts::Texts;
 use crate::config::{MountSpec, Object, Published, Source};
 use crate::error::Failure;
 use crate::logins::{Identity, Session};
-use crate::rotation::{Bounds, Interval, Moment};
+use crate::rotation::{Bounds, Interval, Moment, Pace};
+use crate::state::Written;
 use crate::vault::Budget;
 use crate::volume::Payload;
 
@@ -32,8 +32,7 @@ pub struct Volume {
     pub(super) shelf: Arc<Shelf>,
     texts: Texts,
     held: Mutex<Held>,
-    /// A digest of what its record holds.
-    pub(super) written: AtomicU64,
+    pub(super) written: Written,
 }
 
 /// What changes with every mount.
@@ -63,6 +62,14 @@ pub(super) struct Held {
     pub(super) presence: Presence,
 }
 
+impl Held {
+    /// Keeps the logins of what was let go for two republishes more.
+    pub(super) fn replace<'m>(&mut self, gone: impl Iterator<Item = &'m Made>, now: Moment) {
+        let until = now + self.interval.observed().saturating_mul(2);
+        self.replaced.extend(gone.filter_map(Made::session).map(|session| (until, Arc::clone(session))));
+    }
+}
+
 impl Volume {
     pub(super) fn new(id: VolumeId) -> Self {
         Self {
@@ -71,7 +78,7 @@ impl Volume {
             shelf: Arc::default(),
             texts: Texts::default(),
             held: Mutex::default(),
-            written: AtomicU64::new(0),
+            written: Written::default(),
         }
     }
 
@@ -90,9 +97,8 @@ impl Volume {
             (held.account, held.denied, held.group) = (None, None, None);
         }
         held.asker = Some(asker);
-        let until = now + held.interval.observed().saturating_mul(2);
         let gone = self.shelf.only(|source| same && wanted.contains(source));
-        held.replaced.extend(gone.iter().filter_map(Made::session).map(|session| (until, Arc::clone(session))));
+        held.replace(gone.iter(), now);
     }
 
     /// Bytes of what it keeps.
