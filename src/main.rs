@@ -43,9 +43,12 @@ fn s5(args: S5Args) -> Result<(), Box<dyn Error>> {
     run(s5::s5(args.work, server, proxy))
 }
 
-/// Runs `work` on all cores; nothing else runs in this process.
+/// Runs `work`; nothing else runs in this process.
+///
+/// One thread does all that waits: a mount is a dozen short steps between calls, and waking another core for each costs more than the step.
+/// What computes for long has threads of its own.
 fn run<E: Error + 'static>(work: impl Future<Output = Result<(), E>>) -> Result<(), Box<dyn Error>> {
-    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)?)
+    Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?.block_on(work)?)
 }
 
 /// Keeps what is in memory out of core files and debuggers of the same user, and panics' words out of the log: they may

@@ -42,7 +42,7 @@ impl Attributes {
         // The error's own text may quote a value.
         let attributes = read.map_err(|error| Problem::Attributes { line: error.line(), column: error.column() })?;
         let texts = attributes.texts.iter();
-        texts.clone().try_for_each(|(name, value)| within(&format!("parameter {name:.64}"), value, PARAMETER_BYTES))?;
+        texts.clone().try_for_each(|(name, value)| within(format_args!("parameter {name:.64}"), value, PARAMETER_BYTES))?;
         Ok(attributes)
     }
 
@@ -66,6 +66,12 @@ impl Attributes {
     /// A value as it is written.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.texts.get(name).map(String::as_str)
+    }
+
+    /// The value of `prefix` and `suffix` as one name, and that name.
+    pub(super) fn prefixed(&self, prefix: &str, suffix: &str) -> Option<(&str, &str)> {
+        let named = self.texts.iter().find(|(name, _)| name.strip_prefix(prefix) == Some(suffix))?;
+        Some((named.0, named.1))
     }
 
     /// The names that someone wrote into a class or a pod.
@@ -114,8 +120,8 @@ pub(super) fn has_secrets(secrets: &str) -> Result<bool, Problem> {
     Ok(secrets.is_some_and(|secrets| secrets.keys().any(|key| !key.starts_with(VOUCHED))))
 }
 
-fn within(what: &str, text: &str, limit: usize) -> Result<(), Problem> {
-    if text.len() <= limit { Ok(()) } else { Err(Problem::TooLong { what: what.into(), bytes: text.len(), limit }) }
+fn within(what: impl fmt::Display, text: &str, limit: usize) -> Result<(), Problem> {
+    if text.len() <= limit { Ok(()) } else { Err(Problem::TooLong { what: what.to_string(), bytes: text.len(), limit }) }
 }
 
 struct Reader;

@@ -1,5 +1,6 @@
 //! A class's parameters under the peers' three prefixes.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use super::attributes::Attributes;
@@ -94,8 +95,8 @@ impl<'a> Parameters<'a> {
 
     /// The parameter `suffix` under its first prefix that is present, and that whole name; a present one counts though empty.
     pub(super) fn prefixed(&self, suffix: &str) -> Option<(String, &'a str)> {
-        let names = self.prefixes.iter().map(|prefix| format!("{prefix}{suffix}"));
-        names.filter_map(|name| self.attributes.get(&name).map(|value| (name, value))).next()
+        let (name, value) = self.prefixes.iter().find_map(|prefix| self.attributes.prefixed(prefix, suffix))?;
+        Some((name.to_owned(), value))
     }
 
     /// The same, with an empty one as good as none: what follows is the process's own setting.
@@ -144,10 +145,9 @@ impl<'a> Parameters<'a> {
 
     /// Warns of names that nobody knows, or refuses them.
     pub(super) fn judge(&self, unknown: UnknownFields, found: &mut Found) {
-        let known = known();
-        let known = || known.iter().map(String::as_str);
-        for name in self.attributes.written().filter(|name| !known().any(|known| known == *name)) {
-            let problem = Problem::UnknownParameter { parameter: name.into(), meant: nearest(name, known()) };
+        for name in self.attributes.written().filter(|name| !KNOWN.iter().any(|known| known == name)) {
+            let known = KNOWN.iter().map(String::as_str);
+            let problem = Problem::UnknownParameter { parameter: name.into(), meant: nearest(name, known) };
             match unknown {
                 UnknownFields::Warn => found.warnings.push(problem.to_string()),
                 UnknownFields::Error => found.problem(problem),
@@ -163,6 +163,5 @@ fn permission(text: &str) -> Option<u32> {
     mode.ok().filter(|mode| *mode <= 0o777)
 }
 
-fn known() -> Vec<String> {
-    PARAMETERS.iter().flat_map(Parameter::names).collect()
-}
+/// Every name of a parameter.
+static KNOWN: LazyLock<Vec<String>> = LazyLock::new(|| PARAMETERS.iter().flat_map(Parameter::names).collect());

@@ -32,27 +32,29 @@ impl Default for HeaderBlocks {
 }
 
 impl HeaderBlocks {
-    /// The same headers in the same order, but for an `:authority` that h2 would refuse.
-    pub(super) fn mend(&mut self, block: &[u8]) -> Result<Vec<u8>, Malformed> {
+    /// The same headers in the same order, but for an `:authority` that h2 would refuse; and whether there was one.
+    pub(super) fn mend(&mut self, block: &[u8]) -> Result<(Vec<u8>, bool), Malformed> {
         let mut mended = Vec::with_capacity(2 * block.len());
         let mut left = LIST_BYTES;
-        let mut fits = Ok(());
+        let (mut fits, mut changed) = (Ok(()), false);
         let decoded = self.client.decode_with_cb(block, |name, value| match left.checked_sub(name.len() + value.len()) {
             Some(after) if fits.is_ok() => {
                 left = after;
-                fits = write(&name, mended_value(&name, &value), &mut mended);
+                let refused = is_refused(&name, &value);
+                changed |= refused;
+                fits = write(&name, if refused { LOCALHOST } else { &value }, &mut mended);
             }
             _ => fits = Err(io::ErrorKind::FileTooLarge.into()),
         });
         decoded.map_err(|_| Malformed::Hpack)?;
         fits.map_err(|_| Malformed::BlockSize)?;
-        Ok(mended)
+        Ok((mended, changed))
     }
 }
 
-fn mended_value<'v>(name: &[u8], value: &'v [u8]) -> &'v [u8] {
-    // The crate that h2 asks too, so that exactly what it would refuse is mended.
-    if name == b":authority" && Authority::try_from(value).is_err() { LOCALHOST } else { value }
+/// By the crate that h2 asks too, so that exactly what it would refuse is mended.
+fn is_refused(name: &[u8], value: &[u8]) -> bool {
+    name == b":authority" && Authority::try_from(value).is_err()
 }
 
 fn write(name: &[u8], value: &[u8], out: &mut Vec<u8>) -> io::Result<()> {

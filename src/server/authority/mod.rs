@@ -1,8 +1,9 @@
 //! Mends the `:authority` of drivers up to 1.5.6, in front of everything that speaks HTTP/2.
 //!
 //! They dial `grpc.Dial("/path/of.sock")`, so grpc-go sends the path as `:authority`, which h2 answers with
-//! PROTOCOL_ERROR before any handler runs. Header blocks are read and written anew with `localhost` in its place; all
-//! other frames pass byte for byte. The server's side of the connection is not touched.
+//! PROTOCOL_ERROR before any handler runs. The header blocks of such a client are read and written anew with `localhost` in
+//! its place; all other frames pass byte for byte, and after its first call all that a newer driver sends. The server's side
+//! of the connection is not touched.
 
 mod frames; // what a client sends, frame by frame; pure
 mod headers; // one header block
@@ -65,6 +66,9 @@ impl<Io: AsyncRead + Unpin> AsyncRead for Mended<Io> {
         let this = self.get_mut();
         while this.mended.is_empty() {
             if this.unread.is_empty() {
+                if this.frames.pass() {
+                    return Pin::new(&mut this.io).poll_read(cx, out);
+                }
                 let mut raw = ReadBuf::new(&mut this.raw);
                 ready!(Pin::new(&mut this.io).poll_read(cx, &mut raw))?;
                 if raw.filled().is_empty() {
