@@ -15,9 +15,16 @@ use crate::vault::Budget;
 use crate::volume::Payload;
 use crate::volumes::Volume;
 
+/// A mount that succeeded.
+pub(super) struct Filled {
+    pub(super) response: MountResponse,
+    /// Whether the driver has something to write.
+    pub(super) changed: bool,
+}
+
 impl Provider {
     /// Fills the volume that `request` asks for: all of its files, or the failure that names what is missing.
-    pub(super) async fn fill_volume(&self, request: &MountRequest, budget: &Budget) -> Result<MountResponse, Failure> {
+    pub(super) async fn fill_volume(&self, request: &MountRequest, budget: &Budget) -> Result<Filled, Failure> {
         let mut spec = self.parse(request)?;
         record::spec(&spec, &self.rooms.repeats);
         let _place = self.rooms.turns.take(&spec.pod.namespace, budget.end()).await?;
@@ -28,7 +35,8 @@ impl Provider {
         let fetched = self.fetch(&spec, token, &volume, &volume.patience(&spec, budget)).await;
         let payload = self.rooms.volumes.settle(&volume, &spec, fetched)?;
         record::payload(&spec, &payload, &self.rooms.repeats);
-        Ok(answer::response(&payload, &spec.pod.namespace, &self.rooms.version_key))
+        let response = answer::response(&payload, &spec.pod.namespace, &self.rooms.version_key);
+        Ok(Filled { changed: volume.changes(&response.object_version), response })
     }
 
     /// The content of `volume`, as Vault has it now.

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use metrics::{counter, histogram};
 use tracing::field::Empty;
-use tracing::{Span, debug, error_span, info, warn};
+use tracing::{Span, debug, error_span, info, record_all, warn};
 
+use super::mount::Filled;
 use super::repeats::Repeats;
-use super::wire::MountResponse;
 use crate::config::MountSpec;
 use crate::engine::{Answers, Fetched};
 use crate::error::Failure;
@@ -32,13 +32,17 @@ pub(super) fn span(id: u64) -> Span {
 
 /// Tells whose mount it is, where its secrets are, and what is odd about its class.
 pub(super) fn spec(spec: &MountSpec, repeats: &Repeats) {
-    let span = Span::current();
-    span.record("pod.namespace", &spec.pod.namespace).record("pod.name", &spec.pod.name).record("pod.uid", &spec.pod.uid);
-    span.record("service_account", &spec.pod.service_account).record("role", &spec.auth.role);
-    span.record("server", spec.server.address.to_string());
-    if let Some(class) = &spec.class {
-        span.record("spc", class);
-    }
+    // At once: every call writes all that the span has anew.
+    record_all!(
+        Span::current(),
+        pod.namespace = spec.pod.namespace,
+        pod.name = spec.pod.name,
+        pod.uid = spec.pod.uid,
+        service_account = spec.pod.service_account,
+        spc = spec.class,
+        role = spec.auth.role,
+        server = %spec.server.address
+    );
     warnings(spec, &spec.warnings, repeats);
 }
 
@@ -59,7 +63,7 @@ pub(super) fn answers(calls: usize, answers: &Answers<'_>) {
     let mut ids: Vec<_> = answers.fetched().filter_map(Fetched::request_id).collect();
     ids.sort_unstable();
     ids.dedup();
-    Span::current().record("vault.calls", calls).record("vault.request_ids", ids.join(","));
+    record_all!(Span::current(), vault.calls = calls, vault.request_ids = ids.join(","));
 }
 
 /// Tells of a payload that is large, though it travels.
@@ -73,20 +77,21 @@ pub(super) fn payload(spec: &MountSpec, payload: &Payload, repeats: &Repeats) {
     }
 }
 
-/// The one line at the end of a mount of `volume`.
-pub(super) fn end(span: &Span, repeats: &Repeats, volume: &str, outcome: &Result<MountResponse, Failure>, took: Duration) {
+/// The one line at the end of a mount of `volume`; below `info` where the driver has nothing to write.
+pub(super) fn end(span: &Span, repeats: &Repeats, volume: &str, outcome: &Result<Filled, Failure>, took: Duration) {
     let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     let failure = outcome.as_ref().err().map(Failure::message);
     count(outcome, took);
     let known = repeats.known(volume, failure.as_deref());
     span.in_scope(|| match outcome {
-        Ok(response) => info!(reason = "ok", files = response.files.len(), took_ms, "mounted"),
+        Ok(Filled { response, changed: true }) => info!(reason = "ok", files = response.files.len(), took_ms, "mounted"),
+        Ok(Filled { response, .. }) => debug!(reason = "ok", files = response.files.len(), took_ms, "nothing changed"),
         Err(failure) if known => debug!(reason = failure.reason.code(), took_ms, "still not mounted: {}", failure.message()),
         Err(failure) => warn!(reason = failure.reason.code(), took_ms, "not mounted: {}", failure.message()),
     });
 }
 
-fn count(outcome: &Result<MountResponse, Failure>, took: Duration) {
+fn count(outcome: &Result<Filled, Failure>, took: Duration) {
     let reason = outcome.as_ref().map_or_else(|failure| failure.reason.code(), |_| "ok");
     counter!("vaultmount_mounts_total", "reason" => reason).increment(1);
     let outcome = if outcome.is_ok() { "ok" } else { "failed" };

@@ -1,16 +1,18 @@
 //! Requests in, answers out: each mount is a task of its own, ends in time, and keeps its panics to itself.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use futures::FutureExt;
 use metrics::gauge;
-use tokio::task::JoinError;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::task::TaskTracker;
 use tonic::{Request, Response, Status};
 use tracing::Instrument;
 
+use super::mount::Filled;
 use super::repeats::Repeats;
 use super::turns::{Limits, Turns};
 use super::wire::csi_driver_provider_server::CsiDriverProvider;
@@ -82,20 +84,17 @@ impl Provider {
         let begun = Instant::now();
         let _in_flight = InFlight::begin();
         let span = record::span(self.rooms.mounts.fetch_add(1, Ordering::Relaxed));
-        let volume = request.target_path.clone();
-        let outcome = self.answered(request, deadline).instrument(span.clone()).await;
-        record::end(&span, &self.rooms.repeats, &volume, &outcome, begun.elapsed());
-        outcome
+        let outcome = self.answered(&request, deadline).instrument(span.clone()).await;
+        record::end(&span, &self.rooms.repeats, &request.target_path, &outcome, begun.elapsed());
+        outcome.map(|filled| filled.response)
     }
 
-    /// Runs the mount as a task of its own: a panic ends this mount alone, and what takes too long is answered for.
-    async fn answered(&self, request: MountRequest, deadline: Instant) -> Result<MountResponse, Failure> {
-        let provider = self.clone();
+    /// A panic ends this mount alone, and what takes too long is answered for.
+    async fn answered(&self, request: &MountRequest, deadline: Instant) -> Result<Filled, Failure> {
         let budget = Budget::until(deadline - RENDER_TIME);
-        let mount = async move { provider.fill_volume(&request, &budget).await };
-        match timeout_at(deadline, self.rooms.tasks.spawn(mount.in_current_span())).await {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(panic)) => Err(bug(&panic)),
+        let mount = AssertUnwindSafe(self.fill_volume(request, &budget)).catch_unwind();
+        match timeout_at(deadline, mount).await {
+            Ok(outcome) => outcome.unwrap_or_else(|_| Err(bug())),
             Err(_) => Err(Failure::new(Reason::Deadline, "the mount did not end in time")),
         }
     }
@@ -142,12 +141,12 @@ impl CsiDriverProvider for Provider {
         let deadline = Deadline::of(request.extensions());
         // A task too: a caller that goes away neither leaves a login open nor goes untold.
         let told = self.rooms.tasks.spawn(self.clone().told(request.into_inner(), deadline));
-        let outcome = told.await.unwrap_or_else(|panic| Err(bug(&panic)));
+        let outcome = told.await.unwrap_or_else(|_| Err(bug()));
         outcome.map(Response::new).map_err(Status::from)
     }
 }
 
 /// A panic's own words may hold a value: they stay inside.
-fn bug(_: &JoinError) -> Failure {
+fn bug() -> Failure {
     Failure::new(Reason::Bug, "the mount ended in a panic")
 }

@@ -1,5 +1,6 @@
 //! One volume: what it has, and what it had last.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -56,6 +57,8 @@ pub(super) struct Held {
     pub(super) published: Option<Published>,
     /// Whether a mount was ever answered with files.
     pub(super) answered: bool,
+    /// Of the versions that were answered last.
+    versions: Option<u64>,
     /// Whether the last answer was content that stood in.
     pub(super) stale: bool,
     /// What the mounts of the node say of it.
@@ -135,6 +138,14 @@ impl Volume {
         held.stale = true;
         warn!(reason = failure.reason.code(), age_s = age.as_secs(), "the last good content stands in: {}", failure.message());
         Some(payload)
+    }
+
+    /// Whether an answer with `versions` changes what the driver has of it, as far as this process knows.
+    pub fn changes(&self, versions: &impl Hash) -> bool {
+        let mut hasher = DefaultHasher::new();
+        versions.hash(&mut hasher);
+        let now = Some(hasher.finish());
+        std::mem::replace(&mut self.held().versions, now) != now
     }
 
     /// What came of its templates.
