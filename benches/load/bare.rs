@@ -1,4 +1,5 @@
-//! The calls made by hand, as early and as many at once as they can be: no provider can be faster.
+//! The calls made by hand, as early and as many at once as they can be: no provider can be faster. None is as fast, for the driver asks
+//! it first: so there are the same calls behind an empty call of the driver's, too.
 
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use reqwest::{Client, Method, RequestBuilder};
 use serde::Deserialize;
 
 use crate::kind::Ask;
+use crate::provider::{Client as DriversClient, Provider};
 
 /// Far above what any call takes: reaching it means that it will never be answered.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -16,6 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Bare {
     client: Client,
     url: String,
+    /// Whom the driver asks first, for nothing.
+    asked: Option<DriversClient>,
 }
 
 #[derive(Deserialize)]
@@ -31,7 +35,19 @@ struct Auth {
 impl Bare {
     /// Calls to the server at `url`.
     pub(crate) fn to(url: String) -> Self {
-        Self { client: Client::builder().no_proxy().timeout(PATIENCE).build().unwrap(), url }
+        Self { client: Client::builder().no_proxy().timeout(PATIENCE).build().unwrap(), url, asked: None }
+    }
+
+    /// The same calls, over the same connections, behind a call of the driver's that `provider` answers at once.
+    pub(crate) fn behind(&self, provider: &Provider) -> Self {
+        Self { asked: Some(provider.client.clone()), ..self.clone() }
+    }
+
+    /// The driver's call, if there is to be one.
+    pub(crate) async fn begin(&self) {
+        if let Some(provider) = &self.asked {
+            Provider::version(provider.clone()).await.unwrap();
+        }
     }
 
     /// Logs in; gives the token.

@@ -14,7 +14,7 @@ use crate::kind::Kind;
 use crate::lap::Lap;
 use crate::load::{Load, Part, Round, read};
 use crate::numbers::median;
-use crate::report::{self, cold, first_answer_ms, warm};
+use crate::report::{self, Sides, cold, first_answer_ms, warm};
 use crate::stage::Stage;
 
 /// Every line; fails when one that may not be missed is.
@@ -46,7 +46,7 @@ fn own_accounts() -> Shape {
 }
 
 fn one_at_a_time(objects: usize, rtt_ms: f64) -> Shape {
-    Shape { rtt_ms, ..shape(50, 1, objects) }
+    Shape { rtt_ms, ..shape(100, 1, objects) }
 }
 
 /// Each repetition comes when what was read has just become too old.
@@ -87,29 +87,23 @@ fn replica_lines(load: &Load) -> [Line; 5] {
 }
 
 /// Mounts a second beside the bare ones.
-fn rate(load: &Load, work: &str, parts: fn(&Round) -> (&Part, &Part), least: f64) -> Line {
-    Line {
-        work: work.into(),
-        goal: Goal::AtLeast(least),
-        unit: " /s",
-        bound: load.median(|round| parts(round).1.lap.rate()),
-        measured: load.median(|round| parts(round).0.lap.rate()),
-        ratio: load.median(|round| parts(round).0.lap.rate() / parts(round).1.lap.rate()),
-    }
+fn rate(load: &Load, work: &str, part: Sides, least: f64) -> Line {
+    beside(load, work.into(), Goal::AtLeast(least), " /s", |round| part(round).map(|side| side.lap.rate()))
 }
 
 /// What the mount in the middle takes beside the bare one.
 fn latency(load: &Load, most: f64) -> Line {
     let Shape { objects, rtt_ms, .. } = load.shape;
     let away = if rtt_ms > 0.0 { format!(", {rtt_ms} ms away") } else { String::new() };
-    Line {
-        work: format!("one mount at a time, cold, {objects} object{}{away}", if objects == 1 { "" } else { "s" }),
-        goal: Goal::AtMost(most),
-        unit: " ms",
-        bound: load.median(|round| round.bare.cold.lap.p50()),
-        measured: load.median(|round| round.provider.cold.lap.p50()),
-        ratio: load.median(|round| round.provider.cold.lap.p50() / round.bare.cold.lap.p50()),
-    }
+    let work = format!("one mount at a time, cold, {objects} object{}{away}", if objects == 1 { "" } else { "s" });
+    beside(load, work, Goal::AtMost(most), " ms", |round| cold(round).map(|side| side.lap.p50()))
+}
+
+/// One figure of all sides.
+fn beside(load: &Load, work: String, goal: Goal, unit: &'static str, sides: impl Fn(&Round) -> [f64; 3]) -> Line {
+    let [bound, behind, measured] = [0, 1, 2].map(|side| load.median(|round| sides(round)[side]));
+    let [ratio, counts] = [0, 1].map(|side| load.median(|round| sides(round)[2] / sides(round)[side]));
+    Line { work, goal, unit, bound, behind: Some(behind), measured, ratio, counts }
 }
 
 /// None for a provider that ran before us.
@@ -148,7 +142,8 @@ async fn one_way(shape: &Shape, crowd: &Arc<Crowd>, bare: &Bare) -> Lap {
 fn tables(lines: &[Line], loads: &[Load], hop: &str) -> String {
     let rows: String = lines.iter().map(|line| line.row() + "\n").collect();
     let details: String = loads.iter().map(report::rows).collect();
-    let head = "| work | bound | measured | ratio | asked | result |\n| --- | --- | --- | --- | --- | --- |\n";
+    let head = "| work | bound | behind a call | measured | of the bound | of that behind a call | asked | result |\n\
+                | --- | --- | --- | --- | --- | --- | --- | --- |\n";
     format!("{}\n\n{head}{rows}\n{hop}\n\n{}{details}", machine(), report::HEAD)
 }
 

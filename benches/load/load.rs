@@ -1,4 +1,4 @@
-//! Both sides of a load by turns: the bare calls, and the provider.
+//! All sides of a load by turns: the bare calls, the same behind an empty call of the driver's, and the provider.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,9 +21,12 @@ pub(crate) struct Load {
     pub(crate) rounds: Vec<Round>,
 }
 
-/// Both sides, one right after the other.
+/// All sides, one right after the other.
+#[derive(Default)]
 pub(crate) struct Round {
     pub(crate) bare: Side,
+    /// The bare calls behind an empty call of the driver's.
+    pub(crate) behind: Side,
     pub(crate) provider: Side,
     /// Of the provider when all is mounted, in KiB.
     pub(crate) memory: u64,
@@ -59,7 +62,7 @@ impl Part {
 }
 
 impl Load {
-    /// Measures `shape` so many times; every other time the provider goes first.
+    /// Measures `shape` so many times; each side goes first in its turn.
     pub(crate) async fn measure(args: &Args, stage: &Stage, shape: &Shape) -> Self {
         eprintln!("{}", shape.told());
         stage.hop.lengthen(shape.rtt());
@@ -68,16 +71,16 @@ impl Load {
         for number in 0..args.rounds {
             let provider = Provider::start(args, stage).await;
             warm_up(stage, shape, &bare, &provider).await;
-            let (mut by_hand, mut by_provider) = (Side::default(), Side::default());
-            for provider_now in [number % 2 == 1, number % 2 == 0] {
-                if provider_now {
-                    by_provider = provider_side(stage, shape, &provider).await;
-                } else {
-                    by_hand = bare_side(stage, shape, &bare).await;
+            let mut round = Round { first_answer: provider.first_answer, ..Round::default() };
+            for turn in 0..3 {
+                match (number + turn) % 3 {
+                    0 => round.bare = bare_side(stage, shape, &bare).await,
+                    1 => round.behind = bare_side(stage, shape, &bare.behind(&provider)).await,
+                    _ => round.provider = provider_side(stage, shape, &provider).await,
                 }
             }
-            let (memory, first_answer) = (anonymous_memory(provider.pid), provider.first_answer);
-            rounds.push(Round { bare: by_hand, provider: by_provider, memory, first_answer });
+            round.memory = anonymous_memory(provider.pid);
+            rounds.push(round);
         }
         stage.hop.lengthen(Duration::ZERO);
         Self { shape: shape.clone(), rounds }
@@ -133,6 +136,7 @@ async fn log_in_and_read(shape: &Shape, crowd: &Arc<Crowd>, bare: &Bare) -> Lap 
     let mount = move |number: usize| {
         let (crowd, bare) = (Arc::clone(&crowd), bare.clone());
         async move {
+            bare.begin().await;
             let pod = &crowd.pods[number];
             let token = bare.login(&pod.login).await;
             bare.read(&token, &crowd.asks).await;
@@ -147,7 +151,10 @@ pub(crate) async fn read(shape: &Shape, crowd: &Arc<Crowd>, bare: &Bare) -> Lap 
     let (crowd, bare) = (Arc::clone(crowd), bare.clone());
     let mount = move |number: usize| {
         let (crowd, bare) = (Arc::clone(&crowd), bare.clone());
-        async move { bare.read(crowd.pods[number].token.get().unwrap(), &crowd.asks).await }
+        async move {
+            bare.begin().await;
+            bare.read(crowd.pods[number].token.get().unwrap(), &crowd.asks).await;
+        }
     };
     Lap::run(shape.pods, shape.concurrency, mount).await
 }

@@ -40,7 +40,7 @@ use clap::Parser;
 use args::Args;
 use stage::Stage;
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let args = Args::parse();
     if !args.bench {

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::net::UnixStream;
 use tokio::time::sleep;
-use tonic::Request;
 use tonic::transport::{Channel, Endpoint, Uri};
+use tonic::{Request, Status};
 use vaultmount::provider::wire::csi_driver_provider_client::CsiDriverProviderClient;
 use vaultmount::provider::wire::{MountRequest, VersionRequest};
 
@@ -20,7 +20,8 @@ use crate::support::wait::until;
 /// What the kubelet gives a mount.
 const DEADLINE: Duration = Duration::from_secs(120);
 
-type Client = CsiDriverProviderClient<Channel>;
+/// The driver's side of the connection.
+pub(crate) type Client = CsiDriverProviderClient<Channel>;
 
 /// A provider and the driver's one connection to it.
 pub(crate) struct Provider {
@@ -71,6 +72,11 @@ impl Provider {
         Self { pid: process.id().cast_signed(), process: Some((process, home)), client, first_answer }
     }
 
+    /// The call that asks for nothing.
+    pub(crate) async fn version(mut client: Client) -> Result<(), Status> {
+        client.version(VersionRequest { version: "v1alpha1".into() }).await.map(drop)
+    }
+
     /// A mount that gives as many files as the class has objects.
     pub(crate) async fn mount(mut client: Client, request: MountRequest, files: usize) {
         let mut request = Request::new(request);
@@ -103,7 +109,7 @@ fn told(home: &Path) -> String {
 async fn connect(socket: &Path) -> Option<Client> {
     // Driver 1.6 names the provider `localhost`.
     let endpoint = Endpoint::from_shared(format!("unix://{}", socket.display())).unwrap().origin(Uri::from_static("http://localhost"));
-    let mut client = CsiDriverProviderClient::new(endpoint.connect().await.ok()?);
-    client.version(VersionRequest { version: "v1alpha1".into() }).await.ok()?;
+    let client = CsiDriverProviderClient::new(endpoint.connect().await.ok()?);
+    Provider::version(client.clone()).await.ok()?;
     Some(client)
 }

@@ -19,8 +19,10 @@ pub(crate) async fn run(args: &Args, stage: &Stage) -> ExitCode {
     }
     let load = Load::measure(args, stage, &args.shape).await;
     println!("\n{HEAD}{}", rows(&load));
-    let rate = |part: fn(&Round) -> (&Part, &Part)| load.median(|round| part(round).0.lap.rate() / part(round).1.lap.rate());
-    println!("rate to bare, median of the rounds: cold {}, warm {}", short(rate(cold)), short(rate(warm)));
+    let rate = |part: Sides, than: fn(&[&Part; 3]) -> f64| short(load.median(|round| part(round)[2].lap.rate() / than(&part(round))));
+    let (bare, behind) = (|sides: &[&Part; 3]| sides[0].lap.rate(), |sides: &[&Part; 3]| sides[1].lap.rate());
+    println!("rate to bare, median of the rounds: cold {}, warm {}", rate(cold, bare), rate(warm, bare));
+    println!("rate to bare behind a call: cold {}, warm {}", rate(cold, behind), rate(warm, behind));
     println!("RssAnon when all is mounted: {} MB", short(load.median(|round| round.memory as f64) / 1024.0));
     if args.socket.is_none() {
         println!("first answer: {} ms", short(load.median(first_answer_ms)));
@@ -28,14 +30,17 @@ pub(crate) async fn run(args: &Args, stage: &Stage) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// The provider's first mounts, and the bare ones.
-pub(crate) fn cold(round: &Round) -> (&Part, &Part) {
-    (&round.provider.cold, &round.bare.cold)
+/// One part of a round by all sides: bare, bare behind a call, the provider.
+pub(crate) type Sides = fn(&Round) -> [&Part; 3];
+
+/// The first mounts.
+pub(crate) fn cold(round: &Round) -> [&Part; 3] {
+    [&round.bare.cold, &round.behind.cold, &round.provider.cold]
 }
 
-/// The provider's repeated mounts, and the bare ones.
-pub(crate) fn warm(round: &Round) -> (&Part, &Part) {
-    (&round.provider.warm, &round.bare.warm)
+/// The repeated ones.
+pub(crate) fn warm(round: &Round) -> [&Part; 3] {
+    [&round.bare.warm, &round.behind.warm, &round.provider.warm]
 }
 
 /// Milliseconds from start to answer.
@@ -45,23 +50,23 @@ pub(crate) fn first_answer_ms(round: &Round) -> f64 {
 
 /// Every part of `load`, a row each, as Markdown.
 pub(crate) fn rows(load: &Load) -> String {
-    let mut rows = row(load, "cold", "bare", |round| &round.bare.cold) + &row(load, "cold", "provider", |round| &round.provider.cold);
-    if load.shape.remounts > 0 {
-        rows += &row(load, "warm", "bare", |round| &round.bare.warm);
-        rows += &row(load, "warm", "provider", |round| &round.provider.warm);
-    }
-    rows
+    let parts: &[(&str, Sides)] = if load.shape.remounts > 0 { &[("cold", cold), ("warm", warm)] } else { &[("cold", cold)] };
+    let sides = ["bare", "bare behind a call", "provider"];
+    parts
+        .iter()
+        .flat_map(|(name, part)| sides.iter().enumerate().map(|(side, by)| row(load, name, by, |round| part(round)[side])))
+        .collect()
 }
 
 /// Medians over the rounds; the bare calls are made by ourselves, whose processor time tells nothing.
-fn row(load: &Load, name: &str, by: &str, part: fn(&Round) -> &Part) -> String {
+fn row(load: &Load, name: &str, by: &str, part: impl Fn(&Round) -> &Part) -> String {
     let figures = [
         load.median(|round| part(round).lap.rate()),
         load.median(|round| part(round).lap.p50()),
         load.median(|round| part(round).lap.p99()),
         load.median(|round| part(round).requests(is_login) / part(round).lap.each.len() as f64),
     ];
-    let processor = if by == "bare" { "-".into() } else { short(load.median(|round| part(round).processor_ms())) };
+    let processor = if by != "provider" { "-".into() } else { short(load.median(|round| part(round).processor_ms())) };
     let others = others(part(&load.rounds[load.rounds.len() / 2]));
     format!("| {}, {name} | {by} | {} | {others} | {processor} |\n", load.shape.told(), figures.map(short).join(" | "))
 }
