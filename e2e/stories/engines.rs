@@ -44,7 +44,7 @@ fn a_put_sends_its_body() {
 #[test]
 fn two_keys_of_a_dynamic_secret_are_one_call_and_one_working_login() {
     let story = Story::begin();
-    let path = story.database();
+    let path = story.database("1h");
     let objects = format!(
         "- {{objectName: user, secretPath: {path}, secretKey: username}}
 - {{objectName: password, secretPath: {path}, secretKey: password}}"

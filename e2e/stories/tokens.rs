@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Story, bao, enter, eventually, holds, provider};
+use crate::support::{Pod, Restore, Story, bao, enter, eventually, holds, provider, server};
 
 #[test]
 fn no_token_of_a_volume_outlives_it() {
@@ -28,19 +28,29 @@ fn no_token_of_a_volume_outlives_it() {
     });
 }
 
-#[test]
-fn a_database_user_lives_as_long_as_its_pod() {
-    let story = Story::begin();
-    let creds = story.database();
+/// A running pod and its own user of the database, which ends after `ttl` unless somebody prolongs its lease.
+fn database_pod(story: &Story, ttl: &str) -> (Pod, [String; 2]) {
+    let creds = story.database(ttl);
     let objects = format!(
         "- {{objectName: user, secretPath: {creds}, secretKey: username}}
 - {{objectName: password, secretPath: {creds}, secretKey: password}}"
     );
     story.class("db", &objects).apply();
     let pod = story.pod("reader").mounts("db").start();
-    let [user, password] = pod.together("db", ["user", "password"]);
-    let address = format!("postgresql://{user}:{password}@10.99.0.1/postgres");
-    let enters = || enter(&["psql", &address, "-Atc", "SELECT 1"]).map(drop);
+    let pair = pod.together("db", ["user", "password"]);
+    (pod, pair)
+}
+
+/// Whether PostgreSQL lets the user in.
+fn enters(user: &str, password: &str) -> Result<(), String> {
+    enter(&["psql", &format!("postgresql://{user}:{password}@10.99.0.1/postgres"), "-Atc", "SELECT 1"]).map(drop)
+}
+
+#[test]
+fn a_database_user_lives_as_long_as_its_pod() {
+    let story = Story::begin();
+    let (pod, [user, password]) = database_pod(&story, "1h");
+    let enters = || enters(&user, &password);
 
     // Polls make no other, nor does a provider that was killed and begins anew.
     holds(20, "the login into PostgreSQL", enters);
@@ -54,4 +64,24 @@ fn a_database_user_lives_as_long_as_its_pod() {
         none if none.is_empty() => Ok(()),
         some => Err(format!("there live {some:?}")),
     });
+}
+
+#[test]
+fn a_database_user_lives_while_nobody_asks_for_it() {
+    let story = Story::alone();
+    let _rotation = Restore(|| server::driver("5s"));
+    server::driver("off");
+    let (pod, [user, password]) = database_pod(&story, "20s");
+    let enters = || enters(&user, &password);
+    holds(45, "the login into PostgreSQL without rotation", enters);
+    {
+        let _kubelet = Restore(|| server::kubelet("resume"));
+        server::kubelet("hang");
+        holds(45, "the login into PostgreSQL without a kubelet", enters);
+    }
+    assert_eq!((pod.together("db", ["user", "password"]), pod.restarts()), ([user.clone(), password.clone()], 0));
+    assert_eq!(bao::audited(&format!("database/creds/{}", story.name)).len(), 1, "somebody made another user");
+
+    pod.delete();
+    eventually(60, "the end of the user", || if enters().is_err() { Ok(()) } else { Err(format!("{user} still logs in")) });
 }

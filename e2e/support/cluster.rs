@@ -146,7 +146,12 @@ pub(crate) mod server {
         must("openbao", &[verb]);
     }
 
-    /// Runs the CSI driver of this run's line anew with another rotation interval.
+    /// `hang`, or `resume`, after which the node is ready.
+    pub(crate) fn kubelet(verb: &str) {
+        must("kubelet", &[verb]);
+    }
+
+    /// Runs the CSI driver of this run's line anew with another rotation interval, or without rotation: `off`.
     pub(crate) fn driver(interval: &str) {
         must("driver", &[&line(), interval]);
     }

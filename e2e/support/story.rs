@@ -57,11 +57,12 @@ impl Story {
         story
     }
 
-    /// Has OpenBao make PostgreSQL users for the story; the path that gives one, which the story's pods may read.
-    pub(crate) fn database(&self) -> String {
+    /// Has OpenBao make PostgreSQL users for the story; the path that gives one, which the story's pods may read. They end after `ttl` unless
+    /// somebody prolongs their lease.
+    pub(crate) fn database(&self, ttl: &str) -> String {
         let (role, path) = (format!("database/roles/{}", self.name), format!("database/creds/{}", self.name));
         let statement = "CREATE ROLE \"{{name}}\" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}';";
-        bao::write(&role, &json!({"db_name": "postgres", "default_ttl": "1h", "max_ttl": "2h", "creation_statements": statement}));
+        bao::write(&role, &json!({"db_name": "postgres", "default_ttl": ttl, "max_ttl": "2h", "creation_statements": statement}));
         self.allow(&format!("path \"{path}\" {{ capabilities = [\"read\"] }}\n"));
         path
     }
