@@ -18,9 +18,11 @@ pub enum Format {
 
 /// Starts logging at `level`; may be called once.
 ///
-/// Whatever the level, other people's crates stay at warnings: at lower levels some print requests, tokens included.
+/// Whatever the level, other people's crates stay at warnings: at lower levels some print requests, tokens included. The client of
+/// Kubernetes stays at errors: it warns of an answer that it cannot read by printing it.
 pub fn start(format: Format, level: LevelFilter) {
-    let shown = Targets::new().with_target("vaultmount", level).with_default(level.min(LevelFilter::WARN));
+    let ours = Targets::new().with_target("vaultmount", level);
+    let shown = ours.with_target("kube_client", level.min(LevelFilter::ERROR)).with_default(level.min(LevelFilter::WARN));
     let lines = fmt::layer().with_writer(std::io::stderr).with_target(false);
     let lines = match format {
         Format::Json => lines.json().flatten_event(true).with_current_span(true).with_span_list(false).boxed(),
