@@ -1,4 +1,6 @@
-//! What is asked of Kubernetes, and only when switched on: a pod's token, and the version key that the peers share.
+//! What is asked of Kubernetes, and only when switched on: a pod's token, the version key that the peers share, and which pods a node has.
+
+pub mod pods; // the pods of a node, followed
 
 use std::collections::BTreeMap;
 
@@ -55,10 +57,13 @@ pub enum KubeError {
     /// An answer without what was asked for.
     #[error("{0}: the answer holds none")]
     Empty(String),
+    /// An answer that began, perhaps, and did not end.
+    #[error("{0}: the API server is silent")]
+    Silent(String),
 }
 
 impl KubeError {
-    /// The stable cause: whatever went wrong, the pod has no token.
+    /// The stable cause, of which a pod's author is told: whatever went wrong, the pod has no token.
     pub fn reason(&self) -> Reason {
         Reason::TokenMissing
     }
