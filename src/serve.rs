@@ -16,6 +16,7 @@ use tracing::warn;
 use crate::cli::{Settings, TokenRequests, VersionKeySource};
 use crate::driver;
 use crate::kube::Kubernetes;
+use crate::kube::pods::NodePods;
 use crate::provider::wire::csi_driver_provider_server::CsiDriverProviderServer;
 use crate::provider::{Limits, Provider, Rooms, Tokens};
 use crate::secret::Secret;
@@ -114,16 +115,22 @@ fn limits(settings: &Settings) -> Limits {
 
 /// What volumes have, and where it outlives a restart: an earlier process may still be at its end, and is waited for.
 async fn setting(settings: &Settings) -> Result<Setting, ServeError> {
-    let (inline, bounds) = (settings.life.inline_auth, settings.life.replace_after);
-    let root = settings.life.kubelet_dir.as_ref().map(|kubelet| kubelet.join("pods"));
-    let Some(state) = &settings.life.state else {
+    let life = &settings.life;
+    let setting = Setting {
+        bounds: life.replace_after,
+        inline: life.inline_auth,
+        root: life.kubelet_dir.as_ref().map(|kubelet| kubelet.join("pods")),
+        pods: life.pod_watch.clone().map(NodePods::of),
+        store: None,
+    };
+    let Some(state) = &life.state else {
         warn!("no --state-dir: a restart begins with new logins, certificates and credentials");
-        return Ok(Setting { bounds, inline, root, store: None });
+        return Ok(setting);
     };
     let read = if state.key_is_shared { StateKey::read_shared } else { StateKey::read };
     let key = read(&state.key_file)?;
     let store = Store::open(&state.directory, key, &state.node, PREDECESSOR).await?;
-    Ok(Setting { bounds, inline, root, store: Some(Arc::new(store)) })
+    Ok(Setting { store: Some(Arc::new(store)), ..setting })
 }
 
 fn sockets(settings: &Settings) -> Result<Sockets, ServeError> {

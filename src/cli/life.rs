@@ -20,6 +20,9 @@ pub struct LifeArgs {
     /// The kubelet's directory as this process sees it, its `pods` mounted read-only with HostToContainer: where the end of a volume is seen
     #[arg(long, value_name = "DIR", value_parser = path())]
     pub kubelet_dir: Option<PathBuf>,
+    /// Watch the pods of this node at the API server: a volume ends with its pod; needs the node's name, and the right to list and watch pods
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_parser = truth)]
+    pub pod_watch: bool,
     /// Longest time that the last good content may stand in while the server cannot answer; a class may choose less: 24h, 90m
     #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration)]
     pub max_stale: Duration,
@@ -52,7 +55,7 @@ pub struct StateArgs {
     /// File with the key that seals them, at least 16 bytes [default: --hmac-key-file]
     #[arg(long, value_name = "FILE", value_parser = path())]
     pub state_key_file: Option<PathBuf>,
-    /// Name of this node, which a record is bound to [default: NODE_NAME]
+    /// Name of this node in Kubernetes, which a record is bound to and whose pods are watched [default: NODE_NAME]
     #[arg(long, value_name = "NAME")]
     pub node_name: Option<String>,
 }
@@ -62,8 +65,10 @@ pub struct StateArgs {
 pub struct LifeSettings {
     /// Sealed records; `None` keeps all in memory.
     pub state: Option<StateSettings>,
-    /// The kubelet's directory; without it nothing tells that a volume ended.
+    /// The kubelet's directory; without it, and without the next, nothing tells that a volume ended.
     pub kubelet_dir: Option<PathBuf>,
+    /// The node whose pods are watched.
+    pub pod_watch: Option<String>,
     /// The longest `maxStale` of a class.
     pub max_stale: Duration,
     /// The ages between which a certificate is replaced.
@@ -99,8 +104,10 @@ pub struct WorkLimits {
 impl LifeArgs {
     /// The settings; `hmac_key` is the key of versions, which seals where no other is given.
     pub(super) fn settings(self, hmac_key: Option<&Path>, environment: &Environment) -> Result<LifeSettings, SettingsError> {
+        let watched = self.pod_watch.then(|| self.state.node("--pod-watch", environment)).transpose()?;
         Ok(LifeSettings {
             state: self.state.settings(hmac_key, environment)?,
+            pod_watch: watched,
             kubelet_dir: self.kubelet_dir.filter(|path| !path.as_os_str().is_empty()),
             max_stale: self.max_stale,
             replace_after: Bounds { least: self.replace_after_least, most: self.replace_after_most },
@@ -118,13 +125,18 @@ impl StateArgs {
     /// `None` without a directory; one without a key or a node is refused, for its records would be open to others or lost.
     pub fn settings(self, hmac_key: Option<&Path>, environment: &Environment) -> Result<Option<StateSettings>, SettingsError> {
         let file = |path: Option<PathBuf>| path.filter(|path| !path.as_os_str().is_empty());
+        let node = self.node("--state-dir", environment);
         let Some(directory) = file(self.state_dir) else { return Ok(None) };
         let own = file(self.state_key_file);
         let key_is_shared = own.is_none();
         let key_file = own.or_else(|| file(hmac_key.map(Path::to_owned)));
         let key_file = key_file.ok_or(SettingsError::Beside { given: "--state-dir", missing: "--state-key-file or --hmac-key-file" })?;
-        let node = given(self.node_name.as_deref()).or(environment.exact("NODE_NAME"));
-        let node = node.ok_or(SettingsError::Beside { given: "--state-dir", missing: "--node-name or NODE_NAME" })?.to_owned();
-        Ok(Some(StateSettings { directory, key_file, key_is_shared, node }))
+        Ok(Some(StateSettings { directory, key_file, key_is_shared, node: node? }))
+    }
+
+    /// The name of the node, which the flag `asker` needs.
+    fn node(&self, asker: &'static str, environment: &Environment) -> Result<String, SettingsError> {
+        let node = given(self.node_name.as_deref()).or(environment.exact("NODE_NAME")).map(str::to_owned);
+        node.ok_or(SettingsError::Beside { given: asker, missing: "--node-name or NODE_NAME" })
     }
 }

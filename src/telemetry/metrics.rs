@@ -61,12 +61,12 @@ const METRICS: [Metric; 16] = [
         name: "vaultmount_volumes_unseen",
         kind: Kind::Gauge,
         labels: "",
-        meaning: "volumes whose mount is not seen, so that nobody tells their end and what they have runs to its TTL",
+        meaning: "volumes of which neither mount nor pod is seen, so that nobody tells their end and what they have runs to its TTL",
     },
     Metric {
         name: "vaultmount_volumes_ended_total",
         kind: Kind::Counter,
-        labels: "`how`: `unmounted`, `forgotten` (an hour of silence, its mount not seen), `never_filled`",
+        labels: "`how`: `unmounted`, `pod_deleted`, `forgotten` (an hour of silence, and unseen), `never_filled`",
         meaning: "volumes that were let go",
     },
     Metric {

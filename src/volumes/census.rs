@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use metrics::gauge;
 
-use super::presence::Presence;
+use super::presence::Known;
 use super::{Volume, Volumes};
 use crate::rotation::Moment;
 
@@ -36,7 +36,7 @@ impl Volumes {
         for (freshness, name) in ALL {
             gauge!("vaultmount_volumes", "freshness" => name).set(states.iter().filter(|state| **state == freshness).count() as f64);
         }
-        let unseen = volumes.iter().filter(|volume| volume.held().presence == Presence::Unknown).count();
+        let unseen = volumes.iter().filter(|volume| volume.known() == Known::Nothing).count();
         gauge!("vaultmount_volumes_unseen").set(unseen as f64);
         let age = volumes.iter().filter_map(|volume| Some(now.since(volume.held().good.as_ref()?.at))).max().unwrap_or_default();
         gauge!("vaultmount_oldest_content_age_seconds").set(age.as_secs_f64());

@@ -1,7 +1,7 @@
 //! What every volume of the node has, until its end: logins, what was made for it, and the last content that was whole.
 
 pub mod mountinfo; // the mounts that this process sees
-pub mod presence; // whether a volume is still mounted
+pub mod presence; // whether a volume lives: its mount, its pod
 mod census; // what they have, in numbers
 mod good; // the last content that was whole
 mod id; // what makes a volume this one
@@ -25,6 +25,7 @@ use self::shelf::Shelf;
 use self::volume::lives_until;
 use crate::config::{MountSpec, Object, PodToken, Published, Source};
 use crate::error::Failure;
+use crate::kube::pods::NodePods;
 use crate::logins::{Ending, Identity, Logins, Scope};
 use crate::rotation::{Bounds, Moment};
 use crate::state::Store;
@@ -53,6 +54,8 @@ pub struct Setting {
     pub inline: bool,
     /// The kubelet's `pods` directory, where the end of a volume is seen.
     pub root: Option<PathBuf>,
+    /// The pods of the node, where their end is seen.
+    pub pods: Option<NodePods>,
     /// Where what they have outlives a restart.
     pub store: Option<Arc<Store>>,
 }
@@ -64,6 +67,7 @@ pub struct Volumes {
     bounds: Bounds,
     inline: bool,
     root: Option<PathBuf>,
+    pods: Option<NodePods>,
     store: Option<Arc<Store>>,
     volumes: Mutex<HashMap<VolumeId, Arc<Volume>>>,
     groups: Mutex<HashMap<Identity, Weak<Shelf>>>,
@@ -74,9 +78,9 @@ pub struct Volumes {
 impl Volumes {
     /// None yet.
     pub fn new(logins: Logins, setting: Setting) -> Self {
-        let Setting { bounds, inline, root, store } = setting;
+        let Setting { bounds, inline, root, pods, store } = setting;
         let (volumes, groups, bytes) = (Mutex::default(), Mutex::default(), AtomicUsize::new(0));
-        Self { logins, leasing: Paths::default(), bounds, inline, root, store, volumes, groups, bytes }
+        Self { logins, leasing: Paths::default(), bounds, inline, root, pods, store, volumes, groups, bytes }
     }
 
     /// The volume that `spec` is for: the one that is known, or a new one.

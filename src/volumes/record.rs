@@ -28,7 +28,11 @@ struct OfVolume {
     id: VolumeId,
     asker: Option<Identity>,
     answered: bool,
+    /// Whether its mount was seen.
     seen: bool,
+    /// Whether its pod was; the versions before did not look.
+    #[serde(default)]
+    pod_seen: bool,
     published: Option<Published>,
     /// Logins that it holds beside those of what was made.
     account: Option<RecordId>,
@@ -112,7 +116,8 @@ impl Volumes {
         (held.account, held.denied) = (login(of.account), login(of.denied));
         held.group = of.group.and_then(|who| groups.get(&who).map(|shelf| (who, Arc::clone(shelf))));
         held.replaced = of.replaced.into_iter().filter_map(|(until, id)| Some((until, Arc::clone(sessions.get(&id)?)))).collect();
-        held.presence = if of.seen { Presence::SeenBefore } else { Presence::Unknown };
+        // A pod whose volume is mounted was there too, whoever looked.
+        held.presence = Presence::before(of.seen, self.pods.is_some() && (of.seen || of.pod_seen));
         drop(held);
         self.adopt(volume);
     }
@@ -126,7 +131,8 @@ fn of_volume(volume: &Volume) -> OfVolume {
         id: volume.id().clone(),
         asker: held.asker.clone(),
         answered: held.answered,
-        seen: held.presence.is_seen(),
+        seen: held.presence.saw_mount(),
+        pod_seen: held.presence.saw_pod(),
         published: held.published.clone(),
         account: name(&held.account),
         denied: name(&held.denied),

@@ -1,6 +1,5 @@
 //! The look around every few seconds: which volumes have ended, which live on, and what is to be forgotten.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -10,15 +9,16 @@ use tokio::time::{MissedTickBehavior, interval};
 use tracing::{debug, info};
 
 use super::mountinfo::MountPoints;
-use super::presence::{Look, Presence};
+use super::presence::{Known, Look};
 use super::{Volume, Volumes};
+use crate::kube::pods::NodePods;
 use crate::logins::Ending;
 use crate::rotation::{Moment, is_forgotten};
 
 /// Time between two looks.
 const EVERY: Duration = Duration::from_secs(5);
 
-/// How long a volume whose mount is seen wants its logins, until the next looks say so again.
+/// How long a volume that is seen to live wants its logins, until the next looks say so again.
 const SEEN: Duration = Duration::from_secs(60);
 
 /// Silence after which nobody wants to fill a volume any more that never was: longer than the kubelet's longest pause.
@@ -27,6 +27,16 @@ const GIVEN_UP: Duration = Duration::from_secs(150);
 impl Volumes {
     /// Looks around for as long as the process lives.
     pub async fn watch(self: Arc<Self>) {
+        // Here and not sooner: what an earlier process left is known by now, and no list of pods is older than that.
+        let follow = async {
+            if let Some(pods) = &self.pods {
+                pods.follow().await;
+            }
+        };
+        tokio::join!(self.sweeps(), follow);
+    }
+
+    async fn sweeps(&self) {
         let mut pace = interval(EVERY);
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -39,13 +49,12 @@ impl Volumes {
     fn sweep(&self) {
         let now = Moment::now();
         let mounts = self.root.as_ref().and_then(|_| MountPoints::read().inspect_err(|error| debug!("{error}")).ok());
-        let look = mounts.as_ref().zip(self.root.as_deref()).and_then(|(mounts, root)| Look::of(mounts, root, now));
+        let at_mounts = mounts.as_ref().zip(self.root.as_deref()).and_then(|(mounts, root)| Look::at_mounts(mounts, root, now));
+        let pods = self.pods.as_ref().and_then(NodePods::known);
+        let looks: Vec<_> = at_mounts.into_iter().chain(pods.as_ref().map(|pods| Look::at_pods(pods, now))).collect();
         let volumes: Vec<_> = self.all();
         for volume in &volumes {
-            if let Some(look) = &look {
-                let mut held = volume.held();
-                held.presence = std::mem::take(&mut held.presence).after(look, Path::new(&volume.id().target_path));
-            }
+            volume.looked_for(&looks);
             self.judge(volume, now);
         }
         self.bytes.store(volumes.iter().map(|volume| volume.bytes()).sum(), Ordering::Relaxed);
@@ -54,41 +63,40 @@ impl Volumes {
     }
 
     fn judge(&self, volume: &Arc<Volume>, now: Moment) {
-        let (presence, asked, answered) = {
+        let (asked, answered) = {
             let held = volume.held();
-            (held.presence.clone(), held.asked, held.answered)
+            (held.asked, held.answered)
         };
-        match presence {
+        match volume.known() {
             // No pod ever had anything of it, so silence is enough.
-            Presence::Unknown if !answered && asked.is_none_or(|asked| now.since(asked) > GIVEN_UP) => {
-                ended("never_filled");
-                self.end(volume);
-            }
-            Presence::Gone => {
-                volume.sessions().iter().for_each(|session| session.ends_by(Ending::Revoked));
-                ended("unmounted");
-                info!(pod.uid = volume.id().pod.uid, pod.name = volume.id().pod.name, "the volume has ended");
-                self.end(volume);
-            }
-            Presence::Mounted(_) | Presence::Missing(..) | Presence::SeenBefore => {
+            Known::Nothing if !answered && asked.is_none_or(|asked| now.since(asked) > GIVEN_UP) => self.let_go(volume, "never_filled"),
+            Known::Unmounted => self.revoke(volume, "unmounted"),
+            Known::PodDeleted => self.revoke(volume, "pod_deleted"),
+            Known::Lives => {
                 volume.tidy(now);
                 volume.wants(now + SEEN);
                 self.save(volume);
             }
             // Nobody knows whether its pod lives: what it has runs to its TTL.
-            Presence::Unknown if asked.is_none_or(|asked| is_forgotten(asked, now)) => {
+            Known::Nothing if asked.is_none_or(|asked| is_forgotten(asked, now)) => {
                 volume.sessions().iter().for_each(|session| session.ends_by(Ending::Left));
-                ended("forgotten");
-                self.end(volume);
+                self.let_go(volume, "forgotten");
             }
-            Presence::Unknown => {
+            Known::Nothing => {
                 volume.tidy(now);
                 self.save(volume);
             }
         }
     }
-}
 
-fn ended(how: &'static str) {
-    counter!("vaultmount_volumes_ended_total", "how" => how).increment(1);
+    fn revoke(&self, volume: &Arc<Volume>, how: &'static str) {
+        volume.sessions().iter().for_each(|session| session.ends_by(Ending::Revoked));
+        info!(how, pod.uid = volume.id().pod.uid, pod.name = volume.id().pod.name, "the volume has ended");
+        self.let_go(volume, how);
+    }
+
+    fn let_go(&self, volume: &Arc<Volume>, how: &'static str) {
+        counter!("vaultmount_volumes_ended_total", "how" => how).increment(1);
+        self.end(volume);
+    }
 }

@@ -11,7 +11,7 @@ use tracing::warn;
 
 use super::VolumeId;
 use super::good::Good;
-use super::presence::Presence;
+use super::presence::{Known, Look, Presence};
 use super::shelf::{Made, Shelf};
 use super::texts::Texts;
 use crate::config::{MountSpec, Object, Published, Source};
@@ -61,7 +61,7 @@ pub(super) struct Held {
     versions: Option<u64>,
     /// Whether the last answer was content that stood in.
     pub(super) stale: bool,
-    /// What the mounts of the node say of it.
+    /// What the mounts and the pods of the node say of it.
     pub(super) presence: Presence,
 }
 
@@ -160,6 +160,17 @@ impl Volume {
     /// By what this volume judges the answer to `source`.
     pub(super) fn pace(&self, spec: &MountSpec, source: &Source, bounds: Bounds) -> Pace {
         Pace { interval: self.held().interval.observed(), refresh: spec.refreshes.of(source), bounds, chance: self.id.chance() }
+    }
+
+    /// Takes in a look around.
+    pub(super) fn looked_for(&self, looks: &[Look<'_>]) {
+        let mut held = self.held();
+        held.presence = looks.iter().fold(std::mem::take(&mut held.presence), |presence, look| presence.after(look, &self.id));
+    }
+
+    /// Whether it lives, as far as anybody sees.
+    pub(super) fn known(&self) -> Known {
+        self.held().presence.known(&self.id)
     }
 
     /// Lets go of what was replaced long enough ago.

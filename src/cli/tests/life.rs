@@ -10,7 +10,14 @@ fn without_flags_nothing_is_kept_over_a_restart_and_work_is_bounded() {
     let day = Duration::from_secs(24 * 3600);
     assert_eq!(
         settings.life,
-        LifeSettings { state: None, kubelet_dir: None, max_stale: day, replace_after: Bounds::default(), inline_auth: false }
+        LifeSettings {
+            state: None,
+            kubelet_dir: None,
+            pod_watch: None,
+            max_stale: day,
+            replace_after: Bounds::default(),
+            inline_auth: false
+        }
     );
     let limits = [settings.limits.mounts, settings.limits.mounts_per_namespace, settings.limits.calls];
     assert_eq!(limits.map(NonZeroUsize::get), [256, 64, 64]);
@@ -27,6 +34,7 @@ fn flags_of_life_reach_the_settings() {
         LifeSettings {
             state: None,
             kubelet_dir: Some("/kubelet".into()),
+            pod_watch: None,
             max_stale: stale,
             replace_after: Bounds::default(),
             inline_auth: true
@@ -36,6 +44,16 @@ fn flags_of_life_reach_the_settings() {
     let limits = [settings.limits.mounts, settings.limits.mounts_per_namespace, settings.limits.calls];
     assert_eq!(limits.map(NonZeroUsize::get), [7, 3, 5]);
     assert!(command(&["--max-calls=0"]).is_err(), "nothing would ever be asked");
+}
+
+#[test]
+fn pods_are_watched_on_request_and_only_with_the_name_of_the_node() {
+    let watched = |flags: &[&str], node| settings(flags, [("NODE_NAME", node)]).map(|settings| settings.life.pod_watch);
+    assert_eq!(watched(&["--pod-watch", "--kubelet-dir=/kubelet"], "node-1").unwrap().as_deref(), Some("node-1"));
+    assert_eq!(watched(&["--pod-watch=true", "--node-name=other"], "node-1").unwrap().as_deref(), Some("other"));
+    assert_eq!(watched(&["--pod-watch=false"], "node-1").unwrap(), None);
+    let told = watched(&["--pod-watch"], "").unwrap_err().to_string();
+    assert_eq!(told, "--pod-watch needs --node-name or NODE_NAME beside it");
 }
 
 #[test]
