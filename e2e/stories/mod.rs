@@ -7,6 +7,7 @@ mod driver_1_6; // what only the driver's line 1.6 can get wrong: volumes that s
 mod engines; // KV v1, database, PKI, transit
 mod files; // bytes, modes, names
 mod login; // auth mounts, audiences, namespaces
+mod pod_watch; // the variant that watches pods
 mod privileges; // what the provider may do on the node and in Kubernetes
 mod refusals; // what a pod's author reads when a mount fails
 mod rotation; // new values reach files

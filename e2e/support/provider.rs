@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::cluster::{enter, get, kubectl, script, try_kubectl};
-use super::eventually;
+use super::{Restore, eventually};
 
 const NAMESPACE: &str = "vaultmount";
 const DAEMONSET: &str = "daemonset/vaultmount";
@@ -32,6 +32,23 @@ pub(crate) fn change_flags(change: impl FnOnce(&mut Vec<Value>)) {
     let patch = json!([{"op": "replace", "path": PATH, "value": flags}]).to_string();
     kubectl(&["patch", DAEMONSET, "--namespace", NAMESPACE, "--type=json", "--patch", &patch]);
     kubectl(&["rollout", "status", DAEMONSET, "--namespace", NAMESPACE, "--timeout=90s"]);
+}
+
+/// Ends the provider in good order, and keeps any other from starting until the guard is dropped; then one is ready.
+pub(crate) fn stopped() -> Restore<impl FnMut()> {
+    const NOWHERE: &str = "/spec/template/spec/nodeSelector/vaultmount-story";
+    let patch =
+        |change: Value| kubectl(&["patch", DAEMONSET, "--namespace", NAMESPACE, "--type=json", "--patch", &json!([change]).to_string()]);
+    patch(json!({"op": "add", "path": NOWHERE, "value": "stopped"}));
+    let restore = Restore(move || {
+        patch(json!({"op": "remove", "path": NOWHERE}));
+        kubectl(&["rollout", "status", DAEMONSET, "--namespace", NAMESPACE, "--timeout=90s"]);
+    });
+    eventually(60, "the end of the provider's pod", || {
+        let pods = get(&["pods", SELECTOR, "--namespace", NAMESPACE])?;
+        if pods["items"].as_array().is_some_and(Vec::is_empty) { Ok(()) } else { Err("it is there".into()) }
+    });
+    restore
 }
 
 /// A file of `/proc/<pid>` of its process.

@@ -1,0 +1,82 @@
+//! The variant `deploy/pod-watch`: a volume ends with its pod, and the kubelet's directory is not mounted.
+
+use std::collections::BTreeSet;
+
+use crate::support::{Pod, Restore, Story, enter, eventually, holds, kubectl, provider};
+
+/// The variant is deployed, until the guard is dropped.
+fn variant() -> Restore<impl FnMut()> {
+    let restore = Restore(|| {
+        let rbac = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/pod-watch/rbac.yaml");
+        kubectl(&["delete", "--ignore-not-found", "--filename", rbac]);
+        provider::deploy("deploy");
+    });
+    provider::deploy("e2e/support/pod-watch");
+    restore
+}
+
+/// The provider's rights in a namespace, one a line; how wide their table is does not matter.
+fn rights(namespace: &str) -> BTreeSet<String> {
+    provider::rights(namespace).lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+}
+
+/// The user of PostgreSQL that a pod was given.
+struct User {
+    name: String,
+    address: String,
+}
+
+impl User {
+    fn of(pod: &Pod) -> Self {
+        let [name, password] = pod.together("db", ["user", "password"]);
+        let address = format!("postgresql://{name}:{password}@10.99.0.1/postgres");
+        Self { name, address }
+    }
+
+    fn enters(&self) -> Result<(), String> {
+        enter(&["psql", &self.address, "-Atc", "SELECT 1"]).map(drop)
+    }
+
+    fn is_gone(&self) -> Result<(), String> {
+        let all = enter(&["psql", "postgresql://postgres:postgres@10.99.0.1/postgres", "-Atc", "SELECT rolname FROM pg_roles"])?;
+        if all.lines().any(|name| name == self.name) { Err(format!("{} is there", self.name)) } else { Ok(()) }
+    }
+}
+
+#[test]
+fn a_pod_that_is_deleted_takes_its_database_user_with_it_and_no_others() {
+    let story = Story::alone();
+    let creds = story.database();
+    let objects = format!(
+        "- {{objectName: user, secretPath: {creds}, secretKey: username}}
+- {{objectName: password, secretPath: {creds}, secretKey: password}}"
+    );
+    story.class("db", &objects).apply();
+    let before = rights(&story.name);
+    let restore = variant();
+
+    // One right more, and one directory of the node less.
+    let added: Vec<_> = rights(&story.name).difference(&before).cloned().collect();
+    assert_eq!(added, ["pods [] [] [list watch]"]);
+    let mounts = provider::proc("mounts");
+    assert!(!mounts.lines().any(|mount| mount.split(' ').nth(1).is_some_and(|at| at.starts_with("/var/lib/kubelet"))), "{mounts}");
+
+    let [first, second, third] = ["first", "second", "third"].map(|name| story.pod(name).mounts("db").start());
+    let users = [&first, &second, &third].map(User::of);
+    holds(15, "the logins into PostgreSQL", || users.iter().try_for_each(User::enters));
+    first.delete();
+    eventually(60, "the end of the first pod's user", || users[0].is_gone());
+    users[1..].iter().try_for_each(User::enters).unwrap();
+
+    // What ended while no provider ran is missing in the first list of the next one.
+    let stopped = provider::stopped();
+    second.delete();
+    drop(stopped);
+    eventually(60, "the end of the second pod's user", || users[1].is_gone());
+
+    // Going back takes the right away, and nothing from the pod that lives.
+    drop(restore);
+    assert_eq!(rights(&story.name), before);
+    holds(15, "the login into PostgreSQL", || users[2].enters());
+    assert_eq!(third.read("db/user"), users[2].name);
+}
