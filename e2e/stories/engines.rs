@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Story, bao, belong_together, enter, holds, subject};
+use crate::support::{Story, User, bao, belong_together, holds, subject};
 
 #[test]
 fn a_query_asks_for_an_older_version() {
@@ -45,20 +45,10 @@ fn a_put_sends_its_body() {
 fn two_keys_of_a_dynamic_secret_are_one_call_and_one_working_login() {
     let story = Story::begin();
     let path = story.database("1h");
-    let objects = format!(
-        "- {{objectName: user, secretPath: {path}, secretKey: username}}
-- {{objectName: password, secretPath: {path}, secretKey: password}}"
-    );
-    story.class("db", &objects).apply();
     let pod = story.pod("reader").mounts("db").start();
-
     // PostgreSQL takes the pair, and goes on taking it after the mount has ended: no login was closed over it.
-    let [user, password] = pod.together("db", ["user", "password"]);
-    let address = format!("postgresql://{user}:{password}@10.99.0.1/postgres");
-    holds(5, "the login into PostgreSQL", || match enter(&["psql", &address, "-Atc", "SELECT current_user"])?.trim() {
-        found if found == user => Ok(()),
-        other => Err(format!("logged in as {other}")),
-    });
+    let user = User::of(&pod);
+    holds(5, "the login into PostgreSQL", || user.enters());
 
     // Every login made exactly one call.
     let calls = bao::calls_by_login(&story.name, &path);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::support::{Pod, Restore, Story, enter, eventually, holds, kubectl, provider};
+use crate::support::{Restore, Story, User, eventually, holds, kubectl, provider};
 
 /// The variant is deployed, until the guard is dropped.
 fn variant() -> Restore<impl FnMut()> {
@@ -20,38 +20,10 @@ fn rights(namespace: &str) -> BTreeSet<String> {
     provider::rights(namespace).lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
 }
 
-/// The user of PostgreSQL that a pod was given.
-struct User {
-    name: String,
-    address: String,
-}
-
-impl User {
-    fn of(pod: &Pod) -> Self {
-        let [name, password] = pod.together("db", ["user", "password"]);
-        let address = format!("postgresql://{name}:{password}@10.99.0.1/postgres");
-        Self { name, address }
-    }
-
-    fn enters(&self) -> Result<(), String> {
-        enter(&["psql", &self.address, "-Atc", "SELECT 1"]).map(drop)
-    }
-
-    fn is_gone(&self) -> Result<(), String> {
-        let all = enter(&["psql", "postgresql://postgres:postgres@10.99.0.1/postgres", "-Atc", "SELECT rolname FROM pg_roles"])?;
-        if all.lines().any(|name| name == self.name) { Err(format!("{} is there", self.name)) } else { Ok(()) }
-    }
-}
-
 #[test]
 fn a_pod_that_is_deleted_takes_its_database_user_with_it_and_no_others() {
     let story = Story::alone();
-    let creds = story.database();
-    let objects = format!(
-        "- {{objectName: user, secretPath: {creds}, secretKey: username}}
-- {{objectName: password, secretPath: {creds}, secretKey: password}}"
-    );
-    story.class("db", &objects).apply();
+    story.database("1h");
     let before = rights(&story.name);
     let restore = variant();
 

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Pod, Restore, Story, bao, enter, eventually, holds, provider, server};
+use crate::support::{Restore, Story, User, bao, eventually, holds, provider, server};
 
 #[test]
 fn no_token_of_a_volume_outlives_it() {
@@ -28,38 +28,21 @@ fn no_token_of_a_volume_outlives_it() {
     });
 }
 
-/// A running pod and its own user of the database, which ends after `ttl` unless somebody prolongs its lease.
-fn database_pod(story: &Story, ttl: &str) -> (Pod, [String; 2]) {
-    let creds = story.database(ttl);
-    let objects = format!(
-        "- {{objectName: user, secretPath: {creds}, secretKey: username}}
-- {{objectName: password, secretPath: {creds}, secretKey: password}}"
-    );
-    story.class("db", &objects).apply();
-    let pod = story.pod("reader").mounts("db").start();
-    let pair = pod.together("db", ["user", "password"]);
-    (pod, pair)
-}
-
-/// Whether PostgreSQL lets the user in.
-fn enters(user: &str, password: &str) -> Result<(), String> {
-    enter(&["psql", &format!("postgresql://{user}:{password}@10.99.0.1/postgres"), "-Atc", "SELECT 1"]).map(drop)
-}
-
 #[test]
 fn a_database_user_lives_as_long_as_its_pod() {
     let story = Story::begin();
-    let (pod, [user, password]) = database_pod(&story, "1h");
-    let enters = || enters(&user, &password);
+    story.database("1h");
+    let pod = story.pod("reader").mounts("db").start();
+    let user = User::of(&pod);
 
     // Polls make no other, nor does a provider that was killed and begins anew.
-    holds(20, "the login into PostgreSQL", enters);
+    holds(20, "the login into PostgreSQL", || user.enters());
     provider::kill();
-    holds(20, "the login into PostgreSQL after a restart of the provider", enters);
-    assert_eq!(pod.together("db", ["user", "password"]), [user.clone(), password.clone()]);
+    holds(20, "the login into PostgreSQL after a restart of the provider", || user.enters());
+    assert_eq!(User::of(&pod).name, user.name);
 
     pod.delete();
-    eventually(60, "the end of the user", || if enters().is_err() { Ok(()) } else { Err(format!("{user} still logs in")) });
+    eventually(60, "the end of the user", || user.is_gone());
     eventually(60, "the end of all tokens", || match bao::tokens_of(&story.name) {
         none if none.is_empty() => Ok(()),
         some => Err(format!("there live {some:?}")),
@@ -71,17 +54,18 @@ fn a_database_user_lives_while_nobody_asks_for_it() {
     let story = Story::alone();
     let _rotation = Restore(|| server::driver("5s"));
     server::driver("off");
-    let (pod, [user, password]) = database_pod(&story, "20s");
-    let enters = || enters(&user, &password);
-    holds(45, "the login into PostgreSQL without rotation", enters);
+    story.database("20s");
+    let pod = story.pod("reader").mounts("db").start();
+    let (user, all) = (User::of(&pod), User::all().unwrap());
+    holds(45, "the login into PostgreSQL without rotation", || user.enters());
     {
         let _kubelet = Restore(|| server::kubelet("resume"));
         server::kubelet("hang");
-        holds(45, "the login into PostgreSQL without a kubelet", enters);
+        holds(45, "the login into PostgreSQL without a kubelet", || user.enters());
     }
-    assert_eq!((pod.together("db", ["user", "password"]), pod.restarts()), ([user.clone(), password.clone()], 0));
-    assert_eq!(bao::audited(&format!("database/creds/{}", story.name)).len(), 1, "somebody made another user");
+    assert_eq!((User::of(&pod).name, pod.restarts()), (user.name.clone(), 0));
+    assert!(User::all().unwrap().is_subset(&all), "somebody made another user");
 
     pod.delete();
-    eventually(60, "the end of the user", || if enters().is_err() { Ok(()) } else { Err(format!("{user} still logs in")) });
+    eventually(60, "the end of the user", || user.is_gone());
 }

@@ -3,6 +3,7 @@
 mod certificates; // what a pod was given, as openssl and the API server take it
 mod class; // a SecretProviderClass
 mod cluster; // the scripts of e2e/cluster
+mod database; // users of PostgreSQL
 mod driver; // a caller of the provider's socket
 mod pod; // a pod and its view of its volumes
 pub(crate) mod provider; // its DaemonSet
@@ -14,6 +15,7 @@ mod wait; // bounded polling, and putting things back
 pub(crate) use certificates::{Identity, belong_together, is_valid, offline_root, subject};
 pub(crate) use class::Class;
 pub(crate) use cluster::{OPENBAO, bao, enter, kubectl, rights, server};
+pub(crate) use database::User;
 pub(crate) use driver::{MountRequest, mount};
 pub(crate) use pod::Pod;
 pub(crate) use story::Story;

@@ -57,13 +57,15 @@ impl Story {
         story
     }
 
-    /// Has OpenBao make PostgreSQL users for the story; the path that gives one, which the story's pods may read. They end after `ttl` unless
-    /// somebody prolongs their lease.
+    /// Has OpenBao make PostgreSQL users for the story, and gives the path that makes one; a class `db` has it in the files `user` and
+    /// `password`. A user ends after `ttl` unless somebody prolongs its lease.
     pub(crate) fn database(&self, ttl: &str) -> String {
         let (role, path) = (format!("database/roles/{}", self.name), format!("database/creds/{}", self.name));
         let statement = "CREATE ROLE \"{{name}}\" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}';";
         bao::write(&role, &json!({"db_name": "postgres", "default_ttl": ttl, "max_ttl": "2h", "creation_statements": statement}));
         self.allow(&format!("path \"{path}\" {{ capabilities = [\"read\"] }}\n"));
+        let member = |file: &str, key: &str| format!("- {{objectName: {file}, secretPath: {path}, secretKey: {key}}}\n");
+        self.class("db", &(member("user", "username") + &member("password", "password"))).apply();
         path
     }
 
