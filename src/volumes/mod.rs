@@ -18,6 +18,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use tokio::sync::Notify;
 use tracing::{debug, warn};
 
 use self::paths::Paths;
@@ -73,6 +74,8 @@ pub struct Volumes {
     groups: Mutex<HashMap<Identity, Weak<Shelf>>>,
     /// About what is kept: added to as it comes, and counted anew now and then.
     bytes: AtomicUsize,
+    /// A volume was filled for the first time.
+    filled: Notify,
 }
 
 impl Volumes {
@@ -80,7 +83,7 @@ impl Volumes {
     pub fn new(logins: Logins, setting: Setting) -> Self {
         let Setting { bounds, inline, root, pods, store } = setting;
         let (volumes, groups, bytes) = (Mutex::default(), Mutex::default(), AtomicUsize::new(0));
-        Self { logins, leasing: Paths::default(), bounds, inline, root, pods, store, volumes, groups, bytes }
+        Self { logins, leasing: Paths::default(), bounds, inline, root, pods, store, volumes, groups, bytes, filled: Notify::new() }
     }
 
     /// The volume that `spec` is for: the one that is known, or a new one.
@@ -117,7 +120,12 @@ impl Volumes {
     pub fn settle(&self, volume: &Volume, spec: &MountSpec, fetched: Result<Payload, Failure>) -> Result<Arc<Payload>, Failure> {
         let now = Moment::now();
         let answer = match fetched {
-            Ok(payload) => Ok(volume.keeps(spec, payload, |bytes| self.has_bytes(bytes), now)),
+            Ok(payload) => {
+                if !volume.held().answered {
+                    self.filled.notify_one();
+                }
+                Ok(volume.keeps(spec, payload, |bytes, instead| self.has_bytes(bytes, instead), now))
+            }
             Err(failure) if failure.reason.is_passing() => volume.stand_in(spec, now, &failure).ok_or(failure),
             Err(failure) => {
                 volume.held().good = None;
@@ -135,6 +143,10 @@ impl Volumes {
         let volumes = self.volumes.lock().unwrap_or_else(PoisonError::into_inner);
         let volume = volumes.values().find(|volume| volume.id().parameters.is_none() && volume.id().target_path == target_path)?;
         volume.held().published.clone()
+    }
+
+    fn remembers(&self, volume: &Volume) -> bool {
+        self.volumes.lock().unwrap_or_else(PoisonError::into_inner).contains_key(volume.id())
     }
 
     /// Every volume that is remembered.
@@ -189,11 +201,12 @@ impl Volumes {
 
     /// Whether an answer without a lease may be kept beside all others.
     fn has_room(&self, bytes: usize) -> bool {
-        bytes <= ENTRY && self.has_bytes(bytes)
+        bytes <= ENTRY && self.has_bytes(bytes, 0)
     }
 
-    fn has_bytes(&self, bytes: usize) -> bool {
-        let all = |kept: usize| kept.checked_add(bytes).filter(|all| *all <= BYTES);
+    /// Whether there is room for so many bytes `instead` of some that are let go.
+    fn has_bytes(&self, bytes: usize, instead: usize) -> bool {
+        let all = |kept: usize| kept.saturating_sub(instead).checked_add(bytes).filter(|all| *all <= BYTES);
         self.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, all).is_ok()
     }
 }

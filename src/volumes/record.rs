@@ -60,9 +60,9 @@ enum Until {
 type Sessions = HashMap<RecordId, Arc<Session>>;
 
 impl Volumes {
-    /// Writes what outlives a restart of `volume`, where it has changed.
+    /// Writes what outlives a restart of `volume`, where it has changed; of one that is not remembered nobody would remove it.
     pub fn save(&self, volume: &Volume) {
-        let Some(store) = &self.store else { return };
+        let Some(store) = self.store.as_ref().filter(|_| self.remembers(volume)) else { return };
         volume.sessions().iter().for_each(|session| session.save(store));
         let group = volume.held().group.clone();
         if let Some((who, shelf)) = group {

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use metrics::counter;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 use tracing::{debug, info};
 
 use super::mountinfo::MountPoints;
@@ -15,8 +15,11 @@ use crate::kube::pods::NodePods;
 use crate::logins::Ending;
 use crate::rotation::{Moment, is_forgotten};
 
-/// Time between two looks.
+/// Longest time between two looks.
 const EVERY: Duration = Duration::from_secs(5);
+
+/// Time from the first of some new volumes to a look of their own: a pod may be gone before the next comes.
+const SOON: Duration = Duration::from_millis(250);
 
 /// How long a volume that is seen to live wants its logins, until the next looks say so again.
 const SEEN: Duration = Duration::from_secs(60);
@@ -40,7 +43,10 @@ impl Volumes {
         let mut pace = interval(EVERY);
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            pace.tick().await;
+            tokio::select! {
+                _ = pace.tick() => {}
+                () = self.filled.notified() => sleep(SOON).await,
+            }
             self.sweep();
         }
     }

@@ -122,10 +122,17 @@ impl Volume {
     }
 
     /// Keeps `payload`, fetched `now`, as what stands in for the next that cannot be, if there is room for it.
-    pub(super) fn keeps(&self, spec: &MountSpec, payload: Payload, has_room: impl FnOnce(usize) -> bool, now: Moment) -> Arc<Payload> {
+    pub(super) fn keeps(
+        &self,
+        spec: &MountSpec,
+        payload: Payload,
+        has_room: impl FnOnce(usize, usize) -> bool,
+        now: Moment,
+    ) -> Arc<Payload> {
         let payload = Arc::new(payload);
-        let good = has_room(payload.bytes()).then(|| Good::new(spec, Arc::clone(&payload), now));
         let mut held = self.held();
+        let before = held.good.take().map_or(0, |good| good.payload.bytes());
+        let good = has_room(payload.bytes(), before).then(|| Good::new(spec, Arc::clone(&payload), now));
         (held.good, held.answered, held.stale) = (good, true, false);
         payload
     }

@@ -1,8 +1,10 @@
 //! The end of a volume, as the mounts of the node show it: nothing of it is left.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use futures::{StreamExt, stream};
+use tokio::time::sleep;
 
 use crate::support::driver::Call;
 use crate::support::postgres::Postgres;
@@ -81,4 +83,23 @@ async fn a_hundred_volumes_that_end_together_leave_nothing_behind() {
     until("the first tokens to be gone", async || (vault.tokens().await < tokens + 100).then_some(())).await;
     until("all tokens to be gone", async || (vault.tokens().await == tokens).then_some(())).await;
     assert_eq!(vault.count("update auth/token/revoke-self"), 100, "one call for each login");
+}
+
+#[tokio::test]
+async fn a_pod_that_lives_for_a_second_leaves_nothing_behind() {
+    let vault = Vault::start().await;
+    vault.put("team-a/db", json!({ "password": canary("second") })).await;
+    let (provider, _) = watching(&vault).await;
+    let tokens = vault.tokens().await;
+    // One after the other, so that the look of every five seconds meets one of them at most.
+    for _ in 0..3 {
+        let call = provider.call("team-a/web", kv("db", "team-a/db", "password")).below(&provider.kubelet());
+        let place = [call.place()];
+        provider.volumes_begin(&place);
+        assert_eq!(call.mount().await.read("db"), canary("second"));
+        sleep(Duration::from_secs(1)).await;
+        provider.volumes_end(&place);
+    }
+    until("all tokens to be gone", async || (vault.tokens().await == tokens).then_some(())).await;
+    assert_eq!(vault.count("update auth/kubernetes/login"), 3);
 }

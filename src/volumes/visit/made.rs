@@ -1,0 +1,135 @@
+//! What a mount makes for its volume, or finds made: leased credentials, certificates, and whatever else is no shared read.
+
+use std::sync::{Arc, PoisonError};
+
+use super::super::paths::Way;
+use super::super::shelf::{Lasts, Made, Shelf};
+use super::Visit;
+use crate::config::{ShareScope, Source};
+use crate::engine::{self, Fetched, Outcome};
+use crate::error::Reason;
+use crate::logins::{Identity, Scope, Session};
+use crate::rotation::{self, Life, Moment};
+use crate::vault::Budget;
+
+impl Visit<'_> {
+    /// What was made for this volume or its group, made anew when its time has come. What is still of use stays when that fails for a
+    /// passing reason.
+    pub(super) async fn made(&self, source: &Source, way: Way, budget: &Budget) -> Outcome {
+        let shelf = self.shelf(source.share);
+        let turn = shelf.turn(source);
+        let _turn = turn.lock().await;
+        if let Some(made) = self.kept(source) {
+            return Ok(made.fetched);
+        }
+        let session = match way {
+            Way::Lease => self.leasing(source.share, budget).await?,
+            Way::Read | Way::Make => self.account(budget).await?,
+        };
+        let old = shelf.get(source).filter(|made| made.is_of_use(self.began));
+        match self.asked(session, source, way, budget).await {
+            Err(error) if error.reason().is_passing() => old.map(|made| made.fetched).ok_or(error),
+            outcome => outcome,
+        }
+    }
+
+    async fn asked(&self, session: Arc<Session>, source: &Source, way: Way, budget: &Budget) -> Outcome {
+        self.called();
+        let fetched = match engine::fetch(session.login(), source, budget).await {
+            Err(error) if error.reason() == Reason::ReadDenied => {
+                let again = match self.again(&session, source, budget).await {
+                    None => {
+                        self.volume.held().denied = (way == Way::Lease).then_some(session);
+                        return Err(error);
+                    }
+                    Some(again) => again?,
+                };
+                self.called();
+                let outcome = engine::fetch(again.login(), source, budget).await;
+                let denied = outcome.as_ref().is_err_and(|error| error.reason() == Reason::ReadDenied);
+                again.denied(source, denied);
+                self.volume.held().denied = (denied && way == Way::Lease).then(|| Arc::clone(&again));
+                let fetched = Arc::new(outcome?);
+                self.keep(source, &fetched, &again, way);
+                return Ok(fetched);
+            }
+            outcome => Arc::new(outcome?),
+        };
+        session.denied(source, false);
+        self.keep(source, &fetched, &session, way);
+        Ok(fetched)
+    }
+
+    /// Keeps what was made for as long as it says, or as its lease lives.
+    fn keep(&self, source: &Source, fetched: &Arc<Fetched>, session: &Arc<Session>, way: Way) {
+        if fetched.is_leased() {
+            self.take_lease(source, fetched, session);
+            return;
+        }
+        if way == Way::Lease {
+            self.volumes.leasing.learn(self.spec, source, false);
+        }
+        let unix = i64::try_from(self.began.0 / 1000).unwrap_or(i64::MAX);
+        if let Some(life) = engine::life(source, fetched, unix)
+            && self.volumes.has_room(fetched.weight())
+        {
+            self.warn_of_short(source, life);
+            self.put(source, Made { fetched: Arc::clone(fetched), at: self.began, lasts: Lasts::Told(life) });
+        }
+    }
+
+    /// What is leased stays with its login, which nobody else may join.
+    pub(super) fn take_lease(&self, source: &Source, fetched: &Arc<Fetched>, session: &Arc<Session>) {
+        if !fetched.is_leased() {
+            return;
+        }
+        self.volumes.leasing.learn(self.spec, source, true);
+        if session.who().scope == Scope::Account {
+            self.volumes.logins.detach(session);
+        }
+        let Some((id, ttl, renewable)) = fetched.lease() else { return };
+        session.leased(id, ttl, renewable);
+        self.put(source, Made { fetched: Arc::clone(fetched), at: self.began, lasts: Lasts::Leased(id.to_owned(), Arc::clone(session)) });
+    }
+
+    /// Puts `made` on its shelf; what it replaces lives on for two republishes, for nobody tells us when the driver wrote the files.
+    fn put(&self, source: &Source, made: Made) {
+        let old = self.shelf(source.share).put(source, made);
+        self.volume.held().replace(old.iter(), self.began);
+    }
+
+    /// What was made for `source` and needs no successor yet.
+    pub(super) fn kept(&self, source: &Source) -> Option<Made> {
+        self.shelf(source.share).get(source).filter(|made| self.stays(source, made))
+    }
+
+    fn stays(&self, source: &Source, made: &Made) -> bool {
+        !made.is_due(self.began, self.volume.pace(self.spec, source, self.volumes.bounds))
+    }
+
+    fn shelf(&self, share: ShareScope) -> Arc<Shelf> {
+        match share {
+            ShareScope::Pod => Arc::clone(&self.volume.shelf),
+            ShareScope::ServiceAccount => {
+                let who = Identity::new(self.spec, &self.token, Scope::Group);
+                let mut held = self.volume.held();
+                let (_, shelf) = held.group.get_or_insert_with(|| (who.clone(), self.volumes.group(&who)));
+                Arc::clone(shelf)
+            }
+        }
+    }
+
+    /// Warns of what lives too short for the republishes of its volume.
+    fn warn_of_short(&self, source: &Source, life: Life) {
+        let Life::Until(end) = life else { return };
+        let (life, interval) = (Moment::of_unix_seconds(end).since(self.began), self.volume.held().interval.observed());
+        if rotation::too_short(life, interval) {
+            let (life, interval) = (life.as_secs(), interval.as_secs());
+            let warning = format!(
+                "{source} lives {life} s, and the volume is asked about every {interval} s: it may end before its successor comes; \
+                 give it three republishes at least, or ask more often (--rotation-poll-interval of the driver)"
+            );
+            self.warnings.lock().unwrap_or_else(PoisonError::into_inner).push(warning);
+        }
+    }
+}
