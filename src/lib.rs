@@ -25,4 +25,5 @@ pub mod certificate; // certificates: keys of the node, requests, chains, keysto
 pub mod volume; // the payload of a volume: paths, modes, sizes, versions
 pub mod config; // a request's attributes -> MountSpec
 pub mod error; // Reason: the stable codes, and the one exit of a failure
+pub mod aside; // long computations, beside the one thread that waits
 pub mod secret; // bytes that never print and are wiped

@@ -46,7 +46,7 @@ fn s5(args: S5Args) -> Result<(), Box<dyn Error>> {
 /// Runs `work`; nothing else runs in this process.
 ///
 /// One thread does all that waits: a mount is a dozen short steps between calls, and waking another core for each costs more than the step.
-/// What computes for long has threads of its own.
+/// What computes for long has threads of its own (`aside`).
 fn run<E: Error + 'static>(work: impl Future<Output = Result<(), E>>) -> Result<(), Box<dyn Error>> {
     Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?.block_on(work)?)
 }

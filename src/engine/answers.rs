@@ -40,6 +40,11 @@ impl From<&EngineError> for Miss {
 }
 
 impl<'a> Answers<'a> {
+    /// About how many bytes all of them hold.
+    pub fn weight(&self) -> usize {
+        self.fetched().map(Fetched::weight).sum()
+    }
+
     /// Adds what one source gave.
     pub fn add(&mut self, source: &'a Source, outcome: Outcome) {
         self.0.insert(source, outcome);

@@ -6,6 +6,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout_at;
 
 use super::{Answers, EngineError, Fetched, Miss};
+use crate::aside;
 use crate::certificate::{Authorities, CertificateError, Identity, Issued, NodeKey};
 use crate::config::request::VaultPath;
 use crate::config::{Body, CertificateRequest, KeyForm, KeyPlace, KeyType, Keystore, Part, Request, Source};
@@ -108,25 +109,20 @@ pub fn part(answers: &Answers<'_>, source: &Source, part: &Part) -> Result<Secre
     match (fetched, part) {
         (Fetched::Certificate(identity, _), Part::Keystore(store)) => {
             let password = password(store)?;
-            slow(|| identity.keystore(store.form, &store.alias, &password)).map_err(refused)
+            aside::run(|| identity.keystore(store.form, &store.alias, &password)).map_err(refused)
         }
         (Fetched::Certificate(identity, _), Part::Truststore(store)) => {
             let password = password(store)?;
-            slow(|| identity.authorities().truststore(store.form, &store.alias, &password)).map_err(refused)
+            aside::run(|| identity.authorities().truststore(store.form, &store.alias, &password)).map_err(refused)
         }
         (Fetched::Authorities(authorities, _), Part::Truststore(store)) => {
             let password = password(store)?;
-            slow(|| authorities.truststore(store.form, &store.alias, &password)).map_err(refused)
+            aside::run(|| authorities.truststore(store.form, &store.alias, &password)).map_err(refused)
         }
         (Fetched::Certificate(identity, _), part) => of_identity(identity, part).map_err(refused),
         (Fetched::Authorities(authorities, _), part) => of_authorities(authorities, part).map_err(refused),
         (Fetched::Answer(..) | Fetched::Text(..), _) => Err(Miss { reason: Reason::Bug, what: format!("{source} is no certificate") }),
     }
-}
-
-/// Runs what takes milliseconds of a core (the many rounds of a keystore's password) without keeping other mounts from theirs.
-fn slow<T>(work: impl FnOnce() -> T) -> T {
-    tokio::task::block_in_place(work)
 }
 
 fn of_identity(identity: &Identity, part: &Part) -> Result<Secret, CertificateError> {

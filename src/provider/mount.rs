@@ -8,6 +8,7 @@ use super::record;
 use super::service::Provider;
 use super::templates;
 use super::wire::{MountRequest, MountResponse};
+use crate::aside;
 use crate::config::{MountSpec, PodToken};
 use crate::error::Failure;
 use crate::plan::Plan;
@@ -47,7 +48,8 @@ impl Provider {
         let answers = fill(&plan, &visit, budget).await;
         record::answers(visit.calls(), &answers);
         let mut written = templates::write(&spec.objects, &answers, volume.texts(), budget).await;
-        let contents = contents(&spec.objects, &answers, &mut written).map_err(|unfilled| blame::objects(spec, &unfilled))?;
+        let contents = aside::run_if_large(answers.weight(), || contents(&spec.objects, &answers, &mut written));
+        let contents = contents.map_err(|unfilled| blame::objects(spec, &unfilled))?;
         record::warnings(spec, &[contents.warnings, visit.warnings()].concat(), &self.rooms.repeats);
         Payload::new(contents.files, contents.absent).map_err(|error| blame::payload(&error))
     }

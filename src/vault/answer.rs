@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use zeroize::Zeroize;
 
 use super::error::VaultError;
+use crate::aside;
 
 /// Values that one answer may hold: two bytes of JSON become up to a hundred of memory, so 8 MiB of them would fill a node.
 const VALUES: usize = 200_000;
@@ -21,7 +22,7 @@ impl Answer {
         if values(body) > VALUES {
             return Err(VaultError::TooLarge { doing: doing.to_owned(), limit: "the answer holds more than 200,000 values" });
         }
-        match serde_json::from_slice(body) {
+        match aside::run_if_large(body.len(), || serde_json::from_slice(body)) {
             Ok(Value::Object(members)) => Ok(Self(members)),
             Ok(_) => Err(malformed("it is no JSON object")),
             Err(_) if body.is_empty() => Err(malformed("it is empty")),
