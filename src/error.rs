@@ -110,9 +110,9 @@ reasons! {
     /// This process has too much to do.
     Overload = "overload", FailedPrecondition, "the node's operator",
         "wait; the kubelet tries again";
-    /// What this process keeps on disk cannot be used.
+    /// The process that writes templates cannot be started.
     StateUnusable = "state.unusable", FailedPrecondition, "the node's operator",
-        "check the provider's directories and its log";
+        "look at the provider's log, and restart it on that node";
     /// A defect of ours, a panic too.
     Bug = "bug", Internal, "vaultmount's authors",
         "report it with the provider's log";

@@ -42,7 +42,7 @@ fn no_pod_starts_on_an_empty_volume_while_openbao_hangs() {
     waits_for_openbao("hang", "resume", &["vault.unreachable"]);
 }
 
-/// Rotation of 1.5 sends no volumeAttributes, so the class's own value comes back seconds later.
+/// Rotation of 1.5 sends no volumeAttributes: `tests/stories` tells that they are remembered.
 #[test]
 fn a_pod_overrides_a_parameter_by_its_volume_attributes() {
     let story = Story::begin();

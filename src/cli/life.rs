@@ -52,7 +52,7 @@ pub struct StateArgs {
     /// Directory on tmpfs for sealed records of tokens, leases and certificates; none: memory only, and a restart begins anew
     #[arg(long, value_name = "DIR", value_parser = path())]
     pub state_dir: Option<PathBuf>,
-    /// File with the key that seals them, at least 16 bytes [default: --hmac-key-file]
+    /// File with the key that seals them, at least 32 random bytes [default: --hmac-key-file]
     #[arg(long, value_name = "FILE", value_parser = path())]
     pub state_key_file: Option<PathBuf>,
     /// Name of this node in Kubernetes, which a record is bound to and whose pods are watched [default: NODE_NAME]

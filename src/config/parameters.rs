@@ -44,7 +44,7 @@ pub(super) const PARAMETERS: &[Parameter] = parameters! {
     prefixed "Namespace", "path", "`--vault-namespace`", "", "Namespace of the login, and of every source that names none.";
     prefixed "AuthMountPath", "path", "`--vault-mount`", "", "Auth mount, of type kubernetes or jwt.";
     prefixed "KubernetesMountPath", "path", "`--vault-mount`", "", "Its old name; both names in one class, even empty, are an error.";
-    plain "audience", "text", "`vault`; on `openbao.sock` `openbao`", "`--allow-audience`", "Which of the pod's tokens logs in; see [Audiences](#audiences).";
+    plain "audience", "text", "`vault`; on `openbao.sock` `openbao`; of a token that we ask Kubernetes for, the API server's", "`--allow-audience`", "Which of the pod's tokens logs in; see [Audiences](#audiences).";
     prefixed "CACertPath", "file", "the flag's", "", "PEM file of CAs in the provider's container; replaces every other choice of CAs.";
     prefixed "CADirectory", "directory", "the flag's", "", "Directory of such files; the file beats it.";
     prefixed "TLSServerName", "text", "the flag's", "", "Name to ask for and to check.";

@@ -27,7 +27,7 @@ const METRICS: [Metric; 16] = [
         name: "vaultmount_mounts_total",
         kind: Kind::Counter,
         labels: "`reason`: `ok` or a name of errors.md",
-        meaning: "mounts that have ended, first ones and republishes",
+        meaning: "mounts that have ended, first ones and republishes; one that the last good content stood in for counts as `ok`",
     },
     Metric {
         name: "vaultmount_mount_duration_seconds",
@@ -54,7 +54,7 @@ const METRICS: [Metric; 16] = [
     Metric {
         name: "vaultmount_volumes",
         kind: Kind::Gauge,
-        labels: "`freshness`: `fresh`, `stale` (the last good content stands in), `static` (nobody asks, so no token comes), `empty`",
+        labels: "`freshness`: `fresh`, `stale` (the last question failed, or none came since the start: the files may be older than Vault's values), `static` (nobody asks, so no token comes), `empty`",
         meaning: "volumes of the node",
     },
     Metric {
@@ -66,14 +66,14 @@ const METRICS: [Metric; 16] = [
     Metric {
         name: "vaultmount_volumes_ended_total",
         kind: Kind::Counter,
-        labels: "`how`: `unmounted`, `pod_deleted`, `forgotten` (an hour of silence, and unseen), `never_filled`",
+        labels: "`how`: `unmounted`, `pod_deleted`, `forgotten` (an hour of silence, and unseen), `never_filled` (no files ever, and nobody asked for 150 s)",
         meaning: "volumes that were let go",
     },
     Metric {
         name: "vaultmount_oldest_content_age_seconds",
         kind: Kind::Gauge,
         labels: "",
-        meaning: "since the least fresh volume was filled from Vault",
+        meaning: "since the least fresh volume was filled from Vault, of those whose last good content is held: after a restart or a denial there is none",
     },
     Metric {
         name: "vaultmount_next_expiry_seconds",
@@ -85,13 +85,13 @@ const METRICS: [Metric; 16] = [
         name: "vaultmount_servers_down",
         kind: Kind::Gauge,
         labels: "",
-        meaning: "servers that do not answer, and are asked every two seconds while somebody waits",
+        meaning: "servers that did not answer when they were last asked, which is every two seconds while somebody waits",
     },
     Metric {
         name: "vaultmount_connections_refused_total",
         kind: Kind::Counter,
         labels: "",
-        meaning: "callers of the sockets that are neither root, nor we, nor listed",
+        meaning: "callers of the sockets that are neither root, nor we, nor listed, or one too many",
     },
     Metric {
         name: "vaultmount_answers_kept_total",

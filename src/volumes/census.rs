@@ -16,7 +16,7 @@ const MISSED: u32 = 4;
 enum Freshness {
     /// As Vault had it at the last republish.
     Fresh,
-    /// The last good content stands in.
+    /// The last question was not answered with what Vault has.
     Stale,
     /// Nobody asks about it, and so nobody brings a token: what it has lives to its end.
     Static,
@@ -58,7 +58,7 @@ fn freshness(volume: &Volume, now: Moment) -> Freshness {
     match () {
         () if !held.answered => Freshness::Empty,
         () if silent => Freshness::Static,
-        () if held.stale => Freshness::Stale,
-        () => Freshness::Fresh,
+        () if held.fresh => Freshness::Fresh,
+        () => Freshness::Stale,
     }
 }

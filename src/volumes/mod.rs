@@ -119,6 +119,7 @@ impl Volumes {
     /// What it has is written down before that: a process that is killed after the answer leaves nothing that nobody knows of.
     pub fn settle(&self, volume: &Volume, spec: &MountSpec, fetched: Result<Payload, Failure>) -> Result<Arc<Payload>, Failure> {
         let now = Moment::now();
+        volume.held().fresh = fetched.is_ok();
         let answer = match fetched {
             Ok(payload) => {
                 if !volume.held().answered {

@@ -59,8 +59,8 @@ pub(super) struct Held {
     pub(super) answered: bool,
     /// Of the versions that were answered last.
     versions: Option<u64>,
-    /// Whether the last answer was content that stood in.
-    pub(super) stale: bool,
+    /// Whether the last question was answered with what Vault has, by this process.
+    pub(super) fresh: bool,
     /// What the mounts and the pods of the node say of it.
     pub(super) presence: Presence,
 }
@@ -133,16 +133,15 @@ impl Volume {
         let mut held = self.held();
         let before = held.good.take().map_or(0, |good| good.payload.bytes());
         let good = has_room(payload.bytes(), before).then(|| Good::new(spec, Arc::clone(&payload), now));
-        (held.good, held.answered, held.stale) = (good, true, false);
+        (held.good, held.answered) = (good, true);
         payload
     }
 
     /// The last good content in the place of what `failure` kept away, when `spec` may still have it.
     pub(super) fn stand_in(&self, spec: &MountSpec, now: Moment, failure: &Failure) -> Option<Arc<Payload>> {
-        let mut held = self.held();
+        let held = self.held();
         let good = held.good.as_ref()?;
         let (payload, age) = (Arc::clone(&good.payload), good.stands_in_for(spec, now)?);
-        held.stale = true;
         warn!(reason = failure.reason.code(), age_s = age.as_secs(), "the last good content stands in: {}", failure.message());
         Some(payload)
     }

@@ -24,10 +24,10 @@ fn records(provider: &Provider) -> Vec<std::path::PathBuf> {
     files.filter(|path| !path.ends_with("lock")).collect()
 }
 
-fn handover(provider: &Provider, how: &str) -> Output {
+fn handover(provider: &Provider, how: &str, key: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_vaultmount"));
     command.env_clear().args(["handover", how, "--node-name=node-1", "--state-dir"]).arg(provider.state().path());
-    command.arg("--state-key-file").arg(provider.state_key()).output().unwrap()
+    command.arg(key).arg(provider.state_key()).output().unwrap()
 }
 
 #[tokio::test]
@@ -109,12 +109,27 @@ async fn handover_with_revoke_gives_every_token_back_and_empties_the_state() {
     let mut provider = Provider::of(&vault).keeping_state().start().await;
     provider.mount("team-a/web", class.clone()).await;
     provider.mount("team-a/web", class).await;
-    let held = handover(&provider, "--revoke");
+    let held = handover(&provider, "--revoke", "--state-key-file");
     assert!(!held.status.success(), "a provider runs here: {held:?}");
     provider.terminate();
     provider.ended().await;
     assert_eq!(vault.tokens().await, before + 2, "the next process would find them");
-    let done = handover(&provider, "--revoke");
+    let done = handover(&provider, "--revoke", "--state-key-file");
+    assert!(done.status.success(), "{done:?}");
+    assert_eq!((vault.tokens().await, records(&provider).len()), (before, 0));
+}
+
+#[tokio::test]
+async fn handover_opens_with_the_version_key_what_it_has_sealed_and_the_same_key_as_another_opens_nothing() {
+    let (vault, class) = seeded().await;
+    let before = vault.tokens().await;
+    let mut provider = Provider::of(&vault).keeping_state().with_one_key().start().await;
+    provider.mount("team-a/web", class).await;
+    provider.terminate();
+    provider.ended().await;
+    let kept = handover(&provider, "--revoke", "--state-key-file");
+    assert!(!kept.status.success() && vault.tokens().await == before + 1, "{kept:?}");
+    let done = handover(&provider, "--revoke", "--hmac-key-file");
     assert!(done.status.success(), "{done:?}");
     assert_eq!((vault.tokens().await, records(&provider).len()), (before, 0));
 }
@@ -128,7 +143,7 @@ async fn handover_with_keep_empties_the_state_and_calls_nobody() {
     provider.terminate();
     provider.ended().await;
     let calls = vault.calls().len();
-    let done = handover(&provider, "--keep");
+    let done = handover(&provider, "--keep", "--state-key-file");
     assert!(done.status.success(), "{done:?}");
     assert_eq!((vault.tokens().await, vault.calls().len(), records(&provider).len()), (before + 1, calls, 0));
 }

@@ -48,6 +48,12 @@ impl Setup {
         self.with_state(Arc::new(state))
     }
 
+    /// With records that the key of versions seals, as our manifests have it.
+    pub(crate) fn with_one_key(mut self) -> Self {
+        self.flags.iter_mut().for_each(|flag| *flag = flag.replace("--state-key-file=", "--hmac-key-file="));
+        self
+    }
+
     /// With the records of `other`.
     pub(crate) fn with_state_of(self, other: &Provider) -> Self {
         fs::copy(other.state_key(), self.home.path().join(STATE_KEY)).unwrap();
