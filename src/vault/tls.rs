@@ -1,11 +1,13 @@
 //! CA and client certificates -> a TLS setting.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use rustix::fs::OFlags;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
@@ -14,6 +16,9 @@ use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme
 
 use super::error::VaultError;
 use crate::config::spec::{ClientCertificate, TlsSpec};
+
+/// Bytes of a file of certificates: all CAs of Mozilla take a quarter of that.
+const LARGEST: u64 = 1024 * 1024;
 
 /// What tells whether the files of a setting are still those that were read: name, size and time of change of each.
 pub(super) type Fingerprint = Vec<(PathBuf, u64, Option<SystemTime>)>;
@@ -101,8 +106,16 @@ fn entries(directory: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
+/// A class chooses the path: whatever is no file of a sensible size neither ends in memory nor keeps anybody waiting.
 fn read(what: &'static str, path: &Path) -> Result<Vec<u8>, VaultError> {
-    fs::read(path).map_err(|error| unusable(what, path, &error.kind()))
+    let failed = |error: io::Error| unusable(what, path, &error.kind());
+    let file = File::options().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path).map_err(failed)?;
+    if !file.metadata().map_err(failed)?.is_file() {
+        return Err(unusable(what, path, &"it is no file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > LARGEST { Err(unusable(what, path, &"it is larger than 1 MiB")) } else { Ok(bytes) }
 }
 
 fn unusable(what: &'static str, path: &Path, why: &dyn std::fmt::Display) -> VaultError {
@@ -145,5 +158,23 @@ impl ServerCertVerifier for AnyCertificate {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+    use super::*;
+
+    #[test]
+    fn what_is_no_file_of_certificates_keeps_nobody_waiting() {
+        let folder = tempfile::tempdir().unwrap();
+        let (pipe, large) = (folder.path().join("pipe"), folder.path().join("large"));
+        mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR, 0).unwrap();
+        File::create(&large).unwrap().set_len(LARGEST + 1).unwrap();
+        for path in [Path::new("/dev/zero"), &pipe, &large, folder.path()] {
+            assert!(matches!(read("CA file", path), Err(VaultError::TlsFile { .. })), "{}", path.display());
+        }
     }
 }
