@@ -1,6 +1,6 @@
 //! Tokens given back, a few at a time: a node that drains ends a hundred volumes at once.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,18 +12,19 @@ use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::{debug, warn};
 
+use crate::config::ServerSpec;
 use crate::rotation::Warning;
 use crate::state::{RecordId, Store};
 use crate::vault::{Budget, Login};
 
 /// Revocations that begin in a second: each may end leases in a database.
 const PER_SECOND: u32 = 10;
-/// Revocations under way at a time.
+/// Revocations under way at a time at one server.
 const IN_FLIGHT: usize = 4;
 /// Time of one try.
 const TIME: Duration = Duration::from_secs(5);
-/// Tries before a token is left to its TTL; with their pauses about five minutes.
-const TRIES: u32 = 12;
+/// Tries before a token is left to its TTL, or to the next process; with their pauses about an hour.
+const TRIES: u32 = 150;
 /// Warnings that are remembered; past that all are told again.
 const REMEMBERED: usize = 1024;
 /// The longest pause between two.
@@ -41,8 +42,14 @@ pub(super) struct Closer {
 /// A warning, and the digest of the role that it is about.
 type Told = (u64, Warning);
 
-/// A login that nobody holds, its record, and what the end of the process waits for.
-type Ended = (Login, RecordId, TaskTrackerToken);
+/// A login that nobody holds.
+struct Ended {
+    login: Login,
+    record: RecordId,
+    tries: u32,
+    /// What the end of the process waits for.
+    _token: TaskTrackerToken,
+}
 
 impl Closer {
     /// Gives back what it is handed until every sender is gone; `tasks` are waited for at the end of the process.
@@ -55,7 +62,7 @@ impl Closer {
     /// Gives `login` back in its turn, then removes its record.
     pub(super) fn close(&self, login: Login, record: RecordId) {
         // At the end of the process nobody listens: the next one finds the record, or the token ends with its TTL.
-        let _ = self.queue.send((login, record, self.tasks.token()));
+        let _ = self.queue.send(Ended { login, record, tries: 0, _token: self.tasks.token() });
     }
 
     /// Runs `task` so that the end of the process waits for it.
@@ -80,44 +87,64 @@ impl Closer {
 async fn run(mut queue: mpsc::UnboundedReceiver<Ended>, store: Option<Arc<Store>>) {
     let mut pace = interval(Duration::from_secs(1) / PER_SECOND);
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut under_way = FuturesUnordered::new();
+    let (mut ready, mut waiting) = (VecDeque::new(), FuturesUnordered::new());
+    let (mut under_way, mut busy) = (FuturesUnordered::new(), HashMap::new());
     loop {
+        // One server that does not answer keeps none from another.
+        let next = ready.iter().position(|ended: &Ended| busy.get(&ended.server()).is_none_or(|calls| *calls < IN_FLIGHT));
         tokio::select! {
-            login = queue.recv(), if under_way.len() < IN_FLIGHT => match login {
-                Some((login, record, token)) => {
-                    pace.tick().await;
-                    let store = store.as_deref();
-                    under_way.push(async move {
-                        close(login).await;
-                        remove(store, &record);
-                        drop(token);
-                    });
+            Some(ended) = queue.recv() => ready.push_back(ended),
+            Some(again) = waiting.next() => ready.push_back(again),
+            Some((server, outcome)) = under_way.next() => {
+                busy.entry(server).and_modify(|calls| *calls -= 1);
+                if let Some(again) = outcome {
+                    waiting.push(after_a_pause(again));
                 }
-                None => break,
-            },
-            Some(()) = under_way.next() => {}
+            }
+            _ = pace.tick(), if next.is_some() => {
+                if let Some(ended) = next.and_then(|next| ready.remove(next)) {
+                    *busy.entry(ended.server()).or_insert(0) += 1;
+                    under_way.push(ended.close(store.as_deref()));
+                }
+            }
+            else => break,
         }
+        busy.retain(|_, calls| *calls > 0);
     }
-    while under_way.next().await.is_some() {}
 }
 
-/// Gives one back. A server that cannot answer now is asked again: the token would live on.
-async fn close(login: Login) {
-    let mut login = login;
-    for tries in 1..=TRIES {
-        match login.revoke(&Budget::lasting(TIME)).await {
-            Ok(()) => return counted("revoked"),
-            Err((again, error)) if error.reason().is_passing() && tries < TRIES => {
-                login = *again;
-                let pause = Duration::from_secs(1).saturating_mul(2_u32.saturating_pow(tries - 1)).min(PAUSE);
-                sleep(pause.mul_f64(0.5 + rand::random::<f64>() / 2.0)).await;
+async fn after_a_pause(ended: Ended) -> Ended {
+    let pause = Duration::from_secs(1).saturating_mul(2_u32.saturating_pow(ended.tries - 1)).min(PAUSE);
+    sleep(pause.mul_f64(0.5 + rand::random::<f64>() / 2.0)).await;
+    ended
+}
+
+impl Ended {
+    fn server(&self) -> ServerSpec {
+        self.login.server().spec().clone()
+    }
+
+    /// Tries once to give it back; gives what is to be tried again, for the token of a server that cannot answer now would live on. The record
+    /// stays until it is given back, or a definite no has come.
+    async fn close(mut self, store: Option<&Store>) -> (ServerSpec, Option<Self>) {
+        let server = self.server();
+        self.tries += 1;
+        match self.login.revoke(&Budget::lasting(TIME)).await {
+            Ok(()) => counted("revoked"),
+            Err((login, error)) if error.reason().is_passing() && self.tries < TRIES => {
+                return (server, Some(Self { login: *login, ..self }));
             }
             // It is gone already, a batch token cannot be revoked, and a role without the default policy may not revoke: it ends by itself.
             Err((_, error)) => {
                 debug!("a token was not given back: {error}");
-                return counted("failed");
+                counted("failed");
+                if error.reason().is_passing() {
+                    return (server, None);
+                }
             }
         }
+        remove(store, &self.record);
+        (server, None)
     }
 }
 

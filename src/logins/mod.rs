@@ -14,7 +14,6 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use futures::future::{BoxFuture, FutureExt, Shared};
 use metrics::counter;
-use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::task::TaskTracker;
 
@@ -27,9 +26,6 @@ use crate::vault::{Budget, Login, Server, VaultError, Vaults};
 
 pub use identity::{Identity, Scope};
 pub use session::{Ending, Session, Standing};
-
-/// Logins in flight at a time: each is a TokenReview at the API server, and after an outage a whole node asks for them at once.
-const IN_FLIGHT: usize = 4;
 
 /// Identities that are remembered as not to be shared; past that all are found out anew.
 const PERSONAL: usize = 4096;
@@ -45,7 +41,6 @@ struct Inner {
     slots: Mutex<HashMap<Identity, Slot>>,
     /// Those that the server does not name, so that every pod has a login of its own.
     personal: Mutex<HashSet<Identity>>,
-    in_flight: Semaphore,
     closer: Closer,
 }
 
@@ -68,13 +63,7 @@ enum Found {
 impl Logins {
     /// None yet, at servers of `vaults`; tokens are given back by tasks of `tasks`.
     pub fn new(vaults: Vaults, store: Option<Arc<Store>>, tasks: &TaskTracker) -> Self {
-        let inner = Inner {
-            vaults,
-            slots: Mutex::default(),
-            personal: Mutex::default(),
-            in_flight: Semaphore::new(IN_FLIGHT),
-            closer: Closer::new(store, tasks),
-        };
+        let inner = Inner { vaults, slots: Mutex::default(), personal: Mutex::default(), closer: Closer::new(store, tasks) };
         Self { inner: Arc::new(inner) }
     }
 
@@ -110,6 +99,11 @@ impl Logins {
                 self.joined(&own, token, but, budget).await.map(|(session, _)| session)
             }
         }
+    }
+
+    /// Whose what hangs on logins of `who` is: its own, or that of the pod `uid` alone, where the server does not name the account.
+    pub fn sharing(&self, who: Identity, uid: &str) -> Identity {
+        if who.is_shared() && self.is_personal(&who) { who.of_pod(uid) } else { who }
     }
 
     /// A login that nobody else finds, and that ends with its last user.
@@ -232,14 +226,10 @@ impl Inner {
     }
 
     async fn made(&self, who: Identity, token: Arc<PodToken>, budget: Budget) -> Result<Arc<Session>, VaultError> {
-        let late = || VaultError::OutOfTime { doing: format!("log in at auth/{}", who.auth.mount) };
-        let turn = timeout_at(budget.end(), self.in_flight.acquire()).await.map_err(|_| late())?;
         let server = self.vaults.server(&who.server)?;
         let login = server.login(&who.auth, &token.jwt, &budget).await;
         counter!("vaultmount_logins_total", "outcome" => if login.is_ok() { "ok" } else { "failed" }).increment(1);
-        let login = login?;
-        drop(turn);
-        Ok(Session::begin(who, login, self.closer.clone()))
+        Ok(Session::begin(who, login?, self.closer.clone()))
     }
 }
 

@@ -23,6 +23,8 @@ use crate::vault::{Account, Outbound};
 
 /// Accounts that want logins.
 const ACCOUNTS: usize = 9;
+/// Logins at one server at a time, as `vault` has it.
+const IN_FLIGHT: usize = 4;
 
 /// Pods of each that want one at a time.
 const PODS: usize = 8;

@@ -12,6 +12,7 @@ use super::budget::Budget;
 use super::credential::Credential;
 use super::error::Hint;
 use super::exchange::Ask;
+use super::retry::CallKind;
 use super::server::Server;
 use crate::config::{KvEngine, ServerSpec};
 
@@ -88,7 +89,7 @@ async fn ask(server: &Server, namespace: Option<&str>, credential: &Credential, 
     let path = format!("sys/internal/ui/mounts/{path}");
     let ask = Ask { method: &Method::GET, namespace, credential: Some(credential), ..Ask::post(&path, "look up the mount") };
     let budget = &budget.at_most(LOOK_UP);
-    let reply = server.exchange(&ask, budget).await.ok().filter(|reply| reply.status.code.is_success())?;
+    let reply = server.exchange(&ask, CallKind::Read, budget).await.ok().filter(|reply| reply.status.code.is_success())?;
     let answer = Answer::parse(&reply.body, ask.doing).ok()?;
     let is_v2 = answer.text(&["data", "options", "version"]) == Some("2");
     let engine = if is_v2 { KvEngine::V2 } else { KvEngine::V1 };

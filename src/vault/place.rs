@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use metrics::gauge;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{AcquireError, Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::{info, warn};
 
@@ -14,11 +14,18 @@ use super::exchange::{Failed, Reply};
 use super::refusal::refused;
 use super::retry::{CallKind, Outcome};
 
+/// Logins at one server at a time: each is a TokenReview at the API server, and after an outage a whole node asks for them at once.
+const LOGINS: usize = 4;
+
+/// The right to be on the way; a login needs two.
+pub(super) type OnTheWay<'p> = (SemaphorePermit<'p>, Option<SemaphorePermit<'p>>);
+
 /// One server, by address and TLS setting.
 pub(super) struct Place {
     /// For the log.
     address: String,
     calls: Semaphore,
+    logins: Semaphore,
     down: Mutex<Down>,
 }
 
@@ -32,12 +39,12 @@ struct Down {
 impl Place {
     /// A server that takes so many calls at a time.
     pub(super) fn new(address: String, calls: usize) -> Self {
-        Self { address, calls: Semaphore::new(calls), down: Mutex::default() }
+        Self { address, calls: Semaphore::new(calls), logins: Semaphore::new(LOGINS), down: Mutex::default() }
     }
 
     /// Waits until a call may go: until there is room, and while the server is down until the next that tries. Who has no time for that is
     /// told what the last one met.
-    pub(super) async fn enter(&self, doing: &str, budget: &Budget) -> Result<SemaphorePermit<'_>, VaultError> {
+    pub(super) async fn enter(&self, doing: &str, kind: CallKind, budget: &Budget) -> Result<OnTheWay<'_>, VaultError> {
         loop {
             let probe = {
                 let mut down = self.down.lock().unwrap_or_else(PoisonError::into_inner);
@@ -52,12 +59,20 @@ impl Place {
             };
             sleep_until(probe).await;
         }
-        let busy = |_| VaultError::Crowded { doing: doing.to_owned() };
-        timeout_at(budget.end(), self.calls.acquire()).await.map_err(busy)?.map_err(|_| VaultError::OutOfTime { doing: doing.to_owned() })
+        let turn = async {
+            let login = if kind == CallKind::Login { Some(self.logins.acquire().await?) } else { None };
+            Ok::<_, AcquireError>((self.calls.acquire().await?, login))
+        };
+        let busy = || VaultError::Crowded { doing: doing.to_owned() };
+        timeout_at(budget.end(), turn).await.ok().and_then(Result::ok).ok_or_else(busy)
     }
 
     /// Takes in how a call ended.
     pub(super) fn after(&self, tried: &Result<Reply, Failed>) {
+        // Our own end says nothing of the server.
+        if matches!(tried, Err(Failed { error: VaultError::OutOfTime { .. } | VaultError::OutOfMemory { .. }, .. })) {
+            return;
+        }
         let mut down = self.down.lock().unwrap_or_else(PoisonError::into_inner);
         let error = failure(tried);
         let turned = down.circuit.after(error.is_some(), Instant::now());
@@ -88,5 +103,39 @@ fn failure(tried: &Result<Reply, Failed>) -> Option<VaultError> {
         Err(failed) => {
             failed.outcome.filter(|outcome| matches!(outcome, Outcome::NotSent | Outcome::Unknown)).map(|_| failed.error.clone())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_end_of_our_own_says_nothing_of_the_server() {
+        let place = Place::new("http://vault".into(), 1);
+        let failed = |error, outcome| Err(Failed { error, outcome });
+        let unreachable = || failed(VaultError::Unreachable { doing: String::new(), why: "" }, Some(Outcome::NotSent));
+        let is_open = || place.down.lock().unwrap().circuit.is_open();
+        for _ in 0..4 {
+            place.after(&unreachable());
+            place.after(&failed(VaultError::OutOfTime { doing: String::new() }, None));
+        }
+        assert!(!is_open());
+        place.after(&unreachable());
+        assert!(is_open(), "five failures in a row");
+        place.after(&failed(VaultError::OutOfTime { doing: String::new() }, None));
+        assert!(is_open(), "nobody has answered");
+    }
+
+    #[tokio::test]
+    async fn logins_at_one_server_leave_room_for_its_other_calls() {
+        let place = Place::new("http://vault".into(), LOGINS + 1);
+        let budget = Budget::lasting(std::time::Duration::from_millis(100));
+        let mut under_way = Vec::new();
+        for _ in 0..LOGINS {
+            under_way.push(place.enter("log in", CallKind::Login, &budget).await.unwrap());
+        }
+        assert!(place.enter("log in", CallKind::Login, &budget).await.is_err(), "a fifth login");
+        assert!(place.enter("read", CallKind::Read, &Budget::lasting(std::time::Duration::from_secs(5))).await.is_ok());
     }
 }

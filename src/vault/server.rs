@@ -49,7 +49,7 @@ impl Server {
         let mut tries = Tries::new(kind, ask.young, again.end());
         let mut before = None;
         loop {
-            let tried = self.exchange(ask, if before.is_none() { budget } else { &again }).await;
+            let tried = self.exchange(ask, kind, if before.is_none() { budget } else { &again }).await;
             count(kind, &tried);
             let outcome = match &tried {
                 Ok(reply) => Some(Outcome::Answered(reply.status)),
@@ -66,9 +66,9 @@ impl Server {
     }
 
     /// Sends `ask` once, and once more to where the server redirects, when tokens may go there.
-    pub(super) async fn exchange(&self, ask: &Ask<'_>, budget: &Budget) -> Result<Reply, Failed> {
+    pub(super) async fn exchange(&self, ask: &Ask<'_>, kind: CallKind, budget: &Budget) -> Result<Reply, Failed> {
         let link = self.vaults.link(&self.spec).map_err(Failed::last)?;
-        let _turn = link.place.enter(ask.doing, budget).await.map_err(Failed::last)?;
+        let _turn = link.place.enter(ask.doing, kind, &budget.for_another_try()).await.map_err(Failed::last)?;
         let tried = self.send(&link, ask, budget).await;
         link.place.after(&tried);
         tried
