@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use tracing::{debug, warn};
 
-use super::{Identity, Logins, Session};
+use super::{Identity, Logins, Scope, Session};
 use crate::rotation::{self, Event, LeaseId, Moment, State, Term};
 use crate::secret::Secret;
 use crate::state::{Kind, Outer, Record, Store, Unusable};
@@ -66,7 +66,10 @@ impl Logins {
             drop(rotation::next(&mut state, Event::LeaseIssued(LeaseId(lease), term), Moment::default(), rand::random()));
         }
         let session = self.kept(body.who.clone(), login, state, body.proved, id);
-        self.land(&body.who, &session);
+        // One on which a lease hangs is its volume's, whoever it was made for.
+        if body.who.scope != Scope::Account || session.leases() == 0 {
+            self.land(&body.who, &session);
+        }
         Some(session)
     }
 

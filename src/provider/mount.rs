@@ -28,14 +28,25 @@ impl Provider {
     pub(super) async fn fill_volume(&self, request: &MountRequest, budget: &Budget) -> Result<Filled, Failure> {
         let mut spec = self.parse(request)?;
         record::spec(&spec, &self.rooms.repeats);
-        let _place = self.rooms.turns.take(&spec.pod.namespace, budget.end()).await?;
-        let budget = &budget.clone().of(&spec.pod.namespace, &self.rooms.bytes);
-        let token = self.rooms.tokens.of(&mut spec, self.defaults.flavor, budget).await?;
         let volume = self.rooms.volumes.open(&spec);
-        let _turn = volume.turn(budget).await.map_err(|_| blame::turn(&spec))?;
-        let fetched = self.fetch(&spec, token, &volume, &volume.patience(&spec, budget)).await;
-        let payload = self.rooms.volumes.settle(&volume, &spec, fetched)?;
-        record::payload(&spec, &payload, &self.rooms.repeats);
+        let patience = volume.patience(&spec, budget);
+        let _place = match self.rooms.turns.take(&spec.pod.namespace, patience.end()).await {
+            Ok(place) => place,
+            Err(failure) => return self.filled(&volume, &spec, Err(failure)),
+        };
+        let budget = &patience.of(&spec.pod.namespace, &self.rooms.bytes);
+        let token = self.rooms.tokens.of(&mut spec, self.defaults.flavor, budget).await?;
+        let Ok(_turn) = volume.turn(budget).await else {
+            return self.filled(&volume, &spec, Err(blame::turn(&spec)));
+        };
+        let fetched = self.fetch(&spec, token, &volume, budget).await;
+        self.filled(&volume, &spec, fetched)
+    }
+
+    /// The answer: what was fetched, or what stands in for it.
+    fn filled(&self, volume: &Volume, spec: &MountSpec, fetched: Result<Payload, Failure>) -> Result<Filled, Failure> {
+        let payload = self.rooms.volumes.settle(volume, spec, fetched)?;
+        record::payload(spec, &payload, &self.rooms.repeats);
         let response = answer::response(&payload, &spec.pod.namespace, &self.rooms.version_key);
         Ok(Filled { changed: volume.changes(&response.object_version), response })
     }

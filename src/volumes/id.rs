@@ -30,7 +30,8 @@ impl VolumeId {
     /// Its name among sessions and records.
     pub fn name(&self) -> String {
         let parameters = self.parameters.as_ref().map(|digest| digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
-        format!("{} {} {}", self.pod.uid, self.target_path, parameters.unwrap_or_default())
+        let Pod { namespace, service_account, uid, .. } = &self.pod;
+        format!("{uid} {namespace}/{service_account} {} {}", self.target_path, parameters.unwrap_or_default())
     }
 
     /// The name of its record.

@@ -40,7 +40,8 @@ pub use volume::Volume;
 /// Volumes that are remembered at a time, more than a node has; what comes beyond is served and not kept.
 const VOLUMES: usize = 4096;
 
-/// Bytes of all that is kept of all volumes; what comes beyond is made anew at each question.
+/// Bytes of all last good content, and as many of all that was made, so that the one does not take the other's place; what comes beyond is not
+/// kept.
 const BYTES: usize = 16 * 1024 * 1024;
 
 /// Bytes of one answer that is kept without a lease: certificates are far below.
@@ -72,8 +73,10 @@ pub struct Volumes {
     store: Option<Arc<Store>>,
     volumes: Mutex<HashMap<VolumeId, Arc<Volume>>>,
     groups: Mutex<HashMap<Identity, Weak<Shelf>>>,
-    /// About what is kept: added to as it comes, and counted anew now and then.
+    /// About how much last good content is kept: added to as it comes, and counted anew now and then.
     bytes: AtomicUsize,
+    /// The same of what was made.
+    made: AtomicUsize,
     /// A volume was filled for the first time.
     filled: Notify,
 }
@@ -82,8 +85,8 @@ impl Volumes {
     /// None yet.
     pub fn new(logins: Logins, setting: Setting) -> Self {
         let Setting { bounds, inline, root, pods, store } = setting;
-        let (volumes, groups, bytes) = (Mutex::default(), Mutex::default(), AtomicUsize::new(0));
-        Self { logins, leasing: Paths::default(), bounds, inline, root, pods, store, volumes, groups, bytes, filled: Notify::new() }
+        let (volumes, groups, bytes, made) = (Mutex::default(), Mutex::default(), AtomicUsize::new(0), AtomicUsize::new(0));
+        Self { logins, leasing: Paths::default(), bounds, inline, root, pods, store, volumes, groups, bytes, made, filled: Notify::new() }
     }
 
     /// The volume that `spec` is for: the one that is known, or a new one.
@@ -93,6 +96,10 @@ impl Volumes {
         if volumes.len() >= VOLUMES && !volumes.contains_key(&id) {
             debug!("more volumes than are remembered: this one begins anew at every question");
             return Arc::new(Volume::new(id));
+        }
+        // One that has ended while a mount was at work on it is that mount's; on the same path begins another.
+        if volumes.get(&id).is_some_and(|volume| volume.known().is_end()) {
+            volumes.remove(&id);
         }
         Arc::clone(volumes.entry(id.clone()).or_insert_with(|| Arc::new(Volume::new(id))))
     }
@@ -108,7 +115,7 @@ impl Volumes {
             lives_until(now, held.interval.observed())
         };
         let asker = Identity::new(spec, &token, Scope::Account);
-        volume.is_for(asker, &spec.objects, now);
+        volume.is_for(asker, &spec.objects);
         volume.tidy(now);
         volume.wants(until);
         Visit::new(self, volume, spec, token)
@@ -167,6 +174,9 @@ impl Volumes {
         if Arc::strong_count(volume) > 2 {
             return;
         }
+        if volumes.get(volume.id()).is_some_and(|known| !Arc::ptr_eq(known, volume)) {
+            return;
+        }
         volumes.remove(volume.id());
         drop(volumes);
         if let Some(Err(error)) = self.store.as_ref().map(|store| store.remove(&volume.id().record())) {
@@ -191,7 +201,6 @@ impl Volumes {
     /// What the pods of `who` have together.
     fn group(&self, who: &Identity) -> Arc<Shelf> {
         let mut groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
-        groups.retain(|_, shelf| shelf.strong_count() > 0);
         let known = groups.get(who).and_then(Weak::upgrade);
         known.unwrap_or_else(|| {
             let shelf = Arc::default();
@@ -202,7 +211,8 @@ impl Volumes {
 
     /// Whether an answer without a lease may be kept beside all others.
     fn has_room(&self, bytes: usize) -> bool {
-        bytes <= ENTRY && self.has_bytes(bytes, 0)
+        let all = |kept: usize| kept.checked_add(bytes).filter(|all| *all <= BYTES);
+        bytes <= ENTRY && self.made.fetch_update(Ordering::Relaxed, Ordering::Relaxed, all).is_ok()
     }
 
     /// Whether there is room for so many bytes `instead` of some that are let go.

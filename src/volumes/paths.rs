@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use crate::config::{Address, MountSpec, Question, Source};
+use crate::config::{Address, MountSpec, Question, ServerSpec, Source};
 use crate::vault;
 
 /// How a source is asked, and whose its answer is.
@@ -39,7 +39,7 @@ impl Paths {
         let path = request.path.as_str();
         // What is a token's own, or ends it, must not reach a login that others use.
         let personal = ["auth/", "sys/", "cubbyhole/"].iter().any(|mount| path.starts_with(mount));
-        match self.is_known(spec, source) {
+        match self.is_known(&spec.server, source) {
             _ if personal => Way::Lease,
             Some(true) => Way::Lease,
             Some(false) => Way::Make,
@@ -50,13 +50,13 @@ impl Paths {
     }
 
     /// Whether the call of `source` was seen to lease.
-    fn is_known(&self, spec: &MountSpec, source: &Source) -> Option<bool> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&path(spec, source)?).copied()
+    fn is_known(&self, server: &ServerSpec, source: &Source) -> Option<bool> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&path(server, source)?).copied()
     }
 
     /// Remembers whether the call of `source` leases; one that did once is taken to do so again.
-    pub(super) fn learn(&self, spec: &MountSpec, source: &Source, leases: bool) {
-        let Some(path) = path(spec, source) else { return };
+    pub(super) fn learn(&self, server: &ServerSpec, source: &Source, leases: bool) {
+        let Some(path) = path(server, source) else { return };
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= REMEMBERED && !known.contains_key(&path) {
             known.clear();
@@ -65,8 +65,8 @@ impl Paths {
     }
 }
 
-fn path(spec: &MountSpec, source: &Source) -> Option<Path> {
+fn path(server: &ServerSpec, source: &Source) -> Option<Path> {
     let Question::Request(request) = &source.question else { return None };
-    let namespace = source.namespace.as_ref().or(spec.server.namespace.as_ref()).cloned();
-    Some((spec.server.address.clone(), namespace, request.method.to_string(), request.path.to_string()))
+    let namespace = source.namespace.as_ref().or(server.namespace.as_ref()).cloned();
+    Some((server.address.clone(), namespace, request.method.to_string(), request.path.to_string()))
 }

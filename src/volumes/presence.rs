@@ -63,6 +63,13 @@ pub enum Known {
     PodDeleted,
 }
 
+impl Known {
+    /// Whether it has ended.
+    pub fn is_end(self) -> bool {
+        matches!(self, Self::Unmounted | Self::PodDeleted)
+    }
+}
+
 impl<'l> Look<'l> {
     /// A look at the mounts below `root`; `None` when they show nothing of it, and so say nothing of any volume.
     ///

@@ -1,7 +1,7 @@
 //! What outlives a restart: of each volume what was made for it and which logins it holds. Never what people wrote into a KV engine.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
@@ -99,6 +99,16 @@ impl Volumes {
         }
     }
 
+    /// Drops the groups that have no member any more, and their records.
+    pub(super) fn forget_groups(&self) {
+        let mut groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
+        for (who, _) in groups.extract_if(|_, shelf| shelf.strong_count() == 0) {
+            if let Some(Err(error)) = self.store.as_ref().map(|store| store.remove(&group_id(&who))) {
+                warn!("the record of a group that ended stays: {error}");
+            }
+        }
+    }
+
     fn resume_group(&self, body: &mut Body, sessions: &Sessions) -> Option<(Identity, Arc<Shelf>)> {
         let Body::Group(who, made) = body else { return None };
         let shelf = self.group(who);
@@ -109,13 +119,17 @@ impl Volumes {
     fn resume_volume(&self, body: Body, sessions: &Sessions, groups: &HashMap<Identity, Arc<Shelf>>) {
         let Body::Volume(of) = body else { return };
         let volume = Volume::new(of.id.clone());
+        if let Some(asker) = &of.asker {
+            let leased = of.made.iter().filter(|made| matches!(made.lasts, Until::Leased(..)));
+            leased.for_each(|made| self.leasing.learn(&asker.server, &made.source, true));
+        }
         fill(&volume.shelf, of.made, sessions);
         let login = |id: Option<RecordId>| id.and_then(|id| sessions.get(&id)).cloned();
         let mut held = volume.held();
         (held.asker, held.answered, held.asked, held.published) = (of.asker, of.answered, Some(Moment::now()), of.published);
         (held.account, held.denied) = (login(of.account), login(of.denied));
         held.group = of.group.and_then(|who| groups.get(&who).map(|shelf| (who, Arc::clone(shelf))));
-        held.replaced = of.replaced.into_iter().filter_map(|(until, id)| Some((until, Arc::clone(sessions.get(&id)?)))).collect();
+        volume.shelf.replaced().extend(of.replaced.into_iter().filter_map(|(until, id)| Some((until, Arc::clone(sessions.get(&id)?)))));
         // A pod whose volume is mounted was there too, whoever looked.
         held.presence = Presence::before(of.seen, self.pods.is_some() && (of.seen || of.pod_seen));
         drop(held);
@@ -137,7 +151,7 @@ fn of_volume(volume: &Volume) -> OfVolume {
         account: name(&held.account),
         denied: name(&held.denied),
         made,
-        replaced: held.replaced.iter().map(|(until, session)| (*until, session.record().clone())).collect(),
+        replaced: volume.shelf.replaced().iter().map(|(until, session)| (*until, session.record().clone())).collect(),
         group: held.group.as_ref().map(|(who, _)| who.clone()),
     }
 }

@@ -2,7 +2,7 @@
 //! answers of writes.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Mutex as Turn;
@@ -17,9 +17,14 @@ use crate::state::Written;
 #[derive(Default)]
 pub(super) struct Shelf {
     made: Mutex<HashMap<Source, Made>>,
+    /// The logins of what was replaced, and until when they must live.
+    replaced: Mutex<Vec<(Moment, Arc<Session>)>>,
     turns: Mutex<HashMap<Source, Arc<Turn<()>>>>,
     pub(super) written: Written,
 }
+
+/// When a login is let go whose successor nobody has been given yet.
+pub(super) const NOT_YET: Moment = Moment(u64::MAX);
 
 /// One answer, and how long it is of use.
 #[derive(Clone)]
@@ -80,9 +85,32 @@ impl Shelf {
         made.extract_if(|source, _| !wanted(source)).map(|(_, made)| made).collect()
     }
 
+    /// Keeps logins until a moment: pods may still use what hangs on them, for nobody tells us that the driver wrote the new files.
+    pub(super) fn keep_until(&self, until: Moment, sessions: impl IntoIterator<Item = Arc<Session>>) {
+        self.replaced().extend(sessions.into_iter().map(|session| (until, session)));
+    }
+
+    /// The pod was given what takes the place of all that was replaced: from now on that has an end.
+    pub(super) fn given(&self, until: Moment) {
+        self.replaced().iter_mut().filter(|(end, _)| *end == NOT_YET).for_each(|(end, _)| *end = until);
+    }
+
+    /// Lets go of what was replaced long enough ago.
+    pub(super) fn tidy(&self, now: Moment) {
+        let gone: Vec<_> = self.replaced().extract_if(.., |(until, _)| *until <= now).collect();
+        drop(gone); // without the lock: a login may end here
+    }
+
+    /// What was replaced, and until when it lives.
+    pub(super) fn replaced(&self) -> MutexGuard<'_, Vec<(Moment, Arc<Session>)>> {
+        self.replaced.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The logins that it holds.
     pub(super) fn sessions(&self) -> Vec<Arc<Session>> {
-        self.made.lock().unwrap_or_else(PoisonError::into_inner).values().filter_map(Made::session).cloned().collect()
+        let mut sessions: Vec<_> = self.replaced().iter().map(|(_, session)| Arc::clone(session)).collect();
+        sessions.extend(self.made.lock().unwrap_or_else(PoisonError::into_inner).values().filter_map(Made::session).cloned());
+        sessions
     }
 
     /// When each thing on it ends, where that is told.

@@ -64,6 +64,8 @@ impl Volumes {
             self.judge(volume, now);
         }
         self.bytes.store(volumes.iter().map(|volume| volume.bytes()).sum(), Ordering::Relaxed);
+        self.made.store(volumes.iter().map(|volume| volume.shelf.bytes()).sum(), Ordering::Relaxed);
+        self.forget_groups();
         self.count(now);
         self.logins.forget();
     }
@@ -85,7 +87,7 @@ impl Volumes {
             }
             // Nobody knows whether its pod lives: what it has runs to its TTL.
             Known::Nothing if asked.is_none_or(|asked| is_forgotten(asked, now)) => {
-                volume.sessions().iter().for_each(|session| session.ends_by(Ending::Left));
+                volume.sessions().iter().filter(|session| session.leases() > 0).for_each(|session| session.ends_by(Ending::Left));
                 self.let_go(volume, "forgotten");
             }
             Known::Nothing => {

@@ -12,7 +12,7 @@ use tracing::warn;
 use super::VolumeId;
 use super::good::Good;
 use super::presence::{Known, Look, Presence};
-use super::shelf::{Made, Shelf};
+use super::shelf::{Made, NOT_YET, Shelf};
 use super::texts::Texts;
 use crate::config::{MountSpec, Object, Published, Source};
 use crate::error::Failure;
@@ -49,8 +49,6 @@ pub(super) struct Held {
     pub(super) denied: Option<Arc<Session>>,
     /// What the pods of its account have together.
     pub(super) group: Option<(Identity, Arc<Shelf>)>,
-    /// The logins of what was replaced, and until when they must live: nobody tells us that the driver wrote the new files.
-    pub(super) replaced: Vec<(Moment, Arc<Session>)>,
     /// The last content that was whole, and of use.
     pub(super) good: Option<Good>,
     /// What the kubelet's own request said.
@@ -63,14 +61,6 @@ pub(super) struct Held {
     pub(super) fresh: bool,
     /// What the mounts and the pods of the node say of it.
     pub(super) presence: Presence,
-}
-
-impl Held {
-    /// Keeps the logins of what was let go for two republishes more.
-    pub(super) fn replace<'m>(&mut self, gone: impl Iterator<Item = &'m Made>, now: Moment) {
-        let until = now + self.interval.observed().saturating_mul(2);
-        self.replaced.extend(gone.filter_map(Made::session).map(|session| (until, Arc::clone(session))));
-    }
 }
 
 impl Volume {
@@ -91,23 +81,26 @@ impl Volume {
     }
 
     /// Makes it `asker`'s: what another role, account or server gave is let go, and what `objects` no longer look at.
-    pub(super) fn is_for(&self, asker: Identity, objects: &[Object], now: Moment) {
+    /// The pod has the files of before, until it is given others.
+    pub(super) fn is_for(&self, asker: Identity, objects: &[Object]) {
         let wanted = super::sources(objects);
         self.texts.only(|name| objects.iter().any(|object| object.file() == Some(name)));
         let mut held = self.held();
         let same = held.asker.as_ref() == Some(&asker);
         if !same {
-            (held.account, held.denied, held.group) = (None, None, None);
+            (held.account, held.denied) = (None, None);
+            let group = held.group.take();
+            self.shelf.keep_until(NOT_YET, group.iter().flat_map(|(_, shelf)| shelf.sessions()));
         }
         held.asker = Some(asker);
         let gone = self.shelf.only(|source| same && wanted.contains(source));
-        held.replace(gone.iter(), now);
+        self.shelf.keep_until(NOT_YET, gone.iter().filter_map(Made::session).cloned());
     }
 
-    /// Bytes of what it keeps.
+    /// Bytes of what it keeps beside its shelf.
     pub(super) fn bytes(&self) -> usize {
         let good = self.held().good.as_ref().map_or(0, |good| good.payload.bytes());
-        self.shelf.bytes() + self.texts.bytes() + good
+        self.texts.bytes() + good
     }
 
     /// Waits for the mount before.
@@ -134,6 +127,7 @@ impl Volume {
         let before = held.good.take().map_or(0, |good| good.payload.bytes());
         let good = has_room(payload.bytes(), before).then(|| Good::new(spec, Arc::clone(&payload), now));
         (held.good, held.answered) = (good, true);
+        self.shelf.given(now + held.interval.observed().saturating_mul(2));
         payload
     }
 
@@ -181,15 +175,8 @@ impl Volume {
 
     /// Lets go of what was replaced long enough ago.
     pub(super) fn tidy(&self, now: Moment) {
-        let mut gone = Vec::new();
-        self.held().replaced.retain(|(until, session)| {
-            let stays = now < *until;
-            if !stays {
-                gone.push(Arc::clone(session));
-            }
-            stays
-        });
-        drop(gone); // without the lock: a login may end here
+        let group = self.held().group.as_ref().map(|(_, shelf)| Arc::clone(shelf));
+        group.iter().chain([&self.shelf]).for_each(|shelf| shelf.tidy(now));
     }
 
     /// Every login that it holds.
@@ -197,8 +184,7 @@ impl Volume {
         let held = self.held();
         let shelves = [Some(&self.shelf), held.group.as_ref().map(|(_, shelf)| shelf)];
         let made: Vec<_> = shelves.into_iter().flatten().flat_map(|shelf| shelf.sessions()).collect();
-        let replaced = held.replaced.iter().map(|(_, session)| session);
-        held.account.iter().chain(&held.denied).chain(replaced).cloned().chain(made).collect()
+        held.account.iter().chain(&held.denied).cloned().chain(made).collect()
     }
 
     /// Tells its logins that a volume lives which needs them, until `until` if nobody says so again.

@@ -103,3 +103,48 @@ async fn a_user_is_its_pods_own_unless_the_class_shares_it_among_the_account() {
     assert!(users("team-a/other", shared()).await.is_disjoint(&web), "another account's user is another");
     assert_eq!((postgres.users().len(), vault.count(MINTED)), (4, 4));
 }
+
+#[tokio::test]
+async fn a_slip_in_a_class_ends_no_user_that_pods_have_in_their_files() {
+    let (vault, postgres) = (Vault::start().await, Postgres::start().await);
+    vault.database(&postgres, "app", json!({ "default_ttl": "1h", "max_ttl": "24h" })).await;
+    let provider = Provider::start(&vault).await;
+    let pod = provider.mount("team-a/web", login("app")).await;
+    let mut pace = interval(Duration::from_secs(1));
+    // The volume is known to be asked about every second, so that two republishes are soon over.
+    for _ in 0..4 {
+        pace.tick().await;
+        pod.remount().await;
+    }
+    for slip in [login("ap"), login("app").with("roleName", "wbe")] {
+        for _ in 0..5 {
+            pace.tick().await;
+            pod.edited(slip.clone()).fails().await;
+        }
+        assert!(postgres.lets_in(&pod.read("username"), &pod.read("password")), "the user in the files has ended");
+    }
+    // The class as it was: there is another user, and the first one ends two republishes later.
+    let mended = pod.remount().await;
+    assert_ne!(mended.read("username"), pod.read("username"));
+    let only = async || {
+        mended.remount().await;
+        (postgres.users() == BTreeSet::from([mended.read("username")])).then_some(())
+    };
+    until("the end of the first user", only).await;
+}
+
+#[tokio::test]
+async fn a_server_that_names_no_account_has_each_pod_prove_itself_for_what_its_account_shares() {
+    let (vault, postgres) = (Vault::start().await, Postgres::start().await);
+    vault.database(&postgres, "app", json!({ "default_ttl": "1h", "max_ttl": "24h" })).await;
+    let provider = Provider::start(&vault).await;
+    let shared = || login("app").with("shareScope", "serviceAccount");
+    let one = provider.mount("team-a/web", shared()).await;
+    let other = provider.mount("team-a/web", shared()).await;
+    assert_ne!(one.read("username"), other.read("username"));
+    assert_eq!(
+        (one.remount().await.read("username"), other.remount().await.read("username")),
+        (one.read("username"), other.read("username"))
+    );
+    assert_eq!((vault.count("update auth/kubernetes/login"), vault.count(MINTED)), (2, 2));
+}

@@ -72,6 +72,12 @@ impl<'p> Call<'p> {
         }
     }
 
+    /// The same with another class.
+    pub(super) fn of(mut self, class: Class) -> Self {
+        self.class = class;
+        self
+    }
+
     /// The same as `caller` sends it.
     pub(crate) fn by(mut self, caller: Caller) -> Self {
         self.caller = caller;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use tonic::Code;
 use vaultmount::provider::wire::MountResponse;
 
+use super::class::Class;
 use super::driver::Call;
 
 /// A pod's volume after a mount.
@@ -73,6 +74,11 @@ impl<'p> Volume<'p> {
     /// The same mount once more, which fails.
     pub(crate) async fn remount_fails(&self) -> Refusal {
         self.call.clone().fails().await
+    }
+
+    /// The call of the next republish, after an edit of its class.
+    pub(crate) fn edited(&self, class: Class) -> Call<'p> {
+        self.call.clone().of(class)
     }
 
     fn file(&self, name: &str) -> &(u32, Vec<u8>) {

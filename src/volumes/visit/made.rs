@@ -2,14 +2,16 @@
 
 use std::sync::{Arc, PoisonError};
 
+use tokio::time::timeout_at;
+
 use super::super::paths::Way;
-use super::super::shelf::{Lasts, Made, Shelf};
+use super::super::shelf::{Lasts, Made, NOT_YET, Shelf};
 use super::Visit;
 use crate::config::{ShareScope, Source};
-use crate::engine::{self, Fetched, Outcome};
+use crate::engine::{self, EngineError, Fetched, Miss, Outcome};
 use crate::error::Reason;
 use crate::logins::{Identity, Scope, Session};
-use crate::rotation::{self, Life, Moment};
+use crate::rotation::{self, Life, Moment, USUAL};
 use crate::vault::Budget;
 
 impl Visit<'_> {
@@ -18,7 +20,8 @@ impl Visit<'_> {
     pub(super) async fn made(&self, source: &Source, way: Way, budget: &Budget) -> Outcome {
         let shelf = self.shelf(source.share);
         let turn = shelf.turn(source);
-        let _turn = turn.lock().await;
+        let late = |_| Miss { reason: Reason::Deadline, what: format!("{source}: another volume that asks for it took all of the time") };
+        let _turn = timeout_at(budget.end(), turn.lock()).await.map_err(late).map_err(EngineError::Origin)?;
         if let Some(made) = self.kept(source) {
             return Ok(made.fetched);
         }
@@ -56,6 +59,9 @@ impl Visit<'_> {
             outcome => Arc::new(outcome?),
         };
         session.denied(source, false);
+        if way == Way::Lease {
+            self.volume.held().denied = None;
+        }
         self.keep(source, &fetched, &session, way);
         Ok(fetched)
     }
@@ -67,12 +73,14 @@ impl Visit<'_> {
             return;
         }
         if way == Way::Lease {
-            self.volumes.leasing.learn(self.spec, source, false);
+            self.volumes.leasing.learn(&self.spec.server, source, false);
         }
         let unix = i64::try_from(self.began.0 / 1000).unwrap_or(i64::MAX);
-        if let Some(life) = engine::life(source, fetched, unix)
-            && self.volumes.has_room(fetched.weight())
-        {
+        if let Some(life) = engine::life(source, fetched, unix) {
+            if !self.volumes.has_room(fetched.weight()) {
+                self.warn(format!("{source} is not kept, for too much is: it is made anew at every question"));
+                return;
+            }
             self.warn_of_short(source, life);
             self.put(source, Made { fetched: Arc::clone(fetched), at: self.began, lasts: Lasts::Told(life) });
         }
@@ -83,7 +91,7 @@ impl Visit<'_> {
         if !fetched.is_leased() {
             return;
         }
-        self.volumes.leasing.learn(self.spec, source, true);
+        self.volumes.leasing.learn(&self.spec.server, source, true);
         if session.who().scope == Scope::Account {
             self.volumes.logins.detach(session);
         }
@@ -92,10 +100,16 @@ impl Visit<'_> {
         self.put(source, Made { fetched: Arc::clone(fetched), at: self.began, lasts: Lasts::Leased(id.to_owned(), Arc::clone(session)) });
     }
 
-    /// Puts `made` on its shelf; what it replaces lives on for two republishes, for nobody tells us when the driver wrote the files.
+    /// Puts `made` on its shelf. What it replaces lives on: the pod's own until it was given the files and for two republishes more, that of
+    /// its group until every member was asked about.
     fn put(&self, source: &Source, made: Made) {
-        let old = self.shelf(source.share).put(source, made);
-        self.volume.held().replace(old.iter(), self.began);
+        let shelf = self.shelf(source.share);
+        let old = shelf.put(source, made);
+        let until = match source.share {
+            ShareScope::Pod => NOT_YET,
+            ShareScope::ServiceAccount => self.began + self.volume.held().interval.observed().max(USUAL).saturating_mul(3),
+        };
+        shelf.keep_until(until, old.as_ref().and_then(Made::session).cloned());
     }
 
     /// What was made for `source` and needs no successor yet.
@@ -111,10 +125,14 @@ impl Visit<'_> {
         match share {
             ShareScope::Pod => Arc::clone(&self.volume.shelf),
             ShareScope::ServiceAccount => {
-                let who = Identity::new(self.spec, &self.token, Scope::Group);
+                let group = Identity::new(self.spec, &self.token, Scope::Group);
+                // Where the server does not name the account, each pod is a group by itself.
+                let who = self.volumes.logins.sharing(group, &self.spec.pod.uid);
                 let mut held = self.volume.held();
-                let (_, shelf) = held.group.get_or_insert_with(|| (who.clone(), self.volumes.group(&who)));
-                Arc::clone(shelf)
+                if held.group.as_ref().is_none_or(|(of, _)| *of != who) {
+                    held.group = Some((who.clone(), self.volumes.group(&who)));
+                }
+                held.group.as_ref().map(|(_, shelf)| Arc::clone(shelf)).unwrap_or_default()
             }
         }
     }
@@ -129,7 +147,11 @@ impl Visit<'_> {
                 "{source} lives {life} s, and the volume is asked about every {interval} s: it may end before its successor comes; \
                  give it three republishes at least, or ask more often (--rotation-poll-interval of the driver)"
             );
-            self.warnings.lock().unwrap_or_else(PoisonError::into_inner).push(warning);
+            self.warn(warning);
         }
+    }
+
+    fn warn(&self, warning: String) {
+        self.warnings.lock().unwrap_or_else(PoisonError::into_inner).push(warning);
     }
 }
