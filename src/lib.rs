@@ -22,6 +22,7 @@ pub mod kube; // what is asked of Kubernetes, and only when switched on: tokens,
 pub mod template; // files written from several sources, in a process of their own
 pub mod render; // answers -> file contents
 pub mod certificate; // certificates: keys of the node, requests, chains, keystores
+pub mod writer; // volumes that we write ourselves: whole, by one rename, with owners
 pub mod volume; // the payload of a volume: paths, modes, sizes, versions
 pub mod config; // a request's attributes -> MountSpec
 pub mod error; // Reason: the stable codes, and the one exit of a failure

@@ -31,7 +31,7 @@ impl MountPath {
     }
 
     /// The paths that must be directories for this one to be a file, from the outermost.
-    fn directories(&self) -> impl Iterator<Item = &str> {
+    pub fn directories(&self) -> impl Iterator<Item = &str> {
         self.0.match_indices('/').map(|(end, _)| &self.0[..end])
     }
 }

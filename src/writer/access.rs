@@ -1,0 +1,50 @@
+//! Mode and owner of a file, as wanted and as they are.
+
+use std::os::fd::AsFd;
+
+use rustix::fs::{AtFlags, Gid, Mode, Stat, Uid};
+use rustix::io::Errno;
+use rustix::process::{getegid, geteuid};
+
+use crate::volume::File;
+
+/// All bits of a mode that are no type.
+const BITS: u32 = 0o7777;
+
+/// Who may do what with a file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Access {
+    pub(super) mode: u32,
+    pub(super) owner: Owner,
+}
+
+/// A uid and a gid.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Owner(u32, u32);
+
+impl Access {
+    /// As `file` asks for it; what it does not name is ours. The kernel takes the largest number for none.
+    pub(super) fn wanted(file: &File) -> Self {
+        let id = |asked: Option<u32>, ours: u32| asked.filter(|id| *id != u32::MAX).unwrap_or(ours);
+        let owner = Owner(id(file.owner, geteuid().as_raw()), id(file.group, getegid().as_raw()));
+        Self { mode: file.mode & BITS, owner }
+    }
+
+    /// As it is.
+    pub(super) fn of(stat: &Stat) -> Self {
+        Self { mode: stat.st_mode & BITS, owner: Owner(stat.st_uid, stat.st_gid) }
+    }
+}
+
+impl Owner {
+    /// Gives it the file of `handle`, which may be one for looking alone.
+    pub(super) fn give(self, handle: &impl AsFd) -> Result<(), Errno> {
+        let (uid, gid) = (Uid::from_raw(self.0), Gid::from_raw(self.1));
+        rustix::fs::chownat(handle, "", Some(uid), Some(gid), AtFlags::EMPTY_PATH)
+    }
+}
+
+/// Sets the mode of the file of `handle`.
+pub(super) fn set_mode(handle: &impl AsFd, mode: u32) -> Result<(), Errno> {
+    rustix::fs::fchmod(handle, Mode::from_raw_mode(mode))
+}

@@ -1,0 +1,154 @@
+//! What a volume holds already, beside what it is to hold.
+
+use std::collections::HashSet;
+use std::os::fd::OwnedFd;
+
+use rustix::fs::{FileType, Stat};
+use rustix::io::Errno;
+use zeroize::Zeroizing;
+
+use super::DATA;
+use super::access::{Access, set_mode};
+use super::directory::Directory;
+use super::generation::{self, OPEN};
+use super::marks::Marks;
+use crate::secret::Secret;
+use crate::volume::{File, Payload, VersionKey};
+
+/// Bytes that are read back at once.
+const PIECE: usize = 16 * 1024;
+
+/// The generation that `..data` leads to.
+pub(super) struct Current {
+    pub(super) name: String,
+    directory: Directory,
+}
+
+/// A file with the right content, and how its mode and owner differ.
+struct Mended<'p> {
+    file: &'p File,
+    was: Access,
+}
+
+/// How a generation differs from a payload.
+pub(super) enum Difference<'p> {
+    Nothing,
+    /// Each file by its mode alone, or its owner alone.
+    Rights(Rights<'p>),
+    Content,
+}
+
+/// Files that are not as they should be, but for their content.
+pub(super) struct Rights<'p>(Vec<Mended<'p>>);
+
+impl Current {
+    /// `None` where `..data` is missing, or leads to anything but a generation of this volume.
+    pub(super) fn of(volume: &Directory) -> Option<Self> {
+        let name = volume.link(DATA)?.into_string().ok().filter(|name| generation::is_name(name.as_bytes()))?;
+        let directory = Directory::of(volume, name.as_str()).ok()?;
+        Some(Self { name, directory })
+    }
+
+    /// Compares until the first difference. What cannot be looked at is not the same.
+    pub(super) fn compare<'p>(&self, payload: &'p Payload, known: &Known<'_>) -> Difference<'p> {
+        let Some(true) = self.has_names(payload) else { return Difference::Content };
+        let mut rights = Vec::new();
+        for file in payload.files() {
+            match self.look(file, known).map(|was| Mended { file, was }) {
+                Some(found) if found.was == Access::wanted(file) => {}
+                Some(found) if found.is_one_step() => rights.push(found),
+                _ => return Difference::Content,
+            }
+        }
+        if rights.is_empty() { Difference::Nothing } else { Difference::Rights(Rights(rights)) }
+    }
+
+    /// Whether exactly the files of `payload` are there, with their directories.
+    fn has_names(&self, payload: &Payload) -> Option<bool> {
+        let directories = generation::directories(payload).ok()?;
+        let wanted: HashSet<&str> = payload.files().iter().map(|file| file.path.as_str()).chain(directories.iter().copied()).collect();
+        let mut found = 0;
+        for directory in [""].iter().chain(&directories) {
+            let names = self.list(directory, wanted.len() + 1)?;
+            if !names.iter().all(|name| wanted.contains(name.as_str())) {
+                return Some(false);
+            }
+            found += names.len();
+        }
+        Some(found == wanted.len())
+    }
+
+    /// The paths in `path`; `None` when that is no directory that everybody may open.
+    fn list(&self, path: &str, most: usize) -> Option<Vec<String>> {
+        let directory = Directory::of(&self.directory, if path.is_empty() { "." } else { path }).ok()?;
+        if Access::of(&rustix::fs::fstat(&directory).ok()?).mode != OPEN {
+            return None;
+        }
+        let below = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") };
+        directory.names(most).ok()?.iter().map(|name| name.to_str().ok().map(below)).collect()
+    }
+
+    /// Mode and owner of a file that has the content it should have; `None` for any other.
+    fn look(&self, file: &File, known: &Known<'_>) -> Option<Access> {
+        let stat = rustix::fs::fstat(self.directory.glance(file.path.as_str()).ok()?).ok()?;
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+            return None;
+        }
+        let is_same = match self.directory.read(file.path.as_str()) {
+            Ok(handle) => holds(&handle, &file.contents),
+            Err(Errno::ACCESS) => known.marks.is(file, &stat, known.key),
+            Err(_) => false,
+        };
+        is_same.then(|| Access::of(&stat))
+    }
+
+    /// What every file of `payload` is now, for those that nobody lets us read.
+    pub(super) fn stats<'p>(&self, payload: &'p Payload) -> impl Iterator<Item = (&'p File, Stat)> {
+        payload.files().iter().filter_map(|file| {
+            let handle = self.directory.glance(file.path.as_str()).ok()?;
+            Some((file, rustix::fs::fstat(handle).ok()?))
+        })
+    }
+
+    /// Sets what differs, each file in one step. A file whose mode is not ours to change is refused: it takes a new generation.
+    pub(super) fn set(&self, rights: &Rights<'_>) -> Result<(), Errno> {
+        rights.0.iter().try_for_each(|mended| {
+            let (path, wanted) = (mended.file.path.as_str(), Access::wanted(mended.file));
+            match mended.was.mode == wanted.mode {
+                true => wanted.owner.give(&self.directory.glance(path)?),
+                false => set_mode(&self.directory.read(path)?, wanted.mode),
+            }
+        })
+    }
+}
+
+impl Mended<'_> {
+    /// With both to change, its reader would be shut out between the two.
+    fn is_one_step(&self) -> bool {
+        let wanted = Access::wanted(self.file);
+        self.was.mode == wanted.mode || self.was.owner == wanted.owner
+    }
+}
+
+/// What this process knows beside what it can read.
+pub(super) struct Known<'m> {
+    pub(super) marks: &'m Marks,
+    pub(super) key: &'m VersionKey,
+}
+
+/// Whether an open file holds exactly `contents`.
+fn holds(handle: &OwnedFd, contents: &Secret) -> bool {
+    let mut piece = Zeroizing::new([0_u8; PIECE]);
+    let mut rest = contents.expose(); // compared with what the volume holds
+    loop {
+        match rustix::io::read(handle, &mut piece[..]) {
+            Ok(0) => return rest.is_empty(),
+            Ok(read) => match rest.strip_prefix(&piece[..read]) {
+                Some(behind) => rest = behind,
+                None => return false,
+            },
+            Err(Errno::INTR) => {}
+            Err(_) => return false,
+        }
+    }
+}

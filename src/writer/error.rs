@@ -1,0 +1,100 @@
+//! Why a volume was not written.
+
+use std::ffi::CStr;
+use std::io;
+use std::path::PathBuf;
+
+use rustix::io::Errno;
+use thiserror::Error;
+
+use crate::error::Reason;
+
+/// Why we do not write into a volume, or could not. Holds names of files, and nothing of what is in them.
+#[derive(Debug, Error)]
+pub enum WriteError {
+    /// The request's path leads elsewhere.
+    #[error("{target}: it is not below the kubelet's {root}; check --kubelet-dir")]
+    Outside {
+        /// The path of the request.
+        target: PathBuf,
+        /// Where volumes are.
+        root: PathBuf,
+    },
+    /// The request's path has another form than a volume's.
+    #[error("{0}: it is not the place of a volume, <pod's uid>/volumes/kubernetes.io~csi/<name>/mount")]
+    NotAVolume(PathBuf),
+    /// The request's path is another pod's.
+    #[error("{target}: it is not a volume of the pod {uid}")]
+    OtherPod {
+        /// The path of the request.
+        target: PathBuf,
+        /// The pod that the kubelet vouches for.
+        uid: String,
+    },
+    /// A link in the path, which the kubelet never makes.
+    #[error("{0}: a part of it is a link, and none is followed")]
+    Link(PathBuf),
+    /// The pod is gone, or its directory is none.
+    #[error("{0}: it is not there: the pod is gone, or the kubelet's directory is not mounted here")]
+    Missing(PathBuf, #[source] io::Error),
+    /// The files would reach a disk.
+    #[error("{0}: nothing is mounted there, as seen from here; mount the kubelet's pods with mountPropagation HostToContainer")]
+    NotMounted(PathBuf),
+    /// The files might reach a disk.
+    #[error("{0}: it is not a tmpfs, so not the driver's")]
+    NotInMemory(PathBuf),
+    /// Deeper than we would be able to remove again.
+    #[error("{0}: it lies more than {deepest} directories deep", deepest = super::removal::DEEPEST)]
+    TooDeep(String),
+    /// The tmpfs, or the memory that its pages count against, is used up. The volume keeps what it had.
+    #[error("{0}: there is no room for it; the volume keeps its files. Raise the provider's memory limit")]
+    Full(String, #[source] io::Error),
+    /// Somebody mounted something inside of the volume.
+    #[error("{0}: something is mounted on it inside of the volume; unmount that first")]
+    Occupied(String),
+    /// More to clean up than is done in one go, and nothing of ours.
+    #[error("{0}: it holds too much to be removed in one go; what is left is removed with the next changes")]
+    Crowded(String),
+    /// The system refused.
+    #[error("{doing} {name}: {source}")]
+    System {
+        /// What was tried.
+        doing: &'static str,
+        /// Within the volume, or the kubelet's directory.
+        name: String,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl WriteError {
+    /// The stable cause.
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::Outside { .. } | Self::NotAVolume(_) | Self::OtherPod { .. } | Self::TooDeep(_) => Reason::SpecInvalid,
+            Self::Link(_)
+            | Self::Missing(..)
+            | Self::NotMounted(_)
+            | Self::NotInMemory(_)
+            | Self::Full(..)
+            | Self::Occupied(_)
+            | Self::Crowded(_)
+            | Self::System { .. } => Reason::StateUnusable,
+        }
+    }
+}
+
+/// A name as messages show it: whoever planted it chose its bytes.
+pub(super) fn shown(name: &CStr) -> String {
+    format!("{:?}", name.to_string_lossy())
+}
+
+/// What a refusal of the system means while `doing` something to `name`.
+pub(super) fn at(doing: &'static str, name: impl Into<String>) -> impl FnOnce(Errno) -> WriteError {
+    let name = name.into();
+    move |error| match error {
+        Errno::NOSPC | Errno::NOMEM | Errno::DQUOT => WriteError::Full(name, error.into()),
+        Errno::BUSY | Errno::XDEV => WriteError::Occupied(name),
+        _ => WriteError::System { doing, name, source: error.into() },
+    }
+}

@@ -1,0 +1,59 @@
+//! The names of a volume: links, each put in its place in one step.
+
+use std::collections::BTreeSet;
+use std::ffi::CString;
+
+use rustix::fs::{AtFlags, RenameFlags};
+use rustix::io::Errno;
+
+use super::directory::Directory;
+use super::error::at;
+use super::{DATA, WriteError, generation, removal};
+use crate::volume::Payload;
+
+/// Names of a volume that are looked at in one go: four times the files of the largest.
+pub(super) const MOST: usize = 16_384;
+
+/// Makes `name` a link to `to`: whoever opens it finds what was there, or this.
+///
+/// It is made under a generation's name and moved: a kill leaves no `..data_tmp`, after which the driver's writer stops for ever. A
+/// directory in its place takes that name instead, and is swept like any generation.
+pub(super) fn put(volume: &Directory, name: &str, to: &str) -> Result<(), WriteError> {
+    let beside = generation::new_name();
+    rustix::fs::symlinkat(to, volume, &beside).map_err(at("making a link beside", name))?;
+    let moved = match rustix::fs::renameat(volume, &beside, volume, name) {
+        Err(Errno::ISDIR) => exchange(volume, &beside, name),
+        moved => moved,
+    };
+    moved.map_err(|error| {
+        let _ = rustix::fs::unlinkat(volume, &beside, AtFlags::empty());
+        at("putting a link in the place of", name)(error)
+    })
+}
+
+fn exchange(volume: &Directory, beside: &str, name: &str) -> Result<(), Errno> {
+    rustix::fs::renameat_with(volume, beside, volume, name, RenameFlags::EXCHANGE)?;
+    volume.touch(beside);
+    Ok(())
+}
+
+/// Gives each first part of a path of `payload` its link, and then removes every other name: the volume is ours alone. Says whether
+/// there was anything to do.
+pub(super) fn mend(volume: &Directory, payload: &Payload) -> Result<bool, WriteError> {
+    let wanted: BTreeSet<&str> = payload.files().iter().filter_map(|file| file.path.as_str().split('/').next()).collect();
+    let mut is_mended = false;
+    for name in &wanted {
+        let to = format!("{DATA}/{name}");
+        if volume.link(name).is_none_or(|now| now.to_bytes() != to.as_bytes()) {
+            put(volume, name, &to)?;
+            is_mended = true;
+        }
+    }
+    let names = volume.names(MOST).map_err(at("listing", "the volume"))?;
+    let is_stray = |name: &&CString| !name.to_bytes().starts_with(b"..") && !name.to_str().is_ok_and(|name| wanted.contains(name));
+    for name in names.iter().filter(is_stray) {
+        removal::remove(volume, name)?;
+        is_mended = true;
+    }
+    if names.len() < MOST { Ok(is_mended) } else { Err(WriteError::Crowded("the volume".into())) }
+}

@@ -1,0 +1,158 @@
+//! The volume as we write it ourselves, in the layout of Kubernetes' own AtomicWriter, through handles below the volume alone.
+//!
+//! ```text
+//! ..2026_11_21_09_30_00.1234567890/                  a generation: all files, in their directories
+//! ..data -> ..2026_11_21_09_30_00.1234567890
+//! db     -> ..data/db                                one link for each first part of a path
+//! ```
+//!
+//! Killed at any step, it leaves the old files or the new:
+//! 1. A generation is made under a name that is new and that nothing leads to. It is closed (0700) until each file has bytes, mode and owner.
+//! 2. One rename puts a link in the place of `..data`: before it every name leads to the old files, after it to the new.
+//! 3. Then names that are new get their links, so that none ever leads nowhere, and those that are gone lose theirs. The next write does
+//!    what is left of this, whether anything else has changed or not.
+//! 4. What nothing leads to any more stays 5 s for its readers. What a kill leaves has the name of a generation too, is removed with them,
+//!    and stands in nobody's way.
+//!
+//! Each of these is whole only by itself: names that were plain files or directories become links one after the other, none missing for a
+//! moment; modes and owners that alone have changed are set file by file, each in one step. The time of the volume's directory, by which
+//! driver 1.6 tells when it last wrote, is set back after the change: one who looks in between, or after a kill there, waits an interval more.
+//!
+//! One volume has one writer at a time: that is for the caller to see to.
+
+mod access; // mode and owner
+mod current; // what is there already
+mod directory; // a directory by its handle
+mod error; // WriteError
+mod generation; // all files, whole before they are shown
+mod leftover; // what nothing leads to any more
+mod links; // names, each put in its place in one step
+mod marks; // what was written and cannot be read back
+mod place; // from the path of a request to the volume, or a refusal
+mod removal; // by handles, and never without end
+
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use rustix::fs::{Timespec, Timestamps};
+
+use crate::volume::{Payload, VersionKey};
+use current::{Current, Difference, Known};
+use directory::{Directory, nanoseconds};
+use error::at;
+
+pub use error::WriteError;
+pub use leftover::Leftover;
+pub use marks::Marks;
+
+/// The link that leads to all files at once.
+const DATA: &str = "..data";
+
+/// Writes into volumes of this node. All its calls block, and hold no handle when they return.
+#[derive(Debug)]
+pub struct Writer {
+    root: PathBuf,
+    /// Of [`Marks`]: lives as long as they do.
+    key: VersionKey,
+}
+
+/// Which volume.
+#[derive(Clone, Copy, Debug)]
+pub struct Target<'t> {
+    /// The pod's uid, as the kubelet vouches for it.
+    pub pod_uid: &'t str,
+    /// Where the volume is mounted, as the driver tells it.
+    pub path: &'t Path,
+}
+
+/// What a write did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// How the volume differs from before.
+    pub change: Change,
+    /// What there is to sweep, and when.
+    pub leftover: Option<Leftover>,
+}
+
+/// How a volume differs from before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Nothing was touched.
+    Unchanged,
+    /// Links were put right, or names removed that do not belong there: what a kill had left to do, or somebody's hand.
+    Names,
+    /// Modes or owners were set; the files are the same.
+    Modes,
+    /// All files are new.
+    Swapped,
+}
+
+impl Writer {
+    /// For the volumes below `root`, the kubelet's directory of pods.
+    pub fn of(root: &Path) -> Self {
+        Self { root: root.to_owned(), key: VersionKey::random() }
+    }
+
+    /// Makes `payload` the whole content of a volume. After a failure it holds the old files or the new, and the same call goes on from there.
+    ///
+    /// `marks` are the volume's, from the last write of this process, or empty.
+    pub fn write(&self, target: &Target<'_>, payload: &Payload, marks: &mut Marks) -> Result<Written, WriteError> {
+        in_time(&place::open(&self.root, target)?, |volume| {
+            let change = self.fill(volume, payload, marks)?;
+            let is_mended = links::mend(volume, payload)?;
+            let change = if is_mended && change == Change::Unchanged { Change::Names } else { change };
+            let current = Current::of(volume).map(|current| current.name).unwrap_or_default();
+            Ok(Written { change, leftover: leftover::find(volume, &current, SystemTime::now())? })
+        })
+    }
+
+    /// Removes what nothing leads to and what has been so for 5 s; says what remains, for a later sweep.
+    ///
+    /// Of a volume whose `..data` is not ours nothing is removed: the next write puts it right.
+    pub fn sweep(&self, target: &Target<'_>, now: SystemTime) -> Result<Option<Leftover>, WriteError> {
+        in_time(&place::open(&self.root, target)?, |volume| {
+            let Some(current) = Current::of(volume) else { return Ok(None) };
+            leftover::sweep(volume, &current.name, now)
+        })
+    }
+
+    fn fill(&self, volume: &Directory, payload: &Payload, marks: &mut Marks) -> Result<Change, WriteError> {
+        let current = Current::of(volume);
+        let known = Known { marks, key: &self.key };
+        let change = match current.as_ref().map(|current| (current, current.compare(payload, &known))) {
+            Some((_, Difference::Nothing)) => return Ok(Change::Unchanged),
+            Some((current, Difference::Rights(rights))) if current.set(&rights).is_ok() => Change::Modes,
+            _ => swap(volume, current.as_ref(), payload)?,
+        };
+        marks.clear();
+        for (file, stat) in Current::of(volume).iter().flat_map(|current| current.stats(payload)) {
+            marks.put(file, &stat, &self.key);
+        }
+        Ok(change)
+    }
+}
+
+/// Shows `payload` in one step.
+fn swap(volume: &Directory, old: Option<&Current>, payload: &Payload) -> Result<Change, WriteError> {
+    let new = generation::make(volume, payload)?;
+    // Before it is replaced: a kill behind that would leave it with the time of its making, and its readers with less than 5 s.
+    old.iter().for_each(|old| volume.touch(&old.name));
+    links::put(volume, DATA, &new).inspect_err(|_| generation::discard(volume, &new))?;
+    Ok(Change::Swapped)
+}
+
+/// Does something to the volume, and sets the times of its directory back when that has changed them.
+fn in_time<T>(volume: &Directory, change: impl FnOnce(&Directory) -> Result<T, WriteError>) -> Result<T, WriteError> {
+    let look = || rustix::fs::fstat(volume).map_err(at("looking at", "the volume"));
+    let before = look()?;
+    let done = change(volume);
+    let after = look()?;
+    let changed = |of: &rustix::fs::Stat| nanoseconds(of.st_mtime, of.st_mtime_nsec);
+    if changed(&before) == changed(&after) {
+        return done;
+    }
+    let last_access = Timespec { tv_sec: before.st_atime, tv_nsec: before.st_atime_nsec as _ };
+    let last_modification = Timespec { tv_sec: before.st_mtime, tv_nsec: before.st_mtime_nsec as _ };
+    let restored = rustix::fs::futimens(volume, &Timestamps { last_access, last_modification });
+    done.and_then(|done| restored.map(|()| done).map_err(at("setting back the time of", "the volume")))
+}

@@ -1,0 +1,75 @@
+//! From the path of a request to the volume's own directory: what is no volume of this pod is refused here.
+
+use std::ffi::OsStr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Component, Path, PathBuf};
+
+use rustix::fs::{CWD, Mode, OFlags, Stat};
+use rustix::io::Errno;
+
+use super::directory::{BENEATH, Directory};
+use super::error::at;
+use super::{Target, WriteError};
+
+/// The magic number of a tmpfs, in linux/magic.h.
+const TMPFS: u32 = 0x0102_1994;
+/// Where the kubelet mounts a volume, in a directory of the volume's own.
+const MOUNT: &str = "mount";
+
+/// Opens the volume at `target`, from `root` downwards.
+pub(super) fn open(root: &Path, target: &Target<'_>) -> Result<Directory, WriteError> {
+    let beneath = parent(root, target)?;
+    let name = || root.display().to_string();
+    let root = rustix::fs::openat(CWD, root, DIRECTORY, Mode::empty()).map_err(at("opening the kubelet's directory", name()))?;
+    let parent = step(&root, &beneath, target)?;
+    let volume = step(&parent, Path::new(MOUNT), target)?;
+    check(&parent, &volume, target.path)?;
+    Directory::of(&volume, ".").map_err(at("opening the volume", target.path.display().to_string()))
+}
+
+/// A handle that only leads on: a directory is opened for reading once it is known to be a volume.
+const DIRECTORY: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+/// The directory that holds the mount point, as a path below `root`.
+fn parent(root: &Path, target: &Target<'_>) -> Result<PathBuf, WriteError> {
+    let outside = |_| WriteError::Outside { target: target.path.to_owned(), root: root.to_owned() };
+    let below = target.path.strip_prefix(root).map_err(outside)?;
+    let parts: Option<Vec<&OsStr>> = below.components().map(normal).collect();
+    match parts.as_deref() {
+        Some([uid, volumes, plugin, _, mount]) if *volumes == "volumes" && *plugin == "kubernetes.io~csi" && *mount == MOUNT => {
+            let other = || WriteError::OtherPod { target: target.path.to_owned(), uid: target.pod_uid.to_owned() };
+            (*uid == target.pod_uid).then(|| below.parent().unwrap_or(below).to_owned()).ok_or_else(other)
+        }
+        _ => Err(WriteError::NotAVolume(target.path.to_owned())),
+    }
+}
+
+fn normal(part: Component<'_>) -> Option<&OsStr> {
+    match part {
+        Component::Normal(name) => Some(name),
+        _ => None,
+    }
+}
+
+fn step(from: &OwnedFd, path: &Path, target: &Target<'_>) -> Result<OwnedFd, WriteError> {
+    rustix::fs::openat2(from, path, DIRECTORY, Mode::empty(), BENEATH).map_err(|error| match error {
+        Errno::LOOP | Errno::XDEV => WriteError::Link(target.path.to_owned()),
+        Errno::NOENT | Errno::NOTDIR => WriteError::Missing(target.path.to_owned(), error.into()),
+        _ => at("opening", target.path.display().to_string())(error),
+    })
+}
+
+/// Refuses what is not a tmpfs of its own.
+fn check(parent: &OwnedFd, volume: &OwnedFd, path: &Path) -> Result<(), WriteError> {
+    let failed = |error| at("looking at", path.display().to_string())(error);
+    if stat(parent).map_err(failed)?.st_dev == stat(volume).map_err(failed)?.st_dev {
+        return Err(WriteError::NotMounted(path.to_owned()));
+    }
+    // The type's width and sign differ between machines; the number has 32 bits.
+    let medium = rustix::fs::fstatfs(volume).map_err(failed)?.f_type as u32;
+    if medium == TMPFS { Ok(()) } else { Err(WriteError::NotInMemory(path.to_owned())) }
+}
+
+fn stat(handle: &impl AsFd) -> Result<Stat, Errno> {
+    rustix::fs::fstat(handle)
+}
