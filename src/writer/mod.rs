@@ -134,9 +134,11 @@ impl Writer {
 
 /// Shows `payload` in one step.
 fn swap(volume: &Directory, old: Option<&Current>, payload: &Payload) -> Result<Change, WriteError> {
+    // What is due goes first, for its room. What cannot be removed stops nothing here, and is told by a sweep.
+    let _ = old.map(|old| leftover::sweep(volume, &old.name, SystemTime::now()));
     let new = generation::make(volume, payload)?;
     // Before it is replaced: a kill behind that would leave it with the time of its making, and its readers with less than 5 s.
-    old.iter().for_each(|old| volume.touch(&old.name));
+    old.inspect(|old| volume.touch(&old.name));
     links::put(volume, DATA, &new).inspect_err(|_| generation::discard(volume, &new))?;
     Ok(Change::Swapped)
 }

@@ -1,0 +1,183 @@
+//! What others put in our way: it is refused or replaced, and nothing outside of the volume changes.
+//!
+//! `VAULTMOUNT_RACES` says how often a race is run: the 100,000 take some minutes.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use rustix::fs::{CWD, FileType, Mode, RenameFlags};
+use vaultmount::writer::{Change, WriteError};
+
+use super::node::{Node, OTHER, UID, Volume, meanwhile, payload};
+
+/// A directory of the node, in which nothing may change.
+struct Victim(PathBuf);
+
+impl Victim {
+    fn new(node: &Node) -> Self {
+        let path = node.pods().join("victim");
+        fs::create_dir_all(path.join("tls")).unwrap();
+        for name in ["db", "tls/crt"] {
+            fs::write(path.join(name), "theirs").unwrap();
+        }
+        Self(path)
+    }
+
+    fn is_unharmed(&self) {
+        let mut names: Vec<_> = fs::read_dir(&self.0).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["db", "tls"]);
+        assert_eq!(["db", "tls/crt"].map(|name| fs::read_to_string(self.0.join(name)).unwrap()), ["theirs", "theirs"]);
+    }
+}
+
+fn races() -> usize {
+    std::env::var("VAULTMOUNT_RACES").map_or(2000, |number| number.parse().unwrap())
+}
+
+/// Everything that can have a name.
+fn plant(kind: &str, at: &Path, victim: &Victim) {
+    match kind {
+        "link to a directory" => symlink(&victim.0, at).unwrap(),
+        "link upwards" => symlink("../../../../../victim", at).unwrap(),
+        "link to a file" => symlink(victim.0.join("db"), at).unwrap(),
+        "link to nothing" => symlink("nothing", at).unwrap(),
+        "link to itself" => symlink(at.file_name().unwrap(), at).unwrap(),
+        "file" => fs::write(at, "planted").unwrap(),
+        "directory" => fs::create_dir_all(at.join("db/db")).unwrap(),
+        "pipe" => rustix::fs::mknodat(CWD, at, FileType::Fifo, Mode::RWXU, 0).unwrap(),
+        _ => fs::hard_link(at.parent().unwrap().join("..data/tls/crt"), at).unwrap(),
+    }
+}
+
+const KINDS: [&str; 9] = [
+    "link to a directory",
+    "link upwards",
+    "link to a file",
+    "link to nothing",
+    "link to itself",
+    "file",
+    "directory",
+    "pipe",
+    "hard link",
+];
+
+fn remove(path: &Path) {
+    let _ = if path.is_dir() && !path.is_symlink() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+}
+
+#[test]
+fn whatever_has_a_name_of_ours_is_never_followed_and_is_replaced() {
+    let node = Node::new();
+    let (volume, victim) = (node.volume(), Victim::new(&node));
+    let files = [("db", "one"), ("tls/crt", "two")];
+    for kind in KINDS {
+        for name in ["db", "tls", "..data", "..data/db", "..data/tls", "..data/more", "..data_tmp", "stray"] {
+            volume.write(&files);
+            remove(&volume.at(&format!("{name}.")));
+            if !(kind == "hard link" && name.starts_with("..data")) {
+                remove(&volume.at(name));
+                plant(kind, &volume.at(name), &victim);
+            }
+            volume.write(&files);
+            assert_eq!((volume.read("db"), volume.read("tls/crt")), ("one".into(), "two".into()), "{kind} at {name}");
+            volume.sweep(SystemTime::now() + Duration::from_secs(6)).unwrap();
+            assert_eq!(volume.names(), [volume.link("..data"), "..data".into(), "db".into(), "tls".into()], "{kind} at {name}");
+            victim.is_unharmed();
+        }
+    }
+}
+
+#[test]
+fn a_link_in_the_path_is_refused_wherever_it_is() {
+    let node = Node::new();
+    let (volume, other) = (node.volume(), node.volume_of(OTHER, "-t tmpfs volume"));
+    let parts: Vec<PathBuf> = volume.path.ancestors().skip(1).take(4).map(Path::to_owned).collect();
+    for part in parts {
+        let (aside, at) = (part.with_extension("aside"), part.strip_prefix(node.pods().join(UID)).unwrap());
+        fs::rename(&part, &aside).unwrap();
+        for to in [node.pods().join(OTHER).join(at), aside.clone()] {
+            symlink(&to, &part).unwrap();
+            let error = volume.try_write(&payload(&[("db", "canary")])).unwrap_err();
+            assert!(matches!(error, WriteError::Link(_)), "{}: {error}", part.display());
+            assert!(!error.to_string().contains("canary"));
+            fs::remove_file(&part).unwrap();
+        }
+        fs::rename(&aside, &part).unwrap();
+    }
+    node.run("umount \"$1\"; rmdir \"$1\"; ln -s \"$2\" \"$1\"", &[&volume.path, &other.path]);
+    assert!(matches!(volume.try_write(&payload(&[("db", "canary")])), Err(WriteError::Link(_))));
+    assert!(other.names().is_empty() && volume.path.is_symlink());
+}
+
+/// Runs `work` while another thread exchanges `one` and `other` all the time.
+fn racing(one: &Path, other: &Path, work: impl FnOnce()) {
+    // One of them may be gone for a moment, or for good.
+    let exchange = || {
+        let _ = rustix::fs::renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE);
+    };
+    meanwhile(exchange, work);
+}
+
+#[test]
+fn a_component_that_is_exchanged_by_a_race_leads_nowhere_else() {
+    let node = Node::new();
+    let (volume, other) = (node.volume(), node.volume_of(OTHER, "-t tmpfs volume"));
+    let (part, decoy) = (volume.path.parent().unwrap().to_owned(), volume.path.parent().unwrap().with_extension("decoy"));
+    symlink(other.path.parent().unwrap(), &decoy).unwrap();
+    let mut refusals = 0;
+    racing(&part, &decoy, || {
+        for round in 0..races() {
+            match volume.try_write(&payload(&[("db", &round.to_string())])) {
+                Ok(_) => drop(sweep(&volume)),
+                Err(WriteError::Link(_) | WriteError::Missing(..)) => refusals += 1,
+                Err(error) => panic!("{error}"),
+            }
+        }
+    });
+    assert!(refusals > 0, "there was no race");
+    assert!(other.names().is_empty(), "{:?}", other.names());
+}
+
+/// Of everything, so that a long race has room.
+fn sweep(volume: &Volume<'_>) -> Result<(), WriteError> {
+    volume.sweep(SystemTime::now() + Duration::from_secs(6)).map(|_| ())
+}
+
+#[test]
+fn names_that_are_exchanged_by_a_race_lead_nowhere_else() {
+    for name in ["..data", "db", "tls"] {
+        let node = Node::new();
+        let (volume, victim) = (node.volume(), Victim::new(&node));
+        volume.write(&[("db", "one"), ("tls/crt", "one")]);
+        let decoy = volume.at("..decoy");
+        symlink(&victim.0, &decoy).unwrap();
+        racing(&volume.at(name), &decoy, || {
+            for round in 0..races() / 4 {
+                // It may fail; what it may not do is anything to the victim.
+                let _ = volume.try_write(&payload(&[("db", &round.to_string()), ("tls/crt", "one")]));
+                let _ = sweep(&volume);
+            }
+        });
+        victim.is_unharmed();
+        volume.write(&[("db", "last"), ("tls/crt", "last")]);
+        assert_eq!((volume.read("db"), volume.read("tls/crt")), ("last".into(), "last".into()), "{name}");
+    }
+}
+
+#[test]
+fn what_is_mounted_inside_of_the_volume_is_told_and_left_alone() {
+    let node = Node::new();
+    let volume = node.volume();
+    fs::create_dir(volume.at("stray")).unwrap();
+    node.run("mount -t tmpfs inner \"$1\"; echo theirs > \"$1/file\"", &[&volume.at("stray")]);
+    for round in ["one", "two"] {
+        let error = volume.try_write(&payload(&[("db", round)])).unwrap_err();
+        assert!(matches!(error, WriteError::Occupied(_)), "{error}");
+        assert_eq!((volume.read("stray/file"), volume.read("db")), ("theirs\n".into(), round.into()), "the files are new all the same");
+    }
+    node.run("umount \"$1\"", &[&volume.at("stray")]);
+    assert_eq!((volume.write(&[("db", "two")]), volume.visible()), (Change::Names, vec!["db".into()]));
+}

@@ -1,0 +1,14 @@
+//! What a pod finds in a volume that we write ourselves, whatever happens to it meanwhile; in a mount namespace of each test's own,
+//! so as root.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod attacks; // what others put in our way
+mod leftovers; // what nothing leads to any more
+mod node; // a kubelet's directory with volumes mounted in it
+mod refusals; // what is no volume of the pod
+mod rights; // modes and owners
+mod swaps; // old files or new ones, never a mix
+#[path = "../support/tools.rs"]
+mod tools;
+mod takeover; // volumes that somebody else wrote
