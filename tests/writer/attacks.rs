@@ -1,9 +1,9 @@
 //! What others put in our way: it is refused or replaced, and nothing outside of the volume changes.
 //!
-//! `VAULTMOUNT_RACES` says how often a race is run: the 100,000 take some minutes.
+//! `VAULTMOUNT_RACES` says how often a race is run: 100,000 take a minute.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -90,6 +90,18 @@ fn whatever_has_a_name_of_ours_is_never_followed_and_is_replaced() {
     }
 }
 
+/// The right files in a directory that no generation is called: it would go as a stray, and they with it.
+#[test]
+fn a_link_to_no_generation_is_replaced() {
+    let node = Node::new();
+    let volume = node.volume();
+    volume.write(&[("db", "one")]);
+    fs::rename(volume.at(&volume.link("..data")), volume.at("stray")).unwrap();
+    remove(&volume.at("..data"));
+    symlink("stray", volume.at("..data")).unwrap();
+    assert_eq!((volume.write(&[("db", "one")]), volume.read("db"), volume.visible()), (Change::Swapped, "one".into(), vec!["db".into()]));
+}
+
 #[test]
 fn a_link_in_the_path_is_refused_wherever_it_is() {
     let node = Node::new();
@@ -98,7 +110,9 @@ fn a_link_in_the_path_is_refused_wherever_it_is() {
     for part in parts {
         let (aside, at) = (part.with_extension("aside"), part.strip_prefix(node.pods().join(UID)).unwrap());
         fs::rename(&part, &aside).unwrap();
-        for to in [node.pods().join(OTHER).join(at), aside.clone()] {
+        let theirs = Path::new(&"../".repeat(at.components().count())).join(OTHER).join(at);
+        let ours = PathBuf::from(aside.file_name().unwrap());
+        for to in [node.pods().join(OTHER).join(at), theirs, aside.clone(), ours] {
             symlink(&to, &part).unwrap();
             let error = volume.try_write(&payload(&[("db", "canary")])).unwrap_err();
             assert!(matches!(error, WriteError::Link(_)), "{}: {error}", part.display());
@@ -126,7 +140,8 @@ fn a_component_that_is_exchanged_by_a_race_leads_nowhere_else() {
     let node = Node::new();
     let (volume, other) = (node.volume(), node.volume_of(OTHER, "-t tmpfs volume"));
     let (part, decoy) = (volume.path.parent().unwrap().to_owned(), volume.path.parent().unwrap().with_extension("decoy"));
-    symlink(other.path.parent().unwrap(), &decoy).unwrap();
+    symlink(Path::new("../../..").join(OTHER).join("volumes/kubernetes.io~csi/secrets"), &decoy).unwrap();
+    assert_eq!(fs::metadata(decoy.join("mount")).unwrap().dev(), fs::metadata(&other.path).unwrap().dev());
     let mut refusals = 0;
     racing(&part, &decoy, || {
         for round in 0..races() {

@@ -27,6 +27,18 @@ fn a_generation_stays_for_its_readers_and_then_goes() {
 }
 
 #[test]
+fn a_generation_that_served_for_long_stays_as_long_as_any() {
+    let node = Node::new();
+    let volume = node.volume();
+    volume.write(&[("db", "one")]);
+    let old = fs::File::open(volume.at(&volume.link("..data"))).unwrap();
+    old.set_modified(SystemTime::now() - Duration::from_secs(3600)).unwrap();
+    volume.write(&[("db", "two")]);
+    assert!(volume.sweep(SystemTime::now()).unwrap().is_some());
+    assert_eq!(volume.generations().len(), 2);
+}
+
+#[test]
 fn a_clock_that_was_set_back_keeps_nothing_for_years() {
     let node = Node::new();
     let volume = node.volume();
@@ -39,7 +51,8 @@ fn a_clock_that_was_set_back_keeps_nothing_for_years() {
 /// The states between the steps of a write, as a kill leaves them.
 #[test]
 fn what_a_kill_leaves_stops_nothing_and_goes() {
-    let steps: [(&str, fn(&Volume<'_>), Change); 5] = [
+    type Kill = fn(&Volume<'_>);
+    let steps: [(&str, Kill, Change); 5] = [
         ("a generation was begun", |volume| begun(volume), Change::Unchanged),
         (
             "a link was not moved",

@@ -1,8 +1,8 @@
 //! Modes and owners.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::PathBuf;
 
 use vaultmount::volume::{File, Payload};
@@ -81,11 +81,12 @@ fn a_file_that_only_the_pod_may_read_is_left_alone_while_it_is_unchanged() {
 fn a_file_that_somebody_changed_is_put_right() {
     let node = Node::new();
     let volume = node.volume();
-    let spoilt: [fn(PathBuf); 2] = [|path| fs::write(path, "odd").unwrap(), |path| fs::remove_file(path).unwrap()];
+    let close = |path: PathBuf| fs::set_permissions(path.with_file_name("tls"), Permissions::from_mode(0o700)).unwrap();
+    let spoilt: [fn(PathBuf); 3] = [|path| fs::write(path, "odd").unwrap(), |path| fs::remove_file(path).unwrap(), close];
     for spoil in spoilt {
-        volume.write(&[("db", "one")]);
+        volume.write(&[("db", "one"), ("tls/crt", "two")]);
         spoil(volume.at("..data/db"));
-        assert_eq!(volume.try_write(&payload(&[("db", "one")])).unwrap().change, Change::Swapped);
-        assert_eq!(volume.read("db"), "one");
+        assert_eq!(volume.try_write(&payload(&[("db", "one"), ("tls/crt", "two")])).unwrap().change, Change::Swapped);
+        assert_eq!((volume.read("db"), rights(&volume.at("..data/tls"))), ("one".into(), (0o755, 0, 0)));
     }
 }

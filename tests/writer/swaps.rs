@@ -97,7 +97,7 @@ fn the_driver_never_learns_from_its_time_that_a_volume_was_written() {
     assert_eq!(before.3, 987_654_321);
 }
 
-/// The numbers: 1,000 complete reads during 200 swaps.
+/// 1,000 complete reads at least, during 200 swaps.
 #[test]
 fn a_reader_of_all_files_never_sees_a_mix() {
     let node = Node::new();
