@@ -132,7 +132,7 @@ impl Volumes {
                 if !volume.held().answered {
                     self.filled.notify_one();
                 }
-                Ok(volume.keeps(spec, payload, |bytes, instead| self.has_bytes(bytes, instead), now))
+                Ok(volume.keeps(spec, payload, |bytes, instead| takes(&self.bytes, bytes, instead), now))
             }
             Err(failure) if failure.reason.is_passing() => volume.stand_in(spec, now, &failure).ok_or(failure),
             Err(failure) => {
@@ -154,7 +154,8 @@ impl Volumes {
     }
 
     fn remembers(&self, volume: &Volume) -> bool {
-        self.volumes.lock().unwrap_or_else(PoisonError::into_inner).contains_key(volume.id())
+        let volumes = self.volumes.lock().unwrap_or_else(PoisonError::into_inner);
+        volumes.get(volume.id()).is_some_and(|known| std::ptr::eq(&raw const **known, volume))
     }
 
     /// Every volume that is remembered.
@@ -211,15 +212,14 @@ impl Volumes {
 
     /// Whether an answer without a lease may be kept beside all others.
     fn has_room(&self, bytes: usize) -> bool {
-        let all = |kept: usize| kept.checked_add(bytes).filter(|all| *all <= BYTES);
-        bytes <= ENTRY && self.made.fetch_update(Ordering::Relaxed, Ordering::Relaxed, all).is_ok()
+        bytes <= ENTRY && takes(&self.made, bytes, 0)
     }
+}
 
-    /// Whether there is room for so many bytes `instead` of some that are let go.
-    fn has_bytes(&self, bytes: usize, instead: usize) -> bool {
-        let all = |kept: usize| kept.saturating_sub(instead).checked_add(bytes).filter(|all| *all <= BYTES);
-        self.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, all).is_ok()
-    }
+/// Whether `kept` has room for so many bytes `instead` of some that are let go; then it holds them.
+fn takes(kept: &AtomicUsize, bytes: usize, instead: usize) -> bool {
+    let all = |kept: usize| kept.saturating_sub(instead).checked_add(bytes).filter(|all| *all <= BYTES);
+    kept.fetch_update(Ordering::Relaxed, Ordering::Relaxed, all).is_ok()
 }
 
 /// Every source that `objects` look at.
