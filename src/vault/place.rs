@@ -108,6 +108,8 @@ fn failure(tried: &Result<Reply, Failed>) -> Option<VaultError> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[tokio::test]
@@ -130,12 +132,12 @@ mod tests {
     #[tokio::test]
     async fn logins_at_one_server_leave_room_for_its_other_calls() {
         let place = Place::new("http://vault".into(), LOGINS + 1);
-        let budget = Budget::lasting(std::time::Duration::from_millis(100));
+        let budget = Budget::lasting(Duration::from_millis(100));
         let mut under_way = Vec::new();
         for _ in 0..LOGINS {
             under_way.push(place.enter("log in", CallKind::Login, &budget).await.unwrap());
         }
         assert!(place.enter("log in", CallKind::Login, &budget).await.is_err(), "a fifth login");
-        assert!(place.enter("read", CallKind::Read, &Budget::lasting(std::time::Duration::from_secs(5))).await.is_ok());
+        assert!(place.enter("read", CallKind::Read, &Budget::lasting(Duration::from_secs(5))).await.is_ok());
     }
 }

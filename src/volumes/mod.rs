@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::sync::Notify;
-use tracing::{debug, warn};
+use tracing::debug;
 
 use self::paths::Paths;
 use self::shelf::Shelf;
@@ -180,9 +180,7 @@ impl Volumes {
         }
         volumes.remove(volume.id());
         drop(volumes);
-        if let Some(Err(error)) = self.store.as_ref().map(|store| store.remove(&volume.id().record())) {
-            warn!("the record of a volume that ended stays: {error}");
-        }
+        self.erase(&volume.id().record());
     }
 
     /// At the end of the process: what the next one finds in its record is left to it; what hangs on a login that has no record runs to its TTL,

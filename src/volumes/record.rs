@@ -103,9 +103,14 @@ impl Volumes {
     pub(super) fn forget_groups(&self) {
         let mut groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
         for (who, _) in groups.extract_if(|_, shelf| shelf.strong_count() == 0) {
-            if let Some(Err(error)) = self.store.as_ref().map(|store| store.remove(&group_id(&who))) {
-                warn!("the record of a group that ended stays: {error}");
-            }
+            self.erase(&group_id(&who));
+        }
+    }
+
+    /// Removes the record of what has ended.
+    pub(super) fn erase(&self, id: &RecordId) {
+        if let Some(Err(error)) = self.store.as_ref().map(|store| store.remove(id)) {
+            warn!("the record of a volume or a group that ended stays: {error}");
         }
     }
 
