@@ -55,7 +55,7 @@ reasons! {
         "use an allowed address, or have it added to --allow-address";
     /// No token of the wanted audience came with the request.
     TokenMissing = "token.missing", FailedPrecondition, "the cluster's operator",
-        "add the audience to spec.tokenRequests of the CSIDriver";
+        "add the audience to spec.tokenRequests of the CSIDriver, and turn on requiresRepublish";
     /// The pod's token has ended.
     TokenExpired = "token.expired", FailedPrecondition, "the cluster's operator",
         "turn requiresRepublish on in the CSIDriver, and check the node's clock";
@@ -113,6 +113,9 @@ reasons! {
     /// The process that writes templates cannot be started.
     StateUnusable = "state.unusable", FailedPrecondition, "the node's operator",
         "look at the provider's log, and restart it on that node";
+    /// The volume on the node cannot be written: a link in its path, no tmpfs, no room, or another pod's.
+    VolumeUnusable = "volume.unusable", FailedPrecondition, "the node's operator",
+        "look at the volume's directory on the node";
     /// A defect of ours, a panic too.
     Bug = "bug", Internal, "vaultmount's authors",
         "report it with the provider's log";
@@ -133,6 +136,7 @@ impl Reason {
             | Self::Deadline
             | Self::Overload
             | Self::StateUnusable
+            | Self::VolumeUnusable
             | Self::Bug => true,
             Self::SpecInvalid
             | Self::AddressRefused

@@ -1,5 +1,7 @@
 //! Content -> version, keyed.
 
+use std::sync::Arc;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
@@ -13,9 +15,9 @@ use crate::secret::Secret;
 const SHORTEST_KEY: usize = 16;
 
 /// The key of all versions: nodes that share it give equal versions to equal files, and a version tells nobody what
-/// the file holds.
-#[derive(Debug)]
-pub struct VersionKey(Secret);
+/// the file holds. Clones share its bytes.
+#[derive(Clone, Debug)]
+pub struct VersionKey(Arc<Secret>);
 
 /// A key that is too short to hide what it is used on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -26,14 +28,14 @@ impl TryFrom<Secret> for VersionKey {
     type Error = KeyTooShort;
 
     fn try_from(key: Secret) -> Result<Self, KeyTooShort> {
-        if key.len() < SHORTEST_KEY { Err(KeyTooShort(key.len())) } else { Ok(Self(key)) }
+        if key.len() < SHORTEST_KEY { Err(KeyTooShort(key.len())) } else { Ok(Self(Arc::new(key))) }
     }
 }
 
 impl VersionKey {
     /// A key that lives as long as this process.
     pub fn random() -> Self {
-        Self(Secret::from(rand::random::<[u8; 32]>().to_vec()))
+        Self(Arc::new(Secret::from(rand::random::<[u8; 32]>().to_vec())))
     }
 
     /// The version of `file` in a volume of `namespace`: changes exactly when the content changes.

@@ -7,11 +7,12 @@ use rustix::fs::{FileType, Stat};
 use rustix::io::Errno;
 use zeroize::Zeroizing;
 
-use super::DATA;
 use super::access::{Access, set_mode};
 use super::directory::Directory;
+use super::error::at;
 use super::generation::{self, OPEN};
 use super::marks::Marks;
+use super::{DATA, WriteError};
 use crate::secret::Secret;
 use crate::volume::{File, Payload, VersionKey};
 
@@ -49,12 +50,18 @@ impl Current {
         Some(Self { name, directory })
     }
 
-    /// Compares until the first difference. What cannot be looked at is not the same.
-    pub(super) fn compare<'p>(&self, payload: &'p Payload, known: &Known<'_>) -> Difference<'p> {
+    /// Fails once `..data` leads here no more. Where the driver has removed it, what goes on here is to end before `umount` comes.
+    pub(super) fn check(&self, volume: &Directory) -> Result<(), WriteError> {
+        let is_there = volume.link(DATA).is_some_and(|to| to.to_bytes() == self.name.as_bytes());
+        if is_there { Ok(()) } else { Err(at("finding", DATA)(Errno::NOENT)) }
+    }
+
+    /// Compares until the first difference, and as long as it is there. What cannot be looked at is not the same.
+    pub(super) fn compare<'p>(&self, volume: &Directory, payload: &'p Payload, known: &Known<'_>) -> Difference<'p> {
         let Some(true) = self.has_names(payload) else { return Difference::Content };
         let mut rights = Vec::new();
         for file in payload.files() {
-            match self.look(file, known).map(|was| Mended { file, was }) {
+            match self.check(volume).ok().and_then(|()| self.look(file, known)).map(|was| Mended { file, was }) {
                 Some(found) if found.was == Access::wanted(file) => {}
                 Some(found) if found.is_one_step() => rights.push(found),
                 _ => return Difference::Content,

@@ -41,16 +41,22 @@ pub enum WriteError {
     #[error("{0}: nothing is mounted there, as seen from here; mount the kubelet's pods with mountPropagation HostToContainer")]
     NotMounted(PathBuf),
     /// The files might reach a disk.
-    #[error("{0}: it is not a tmpfs, so not the driver's")]
+    #[error("{0}: it is not a tmpfs, as the driver mounts one")]
     NotInMemory(PathBuf),
     /// Deeper than we would be able to remove again.
     #[error("{0}: it lies more than {deepest} directories deep", deepest = super::removal::DEEPEST)]
     TooDeep(String),
-    /// The tmpfs, or the memory that its pages count against, is used up. The volume keeps what it had.
-    #[error("{0}: there is no room for it; the volume keeps its files. Raise the provider's memory limit")]
+    /// The tmpfs is used up. The volume keeps what it had.
+    #[error("{0}: the volume's tmpfs has no room for it beside the files of before, which stay")]
     Full(String, #[source] io::Error),
+    /// The memory that its pages count against is used up. The volume keeps what it had.
+    #[error("{0}: there is no memory for it; the files of before stay. Raise the provider's memory limit")]
+    OutOfMemory(String, #[source] io::Error),
+    /// A volume that was filled has no files any more, as the driver leaves it for a moment before it unmounts it.
+    #[error("{0}: the files are gone, so its end has begun; it is filled again when the driver asks")]
+    Ending(PathBuf),
     /// Somebody mounted something inside of the volume.
-    #[error("{0}: something is mounted on it inside of the volume; unmount that first")]
+    #[error("{0}: something is mounted on it, inside of the volume; unmount that first")]
     Occupied(String),
     /// More to clean up than is done in one go, and nothing of ours.
     #[error("{0}: it holds too much to be removed in one go; what is left is removed with the next changes")]
@@ -71,15 +77,39 @@ impl WriteError {
     /// The stable cause.
     pub fn reason(&self) -> Reason {
         match self {
-            Self::Outside { .. } | Self::NotAVolume(_) | Self::OtherPod { .. } | Self::TooDeep(_) => Reason::SpecInvalid,
-            Self::Link(_)
+            Self::TooDeep(_) => Reason::SpecInvalid,
+            Self::Outside { .. }
+            | Self::NotAVolume(_)
+            | Self::OtherPod { .. }
+            | Self::Link(_)
             | Self::Missing(..)
             | Self::NotMounted(_)
             | Self::NotInMemory(_)
             | Self::Full(..)
+            | Self::OutOfMemory(..)
+            | Self::Ending(_)
             | Self::Occupied(_)
             | Self::Crowded(_)
-            | Self::System { .. } => Reason::StateUnusable,
+            | Self::System { .. } => Reason::VolumeUnusable,
+        }
+    }
+
+    /// Whether something was removed while we were at work in a volume, as nobody but the driver does.
+    pub(super) fn is_of_what_is_gone(&self) -> bool {
+        matches!(self, Self::System { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+
+    /// Whether the driver can do what we cannot: volumes are not to be seen from here, or rights are missing. What else is wrong is
+    /// wrong with the volume, whoever writes it.
+    pub fn is_for_driver(&self) -> bool {
+        match self {
+            Self::Missing(..) | Self::NotMounted(_) => true,
+            Self::System { source, .. } => {
+                let rights = [Errno::ACCESS, Errno::PERM, Errno::ROFS, Errno::NOSYS];
+                Errno::from_io_error(source).is_some_and(|error| rights.contains(&error))
+            }
+            Self::Outside { .. } | Self::NotAVolume(_) | Self::OtherPod { .. } | Self::Link(_) | Self::NotInMemory(_) => false,
+            Self::TooDeep(_) | Self::Full(..) | Self::OutOfMemory(..) | Self::Ending(_) | Self::Occupied(_) | Self::Crowded(_) => false,
         }
     }
 }
@@ -93,7 +123,8 @@ pub(super) fn shown(name: &CStr) -> String {
 pub(super) fn at(doing: &'static str, name: impl Into<String>) -> impl FnOnce(Errno) -> WriteError {
     let name = name.into();
     move |error| match error {
-        Errno::NOSPC | Errno::NOMEM | Errno::DQUOT => WriteError::Full(name, error.into()),
+        Errno::NOSPC | Errno::DQUOT => WriteError::Full(name, error.into()),
+        Errno::NOMEM => WriteError::OutOfMemory(name, error.into()),
         Errno::BUSY | Errno::XDEV => WriteError::Occupied(name),
         _ => WriteError::System { doing, name, source: error.into() },
     }

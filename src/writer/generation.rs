@@ -9,6 +9,7 @@ use rustix::io::Errno;
 
 use super::WriteError;
 use super::access::{Access, set_mode};
+use super::current::Current;
 use super::directory::Directory;
 use super::error::at;
 use super::removal::{self, DEEPEST};
@@ -33,25 +34,30 @@ pub(super) fn is_name(name: &[u8]) -> bool {
     })
 }
 
-/// Makes one, and gives its name. On failure nothing of it is left, or what is left is swept.
-pub(super) fn make(volume: &Directory, payload: &Payload) -> Result<String, WriteError> {
+/// Makes one, and gives its name; gives up once `..data` leads to `old` no more. On failure nothing of it is left, or what is left is swept.
+pub(super) fn make(volume: &Directory, payload: &Payload, old: Option<&Current>) -> Result<String, WriteError> {
     let name = new_name();
     rustix::fs::mkdirat(volume, &name, Mode::RWXU).map_err(at("making", &name))?;
-    fill(volume, &name, payload).inspect_err(|_| discard(volume, &name))?;
+    fill(volume, &name, payload, old).inspect_err(|why| discard(volume, &name, why))?;
     Ok(name)
 }
 
-/// Removes one that nothing came to lead to. What is left of it is swept.
-pub(super) fn discard(volume: &Directory, name: &str) {
-    let _ = CString::new(name).map(|name| removal::remove(volume, &name));
+/// Removes one that nothing came to lead to. What is left of it is swept; in a volume that ends, it goes sooner than we would remove it.
+pub(super) fn discard(volume: &Directory, name: &str, why: &WriteError) {
+    if !why.is_of_what_is_gone() {
+        let _ = CString::new(name).map(|name| removal::remove(volume, &name));
+    }
 }
 
-fn fill(volume: &Directory, name: &str, payload: &Payload) -> Result<(), WriteError> {
+fn fill(volume: &Directory, name: &str, payload: &Payload, old: Option<&Current>) -> Result<(), WriteError> {
+    let check = || old.map_or(Ok(()), |old| old.check(volume));
     let generation = Directory::of(volume, name).map_err(at("opening", name))?;
     for path in directories(payload)? {
+        check()?;
         make_directory(&generation, path).map_err(at("making", path))?;
     }
     for file in payload.files() {
+        check()?;
         write(&generation, file).map_err(at("writing", file.path.as_str()))?;
     }
     set_mode(&generation, OPEN).map_err(at("opening up", name))

@@ -19,13 +19,27 @@ pub(super) const MOST: usize = 16_384;
 /// It is made under a generation's name and moved: a kill leaves no `..data_tmp`, after which the driver's writer stops for ever. A
 /// directory in its place takes that name instead, and is swept like any generation.
 pub(super) fn put(volume: &Directory, name: &str, to: &str) -> Result<(), WriteError> {
+    beside(volume, name, to, |beside| match rustix::fs::renameat(volume, beside, volume, name) {
+        Err(Errno::ISDIR) => exchange(volume, beside, name),
+        moved => moved,
+    })
+}
+
+/// The same where `name` has to be there: what the driver removes meanwhile does not come back.
+pub(super) fn replace(volume: &Directory, name: &str, to: &str) -> Result<(), WriteError> {
+    beside(volume, name, to, |beside| {
+        rustix::fs::renameat_with(volume, beside, volume, name, RenameFlags::EXCHANGE)?;
+        // What it was before; where that cannot be removed, it is swept.
+        let _ = rustix::fs::unlinkat(volume, beside, AtFlags::empty());
+        Ok(())
+    })
+}
+
+/// Makes a link under a generation's name, and moves it.
+fn beside(volume: &Directory, name: &str, to: &str, moving: impl FnOnce(&str) -> Result<(), Errno>) -> Result<(), WriteError> {
     let beside = generation::new_name();
     rustix::fs::symlinkat(to, volume, &beside).map_err(at("making a link beside", name))?;
-    let moved = match rustix::fs::renameat(volume, &beside, volume, name) {
-        Err(Errno::ISDIR) => exchange(volume, &beside, name),
-        moved => moved,
-    };
-    moved.map_err(|error| {
+    moving(&beside).map_err(|error| {
         let _ = rustix::fs::unlinkat(volume, &beside, AtFlags::empty());
         at("putting a link in the place of", name)(error)
     })

@@ -8,7 +8,8 @@
 //!
 //! Killed at any step, it leaves the old files or the new:
 //! 1. A generation is made under a name that is new and that nothing leads to. It is closed (0700) until each file has bytes, mode and owner.
-//! 2. One rename puts a link in the place of `..data`: before it every name leads to the old files, after it to the new.
+//! 2. One rename exchanges `..data` and a new link: before it every name leads to the old files, after it to the new. (Where there is no
+//!    `..data` of ours, it puts the link there.)
 //! 3. Then names that are new get their links, so that none ever leads nowhere, and those that are gone lose theirs. The next write does
 //!    what is left of this, whether anything else has changed or not.
 //! 4. What nothing leads to any more stays 5 s for its readers. What a kill leaves has the name of a generation too, is removed with them,
@@ -17,6 +18,11 @@
 //! Each of these is whole only by itself: names that were plain files or directories become links one after the other, none missing for a
 //! moment; modes and owners that alone have changed are set file by file, each in one step. The time of the volume's directory, by which
 //! driver 1.6 tells when it last wrote, is set back after the change: one who looks in between, or after a kill there, waits an interval more.
+//!
+//! A volume ends while we are at it: the driver removes the generations, then `..data`, then the names, and starts `umount`, which fails while
+//! a handle is held below. So a write gives up before the next file once `..data` is not what it was, the exchange fails where it is gone, and
+//! a look of our own, or a sweep, opens nothing in a volume without it. Who loses the processor in the middle of a write meets `umount` all
+//! the same, and the kubelet has it tried again after 0.5 s.
 //!
 //! One volume has one writer at a time: that is for the caller to see to.
 
@@ -52,7 +58,7 @@ const DATA: &str = "..data";
 #[derive(Debug)]
 pub struct Writer {
     root: PathBuf,
-    /// Of [`Marks`]: lives as long as they do.
+    /// Of [`Marks`].
     key: VersionKey,
 }
 
@@ -63,6 +69,15 @@ pub struct Target<'t> {
     pub pod_uid: &'t str,
     /// Where the volume is mounted, as the driver tells it.
     pub path: &'t Path,
+}
+
+/// Why a volume is written to now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Occasion {
+    /// The driver asks for it and waits: an empty volume is a new one.
+    Asked,
+    /// We look by ourselves at a volume that we filled before: one without files is about to be unmounted, and is left alone.
+    Look,
 }
 
 /// What a write did.
@@ -87,42 +102,68 @@ pub enum Change {
     Swapped,
 }
 
+impl Change {
+    /// As metrics and logs call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unchanged => "unchanged",
+            Self::Names => "names",
+            Self::Modes => "modes",
+            Self::Swapped => "swapped",
+        }
+    }
+}
+
 impl Writer {
-    /// For the volumes below `root`, the kubelet's directory of pods.
-    pub fn of(root: &Path) -> Self {
-        Self { root: root.to_owned(), key: VersionKey::random() }
+    /// For the volumes below `root`, the kubelet's directory of pods. Marks that outlive this process need `key` to do so too.
+    pub fn of(root: &Path, key: VersionKey) -> Self {
+        Self { root: root.to_owned(), key }
     }
 
     /// Makes `payload` the whole content of a volume. After a failure it holds the old files or the new, and the same call goes on from there.
     ///
-    /// `marks` are the volume's, from the last write of this process, or empty.
-    pub fn write(&self, target: &Target<'_>, payload: &Payload, marks: &mut Marks) -> Result<Written, WriteError> {
-        in_time(&place::open(&self.root, target)?, |volume| {
-            let change = self.fill(volume, payload, marks)?;
-            let is_mended = links::mend(volume, payload)?;
-            let change = if is_mended && change == Change::Unchanged { Change::Names } else { change };
-            let current = Current::of(volume).map(|current| current.name).unwrap_or_default();
-            Ok(Written { change, leftover: leftover::find(volume, &current, SystemTime::now())? })
-        })
+    /// `marks` are the volume's, from the last write, or empty.
+    pub fn write(&self, target: &Target<'_>, occasion: Occasion, payload: &Payload, marks: &mut Marks) -> Result<Written, WriteError> {
+        let open = if occasion == Occasion::Look { place::open_filled } else { place::open };
+        let volume = open(&self.root, target)?;
+        let old = Current::of(&volume);
+        let ending = || WriteError::Ending(target.path.to_owned());
+        if occasion == Occasion::Look && old.is_none() {
+            return Err(ending());
+        }
+        let written = in_time(&volume, |volume| self.fill(volume, old.as_ref(), payload, marks));
+        written.map_err(|error| if error.is_of_what_is_gone() { ending() } else { error })
     }
 
     /// Removes what nothing leads to and what has been so for 5 s; says what remains, for a later sweep.
     ///
     /// Of a volume whose `..data` is not ours nothing is removed: the next write puts it right.
     pub fn sweep(&self, target: &Target<'_>, now: SystemTime) -> Result<Option<Leftover>, WriteError> {
-        in_time(&place::open(&self.root, target)?, |volume| {
+        let volume = match place::open_filled(&self.root, target) {
+            Err(WriteError::Ending(_)) => return Ok(None),
+            volume => volume?,
+        };
+        in_time(&volume, |volume| {
             let Some(current) = Current::of(volume) else { return Ok(None) };
             leftover::sweep(volume, &current.name, now)
         })
     }
 
-    fn fill(&self, volume: &Directory, payload: &Payload, marks: &mut Marks) -> Result<Change, WriteError> {
-        let current = Current::of(volume);
+    /// Puts the files in their place, and then the names.
+    fn fill(&self, volume: &Directory, old: Option<&Current>, payload: &Payload, marks: &mut Marks) -> Result<Written, WriteError> {
+        let change = self.change(volume, old, payload, marks)?;
+        let is_mended = links::mend(volume, payload)?;
+        let change = if is_mended && change == Change::Unchanged { Change::Names } else { change };
+        let current = Current::of(volume).map(|current| current.name).unwrap_or_default();
+        Ok(Written { change, leftover: leftover::find(volume, &current, SystemTime::now())? })
+    }
+
+    fn change(&self, volume: &Directory, old: Option<&Current>, payload: &Payload, marks: &mut Marks) -> Result<Change, WriteError> {
         let known = Known { marks, key: &self.key };
-        let change = match current.as_ref().map(|current| (current, current.compare(payload, &known))) {
+        let change = match old.map(|old| (old, old.compare(volume, payload, &known))) {
             Some((_, Difference::Nothing)) => return Ok(Change::Unchanged),
-            Some((current, Difference::Rights(rights))) if current.set(&rights).is_ok() => Change::Modes,
-            _ => swap(volume, current.as_ref(), payload)?,
+            Some((old, Difference::Rights(rights))) if old.set(&rights).is_ok() => Change::Modes,
+            _ => swap(volume, old, payload)?,
         };
         marks.clear();
         for (file, stat) in Current::of(volume).iter().flat_map(|current| current.stats(payload)) {
@@ -134,12 +175,16 @@ impl Writer {
 
 /// Shows `payload` in one step.
 fn swap(volume: &Directory, old: Option<&Current>, payload: &Payload) -> Result<Change, WriteError> {
-    // What is due goes first, for its room. What cannot be removed stops nothing here, and is told by a sweep.
-    let _ = old.map(|old| leftover::sweep(volume, &old.name, SystemTime::now()));
-    let new = generation::make(volume, payload)?;
+    if let Some(old) = old {
+        old.check(volume)?;
+        // What is due goes first, for its room. What cannot be removed stops nothing here, and is told by a sweep.
+        let _ = leftover::sweep(volume, &old.name, SystemTime::now());
+    }
+    let new = generation::make(volume, payload, old)?;
     // Before it is replaced: a kill behind that would leave it with the time of its making, and its readers with less than 5 s.
     old.inspect(|old| volume.touch(&old.name));
-    links::put(volume, DATA, &new).inspect_err(|_| generation::discard(volume, &new))?;
+    let put = if old.is_some() { links::replace } else { links::put };
+    put(volume, DATA, &new).inspect_err(|why| generation::discard(volume, &new, why))?;
     Ok(Change::Swapped)
 }
 

@@ -4,12 +4,12 @@ use std::ffi::OsStr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{CWD, Mode, OFlags, Stat};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use super::directory::{BENEATH, Directory};
 use super::error::at;
-use super::{Target, WriteError};
+use super::{DATA, Target, WriteError};
 
 /// The magic number of a tmpfs, in linux/magic.h.
 const TMPFS: u32 = 0x0102_1994;
@@ -18,12 +18,33 @@ const MOUNT: &str = "mount";
 
 /// Opens the volume at `target`, from `root` downwards.
 pub(super) fn open(root: &Path, target: &Target<'_>) -> Result<Directory, WriteError> {
+    enter(&above(root, target)?, target)
+}
+
+/// The same for a volume that was filled before: one whose end has begun is refused, and no handle of it is held for a moment.
+pub(super) fn open_filled(root: &Path, target: &Target<'_>) -> Result<Directory, WriteError> {
+    let parent = above(root, target)?;
+    if is_ending(&parent) { Err(WriteError::Ending(target.path.to_owned())) } else { enter(&parent, target) }
+}
+
+/// Opens the directory that holds the mount point.
+fn above(root: &Path, target: &Target<'_>) -> Result<OwnedFd, WriteError> {
     let beneath = parent(root, target)?;
-    let name = || root.display().to_string();
-    let root = rustix::fs::openat(CWD, root, DIRECTORY, Mode::empty()).map_err(at("opening the kubelet's directory", name()))?;
-    let parent = step(&root, &beneath, target)?;
-    let volume = step(&parent, Path::new(MOUNT), target)?;
-    check(&parent, &volume, target.path)?;
+    let root =
+        rustix::fs::openat(CWD, root, DIRECTORY, Mode::empty()).map_err(|error| failed(error, "opening the kubelet's directory", root))?;
+    step(&root, &beneath, target)
+}
+
+/// Whether something is mounted that has no `..data`. Each look is one call: whoever holds a handle makes the umount fail that follows.
+fn is_ending(parent: &OwnedFd) -> bool {
+    let look = |path: &Path| rustix::fs::statat(parent, path, AtFlags::SYMLINK_NOFOLLOW);
+    let is_mounted = || look(Path::new(MOUNT)).is_ok_and(|mount| stat(parent).is_ok_and(|parent| parent.st_dev != mount.st_dev));
+    look(&Path::new(MOUNT).join(DATA)).is_err_and(|error| error == Errno::NOENT) && is_mounted()
+}
+
+fn enter(parent: &OwnedFd, target: &Target<'_>) -> Result<Directory, WriteError> {
+    let volume = step(parent, Path::new(MOUNT), target)?;
+    check(parent, &volume, target.path)?;
     Directory::of(&volume, ".").map_err(at("opening the volume", target.path.display().to_string()))
 }
 
@@ -54,9 +75,15 @@ fn normal(part: Component<'_>) -> Option<&OsStr> {
 fn step(from: &OwnedFd, path: &Path, target: &Target<'_>) -> Result<OwnedFd, WriteError> {
     rustix::fs::openat2(from, path, DIRECTORY, Mode::empty(), BENEATH).map_err(|error| match error {
         Errno::LOOP | Errno::XDEV => WriteError::Link(target.path.to_owned()),
-        Errno::NOENT | Errno::NOTDIR => WriteError::Missing(target.path.to_owned(), error.into()),
-        _ => at("opening", target.path.display().to_string())(error),
+        _ => failed(error, "opening", target.path),
     })
+}
+
+fn failed(error: Errno, doing: &'static str, path: &Path) -> WriteError {
+    match error {
+        Errno::NOENT | Errno::NOTDIR => WriteError::Missing(path.to_owned(), error.into()),
+        _ => at(doing, path.display().to_string())(error),
+    }
 }
 
 /// Refuses what is not a tmpfs of its own.

@@ -1,11 +1,11 @@
 //! What others put in our way: it is refused or replaced, and nothing outside of the volume changes.
-//!
-//! `VAULTMOUNT_RACES` says how often a race is run: 100,000 take a minute.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
 
 use rustix::fs::{CWD, FileType, Mode, RenameFlags};
 use vaultmount::writer::{Change, WriteError};
@@ -31,10 +31,6 @@ impl Victim {
         assert_eq!(names, ["db", "tls"]);
         assert_eq!(["db", "tls/crt"].map(|name| fs::read_to_string(self.0.join(name)).unwrap()), ["theirs", "theirs"]);
     }
-}
-
-fn races() -> usize {
-    std::env::var("VAULTMOUNT_RACES").map_or(2000, |number| number.parse().unwrap())
 }
 
 /// Everything that can have a name.
@@ -126,13 +122,26 @@ fn a_link_in_the_path_is_refused_wherever_it_is() {
     assert!(other.names().is_empty() && volume.path.is_symlink());
 }
 
-/// Runs `work` while another thread exchanges `one` and `other` all the time.
-fn racing(one: &Path, other: &Path, work: impl FnOnce()) {
-    // One of them may be gone for a moment, or for good.
-    let exchange = || {
-        let _ = rustix::fs::renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE);
+/// How often a race exchanges what it is about, and how often we write meanwhile, at least.
+const EXCHANGES: usize = 100_000;
+const WRITES: usize = 2_000;
+
+/// Does `work` with a number of its own again and again, while another thread exchanges `one` and `other` all the time.
+fn racing(one: &Path, other: &Path, mut work: impl FnMut(usize)) {
+    let exchanges = AtomicUsize::new(0);
+    // One of them may be gone for a moment.
+    let exchange = || match rustix::fs::renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE) {
+        Ok(()) => drop(exchanges.fetch_add(1, Ordering::Relaxed)),
+        Err(_) => thread::yield_now(),
     };
-    meanwhile(exchange, work);
+    let end = Instant::now() + Duration::from_secs(120);
+    meanwhile(exchange, || {
+        let is_enough = |writes| writes >= WRITES && exchanges.load(Ordering::Relaxed) >= EXCHANGES;
+        for round in (0..).take_while(|round| !is_enough(*round)) {
+            assert!(Instant::now() < end, "{exchanges:?} exchanges are too few");
+            work(round);
+        }
+    });
 }
 
 #[test]
@@ -143,14 +152,10 @@ fn a_component_that_is_exchanged_by_a_race_leads_nowhere_else() {
     symlink(Path::new("../../..").join(OTHER).join("volumes/kubernetes.io~csi/secrets"), &decoy).unwrap();
     assert_eq!(fs::metadata(decoy.join("mount")).unwrap().dev(), fs::metadata(&other.path).unwrap().dev());
     let mut refusals = 0;
-    racing(&part, &decoy, || {
-        for round in 0..races() {
-            match volume.try_write(&payload(&[("db", &round.to_string())])) {
-                Ok(_) => drop(sweep(&volume)),
-                Err(WriteError::Link(_) | WriteError::Missing(..)) => refusals += 1,
-                Err(error) => panic!("{error}"),
-            }
-        }
+    racing(&part, &decoy, |round| match volume.try_write(&payload(&[("db", &round.to_string())])) {
+        Ok(_) => drop(sweep(&volume)),
+        Err(WriteError::Link(_) | WriteError::Missing(..)) => refusals += 1,
+        Err(error) => panic!("{error}"),
     });
     assert!(refusals > 0, "there was no race");
     assert!(other.names().is_empty(), "{:?}", other.names());
@@ -169,12 +174,13 @@ fn names_that_are_exchanged_by_a_race_lead_nowhere_else() {
         volume.write(&[("db", "one"), ("tls/crt", "one")]);
         let decoy = volume.at("..decoy");
         symlink(&victim.0, &decoy).unwrap();
-        racing(&volume.at(name), &decoy, || {
-            for round in 0..races() / 4 {
-                // It may fail; what it may not do is anything to the victim.
-                let _ = volume.try_write(&payload(&[("db", &round.to_string()), ("tls/crt", "one")]));
-                let _ = sweep(&volume);
-            }
+        racing(&volume.at(name), &decoy, |round| {
+            // It may fail; what it may not do is anything to the victim.
+            let _ = volume.try_write(&payload(&[("db", &round.to_string()), ("tls/crt", "one")]));
+            let _ = sweep(&volume);
+            // It was replaced where it had the name.
+            symlink(&victim.0, volume.at("..new")).unwrap();
+            fs::rename(volume.at("..new"), &decoy).unwrap();
         });
         victim.is_unharmed();
         volume.write(&[("db", "last"), ("tls/crt", "last")]);

@@ -4,6 +4,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod attacks; // what others put in our way
+mod calls; // what a writer asks of the system
+mod child; // a writer in a process of its own
+mod ending; // volumes that the driver unmounts
+mod kills; // a writer that is killed, anywhere
 mod leftovers; // what nothing leads to any more
 mod node; // a kubelet's directory with volumes mounted in it
 mod refusals; // what is no volume of the pod
@@ -12,3 +16,4 @@ mod swaps; // old files or new ones, never a mix
 #[path = "../support/tools.rs"]
 mod tools;
 mod takeover; // volumes that somebody else wrote
+mod watchers; // what inotify tells of it

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -13,8 +14,8 @@ use std::time::SystemTime;
 use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
 use tempfile::TempDir;
 use vaultmount::secret::Secret;
-use vaultmount::volume::{File, Payload};
-use vaultmount::writer::{Change, Leftover, Marks, Target, WriteError, Writer, Written};
+use vaultmount::volume::{File, Payload, VersionKey};
+use vaultmount::writer::{Change, Leftover, Marks, Occasion, Target, WriteError, Writer, Written};
 
 use super::tools::tool;
 
@@ -45,10 +46,20 @@ impl Node {
         PathBuf::from(format!("/proc/{}/root", self.holder.id())).join(inside)
     }
 
+    /// The same as its own processes see it.
+    pub(crate) fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// The namespace of its mounts, as nsenter takes it.
+    pub(crate) fn namespace(&self) -> String {
+        format!("--mount=/proc/{}/ns/mnt", self.holder.id())
+    }
+
     /// Runs `script` among its mounts, with the places of `paths` as they are called there.
     pub(crate) fn run(&self, script: &str, paths: &[&Path]) {
-        let namespace = format!("--mount=/proc/{}/ns/mnt", self.holder.id());
-        let inside: Vec<_> = paths.iter().map(|path| self.home.path().join(path.strip_prefix(self.pods()).unwrap())).collect();
+        let namespace = self.namespace();
+        let inside: Vec<_> = paths.iter().map(|path| self.home().join(path.strip_prefix(self.pods()).unwrap())).collect();
         let mut arguments = vec![namespace.as_str(), "sh", "-ec", script, "sh"];
         arguments.extend(inside.iter().map(|path| path.to_str().unwrap()));
         tool("nsenter", &arguments, b"");
@@ -63,7 +74,7 @@ impl Node {
         let path = self.pods().join(uid).join("volumes/kubernetes.io~csi/secrets/mount");
         fs::create_dir_all(&path).unwrap();
         self.run(&format!("mount {mounted} \"$1\""), &[&path]);
-        Volume { _node: self, writer: Writer::of(&self.pods()), path, marks: RefCell::default() }
+        Volume { node: self, writer: Writer::of(&self.pods(), VersionKey::random()), path, marks: RefCell::default() }
     }
 }
 
@@ -77,7 +88,7 @@ impl Drop for Node {
 /// A volume of the node, and who writes it.
 pub(crate) struct Volume<'n> {
     /// Unmounted with it.
-    _node: &'n Node,
+    pub(crate) node: &'n Node,
     pub(crate) writer: Writer,
     pub(crate) path: PathBuf,
     marks: RefCell<Marks>,
@@ -90,7 +101,12 @@ impl Volume<'_> {
     }
 
     pub(crate) fn try_write(&self, payload: &Payload) -> Result<Written, WriteError> {
-        self.writer.write(&self.target(), payload, &mut self.marks.borrow_mut())
+        self.writer.write(&self.target(), Occasion::Asked, payload, &mut self.marks.borrow_mut())
+    }
+
+    /// As our own polling does.
+    pub(crate) fn look(&self, payload: &Payload) -> Result<Written, WriteError> {
+        self.writer.write(&self.target(), Occasion::Look, payload, &mut self.marks.borrow_mut())
     }
 
     pub(crate) fn sweep(&self, now: SystemTime) -> Result<Option<Leftover>, WriteError> {
@@ -99,6 +115,20 @@ impl Volume<'_> {
 
     pub(crate) fn target(&self) -> Target<'_> {
         Target { pod_uid: UID, path: &self.path }
+    }
+
+    /// Does `work` in the volume with the capabilities `effective` and no other. The root of our manifest has CHOWN alone.
+    pub(crate) fn restricted<T: Send>(&self, effective: CapabilitySet, work: impl FnOnce(&Path, &Target<'_>) -> T + Send) -> T {
+        // Reached through a handle: `/proc/PID/root` asks for more rights.
+        let pods = fs::File::open(self.node.pods()).unwrap();
+        let root = PathBuf::from(format!("/proc/self/fd/{}", pods.as_raw_fd()));
+        let path = root.join(self.path.strip_prefix(self.node.pods()).unwrap());
+        let restricted = || {
+            let all = capabilities(None).unwrap();
+            set_capabilities(None, CapabilitySets { effective, ..all }).unwrap();
+            work(&root, &Target { pod_uid: UID, path: &path })
+        };
+        thread::scope(|scope| scope.spawn(restricted).join().unwrap())
     }
 
     /// Forgets what this process knows of it, as a restart does.
@@ -147,18 +177,16 @@ pub(crate) fn payload(files: &[(&str, &str)]) -> Payload {
     Payload::new(files.iter().map(|(path, text)| file(path, text)).collect(), vec![]).unwrap()
 }
 
-pub(crate) fn file(path: &str, text: &str) -> File {
-    File { path: path.parse().unwrap(), mode: 0o644, owner: None, group: None, contents: Secret::from(text) }
+/// Path, text, mode, and uid and gid when they are not ours.
+pub(crate) type Kept<'k> = (&'k str, &'k str, u32, Option<u32>);
+
+pub(crate) fn payload_of(files: &[Kept<'_>]) -> Payload {
+    let file = |&(path, text, mode, owner): &Kept<'_>| File { mode, owner, group: owner, ..file(path, text) };
+    Payload::new(files.iter().map(file).collect(), vec![]).unwrap()
 }
 
-/// Does `work` as the root of our manifest: with the capability CHOWN and no other.
-pub(crate) fn with_chown_alone<T: Send>(work: impl FnOnce() -> T + Send) -> T {
-    let restricted = || {
-        let all = capabilities(None).unwrap();
-        set_capabilities(None, CapabilitySets { effective: CapabilitySet::CHOWN, ..all }).unwrap();
-        work()
-    };
-    thread::scope(|scope| scope.spawn(restricted).join().unwrap())
+pub(crate) fn file(path: &str, text: &str) -> File {
+    File { path: path.parse().unwrap(), mode: 0o644, owner: None, group: None, contents: Secret::from(text) }
 }
 
 /// Does `other` again and again in a thread of its own, until `work` is done, well or not.

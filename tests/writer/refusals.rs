@@ -2,16 +2,19 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
+use rustix::thread::CapabilitySet;
 use vaultmount::error::Reason;
-use vaultmount::writer::{Marks, Target, WriteError};
+use vaultmount::volume::{File, Payload, VersionKey};
+use vaultmount::writer::{Marks, Occasion, Target, WriteError, Writer};
 
-use super::node::{Node, OTHER, UID, Volume, payload};
+use super::node::{Node, OTHER, UID, Volume, file, payload};
 
 fn refused(volume: &Volume<'_>, path: &Path) -> WriteError {
     let target = Target { pod_uid: UID, path };
-    volume.writer.sweep(&target, std::time::SystemTime::now()).unwrap_err();
-    volume.writer.write(&target, &payload(&[("db", "canary")]), &mut Marks::default()).unwrap_err()
+    assert!(volume.writer.sweep(&target, SystemTime::now()).is_err() || volume.names().is_empty());
+    volume.writer.write(&target, Occasion::Asked, &payload(&[("db", "canary")]), &mut Marks::default()).unwrap_err()
 }
 
 #[test]
@@ -32,7 +35,7 @@ fn only_the_place_of_a_volume_is_one() {
     for path in paths {
         let error = refused(&volume, &node.pods().join(&path));
         assert!(matches!(error, WriteError::NotAVolume(_)), "{path}: {error}");
-        assert_eq!(error.reason(), Reason::SpecInvalid);
+        assert_eq!((error.reason(), error.is_for_driver()), (Reason::VolumeUnusable, false));
     }
     for path in ["/tmp/secrets/mount".to_owned(), format!("{csi}/secrets/mount")] {
         assert!(matches!(refused(&volume, Path::new(&path)), WriteError::Outside { .. }), "{path}");
@@ -44,7 +47,7 @@ fn a_volume_of_another_pod_is_refused() {
     let node = Node::new();
     let (volume, other) = (node.volume(), node.volume_of(OTHER, "-t tmpfs volume"));
     let error = refused(&volume, &other.path);
-    assert!(matches!(error, WriteError::OtherPod { .. }), "{error}");
+    assert!(matches!(error, WriteError::OtherPod { .. }) && !error.is_for_driver(), "{error}");
     assert!(other.names().is_empty());
 }
 
@@ -52,15 +55,16 @@ fn a_volume_of_another_pod_is_refused() {
 fn only_a_tmpfs_of_its_own_is_written_to() {
     let node = Node::new();
     let ramfs = node.volume_of(UID, "-t ramfs volume");
-    assert!(matches!(refused(&ramfs, &ramfs.path), WriteError::NotInMemory(_)));
+    let error = refused(&ramfs, &ramfs.path);
+    assert!(matches!(error, WriteError::NotInMemory(_)) && !error.is_for_driver(), "{error}");
     node.run("umount \"$1\"", &[&ramfs.path]);
     let error = refused(&ramfs, &ramfs.path);
-    assert!(matches!(error, WriteError::NotMounted(_)), "{error}");
+    assert!(matches!(error, WriteError::NotMounted(_)) && error.is_for_driver(), "{error}");
     assert!(error.to_string().contains("HostToContainer"), "{error}");
     node.run("mount --bind \"$1\" \"$1\"", &[&ramfs.path]);
     assert!(matches!(refused(&ramfs, &ramfs.path), WriteError::NotMounted(_)), "a mount of the same device");
     assert!(ramfs.names().is_empty());
-    assert_eq!(error.reason(), Reason::StateUnusable);
+    assert_eq!(error.reason(), Reason::VolumeUnusable);
 }
 
 #[test]
@@ -74,4 +78,24 @@ fn a_pod_that_is_gone_is_told() {
         assert!(matches!(refused(&volume, &volume.path), WriteError::Missing(..)), "{}", gone.display());
     }
     fs::remove_dir_all(node.pods().join(UID)).unwrap_err();
+}
+
+/// Where the manifest is not the one that this mode needs; the driver has what is missing.
+#[test]
+fn what_an_operator_left_out_is_for_the_driver_to_do() {
+    let node = Node::new();
+    let volume = node.volume();
+    let owned = Payload::new(vec![File { owner: Some(1000), ..file("db", "canary") }], vec![]).unwrap();
+    let error = volume.restricted(CapabilitySet::empty(), |root, target| {
+        Writer::of(root, VersionKey::random()).write(target, Occasion::Asked, &owned, &mut Marks::default()).unwrap_err()
+    });
+    assert!(error.is_for_driver() && error.to_string().starts_with("writing db: Operation not permitted"), "{error}");
+    assert_eq!(volume.names(), [""; 0], "nothing is left of it");
+    node.run("mount -o remount,ro \"$1\"", &[&volume.path]);
+    let error = volume.try_write(&payload(&[("db", "canary")])).unwrap_err();
+    assert!(error.is_for_driver() && error.to_string().contains("Read-only file system"), "{error}");
+    let elsewhere = volume.path.strip_prefix(node.pods()).unwrap();
+    let (writer, nowhere) = (Writer::of(Path::new("/nowhere"), VersionKey::random()), Path::new("/nowhere").join(elsewhere));
+    let error = writer.sweep(&Target { pod_uid: UID, path: &nowhere }, SystemTime::now()).unwrap_err();
+    assert!(matches!(error, WriteError::Missing(..)) && error.is_for_driver(), "{error}");
 }

@@ -1,14 +1,15 @@
 //! Modes and owners.
 
 use std::fs::{self, Permissions};
-use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::PathBuf;
 
-use vaultmount::volume::{File, Payload};
-use vaultmount::writer::{Change, Marks, Target, Writer};
+use rustix::thread::CapabilitySet;
+use vaultmount::secret::Secret;
+use vaultmount::volume::{File, Payload, VersionKey};
+use vaultmount::writer::{Change, Marks, Occasion, Writer};
 
-use super::node::{Node, UID, file, payload, rights, with_chown_alone};
+use super::node::{Node, file, payload, rights};
 
 /// One file, of a mode and an owner.
 fn owned(text: &str, mode: u32, owner: Option<u32>) -> Payload {
@@ -55,14 +56,10 @@ fn a_reader_is_not_shut_out_between_mode_and_owner() {
 fn a_file_that_only_the_pod_may_read_is_left_alone_while_it_is_unchanged() {
     let node = Node::new();
     let volume = node.volume();
-    // Reached through a handle: `/proc/PID/root` asks for more rights.
-    let pods = fs::File::open(node.pods()).unwrap();
-    let root = PathBuf::from(format!("/proc/self/fd/{}", pods.as_raw_fd()));
-    let path = root.join(volume.path.strip_prefix(node.pods()).unwrap());
-    let (writer, target) = (Writer::of(&root), Target { pod_uid: UID, path: &path });
-    let changes = with_chown_alone(|| {
-        let mut marks = Marks::default();
-        let change = |payload, marks: &mut Marks| writer.write(&target, &payload, marks).unwrap().change;
+    let changes = volume.restricted(CapabilitySet::CHOWN, |root, target| {
+        let (writer, mut marks) = (Writer::of(root, VersionKey::random()), Marks::default());
+        let change = |payload, marks: &mut Marks| writer.write(target, Occasion::Look, &payload, marks).unwrap().change;
+        writer.write(target, Occasion::Asked, &payload(&[("db", "none")]), &mut marks).unwrap();
         let first = [owned("one", 0o400, Some(1000)), owned("one", 0o400, Some(1000)), owned("two", 0o400, Some(1000))];
         let mut changes: Vec<_> = first.into_iter().map(|payload| change(payload, &mut marks)).collect();
         changes.push(change(owned("two", 0o400, Some(1001)), &mut marks));
@@ -73,8 +70,27 @@ fn a_file_that_only_the_pod_may_read_is_left_alone_while_it_is_unchanged() {
     });
     use Change::{Modes, Swapped, Unchanged};
     let expected = [Swapped, Unchanged, Swapped, Modes, Unchanged, Swapped, Swapped];
-    assert_eq!(changes, expected, "a mode that is not ours to change, and what a restart forgot, take new files");
+    assert_eq!(changes, expected, "a mode that is not ours to change, and what was forgotten, take new files");
     assert_eq!((volume.read("db"), rights(&volume.at("..data/db"))), ("two".into(), (0o440, 1001, 1001)));
+}
+
+#[test]
+fn a_restart_that_kept_marks_and_key_leaves_such_a_file_alone() {
+    let node = Node::new();
+    let volume = node.volume();
+    let change = |key: &str, marks: &mut Marks| {
+        volume.restricted(CapabilitySet::CHOWN, |root, target| {
+            let writer = Writer::of(root, VersionKey::try_from(Secret::from(key)).unwrap());
+            writer.write(target, Occasion::Asked, &owned("canary", 0o400, Some(1000)), marks).unwrap().change
+        })
+    };
+    let (shared, other) = ("a key of at least 16 bytes", "another key of as many bytes");
+    let mut marks = Marks::default();
+    assert_eq!(change(shared, &mut marks), Change::Swapped);
+    let kept = serde_json::to_string(&marks).unwrap();
+    assert!(!kept.contains("canary") && serde_json::from_str::<Marks>(&kept).unwrap() == marks);
+    assert_eq!(change(shared, &mut serde_json::from_str(&kept).unwrap()), Change::Unchanged);
+    assert_eq!(change(other, &mut serde_json::from_str(&kept).unwrap()), Change::Swapped);
 }
 
 #[test]

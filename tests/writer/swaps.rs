@@ -165,7 +165,7 @@ fn a_volume_without_room_keeps_its_files() {
     volume.write(&[("db", &"x".repeat(40_000))]);
     let before = volume.names();
     let error = volume.try_write(&payload(&[("db", &"y".repeat(40_000))])).unwrap_err();
-    assert_eq!(error.to_string(), "db: there is no room for it; the volume keeps its files. Raise the provider's memory limit");
+    assert_eq!(error.to_string(), "db: the volume's tmpfs has no room for it beside the files of before, which stay");
     assert_eq!((volume.read("db"), volume.names()), ("x".repeat(40_000), before));
     assert_eq!(volume.write(&[("db", "short")]), Change::Swapped, "and takes the next that fit");
 }

@@ -1,0 +1,157 @@
+//! A writer that is killed before each of its calls to the system: it leaves the old files or the new, and nothing in the way of the next.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::os::unix::fs::{MetadataExt, symlink};
+use std::os::unix::process::ExitStatusExt;
+use std::time::{Duration, SystemTime};
+
+use super::child::{NEW, Traced, run};
+use super::node::{Kept, Node, Volume, payload_of};
+
+const OLD: [Kept<'_>; 4] = [
+    ("db", "old db", 0o400, Some(1000)),
+    ("gone/key", "old gone", 0o644, None),
+    ("tls/ca/crt", "old authority", 0o440, Some(1000)),
+    ("tls/crt", "old certificate", 0o644, None),
+];
+
+/// Files by their paths: text, mode, uid and gid.
+type Found = BTreeMap<String, (String, (u32, u32, u32))>;
+
+fn told(files: &[Kept<'_>]) -> Found {
+    let told = |&(path, text, mode, owner): &Kept<'_>| {
+        let owner = owner.unwrap_or(0);
+        (path.to_owned(), (text.to_owned(), (mode, owner, owner)))
+    };
+    files.iter().map(told).collect()
+}
+
+/// All files that `name` of the volume leads to, called as they are below `prefix`.
+fn through(volume: &Volume<'_>, name: &str, prefix: &str) -> Found {
+    let path = volume.at(name);
+    if !path.is_dir() {
+        let (text, of) = (fs::read_to_string(&path).unwrap(), fs::metadata(&path).unwrap());
+        return Found::from([(prefix.to_owned(), (text, (of.mode() & 0o7777, of.uid(), of.gid())))]);
+    }
+    let names = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let below = |inner: &str| if prefix.is_empty() { inner.to_owned() } else { format!("{prefix}/{inner}") };
+    names.flat_map(|inner| through(volume, &format!("{name}/{inner}"), &below(&inner))).collect()
+}
+
+/// First parts of paths.
+fn names(files: &[Kept<'_>]) -> Vec<String> {
+    let mut names: Vec<String> = files.iter().map(|(path, ..)| path.split('/').next().unwrap().to_owned()).collect();
+    names.dedup();
+    names
+}
+
+/// Whether the files are the new ones. All that can be seen belongs together, and a name that was there and is to stay is there.
+fn is_new(volume: &Volume<'_>, old: &[Kept<'_>], killed: &str) -> bool {
+    let found = if volume.at("..data").exists() { through(volume, "..data", "") } else { Found::new() };
+    let is_new = found == told(&NEW);
+    assert!(is_new || found == told(old), "{killed}: {found:?}");
+    for name in names(old).iter().chain(&names(&NEW)) {
+        let of_it = |path: &String| path == name || path.starts_with(&format!("{name}/"));
+        let seen = if volume.at(name).exists() { through(volume, name, name) } else { Found::new() };
+        let expected: Found = found.clone().into_iter().filter(|(path, _)| of_it(path)).collect();
+        let is_late = is_new && seen.is_empty() && !names(old).contains(name);
+        assert!(seen == expected || is_late, "{killed}: {name} leads to {seen:?}");
+    }
+    is_new
+}
+
+/// A process that begins anew makes the volume whole, and removes what was left.
+fn goes_on(volume: &Volume<'_>, killed: &str) {
+    volume.forget();
+    volume.try_write(&payload_of(&NEW)).unwrap_or_else(|error| panic!("{killed}: {error}"));
+    assert_eq!(volume.sweep(SystemTime::now() + Duration::from_secs(6)).unwrap(), None, "{killed}");
+    let mut expected = vec![volume.link("..data"), "..data".into()];
+    expected.extend(names(&NEW));
+    assert_eq!(volume.names(), expected, "{killed}");
+    assert!(is_new(volume, &[], killed), "{killed}");
+}
+
+/// A call to the system: its name, and which of that name it is.
+type Call = (String, usize);
+
+/// Every call of a whole write.
+fn calls(traced: &Traced) -> Vec<Call> {
+    let mut counts: HashMap<String, usize> = HashMap::new();
+    let mut count = |line: &str| {
+        let name = line.split('(').next().unwrap();
+        let count = counts.entry(name.to_owned()).or_default();
+        *count += 1;
+        (name.to_owned(), *count)
+    };
+    traced.before().into_iter().for_each(|line| drop(count(line)));
+    traced.calls().into_iter().map(count).collect()
+}
+
+/// Kills a writer before the last of `calls`.
+fn kill(volume: &Volume<'_>, calls: &[Call]) -> String {
+    let (name, number) = calls.last().unwrap();
+    let (seen, injected) = (format!("trace={name},getppid"), format!("inject={name}:signal=SIGKILL:when={number}"));
+    let traced = run(volume, 0, &["-e", &seen, "-e", &injected]);
+    assert_eq!(traced.status.signal(), Some(9), "not killed before {name} {number}");
+    let reached = traced.calls().iter().filter(|line| line.starts_with(&format!("{name}("))).count();
+    assert_eq!(reached, calls.iter().filter(|call| call.0 == *name).count(), "killed elsewhere");
+    format!("killed before {name} {number}")
+}
+
+/// Kills a writer before each call, in a volume that `prepare` gave the files `old`.
+fn survives_every_kill(old: &[Kept<'_>], prepare: impl Fn(&Volume<'_>)) {
+    let node = Node::new();
+    let volume = node.volume();
+    prepare(&volume);
+    let whole = run(&volume, 0, &[]);
+    assert!(whole.status.success());
+    let (calls, mut news) = (calls(&whole), Vec::new());
+    for call in 1..=calls.len() {
+        prepare(&volume);
+        let killed = kill(&volume, &calls[..call]);
+        news.push(is_new(&volume, old, &killed));
+        goes_on(&volume, &killed);
+    }
+    let swap = news.iter().position(|is_new| *is_new).unwrap();
+    assert!(news.len() > 100 && news[swap..].iter().all(|is_new| *is_new), "{news:?}");
+    assert!(calls[swap - 1].0.starts_with("renameat"), "one call shows all");
+}
+
+/// Leaves nothing behind that an earlier round put there.
+fn empty(volume: &Volume<'_>) {
+    for name in volume.names() {
+        let path = volume.at(&name);
+        if path.is_symlink() || path.is_file() { fs::remove_file(path) } else { fs::remove_dir_all(path) }.unwrap();
+    }
+}
+
+#[test]
+fn a_writer_killed_before_any_call_of_a_swap_leaves_the_old_files_or_the_new() {
+    survives_every_kill(&OLD, |volume| {
+        empty(volume);
+        volume.write(&[("db", "older"), ("older/key", "older")]);
+        let older = fs::File::open(volume.at(&volume.link("..data"))).unwrap();
+        volume.try_write(&payload_of(&OLD)).unwrap();
+        // So that its removal is a part of the swap.
+        older.set_modified(SystemTime::now() - Duration::from_secs(60)).unwrap();
+    });
+}
+
+#[test]
+fn a_writer_killed_before_any_call_of_the_first_write_leaves_nothing_or_all() {
+    survives_every_kill(&[], empty);
+}
+
+#[test]
+fn a_writer_killed_before_any_call_takes_over_from_the_driver_or_does_not() {
+    survives_every_kill(&OLD, |volume| {
+        empty(volume);
+        volume.try_write(&payload_of(&OLD)).unwrap();
+        let generation = "..2026_11_21_09_30_00.3141592653";
+        fs::rename(volume.at(&volume.link("..data")), volume.at(generation)).unwrap();
+        fs::remove_file(volume.at("..data")).unwrap();
+        symlink(generation, volume.at("..data")).unwrap();
+        symlink("..2026_11_21_09_31_00.2718281828", volume.at("..data_tmp")).unwrap();
+    });
+}
