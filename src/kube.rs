@@ -1,5 +1,6 @@
-//! What is asked of Kubernetes, and only when switched on: a pod's token, the version key that the peers share, and which pods a node has.
+//! What is asked of Kubernetes, and only when switched on: a pod's token, the version key that the peers share, the pods of a node, their events.
 
+pub mod events; // events on pods
 pub mod pods; // the pods of a node, followed
 
 use std::collections::BTreeMap;

@@ -18,7 +18,7 @@ pub mod engine; // one file an engine: its question, its call, its answer
 pub mod plan; // objects -> the fewest calls to Vault; pure
 pub mod rotation; // when what a volume has is renewed, made anew and forgotten; pure: clock and chance are handed in
 pub mod vault; // connections, logins and calls
-pub mod kube; // what is asked of Kubernetes, and only when switched on: tokens, the peers' version key, the pods of the node
+pub mod kube; // what is asked of Kubernetes, and only when switched on: tokens, the peers' version key, the pods of the node and their events
 pub mod template; // files written from several sources, in a process of their own
 pub mod render; // answers -> file contents
 pub mod certificate; // certificates: keys of the node, requests, chains, keystores

@@ -22,7 +22,7 @@ enum Kind {
 }
 
 /// Everything that is counted.
-const METRICS: [Metric; 16] = [
+const METRICS: [Metric; 19] = [
     Metric {
         name: "vaultmount_mounts_total",
         kind: Kind::Counter,
@@ -36,6 +36,18 @@ const METRICS: [Metric; 16] = [
         meaning: "from a mount's request to its answer",
     },
     Metric { name: "vaultmount_mounts_in_flight", kind: Kind::Gauge, labels: "", meaning: "mounts that have begun and not ended" },
+    Metric {
+        name: "vaultmount_looks_total",
+        kind: Kind::Counter,
+        labels: "`reason`: `ok` or a name of errors.md",
+        meaning: "looks of our own at volumes whose files we write; one that the last good content stood in for counts as `ok`",
+    },
+    Metric {
+        name: "vaultmount_writes_total",
+        kind: Kind::Counter,
+        labels: "`change`: `swapped`, `modes` (modes or owners alone), `names` (what a kill had left to do, or somebody's hand), `unchanged`, `left` (the driver writes, though the class wants us to)",
+        meaning: "volumes that we wrote, at mounts and looks, or had the driver write",
+    },
     Metric {
         name: "vaultmount_vault_calls_total",
         kind: Kind::Counter,
@@ -54,7 +66,7 @@ const METRICS: [Metric; 16] = [
     Metric {
         name: "vaultmount_volumes",
         kind: Kind::Gauge,
-        labels: "`freshness`: `fresh`, `stale` (the last question failed, or none came since the start: the files may be older than Vault's values), `static` (nobody asks, so no token comes), `empty`",
+        labels: "`freshness`: `fresh`, `stale` (the last question failed, or none came since the start: the files may be older than Vault's values), `static` (nobody asks, so no token comes, and the driver writes), `empty`",
         meaning: "volumes of the node",
     },
     Metric {
@@ -98,6 +110,12 @@ const METRICS: [Metric; 16] = [
         kind: Kind::Counter,
         labels: "",
         meaning: "calls that were not made because what they would make is there and still of use",
+    },
+    Metric {
+        name: "vaultmount_pod_events_total",
+        kind: Kind::Counter,
+        labels: "`outcome`: `told`, `failed`, `dropped` (256 volumes waited already)",
+        meaning: "events on pods of new content (`--pod-events`); what adds up in a volume while it waits is told once",
     },
 ];
 
