@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 
 use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit};
-use rustix::thread::set_no_new_privs;
+use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities, set_no_new_privs};
 
 /// Bytes that may be allocated. Not the address space, of which the program's own code takes a share that its build decides;
 /// a process without descriptors can map nothing else.
@@ -26,6 +26,9 @@ pub(super) const OUTPUT: usize = 4 << 20;
 pub(super) fn enter() -> io::Result<()> {
     first_to_go();
     set_no_new_privs(true)?;
+    // Where volumes are ours to write the process may give files away, which takes no descriptor.
+    let none = CapabilitySet::empty();
+    set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none })?;
     for (resource, most) in [
         (Resource::Data, MEMORY),
         (Resource::Stack, STACK),
