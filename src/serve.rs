@@ -14,11 +14,13 @@ use tokio::time::{sleep, timeout};
 use tracing::warn;
 
 use crate::cli::{Settings, TokenRequests, VersionKeySource};
+use crate::config::{Defaults, Flavor};
 use crate::driver;
 use crate::kube::Kubernetes;
+use crate::kube::events::PodEvents;
 use crate::kube::pods::NodePods;
 use crate::provider::wire::csi_driver_provider_server::CsiDriverProviderServer;
-use crate::provider::{Limits, Provider, Rooms, Tokens};
+use crate::provider::{Limits, Looks, Provider, Rooms, Tokens};
 use crate::secret::Secret;
 use crate::server::{self, Endpoint, Readiness, ServerError, Sockets};
 use crate::state::{KeyRefused, StateError, StateKey, Store};
@@ -96,11 +98,14 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     let readiness = Readiness::default();
     let probe = Probe { endpoints: sockets.endpoints.clone(), readiness: readiness.clone() };
     tokio::spawn(health::serve(listener, Arc::new(probe), metrics::start()?));
+    let provider = |defaults: &Defaults| Provider::new(Arc::clone(&rooms), Arc::new(defaults.clone()));
+    let providers = [Flavor::Vault, Flavor::OpenBao].map(|flavor| provider(settings.defaults(flavor))).to_vec();
     let service_for = |endpoint: &Endpoint| {
-        let provider = Provider::new(Arc::clone(&rooms), Arc::new(settings.defaults(endpoint.path()).clone()));
+        let provider = provider(settings.defaults(Flavor::of_socket(endpoint.path())));
         CsiDriverProviderServer::new(provider).max_decoding_message_size(REQUEST_BYTES)
     };
     let give_back = GIVE_BACK.min(settings.shutdown_timeout);
+    tokio::spawn(Looks::new(Arc::clone(&rooms), providers).run());
     server::serve(sockets, service_for, readiness, signals.next()).await?;
     // Every mount is answered by now; what is left are tokens to give back.
     if timeout(give_back, rooms.drain()).await.is_err() {
@@ -121,6 +126,7 @@ async fn setting(settings: &Settings) -> Result<Setting, ServeError> {
         inline: life.inline_auth,
         root: life.kubelet_dir.as_ref().map(|kubelet| kubelet.join("pods")),
         pods: life.pod_watch.clone().map(NodePods::of),
+        events: life.pod_events.clone().map(PodEvents::new),
         store: None,
     };
     let Some(state) = &life.state else {

@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::environment::Environment;
 use super::flags::{duration, path, truth};
 use super::settings::{SettingsError, given};
+use crate::config::WrittenBy;
 use crate::rotation::Bounds;
 
 /// Flags of the life of volumes.
@@ -20,9 +22,15 @@ pub struct LifeArgs {
     /// The kubelet's directory as this process sees it, its `pods` mounted read-only with HostToContainer: where the end of a volume is seen
     #[arg(long, value_name = "DIR", value_parser = path())]
     pub kubelet_dir: Option<PathBuf>,
+    /// Who writes the files of classes that do not say: driver, or provider, which needs --kubelet-dir and the rights of deploy/own-writer
+    #[arg(long, value_name = "WHO", default_value = "driver", value_parser = written_by())]
+    pub writer: WrittenBy,
     /// Watch the pods of this node at the API server: a volume ends with its pod; needs the node's name, and the right to list and watch pods
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_parser = truth)]
     pub pod_watch: bool,
+    /// Tell a pod by an event when its files have changed, where vaultmount writes them; needs the node's name, and the right to create and patch events
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_parser = truth)]
+    pub pod_events: bool,
     /// Longest time that the last good content may stand in while the server cannot answer; a class may choose less: 24h, 90m
     #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration)]
     pub max_stale: Duration,
@@ -44,6 +52,10 @@ pub struct LifeArgs {
     /// Log in by headers of each read, at the default server alone; for OpenBao's inline auth
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_parser = truth)]
     pub inline_auth: bool,
+}
+
+fn written_by() -> impl TypedValueParser<Value = WrittenBy> {
+    PossibleValuesParser::new(["driver", "provider"]).map(|word| if word == "provider" { WrittenBy::Provider } else { WrittenBy::Driver })
 }
 
 /// Where the sealed records are, and what seals them.
@@ -69,6 +81,8 @@ pub struct LifeSettings {
     pub kubelet_dir: Option<PathBuf>,
     /// The node whose pods are watched.
     pub pod_watch: Option<String>,
+    /// The node from which pods are told of new content.
+    pub pod_events: Option<String>,
     /// The longest `maxStale` of a class.
     pub max_stale: Duration,
     /// The ages between which a certificate is replaced.
@@ -104,11 +118,17 @@ pub struct WorkLimits {
 impl LifeArgs {
     /// The settings; `hmac_key` is the key of versions, which seals where no other is given.
     pub(super) fn settings(self, hmac_key: Option<&Path>, environment: &Environment) -> Result<LifeSettings, SettingsError> {
+        let kubelet_dir = self.kubelet_dir.filter(|path| !path.as_os_str().is_empty());
+        if self.writer == WrittenBy::Provider && kubelet_dir.is_none() {
+            return Err(SettingsError::Beside { given: "--writer=provider", missing: "--kubelet-dir" });
+        }
         let watched = self.pod_watch.then(|| self.state.node("--pod-watch", environment)).transpose()?;
+        let told_by = self.pod_events.then(|| self.state.node("--pod-events", environment)).transpose()?;
         Ok(LifeSettings {
             state: self.state.settings(hmac_key, environment)?,
             pod_watch: watched,
-            kubelet_dir: self.kubelet_dir.filter(|path| !path.as_os_str().is_empty()),
+            pod_events: told_by,
+            kubelet_dir,
             max_stale: self.max_stale,
             replace_after: Bounds { least: self.replace_after_least, most: self.replace_after_most },
             inline_auth: self.inline_auth,

@@ -108,9 +108,9 @@ impl Settings {
         })
     }
 
-    /// What classes leave out on the socket at `endpoint`.
-    pub fn defaults(&self, endpoint: &Path) -> &Defaults {
-        match Flavor::of_socket(endpoint) {
+    /// What classes of `flavor` leave out.
+    pub fn defaults(&self, flavor: Flavor) -> &Defaults {
+        match flavor {
             Flavor::Vault => &self.vault,
             Flavor::OpenBao => &self.openbao,
         }
@@ -129,6 +129,7 @@ fn defaults(flags: &ServeArgs, environment: &Environment, flavor: Flavor) -> Res
         audiences: Audiences::listed(flags.allow_audience.clone()),
         unknown_fields: flags.unknown_fields,
         max_stale: flags.life.max_stale,
+        written_by: flags.life.writer,
         clock: SystemTime::now,
     })
 }

@@ -1,4 +1,3 @@
-use std::path::Path;
 use std::time::Duration;
 
 use clap::CommandFactory;
@@ -8,7 +7,7 @@ use super::*;
 
 mod life; // what is kept between mounts, and how much work is taken at once
 
-use crate::config::{Defaults, UnknownFields};
+use crate::config::{Defaults, Flavor, UnknownFields, WrittenBy};
 use crate::telemetry::logs::Format;
 
 fn command(arguments: &[&str]) -> Result<Command, clap::Error> {
@@ -28,7 +27,7 @@ fn settings<const N: usize>(arguments: &[&str], environment: [(&str, &str); N]) 
 }
 
 fn defaults<const N: usize>(arguments: &[&str], environment: [(&str, &str); N]) -> Defaults {
-    settings(arguments, environment).unwrap().defaults(Path::new("/provider/vault.sock")).clone()
+    settings(arguments, environment).unwrap().defaults(Flavor::Vault).clone()
 }
 
 #[test]
@@ -142,7 +141,7 @@ fn a_flag_counts_before_the_environment() {
     assert_eq!(address(&["-vault-addr=http://flag"], [("VAULT_ADDR", "http://env"), ("X", "")]), "http://flag");
     assert_eq!(address(&["-vault-addr=http://flag"], [("VAULT_ADDR", "http://env"), ("VAULT_AGENT_ADDR", "http://agent")]), "http://agent");
     let openbao = settings(&[], [("VAULT_ADDR", "http://vault"), ("BAO_ADDR", "http://bao")]).unwrap();
-    assert_eq!(openbao.defaults(Path::new("/p/openbao.sock")).address.to_string(), "http://bao");
+    assert_eq!(openbao.defaults(Flavor::OpenBao).address.to_string(), "http://bao");
 }
 
 #[test]
@@ -217,7 +216,7 @@ fn our_own_flags_have_their_defaults() {
     );
     assert_eq!((settings.health.port(), settings.health.ip().is_unspecified(), settings.warnings.len()), (8080, true, 0));
     assert_eq!(settings.version_key, VersionKeySource::Random);
-    assert_eq!(settings.defaults(Path::new("/x/vault.sock")).unknown_fields, UnknownFields::Warn);
+    assert_eq!(settings.defaults(Flavor::Vault).unknown_fields, UnknownFields::Warn);
     let set = flags(&[
         "--unknown-fields=error",
         "--log-format=text",
@@ -227,7 +226,7 @@ fn our_own_flags_have_their_defaults() {
         "--token-requests=off",
     ]);
     let set = Settings::new(set, &Environment::default()).unwrap();
-    assert_eq!(set.defaults(Path::new("/vault.sock")).unknown_fields, UnknownFields::Error);
+    assert_eq!(set.defaults(Flavor::Vault).unknown_fields, UnknownFields::Error);
     assert_eq!(
         (set.log_format, set.token_requests, set.version_key),
         (Format::Text, TokenRequests::Off, VersionKeySource::File("/key".into()))

@@ -21,7 +21,16 @@ const VOUCHED: &str = "csi.storage.k8s.io/";
 const TOKENS: &str = "csi.storage.k8s.io/serviceAccount.tokens";
 
 /// Keys that the driver's own machinery reads and passes on.
-const DRIVERS: [&str; 2] = ["secretProviderClass", "providerName"];
+const DRIVERS: [&str; 2] = [CLASS, "providerName"];
+
+/// Where the driver names the class.
+pub(super) const CLASS: &str = "secretProviderClass";
+
+/// Where the kubelet tells whose the volume is.
+pub(super) const NAMESPACE: &str = "csi.storage.k8s.io/pod.namespace";
+pub(super) const NAME: &str = "csi.storage.k8s.io/pod.name";
+pub(super) const UID: &str = "csi.storage.k8s.io/pod.uid";
+pub(super) const ACCOUNT: &str = "csi.storage.k8s.io/serviceAccount.name";
 
 /// Whether someone wrote it into a class or a pod.
 fn is_written(name: &str) -> bool {
@@ -52,14 +61,14 @@ impl Attributes {
             let written = texts.iter().filter(|(name, _)| is_written(name));
             written.map(|(name, value)| (name.clone(), value.clone())).collect()
         };
-        match (!self.texts.contains_key("secretProviderClass")).then(before).flatten() {
+        match (!self.texts.contains_key(CLASS)).then(before).flatten() {
             Some(mut published) => {
                 let mut sent = written(&self.texts);
                 published.complete(&mut sent);
                 self.texts.extend(sent);
                 published
             }
-            None => Published::new(written(&self.texts)),
+            None => Published::new(written(&self.texts), self.texts.get(CLASS).cloned()),
         }
     }
 
@@ -101,10 +110,10 @@ impl Attributes {
             let value = self.get(key).filter(|value| !value.is_empty());
             found.take(value.map(str::to_owned).ok_or(Problem::PodInfo { key }))
         };
-        let namespace = vouched("csi.storage.k8s.io/pod.namespace");
-        let name = vouched("csi.storage.k8s.io/pod.name");
-        let uid = vouched("csi.storage.k8s.io/pod.uid");
-        let service_account = vouched("csi.storage.k8s.io/serviceAccount.name");
+        let namespace = vouched(NAMESPACE);
+        let name = vouched(NAME);
+        let uid = vouched(UID);
+        let service_account = vouched(ACCOUNT);
         Some(Pod { namespace: namespace?, name: name?, uid: uid?, service_account: service_account? })
     }
 }

@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use super::{Address, TlsSpec};
+use serde::{Deserialize, Serialize};
+
+use super::{Address, TlsSpec, WrittenBy};
 
 /// The process's own settings, as they hold on one socket.
 #[derive(Clone, Debug)]
@@ -24,6 +26,8 @@ pub struct Defaults {
     pub unknown_fields: UnknownFields,
     /// The longest `maxStale` that a class may choose, and what holds for one that chooses none.
     pub max_stale: Duration,
+    /// Who writes the files of classes that do not say.
+    pub written_by: WrittenBy,
     /// The time that a token's end is held against.
     pub clock: Clock,
 }
@@ -32,7 +36,7 @@ pub struct Defaults {
 pub type Clock = fn() -> SystemTime;
 
 /// Which peer's words come first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Flavor {
     /// HashiCorp's, on every socket without a better name.
     #[default]

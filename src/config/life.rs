@@ -29,23 +29,50 @@ pub enum ShareScope {
     ServiceAccount,
 }
 
-/// How old an answer may be at a republish, source by source.
+/// Who writes the files into the volume.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WrittenBy {
+    /// The driver, from our answer: root's files, when the driver asks.
+    #[default]
+    Driver,
+    /// We do, with owners, and by looks of our own.
+    Provider,
+}
+
+impl WrittenBy {
+    /// How old an answer may be where the class does not say.
+    pub(super) fn refresh(self) -> Duration {
+        Duration::from_secs(match self {
+            Self::Driver => 30,
+            Self::Provider => 60,
+        })
+    }
+}
+
+/// How old an answer may be, source by source: at a republish, and in the files where we write them.
 #[derive(Clone, Debug)]
 pub struct Refreshes {
     class: Duration,
     sources: HashMap<Source, Duration>,
+    shortest: Duration,
 }
 
 impl Refreshes {
     /// What every object `wants` of its source; one that says nothing wants `class`.
     pub fn new(class: Duration, wants: Vec<(Source, Option<Duration>)>) -> Self {
         let mut sources = HashMap::new();
+        let shortest = wants.iter().map(|(_, wanted)| wanted.unwrap_or(class)).min().unwrap_or(class);
         for (source, wanted) in wants {
             let wanted = wanted.unwrap_or(class);
             sources.entry(source).and_modify(|shortest| *shortest = wanted.min(*shortest)).or_insert(wanted);
         }
         sources.retain(|_, shortest| *shortest != class);
-        Self { class, sources }
+        Self { class, sources, shortest }
+    }
+
+    /// What the most impatient of the sources wants.
+    pub fn shortest(&self) -> Duration {
+        self.shortest
     }
 
     /// The shortest that an object wants which names the source.

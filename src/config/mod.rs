@@ -28,7 +28,7 @@ pub use address::Address;
 pub use certificate::{CertificateRequest, KeyForm, KeyPlace, KeyType, StoreForm};
 pub use defaults::{Audiences, Clock, Defaults, Flavor, UnknownFields};
 pub use format::Format;
-pub use life::{LoginScope, Refreshes, ShareScope};
+pub use life::{LoginScope, Refreshes, ShareScope, WrittenBy};
 pub use object::{Absent, Directory, Encoding, Keys, Keystore, Object, Part, Place, Template, View};
 pub use path::MountPath;
 pub use pod::{Pod, PodToken};

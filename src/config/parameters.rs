@@ -8,7 +8,7 @@ use super::duration::duration;
 use super::language::{Access, word};
 use super::problem::Found;
 use super::spelling::nearest;
-use super::{Defaults, LoginScope, Problem, ShareScope, UnknownFields};
+use super::{Defaults, LoginScope, Problem, ShareScope, UnknownFields, WrittenBy};
 
 /// A parameter of a class, as the reference knows it.
 pub(super) struct Parameter {
@@ -52,8 +52,9 @@ pub(super) const PARAMETERS: &[Parameter] = parameters! {
     prefixed "TLSClientKeyPath", "file", "the flag's", "`--allow-address`", "Its key; an error without the certificate.";
     prefixed "SkipTLSVerify", "true or false", "`false`", "", "Accept any certificate; in Go's spellings (`1`, `t`, `TRUE`, ...); `false` turns nothing off.";
     plain "login", "`shared`, `pod`, `transient`", "`shared`", "", "Who uses one login: all pods of the service account on the node, one pod, or this mount alone, which revokes it at its end.";
+    plain "writer", "`driver`, `provider`", "`--writer`", "`--kubelet-dir`", "Who writes the files: the driver, as root's, or vaultmount, with owners and by looks of its own; see [operations](operations.md#written-by-vaultmount).";
     plain "shareScope", "`pod`, `serviceAccount`", "`pod`", "", "Whose a certificate or leased credential is: the pod's own, or that of all pods of its service account on the node.";
-    plain "refresh", "duration", "`30s`", "", "How old an answer of a read may be at a republish, and how long one of a call that makes something is kept when it tells no end of its own; `0s` asks every time.";
+    plain "refresh", "duration", "`30s`; where vaultmount writes the files `60s`", "", "How old an answer of a read may be at a republish, in files that vaultmount writes how old it may grow, and how long one of a call that makes something is kept when it tells no end of its own; `0s` asks every time, where vaultmount writes each second.";
     plain "maxStale", "duration", "`24h`", "`--max-stale`", "How long the last good content stands in while the server cannot answer; never at a first mount.";
     plain "filePermission", "mode", "the request's, `0644`", "", "Mode of files that name none, 0 to 0777; 0 is the default.";
     plain "owner", "whole number", "root", "", "Owner of files that name none, a uid; without effect, and warned of, where the driver writes the files.";
@@ -71,11 +72,9 @@ impl Parameter {
     }
 }
 
-/// How old an answer may be where the class does not say.
-const REFRESH: Duration = Duration::from_secs(30);
-
 /// What a class says of the life of what a mount gets.
 pub(super) struct Terms {
+    pub(super) written_by: WrittenBy,
     pub(super) login: LoginScope,
     pub(super) share: ShareScope,
     pub(super) refresh: Duration,
@@ -108,17 +107,20 @@ impl<'a> Parameters<'a> {
         self.attributes.get(name)
     }
 
-    /// How long what the mount gets is good and for whom; `stale` is the most that a class may choose for `maxStale`.
-    pub(super) fn terms(&self, stale: Duration, found: &mut Found) -> Terms {
+    /// Who writes what the mount gets, how long it is good and for whom; `maxStale` may be at most that of `defaults`.
+    pub(super) fn terms(&self, defaults: &Defaults, found: &mut Found) -> Terms {
+        let stale = defaults.max_stale;
+        let written_by = self.read("writer", "driver or provider", word, found).unwrap_or(defaults.written_by);
         let refresh = self.read("refresh", "a duration, such as 30s, 5m or 0s", duration, found);
         let max_stale = self.read("maxStale", "a duration, such as 1h, 24h or 0s", duration, found);
         if max_stale.is_some_and(|asked| asked > stale) {
             found.warnings.push(format!("parameter maxStale is more than --max-stale allows: {} s count", stale.as_secs()));
         }
         Terms {
+            written_by,
             login: self.read("login", "shared, pod or transient", word, found).unwrap_or_default(),
             share: self.read("shareScope", "pod or serviceAccount", word, found).unwrap_or_default(),
-            refresh: refresh.unwrap_or(REFRESH),
+            refresh: refresh.unwrap_or(written_by.refresh()),
             max_stale: max_stale.map_or(stale, |asked| asked.min(stale)),
         }
     }
@@ -137,7 +139,8 @@ impl<'a> Parameters<'a> {
 
     /// Mode, owner and group of files that name none; `mode` is the request's own.
     pub(super) fn access(&self, mode: u32, found: &mut Found) -> Access {
-        let mut id = |parameter| self.read(parameter, "a number, such as 1000", |text| text.parse().ok(), found);
+        let mut id =
+            |parameter| self.read(parameter, "a number, such as 1000", |text| text.parse().ok().filter(|id| *id != u32::MAX), found);
         let (owner, group) = (id("owner"), id("group"));
         let own = self.read("filePermission", "a mode of 0 to 0777, such as 0400", permission, found);
         Access { mode: own.filter(|mode| *mode != 0).unwrap_or(mode), owner, group }

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::attributes::{Attributes, has_secrets};
+use super::attributes::{Attributes, CLASS, has_secrets};
 use super::language::{Objects, Scene, objects};
 use super::parameters::{Parameters, Terms};
 use super::problem::Found;
-use super::{Address, Defaults, LoginScope, Object, Pod, PodToken, Problem, Published, Refreshes, SpecErrors, server, token};
+use super::{Address, Defaults, LoginScope, Object, Pod, PodToken, Problem, Published, Refreshes, SpecErrors, WrittenBy, server, token};
 
 /// One call of the driver, as it came over the socket.
 pub struct MountCall<'a> {
@@ -45,16 +45,18 @@ pub struct MountSpec {
     pub objects: Vec<Object>,
     /// The volume's directory on the node.
     pub target_path: String,
+    /// Who writes the files.
+    pub written_by: WrittenBy,
     /// Who uses the login that this mount asks for.
     pub login: LoginScope,
-    /// How old an answer of a read may be at a republish, and how long one of a write is kept that tells no end.
+    /// How old an answer of a read may be, and how long one of a write is kept that tells no end.
     pub refreshes: Refreshes,
     /// How long the last good content may stand in for what cannot be fetched.
     pub max_stale: Duration,
     /// Of the class's parameters as they came, with the pod's over them: tells volumes apart that share a path and a pod.
     /// Made without a key of passwords that a class may hold, so it is for memory and sealed records alone.
     pub parameters: Digest,
-    /// The parameters, to be remembered for requests that lack the pod's own.
+    /// The request, to be remembered: for requests that lack the pod's own parameters, and for looks that nobody asks for.
     pub published: Published,
     /// What is odd but not wrong (unknown parameters and fields): for the log.
     pub warnings: Vec<String>,
@@ -64,36 +66,61 @@ impl MountSpec {
     /// Reads a call on a socket with `defaults`: everything that is wrong with the class, or else with the pod's token.
     pub fn parse(call: &MountCall<'_>, defaults: &Defaults) -> Result<Self, SpecErrors> {
         let mut attributes = Attributes::parse(call.attributes)?;
-        let published = attributes.completed(call.published);
         let mut found = Found::default();
         let mode = call.mode(&mut found);
+        let published = attributes.completed(call.published).with(mode, defaults.flavor);
         let pod = attributes.pod(&mut found);
         let parameters = Parameters::new(&attributes, defaults);
         let server = server::server(&parameters, defaults, &mut found);
         let auth = server::auth(&parameters, defaults, &mut found);
         let access = parameters.access(mode, &mut found);
-        let terms = parameters.terms(defaults.max_stale, &mut found);
+        let terms = parameters.terms(defaults, &mut found);
         let scene = Scene { pod: pod.as_ref(), share: terms.share };
         let with = Objects { access, scene, unknown: defaults.unknown_fields };
         let objects = objects(parameters.plain("objects").unwrap_or_default(), &with, &mut found);
-        warn_of_owners(&objects, &mut found);
+        if terms.written_by == WrittenBy::Driver && has_owners(&objects) {
+            found.warnings.push(UNOWNED.into());
+        }
         parameters.judge(defaults.unknown_fields, &mut found);
         let refreshes = Refreshes::new(terms.refresh, std::mem::take(&mut found.refreshes));
         let whole = || Some((pod?, server?, auth?));
         let ((pod, server, auth), warnings) = found.end(whole())?;
         let token = auth.passed(attributes.tokens(), &pod, defaults)?;
-        let class = attributes.get("secretProviderClass").map(str::to_owned);
+        let class = attributes.get(CLASS).map(str::to_owned);
         let (target_path, parameters) = (call.target_path.to_owned(), attributes.digest());
-        let Terms { login, max_stale, .. } = terms;
-        Ok(Self { pod, class, server, auth, token, objects, target_path, login, refreshes, max_stale, parameters, published, warnings })
+        let Terms { written_by, login, max_stale, .. } = terms;
+        Ok(Self {
+            pod,
+            class,
+            server,
+            auth,
+            token,
+            objects,
+            target_path,
+            written_by,
+            login,
+            refreshes,
+            max_stale,
+            parameters,
+            published,
+            warnings,
+        })
+    }
+
+    /// What the volume of `pod` at `target_path` was last asked to hold, without a token: for a look that nobody asks for.
+    pub fn again(published: &Published, pod: &Pod, target_path: &str, defaults: &Defaults) -> Result<Self, SpecErrors> {
+        let (attributes, permission) = (published.attributes(pod), published.mode().to_string());
+        let before = || Some(published.clone());
+        let call = MountCall { attributes: &attributes, secrets: "", target_path, permission: &permission, published: &before };
+        Ok(Self { published: published.clone(), ..Self::parse(&call, defaults)? })
     }
 }
 
 /// The driver writes every file as root's: an owner that is asked for and not given would be found out only by its application.
-fn warn_of_owners(objects: &[Object], found: &mut Found) {
-    if objects.iter().any(|object| object.owner.is_some() || object.group.is_some()) {
-        found.warnings.push("owner and group have no effect where the driver writes the files: they are root's".into());
-    }
+const UNOWNED: &str = "owner and group have no effect where the driver writes the files: they are root's; `writer: provider` gives them";
+
+fn has_owners(objects: &[Object]) -> bool {
+    objects.iter().any(|object| object.owner.is_some() || object.group.is_some())
 }
 
 /// Mode of a file when neither object nor driver names one: readable by all, as the driver's own default.

@@ -22,6 +22,7 @@ fn defaults(flavor: Flavor) -> Defaults {
         audiences: Audiences::default(),
         unknown_fields: UnknownFields::Warn,
         max_stale: Duration::from_secs(24 * 3600),
+        written_by: WrittenBy::Driver,
         clock: || UNIX_EPOCH + Duration::from_secs(1_000),
     }
 }

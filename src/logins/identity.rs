@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::{AuthSpec, MountSpec, PodToken, ServerSpec};
+use crate::config::{AuthSpec, MountSpec, ServerSpec};
 use crate::vault::{Account, Facts};
 
 /// Who may use a login, and where it was made. Equal ones share it; nothing else does.
@@ -32,10 +32,9 @@ pub enum Scope {
 }
 
 impl Identity {
-    /// The pods that `scope` names of the account that `spec` is for.
-    pub fn new(spec: &MountSpec, token: &PodToken, scope: Scope) -> Self {
+    /// The pods that `scope` names of the account that `spec` is for; `uid` is the account's, empty where nobody knows it.
+    pub fn new(spec: &MountSpec, uid: String, scope: Scope) -> Self {
         let pod = &spec.pod;
-        let uid = token.account_uid.clone().unwrap_or_default();
         // Without the uid nobody can tell whether the account is still the same: nothing is shared with other pods.
         let scope = if uid.is_empty() && matches!(scope, Scope::Account | Scope::Group) { Scope::Pod(pod.uid.clone()) } else { scope };
         let account = Account { namespace: pod.namespace.clone(), name: pod.service_account.clone(), uid };

@@ -25,6 +25,7 @@ use crate::state::{RecordId, Store};
 use crate::vault::{Budget, Login, Server, VaultError, Vaults};
 
 pub use identity::{Identity, Scope};
+pub use reads::Age;
 pub use session::{Ending, Session, Standing};
 
 /// Identities that are remembered as not to be shared; past that all are found out anew.
@@ -104,6 +105,16 @@ impl Logins {
     /// Whose what hangs on logins of `who` is: its own, or that of the pod `uid` alone, where the server does not name the account.
     pub fn sharing(&self, who: Identity, uid: &str) -> Identity {
         if who.is_shared() && self.is_personal(&who) { who.of_pod(uid) } else { who }
+    }
+
+    /// The login of `who` that is there, for one who brings no token: where a pod's token opened it within the hour.
+    pub fn there(&self, who: &Identity, uid: &str) -> Option<Arc<Session>> {
+        let who = self.sharing(who.clone(), uid);
+        let slots = self.inner.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(Slot::Landed(session)) = slots.get(&who) else { return None };
+        let session = session.upgrade().filter(|session| session.serves(Moment::now()))?;
+        let may_join = !who.is_shared() || who.is_named_by(session.login().facts());
+        may_join.then_some(session)
     }
 
     /// A login that nobody else finds, and that ends with its last user.

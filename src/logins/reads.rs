@@ -36,27 +36,41 @@ struct Read {
     flight: Flight,
 }
 
+/// How old an answer may be.
+#[derive(Clone, Copy, Debug)]
+pub struct Age {
+    /// To whom asks now.
+    pub most: Duration,
+    /// To anybody: so long it is kept.
+    pub refresh: Duration,
+}
+
+impl Age {
+    /// No older than the question.
+    const NONE: Self = Self { most: Duration::ZERO, refresh: Duration::ZERO };
+}
+
 impl Session {
-    /// What `source` holds, by a call that began at most `age` ago: one of our own, or one that another volume made or is making. Who
+    /// What `source` holds, by a call that began no longer ago than `age` allows: one of our own, or one that another volume made or is making. Who
     /// joins a call that fails for its maker's sake alone asks again.
-    pub async fn read(self: &Arc<Self>, source: &Source, age: Duration, budget: &Budget) -> Result<Arc<Fetched>, Miss> {
+    pub async fn read(self: &Arc<Self>, source: &Source, age: Age, budget: &Budget) -> Result<Arc<Fetched>, Miss> {
         let (flight, joined) = self.flight(source, age, budget);
         let outcome = landed(flight, source, budget).await;
         let makers_own = |miss: &Miss| matches!(miss.reason, Reason::Deadline | Reason::PayloadTooLarge | Reason::Bug);
         match outcome {
             // A lease is one volume's: who only joined must not hold it too.
-            Ok(fetched) if joined && fetched.is_leased() => landed(self.flight(source, Duration::ZERO, budget).0, source, budget).await,
-            Err(miss) if joined && makers_own(&miss) => landed(self.flight(source, Duration::ZERO, budget).0, source, budget).await,
+            Ok(fetched) if joined && fetched.is_leased() => landed(self.flight(source, Age::NONE, budget).0, source, budget).await,
+            Err(miss) if joined && makers_own(&miss) => landed(self.flight(source, Age::NONE, budget).0, source, budget).await,
             outcome => outcome,
         }
     }
 
     /// A call that is young enough, and whether it is another's; else a new one.
-    fn flight(self: &Arc<Self>, source: &Source, age: Duration, budget: &Budget) -> (Flight, bool) {
+    fn flight(self: &Arc<Self>, source: &Source, age: Age, budget: &Budget) -> (Flight, bool) {
         let now = Instant::now();
         let mut known = self.reads.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(read) = known.get_mut(source).filter(|read| now.duration_since(read.began) <= age && !age.is_zero()) {
-            read.until = read.until.max(now + age);
+        if let Some(read) = known.get_mut(source).filter(|read| now.duration_since(read.began) <= age.most && !age.most.is_zero()) {
+            read.until = read.until.max(now + age.refresh);
             return (read.flight.clone(), true);
         }
         let (session, asked, budget) = (Arc::clone(self), source.clone(), budget.clone());
@@ -64,7 +78,7 @@ impl Session {
         let call = tokio::spawn(async move { session.made(&asked, now, &budget).await });
         let panicked = || Err(Miss { reason: Reason::Bug, what: "reading ended in a panic".into() });
         let flight = call.map(move |outcome| outcome.unwrap_or_else(|_| panicked())).boxed().shared();
-        known.insert(source.clone(), Read { began: now, until: now + age, flight: flight.clone() });
+        known.insert(source.clone(), Read { began: now, until: now + age.refresh, flight: flight.clone() });
         (flight, false)
     }
 

@@ -121,6 +121,11 @@ impl Session {
         }
     }
 
+    /// When the successor of the lease `id` is made, as far as is known.
+    pub fn due_at(&self, id: &str, interval: Duration) -> Option<Moment> {
+        self.life.state().due_at(&LeaseId(id.into()), interval)
+    }
+
     /// Somebody needs it, until `until` if nobody says so again.
     pub fn wanted(&self, until: Moment) {
         self.life.happens(Event::Wanted(until));

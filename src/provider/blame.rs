@@ -7,6 +7,7 @@ use crate::config::MountSpec;
 use crate::error::{Failure, Reason};
 use crate::vault::VaultError;
 use crate::volume::PayloadError;
+use crate::writer::WriteError;
 
 /// Objects that a message names; the rest is counted.
 const NAMED: usize = 8;
@@ -14,6 +15,11 @@ const NAMED: usize = 8;
 /// Another mount of the same volume took all of the time.
 pub(super) fn turn(spec: &MountSpec) -> Failure {
     Failure::new(Reason::Overload, format!("the mount before of the same volume has not ended ({})", place(spec)))
+}
+
+/// While a look waited, the driver came with another class.
+pub(super) fn overtaken(spec: &MountSpec) -> Failure {
+    Failure::new(Reason::Overload, format!("the volume was asked to hold something else while a look waited for it ({})", place(spec)))
 }
 
 /// No login.
@@ -36,6 +42,11 @@ pub(super) fn objects(spec: &MountSpec, unfilled: &[Unfilled]) -> Failure {
         let _ = write!(what, "; and {} more", rest.len());
     }
     Failure::new(reason, format!("{what} ({})", place(spec)))
+}
+
+/// The files were fetched, and not written.
+pub(super) fn write(spec: &MountSpec, error: &WriteError) -> Failure {
+    Failure::new(error.reason(), format!("writing the volume: {error} ({})", place(spec)))
 }
 
 /// The files are no volume together.

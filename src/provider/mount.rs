@@ -1,9 +1,12 @@
-//! The mount on one page.
+//! The mount on one page; a look of our own at a volume is one too.
+
+use std::sync::Arc;
 
 use super::answer;
 use super::blame;
 use super::contents::contents;
 use super::fill::fill;
+use super::give::Given;
 use super::record;
 use super::service::Provider;
 use super::templates;
@@ -15,11 +18,12 @@ use crate::plan::Plan;
 use crate::vault::Budget;
 use crate::volume::Payload;
 use crate::volumes::Volume;
+use crate::writer::{Change, Occasion};
 
 /// A mount that succeeded.
 pub(super) struct Filled {
     pub(super) response: MountResponse,
-    /// Whether the driver has something to write.
+    /// Whether the driver has something to write, or to take note of.
     pub(super) changed: bool,
 }
 
@@ -27,34 +31,52 @@ impl Provider {
     /// Fills the volume that `request` asks for: all of its files, or the failure that names what is missing.
     pub(super) async fn fill_volume(&self, request: &MountRequest, budget: &Budget) -> Result<Filled, Failure> {
         let mut spec = self.parse(request)?;
-        record::spec(&spec, &self.rooms.repeats);
         let volume = self.rooms.volumes.open(&spec);
-        let patience = volume.patience(&spec, budget);
-        let _place = match self.rooms.turns.take(&spec.pod.namespace, patience.end()).await {
-            Ok(place) => place,
-            Err(failure) => return self.filled(&volume, &spec, Err(failure)),
-        };
-        let budget = &patience.of(&spec.pod.namespace, &self.rooms.bytes);
-        let token = self.rooms.tokens.of(&mut spec, self.defaults.flavor, budget).await?;
-        let Ok(_turn) = volume.turn(budget).await else {
-            return self.filled(&volume, &spec, Err(blame::turn(&spec)));
-        };
-        let fetched = self.fetch(&spec, token, &volume, budget).await;
-        self.filled(&volume, &spec, fetched)
-    }
-
-    /// The answer: what was fetched, or what stands in for it.
-    fn filled(&self, volume: &Volume, spec: &MountSpec, fetched: Result<Payload, Failure>) -> Result<Filled, Failure> {
-        let payload = self.rooms.volumes.settle(volume, spec, fetched)?;
-        record::payload(spec, &payload, &self.rooms.repeats);
-        let response = answer::response(&payload, &spec.pod.namespace, &self.rooms.version_key);
+        let (payload, written) = self.fill(&volume, &mut spec, Occasion::Asked, budget).await?;
+        let response = answer::response(&payload, &spec.pod.namespace, &self.rooms.version_key, written.is_none());
         Ok(Filled { changed: volume.changes(&response.object_version), response })
     }
 
+    /// Looks at a volume whose files we wrote: what has changed is written. `None` where the driver writes them from now on.
+    pub(super) async fn look(&self, volume: &Arc<Volume>, spec: &mut MountSpec, budget: &Budget) -> Result<Option<Change>, Failure> {
+        let (_, written) = self.fill(volume, spec, Occasion::Look, budget).await?;
+        Ok(written)
+    }
+
+    /// Fetches what `volume` is to hold, and writes it where that is ours to do; what was written, if we did.
+    async fn fill(&self, volume: &Arc<Volume>, spec: &mut MountSpec, why: Occasion, budget: &Budget) -> Result<Given, Failure> {
+        record::spec(spec, &self.rooms.repeats);
+        let patience = volume.patience(spec, budget);
+        let _place = match self.rooms.turns.take(&spec.pod.namespace, patience.end()).await {
+            Ok(place) => place,
+            Err(failure) => return self.stand_in(volume, spec, failure, why).await,
+        };
+        let budget = &patience.of(&spec.pod.namespace, &self.rooms.bytes);
+        let token = match why {
+            Occasion::Asked => Some(self.rooms.tokens.of(spec, self.defaults.flavor, budget).await?),
+            Occasion::Look => self.rooms.tokens.at_hand(volume, spec, self.defaults.flavor, budget).await,
+        };
+        let Ok(_turn) = volume.turn(budget).await else {
+            return self.stand_in(volume, spec, blame::turn(spec), why).await;
+        };
+        if why == Occasion::Look && volume.remembered().as_ref() != Some(&spec.published) {
+            return Err(blame::overtaken(spec));
+        }
+        let fetched = self.fetch(volume, spec, token, why, budget).await;
+        self.give(volume, spec, fetched, why).await
+    }
+
     /// The content of `volume`, as Vault has it now.
-    async fn fetch(&self, spec: &MountSpec, token: PodToken, volume: &Volume, budget: &Budget) -> Result<Payload, Failure> {
+    async fn fetch(
+        &self,
+        volume: &Volume,
+        spec: &MountSpec,
+        token: Option<Arc<PodToken>>,
+        why: Occasion,
+        budget: &Budget,
+    ) -> Result<Payload, Failure> {
         let plan = Plan::new(&spec.objects);
-        let visit = self.rooms.volumes.visit(volume, spec, token);
+        let visit = self.rooms.volumes.visit(volume, spec, token, why);
         visit.log_in(&plan, budget).await.map_err(|error| blame::login(spec, &error))?;
         let answers = fill(&plan, &visit, budget).await;
         record::answers(visit.calls(), &answers);

@@ -12,6 +12,7 @@ use crate::config::MountSpec;
 use crate::engine::{Answers, Fetched};
 use crate::error::Failure;
 use crate::volume::Payload;
+use crate::writer::Change;
 
 /// The span of a mount that has only just come in; `mount.id` tells two mounts of one pod apart.
 pub(super) fn span(id: u64) -> Span {
@@ -77,6 +78,32 @@ pub(super) fn payload(spec: &MountSpec, payload: &Payload, repeats: &Repeats) {
     }
 }
 
+/// Tells why the driver writes the files of a class that wants us to, if so.
+pub(super) fn left(spec: &MountSpec, why: Option<&str>, repeats: &Repeats) {
+    let Some(why) = why else { return };
+    counter!("vaultmount_writes_total", "change" => "left").increment(1);
+    // Each pod of a class has the same reason, in a path of its own.
+    let class = format!("{}/{}: writer", spec.pod.namespace, spec.class.as_deref().unwrap_or_default());
+    let known = repeats.known(&class, Some("left"));
+    let told = format!("writer: provider has no effect, the driver writes the files, as root's: {why}; deploy/own-writer gives the rights");
+    if known { debug!("{told}") } else { warn!("{told}") }
+}
+
+/// The one line at the end of a look of our own at `volume`: nothing to speak of is told to those who ask for everything.
+pub(super) fn look(span: &Span, repeats: &Repeats, volume: &str, outcome: &Result<Option<Change>, Failure>, took: Duration) {
+    let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    let reason = outcome.as_ref().map_or_else(|failure| failure.reason.code(), |_| "ok");
+    counter!("vaultmount_looks_total", "reason" => reason).increment(1);
+    let failure = outcome.as_ref().err().map(Failure::message);
+    let known = repeats.known(&format!("look {volume}"), failure.as_deref());
+    span.in_scope(|| match outcome {
+        Ok(Some(change)) if *change != Change::Unchanged => info!(reason, change = change.name(), took_ms, "the files were written"),
+        Ok(_) => debug!(reason, took_ms, "nothing changed"),
+        Err(failure) if known => debug!(reason, took_ms, "the files are still as they were: {}", failure.message()),
+        Err(failure) => warn!(reason, took_ms, "the files are as they were: {}", failure.message()),
+    });
+}
+
 /// The one line at the end of a mount of `volume`; below `info` where the driver has nothing to write.
 pub(super) fn end(span: &Span, repeats: &Repeats, volume: &str, outcome: &Result<Filled, Failure>, took: Duration) {
     let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
@@ -84,8 +111,8 @@ pub(super) fn end(span: &Span, repeats: &Repeats, volume: &str, outcome: &Result
     count(outcome, took);
     let known = repeats.known(volume, failure.as_deref());
     span.in_scope(|| match outcome {
-        Ok(Filled { response, changed: true }) => info!(reason = "ok", files = response.files.len(), took_ms, "mounted"),
-        Ok(Filled { response, .. }) => debug!(reason = "ok", files = response.files.len(), took_ms, "nothing changed"),
+        Ok(Filled { response, changed: true }) => info!(reason = "ok", files = response.object_version.len(), took_ms, "mounted"),
+        Ok(Filled { response, .. }) => debug!(reason = "ok", files = response.object_version.len(), took_ms, "nothing changed"),
         Err(failure) if known => debug!(reason = failure.reason.code(), took_ms, "still not mounted: {}", failure.message()),
         Err(failure) => warn!(reason = failure.reason.code(), took_ms, "not mounted: {}", failure.message()),
     });

@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use metrics::gauge;
 use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::{Request, Response, Status};
 use tracing::Instrument;
@@ -37,8 +38,9 @@ pub struct Rooms {
     pub(super) tokens: Tokens,
     /// The key of all versions.
     pub(super) version_key: VersionKey,
-    tasks: TaskTracker,
-    mounts: AtomicU64,
+    pub(super) tasks: TaskTracker,
+    pub(super) ending: CancellationToken,
+    pub(super) mounts: AtomicU64,
     pub(super) repeats: Repeats,
     /// Who may work.
     pub(super) turns: Turns,
@@ -53,13 +55,15 @@ impl Rooms {
     pub fn new(vaults: Vaults, tokens: Tokens, version_key: VersionKey, limits: Limits, setting: Setting) -> Self {
         let (tasks, mounts) = (TaskTracker::new(), AtomicU64::new(0));
         let logins = Logins::new(vaults, setting.store.clone(), &tasks);
-        let volumes = Arc::new(Volumes::new(logins, setting));
+        let volumes = Arc::new(Volumes::new(logins, setting, version_key.clone()));
         let (turns, bytes) = (Turns::new(limits), Bytes::of_process());
-        Self { tokens, version_key, tasks, mounts, repeats: Repeats::default(), turns, bytes, volumes }
+        let ending = CancellationToken::new();
+        Self { tokens, version_key, tasks, ending, mounts, repeats: Repeats::default(), turns, bytes, volumes }
     }
 
     /// Waits until every mount has ended, and every token is given back that nobody needs.
     pub async fn drain(&self) {
+        self.ending.cancel();
         self.volumes.close();
         self.tasks.close();
         self.tasks.wait().await;
@@ -92,11 +96,7 @@ impl Provider {
     /// A panic ends this mount alone, and what takes too long is answered for.
     async fn answered(&self, request: &MountRequest, deadline: Instant) -> Result<Filled, Failure> {
         let budget = Budget::until(deadline - RENDER_TIME);
-        let mount = AssertUnwindSafe(self.fill_volume(request, &budget)).catch_unwind();
-        match timeout_at(deadline, mount).await {
-            Ok(outcome) => outcome.unwrap_or_else(|_| Err(bug())),
-            Err(_) => Err(Failure::new(Reason::Deadline, "the mount did not end in time")),
-        }
+        ended(self.fill_volume(request, &budget), deadline).await
     }
 
     pub(super) fn parse(&self, request: &MountRequest) -> Result<MountSpec, Failure> {
@@ -143,6 +143,14 @@ impl CsiDriverProvider for Provider {
         let told = self.rooms.tasks.spawn(self.clone().told(request.into_inner(), deadline));
         let outcome = told.await.unwrap_or_else(|_| Err(bug()));
         outcome.map(Response::new).map_err(Status::from)
+    }
+}
+
+/// What came of `work`, which a panic ends alone, and the deadline.
+pub(super) async fn ended<T>(work: impl Future<Output = Result<T, Failure>>, deadline: Instant) -> Result<T, Failure> {
+    match timeout_at(deadline, AssertUnwindSafe(work).catch_unwind()).await {
+        Ok(outcome) => outcome.unwrap_or_else(|_| Err(bug())),
+        Err(_) => Err(Failure::new(Reason::Deadline, "the mount did not end in time")),
     }
 }
 

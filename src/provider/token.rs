@@ -1,11 +1,16 @@
 //! Which token logs in.
 
+use std::sync::Arc;
+
 use tokio::time::timeout_at;
+use tracing::debug;
 
 use crate::config::{Flavor, MountSpec, Pod, PodToken};
 use crate::error::{Failure, Reason};
 use crate::kube::Kubernetes;
+use crate::rotation::Moment;
 use crate::vault::Budget;
+use crate::volumes::Volume;
 
 /// Where a pod's token comes from when the driver brings none.
 pub enum Tokens {
@@ -17,11 +22,24 @@ pub enum Tokens {
 
 impl Tokens {
     /// The token of the wanted audience: the driver's, or one made now.
-    pub(super) async fn of(&self, spec: &mut MountSpec, flavor: Flavor, budget: &Budget) -> Result<PodToken, Failure> {
+    pub(super) async fn of(&self, spec: &mut MountSpec, flavor: Flavor, budget: &Budget) -> Result<Arc<PodToken>, Failure> {
         match (spec.token.take(), self) {
-            (Some(token), _) => Ok(token),
-            (None, Self::OrRequested(kubernetes)) => requested(kubernetes, spec, flavor, budget).await,
+            (Some(token), _) => Ok(Arc::new(token)),
+            (None, Self::OrRequested(kubernetes)) => requested(kubernetes, spec, flavor, budget).await.map(Arc::new),
             (None, Self::FromDriver) => Err(missing(spec, flavor, "the driver passed none, and --token-requests is off")),
+        }
+    }
+
+    /// The token for a look that nobody asked for: the last that the pod brought to `volume`, or one made now. Without one, logins that are
+    /// there may do.
+    pub(super) async fn at_hand(&self, volume: &Volume, spec: &MountSpec, flavor: Flavor, budget: &Budget) -> Option<Arc<PodToken>> {
+        match (volume.token(), self) {
+            (Some(token), _) => Some(token),
+            (None, Self::OrRequested(kubernetes)) if !volume.is_proved(Moment::now()) => {
+                let requested = requested(kubernetes, spec, flavor, budget).await;
+                volume.brings(requested.inspect_err(|failure| debug!("{}", failure.message())).ok()?)
+            }
+            (None, Self::OrRequested(_) | Self::FromDriver) => None,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! When what a volume has is renewed, made anew and forgotten; pure: the clock and the chance are handed in.
 
 mod backoff;
+mod cadence;
 mod interval;
 mod made;
 mod moment;
@@ -9,6 +10,7 @@ mod simulation;
 mod step;
 mod term;
 
+pub use cadence::{Cadence, TOGETHER};
 pub use interval::{Interval, USUAL, is_forgotten};
 pub use made::{Bounds, Life, Pace, too_short};
 pub use moment::Moment;

@@ -103,11 +103,15 @@ impl State {
         own.into_iter().chain(with_token).min()
     }
 
-    /// Whether a volume makes the successor of a lease now: its time has come, or it has ended, or its token has.
+    /// When a volume makes the successor of a lease, as far as is known: when its time has come, or it has ended, or its token has.
+    pub fn due_at(&self, id: &LeaseId, interval: Duration) -> Option<Moment> {
+        let lease = self.leases.get(id).and_then(|held| held.term.ends());
+        lease.into_iter().chain(self.token.term.ends()).chain(self.replace_at(id, interval)).min()
+    }
+
+    /// Whether that is now.
     pub fn is_due(&self, id: &LeaseId, interval: Duration, now: Moment) -> bool {
-        let lives = |held: &Held| held.term.is_of_use(now);
-        let both_live = lives(&self.token) && self.leases.get(id).is_some_and(lives);
-        !both_live || self.replace_at(id, interval).is_some_and(|at| at <= now)
+        self.due_at(id, interval).is_some_and(|at| at <= now)
     }
 
     fn take_in(&mut self, event: Event, now: Moment, chance: f64) {

@@ -14,6 +14,12 @@ pub enum VaultError {
     /// The class names a place where tokens may not be sent.
     #[error("{0}")]
     AddressRefused(String),
+    /// Nobody brought a token to log in with.
+    #[error("{doing}: no pod's token is at hand: none was brought since the last one ended, or since the start")]
+    NoToken {
+        /// What was tried.
+        doing: String,
+    },
     /// A file of the TLS setting cannot be used.
     #[error("{what} {path}: {why}", path = path.display())]
     TlsFile {
@@ -120,6 +126,7 @@ impl VaultError {
     pub fn reason(&self) -> Reason {
         match self {
             Self::AddressRefused(_) => Reason::AddressRefused,
+            Self::NoToken { .. } => Reason::TokenMissing,
             Self::TlsFile { .. } | Self::TlsSetting(_) | Self::Handshake { .. } => Reason::Tls,
             Self::Unreachable { .. } => Reason::Unreachable,
             Self::Redirect { .. } => Reason::Redirect,

@@ -57,7 +57,7 @@ fn freshness(volume: &Volume, now: Moment) -> Freshness {
     let silent = held.asked.is_none_or(|asked| now.since(asked) > held.interval.observed().saturating_mul(MISSED));
     match () {
         () if !held.answered => Freshness::Empty,
-        () if silent => Freshness::Static,
+        () if silent && !held.files.ours => Freshness::Static,
         () if held.fresh => Freshness::Fresh,
         () => Freshness::Stale,
     }

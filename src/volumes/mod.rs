@@ -3,6 +3,7 @@
 pub mod mountinfo; // the mounts that this process sees
 pub mod presence; // whether a volume lives: its mount, its pod
 mod census; // what they have, in numbers
+mod files; // the files that we write ourselves
 mod good; // the last content that was whole
 mod id; // what makes a volume this one
 mod paths; // which way a source goes
@@ -14,24 +15,29 @@ mod visit; // one mount's way to what its volume has
 mod volume; // one volume
 
 use std::collections::{HashMap, HashSet};
+use std::hash::RandomState;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use tokio::sync::Notify;
+use tokio::sync::{Mutex as Hand, Notify};
 use tracing::debug;
 
 use self::paths::Paths;
 use self::shelf::Shelf;
+use self::visit::Proof;
 use self::volume::lives_until;
 use crate::config::{MountSpec, Object, PodToken, Published, Source};
-use crate::error::Failure;
+use crate::error::{Failure, Reason};
+use crate::kube::events::PodEvents;
 use crate::kube::pods::NodePods;
 use crate::logins::{Ending, Identity, Logins, Scope};
 use crate::rotation::{Bounds, Moment};
 use crate::state::Store;
-use crate::volume::Payload;
+use crate::volume::{Payload, VersionKey};
+use crate::writer::{Occasion, Writer};
 
+pub use files::Job;
 pub use id::VolumeId;
 pub use texts::Texts;
 pub use visit::Visit;
@@ -54,10 +60,12 @@ pub struct Setting {
     pub bounds: Bounds,
     /// Whether reads at the process's own server carry the login themselves.
     pub inline: bool,
-    /// The kubelet's `pods` directory, where the end of a volume is seen.
+    /// The kubelet's `pods` directory, where the end of a volume is seen, and volumes are that we write.
     pub root: Option<PathBuf>,
     /// The pods of the node, where their end is seen.
     pub pods: Option<NodePods>,
+    /// By what pods are told that their files have changed.
+    pub events: Option<PodEvents>,
     /// Where what they have outlives a restart.
     pub store: Option<Arc<Store>>,
 }
@@ -69,7 +77,11 @@ pub struct Volumes {
     bounds: Bounds,
     inline: bool,
     root: Option<PathBuf>,
+    writer: Option<Writer>,
+    /// One volume is written at a time: while it is, it cannot be unmounted, so nobody waits for a core meanwhile.
+    hand: Hand<()>,
     pods: Option<NodePods>,
+    events: Option<PodEvents>,
     store: Option<Arc<Store>>,
     volumes: Mutex<HashMap<VolumeId, Arc<Volume>>>,
     groups: Mutex<HashMap<Identity, Weak<Shelf>>>,
@@ -79,14 +91,35 @@ pub struct Volumes {
     made: AtomicUsize,
     /// A volume was filled for the first time.
     filled: Notify,
+    /// Something is due at another time than before.
+    jobs: Notify,
+    /// Spreads looks over the time between them, otherwise on each node.
+    seed: RandomState,
 }
 
 impl Volumes {
-    /// None yet.
-    pub fn new(logins: Logins, setting: Setting) -> Self {
-        let Setting { bounds, inline, root, pods, store } = setting;
-        let (volumes, groups, bytes, made) = (Mutex::default(), Mutex::default(), AtomicUsize::new(0), AtomicUsize::new(0));
-        Self { logins, leasing: Paths::default(), bounds, inline, root, pods, store, volumes, groups, bytes, made, filled: Notify::new() }
+    /// None yet; `key` tells files apart that we wrote and may not read.
+    pub fn new(logins: Logins, setting: Setting, key: VersionKey) -> Self {
+        let Setting { bounds, inline, root, pods, events, store } = setting;
+        Self {
+            logins,
+            leasing: Paths::default(),
+            bounds,
+            inline,
+            writer: root.as_deref().map(|root| Writer::of(root, key)),
+            root,
+            hand: Hand::default(),
+            pods,
+            events,
+            store,
+            volumes: Mutex::default(),
+            groups: Mutex::default(),
+            bytes: AtomicUsize::new(0),
+            made: AtomicUsize::new(0),
+            filled: Notify::new(),
+            jobs: Notify::new(),
+            seed: RandomState::new(),
+        }
     }
 
     /// The volume that `spec` is for: the one that is known, or a new one.
@@ -104,46 +137,60 @@ impl Volumes {
         Arc::clone(volumes.entry(id.clone()).or_insert_with(|| Arc::new(Volume::new(id))))
     }
 
-    /// Begins a mount of `volume` by the pod of `token`: it counts as asked about, and what its class no longer wants is let go.
-    pub fn visit<'v>(&'v self, volume: &'v Volume, spec: &'v MountSpec, token: PodToken) -> Visit<'v> {
+    /// Begins to fill `volume` by the pod of `token`, where somebody has one: it counts as asked about when the driver asks, and what its class
+    /// no longer wants is let go.
+    pub fn visit<'v>(&'v self, volume: &'v Volume, spec: &'v MountSpec, token: Option<Arc<PodToken>>, occasion: Occasion) -> Visit<'v> {
         let now = Moment::now();
-        let until = {
+        let (uid, until) = {
             let mut held = volume.held();
-            held.interval.asked(now);
-            held.asked = Some(now);
-            held.published = Some(spec.published.clone());
-            lives_until(now, held.interval.observed())
+            if occasion == Occasion::Asked {
+                held.interval.asked(now);
+                held.asked = Some(now);
+                held.published = Some(spec.published.clone());
+                // Kept for looks alone.
+                held.token = token.clone().filter(|_| self.writer(spec).is_some());
+            }
+            let known = held.asker.as_ref().map(|asker| asker.account.uid.clone());
+            let uid = token.as_ref().map_or(known, |token| token.account_uid.clone());
+            (uid.unwrap_or_default(), lives_until(now, held.interval.observed()))
         };
-        let asker = Identity::new(spec, &token, Scope::Account);
-        volume.is_for(asker, &spec.objects);
+        volume.is_for(Identity::new(spec, uid.clone(), Scope::Account), &spec.objects);
         volume.tidy(now);
         volume.wants(until);
-        Visit::new(self, volume, spec, token)
+        Visit::new(self, volume, spec, Proof { token, account_uid: uid })
     }
 
-    /// What `volume` is answered with: what was fetched, or the last good content where the failure passes; a definite no drops that too.
-    ///
-    /// What it has is written down before that: a process that is killed after the answer leaves nothing that nobody knows of.
-    pub fn settle(&self, volume: &Volume, spec: &MountSpec, fetched: Result<Payload, Failure>) -> Result<Arc<Payload>, Failure> {
-        let now = Moment::now();
-        volume.held().fresh = fetched.is_ok();
-        let answer = match fetched {
-            Ok(payload) => {
-                if !volume.held().answered {
-                    self.filled.notify_one();
-                }
-                Ok(volume.keeps(spec, payload, |bytes, instead| takes(&self.bytes, bytes, instead), now))
-            }
-            Err(failure) if failure.reason.is_passing() => volume.stand_in(spec, now, &failure).ok_or(failure),
-            Err(failure) => {
+    /// What stands in where `failure` kept the content away: the last that was good, where the failure passes; a definite no drops that too.
+    pub fn stand_in(&self, volume: &Volume, spec: &MountSpec, failure: Failure, why: Occasion) -> Result<Arc<Payload>, Failure> {
+        let was_fresh = std::mem::replace(&mut volume.held().fresh, false);
+        let answer = match failure.reason {
+            reason if reason.is_passing() => volume.stand_in(spec, Moment::now(), &failure, was_fresh).ok_or(failure),
+            // Of the content that says nothing; nor does a denial without a pod's fresh token.
+            Reason::TokenMissing => Err(failure),
+            Reason::ReadDenied if why == Occasion::Look => Err(failure),
+            _ => {
                 volume.held().good = None;
                 Err(failure)
             }
         };
-        // Whatever came of the rest, what was made is not made again by the next process; and that files were given is told to it, lest it
-        // takes the volume for one that never was filled.
+        // What was made is not made again by the next process, though this failed.
         self.save(volume);
         answer
+    }
+
+    /// The pod has the files of `volume`, or will have once the driver has our answer: those that were `fetched`, or what stood in for them.
+    ///
+    /// That is written down, lest the next process takes the volume for one that never was filled; and with it, before the answer, all that the
+    /// volume has: a process that is killed leaves nothing that nobody knows of.
+    pub fn given(&self, volume: &Volume, spec: &MountSpec, fetched: Option<&Arc<Payload>>) {
+        let now = Moment::now();
+        if let Some(payload) = fetched {
+            volume.keeps(spec, payload, |bytes, instead| takes(&self.bytes, bytes, instead), now);
+        }
+        if volume.was_given(now, fetched.is_some()) {
+            self.filled.notify_one();
+        }
+        self.save(volume);
     }
 
     /// What is remembered of the kubelet's request for the directory `target_path`.
@@ -168,19 +215,20 @@ impl Volumes {
         self.volumes.lock().unwrap_or_else(PoisonError::into_inner).insert(volume.id().clone(), Arc::new(volume));
     }
 
-    /// Lets go of a volume and of all that it has, unless a mount is at work on it.
-    fn end(&self, volume: &Arc<Volume>) {
+    /// Lets go of a volume and of all that it has, unless a mount or a look is at work on it; tells whether it did.
+    fn end(&self, volume: &Arc<Volume>) -> bool {
         let mut volumes = self.volumes.lock().unwrap_or_else(PoisonError::into_inner);
         // Here, in the sweep's list, and nowhere else.
         if Arc::strong_count(volume) > 2 {
-            return;
+            return false;
         }
         if volumes.get(volume.id()).is_some_and(|known| !Arc::ptr_eq(known, volume)) {
-            return;
+            return false;
         }
         volumes.remove(volume.id());
         drop(volumes);
         self.erase(&volume.id().record());
+        true
     }
 
     /// At the end of the process: what the next one finds in its record is left to it; what hangs on a login that has no record runs to its TTL,

@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError};
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
+use super::files::Files;
 use super::presence::Presence;
 use super::shelf::{Lasts, Made, Shelf};
 use super::{Volume, VolumeId, Volumes};
@@ -15,6 +16,7 @@ use crate::logins::{Identity, Session};
 use crate::rotation::{Life, Moment};
 use crate::secret::Secret;
 use crate::state::{Found, Kind, Outer, Record, RecordId, Store, Written};
+use crate::writer::Marks;
 
 /// A record's body. A member that is added later has a default, for the version before does not write it.
 #[derive(Serialize, Deserialize)]
@@ -40,6 +42,11 @@ struct OfVolume {
     made: Vec<OfMade>,
     replaced: Vec<(Moment, RecordId)>,
     group: Option<Identity>,
+    /// Whether we wrote its files, and what of them we may not read.
+    #[serde(default)]
+    ours: bool,
+    #[serde(default)]
+    marks: Marks,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -129,10 +136,12 @@ impl Volumes {
             leased.for_each(|made| self.leasing.learn(&asker.server, &made.source, true));
         }
         fill(&volume.shelf, of.made, sessions);
+        *volume.marks() = of.marks;
         let login = |id: Option<RecordId>| id.and_then(|id| sessions.get(&id)).cloned();
         let mut held = volume.held();
         (held.asker, held.answered, held.asked, held.published) = (of.asker, of.answered, Some(Moment::now()), of.published);
         (held.account, held.denied) = (login(of.account), login(of.denied));
+        held.files = Files::resumed(of.ours, volume.id().chance());
         held.group = of.group.and_then(|who| groups.get(&who).map(|shelf| (who, Arc::clone(shelf))));
         volume.shelf.replaced().extend(of.replaced.into_iter().filter_map(|(until, id)| Some((until, Arc::clone(sessions.get(&id)?)))));
         // A pod whose volume is mounted was there too, whoever looked.
@@ -144,6 +153,7 @@ impl Volumes {
 
 fn of_volume(volume: &Volume) -> OfVolume {
     let made = of_shelf(&volume.shelf);
+    let marks = volume.marks().lasting();
     let held = volume.held();
     let name = |session: &Option<Arc<Session>>| session.as_ref().map(|session| session.record().clone());
     OfVolume {
@@ -158,6 +168,8 @@ fn of_volume(volume: &Volume) -> OfVolume {
         made,
         replaced: volume.shelf.replaced().iter().map(|(until, session)| (*until, session.record().clone())).collect(),
         group: held.group.as_ref().map(|(who, _)| who.clone()),
+        ours: held.files.ours,
+        marks,
     }
 }
 

@@ -46,9 +46,14 @@ pub(super) enum Lasts {
 impl Made {
     /// Whether its successor is to be made.
     pub(super) fn is_due(&self, now: Moment, pace: Pace) -> bool {
+        self.due_at(pace).is_some_and(|due| due <= now)
+    }
+
+    /// When its successor is to be made, as far as is known.
+    pub(super) fn due_at(&self, pace: Pace) -> Option<Moment> {
         match &self.lasts {
-            Lasts::Leased(id, session) => session.standing(id, now, pace.interval) != Standing::Good,
-            Lasts::Told(life) => now >= life.due_at(self.at, pace),
+            Lasts::Leased(id, session) => session.due_at(id, pace.interval),
+            Lasts::Told(life) => Some(life.due_at(self.at, pace)),
         }
     }
 

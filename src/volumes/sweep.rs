@@ -36,7 +36,12 @@ impl Volumes {
                 pods.follow().await;
             }
         };
-        tokio::join!(self.sweeps(), follow);
+        let tell = async {
+            if let Some(events) = &self.events {
+                events.run().await;
+            }
+        };
+        tokio::join!(self.sweeps(), follow, tell);
     }
 
     async fn sweeps(&self) {
@@ -77,7 +82,9 @@ impl Volumes {
         };
         match volume.known() {
             // No pod ever had anything of it, so silence is enough.
-            Known::Nothing if !answered && asked.is_none_or(|asked| now.since(asked) > GIVEN_UP) => self.let_go(volume, "never_filled"),
+            Known::Nothing if !answered && asked.is_none_or(|asked| now.since(asked) > GIVEN_UP) => {
+                self.let_go(volume, "never_filled");
+            }
             Known::Unmounted => self.revoke(volume, "unmounted"),
             Known::PodDeleted => self.revoke(volume, "pod_deleted"),
             Known::Lives => {
@@ -99,12 +106,17 @@ impl Volumes {
 
     fn revoke(&self, volume: &Arc<Volume>, how: &'static str) {
         volume.sessions().iter().for_each(|session| session.ends_by(Ending::Revoked));
-        info!(how, pod.uid = volume.id().pod.uid, pod.name = volume.id().pod.name, "the volume has ended");
-        self.let_go(volume, how);
+        if self.let_go(volume, how) {
+            info!(how, pod.uid = volume.id().pod.uid, pod.name = volume.id().pod.name, "the volume has ended");
+        }
     }
 
-    fn let_go(&self, volume: &Arc<Volume>, how: &'static str) {
-        counter!("vaultmount_volumes_ended_total", "how" => how).increment(1);
-        self.end(volume);
+    /// Tells whether it is gone; else the next look tries again.
+    fn let_go(&self, volume: &Arc<Volume>, how: &'static str) -> bool {
+        let is_gone = self.end(volume);
+        if is_gone {
+            counter!("vaultmount_volumes_ended_total", "how" => how).increment(1);
+        }
+        is_gone
     }
 }

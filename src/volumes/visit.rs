@@ -14,20 +14,29 @@ use super::volume::Volume;
 use crate::config::{LoginScope, MountSpec, PodToken, ShareScope, Source};
 use crate::engine::{self, Answers, EngineError, Fetched, Miss, Outcome};
 use crate::error::Reason;
-use crate::logins::{Identity, Scope, Session};
+use crate::logins::{Age, Identity, Scope, Session};
 use crate::plan::{Batch, Plan};
-use crate::rotation::Moment;
+use crate::rotation::{Cadence, Moment};
 use crate::vault::{Budget, VaultError};
 
 /// How old an answer may be that a first mount takes: a restart right after a change must see the change.
 const FIRST: Duration = Duration::from_secs(1);
 
-/// A mount at work on its volume.
+/// Whose logins a visit may use, and what it can open new ones with.
+pub(super) struct Proof {
+    /// The pod's own; a look may have none.
+    pub(super) token: Option<Arc<PodToken>>,
+    /// Of its service account; empty where nobody knows it.
+    pub(super) account_uid: String,
+}
+
+/// A mount, or a look of our own, at work on its volume.
 pub struct Visit<'v> {
     pub(super) volumes: &'v Volumes,
     pub(super) volume: &'v Volume,
     pub(super) spec: &'v MountSpec,
-    token: Arc<PodToken>,
+    proof: Proof,
+    cadence: Option<Cadence>,
     began: Moment,
     first: bool,
     account: OnceCell<Arc<Session>>,
@@ -38,13 +47,14 @@ pub struct Visit<'v> {
 }
 
 impl<'v> Visit<'v> {
-    pub(super) fn new(volumes: &'v Volumes, volume: &'v Volume, spec: &'v MountSpec, token: PodToken) -> Self {
+    pub(super) fn new(volumes: &'v Volumes, volume: &'v Volume, spec: &'v MountSpec, proof: Proof) -> Self {
         let first = !volume.held().answered;
         Self {
             volumes,
             volume,
             spec,
-            token: Arc::new(token),
+            proof,
+            cadence: volumes.cadence(volume, spec),
             began: Moment::now(),
             first,
             account: OnceCell::new(),
@@ -63,7 +73,8 @@ impl<'v> Visit<'v> {
         let leases = |share| asked.iter().any(|source| self.way(source) == Way::Lease && source.share == share);
         let (own, group) = (leases(ShareScope::Pod), leases(ShareScope::ServiceAccount));
         let proves = own || group;
-        let account = async { if reads || !proves && self.is_unproved() { self.account(budget).await.map(drop) } else { Ok(()) } };
+        let account =
+            async { if reads || !proves && !self.volume.is_proved(self.began) { self.account(budget).await.map(drop) } else { Ok(()) } };
         let own = async { if own { self.leasing(ShareScope::Pod, budget).await.map(drop) } else { Ok(()) } };
         let group = async { if group { self.leasing(ShareScope::ServiceAccount, budget).await.map(drop) } else { Ok(()) } };
         tokio::try_join!(account, own, group).map(drop)
@@ -115,9 +126,8 @@ impl<'v> Visit<'v> {
     /// A read that others may share.
     async fn shared(&self, source: &Source, budget: &Budget) -> Result<Arc<Fetched>, Miss> {
         let session = self.account(budget).await.map_err(|error| told(&error))?;
-        let refresh = self.spec.refreshes.of(source);
         self.called();
-        let age = if self.first { refresh.min(FIRST) } else { refresh };
+        let age = self.age(source);
         let outcome = session.read(source, age, budget).await;
         let (session, outcome) = match outcome {
             Err(miss) if miss.reason == Reason::ReadDenied => match self.again(&session, source, budget).await {
@@ -140,9 +150,17 @@ impl<'v> Visit<'v> {
         outcome.inspect(|fetched| self.take_lease(source, fetched, &session))
     }
 
+    /// How old an answer may be that is taken for `source`.
+    fn age(&self, source: &Source) -> Age {
+        let refresh = self.spec.refreshes.of(source);
+        let looked_at = || self.cadence.map_or(refresh, |cadence| cadence.age(refresh, self.began));
+        Age { most: if self.first { refresh.min(FIRST) } else { looked_at() }, refresh }
+    }
+
     /// A login in the place of `session`, whose token may be dead: not when it was made for this mount, or was new when it was denied the
     /// same before and still lives, for then its policy says no.
     async fn again(&self, session: &Arc<Session>, source: &Source, budget: &Budget) -> Option<Result<Arc<Session>, VaultError>> {
+        self.proof.token.as_ref()?;
         if session.proved() >= self.began {
             session.denied(source, true);
             return None;
@@ -151,8 +169,7 @@ impl<'v> Visit<'v> {
         if before && session.lives(budget).await {
             return None;
         }
-        let who = session.who().clone();
-        let again = self.volumes.logins.session(&who, &self.spec.pod.uid, &self.token, Some(session), budget).await;
+        let again = self.session(session.who(), Some(session), budget).await;
         if let (Ok(again), true) = (&again, before) {
             again.learns_to_look(budget).await;
         }
@@ -168,11 +185,6 @@ impl<'v> Visit<'v> {
         self.volumes.leasing.way(self.spec, source)
     }
 
-    /// Whether no login of this volume was opened by a pod's token of the last hour.
-    fn is_unproved(&self) -> bool {
-        !self.volume.sessions().iter().any(|session| session.is_proved(self.began))
-    }
-
     /// The login that reads.
     async fn account(&self, budget: &Budget) -> Result<Arc<Session>, VaultError> {
         let session = self.account.get_or_try_init(|| async {
@@ -180,14 +192,14 @@ impl<'v> Visit<'v> {
                 LoginScope::Shared => Scope::Account,
                 LoginScope::Pod | LoginScope::Transient => Scope::Pod(self.spec.pod.uid.clone()),
             };
-            let who = Identity::new(self.spec, &self.token, scope);
+            let who = self.who(scope);
             if self.volumes.inline && self.spec.server.configured {
-                return self.volumes.logins.inline(&who, &self.token);
+                return self.volumes.logins.inline(&who, self.token()?);
             }
             if self.spec.login == LoginScope::Transient {
-                return self.volumes.logins.alone(&who, &self.token, budget).await;
+                return self.volumes.logins.alone(&who, self.token()?, budget).await;
             }
-            let session = self.volumes.logins.session(&who, &self.spec.pod.uid, &self.token, None, budget).await?;
+            let session = self.session(&who, None, budget).await?;
             self.volume.held().account = Some(Arc::clone(&session));
             Ok(session)
         });
@@ -200,9 +212,27 @@ impl<'v> Visit<'v> {
             ShareScope::Pod => (&self.own, Scope::Volume(self.volume.id().name())),
             ShareScope::ServiceAccount => (&self.group, Scope::Group),
         };
-        let who = Identity::new(self.spec, &self.token, scope);
-        let session = cell.get_or_try_init(|| self.volumes.logins.session(&who, &self.spec.pod.uid, &self.token, None, budget));
-        session.await.cloned()
+        let who = self.who(scope);
+        cell.get_or_try_init(|| self.session(&who, None, budget)).await.cloned()
+    }
+
+    /// The login of `who`, another than `but`: one that is there, or with a token one that is made now.
+    async fn session(&self, who: &Identity, but: Option<&Arc<Session>>, budget: &Budget) -> Result<Arc<Session>, VaultError> {
+        let (logins, uid) = (&self.volumes.logins, &self.spec.pod.uid);
+        match self.token() {
+            Ok(token) => logins.session(who, uid, token, but, budget).await,
+            Err(none) => logins.there(who, uid).ok_or(none),
+        }
+    }
+
+    /// Who uses logins of `scope`.
+    fn who(&self, scope: Scope) -> Identity {
+        Identity::new(self.spec, self.proof.account_uid.clone(), scope)
+    }
+
+    fn token(&self) -> Result<&Arc<PodToken>, VaultError> {
+        let none = || VaultError::NoToken { doing: format!("log in at auth/{}", self.spec.auth.mount) };
+        self.proof.token.as_ref().ok_or_else(none)
     }
 
     fn called(&self) {

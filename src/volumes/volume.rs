@@ -2,25 +2,27 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::{Mutex as Turn, OwnedMutexGuard};
 use tokio::time::error::Elapsed;
 use tokio::time::timeout_at;
-use tracing::warn;
+use tracing::{debug, warn};
 
 use super::VolumeId;
+use super::files::Files;
 use super::good::Good;
 use super::presence::{Known, Look, Presence};
 use super::shelf::{Made, NOT_YET, Shelf};
 use super::texts::Texts;
-use crate::config::{MountSpec, Object, Published, Source};
+use crate::config::{MountSpec, Object, PodToken, Published};
 use crate::error::Failure;
 use crate::logins::{Identity, Session};
-use crate::rotation::{Bounds, Interval, Moment, Pace};
+use crate::rotation::{Interval, Moment};
 use crate::state::Written;
 use crate::vault::Budget;
 use crate::volume::Payload;
+use crate::writer::Marks;
 
 /// Time for the calls of a republish whose last good content can stand in: the driver looks at one volume after the other.
 const PATIENCE: Duration = Duration::from_millis(4500);
@@ -33,6 +35,8 @@ pub struct Volume {
     pub(super) shelf: Arc<Shelf>,
     texts: Texts,
     held: Mutex<Held>,
+    /// Of the files that we wrote; whoever writes holds it.
+    pub(super) marks: Mutex<Marks>,
     pub(super) written: Written,
 }
 
@@ -59,6 +63,10 @@ pub(super) struct Held {
     versions: Option<u64>,
     /// Whether the last question was answered with what Vault has, by this process.
     pub(super) fresh: bool,
+    /// The pod's own token, for looks of our own until it ends.
+    pub(super) token: Option<Arc<PodToken>>,
+    /// How we stand to its files.
+    pub(super) files: Files,
     /// What the mounts and the pods of the node say of it.
     pub(super) presence: Presence,
 }
@@ -71,6 +79,7 @@ impl Volume {
             shelf: Arc::default(),
             texts: Texts::default(),
             held: Mutex::default(),
+            marks: Mutex::default(),
             written: Written::default(),
         }
     }
@@ -115,28 +124,53 @@ impl Volume {
     }
 
     /// Keeps `payload`, fetched `now`, as what stands in for the next that cannot be, if there is room for it.
-    pub(super) fn keeps(
-        &self,
-        spec: &MountSpec,
-        payload: Payload,
-        has_room: impl FnOnce(usize, usize) -> bool,
-        now: Moment,
-    ) -> Arc<Payload> {
-        let payload = Arc::new(payload);
+    pub(super) fn keeps(&self, spec: &MountSpec, payload: &Arc<Payload>, has_room: impl FnOnce(usize, usize) -> bool, now: Moment) {
         let mut held = self.held();
         let before = held.good.take().map_or(0, |good| good.payload.bytes());
-        let good = has_room(payload.bytes(), before).then(|| Good::new(spec, Arc::clone(&payload), now));
-        (held.good, held.answered) = (good, true);
-        self.shelf.given(now + held.interval.observed().saturating_mul(2));
-        payload
+        held.good = has_room(payload.bytes(), before).then(|| Good::new(spec, Arc::clone(payload), now));
+        held.fresh = true;
     }
 
-    /// The last good content in the place of what `failure` kept away, when `spec` may still have it.
-    pub(super) fn stand_in(&self, spec: &MountSpec, now: Moment, failure: &Failure) -> Option<Arc<Payload>> {
+    /// Its pod has been given files `now`, `fetched` or standing in; tells whether they are the first.
+    pub(super) fn was_given(&self, now: Moment, fetched: bool) -> bool {
+        let mut held = self.held();
+        // What stands in may hold what has been replaced.
+        if fetched {
+            self.shelf.given(now + held.interval.observed().saturating_mul(2));
+        }
+        !std::mem::replace(&mut held.answered, true)
+    }
+
+    /// The token that its pod brought last, while it is of use.
+    pub fn token(&self) -> Option<Arc<PodToken>> {
+        self.held().token.clone().filter(|token| token.expires.is_some_and(|end| end > SystemTime::now()))
+    }
+
+    /// Whether a login of it was opened by a pod's token of the last hour.
+    pub fn is_proved(&self, now: Moment) -> bool {
+        self.sessions().iter().any(|session| session.is_proved(now))
+    }
+
+    /// Keeps a token that was asked for in its pod's name.
+    pub fn brings(&self, token: PodToken) -> Option<Arc<PodToken>> {
+        self.held().token.insert(Arc::new(token)).clone().into()
+    }
+
+    /// Whether its directory is the kubelet's, for its pod; the sync controller's is not.
+    pub fn is_kubelets(&self) -> bool {
+        self.id.parameters.is_none()
+    }
+
+    /// The last good content in the place of what `failure` kept away, when `spec` may still have it; told when that is `news`.
+    pub(super) fn stand_in(&self, spec: &MountSpec, now: Moment, failure: &Failure, news: bool) -> Option<Arc<Payload>> {
         let held = self.held();
         let good = held.good.as_ref()?;
         let (payload, age) = (Arc::clone(&good.payload), good.stands_in_for(spec, now)?);
-        warn!(reason = failure.reason.code(), age_s = age.as_secs(), "the last good content stands in: {}", failure.message());
+        let (reason, age_s, why) = (failure.reason.code(), age.as_secs(), failure.message());
+        match news {
+            true => warn!(reason, age_s, "the last good content stands in: {why}"),
+            false => debug!(reason, age_s, "the last good content still stands in: {why}"),
+        }
         Some(payload)
     }
 
@@ -155,11 +189,6 @@ impl Volume {
 
     pub(super) fn held(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// By what this volume judges the answer to `source`.
-    pub(super) fn pace(&self, spec: &MountSpec, source: &Source, bounds: Bounds) -> Pace {
-        Pace { interval: self.held().interval.observed(), refresh: spec.refreshes.of(source), bounds, chance: self.id.chance() }
     }
 
     /// Takes in a look around.

@@ -31,6 +31,7 @@ mod logins; // one login for all who may share it
 mod metrics; // what a dashboard reads
 mod odd_answers; // what a server should never send
 mod outages; // a server that is down, sealed, silent or slow
+mod own_writer; // files that we write ourselves
 mod pki; // certificates: names, chains, keys
 mod refusals; // what the pod's author reads
 mod s5; // texts with markers

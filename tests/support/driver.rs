@@ -1,6 +1,8 @@
 //! A mount as each caller sends it: driver 1.6, the rotation loop of driver 1.5, the sync controller.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -126,6 +128,18 @@ impl<'p> Call<'p> {
         PathBuf::from(&self.request.target_path)
     }
 
+    /// The same as this process can reach it.
+    pub(super) fn directory(&self) -> PathBuf {
+        self.provider.seen(&self.place())
+    }
+
+    /// All files in it, with their modes.
+    pub(super) fn written(&self) -> BTreeMap<String, (u32, Vec<u8>)> {
+        let directory = self.directory();
+        let generation = directory.join(directory.join("..data").read_link().unwrap());
+        files(&generation).map(|path| (path.strip_prefix(&generation).unwrap().to_str().unwrap().to_owned(), file(&path))).collect()
+    }
+
     /// By another process on the same node.
     pub(crate) fn to(self, provider: &'p Provider) -> Self {
         Self { provider, ..self }
@@ -230,4 +244,15 @@ impl<'p> Call<'p> {
         };
         self.audiences.iter().map(token).collect()
     }
+}
+
+/// Every file below `directory`.
+fn files(directory: &Path) -> Box<dyn Iterator<Item = PathBuf>> {
+    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    Box::new(entries.flat_map(|path| if path.is_dir() { files(&path) } else { Box::new(std::iter::once(path)) }))
+}
+
+/// Mode and bytes.
+fn file(path: &Path) -> (u32, Vec<u8>) {
+    (path.metadata().unwrap().permissions().mode() & 0o7777, fs::read(path).unwrap())
 }

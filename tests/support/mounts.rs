@@ -27,8 +27,13 @@ impl Provider {
         self.run("umount \"$@\"", places);
     }
 
+    /// A place among its mounts, as this process can reach it.
+    pub(crate) fn seen(&self, place: &Path) -> PathBuf {
+        Path::new(&format!("/proc/{}/root", self.id())).join(place.strip_prefix("/").unwrap())
+    }
+
     /// Runs `script` among its mounts.
-    fn run(&self, script: &str, places: &[PathBuf]) {
+    pub(crate) fn run(&self, script: &str, places: &[PathBuf]) {
         let script = format!("set -e; {script}");
         let namespace = format!("--mount=/proc/{}/ns/mnt", self.id());
         let mut arguments = vec![namespace.as_str(), "sh", "-c", &script, "sh"];

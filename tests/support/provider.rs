@@ -1,6 +1,6 @@
 //! The real binary on sockets of its own, with everything it logs.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -95,6 +95,9 @@ impl Provider {
     /// Kills it, as the kernel does when memory is short.
     pub(crate) fn kill(&self) {
         let mut process = self.process();
+        if self.setup.own_mounts {
+            *self.setup.mounts.lock().unwrap() = Some(File::open(format!("/proc/{}/ns/mnt", process.id())).unwrap());
+        }
         process.kill().unwrap();
         process.wait().unwrap();
     }
@@ -103,6 +106,12 @@ impl Provider {
     pub(crate) async fn restart(&self) {
         *self.process() = self.setup.spawn();
         self.is_ready().await;
+    }
+
+    /// The paths that it has changed something at, or opened for writing, with the whole calls.
+    pub(crate) fn changed(&self) -> Vec<(PathBuf, String)> {
+        let trace = fs::read_to_string(self.setup.trace()).unwrap();
+        trace.lines().filter_map(changed).collect()
     }
 
     /// The directory of its records.
@@ -226,4 +235,17 @@ impl Drop for Provider {
 fn wire() -> &'static Runtime {
     static WIRE: OnceLock<Runtime> = OnceLock::new();
     WIRE.get_or_init(|| Runtime::new().unwrap())
+}
+
+/// Where a call of strace's output changes something: `123 mkdirat(4</a/b>, "c", 0700) = 0` does at `/a/b/c`.
+fn changed(call: &str) -> Option<(PathBuf, String)> {
+    let (_, call) = call.split_once(' ')?;
+    let (name, arguments) = call.trim_start().split_once('(')?;
+    let for_writing = ["O_WRONLY", "O_RDWR", "O_CREAT", "O_TRUNC"].iter().any(|flag| arguments.contains(flag));
+    if name.starts_with("open") && !for_writing {
+        return None;
+    }
+    let path = arguments.split('"').nth(1)?;
+    let base = arguments.split_once('<').and_then(|(_, rest)| rest.split_once('>')).map_or("", |(base, _)| base);
+    Some((Path::new(base).join(path), call.to_owned()))
 }

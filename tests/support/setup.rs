@@ -1,10 +1,11 @@
 //! How a provider is started.
 
 use std::fs::{self, File, Permissions};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use tempfile::TempDir;
 
@@ -20,6 +21,10 @@ pub(super) const STATE_KEY: &str = "state.key";
 /// The kubelet's directory, in a provider's own directory.
 pub(super) const KUBELET: &str = "kubelet";
 
+/// Calls that open or change something on a filesystem by its name.
+const CHANGES: &str = "trace=open,openat,openat2,creat,mkdir,mkdirat,mknod,mknodat,symlink,symlinkat,link,linkat,rename,renameat,renameat2,\
+    unlink,unlinkat,rmdir,truncate,chmod,fchmodat,chown,lchown,fchownat,utimensat";
+
 /// How a provider is started.
 pub(crate) struct Setup {
     pub(super) home: TempDir,
@@ -30,7 +35,11 @@ pub(crate) struct Setup {
     pub(super) audit: PathBuf,
     pub(super) state: Option<Arc<TempDir>>,
     /// Its own view of the node's mounts, and the kubelet's directory in it.
-    own_mounts: bool,
+    pub(super) own_mounts: bool,
+    /// Under strace, which writes down all that changes a filesystem.
+    is_traced: bool,
+    /// That view, once a process has ended whose successor is to have the same.
+    pub(super) mounts: Mutex<Option<File>>,
 }
 
 impl Setup {
@@ -38,7 +47,7 @@ impl Setup {
         let flags = ["--log-level=trace", "--health-addr=127.0.0.1:0", "--token-requests=off", "--shutdown-timeout=5s"];
         let (home, sockets) = (TempDir::new().unwrap(), vec!["vault.sock".into()]);
         let (flags, environment, state) = (flags.map(Into::into).into(), Vec::new(), None);
-        Self { home, sockets, flags, environment, issuer, audit, state, own_mounts: false }
+        Self { home, sockets, flags, environment, issuer, audit, state, own_mounts: false, is_traced: false, mounts: Mutex::default() }
     }
 
     /// With records of what it has, in memory of the machine, which the next process finds.
@@ -76,6 +85,12 @@ impl Setup {
         fs::create_dir_all(kubelet.join("pods")).unwrap();
         self.own_mounts = true;
         self.flag(format!("--kubelet-dir={}", kubelet.display()))
+    }
+
+    /// Has every call written down by which files are opened, made, moved, changed or removed.
+    pub(crate) fn traced(mut self) -> Self {
+        self.is_traced = true;
+        self
     }
 
     /// One more flag, or another value for one.
@@ -127,13 +142,24 @@ impl Setup {
         let log = File::options().create(true).append(true).open(self.log()).unwrap();
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL"]);
-        if self.own_mounts {
-            command.args(["unshare", "--mount", "--propagation=private"]);
+        let mounts = self.mounts.lock().unwrap();
+        match &*mounts {
+            Some(mounts) => _ = command.args(["nsenter", &format!("--mount=/proc/{}/fd/{}", std::process::id(), mounts.as_raw_fd())]),
+            None if self.own_mounts => _ = command.args(["unshare", "--mount", "--propagation=private"]),
+            None => {}
+        }
+        if self.is_traced {
+            // As a grandchild, so that the process is ours.
+            command.args(["strace", "-D", "-f", "-y", "-qq", "-s", "4096", "-e", CHANGES, "-o"]).arg(self.trace());
         }
         command.arg(env!("CARGO_BIN_EXE_vaultmount"));
         command.args(self.sockets.iter().map(|name| format!("--endpoint={}", self.home.path().join(name).display())));
         command.args(&self.flags).env_clear().envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap()
+    }
+
+    pub(super) fn trace(&self) -> PathBuf {
+        self.home.path().join("trace")
     }
 
     pub(super) fn log(&self) -> PathBuf {

@@ -1,6 +1,7 @@
 //! The tree that the driver would write from an answer.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use tonic::Code;
 use vaultmount::provider::wire::MountResponse;
@@ -13,6 +14,7 @@ pub(crate) struct Volume<'p> {
     call: Call<'p>,
     files: BTreeMap<String, (u32, Vec<u8>)>,
     versions: BTreeMap<String, String>,
+    ours: bool,
 }
 
 /// A mount that failed, as the kubelet's event shows it.
@@ -25,13 +27,38 @@ pub(crate) struct Refusal {
 impl<'p> Volume<'p> {
     /// What the driver does with `answer`; fails the story where the driver would write nothing, or a file nobody can read.
     pub(super) fn new(call: Call<'p>, answer: MountResponse) -> Self {
-        assert!(answer.error.is_none() && !answer.files.is_empty(), "the driver would write nothing");
-        let files: BTreeMap<_, _> = answer.files.into_iter().map(|file| (file.path, (file.mode.cast_unsigned(), file.contents))).collect();
+        assert!(answer.error.is_none());
+        let ours = answer.files.is_empty();
+        let sent = answer.files.into_iter().map(|file| (file.path, (file.mode.cast_unsigned(), file.contents)));
+        let files: BTreeMap<_, _> = if ours { call.written() } else { sent.collect() };
+        assert!(!files.is_empty(), "the driver would write nothing");
         let versions: BTreeMap<_, _> = answer.object_version.into_iter().map(|object| (object.id, object.version)).collect();
         let present = versions.iter().filter(|(_, version)| *version != "absent").map(|(name, _)| name);
         assert!(present.eq(files.keys()), "one version a file: {:?} {versions:?}", files.keys());
         assert!(files.values().all(|(mode, _)| (1..=0o777).contains(mode)), "modes that the driver can write");
-        Self { call, files, versions }
+        Self { call, files, versions, ours }
+    }
+
+    /// What the pod finds in it now, where the provider writes.
+    pub(crate) fn now(&self, name: &str) -> String {
+        assert!(self.ours, "the driver writes it");
+        self.call.written().remove(name).map(|(_, bytes)| String::from_utf8(bytes).unwrap()).unwrap_or_default()
+    }
+
+    /// Its directory, as this process can reach it, where the provider writes.
+    pub(crate) fn directory(&self) -> PathBuf {
+        assert!(self.ours, "the driver writes it");
+        self.call.directory()
+    }
+
+    /// The same as the provider knows it.
+    pub(crate) fn place(&self) -> PathBuf {
+        self.call.place()
+    }
+
+    /// Whether the provider writes it.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.ours
     }
 
     /// The file as text.

@@ -14,6 +14,7 @@ fn without_flags_nothing_is_kept_over_a_restart_and_work_is_bounded() {
             state: None,
             kubelet_dir: None,
             pod_watch: None,
+            pod_events: None,
             max_stale: day,
             replace_after: Bounds::default(),
             inline_auth: false
@@ -35,15 +36,25 @@ fn flags_of_life_reach_the_settings() {
             state: None,
             kubelet_dir: Some("/kubelet".into()),
             pod_watch: None,
+            pod_events: None,
             max_stale: stale,
             replace_after: Bounds::default(),
             inline_auth: true
         }
     );
-    assert_eq!(settings.defaults(Path::new("/x/vault.sock")).max_stale, stale);
+    assert_eq!(settings.defaults(Flavor::Vault).max_stale, stale);
     let limits = [settings.limits.mounts, settings.limits.mounts_per_namespace, settings.limits.calls];
     assert_eq!(limits.map(NonZeroUsize::get), [7, 3, 5]);
     assert!(command(&["--max-calls=0"]).is_err(), "nothing would ever be asked");
+}
+
+#[test]
+fn whoever_is_to_write_must_know_where() {
+    let flags = ["--kubelet-dir=/kubelet", "--writer=provider"];
+    let writer = |flags: &[&str]| settings(flags, []).map(|settings| settings.defaults(Flavor::OpenBao).written_by);
+    assert_eq!((writer(&flags).unwrap(), writer(&flags[..1]).unwrap()), (WrittenBy::Provider, WrittenBy::Driver));
+    assert_eq!(writer(&flags[1..]).unwrap_err().to_string(), "--writer=provider needs --kubelet-dir beside it");
+    assert!(command(&["--writer=root"]).is_err());
 }
 
 #[test]

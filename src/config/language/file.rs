@@ -3,6 +3,7 @@
 use super::field::At;
 use super::shapes::{FileFields, PickFields, SelectionFields};
 use super::source::Scene;
+use super::values::Id;
 use super::words::{Keys as KeyFields, PartName};
 use crate::config::object::{Absent, Directory, Keys, Keystore, Object, Part, Place, View};
 use crate::config::problem::Misfit;
@@ -43,7 +44,8 @@ impl FileFields {
         at: &mut At<'_>,
     ) -> (Option<MountPath>, Option<Object>) {
         let mode = self.mode.take().map(|mode| mode.0).filter(|mode| *mode != 0).unwrap_or(access.mode);
-        let (owner, group) = (self.owner.or(access.owner), self.group.or(access.group));
+        let id = |own: Option<Id>, class| own.map(|id| id.0).or(class);
+        let (owner, group) = (id(self.owner.take(), access.owner), id(self.group.take(), access.group));
         let absent = self.absent(at);
         let (name, place) = match (self.object_name.take().filter(|name| !name.is_empty()), self.directory.take()) {
             (Some(_), Some(_)) => (None, at.wrong(Misfit::Both("objectName", "directory"))),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::field::{At, Field, Kind, Read, shape};
-use super::values::{Age, Mode, Texts};
+use super::values::{Age, Id, Mode, Texts};
 use super::words::{KeyMaker, Keys, PartName};
 use crate::config::yaml::Item;
 use crate::config::{Body, Encoding, Format, KeyForm, KeyType, ShareScope, Start, StoreForm};
@@ -95,7 +95,7 @@ shape! {
         request: RequestFields = "request", "";
         /// The namespace of this source.
         namespace: String = "vaultNamespace", "the class's";
-        /// How old an answer of this source may be at a republish; the shortest counts where several objects name it.
+        /// How old an answer of this source may be at a republish, or grow where vaultmount writes the files; the shortest counts where several objects name it.
         refresh: Age = "refresh", "the class's";
         /// Whose the thing is that the source makes; without effect on what is only read.
         share: ShareScope = "shareScope", "the class's";
@@ -140,9 +140,9 @@ shape! {
         /// The file's mode, 0 to 0777; 0 is the default.
         mode: Mode = "filePermission", "the class's";
         /// The file's owner, a uid.
-        owner: u32 = "owner", "the class's";
+        owner: Id = "owner", "the class's";
         /// The file's group, a gid.
-        group: u32 = "group", "the class's";
+        group: Id = "group", "the class's";
     }
 
     /// What stands in an object beside its source and its file

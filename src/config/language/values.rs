@@ -66,6 +66,20 @@ impl Read for Mode {
     }
 }
 
+/// A uid or a gid: the largest number means none to the kernel.
+pub(super) struct Id(pub(super) u32);
+
+impl Read for Id {
+    fn kind() -> Kind {
+        Kind::new("whole number", json!({"type": "integer", "minimum": 0, "maximum": u32::MAX - 1}))
+    }
+
+    fn read(item: &Item, at: &mut At<'_>) -> Option<Self> {
+        let id = u32::read(item, at)?;
+        if id < u32::MAX { Some(Self(id)) } else { at.wrong(Misfit::Type("a number below 4294967295, which means none")) }
+    }
+}
+
 /// Seconds, or numbers with units.
 pub(super) struct Age(pub(super) Duration);
 

@@ -9,7 +9,7 @@ use super::values::members;
 use crate::config::problem::Misfit;
 use crate::config::spelling::nearest;
 use crate::config::yaml::{Item, ItemKind};
-use crate::config::{Encoding, Format, KeyForm, KeyType, LoginScope, ShareScope, Start, StoreForm};
+use crate::config::{Encoding, Format, KeyForm, KeyType, LoginScope, ShareScope, Start, StoreForm, WrittenBy};
 
 /// One of a few words.
 pub(in crate::config) trait Word: Copy + 'static {
@@ -71,6 +71,10 @@ impl Word for LoginScope {
 
 impl Word for ShareScope {
     const WORDS: &'static [(&'static str, Self)] = &[("pod", Self::Pod), ("serviceAccount", Self::ServiceAccount)];
+}
+
+impl Word for WrittenBy {
+    const WORDS: &'static [(&'static str, Self)] = &[("driver", Self::Driver), ("provider", Self::Provider)];
 }
 
 /// Who makes a private key.

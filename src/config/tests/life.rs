@@ -39,6 +39,42 @@ fn a_class_chooses_who_logs_in_and_who_shares() {
 }
 
 #[test]
+fn a_class_chooses_who_writes_its_files_and_where_we_do_they_are_at_most_a_minute_old() {
+    let owned = "- {objectName: a, secretPath: p, filePermission: 0400, owner: 1000}\n- {objectName: b, secretPath: q, refresh: 5s}";
+    let ours = parse(json!({"writer": "provider", "objects": owned})).unwrap();
+    let seconds = |spec: &MountSpec| spec.objects.iter().map(|object| spec.refreshes.of(object.sources()[0]).as_secs()).collect::<Vec<_>>();
+    assert_eq!((ours.written_by, seconds(&ours), ours.refreshes.shortest().as_secs()), (WrittenBy::Provider, vec![60, 5], 5));
+    assert_eq!(ours.warnings, [""; 0]);
+    let drivers = parse(json!({"objects": owned})).unwrap();
+    assert_eq!((drivers.written_by, seconds(&drivers)), (WrittenBy::Driver, vec![30, 5]));
+    assert!(drivers.warnings[0].contains("`writer: provider` gives them"), "{:?}", drivers.warnings);
+    let all = Defaults { written_by: WrittenBy::Provider, ..defaults(Flavor::Vault) };
+    let written = |more: Value| parse_on(with(more), &all).unwrap().written_by;
+    assert_eq!((written(json!({})), written(json!({"writer": "driver"}))), (WrittenBy::Provider, WrittenBy::Driver));
+    assert!(message(json!({"writer": "root"})).contains("parameter writer must be driver or provider"));
+}
+
+#[test]
+fn the_number_that_means_nobody_is_no_owner() {
+    let object = |owner: u64| json!({"objects": format!("- {{objectName: a, secretPath: p, owner: {owner}}}")});
+    assert_eq!(parse(object(4_294_967_294)).unwrap().objects[0].owner, Some(u32::MAX - 1));
+    assert!(message(object(4_294_967_295)).contains("below 4294967295, which means none"));
+    assert!(message(json!({"group": "4294967295"})).contains("parameter group must be a number"));
+}
+
+#[test]
+fn a_volume_is_asked_for_once_more_by_what_is_remembered_of_it() {
+    let asked = parse(json!({"refresh": "7s", "vaultNamespace": "n", "secretArgs": null})).unwrap();
+    let stored = serde_json::to_string(&asked.published).unwrap();
+    assert!(!stored.contains("serviceAccount.tokens"), "{stored}");
+    let published: Published = serde_json::from_str(&stored).unwrap();
+    let again = MountSpec::again(&published, &asked.pod, &asked.target_path, &defaults(Flavor::Vault)).unwrap();
+    assert_eq!((&again.pod, &again.class, &again.server, &again.auth), (&asked.pod, &asked.class, &asked.server, &asked.auth));
+    assert_eq!((again.parameters, again.objects[0].mode, again.token.is_none()), (asked.parameters, asked.objects[0].mode, true));
+    assert!(again.published == asked.published);
+}
+
+#[test]
 fn a_class_gets_no_older_content_than_the_operator_allows() {
     let spec = parse(json!({"maxStale": "2d"})).unwrap();
     assert_eq!(spec.max_stale, day(1));

@@ -10,8 +10,8 @@ use super::Visit;
 use crate::config::{ShareScope, Source};
 use crate::engine::{self, EngineError, Fetched, Miss, Outcome};
 use crate::error::Reason;
-use crate::logins::{Identity, Scope, Session};
-use crate::rotation::{self, Life, Moment, USUAL};
+use crate::logins::{Scope, Session};
+use crate::rotation::{self, Life, Moment, TOGETHER, USUAL};
 use crate::vault::Budget;
 
 impl Visit<'_> {
@@ -107,7 +107,7 @@ impl Visit<'_> {
         let old = shelf.put(source, made);
         let until = match source.share {
             ShareScope::Pod => NOT_YET,
-            ShareScope::ServiceAccount => self.began + self.volume.held().interval.observed().max(USUAL).saturating_mul(3),
+            ShareScope::ServiceAccount => self.began + self.volumes.interval(self.volume, self.spec).max(USUAL).saturating_mul(3),
         };
         shelf.keep_until(until, old.as_ref().and_then(Made::session).cloned());
     }
@@ -118,14 +118,16 @@ impl Visit<'_> {
     }
 
     fn stays(&self, source: &Source, made: &Made) -> bool {
-        !made.is_due(self.began, self.volume.pace(self.spec, source, self.volumes.bounds))
+        // Those that look at the same moment do not miss it by some milliseconds, to find it late the next time.
+        let by = self.cadence.map_or(self.began, |_| self.began + TOGETHER);
+        !made.is_due(by, self.volumes.pace(self.volume, self.spec, source))
     }
 
     fn shelf(&self, share: ShareScope) -> Arc<Shelf> {
         match share {
             ShareScope::Pod => Arc::clone(&self.volume.shelf),
             ShareScope::ServiceAccount => {
-                let group = Identity::new(self.spec, &self.token, Scope::Group);
+                let group = self.who(Scope::Group);
                 // Where the server does not name the account, each pod is a group by itself.
                 let who = self.volumes.logins.sharing(group, &self.spec.pod.uid);
                 let mut held = self.volume.held();
@@ -140,12 +142,12 @@ impl Visit<'_> {
     /// Warns of what lives too short for the republishes of its volume.
     fn warn_of_short(&self, source: &Source, life: Life) {
         let Life::Until(end) = life else { return };
-        let (life, interval) = (Moment::of_unix_seconds(end).since(self.began), self.volume.held().interval.observed());
+        let (life, interval) = (Moment::of_unix_seconds(end).since(self.began), self.volumes.interval(self.volume, self.spec));
         if rotation::too_short(life, interval) {
             let (life, interval) = (life.as_secs(), interval.as_secs());
             let warning = format!(
                 "{source} lives {life} s, and the volume is asked about every {interval} s: it may end before its successor comes; \
-                 give it three republishes at least, or ask more often (--rotation-poll-interval of the driver)"
+                 give it three of these at least, or have the driver ask more often (--rotation-poll-interval)"
             );
             self.warn(warning);
         }

@@ -1,0 +1,80 @@
+//! What a pod is to have, and who writes it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing::debug;
+
+use super::service::Provider;
+use super::{blame, record};
+use crate::config::{MountSpec, WrittenBy};
+use crate::error::Failure;
+use crate::volume::Payload;
+use crate::volumes::Volume;
+use crate::writer::{Change, Occasion, WriteError};
+
+/// When a volume is looked at again that was not to be seen, or not to be written, at the last look.
+const UNSEEN: Duration = Duration::from_secs(60);
+
+/// What the pod has now, and what was written if we did.
+pub(super) type Given = (Arc<Payload>, Option<Change>);
+
+impl Provider {
+    /// The last good content for who had no turn; not where we write the files, which nobody has looked at now.
+    pub(super) async fn stand_in(&self, volume: &Volume, spec: &MountSpec, failure: Failure, why: Occasion) -> Result<Given, Failure> {
+        if self.rooms.volumes.writer(spec).is_some() {
+            return Err(failure);
+        }
+        self.give(volume, spec, Err(failure), why).await
+    }
+
+    /// What the pod is to have: what was fetched, or what stands in for it.
+    pub(super) async fn give(
+        &self,
+        volume: &Volume,
+        spec: &MountSpec,
+        fetched: Result<Payload, Failure>,
+        why: Occasion,
+    ) -> Result<Given, Failure> {
+        let volumes = &self.rooms.volumes;
+        let (payload, is_fetched) = match fetched {
+            Ok(payload) => (Arc::new(payload), true),
+            Err(failure) => (volumes.stand_in(volume, spec, failure, why)?, false),
+        };
+        record::payload(spec, &payload, &self.rooms.repeats);
+        let written = self.write(volume, spec, &payload, why).await?;
+        if written.is_some() || why == Occasion::Asked {
+            volumes.given(volume, spec, is_fetched.then_some(&payload));
+            volumes.look_again(volume, spec, is_fetched);
+        }
+        Ok((payload, written))
+    }
+
+    /// Writes the files where we do. Where we cannot, and the driver can, it does.
+    async fn write(&self, volume: &Volume, spec: &MountSpec, payload: &Payload, why: Occasion) -> Result<Option<Change>, Failure> {
+        let volumes = &self.rooms.volumes;
+        let written = match volumes.writer(spec) {
+            Some(writer) => Some(volumes.write(writer, volume, payload, why).await),
+            None => None,
+        };
+        let unwritten = match written {
+            Some(Ok(change)) => return Ok(Some(change)),
+            Some(Err(error)) if error.is_for_driver() || matches!(error, WriteError::Ending(_)) => Some(error.to_string()),
+            Some(Err(error)) => {
+                volumes.failed(volume);
+                return Err(blame::write(spec, &error));
+            }
+            None if spec.written_by == WrittenBy::Provider && volume.is_kubelets() => Some(volumes.unreachable().into()),
+            None => None,
+        };
+        if why == Occasion::Look && volumes.writer(spec).is_some() {
+            // It may be at its end, which others see; if not, there is more to come.
+            debug!("not written: {}", unwritten.unwrap_or_default());
+            volumes.look_after(volume, UNSEEN);
+            return Ok(None);
+        }
+        volumes.leave(volume);
+        record::left(spec, unwritten.as_deref(), &self.rooms.repeats);
+        Ok(None)
+    }
+}
