@@ -1,5 +1,6 @@
 //! The stories, by what they are about.
 
+mod applications; // programs that read their files again
 mod classes; // several classes, sockets and parameter prefixes
 mod controller; // requests of the sync controller
 mod disturbance; // the provider dies, its socket disappears
@@ -7,6 +8,8 @@ mod driver_1_6; // what only the driver's line 1.6 can get wrong: volumes that s
 mod engines; // KV v1, database, PKI, transit
 mod files; // bytes, modes, names
 mod login; // auth mounts, audiences, namespaces
+mod pod_events; // the variant that tells pods of new content
+mod own_writer; // the variant that writes the volumes itself
 mod pod_watch; // the variant that watches pods
 mod privileges; // what the provider may do on the node and in Kubernetes
 mod refusals; // what a pod's author reads when a mount fails

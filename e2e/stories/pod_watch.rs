@@ -16,7 +16,7 @@ fn variant() -> Restore<impl FnMut()> {
 }
 
 /// The provider's rights in a namespace, one a line; how wide their table is does not matter.
-fn rights(namespace: &str) -> BTreeSet<String> {
+pub(super) fn rights(namespace: &str) -> BTreeSet<String> {
     provider::rights(namespace).lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
 }
 

@@ -1,4 +1,4 @@
-//! What the provider may do on the node and in Kubernetes, as `deploy/` has it: next to nothing.
+//! What the provider may do on the node and in Kubernetes, as `deploy/` has it: next to nothing. And as `deploy/own-writer` has it.
 
 use crate::support::{Story, enter, provider, rights};
 
@@ -6,6 +6,44 @@ use crate::support::{Story, enter, provider, rights};
 fn field(status: &str, name: &str) -> String {
     let value = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
     value.unwrap_or_else(|| panic!("no {name} in {status}")).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Mounts of the process: directory and options. What the kernel and the container's runtime make themselves are no files of anybody's.
+fn mounts() -> Vec<(String, String)> {
+    let mounts = provider::proc("mounts");
+    assert!(!mounts.contains("serviceaccount"), "a token of Kubernetes is mounted: {mounts}");
+    // Device, directory, type, options.
+    let mounts = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>());
+    let files = mounts.filter(|mount| !["/proc", "/sys", "/dev"].iter().any(|own| mount[1].starts_with(own)));
+    files.map(|mount| (mount[1].into(), mount[3].into())).collect()
+}
+
+/// The process can change no file of the node's but in the directories of sockets and state; what is mounted for pods is left out.
+fn changes_nothing_else(mounts: &[(String, String)]) {
+    for directory in ["/", "/key", "/var/lib/kubelet/pods"] {
+        assert!(mounts.iter().any(|(at, options)| at == directory && options.starts_with("ro")), "{directory}: {mounts:?}");
+    }
+    let mut writable: Vec<_> = mounts.iter().filter(|(_, options)| options.starts_with("rw")).map(|(at, _)| at.as_str()).collect();
+    writable.retain(|directory| !directory.starts_with("/var/lib/kubelet/pods/"));
+    writable.sort_unstable();
+    // The first is root's, and the kubelet's doing.
+    assert_eq!(writable, ["/etc/hosts", "/provider", "/provider-etc", "/run/vaultmount"]);
+}
+
+/// The service account may do what every account may.
+fn has_no_right_in_kubernetes(story: &Story) {
+    for namespace in ["vaultmount", "kube-system", &story.name] {
+        let ours = provider::rights(namespace);
+        assert_eq!(ours, rights(&format!("system:serviceaccount:{}:app", story.name), namespace), "in {namespace}");
+        for right in ["secrets", "serviceaccounts", "*.*"] {
+            assert!(!ours.contains(right), "{right} in {namespace}: {ours}");
+        }
+    }
+}
+
+fn is_confined(status: &str) {
+    assert_eq!(field(status, "NoNewPrivs"), "1");
+    assert_eq!(field(status, "Seccomp"), "2", "no filter of system calls");
 }
 
 #[test]
@@ -18,41 +56,39 @@ fn the_process_has_no_capability_and_is_not_root() {
     for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
         assert_eq!(field(&status, set), "0000000000000000", "{set}");
     }
-    assert_eq!(field(&status, "NoNewPrivs"), "1");
-    assert_eq!(field(&status, "Seccomp"), "2", "no filter of system calls");
+    is_confined(&status);
 }
 
 #[test]
 fn the_process_can_change_no_file_but_in_the_directories_of_sockets() {
     let _story = Story::begin();
-    let mounts = provider::proc("mounts");
-    // Device, directory, type, options; what the kernel and the container's runtime make themselves are no files of anybody's.
-    let files = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>());
-    let files: Vec<_> = files.filter(|mount| !["/proc", "/sys", "/dev"].iter().any(|own| mount[1].starts_with(own))).collect();
-    assert!(files.iter().any(|mount| mount[1] == "/" && mount[3].starts_with("ro")), "{mounts}");
-    assert!(files.iter().any(|mount| mount[1] == "/key" && mount[3].starts_with("ro")), "{mounts}");
-    let mut writable: Vec<_> = files.iter().filter(|mount| mount[3].starts_with("rw")).map(|mount| mount[1]).collect();
-    writable.sort_unstable();
     // Volumes of pods are seen and not reached: what is over them is root's and read-only.
-    writable.retain(|directory| !directory.starts_with("/var/lib/kubelet/pods/"));
-    assert!(files.iter().any(|mount| mount[1] == "/var/lib/kubelet/pods" && mount[3].starts_with("ro")), "{mounts}");
+    changes_nothing_else(&mounts());
     let within = ["setpriv", "--reuid=65532", "--regid=65532", "--clear-groups", "ls", "/var/lib/kubelet/pods"];
     assert!(enter(&within).unwrap_err().contains("denied"), "an unprivileged user reads the kubelet's directory");
-    // The first is root's, and the kubelet's doing.
-    assert_eq!(writable, ["/etc/hosts", "/provider", "/provider-etc", "/run/vaultmount"]);
-    assert!(!mounts.contains("serviceaccount"), "a token of Kubernetes is mounted: {mounts}");
 }
 
 #[test]
 fn the_service_account_has_no_right_that_not_every_account_has() {
     let story = Story::begin();
-    for namespace in ["vaultmount", "kube-system", &story.name] {
-        let ours = provider::rights(namespace);
-        assert_eq!(ours, rights(&format!("system:serviceaccount:{}:app", story.name), namespace), "in {namespace}");
-        for right in ["secrets", "serviceaccounts", "*.*"] {
-            assert!(!ours.contains(right), "{right} in {namespace}: {ours}");
-        }
+    has_no_right_in_kubernetes(&story);
+}
+
+/// While the variant is deployed: root, one capability, the same directories, no right in Kubernetes.
+pub(super) fn root_with_chown_alone(story: &Story) {
+    let status = provider::proc("status");
+    for ids in ["Uid", "Gid"] {
+        assert_eq!(field(&status, ids), "0 0 0 0", "{ids}");
     }
+    assert!(field(&status, "Groups").split(' ').any(|group| group == "65532"), "{status}");
+    let chown = "0000000000000001";
+    let none = "0000000000000000";
+    for (set, expected) in [("CapInh", none), ("CapPrm", chown), ("CapEff", chown), ("CapBnd", chown), ("CapAmb", none)] {
+        assert_eq!(field(&status, set), expected, "{set}");
+    }
+    is_confined(&status);
+    changes_nothing_else(&mounts());
+    has_no_right_in_kubernetes(story);
 }
 
 #[test]

@@ -48,7 +48,12 @@ pub(crate) fn kubectl(arguments: &[&str]) -> String {
 
 /// Creates or changes an object.
 pub(crate) fn apply(object: &Value) {
-    text(script("kubectl", &["apply", "--filename=-"], &object.to_string())).unwrap_or_else(|complaint| panic!("{complaint}"));
+    apply_manifest(&object.to_string());
+}
+
+/// Creates or changes the objects of a manifest.
+pub(crate) fn apply_manifest(manifest: &str) {
+    text(script("kubectl", &["apply", "--filename=-"], manifest)).unwrap_or_else(|complaint| panic!("{complaint}"));
 }
 
 /// One object as JSON.
@@ -132,7 +137,7 @@ pub(crate) mod bao {
 
 /// The servers of the cluster, for stories that run alone.
 pub(crate) mod server {
-    use super::script;
+    use super::{script, state};
 
     /// What the CSIDriver asks tokens for, unless a story changes it.
     pub(crate) const AUDIENCES: &[&str] = &["vault", "openbao", "team"];
@@ -159,6 +164,11 @@ pub(crate) mod server {
     /// Sets the audiences of the tokens that the CSIDriver asks for; none at all takes `tokenRequests` away.
     pub(crate) fn audiences(audiences: &[&str]) {
         must("audiences", audiences);
+    }
+
+    /// All that a server has written, such as `kubelet`, of the whole run.
+    pub(crate) fn log(name: &str) -> String {
+        std::fs::read_to_string(state(&format!("logs/{name}.log"))).unwrap()
     }
 
     /// The line of the CSI driver that this run is about.

@@ -5,6 +5,7 @@ mod class; // a SecretProviderClass
 mod cluster; // the scripts of e2e/cluster
 mod database; // users of PostgreSQL
 mod driver; // a caller of the provider's socket
+mod node; // volumes as the node has them
 mod pod; // a pod and its view of its volumes
 pub(crate) mod provider; // its DaemonSet
 mod story; // a story's own corner of the cluster
@@ -14,9 +15,10 @@ mod wait; // bounded polling, and putting things back
 
 pub(crate) use certificates::{Identity, belong_together, is_valid, offline_root, subject};
 pub(crate) use class::Class;
-pub(crate) use cluster::{OPENBAO, bao, enter, kubectl, rights, server};
+pub(crate) use cluster::{OPENBAO, apply_manifest, bao, enter, kubectl, rights, server};
 pub(crate) use database::User;
 pub(crate) use driver::{MountRequest, mount};
+pub(crate) use node::Volumes;
 pub(crate) use pod::Pod;
 pub(crate) use story::Story;
 pub(crate) use tools::tool;

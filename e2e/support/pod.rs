@@ -1,5 +1,7 @@
 //! A pod and its view of its volumes.
 
+mod told; // what Kubernetes and the driver tell of it
+
 use serde_json::{Value, json};
 
 use super::cluster::{apply, get, kubectl, script, try_kubectl};
@@ -17,6 +19,7 @@ pub(crate) struct Pod {
     classes: Vec<(String, Value)>,
     env: Vec<Value>,
     user: Option<u32>,
+    neighbour: Option<u32>,
     image: &'static str,
     command: Option<Vec<String>>,
     host_network: bool,
@@ -31,6 +34,7 @@ impl Pod {
             classes: Vec::new(),
             env: Vec::new(),
             user: None,
+            neighbour: None,
             image: "localhost/busybox:e2e",
             command: None,
             host_network: false,
@@ -66,6 +70,12 @@ impl Pod {
         self
     }
 
+    /// Has a second container that sees the same volumes, of this user and group.
+    pub(crate) fn neighbour(mut self, user: u32) -> Self {
+        self.neighbour = Some(user);
+        self
+    }
+
     /// Has etcd and etcdctl beside the applets.
     pub(crate) fn etcd(mut self) -> Self {
         self.image = "localhost/etcd:e2e";
@@ -92,14 +102,19 @@ impl Pod {
         self.create().ready()
     }
 
-    /// Creates a deployment of this pod, of one replica, and waits until that is ready.
-    pub(crate) fn deploy(mut self) -> Self {
+    /// Creates a deployment of so many pods like this one, whose label `app` is its name, and returns at once.
+    pub(crate) fn replicas(&self, count: u32) {
         let labels = json!({"app": self.name});
         apply(&json!({
             "apiVersion": "apps/v1", "kind": "Deployment",
             "metadata": {"name": self.name, "namespace": self.namespace},
-            "spec": {"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": self.spec()}},
+            "spec": {"replicas": count, "selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": self.spec()}},
         }));
+    }
+
+    /// Creates a deployment of this pod, of one replica, and waits until that is ready.
+    pub(crate) fn deploy(mut self) -> Self {
+        self.replicas(1);
         let selector = format!("--selector=app={}", self.name);
         self.name = eventually(20, "the deployment's pod", || {
             let pods = get(&["pods", "--namespace", &self.namespace, &selector])?;
@@ -114,18 +129,26 @@ impl Pod {
             attributes["secretProviderClass"] = json!(class);
             json!({"name": class, "csi": {"driver": "secrets-store.csi.k8s.io", "readOnly": true, "volumeAttributes": attributes}})
         };
-        let mount = |(class, _): &(String, Value)| json!({"name": class, "mountPath": format!("/mnt/{class}"), "readOnly": true});
+        // What serves keeps something, and whoever it runs as may write there.
+        let data = self.command.as_ref().map(|_| json!({"name": "data", "emptyDir": {}}));
         json!({
             "serviceAccountName": self.account,
             "terminationGracePeriodSeconds": 0,
             "hostNetwork": self.host_network,
-            "securityContext": self.user.map_or(json!({}), |user| json!({"runAsUser": user, "runAsGroup": user})),
-            "containers": [{
-                "name": "main", "image": self.image, "imagePullPolicy": "Never", "command": self.command, "env": self.env,
-                "volumeMounts": self.classes.iter().map(mount).collect::<Vec<_>>(),
-            }],
-            "volumes": self.classes.iter().map(volume).collect::<Vec<_>>(),
+            "securityContext": self.user.map_or(json!({}), as_user),
+            "containers": self.containers(),
+            "volumes": self.classes.iter().map(volume).chain(data).collect::<Vec<_>>(),
         })
+    }
+
+    fn containers(&self) -> Vec<Value> {
+        let mount = |(class, _): &(String, Value)| json!({"name": class, "mountPath": format!("/mnt/{class}"), "readOnly": true});
+        let data = self.command.as_ref().map(|_| json!({"name": "data", "mountPath": "/data"}));
+        let mounts: Vec<_> = self.classes.iter().map(mount).chain(data).collect();
+        let main = json!({"name": "main", "image": self.image, "imagePullPolicy": "Never", "command": self.command, "env": self.env,
+            "volumeMounts": mounts});
+        let neighbour = |user| json!({"name": "neighbour", "image": self.image, "imagePullPolicy": "Never", "volumeMounts": mounts, "securityContext": as_user(user)});
+        [main].into_iter().chain(self.neighbour.map(neighbour)).collect()
     }
 
     /// Waits until it is ready.
@@ -175,6 +198,11 @@ impl Pod {
         try_kubectl(&["exec", "--namespace", &self.namespace, &self.name, "--", "sh", "-c", line])
     }
 
+    /// What a shell in the container of the second user prints.
+    pub(crate) fn try_neighbour(&self, line: &str) -> Result<String, String> {
+        try_kubectl(&["exec", "--namespace", &self.namespace, &self.name, "--container=neighbour", "--", "sh", "-c", line])
+    }
+
     /// What a shell in the container prints.
     pub(crate) fn sh(&self, line: &str) -> String {
         self.try_sh(line).unwrap_or_else(|complaint| panic!("{complaint}"))
@@ -183,7 +211,9 @@ impl Pod {
     /// The files of a class and their modes, `644 path`, sorted.
     pub(crate) fn files(&self, class: &str) -> Vec<String> {
         let line = format!("cd /mnt/{class}/..data && find . -type f | sort | while read -r f; do stat -c '%a %n' \"$f\"; done");
-        self.sh(&line).lines().map(|line| line.replace("./", "")).collect()
+        // The driver removes what it replaces at once: whoever meets that reads again.
+        let text = eventually(20, "files of one generation", || self.try_sh(&line));
+        text.lines().map(|line| line.replace("./", "")).collect()
     }
 
     /// The object as the API server has it.
@@ -196,42 +226,6 @@ impl Pod {
         self.object()["status"]["containerStatuses"][0]["restartCount"].as_u64().unwrap()
     }
 
-    /// Its events of failed mounts, oldest first.
-    pub(crate) fn events(&self) -> Vec<String> {
-        let selector = format!("--field-selector=involvedObject.name={},reason=FailedMount", self.name);
-        let events = get(&["events", "--namespace", &self.namespace, &selector, "--sort-by=.lastTimestamp"]).unwrap_or_default();
-        let items = events["items"].as_array().cloned().unwrap_or_default();
-        items.iter().filter_map(|event| event["message"].as_str().map(String::from)).collect()
-    }
-
-    /// Waits at most `seconds` for an event of a failed mount that names all of `words`.
-    pub(crate) fn fails_to_mount(&self, words: &[&str], seconds: u64) -> String {
-        eventually(seconds, &format!("an event of {} with {words:?}", self.name), || {
-            let events = self.events();
-            let found = events.iter().find(|event| words.iter().all(|word| event.contains(word)));
-            found.cloned().ok_or_else(|| format!("events: {events:#?}"))
-        })
-    }
-
-    /// True while no container of it has run.
-    pub(crate) fn is_waiting(&self) -> bool {
-        let pod = self.object();
-        let container = &pod["status"]["containerStatuses"][0];
-        // The event of a first failure may be there before the kubelet has told of any container.
-        pod["status"]["phase"] == "Pending" && (container.is_null() || container["state"]["waiting"]["reason"] == "ContainerCreating")
-    }
-
-    /// Object versions as the driver recorded them for a class: pairs of file and version.
-    pub(crate) fn versions(&self, class: &str) -> Vec<(String, String)> {
-        let name = format!("{}-{}-{class}", self.name, self.namespace);
-        eventually(20, "the pod status of the driver", || {
-            let status = get(&["secretproviderclasspodstatus", &name, "--namespace", &self.namespace])?;
-            let objects = status["status"]["objects"].as_array().cloned().ok_or("no objects yet")?;
-            let pair = |object: &Value| (object["id"].as_str().unwrap().into(), object["version"].as_str().unwrap().into());
-            Ok(objects.iter().map(pair).collect())
-        })
-    }
-
     /// Deletes it and waits until it is gone: a volume that cannot be unmounted shows here.
     pub(crate) fn delete(self) {
         kubectl(&["delete", "pod", &self.name, "--namespace", &self.namespace, "--wait=true", "--timeout=60s"]);
@@ -240,4 +234,9 @@ impl Pod {
     fn kubectl(&self, arguments: &[&str]) -> Result<String, String> {
         try_kubectl(&[arguments, &["--namespace", &self.namespace]].concat())
     }
+}
+
+/// A security context of a pod or a container.
+fn as_user(user: u32) -> Value {
+    json!({"runAsUser": user, "runAsGroup": user})
 }

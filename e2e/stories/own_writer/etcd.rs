@@ -1,0 +1,97 @@
+//! Scenario C with an etcd and a client that are not root, whose certificates live for 20 s.
+
+use std::collections::BTreeSet;
+use std::thread;
+
+use serde_json::json;
+
+use crate::support::{Pod, Story, bao, belong_together, eventually};
+
+/// Not the ports of scenario C: its etcd may still be on its way out.
+const ETCD: &str = "https://10.99.0.1:12379";
+const PEER: &str = "https://10.99.0.1:12380";
+const ISSUE: &str = "etcd/prod/pki/issue/short";
+
+/// How many certificates of the server the client is to see.
+const CERTIFICATES: usize = 4;
+
+/// etcdctl with the client's files, all of one moment.
+const ETCDCTL: &str = r#"
+etcdctl() { (cd /mnt/client/..data && command etcdctl --command-timeout=3s --cacert=ca.crt --cert=tls.crt --key=tls.key "$@"); }
+"#;
+
+/// Writes and reads until it is told to stop, or for two minutes: prints how often it did, or fails with what etcdctl said.
+const LOAD: &str = r#"
+end=$(($(date +%s) + 120))
+count=0
+while [ ! -e /dev/shm/stop ] && [ $(date +%s) -lt $end ]; do
+  etcdctl put load "$count" >/dev/null || exit 1
+  [ "$(etcdctl get load --print-value-only)" = "$count" ] || exit 1
+  count=$((count + 1))
+  sleep 0.1
+done
+echo $count
+"#;
+
+/// A class with a certificate for `user`, whose key only that one may read.
+fn class(story: &Story, name: &str, user: &str) {
+    let objects = format!(
+        "- pki: {{mount: etcd/prod/pki, role: short, commonName: {name}.etcd, ipSans: [10.99.0.1], ttl: 20s}}
+  files:
+    - {{objectName: tls.crt, part: certificateChain}}
+    - {{objectName: tls.key, part: privateKey, filePermission: 0400}}
+    - {{objectName: ca.crt, part: ca}}"
+    );
+    story.class(name, &objects).parameter("owner", user).apply();
+}
+
+/// etcd as the user 1001, started with a set that only this user may read.
+fn serve(story: &Story) -> Pod {
+    let of_clients = ["--cert-file=/mnt/server/tls.crt", "--key-file=/mnt/server/tls.key", "--trusted-ca-file=/mnt/server/ca.crt"];
+    let of_peers = of_clients.map(|flag| flag.replace("--", "--peer-"));
+    let urls = [("listen-client", ETCD), ("advertise-client", ETCD), ("listen-peer", PEER), ("initial-advertise-peer", PEER)];
+    let urls = urls.map(|(name, url)| format!("--{name}-urls={url}"));
+    let cluster = format!("--initial-cluster=etcd-0={PEER}");
+    let fixed =
+        ["etcd", "--name=etcd-0", "--data-dir=/data/etcd", "--unsafe-no-fsync", "--client-cert-auth", "--peer-client-cert-auth", &cluster];
+    let command = [&fixed[..], &of_clients, &of_peers.each_ref().map(String::as_str), &urls.each_ref().map(String::as_str)].concat();
+    story.pod("etcd-0").etcd().user(1001).serves(&command).mounts("server").start()
+}
+
+/// The server's certificate, once its key was found to be of the same issue.
+fn certificate(server: &Pod) -> String {
+    let [certificate, key] = server.together("server", ["tls.crt", "tls.key"]);
+    assert!(belong_together(&certificate, &key), "key and certificate of two issues");
+    certificate
+}
+
+fn etcdctl(client: &Pod, script: &str) -> Result<String, String> {
+    client.try_sh(&format!("export ETCDCTL_ENDPOINTS={ETCD}\n{ETCDCTL}\n{script}"))
+}
+
+/// A client that talks all the time sees no failure while both sides' certificates are replaced.
+pub(super) fn tell(story: &Story) {
+    bao::write("etcd/prod/pki/roles/short", &json!({"allow_any_name": true, "key_type": "ec", "key_bits": 256, "max_ttl": "1m"}));
+    story.allow(&format!("path \"{ISSUE}\" {{ capabilities = [\"update\"] }}\n"));
+    class(story, "server", "1001");
+    class(story, "client", "1000");
+    let client = story.pod("client").etcd().user(1000).mounts("client").create();
+    let server = serve(story);
+    let client = client.ready();
+    eventually(60, "the first answer of etcd", || etcdctl(&client, "etcdctl put load none"));
+
+    let mut seen = BTreeSet::new();
+    let talked = thread::scope(|scope| {
+        let talking = scope.spawn(|| etcdctl(&client, LOAD));
+        eventually(100, "several certificates of the server", || {
+            seen.insert(certificate(&server));
+            if talking.is_finished() || seen.len() >= CERTIFICATES { Ok(()) } else { Err(format!("{} of them", seen.len())) }
+        });
+        client.sh("touch /dev/shm/stop");
+        talking.join().unwrap()
+    });
+    let talked = talked.unwrap_or_else(|complaint| panic!("the client lost its etcd: {complaint}"));
+    let count: u32 = talked.trim().parse().unwrap();
+    assert!(count > 50 && seen.len() >= CERTIFICATES, "{count} writes, {} certificates", seen.len());
+    assert_eq!(server.restarts(), 0);
+}
