@@ -219,6 +219,11 @@ impl Volume {
         held.published.clone().filter(|_| held.files.ours)
     }
 
+    /// Whether its files are ours.
+    pub fn is_ours(&self) -> bool {
+        self.held().files.ours
+    }
+
     fn target(&self) -> Target<'_> {
         Target { pod_uid: &self.id().pod.uid, path: Path::new(&self.id().target_path) }
     }
