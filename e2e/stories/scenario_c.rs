@@ -34,6 +34,18 @@ fn etcdctl(client: &Pod, files: &str, command: &str) -> Result<String, String> {
     client.try_sh(&format!("cd /mnt/client/..data && etcdctl --endpoints={ETCD} --command-timeout=3s {files} {command}"))
 }
 
+/// An etcd that serves `clients` and `peers` with the files of its volume `server`; not applied yet.
+pub(super) fn etcd(story: &Story, clients: &str, peers: &str, data: &str) -> Pod {
+    let of_clients = ["--cert-file=/mnt/server/tls.crt", "--key-file=/mnt/server/tls.key", "--trusted-ca-file=/mnt/server/ca.crt"];
+    let of_peers = of_clients.map(|flag| flag.replace("--", "--peer-"));
+    let urls = [("listen-client", clients), ("advertise-client", clients), ("listen-peer", peers), ("initial-advertise-peer", peers)];
+    let urls = urls.map(|(name, url)| format!("--{name}-urls={url}"));
+    let (data, cluster) = (format!("--data-dir={data}"), format!("--initial-cluster=etcd-0={peers}"));
+    let fixed = ["etcd", "--name=etcd-0", &data, "--unsafe-no-fsync", "--client-cert-auth", "--peer-client-cert-auth", &cluster];
+    let command = [&fixed[..], &of_clients, &of_peers.each_ref().map(String::as_str), &urls.each_ref().map(String::as_str)].concat();
+    story.pod("etcd-0").etcd().serves(&command)
+}
+
 fn are_of_one_issue(pod: &Pod, class: &str, name: &str) {
     let [chain, key, ca] = pod.together(class, ["tls.crt", "tls.key", "ca.crt"]);
     assert!(belong_together(&chain, &key), "key and certificate of two calls");
@@ -47,15 +59,7 @@ fn an_etcd_serves_from_one_set_and_its_client_gets_in_with_another() {
     story.class("server", &set("etcd-0.etcd", THREE_FILES)).apply();
     story.class("client", &set("apiserver.etcd", THREE_FILES)).apply();
     let client = story.pod("apiserver").etcd().mounts("client").create();
-    let of_clients = ["--cert-file=/mnt/server/tls.crt", "--key-file=/mnt/server/tls.key", "--trusted-ca-file=/mnt/server/ca.crt"];
-    let of_peers = of_clients.map(|flag| flag.replace("--", "--peer-"));
-    let urls = [("listen-client", ETCD), ("advertise-client", ETCD), ("listen-peer", PEER), ("initial-advertise-peer", PEER)];
-    let urls = urls.map(|(name, url)| format!("--{name}-urls={url}"));
-    let cluster = format!("--initial-cluster=etcd-0={PEER}");
-    let fixed =
-        ["etcd", "--name=etcd-0", "--data-dir=/data", "--unsafe-no-fsync", "--client-cert-auth", "--peer-client-cert-auth", &cluster];
-    let command = [&fixed[..], &of_clients, &of_peers.each_ref().map(String::as_str), &urls.each_ref().map(String::as_str)].concat();
-    let server = story.pod("etcd-0").etcd().serves(&command).mounts("server").start();
+    let server = etcd(&story, ETCD, PEER, "/data").mounts("server").start();
     let client = client.ready();
 
     let identity = "--cacert=ca.crt --cert=tls.crt --key=tls.key";

@@ -5,6 +5,7 @@ use std::thread;
 
 use serde_json::json;
 
+use crate::stories::scenario_c::etcd;
 use crate::support::{Pod, Story, bao, belong_together, eventually};
 
 /// Not the ports of scenario C: its etcd may still be on its way out.
@@ -47,15 +48,7 @@ fn class(story: &Story, name: &str, user: &str) {
 
 /// etcd as the user 1001, started with a set that only this user may read.
 fn serve(story: &Story) -> Pod {
-    let of_clients = ["--cert-file=/mnt/server/tls.crt", "--key-file=/mnt/server/tls.key", "--trusted-ca-file=/mnt/server/ca.crt"];
-    let of_peers = of_clients.map(|flag| flag.replace("--", "--peer-"));
-    let urls = [("listen-client", ETCD), ("advertise-client", ETCD), ("listen-peer", PEER), ("initial-advertise-peer", PEER)];
-    let urls = urls.map(|(name, url)| format!("--{name}-urls={url}"));
-    let cluster = format!("--initial-cluster=etcd-0={PEER}");
-    let fixed =
-        ["etcd", "--name=etcd-0", "--data-dir=/data/etcd", "--unsafe-no-fsync", "--client-cert-auth", "--peer-client-cert-auth", &cluster];
-    let command = [&fixed[..], &of_clients, &of_peers.each_ref().map(String::as_str), &urls.each_ref().map(String::as_str)].concat();
-    story.pod("etcd-0").etcd().user(1001).serves(&command).mounts("server").start()
+    etcd(story, ETCD, PEER, "/data/etcd").user(1001).mounts("server").start()
 }
 
 /// The server's certificate, once its key was found to be of the same issue.
