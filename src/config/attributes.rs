@@ -56,7 +56,7 @@ impl Attributes {
     }
 
     /// Lays what is remembered of the kubelet's request over one that has the class alone, and gives what is to be remembered from now on.
-    pub(super) fn completed(&mut self, before: &dyn Fn() -> Option<Published>) -> Published {
+    pub(super) fn completed(&mut self, before: &dyn Fn() -> Option<Published>, found: &mut Found) -> Published {
         let written = |texts: &BTreeMap<String, String>| -> BTreeMap<String, String> {
             let written = texts.iter().filter(|(name, _)| is_written(name));
             written.map(|(name, value)| (name.clone(), value.clone())).collect()
@@ -64,7 +64,7 @@ impl Attributes {
         match (!self.texts.contains_key(CLASS)).then(before).flatten() {
             Some(mut published) => {
                 let mut sent = written(&self.texts);
-                published.complete(&mut sent);
+                found.warnings.extend(published.complete(&mut sent));
                 self.texts.extend(sent);
                 published
             }

@@ -72,6 +72,12 @@ impl Parameter {
     }
 }
 
+/// Whether `name` says who logs in, and where; every other one, what the volume holds and for how long.
+pub(super) fn is_of_login(name: &str) -> bool {
+    let known = PARAMETERS.iter().find(|parameter| parameter.names().iter().any(|one| one == name));
+    known.is_some_and(|parameter| parameter.prefixed || ["roleName", "audience"].contains(&parameter.name))
+}
+
 /// What a class says of the life of what a mount gets.
 pub(super) struct Terms {
     pub(super) written_by: WrittenBy,

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::attributes::{ACCOUNT, CLASS, NAME, NAMESPACE, UID};
-use super::{Flavor, Pod};
+use super::{Flavor, Pod, parameters};
 
 /// Parameters as the last request had them, and which of them are the pod's own. Prints none: a class may hold passwords.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,16 +55,39 @@ impl Published {
         serde_json::to_string(&all).unwrap_or_default()
     }
 
-    /// Lays the pod's own over `sent`, a class's parameters alone. The first such request tells which are the pod's: those that it lacks, or has
-    /// otherwise. A class that was changed before that counts as the pod's word, until the kubelet asks again.
-    pub(super) fn complete(&mut self, sent: &mut BTreeMap<String, String>) {
+    /// Lays the pod's own over `sent`, a class's parameters alone. The first such request tells which are the pod's: those that it lacks, and of
+    /// those that it has otherwise the ones that [`stays`]. Returns what nobody can tell for certain, for the log.
+    pub(super) fn complete(&mut self, sent: &mut BTreeMap<String, String>) -> Vec<String> {
+        let mut doubts = Vec::new();
         let own = self.own.get_or_insert_with(|| {
-            let parameters = self.parameters.iter();
-            parameters.filter(|(name, value)| sent.get(*name) != Some(value)).map(|(name, value)| (name.clone(), value.clone())).collect()
+            let differing = self.parameters.iter().filter(|(name, value)| sent.get(*name) != Some(value));
+            let own = differing.filter(|(name, _)| {
+                !sent.contains_key(*name) || {
+                    doubts.push(doubt(name));
+                    stays(name)
+                }
+            });
+            own.map(|(name, value)| (name.clone(), value.clone())).collect()
         });
         sent.extend(own.iter().map(|(name, value)| (name.clone(), value.clone())));
         self.parameters.clone_from(sent);
+        doubts
     }
+}
+
+/// Whether a parameter that the class has otherwise than the pod's volume is the pod's own, and no older word of the class: nothing that driver 1.5
+/// sends tells the two apart. Who edits a class soon after a mount changes what the volume holds; who overrides it in a pod, as whom it logs in.
+fn stays(name: &str) -> bool {
+    parameters::is_of_login(name)
+}
+
+fn doubt(name: &str) -> String {
+    let taken = if stays(name) {
+        "the pod's own volumeAttributes are taken to say so; if the class was edited, make the pod anew"
+    } else {
+        "the class is taken to be edited; a pod's own volumeAttributes of that name are lost, as driver 1.5 sends none when it rotates"
+    };
+    format!("parameter {name:.64} is another in the class than the volume was mounted with: {taken}")
 }
 
 impl fmt::Debug for Published {
@@ -85,10 +108,21 @@ mod tests {
     fn what_the_pod_said_stays_and_what_the_class_says_changes() {
         let mut published = Published::new(parameters(&[("roleName", "pods"), ("objects", "one"), ("audience", "a")]), None);
         let mut first = parameters(&[("roleName", "class"), ("objects", "one")]);
-        published.complete(&mut first);
+        let doubts = published.complete(&mut first);
+        assert!(matches!(&doubts[..], [doubt] if doubt.contains("roleName")), "{doubts:?}");
         assert_eq!(first, parameters(&[("roleName", "pods"), ("objects", "one"), ("audience", "a")]));
         let mut edited = parameters(&[("roleName", "class"), ("objects", "two")]);
-        published.complete(&mut edited);
+        assert_eq!(published.complete(&mut edited), [""; 0]);
         assert_eq!(edited, parameters(&[("roleName", "pods"), ("objects", "two"), ("audience", "a")]));
+    }
+
+    #[test]
+    fn a_class_that_was_edited_before_the_first_question_counts_in_what_the_volume_holds() {
+        let mounted = [("vaultAddress", "http://own"), ("objects", "one"), ("refresh", "30s"), ("vaultNamespace", "own")];
+        let mut published = Published::new(parameters(&mounted), None);
+        let mut first = parameters(&[("vaultAddress", "http://class"), ("objects", "two"), ("refresh", "5s")]);
+        assert_eq!(published.complete(&mut first).len(), 3);
+        let expected = [("vaultAddress", "http://own"), ("objects", "two"), ("refresh", "5s"), ("vaultNamespace", "own")];
+        assert_eq!(first, parameters(&expected));
     }
 }

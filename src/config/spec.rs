@@ -68,7 +68,7 @@ impl MountSpec {
         let mut attributes = Attributes::parse(call.attributes)?;
         let mut found = Found::default();
         let mode = call.mode(&mut found);
-        let published = attributes.completed(call.published).with(mode, defaults.flavor);
+        let published = attributes.completed(call.published, &mut found).with(mode, defaults.flavor);
         let pod = attributes.pod(&mut found);
         let parameters = Parameters::new(&attributes, defaults);
         let server = server::server(&parameters, defaults, &mut found);

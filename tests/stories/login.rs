@@ -101,6 +101,27 @@ async fn the_rotation_loop_of_driver_1_5_sees_the_new_value() {
 }
 
 #[tokio::test]
+async fn driver_1_5_keeps_the_pods_own_role_and_follows_a_class_that_was_edited_right_after_the_mount() {
+    let vault = Vault::start().await;
+    let provider = Provider::start(&vault).await;
+    vault.put("team-a/db", json!({ "user": canary("user"), "password": canary("password") })).await;
+    vault.role("kubernetes", "own", json!({})).await;
+    let class = kv("db", "team-a/db", "password").with("login", "transient").with("refresh", "1h");
+    let first = provider.call("team-a/web", class).attribute("roleName", Some("own")).mount().await;
+    assert_eq!(first.read("db"), canary("password"));
+    let edited = kv("db", "team-a/db", "user").with("login", "transient").with("refresh", "0s");
+    let call = first.edited(edited).by(Caller::RotationLoop15);
+    assert_eq!(call.clone().mount().await.read("db"), canary("user"));
+    vault.put("team-a/db", json!({ "user": canary("another") })).await;
+    assert_eq!(call.mount().await.read("db"), canary("another"));
+    let logins: Vec<_> = vault.requests().into_iter().filter(|request| request["path"] == "auth/kubernetes/login").collect();
+    assert!(logins.len() == 3 && logins.iter().all(|login| login["data"]["role"] == "own"), "{logins:?}");
+    let log = provider.log();
+    assert_eq!(log.matches("parameter roleName is another in the class").count(), 1, "{log}");
+    assert_eq!(log.matches("parameter objects is another in the class").count(), 1, "{log}");
+}
+
+#[tokio::test]
 async fn volume_attributes_stand_over_the_classs_parameters() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;

@@ -219,7 +219,8 @@ impl<'p> Call<'p> {
         if !self.audiences.is_empty() {
             add(&format!("{KUBELET}/serviceAccount.tokens"), json!(self.tokens()).to_string());
         }
-        for (key, value) in &self.changes {
+        let sent = |key: &str| self.caller != Caller::RotationLoop15 || key.starts_with(KUBELET);
+        for (key, value) in self.changes.iter().filter(|(key, _)| sent(key)) {
             match value {
                 Some(value) => attributes.insert(key.clone(), value.clone()),
                 None => attributes.remove(key),
