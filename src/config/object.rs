@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::{Deserialize, Serialize};
 
 use super::source::{Selection, Source, Start};
@@ -29,6 +31,17 @@ pub enum Place {
     File(MountPath, View),
     /// One file a key.
     Directory(Directory),
+}
+
+impl Place {
+    /// The files of the keys that it lists.
+    pub fn listed(&self) -> impl Iterator<Item = &MountPath> {
+        let keys = match self {
+            Self::Directory(Directory { keys: Keys::Named(named), .. }) => Some(named),
+            _ => None,
+        };
+        keys.into_iter().flat_map(BTreeMap::values)
+    }
 }
 
 /// The keys of a secret as files.
@@ -129,13 +142,19 @@ pub enum Absent {
     Default(Inline),
 }
 
+/// Base64 as Go's `StdEncoding` reads it: padding needed, odd bits behind the last byte allowed.
+pub const GO_BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true).with_decode_padding_mode(DecodePaddingMode::RequireCanonical),
+);
+
 /// How a value's text stands for the file's bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Encoding {
     /// As it is.
     #[default]
     Utf8,
-    /// Standard alphabet, padded.
+    /// Standard alphabet, padded: [`GO_BASE64`].
     Base64,
     /// Pairs of hexadecimal digits.
     Hex,

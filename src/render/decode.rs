@@ -1,9 +1,9 @@
 //! utf-8, base64, hex -> bytes.
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 
 use crate::config::Encoding;
+use crate::config::object::GO_BASE64;
 use crate::secret::Secret;
 
 /// The bytes that `text` stands for, or the name of the encoding that it is not.
@@ -16,9 +16,9 @@ pub(super) fn bytes(text: Secret, encoding: Encoding) -> Result<Secret, &'static
 }
 
 /// Line breaks inside are passed over, as Go's decoder does; anything else foreign is refused.
-fn base64(text: &[u8]) -> Option<Secret> {
+pub fn base64(text: &[u8]) -> Option<Secret> {
     let text = Secret::from(text.iter().copied().filter(|byte| !matches!(byte, b'\r' | b'\n')).collect::<Vec<_>>());
-    STANDARD.decode(text.expose()).ok().map(Secret::from)
+    GO_BASE64.decode(text.expose()).ok().map(Secret::from)
 }
 
 fn hex(text: &[u8]) -> Option<Secret> {
@@ -39,6 +39,7 @@ mod tests {
     #[test]
     fn base64_is_standard_and_padded_and_may_be_broken_into_lines() {
         assert_eq!(decoded("aGVs\r\nbG8=", Encoding::Base64), Ok(b"hello".to_vec()));
+        assert_eq!(decoded("aGl=", Encoding::Base64), Ok(b"hi".to_vec()), "odd bits behind the last byte");
         for bad in ["aGVsbG8", "aGVsbG8_", "aGVs bG8="] {
             assert_eq!(decoded(bad, Encoding::Base64), Err("base64"), "{bad}");
         }

@@ -8,7 +8,8 @@ use minijinja::{Environment, Error, Value};
 use super::engine::failed;
 use super::numbers::{exact, to_json};
 use super::{Cause, pem};
-use crate::render::quote;
+use crate::render::{self, quote};
+use crate::secret::Secret;
 
 /// Adds them all.
 pub(super) fn add(environment: &mut Environment<'_>) {
@@ -37,11 +38,10 @@ fn text(value: &Value) -> Result<String, Error> {
     }
 }
 
-/// Line breaks inside are passed over, as in `encoding: base64`.
+/// As in `encoding: base64`, and the bytes are text.
 fn b64decode(value: &Value) -> Result<String, Error> {
-    let text: Vec<u8> = text(value)?.bytes().filter(|byte| !matches!(byte, b'\r' | b'\n')).collect();
-    let bytes = STANDARD.decode(text).map_err(|_| failed(Cause::NotBase64))?;
-    String::from_utf8(bytes).map_err(|_| failed(Cause::NotBase64))
+    let bytes = render::base64(text(value)?.as_bytes());
+    bytes.as_ref().and_then(Secret::expose_text).map(str::to_owned).ok_or_else(|| failed(Cause::NotBase64))
 }
 
 /// Of one PEM text, or of a list of them such as Vault's `ca_chain`.

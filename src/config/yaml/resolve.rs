@@ -1,18 +1,11 @@
 //! What a scalar means: go-yaml's table (`resolve.go` of v3.0.1), not YAML 1.2's core schema.
 
 use base64::Engine;
-use base64::alphabet::STANDARD;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::number::{self, Number};
 use super::tree::{Kind, Node};
 use super::{Fault, timestamp};
-
-/// Go's decoder: padding needed, odd bits behind the last byte allowed.
-const GO_BASE64: GeneralPurpose = GeneralPurpose::new(
-    &STANDARD,
-    GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true).with_decode_padding_mode(DecodePaddingMode::RequireCanonical),
-);
+use crate::config::object::GO_BASE64;
 
 /// A scalar of a type.
 #[derive(PartialEq)]
