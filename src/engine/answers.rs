@@ -10,6 +10,7 @@ use crate::config::{Selection, Source, Start};
 use crate::error::Reason;
 use crate::render::RenderError;
 use crate::secret::Secret;
+use crate::vault::VaultError;
 
 /// What a source gave, or why it gave nothing.
 pub type Outcome = Result<Arc<Fetched>, EngineError>;
@@ -35,6 +36,12 @@ impl From<RenderError> for Miss {
 
 impl From<&EngineError> for Miss {
     fn from(error: &EngineError) -> Self {
+        Self { reason: error.reason(), what: error.to_string() }
+    }
+}
+
+impl From<VaultError> for Miss {
+    fn from(error: VaultError) -> Self {
         Self { reason: error.reason(), what: error.to_string() }
     }
 }

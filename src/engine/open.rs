@@ -1,6 +1,7 @@
 //! Ciphertexts: all of a key at once, whatever they stand in.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 
 use super::{Answers, EngineError, Fetched, Miss, Outcome};
@@ -11,8 +12,7 @@ use crate::render::s5::Marked;
 use crate::secret::Secret;
 use crate::vault::{Batch, Budget, Item, Login, NotOpened};
 
-/// Largest text that markers may make: what a volume holds at most. All texts of a call may have twice as much, for base64 is longer than
-/// what it stands for.
+/// Largest text that markers may make: what a volume holds at most. All texts of a mount share the room of its answers.
 const TEXT_BYTES: usize = crate::volume::LIMIT_BYTES;
 
 /// Ciphertexts of one call: far above any use, far below what would keep a server busy.
@@ -26,8 +26,7 @@ type Opened<'t> = HashMap<Lock<'t>, Result<Secret, NotOpened>>;
 
 /// Opens every member of `batch` by one call; `answers` hold the texts of those that other sources keep.
 pub async fn open<'a>(login: &Login, batch: &plan::Batch<'a>, answers: &Answers<'a>, budget: &Budget) -> Vec<(&'a Source, Outcome)> {
-    let mut room = 2 * TEXT_BYTES;
-    let texts: Vec<_> = batch.members.iter().map(|member| (*member, text(member, answers, &mut room))).collect();
+    let texts: Vec<_> = batch.members.iter().map(|member| (*member, text(member, answers, budget))).collect();
     let parsed: Vec<_> = texts.iter().map(|(member, text)| text.as_ref().map(|text| Ciphered::new(member, text))).collect();
     let mut locks: Vec<_> = parsed.iter().flatten().flat_map(Ciphered::locks).collect();
     locks.sort_unstable();
@@ -36,7 +35,7 @@ pub async fn open<'a>(login: &Login, batch: &plan::Batch<'a>, answers: &Answers<
     let outcome = |ciphered: &Result<Ciphered<'_>, &Miss>| {
         let ciphered = ciphered.as_ref().map_err(|miss| Miss::clone(miss))?;
         let (opened, id) = call.as_ref().map_err(Miss::clone)?;
-        let plain = ciphered.plain(opened).map_err(|miss| told(batch, miss))?;
+        let plain = within(budget, batch.key, || ciphered.plain(opened).map_err(|miss| told(batch, miss)))?;
         Ok(Arc::new(Fetched::Text(plain, id.clone())))
     };
     texts.iter().zip(&parsed).map(|((member, _), ciphered)| (*member, outcome(ciphered).map_err(EngineError::Origin))).collect()
@@ -55,21 +54,27 @@ async fn call<'t>(
     }
     let items = locks.iter().map(|(ciphertext, context)| Item { ciphertext, context: *context }).collect();
     let batch = Batch { namespace: batch.namespace, mount: &batch.key.mount, key: &batch.key.name, items };
-    let answer = login.open(&batch, budget).await.map_err(|error| Miss { reason: error.reason(), what: error.to_string() })?;
+    let answer = login.open(&batch, budget).await?;
     Ok((locks.iter().copied().zip(answer.results).collect(), answer.request_id.map(Arc::from)))
 }
 
 /// The text that holds a member's ciphertext.
-fn text(member: &Source, answers: &Answers<'_>, room: &mut usize) -> Result<Secret, Miss> {
-    let text = match &member.question {
+fn text(member: &Source, answers: &Answers<'_>, budget: &Budget) -> Result<Secret, Miss> {
+    within(budget, member, || match &member.question {
         Question::Transit(Sealed { ciphertext: text, .. }) | Question::S5(MarkedText { text, .. }) => match text {
             Text::Inline(inline) => Ok(Secret::from(Inline::expose(inline))),
             Text::Of(selection) => answers.bytes(selection),
         },
         _ => Err(Miss { reason: Reason::Bug, what: format!("{member} is no ciphertext") }),
-    }?;
-    let large = || Miss { reason: Reason::PayloadTooLarge, what: format!("the ciphertexts of {member} are larger than 7 MiB together") };
-    *room = room.checked_sub(text.len()).ok_or_else(large)?;
+    })
+}
+
+/// The text that `make` gives for `what`, if the mount has room for it; once it has none, nothing more is made.
+fn within(budget: &Budget, what: &impl fmt::Display, make: impl FnOnce() -> Result<Secret, Miss>) -> Result<Secret, Miss> {
+    let take = |bytes| budget.take(bytes, &format!("open at {what}"));
+    take(0)?;
+    let text = make()?;
+    take(text.len())?;
     Ok(text)
 }
 

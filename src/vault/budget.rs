@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::VaultError;
 use super::bytes::Bytes;
 
 /// Largest body that is read: the driver takes 4 MiB, and JSON may double what a file holds.
@@ -30,15 +31,6 @@ struct Room {
     taken: AtomicUsize,
     /// Those of all mounts, and the namespace that takes of them.
     all: Option<(Arc<Bytes>, String)>,
-}
-
-/// Why an answer has no room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Full {
-    /// The answers of this mount are too large together.
-    Mount,
-    /// Those of other mounts take the memory.
-    Process,
 }
 
 impl Budget {
@@ -74,16 +66,18 @@ impl Budget {
         Self { end: self.within(time), ..self.clone() }
     }
 
-    /// Takes `bytes` of what the answers may hold.
-    pub(super) fn take(&self, bytes: usize) -> Result<(), Full> {
+    /// Takes `bytes` of what the answers may hold, and the texts that are made of them before the files are; `doing` what, for the error.
+    /// Once that is too much it stays so for this mount, for no bytes as well.
+    pub fn take(&self, bytes: usize, doing: &str) -> Result<(), VaultError> {
         if let Some((all, namespace)) = &self.room.all
             && !all.take(namespace, bytes)
         {
-            return Err(Full::Process);
+            return Err(VaultError::OutOfMemory { doing: doing.to_owned() });
         }
         // What is taken beyond the limit goes back with the rest.
         let taken = self.room.taken.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        if taken > LIMIT { Err(Full::Mount) } else { Ok(()) }
+        let large = || VaultError::TooLarge { doing: doing.to_owned(), limit: "the answers of this mount are larger than 16 MiB together" };
+        if taken > LIMIT { Err(large()) } else { Ok(()) }
     }
 
     /// The moment after `time` from now, or its own end when that is earlier.

@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::budget::{BODY_LIMIT, Budget, Full};
+use super::budget::{BODY_LIMIT, Budget};
 use super::credential::Credential;
 use super::error::{Status, VaultError};
 use super::resolve::NoAddressAllowed;
@@ -102,15 +102,10 @@ pub(super) async fn reply(mut response: reqwest::Response, ask: &Ask<'_>, budget
             Ok(Err(error)) => return Err(failed(&error, ask)),
             Err(_) => return Err(Failed::late(ask, budget)),
         };
-        let too_large = |limit| Failed::last(VaultError::TooLarge { doing: ask.doing.to_owned(), limit });
         if body.len() + piece.len() > BODY_LIMIT {
-            return Err(too_large("the answer is larger than 8 MiB"));
+            return Err(Failed::last(VaultError::TooLarge { doing: ask.doing.to_owned(), limit: "the answer is larger than 8 MiB" }));
         }
-        match budget.take(piece.len()) {
-            Ok(()) => {}
-            Err(Full::Mount) => return Err(too_large("the answers of this mount are larger than 16 MiB together")),
-            Err(Full::Process) => return Err(Failed::last(VaultError::OutOfMemory { doing: ask.doing.to_owned() })),
-        }
+        budget.take(piece.len(), ask.doing).map_err(Failed::last)?;
         append(&mut body, &piece);
     }
     let not_serving = code.is_server_error() && sentences::is_not_serving(&body);

@@ -90,20 +90,20 @@ impl<'v> Visit<'v> {
 
     /// Opens the ciphertexts of `batch`.
     pub async fn open<'a>(&self, batch: &Batch<'a>, answers: &Answers<'a>, budget: &Budget) -> Vec<(&'a Source, Outcome)> {
-        let failed = |error: &VaultError| {
-            let miss = Miss { reason: error.reason(), what: error.to_string() };
+        let failed = |error: VaultError| {
+            let miss = Miss::from(error);
             batch.members.iter().map(|member| (*member, Err(EngineError::Origin(miss.clone())))).collect()
         };
         let session = match self.account(budget).await {
             Ok(session) => session,
-            Err(error) => return failed(&error),
+            Err(error) => return failed(error),
         };
         self.called();
         let opened = engine::open(session.login(), batch, answers, budget).await;
         let Some(first) = batch.members.first().filter(|_| opened.iter().all(|(_, outcome)| is_denied(outcome))) else { return opened };
         match self.again(&session, first, budget).await {
             None => opened,
-            Some(Err(error)) => failed(&error),
+            Some(Err(error)) => failed(error),
             Some(Ok(session)) => {
                 self.called();
                 let opened = engine::open(session.login(), batch, answers, budget).await;
@@ -125,7 +125,7 @@ impl<'v> Visit<'v> {
 
     /// A read that others may share.
     async fn shared(&self, source: &Source, budget: &Budget) -> Result<Arc<Fetched>, Miss> {
-        let session = self.account(budget).await.map_err(|error| told(&error))?;
+        let session = self.account(budget).await?;
         self.called();
         let age = self.age(source);
         let outcome = session.read(source, age, budget).await;
@@ -133,7 +133,7 @@ impl<'v> Visit<'v> {
             Err(miss) if miss.reason == Reason::ReadDenied => match self.again(&session, source, budget).await {
                 None => (session, Err(miss)),
                 Some(again) => {
-                    let again = again.map_err(|error| told(&error))?;
+                    let again = again?;
                     self.called();
                     // All volumes of a token that died come here at once.
                     let outcome = again.read(source, age, budget).await;
@@ -238,10 +238,6 @@ impl<'v> Visit<'v> {
     fn called(&self) {
         self.calls.fetch_add(1, Ordering::Relaxed);
     }
-}
-
-fn told(error: &VaultError) -> Miss {
-    Miss { reason: error.reason(), what: error.to_string() }
 }
 
 fn is_denied(outcome: &Outcome) -> bool {

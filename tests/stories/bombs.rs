@@ -107,6 +107,20 @@ async fn many_files_of_one_large_secret_are_refused_before_all_of_them_are_made(
 }
 
 #[tokio::test]
+async fn many_texts_with_markers_are_refused_before_all_of_them_are_made() {
+    let vault = Vault::start().await;
+    let provider = Provider::start(&vault).await;
+    vault.put("team-a/large", json!({ "value": canary("large").repeat(1024 * 1024 / canary("large").len()) })).await;
+    let text = |at: usize| format!("s5: {{key: k{at}, from: {{kv: {{mount: secret, path: team-a/large}}, secretKey: value}}}}");
+    let files: String = (0..250).map(|at| format!("- {{objectName: f{at}, {}}}\n", text(at))).collect();
+    let sources: String = (0..500).map(|at| format!("s{at}: {{{}}},", text(at))).collect();
+    for objects in [files, format!("- {{objectName: f, template: x, sources: {{{sources}}}}}")] {
+        refused(&provider, typed(&objects)).await.tells("payload.too_large", &["MiB together", "split"]);
+    }
+    lives_within_its_memory(&vault, &provider).await;
+}
+
+#[tokio::test]
 async fn many_documents_that_cannot_be_written_cost_little() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
