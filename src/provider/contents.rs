@@ -1,6 +1,6 @@
 //! Answers -> files: every object that has one, or why it has none.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
@@ -13,6 +13,7 @@ use crate::render;
 use crate::render::format::FormatError;
 use crate::secret::Secret;
 use crate::volume::{File, Room};
+use crate::volumes::Keyed;
 
 /// An object without its files: which, and why.
 pub(super) struct Unfilled {
@@ -21,11 +22,14 @@ pub(super) struct Unfilled {
 }
 
 /// What a volume will hold.
-#[derive(Default)]
-pub(super) struct Contents {
+pub(super) struct Contents<'h> {
     pub(super) files: Vec<File>,
-    /// The object that each of `files` is of.
-    givers: Vec<String>,
+    /// Of which object each of `files` is.
+    givers: Vec<Giver>,
+    /// What keys gave the volume before; nothing at its first mount.
+    had: &'h Keyed,
+    /// What they give it now.
+    pub(super) keyed: Keyed,
     room: Room,
     /// Optional objects of which nothing was found.
     pub(super) absent: Vec<String>,
@@ -33,9 +37,20 @@ pub(super) struct Contents {
     pub(super) warnings: Vec<String>,
 }
 
-/// Every file of the volume, or every object that has none.
-pub(super) fn contents(objects: &[Object], answers: &Answers<'_>, written: &mut Written) -> Result<Contents, Vec<Unfilled>> {
-    let mut contents = Contents::default();
+/// Of which object a file is, and whether it may be left out: a key that came to `*` under a pod that runs takes no name from another file.
+struct Giver {
+    object: String,
+    gives_way: bool,
+}
+
+/// Every file of the volume, which keys gave `had` before, or every object that has none.
+pub(super) fn contents<'h>(
+    objects: &[Object],
+    answers: &Answers<'_>,
+    written: &mut Written,
+    had: &'h Keyed,
+) -> Result<Contents<'h>, Vec<Unfilled>> {
+    let mut contents = Contents::new(had);
     let mut unfilled = Vec::new();
     for object in objects {
         let filled = match &object.place {
@@ -50,7 +65,7 @@ pub(super) fn contents(objects: &[Object], answers: &Answers<'_>, written: &mut 
         }
     }
     if unfilled.is_empty() {
-        unfilled = contents.meeting();
+        unfilled = contents.settle();
     }
     if unfilled.is_empty() { Ok(contents) } else { Err(unfilled) }
 }
@@ -61,9 +76,9 @@ fn file(
     view: &View,
     answers: &Answers<'_>,
     written: &mut Written,
-    contents: &mut Contents,
+    contents: &mut Contents<'_>,
 ) -> Result<(), Miss> {
-    contents.put(object, name.clone(), shown(name, view, answers, written))
+    contents.put(object, name.clone(), shown(name, view, answers, written), false)
 }
 
 fn shown(name: &MountPath, view: &View, answers: &Answers<'_>, written: &mut Written) -> Result<Secret, Miss> {
@@ -77,7 +92,7 @@ fn shown(name: &MountPath, view: &View, answers: &Answers<'_>, written: &mut Wri
 }
 
 /// One file a key.
-fn files(object: &Object, directory: &Directory, answers: &Answers<'_>, contents: &mut Contents) -> Result<(), Miss> {
+fn files(object: &Object, directory: &Directory, answers: &Answers<'_>, contents: &mut Contents<'_>) -> Result<(), Miss> {
     let data = match answers.start(&directory.source, directory.start) {
         Err(miss) if miss.reason == Reason::NotFound && matches!(object.absent, Absent::NoFile) => {
             contents.absent.push(object.name());
@@ -87,21 +102,30 @@ fn files(object: &Object, directory: &Directory, answers: &Answers<'_>, contents
     };
     match &directory.keys {
         Keys::All => all(object, directory, data, contents),
-        Keys::Named(named) => named.iter().try_for_each(|(key, path)| contents.put(object, path.clone(), member(directory, data, key))),
+        Keys::Named(named) => {
+            named.iter().try_for_each(|(key, path)| contents.put(object, path.clone(), member(directory, data, key), false))
+        }
     }
 }
 
-/// Every key under its own name. One that cannot be a file is told and left out: it must not keep the others from a running pod.
-fn all(object: &Object, directory: &Directory, data: &Map<String, Value>, contents: &mut Contents) -> Result<(), Miss> {
-    let (mut names, mut odd) = (Names::default(), Vec::new());
-    for (key, _) in data.iter().filter(|(_, value)| !value.is_null()) {
+/// Every key under its own name. One that cannot be a file is told and left out: it must not keep the others from a running pod. Of two that
+/// meet the one stays that the pod has, else the first in the order of bytes.
+fn all(object: &Object, directory: &Directory, data: &Map<String, Value>, contents: &mut Contents<'_>) -> Result<(), Miss> {
+    let id = |path: &MountPath| (object.name(), path.to_string());
+    let was_there = |key: &str| MountPath::below(directory.root.as_ref(), key).is_ok_and(|path| contents.had.contains(&id(&path)));
+    let keys = data.iter().filter(|(_, value)| !value.is_null()).map(|(key, _)| key.as_str());
+    let (old, new): (Vec<_>, Vec<_>) = keys.partition(|key| was_there(key));
+    let gives_way: BTreeSet<_> = new.iter().copied().filter(|_| !contents.had.is_empty()).collect();
+    let (mut names, mut found, mut odd) = (Names::default(), BTreeMap::new(), BTreeMap::new());
+    for key in old.into_iter().chain(new) {
         match named(directory, data, key, &mut names) {
-            Ok((path, bytes)) => contents.put(object, path, Ok(bytes))?,
-            Err(why) => odd.push((key.as_str(), why)),
+            Ok(file) => drop(found.insert(key, file)),
+            Err(why) => drop(odd.insert(key, why)),
         }
     }
     contents.warnings.extend(left_out(object, &odd));
-    Ok(())
+    contents.keyed.extend(found.values().map(|(path, _)| id(path)));
+    found.into_iter().try_for_each(|(key, (path, bytes))| contents.put(object, path, Ok(bytes), gives_way.contains(key)))
 }
 
 /// The file of one key, or why it has none.
@@ -114,7 +138,7 @@ fn named(directory: &Directory, data: &Map<String, Value>, key: &str, names: &mu
 /// Keys that a warning names; the rest is counted.
 const NAMED: usize = 8;
 
-fn left_out(object: &Object, odd: &[(&str, String)]) -> Option<String> {
+fn left_out(object: &Object, odd: &BTreeMap<&str, String>) -> Option<String> {
     let shown = |key: &str| key.escape_debug().take(64).collect::<String>();
     let told: Vec<_> = odd.iter().take(NAMED).map(|(key, why)| format!("key \"{}\" is no file: {why}", shown(key))).collect();
     let more = odd.len().checked_sub(NAMED).filter(|more| *more > 0).map_or(String::new(), |more| format!("; and {more} more"));
@@ -127,9 +151,14 @@ fn member(directory: &Directory, data: &Map<String, Value>, key: &str) -> Result
     Ok(render::bytes(&value, directory.encoding, &way, &directory.source)?)
 }
 
-impl Contents {
+impl<'h> Contents<'h> {
+    fn new(had: &'h Keyed) -> Self {
+        let (files, givers, keyed, absent, warnings) = Default::default();
+        Self { files, givers, had, keyed, room: Room::default(), absent, warnings }
+    }
+
     /// Takes one file, or what stands in its place when nothing was found.
-    fn put(&mut self, object: &Object, path: MountPath, bytes: Result<Secret, Miss>) -> Result<(), Miss> {
+    fn put(&mut self, object: &Object, path: MountPath, bytes: Result<Secret, Miss>, gives_way: bool) -> Result<(), Miss> {
         let contents = match (bytes, &object.absent) {
             (Err(miss), Absent::NoFile) if miss.reason == Reason::NotFound => {
                 self.absent.push(path.to_string());
@@ -141,9 +170,31 @@ impl Contents {
         };
         let file = File { path, mode: object.mode, owner: object.owner, group: object.group, contents };
         self.room.take(&file).map_err(|error| Miss { reason: error.reason(), what: error.to_string() })?;
-        self.givers.push(object.name());
+        self.givers.push(Giver { object: object.name(), gives_way });
         self.files.push(file);
         Ok(())
+    }
+
+    /// Leaves out what gives way to another object's file; the objects of which others meet on a name have none.
+    fn settle(&mut self) -> Vec<Unfilled> {
+        let mut names = Names::default();
+        let stays = |giver: &Giver| !giver.gives_way;
+        if !self.files.iter().zip(&self.givers).filter(|(_, giver)| stays(giver)).all(|(file, _)| names.take(&file.path)) {
+            return self.meeting();
+        }
+        let (files, givers) = (std::mem::take(&mut self.files), std::mem::take(&mut self.givers));
+        for (file, giver) in files.into_iter().zip(givers) {
+            if stays(&giver) || names.take(&file.path) {
+                self.files.push(file);
+                self.givers.push(giver);
+            } else {
+                let Giver { object, .. } = giver;
+                self.keyed.remove(&(object.clone(), file.path.to_string()));
+                self.warnings
+                    .push(format!("object {object:?}: the new file {:?} is left out: its name meets another object's", file.path.as_str()));
+            }
+        }
+        Vec::new()
     }
 
     /// The objects of which files meet on a name: no class tells them before the keys of `*` are known.
@@ -156,7 +207,7 @@ impl Contents {
             _ => Vec::new(),
         };
         let meets = |path: &MountPath| names.iter().any(|name| is_one(name, path.as_str()));
-        let givers: BTreeSet<_> = paths.iter().zip(&self.givers).filter(|(path, _)| meets(path)).map(|(_, giver)| giver).collect();
+        let givers: BTreeSet<_> = paths.iter().zip(&self.givers).filter(|(path, _)| meets(path)).map(|(_, giver)| &giver.object).collect();
         let miss = Miss { reason: Reason::SpecInvalid, what: problem.to_string() };
         givers.into_iter().map(|name| Unfilled { name: name.clone(), miss: miss.clone() }).collect()
     }

@@ -81,9 +81,12 @@ impl Provider {
         let answers = fill(&plan, &visit, budget).await;
         record::answers(visit.calls(), &answers);
         let mut written = templates::write(&spec.objects, &answers, volume.texts(), budget).await;
-        let contents = aside::run_if_large(answers.weight(), || contents(&spec.objects, &answers, &mut written));
+        let had = volume.keyed();
+        let contents = aside::run_if_large(answers.weight(), || contents(&spec.objects, &answers, &mut written, &had));
         let contents = contents.map_err(|unfilled| blame::objects(spec, &unfilled))?;
         record::warnings(spec, &[contents.warnings, visit.warnings()].concat(), &self.rooms.repeats);
-        Payload::new(contents.files, contents.absent).map_err(|error| blame::payload(&error))
+        let payload = Payload::new(contents.files, contents.absent).map_err(|error| blame::payload(&error))?;
+        volume.has_keyed(contents.keyed);
+        Ok(payload)
     }
 }

@@ -41,7 +41,7 @@ pub use files::Job;
 pub use id::VolumeId;
 pub use texts::Texts;
 pub use visit::Visit;
-pub use volume::Volume;
+pub use volume::{Keyed, Volume};
 
 /// Volumes that are remembered at a time, more than a node has; what comes beyond is served and not kept.
 const VOLUMES: usize = 4096;

@@ -9,6 +9,7 @@ use tracing::{info, warn};
 use super::files::Files;
 use super::presence::Presence;
 use super::shelf::{Lasts, Made, Shelf};
+use super::volume::Keyed;
 use super::{Volume, VolumeId, Volumes};
 use crate::config::{Published, Source};
 use crate::engine::{Fetched, Kept};
@@ -47,6 +48,8 @@ struct OfVolume {
     ours: bool,
     #[serde(default)]
     marks: Marks,
+    #[serde(default)]
+    keyed: Keyed,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -141,6 +144,7 @@ impl Volumes {
         let mut held = volume.held();
         (held.asker, held.answered, held.asked, held.published) = (of.asker, of.answered, Some(Moment::now()), of.published);
         (held.account, held.denied) = (login(of.account), login(of.denied));
+        held.keyed = Arc::new(of.keyed);
         held.files = Files::resumed(of.ours, volume.id().chance());
         held.group = of.group.and_then(|who| groups.get(&who).map(|shelf| (who, Arc::clone(shelf))));
         volume.shelf.replaced().extend(of.replaced.into_iter().filter_map(|(until, id)| Some((until, Arc::clone(sessions.get(&id)?)))));
@@ -170,6 +174,7 @@ fn of_volume(volume: &Volume) -> OfVolume {
         group: held.group.as_ref().map(|(who, _)| who.clone()),
         ours: held.files.ours,
         marks,
+        keyed: Keyed::clone(&held.keyed),
     }
 }
 

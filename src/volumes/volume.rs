@@ -1,5 +1,6 @@
 //! One volume: what it has, and what it had last.
 
+use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -40,6 +41,9 @@ pub struct Volume {
     pub(super) written: Written,
 }
 
+/// Files whose names are those of keys (`keys: "*"`): the object of each, and its path.
+pub type Keyed = BTreeSet<(String, String)>;
+
 /// What changes with every mount.
 #[derive(Default)]
 pub(super) struct Held {
@@ -59,6 +63,8 @@ pub(super) struct Held {
     pub(super) published: Option<Published>,
     /// Whether a mount was ever answered with files.
     pub(super) answered: bool,
+    /// What keys gave it last.
+    pub(super) keyed: Arc<Keyed>,
     /// Of the versions that were answered last.
     versions: Option<u64>,
     /// Whether the last question was answered with what Vault has, by this process.
@@ -180,6 +186,16 @@ impl Volume {
         versions.hash(&mut hasher);
         let now = Some(hasher.finish());
         std::mem::replace(&mut self.held().versions, now) != now
+    }
+
+    /// What keys gave it last; nothing where its class lists them, or nothing was given.
+    pub fn keyed(&self) -> Arc<Keyed> {
+        Arc::clone(&self.held().keyed)
+    }
+
+    /// Remembers what keys give it.
+    pub fn has_keyed(&self, keyed: Keyed) {
+        self.held().keyed = Arc::new(keyed);
     }
 
     /// What came of its templates.

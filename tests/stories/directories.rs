@@ -139,16 +139,37 @@ async fn two_objects_that_meet_on_a_name_are_told_by_their_names() {
 - {directory: ., kv: {mount: secret, path: team-a/api}, keys: {token: app/token}}
 - {objectName: other, kv: {mount: secret, path: team-a/api}, secretKey: token}",
     );
-    let pod = provider.mount("team-a/web", class).await;
+    let pod = provider.mount("team-a/web", class.clone()).await;
     assert_eq!(pod.names(), ["app/token", "app/user", "other"]);
     for (key, met) in [("token", "app/token"), ("token/x", "app/token")] {
-        vault.put("team-a/db", json!({ "user": canary("one"), key: canary("met") })).await;
-        let refusal = pod.remount_fails().await;
+        let user = canary(&format!("beside {key}"));
+        vault.put("team-a/db", json!({ "user": user, key: canary("met") })).await;
+        let refusal = provider.refuses("team-a/web", class.clone()).await;
         refusal.tells("spec.invalid", &["\"app/\"", "\"./\"", met]);
         assert!(!refusal.text.contains("\"other\""), "{}", refusal.text);
+        // A pod that runs has nothing to do with a key that somebody added.
+        let pod = pod.remount().await;
+        assert_eq!(
+            (pod.names(), pod.read("app/user"), pod.read("app/token")),
+            (vec!["app/token", "app/user", "other"], user, canary("two"))
+        );
+        assert!(provider.log().contains(&format!("the new file \\\"app/{key}\\\" is left out")), "{}", provider.log());
     }
-    vault.put("team-a/db", json!({ "user": canary("one") })).await;
-    pod.remount().await;
+}
+
+#[tokio::test]
+async fn a_new_key_takes_no_file_from_a_running_pod_whichever_of_the_two_sorts_first() {
+    let vault = Vault::start().await;
+    let provider = Provider::start(&vault).await;
+    for (old, new) in [("tls/cert", "tls"), ("tls", "tls/cert"), ("caf\u{e9}", "cafe\u{301}")] {
+        vault.put("team-a/db", json!({ old: canary("old"), "other": "1" })).await;
+        let pod = provider.mount("team-a/web", directory("directory: .")).await;
+        vault.put("team-a/db", json!({ old: canary("newer"), new: canary("stranger"), "other": "2" })).await;
+        let after = pod.remount().await;
+        assert_eq!((after.names(), after.read(old), after.read("other")), (pod.names(), canary("newer"), "2".into()), "{old} and {new}");
+    }
+    let log = provider.log();
+    assert!(log.contains("its name meets another key's") && !log.contains(&canary("stranger")), "{log}");
 }
 
 #[tokio::test]
