@@ -99,7 +99,14 @@ fn outcomes(results: Result<Vec<Result<Secret, TemplateError>>, TemplateError>, 
     let refused = |error: &TemplateError| Miss { reason: error.reason(), what: error.to_string() };
     let other = |reason| Miss { reason, what: "not written, because another template of this class ended their process".into() };
     match results {
-        Ok(texts) => texts.into_iter().map(|text| (text.map(Arc::new).map_err(|error| refused(&error)), true)).collect(),
+        // Too long it may be because of those before it: they share the room.
+        Ok(texts) => texts
+            .into_iter()
+            .map(|text| {
+                let is_its_own = !matches!(text, Err(TemplateError::TooLong));
+                (text.map(Arc::new).map_err(|error| refused(&error)), is_its_own)
+            })
+            .collect(),
         Err(error) => {
             let miss = |job| if error.job().is_some_and(|guilty| guilty != job) { other(error.reason()) } else { refused(&error) };
             let own = |job| error.job() == Some(job) && error.reason() == Reason::RenderFailed;

@@ -76,7 +76,7 @@ fn ours() -> Vec<&'static str> {
     fields.filter(|name| !Entry::FIELDS.contains(name)).collect()
 }
 
-type Named = (Option<MountPath>, Option<Object>);
+type Named = (Vec<MountPath>, Option<Object>);
 
 fn read(mut entry: Entry, label: &Label, with: &Objects<'_>, found: &mut Found) -> Vec<Named> {
     let ours = std::mem::take(&mut entry.ours);

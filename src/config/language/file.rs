@@ -34,7 +34,7 @@ impl FileFields {
         texts || words || access || self.keys.is_some() || self.password.is_some() || self.optional.is_some()
     }
 
-    /// The object that they describe, and its name even when the rest of it is wrong.
+    /// The object that they describe, and the names of its files: of one, even when the rest of it is wrong.
     pub(super) fn object(
         mut self,
         pick: PickFields,
@@ -42,18 +42,24 @@ impl FileFields {
         access: Access,
         scene: Scene<'_>,
         at: &mut At<'_>,
-    ) -> (Option<MountPath>, Option<Object>) {
+    ) -> (Vec<MountPath>, Option<Object>) {
         let mode = self.mode.take().map(|mode| mode.0).filter(|mode| *mode != 0).unwrap_or(access.mode);
         let id = |own: Option<Id>, class| own.map(|id| id.0).or(class);
         let (owner, group) = (id(self.owner.take(), access.owner), id(self.group.take(), access.group));
         let absent = self.absent(at);
-        let (name, place) = match (self.object_name.take().filter(|name| !name.is_empty()), self.directory.take()) {
-            (Some(_), Some(_)) => (None, at.wrong(Misfit::Both("objectName", "directory"))),
-            (None, Some(directory)) => (None, self.directory(&directory, pick, material, absent.as_ref(), at)),
-            (name, None) => self.file(name.unwrap_or_default(), pick, material, scene, at),
+        let (names, place) = match (self.object_name.take().filter(|name| !name.is_empty()), self.directory.take()) {
+            (Some(_), Some(_)) => (Vec::new(), at.wrong(Misfit::Both("objectName", "directory"))),
+            (None, Some(directory)) => {
+                let place = self.directory(&directory, pick, material, absent.as_ref(), at);
+                (place.iter().flat_map(Place::listed).cloned().collect(), place)
+            }
+            (name, None) => {
+                let (name, place) = self.file(name.unwrap_or_default(), pick, material, scene, at);
+                (Vec::from_iter(name), place)
+            }
         };
         let object = || Some(Object { place: place?, mode, owner, group, absent: absent? });
-        (name, object())
+        (names, object())
     }
 
     fn absent(&mut self, at: &mut At<'_>) -> Option<Absent> {
@@ -148,6 +154,9 @@ impl FileFields {
             return at.wrong(Misfit::Opened);
         }
         let whole = pick.way == Way::Whole;
+        if encoding != Encoding::Utf8 && whole && has_members(&source) {
+            return at.below("encoding").wrong(Misfit::Needs("secretKey or pointer"));
+        }
         match (&source.question, self.format, whole) {
             (_, Some(_), false) => at.below("format").wrong(Misfit::Type("without secretKey and pointer: it is for the whole")),
             (_, Some(format), true) => Some(View::Document(source, pick.start, format)),

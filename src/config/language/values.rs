@@ -57,7 +57,8 @@ pub(super) struct Mode(pub(super) u32);
 
 impl Read for Mode {
     fn kind() -> Kind {
-        Kind::new("mode", json!({"type": "integer", "minimum": 0, "maximum": 0o777}))
+        // Editors read YAML 1.2, where 0640 is decimal; `0o640` is octal in both.
+        Kind::new("mode", json!({"type": "integer", "minimum": 0, "maximum": 777}))
     }
 
     fn read(item: &Item, at: &mut At<'_>) -> Option<Self> {
