@@ -42,7 +42,13 @@ impl Provider {
             Err(failure) => (volumes.stand_in(volume, spec, failure, why)?, false),
         };
         record::payload(spec, &payload, &self.rooms.repeats);
-        let written = self.write(volume, spec, &payload, why).await?;
+        let written = self.write(volume, spec, &payload, why).await.map_err(|error| {
+            if error.is_behind() {
+                volumes.given(volume, spec, is_fetched.then_some(&payload));
+            }
+            volumes.failed(volume);
+            blame::write(spec, &error)
+        })?;
         if written.is_some() || why == Occasion::Asked {
             volumes.given(volume, spec, is_fetched.then_some(&payload));
             volumes.look_again(volume, spec, is_fetched);
@@ -51,7 +57,7 @@ impl Provider {
     }
 
     /// Writes the files where we do. Where we cannot, and the driver can, it does.
-    async fn write(&self, volume: &Volume, spec: &MountSpec, payload: &Payload, why: Occasion) -> Result<Option<Change>, Failure> {
+    async fn write(&self, volume: &Volume, spec: &MountSpec, payload: &Payload, why: Occasion) -> Result<Option<Change>, WriteError> {
         let volumes = &self.rooms.volumes;
         // The rotation loop of driver 1.5, which names no class, does not know what the kubelet does: a volume that we filled may be at its end.
         let is_loop = why == Occasion::Asked && spec.class.is_none() && volume.is_ours();
@@ -62,21 +68,18 @@ impl Provider {
         };
         let unwritten = match written {
             Some(Ok(change)) => return Ok(Some(change)),
-            Some(Err(error @ WriteError::Ending(_))) if is_loop => return Err(blame::write(spec, &error)),
-            Some(Err(error)) if error.is_for_driver() || matches!(error, WriteError::Ending(_)) => Some(error.to_string()),
-            Some(Err(error)) => {
-                volumes.failed(volume);
-                return Err(blame::write(spec, &error));
+            Some(Err(error)) if error.is_of_an_end() && why == Occasion::Look => {
+                // If it is none, there is more to come.
+                debug!("not written: {error}");
+                volumes.look_after(volume, UNSEEN);
+                return Ok(None);
             }
+            Some(Err(error)) if error.is_of_an_end() && is_loop => return Err(error),
+            Some(Err(error)) if why == Occasion::Asked && (error.is_of_an_end() || error.is_for_driver()) => Some(error.to_string()),
+            Some(Err(error)) => return Err(error),
             None if spec.written_by == WrittenBy::Provider && volume.is_kubelets() => Some(volumes.unreachable().into()),
             None => None,
         };
-        if why == Occasion::Look && volumes.writer(spec).is_some() {
-            // It may be at its end, which others see; if not, there is more to come.
-            debug!("not written: {}", unwritten.unwrap_or_default());
-            volumes.look_after(volume, UNSEEN);
-            return Ok(None);
-        }
         volumes.leave(volume);
         record::left(spec, unwritten.as_deref(), &self.rooms.repeats);
         Ok(None)

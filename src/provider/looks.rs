@@ -24,6 +24,9 @@ const WRITING: Duration = Duration::from_secs(1);
 /// When a volume is looked at again whose class cannot be read any more: another flag may have made it so, at a restart.
 const UNREADABLE: Duration = Duration::from_secs(60);
 
+/// When a volume is looked at again whose look a mount has overtaken, if the mount does not say.
+const OVERTAKEN: Duration = Duration::from_secs(30);
+
 /// Who looks.
 #[derive(Clone)]
 pub struct Looks {
@@ -70,6 +73,11 @@ impl Looks {
         let deadline = Instant::now() + LONGEST;
         let budget = Budget::until(deadline - WRITING);
         let outcome = ended(provider.look(volume, &mut spec, &budget), deadline).await;
+        if outcome.is_err() && volume.remembered().as_ref() != Some(published) {
+            // A mount overtook it, with another class: that one says when there is a look again, if it ends well.
+            self.rooms.volumes.look_unless_due(volume, OVERTAKEN);
+            return Ok(None);
+        }
         if outcome.is_err() {
             self.rooms.volumes.look_again(volume, &spec, false);
         }

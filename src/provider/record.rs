@@ -99,8 +99,8 @@ pub(super) fn look(span: &Span, repeats: &Repeats, volume: &str, outcome: &Resul
     span.in_scope(|| match outcome {
         Ok(Some(change)) if *change != Change::Unchanged => info!(reason, change = change.name(), took_ms, "the files were written"),
         Ok(_) => debug!(reason, took_ms, "nothing changed"),
-        Err(failure) if known => debug!(reason, took_ms, "the files are still as they were: {}", failure.message()),
-        Err(failure) => warn!(reason, took_ms, "the files are as they were: {}", failure.message()),
+        Err(failure) if known => debug!(reason, took_ms, "the look still fails: {}", failure.message()),
+        Err(failure) => warn!(reason, took_ms, "the look failed: {}", failure.message()),
     });
 }
 

@@ -35,9 +35,13 @@ impl Tokens {
     pub(super) async fn at_hand(&self, volume: &Volume, spec: &MountSpec, flavor: Flavor, budget: &Budget) -> Option<Arc<PodToken>> {
         match (volume.token(), self) {
             (Some(token), _) => Some(token),
-            (None, Self::OrRequested(kubernetes)) if !volume.is_proved(Moment::now()) => {
+            (None, Self::OrRequested(kubernetes)) if volume.may_ask(Moment::now()) => {
                 let requested = requested(kubernetes, spec, flavor, budget).await;
-                volume.brings(requested.inspect_err(|failure| debug!("{}", failure.message())).ok()?)
+                let token = requested.inspect_err(|failure| {
+                    debug!("{}", failure.message());
+                    volume.was_refused(Moment::now());
+                });
+                volume.brings(token.ok()?)
             }
             (None, Self::OrRequested(_) | Self::FromDriver) => None,
         }

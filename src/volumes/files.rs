@@ -44,10 +44,10 @@ pub enum Job {
 }
 
 impl Files {
-    /// As an earlier process left them: looked at soon, each volume at a time of its own.
+    /// As an earlier process left them: looked at soon, each volume at a time of its own, and swept, whatever becomes of the look.
     pub(super) fn resumed(ours: bool, chance: f64) -> Self {
-        let soon = Instant::now() + RESUMED.mul_f64(chance);
-        Self { ours, look: ours.then_some(soon), sweep: None }
+        let soon = ours.then(|| Instant::now() + RESUMED.mul_f64(chance));
+        Self { ours, look: soon, sweep: soon }
     }
 
     fn next(&self) -> Option<Instant> {
@@ -87,11 +87,17 @@ impl Volumes {
         let written = aside::run(|| writer.write(&volume.target(), occasion, payload, &mut marks));
         let changed = before.map(|before| before.differing(&marks));
         *volume.marks() = marks;
+        let shown = match &written {
+            Err(error) if !error.is_behind() => None,
+            written => Some(written.as_ref().map_or_else(|_| Some(Leftover::of_now()), |written| written.leftover)),
+        };
+        if let Some(leftover) = shown {
+            self.tell(volume, changed.unwrap_or_default());
+            let mut held = volume.held();
+            held.files.ours = true;
+            held.files.leaves(leftover);
+        }
         let written = written?;
-        self.tell(volume, changed.unwrap_or_default());
-        let mut held = volume.held();
-        held.files.ours = true;
-        held.files.leaves(written.leftover);
         counter!("vaultmount_writes_total", "change" => written.change.name()).increment(1);
         Ok(written.change)
     }
@@ -134,6 +140,14 @@ impl Volumes {
         if files.ours {
             files.look = Some(Instant::now() + pause);
             self.jobs.notify_one();
+        }
+    }
+
+    /// The same where nobody else has said when.
+    pub fn look_unless_due(&self, volume: &Volume, pause: Duration) {
+        let is_due = volume.held().files.look.is_some();
+        if !is_due {
+            self.look_after(volume, pause);
         }
     }
 

@@ -28,6 +28,9 @@ use crate::writer::Marks;
 /// Time for the calls of a republish whose last good content can stand in: the driver looks at one volume after the other.
 const PATIENCE: Duration = Duration::from_millis(4500);
 
+/// How long a refusal of Kubernetes is believed: looks may come each second, of each volume.
+const REFUSED: Duration = Duration::from_secs(60);
+
 /// A volume of this node, from its first mount to its end. What it holds ends with it: logins that nobody else uses are given back.
 pub struct Volume {
     id: VolumeId,
@@ -71,6 +74,8 @@ pub(super) struct Held {
     pub(super) fresh: bool,
     /// The pod's own token, for looks of our own until it ends.
     pub(super) token: Option<Arc<PodToken>>,
+    /// When Kubernetes refused one last.
+    refused: Option<Moment>,
     /// How we stand to its files.
     pub(super) files: Files,
     /// What the mounts and the pods of the node say of it.
@@ -155,6 +160,17 @@ impl Volume {
     /// Whether a login of it was opened by a pod's token of the last hour.
     pub fn is_proved(&self, now: Moment) -> bool {
         self.sessions().iter().any(|session| session.is_proved(now))
+    }
+
+    /// Whether a token may be asked for in its pod's name: it needs one, and none was refused a moment ago.
+    pub fn may_ask(&self, now: Moment) -> bool {
+        let refused = self.held().refused;
+        !self.is_proved(now) && refused.is_none_or(|at| now.since(at) >= REFUSED)
+    }
+
+    /// A token was asked for in its pod's name, and there is none.
+    pub fn was_refused(&self, now: Moment) {
+        self.held().refused = Some(now);
     }
 
     /// Keeps a token that was asked for in its pod's name.

@@ -58,6 +58,9 @@ pub enum WriteError {
     /// Somebody mounted something inside of the volume.
     #[error("{0}: something is mounted on it, inside of the volume; unmount that first")]
     Occupied(String),
+    /// The files are new, as far as they go: what is behind that failed.
+    #[error("the files are new, but {0}")]
+    Behind(#[source] Box<Self>),
     /// More to clean up than is done in one go, and nothing of ours.
     #[error("{0}: it holds too much to be removed in one go; what is left is removed with the next changes")]
     Crowded(String),
@@ -78,6 +81,7 @@ impl WriteError {
     pub fn reason(&self) -> Reason {
         match self {
             Self::TooDeep(_) => Reason::SpecInvalid,
+            Self::Behind(error) => error.reason(),
             Self::Outside { .. }
             | Self::NotAVolume(_)
             | Self::OtherPod { .. }
@@ -99,6 +103,16 @@ impl WriteError {
         matches!(self, Self::System { source, .. } if source.kind() == io::ErrorKind::NotFound)
     }
 
+    /// Whether the pod has the new files all the same.
+    pub fn is_behind(&self) -> bool {
+        matches!(self, Self::Behind(_))
+    }
+
+    /// Whether that is how a volume looks at its end too, which others see.
+    pub fn is_of_an_end(&self) -> bool {
+        matches!(self, Self::Ending(_) | Self::Missing(..) | Self::NotMounted(_))
+    }
+
     /// Whether the driver can do what we cannot: volumes are not to be seen from here, or rights are missing. What else is wrong is
     /// wrong with the volume, whoever writes it.
     pub fn is_for_driver(&self) -> bool {
@@ -109,7 +123,13 @@ impl WriteError {
                 Errno::from_io_error(source).is_some_and(|error| rights.contains(&error))
             }
             Self::Outside { .. } | Self::NotAVolume(_) | Self::OtherPod { .. } | Self::Link(_) | Self::NotInMemory(_) => false,
-            Self::TooDeep(_) | Self::Full(..) | Self::OutOfMemory(..) | Self::Ending(_) | Self::Occupied(_) | Self::Crowded(_) => false,
+            Self::Behind(_)
+            | Self::TooDeep(_)
+            | Self::Full(..)
+            | Self::OutOfMemory(..)
+            | Self::Ending(_)
+            | Self::Occupied(_)
+            | Self::Crowded(_) => false,
         }
     }
 }

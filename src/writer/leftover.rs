@@ -20,6 +20,13 @@ pub struct Leftover {
     pub due: SystemTime,
 }
 
+impl Leftover {
+    /// Of a write that ends now, and has not said what it left.
+    pub fn of_now() -> Self {
+        Self { due: SystemTime::now() + KEPT }
+    }
+}
+
 /// Those of the volume beside the generation `current`.
 pub(super) fn find(volume: &Directory, current: &str, now: SystemTime) -> Result<Option<Leftover>, WriteError> {
     Ok(names(volume, current)?.iter().filter_map(|name| due(volume, name, now)).max().map(|due| Leftover { due }))

@@ -6,7 +6,7 @@ use rustix::fs::Stat;
 use serde::{Deserialize, Serialize};
 
 use super::directory::nanoseconds;
-use crate::volume::{File, VersionKey};
+use crate::volume::{File, Payload, VersionKey};
 
 /// Files whose marks outlive a restart, some 100 bytes each beside their path.
 const LASTING: usize = 512;
@@ -49,6 +49,11 @@ impl Marks {
         let version = |marks: &Self, path: &str| marks.0.get(path).map(|mark| mark.version.clone());
         let paths: BTreeSet<_> = self.0.keys().chain(now.0.keys()).collect();
         paths.into_iter().filter(|path| version(self, path) != version(now, path)).cloned().collect()
+    }
+
+    /// Whether there is one for each file of `payload`, and no other.
+    pub(super) fn are_of(&self, payload: &Payload) -> bool {
+        self.0.len() == payload.files().len() && payload.files().iter().all(|file| self.0.contains_key(file.path.as_str()))
     }
 
     /// Whether the file with this `stat` is the one that we wrote as `file`.

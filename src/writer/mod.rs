@@ -152,16 +152,22 @@ impl Writer {
     /// Puts the files in their place, and then the names.
     fn fill(&self, volume: &Directory, old: Option<&Current>, payload: &Payload, marks: &mut Marks) -> Result<Written, WriteError> {
         let change = self.change(volume, old, payload, marks)?;
-        let is_mended = links::mend(volume, payload)?;
-        let change = if is_mended && change == Change::Unchanged { Change::Names } else { change };
+        let behind = |error: WriteError| {
+            let is_shown = change == Change::Swapped && !error.is_of_what_is_gone();
+            if is_shown { WriteError::Behind(Box::new(error)) } else { error }
+        };
+        let is_mended = links::mend(volume, payload).map_err(behind)?;
         let current = Current::of(volume).map(|current| current.name).unwrap_or_default();
-        Ok(Written { change, leftover: leftover::find(volume, &current, SystemTime::now())? })
+        let leftover = leftover::find(volume, &current, SystemTime::now()).map_err(behind)?;
+        Ok(Written { change: if is_mended && change == Change::Unchanged { Change::Names } else { change }, leftover })
     }
 
     fn change(&self, volume: &Directory, old: Option<&Current>, payload: &Payload, marks: &mut Marks) -> Result<Change, WriteError> {
         let known = Known { marks, key: &self.key };
         let change = match old.map(|old| (old, old.compare(volume, payload, &known))) {
-            Some((_, Difference::Nothing)) => return Ok(Change::Unchanged),
+            // Of a volume that somebody else has filled, or of very many files, nothing is known yet.
+            Some((_, Difference::Nothing)) if marks.are_of(payload) => return Ok(Change::Unchanged),
+            Some((_, Difference::Nothing)) => Change::Unchanged,
             Some((old, Difference::Rights(rights))) if old.set(&rights).is_ok() => Change::Modes,
             _ => swap(volume, old, payload)?,
         };

@@ -44,4 +44,5 @@ mod template_processes; // what a template may take
 mod templates; // files of several secrets
 mod tls; // whom the provider believes
 mod transit; // ciphertexts on the way into a file
+mod unwritable; // files that we wrote, and cannot write any more
 mod wrong_certificates; // not what was asked for, and no file

@@ -16,29 +16,29 @@ use crate::support::*;
 const LOGIN: &str = "update auth/kubernetes/login";
 
 /// A provider that writes.
-fn writing(vault: &Vault) -> Setup {
+pub(super) fn writing(vault: &Vault) -> Setup {
     Provider::of(vault).seeing_mounts().flag("--writer=provider")
 }
 
-async fn started(setup: Setup) -> Provider {
+pub(super) async fn started(setup: Setup) -> Provider {
     let provider = setup.start().await;
     provider.sees_the_kubelet();
     provider
 }
 
 /// A pod's mount in a volume that is there.
-fn call<'p>(provider: &'p Provider, class: &Class) -> Call<'p> {
+pub(super) fn call<'p>(provider: &'p Provider, class: &Class) -> Call<'p> {
     let call = provider.call("team-a/web", class.clone()).below(&provider.kubelet());
     provider.volumes_begin(&[call.place()]);
     call
 }
 
-async fn comes(volume: &Volume<'_>, name: &str, value: &str) {
+pub(super) async fn comes(volume: &Volume<'_>, name: &str, value: &str) {
     until("the new value in the file", async || (volume.now(name) == value).then_some(())).await;
 }
 
 /// Where `..data` leads.
-fn generation(volume: &Volume<'_>) -> PathBuf {
+pub(super) fn generation(volume: &Volume<'_>) -> PathBuf {
     volume.directory().join("..data").read_link().unwrap()
 }
 

@@ -131,6 +131,11 @@ impl Volume<'_> {
         thread::scope(|scope| scope.spawn(restricted).join().unwrap())
     }
 
+    /// What it remembers of the files.
+    pub(crate) fn marks(&self) -> Marks {
+        self.marks.borrow().clone()
+    }
+
     /// Forgets what this process knows of it, as a restart does.
     pub(crate) fn forget(&self) {
         self.marks.take();

@@ -28,6 +28,17 @@ fn what_the_driver_wrote_stays_as_it_is() {
 }
 
 #[test]
+fn the_first_change_of_what_the_driver_wrote_is_known_by_its_path() {
+    let node = Node::new();
+    let volume = node.volume();
+    drivers(&volume, "one");
+    volume.write(&[("db", "one")]);
+    let before = volume.marks();
+    volume.write(&[("db", "two")]);
+    assert_eq!(before.differing(&volume.marks()), ["db"]);
+}
+
+#[test]
 fn what_stops_a_killed_driver_for_ever_is_removed() {
     let node = Node::new();
     let volume = node.volume();

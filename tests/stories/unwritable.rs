@@ -1,0 +1,68 @@
+//! Volumes whose files we wrote, when they cannot be written any more, or not as a whole.
+
+use crate::own_writer::{call, comes, generation, started, writing};
+use crate::support::driver::Caller;
+use crate::support::*;
+
+#[tokio::test]
+async fn a_look_that_may_not_write_is_a_failure_that_is_told() {
+    let vault = Vault::start().await;
+    let (old, new) = (canary("written"), canary("unwritten"));
+    vault.put("team-a/db", json!({ "password": old })).await;
+    let provider = started(writing(&vault)).await;
+    let pod = call(&provider, &kv("db", "team-a/db", "password").with("refresh", "1s")).mount().await;
+    provider.run("mount -o remount,ro \"$1\"", &[pod.place()]);
+    vault.put("team-a/db", json!({ "password": new })).await;
+    until("a failure", async || provider.log().contains("the look failed: volume.unusable").then_some(())).await;
+    assert!(provider.log().contains("Read-only file system"), "{}", provider.log());
+    assert_eq!(pod.now("db"), old);
+    provider.run("mount -o remount,rw \"$1\"", &[pod.place()]);
+    comes(&pod, "db", &new).await;
+}
+
+#[tokio::test]
+async fn what_a_pod_has_seen_is_not_taken_back_though_the_write_failed_behind_it() {
+    let vault = Vault::start().await;
+    let (old, new) = (canary("seen first"), canary("seen last"));
+    vault.put("team-a/db", json!({ "password": old })).await;
+    let provider = started(writing(&vault)).await;
+    let pod = call(&provider, &kv("db", "team-a/db", "password").with("refresh", "1s")).mount().await;
+    let stray = pod.place().join("stray");
+    provider.run("mkdir \"$1\" && mount -t tmpfs inner \"$1\"", &[stray.clone()]);
+    vault.put("team-a/db", json!({ "password": new })).await;
+    until("a failure", async || provider.log().contains("the files are new, but").then_some(())).await;
+    vault.seal().await;
+    let looked = || provider.log().matches("the last good content still stands in").count();
+    until("two looks in the outage", async || (looked() >= 2).then_some(())).await;
+    assert_eq!(pod.now("db"), new, "not back to what it was before");
+    provider.run("umount \"$1\"", &[stray]);
+}
+
+#[tokio::test]
+async fn the_rotation_loop_of_driver_1_5_gets_no_files_for_what_is_unmounted() {
+    let vault = Vault::start().await;
+    vault.put("team-a/db", json!({ "password": canary("unmounted") })).await;
+    let provider = started(writing(&vault)).await;
+    let class = kv("db", "team-a/db", "password").with("refresh", "1h");
+    let pod = call(&provider, &class).mount().await;
+    provider.volumes_end(&[pod.place()]);
+    pod.edited(class).by(Caller::RotationLoop15).fails().await.tells("volume.unusable", &["nothing is mounted there"]);
+    assert!(!provider.log().contains("has no effect"), "that is no lack of rights: {}", provider.log());
+}
+
+#[tokio::test]
+async fn what_a_killed_process_left_is_removed_though_the_server_is_away() {
+    let vault = Vault::start().await;
+    vault.put("team-a/db", json!({ "password": canary("replaced") })).await;
+    let provider = started(writing(&vault).keeping_state()).await;
+    let pod = call(&provider, &kv("db", "team-a/db", "password").with("refresh", "1s")).mount().await;
+    let old = generation(&pod);
+    vault.put("team-a/db", json!({ "password": canary("replacing") })).await;
+    comes(&pod, "db", &canary("replacing")).await;
+    provider.kill();
+    vault.seal().await;
+    provider.restart().await;
+    assert!(pod.directory().join(&old).exists());
+    until("the old generation to be gone", async || (!pod.directory().join(&old).exists()).then_some(())).await;
+    assert_eq!(pod.now("db"), canary("replacing"));
+}
