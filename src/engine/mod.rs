@@ -4,6 +4,7 @@ mod answers; // the answers of one mount, by their sources
 mod kv; // secrets of a KV engine
 mod open; // ciphertexts: all of a key at once
 mod pki; // certificates and the CAs of a mount
+mod queue; // one at a time, and namespaces in turns
 mod record; // what was made, as a sealed record keeps it
 mod validity; // how long an answer may stand for another call
 mod weight; // about how much memory values take

@@ -1,10 +1,12 @@
 //! Certificates: issued, or signed for a key of this node, and the CAs of a mount.
 
+use std::sync::LazyLock;
+
 use http::Method;
 use serde_json::{Map, Value, json};
-use tokio::sync::Semaphore;
 use tokio::time::timeout_at;
 
+use super::queue::Queue;
 use super::{Answers, EngineError, Fetched, Miss};
 use crate::aside;
 use crate::certificate::{Authorities, CertificateError, Identity, Issued, NodeKey};
@@ -32,16 +34,20 @@ pub(super) async fn certificate(
     Ok(Fetched::Certificate(Box::new(identity), answer))
 }
 
-/// Keys that are made at a time: one of RSA takes a core for up to seconds, and classes may ask for hundreds.
-static MAKERS: Semaphore = Semaphore::const_new(1);
+/// Who makes keys: one of RSA takes a core for up to seconds, and classes may ask for hundreds.
+static MAKER: LazyLock<Queue> = LazyLock::new(Queue::default);
 
 /// A new key of this node.
 async fn node_key(kind: KeyType, budget: &Budget) -> Result<NodeKey, EngineError> {
     let late =
         |_| EngineError::Origin(Miss { reason: Reason::Overload, what: "other keys of this node took the time of the mount".into() });
-    let maker = timeout_at(budget.end(), MAKERS.acquire()).await.map_err(late)?;
-    let made = tokio::task::spawn_blocking(move || NodeKey::generate(kind)).await;
-    drop(maker);
+    let turn = timeout_at(budget.end(), MAKER.turn(budget.namespace())).await.map_err(late)?;
+    // Who no longer waits has the maker busy all the same.
+    let make = move || {
+        let _turn = turn;
+        NodeKey::generate(kind)
+    };
+    let made = tokio::task::spawn_blocking(make).await;
     let broken = |what: String| EngineError::Origin(Miss { reason: Reason::Bug, what });
     made.map_err(|_| broken("making a key ended in a panic".into()))?.map_err(|error| broken(error.to_string()))
 }

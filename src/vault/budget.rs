@@ -51,6 +51,11 @@ impl Budget {
         Self { room: Arc::new(Room { taken: AtomicUsize::new(0), all }), ..self }
     }
 
+    /// Whose answers they are; empty where nobody said.
+    pub fn namespace(&self) -> &str {
+        self.room.all.as_ref().map_or("", |(_, namespace)| namespace)
+    }
+
     /// The moment it ends.
     pub fn end(&self) -> Instant {
         self.end
