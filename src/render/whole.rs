@@ -5,24 +5,66 @@ use serde_json::{Map, Value};
 use super::gojson;
 use crate::secret::Secret;
 
-/// The members that always stand, with what they are when the server left them out. `request_id` is always empty: it
-/// differs at every call, so the peers' file, version and synced Secret changed at every poll.
-const ALWAYS: [(&str, &str); 6] =
-    [("request_id", "\"\""), ("lease_id", "\"\""), ("lease_duration", "0"), ("renewable", "false"), ("data", "null"), ("warnings", "null")];
+/// Members of one of the library's structs: they always stand, in this order, and are this when the server left them out. Others are dropped.
+type Members = [(&'static str, &'static str)];
 
-/// The members that stand only when they hold something.
-const SOMETIMES: [&str; 3] = ["auth", "wrap_info", "mount_type"];
+/// Of `Secret` (`api/secret.go`). `request_id` is always empty: it differs at every call, so the peers' file, version and synced Secret changed
+/// at every poll.
+const RESPONSE: &Members = &[
+    ("request_id", "\"\""),
+    ("lease_id", "\"\""),
+    ("lease_duration", "0"),
+    ("renewable", "false"),
+    ("data", "null"),
+    ("warnings", "null"),
+];
+
+/// Of `SecretAuth`.
+const AUTH: &Members = &[
+    ("client_token", "\"\""),
+    ("accessor", "\"\""),
+    ("policies", "null"),
+    ("token_policies", "null"),
+    ("identity_policies", "null"),
+    ("metadata", "null"),
+    ("orphan", "false"),
+    ("entity_id", "\"\""),
+    ("lease_duration", "0"),
+    ("renewable", "false"),
+    ("mfa_requirement", "null"),
+];
+
+/// Of `SecretWrapInfo`.
+const WRAP_INFO: &Members = &[
+    ("token", "\"\""),
+    ("accessor", "\"\""),
+    ("ttl", "0"),
+    ("creation_time", "\"0001-01-01T00:00:00Z\""),
+    ("creation_path", "\"\""),
+    ("wrapped_accessor", "\"\""),
+];
 
 /// The whole response on one line.
 pub fn response(response: &Map<String, Value>) -> Secret {
-    let mut members = Vec::new();
-    for (name, absent) in ALWAYS {
-        let value = response.get(name).filter(|value| name != "request_id" && !value.is_null());
-        let value = value.map_or_else(|| Secret::from(absent), gojson::line);
-        members.push(member(name, &value));
+    let mut members = ordered(RESPONSE, response);
+    for (name, order) in [("auth", AUTH), ("wrap_info", WRAP_INFO)] {
+        let held = response.get(name).and_then(Value::as_object);
+        members.extend(held.map(|held| member(name, &object(&ordered(order, held)))));
     }
-    let held = |name| response.get(name).filter(|value| !value.is_null() && *value != "");
-    members.extend(SOMETIMES.iter().filter_map(|name| held(*name).map(|value| member(name, &gojson::line(value)))));
+    let mount_type = response.get("mount_type").filter(|value| !value.is_null() && *value != "");
+    members.extend(mount_type.map(|value| member("mount_type", &gojson::line(value))));
+    object(&members)
+}
+
+fn ordered(order: &Members, held: &Map<String, Value>) -> Vec<Secret> {
+    let value = |name: &str, absent: &'static str| {
+        let value = held.get(name).filter(|value| name != "request_id" && !value.is_null());
+        value.map_or_else(|| Secret::from(absent), gojson::line)
+    };
+    order.iter().map(|(name, absent)| member(name, &value(name, absent))).collect()
+}
+
+fn object(members: &[Secret]) -> Secret {
     let members: Vec<&[u8]> = members.iter().map(Secret::expose).collect();
     Secret::from([b"{".as_slice(), &members.join(b",".as_slice()), b"}"].concat())
 }
@@ -46,6 +88,19 @@ mod tests {
         let answer = json!({"mount_type": "kv", "wrap_info": null, "auth": null, "warnings": ["<old>"], "data": {"b": 1, "a": "x"},
             "renewable": true, "lease_duration": 60, "lease_id": "l", "request_id": "differs"});
         let expected = r#"{"request_id":"","lease_id":"l","lease_duration":60,"renewable":true,"data":{"a":"x","b":1},"warnings":["\u003cold\u003e"],"mount_type":"kv"}"#;
+        assert_eq!(line(answer), expected);
+    }
+
+    #[test]
+    fn a_token_that_was_made_has_the_members_that_the_library_knows() {
+        let answer = json!({"auth": {"token_type": "service", "num_uses": 0, "client_token": "t", "policies": ["b", "a"], "metadata": {"z": "1", "a": "<"},
+            "lease_duration": 60, "renewable": true, "orphan": true}, "wrap_info": {"ttl": 5, "token": "w", "creation_path": "p"}});
+        let expected = concat!(
+            r#"{"request_id":"","lease_id":"","lease_duration":0,"renewable":false,"data":null,"warnings":null,"#,
+            r#""auth":{"client_token":"t","accessor":"","policies":["b","a"],"token_policies":null,"identity_policies":null,"#,
+            r#""metadata":{"a":"\u003c","z":"1"},"orphan":true,"entity_id":"","lease_duration":60,"renewable":true,"mfa_requirement":null},"#,
+            r#""wrap_info":{"token":"w","accessor":"","ttl":5,"creation_time":"0001-01-01T00:00:00Z","creation_path":"p","wrapped_accessor":""}}"#
+        );
         assert_eq!(line(answer), expected);
     }
 
