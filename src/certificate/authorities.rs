@@ -3,7 +3,7 @@
 use super::CertificateError;
 use super::keystore::{self, Contents};
 use super::x509::Certificate;
-use crate::config::StoreForm;
+use crate::config::{Alias, StoreForm};
 use crate::secret::Secret;
 
 /// CA certificates that are looked at; more than a chain ever has, and few enough to check every signature among them.
@@ -59,7 +59,7 @@ impl Authorities {
     }
 
     /// A keystore whose one entry, `alias`, trusts [`Self::ca`]. The password is printable ASCII.
-    pub fn truststore(&self, form: StoreForm, alias: &str, password: &Secret) -> Result<Secret, CertificateError> {
+    pub fn truststore(&self, form: StoreForm, alias: &Alias, password: &Secret) -> Result<Secret, CertificateError> {
         keystore::write(form, &Contents::Trusted(self.topmost()), alias, password)
     }
 

@@ -62,12 +62,6 @@ pub enum CertificateError {
     /// Java reads no other password of PKCS #12 than ASCII, and keystores without one differ from reader to reader.
     #[error("the keystore's password must be printable ASCII and not empty")]
     PasswordUnusable,
-    /// Aliases are UCS-2 in PKCS #12 and at most 65535 bytes in JKS.
-    #[error("the alias of the keystore's entry must be 1 to {most} characters of Unicode's first plane, without control characters")]
-    AliasUnusable {
-        /// The longest alias, in characters.
-        most: usize,
-    },
     /// The key's library failed, which no input of a user explains.
     #[error("a private key could not be made")]
     NotGenerated,
@@ -88,7 +82,7 @@ impl CertificateError {
             // The role made another certificate than the class asks for.
             Self::OtherCommonName { .. } | Self::NameMissing { .. } => Reason::Rejected,
             Self::NameUnusable { .. } => Reason::SpecInvalid,
-            Self::FormImpossible { .. } | Self::PasswordUnusable | Self::AliasUnusable { .. } => Reason::RenderFailed,
+            Self::FormImpossible { .. } | Self::PasswordUnusable => Reason::RenderFailed,
             Self::NotGenerated | Self::NotWritten { .. } => Reason::Bug,
         }
     }

@@ -5,7 +5,7 @@ use super::key::PrivateKey;
 use super::keystore::{self, Contents};
 use super::x509::Certificate;
 use super::{CertificateError, NodeKey, names};
-use crate::config::{CertificateRequest, KeyForm, StoreForm};
+use crate::config::{Alias, CertificateRequest, KeyForm, StoreForm};
 use crate::secret::Secret;
 
 /// What `issue` or `sign` answered, in PEM, by the names that Vault gives it.
@@ -90,7 +90,7 @@ impl Identity {
     }
 
     /// A keystore whose one entry, `alias`, is the key with its full chain. The password, printable ASCII, opens both.
-    pub fn keystore(&self, form: StoreForm, alias: &str, password: &Secret) -> Result<Secret, CertificateError> {
+    pub fn keystore(&self, form: StoreForm, alias: &Alias, password: &Secret) -> Result<Secret, CertificateError> {
         let chain = self.everything().collect();
         keystore::write(form, &Contents::Identity { key: self.key.pkcs8(), chain }, alias, password)
     }

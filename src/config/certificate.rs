@@ -1,6 +1,7 @@
 //! What is asked of a PKI engine, and the forms that a certificate's files take.
 
 use std::net::IpAddr;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -64,6 +65,47 @@ pub enum KeyForm {
     Sec1,
 }
 
+impl KeyType {
+    /// The forms in which such a key can be written, and how a message calls them.
+    pub fn forms(self) -> (&'static [KeyForm], &'static str) {
+        match self {
+            Self::Rsa2048 | Self::Rsa3072 | Self::Rsa4096 => (&[KeyForm::Pkcs8, KeyForm::Pkcs1], "pkcs8 or pkcs1 with a keyType of RSA"),
+            Self::EcP256 | Self::EcP384 => (&[KeyForm::Pkcs8, KeyForm::Sec1], "pkcs8 or sec1 with a keyType of EC"),
+            Self::Ed25519 => (&[KeyForm::Pkcs8], "pkcs8 with keyType: ed25519"),
+        }
+    }
+}
+
+/// The name of a keystore's entry. JKS has 16 bits for its length, three bytes a character, and a UTF-8 of its own for surrogates; PKCS #12 has
+/// none (`BMPString`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alias(String);
+
+/// Longest alias, in characters.
+const LONGEST_ALIAS: usize = 255;
+
+/// Why a text is no alias.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be 1 to {LONGEST_ALIAS} characters of Unicode's first plane, without control characters")]
+pub struct AliasError;
+
+impl FromStr for Alias {
+    type Err = AliasError;
+
+    fn from_str(text: &str) -> Result<Self, AliasError> {
+        let usable = |character: char| !character.is_control() && character.len_utf16() == 1;
+        let is_alias = (1..=LONGEST_ALIAS).contains(&text.chars().count()) && text.chars().all(usable);
+        if is_alias { Ok(Self(text.to_owned())) } else { Err(AliasError) }
+    }
+}
+
+impl Alias {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// A keystore's file format.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum StoreForm {
@@ -72,4 +114,17 @@ pub enum StoreForm {
     Pkcs12,
     /// Java's own.
     Jks,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_alias_is_what_both_keystores_can_hold() {
+        for bad in ["", "\u{1f511}", "a\0b", &"a".repeat(256)] {
+            assert_eq!(bad.parse::<Alias>(), Err(AliasError), "{bad:?}");
+        }
+        assert_eq!("é".repeat(255).parse::<Alias>().map(|alias| alias.as_str().chars().count()), Ok(255));
+    }
 }

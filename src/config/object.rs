@@ -7,7 +7,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::{Deserialize, Serialize};
 
 use super::source::{Selection, Source, Start};
-use super::{Delimiters, Format, Inline, KeyForm, MountPath, StoreForm};
+use super::{Alias, Delimiters, Format, Inline, KeyForm, MountPath, StoreForm};
 
 /// A file of the volume, or a directory with one file a key.
 #[derive(Clone, Debug)]
@@ -114,7 +114,7 @@ pub struct Keystore {
     /// Its file format.
     pub form: StoreForm,
     /// The name of its entry.
-    pub alias: String,
+    pub alias: Alias,
     /// Where its password is.
     pub password: Selection,
 }

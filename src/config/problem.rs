@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Source;
 use super::address::AddressError;
+use super::certificate::AliasError;
 use super::path::PathError;
 use super::request::{PlainPathError, RequestError};
 use super::template::DelimitersError;
@@ -168,6 +169,9 @@ pub enum Misfit {
     /// Another name in the volume.
     #[error("{0}")]
     Name(PathError),
+    /// The name of a keystore's entry.
+    #[error("{0}")]
+    Alias(AliasError),
     /// Delimiters that would be ambiguous.
     #[error("{0}")]
     Delimiters(DelimitersError),

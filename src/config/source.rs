@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{CertificateRequest, Encoding, Request, ShareScope};
+use super::{CertificateRequest, Encoding, KeyPlace, KeyType, Request, ShareScope};
 
 /// One question to Vault; its parts are its identity.
 ///
@@ -189,6 +189,16 @@ pub enum Way {
 }
 
 /// As messages name it: the path that is asked, without query and body, and a namespace of its own.
+impl Source {
+    /// The type of the key that is made here for it.
+    pub fn node_key(&self) -> Option<KeyType> {
+        match &self.question {
+            Question::Certificate(CertificateRequest { key: KeyPlace::Node(kind), .. }) => Some(*kind),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.question {

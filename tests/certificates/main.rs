@@ -13,7 +13,7 @@ use std::process::Command;
 
 use pki::{Pki, ask, genpkey, keytool, openssl};
 use vaultmount::certificate::{Authorities, Identity, Issued, NodeKey};
-use vaultmount::config::{KeyForm, KeyType, StoreForm};
+use vaultmount::config::{Alias, KeyForm, KeyType, StoreForm};
 use vaultmount::secret::Secret;
 
 const PASSWORD: &str = "change it, \"please\"";
@@ -24,6 +24,10 @@ fn ec_key(curve: &str) -> String {
 
 fn text(secret: &Secret) -> &str {
     secret.expose_text().unwrap()
+}
+
+fn alias(name: &str) -> Alias {
+    name.parse().unwrap()
 }
 
 fn password() -> Secret {
@@ -106,7 +110,7 @@ fn openssl_and_keytool_read_a_pkcs12_keystore() {
     let pki = Pki::new();
     for key in keys() {
         let identity = pki.issue(&key);
-        let store = pki.write("store.p12", identity.keystore(StoreForm::Pkcs12, "Web", &password()).unwrap().expose());
+        let store = pki.write("store.p12", identity.keystore(StoreForm::Pkcs12, &alias("Web"), &password()).unwrap().expose());
         let open = ["pkcs12", "-in", &store, "-passin", &format!("pass:{PASSWORD}"), "-nodes"];
         assert_eq!(openssl(&["pkey"], &openssl(&[&open[..], &["-nocerts"]].concat(), "")), key);
         assert_eq!(openssl(&["x509"], &openssl(&[&open[..], &["-clcerts", "-nokeys"]].concat(), "")), identity.certificate().unwrap());
@@ -122,7 +126,7 @@ fn keytool_reads_a_jks_keystore() {
     let pki = Pki::new();
     for key in keys() {
         let identity = pki.issue(&key);
-        let store = pki.write("store.jks", identity.keystore(StoreForm::Jks, "Web", &password()).unwrap().expose());
+        let store = pki.write("store.jks", identity.keystore(StoreForm::Jks, &alias("Web"), &password()).unwrap().expose());
         let listed = keytool(&["-list", "-v", "-keystore", &store, "-storetype", "JKS", "-storepass", PASSWORD]);
         assert!(listed.contains("Entry type: PrivateKeyEntry") && listed.contains("Certificate chain length: 3"), "{listed}");
         assert_eq!(java_key(&pki, &store, "JKS", "web"), key);
@@ -145,7 +149,7 @@ fn a_truststore_trusts_the_root_alone() {
     let pki = Pki::new();
     let authorities = Authorities::new(&[&pki.read("low.pem"), &pki.read("root.pem")]).unwrap();
     for (form, name) in [(StoreForm::Pkcs12, "PKCS12"), (StoreForm::Jks, "JKS")] {
-        let store = pki.write(name, authorities.truststore(form, "ca", &password()).unwrap().expose());
+        let store = pki.write(name, authorities.truststore(form, &alias("ca"), &password()).unwrap().expose());
         let open = ["-keystore", &store, "-storetype", name, "-storepass", PASSWORD];
         let listed = keytool(&[&["-list", "-v"], &open[..]].concat());
         assert!(listed.contains("Entry type: trustedCertEntry") && listed.contains("contains 1 entry"), "{listed}");
@@ -159,7 +163,7 @@ fn a_keystore_opens_with_its_own_password_only() {
     let pki = Pki::new();
     let identity = pki.issue(&ec_key("P-256"));
     for (form, name) in [(StoreForm::Pkcs12, "PKCS12"), (StoreForm::Jks, "JKS")] {
-        let store = pki.write(name, identity.keystore(form, "web", &password()).unwrap().expose());
+        let store = pki.write(name, identity.keystore(form, &alias("web"), &password()).unwrap().expose());
         let arguments = ["-list", "-keystore", &store, "-storetype", name, "-storepass", "another"];
         assert!(!Command::new("keytool").args(arguments).output().unwrap().status.success(), "{name}");
     }
@@ -191,8 +195,8 @@ fn write_keystores(folder: PathBuf, process: &str) {
     let issued = Issued { certificate: &leaf, issuing_ca: &low, ca_chain: vec![&root], private_key: Some(&key) };
     let identity = Identity::new(&ask(), &issued, None).unwrap();
     for (form, ending) in [(StoreForm::Pkcs12, "p12"), (StoreForm::Jks, "jks")] {
-        let store = identity.keystore(form, "web", &password()).unwrap();
-        let trust = identity.authorities().truststore(form, "ca", &password()).unwrap();
+        let store = identity.keystore(form, &alias("web"), &password()).unwrap();
+        let trust = identity.authorities().truststore(form, &alias("ca"), &password()).unwrap();
         fs::write(folder.join(format!("{process}-store.{ending}")), store.expose()).unwrap();
         fs::write(folder.join(format!("{process}-trust.{ending}")), trust.expose()).unwrap();
     }

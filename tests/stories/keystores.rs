@@ -139,6 +139,7 @@ async fn an_alias_that_a_keystore_cannot_hold_is_told() {
     for alias in ["", "🔑", "a\nb"] {
         let file = with(store("store.p12", "pkcs12"), "alias", alias);
         let refusal = provider.refuses("team-a/web", issued(json!({ "commonName": "web.example.com" }), &json!([file]))).await;
-        refusal.tells("render.failed", &["object \"store.p12\"", "alias"]);
+        refusal.tells("spec.invalid", &["files[0].alias"]);
     }
+    assert_eq!(vault.calls(), [""; 0], "nothing is issued for it");
 }

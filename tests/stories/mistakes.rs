@@ -59,6 +59,12 @@ async fn what_contradicts_itself_is_refused_before_the_server_is_asked() {
         ("objectName: f, transit: {key: k, ciphertext: c, from: {kv: {mount: m, path: p}, secretKey: s}}", "from"),
         ("objectName: f, transit: {key: k, from: {kv: {mount: m, path: p}}}", "from"),
         ("objectName: f, transit: {key: k, ciphertext: c}, secretKey: x", "secretKey"),
+        ("objectName: f, transit: {key: k, ciphertext: c, context: plain text}", "context"),
+        ("objectName: f, pki: {mount: m, role: r, commonName: c, uriSans: ['spiffe://é'], privateKey: node}, part: certificate", "uriSans"),
+        (
+            "objectName: f, pki: {mount: m, ca: true}, part: truststore, alias: '', password: {kv: {mount: m, path: p}, secretKey: s}",
+            "alias",
+        ),
         ("objectName: f, s5: {}", "content"),
         ("objectName: f, content: text, kv: {mount: m, path: p}", "content"),
         ("objectName: f, kv: {mount: m, path: p}, optional: true, default: x", "default"),

@@ -87,15 +87,16 @@ async fn a_form_that_the_key_does_not_have_is_told_with_the_one_to_use() {
     vault.authorities().await;
     vault.certificates("pki", "any", json!({ "key_type": "any" })).await;
     let rows = [
-        ("rsa-2048", "sec1", "use keyFormat: pkcs8 or pkcs1"),
-        ("ec-p256", "pkcs1", "use keyFormat: pkcs8 or sec1"),
-        ("ed25519", "sec1", "use keyFormat: pkcs8"),
+        ("rsa-2048", "sec1", "pkcs8 or pkcs1 with a keyType of RSA"),
+        ("ec-p256", "pkcs1", "pkcs8 or sec1 with a keyType of EC"),
+        ("ed25519", "sec1", "pkcs8 with keyType: ed25519"),
     ];
     for (kind, form, instead) in rows {
         for part in ["privateKey", "bundle"] {
             let file = json!([{ "objectName": "tls.key", "part": part, "keyFormat": form }]);
             let ask: Value = json!({ "role": "any", "commonName": "web.example.com", "privateKey": "node", "keyType": kind });
-            provider.refuses("team-a/web", issued(ask, &file)).await.tells("render.failed", &["object \"tls.key\"", form, instead]);
+            provider.refuses("team-a/web", issued(ask, &file)).await.tells("spec.invalid", &["object", "keyFormat", instead]);
         }
     }
+    assert_eq!(vault.calls(), [""; 0], "nothing is issued for it");
 }

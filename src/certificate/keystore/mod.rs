@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::CertificateError;
 use super::x509::Certificate;
-use crate::config::StoreForm;
+use crate::config::{Alias, StoreForm};
 use crate::secret::Secret;
 
 /// What a keystore's one entry holds.
@@ -43,15 +43,10 @@ impl Contents<'_> {
     }
 }
 
-/// Longest alias, in characters: three bytes each fit the 16-bit length of JKS.
-const LONGEST_ALIAS: usize = 255;
-
 /// Writes `contents` as the one entry `alias`, opened by `password`.
-pub(super) fn write(form: StoreForm, contents: &Contents<'_>, alias: &str, password: &Secret) -> Result<Secret, CertificateError> {
+pub(super) fn write(form: StoreForm, contents: &Contents<'_>, alias: &Alias, password: &Secret) -> Result<Secret, CertificateError> {
     let password = password.expose_text().filter(|text| is_password(text)).ok_or(CertificateError::PasswordUnusable)?;
-    if !is_alias(alias) {
-        return Err(CertificateError::AliasUnusable { most: LONGEST_ALIAS });
-    }
+    let alias = alias.as_str();
     match form {
         StoreForm::Pkcs12 => {
             pkcs12::write(contents, alias, password).map_err(|_| CertificateError::NotWritten { what: "the PKCS #12 keystore" })
@@ -63,10 +58,4 @@ pub(super) fn write(form: StoreForm, contents: &Contents<'_>, alias: &str, passw
 /// Java's key factory for passwords takes U+0020 to U+007E and nothing else.
 fn is_password(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| (b' '..=b'~').contains(&byte))
-}
-
-/// No surrogates: `BMPString` has none, and JKS would write them in a UTF-8 of its own.
-fn is_alias(alias: &str) -> bool {
-    let usable = |character: char| !character.is_control() && character.len_utf16() == 1;
-    (1..=LONGEST_ALIAS).contains(&alias.chars().count()) && alias.chars().all(usable)
 }

@@ -8,7 +8,7 @@ use super::words::{Keys as KeyFields, PartName};
 use crate::config::object::{Absent, Directory, Keys, Keystore, Object, Part, Place, View};
 use crate::config::problem::Misfit;
 use crate::config::source::{Pick, Question, Selection, Source, Start, Way};
-use crate::config::{Encoding, Format, KeyForm, MountPath, StoreForm, Template};
+use crate::config::{Encoding, Format, KeyForm, KeyType, MountPath, StoreForm, Template};
 
 /// What a class says of all its files.
 #[derive(Clone, Copy, Debug, Default)]
@@ -181,6 +181,11 @@ impl FileFields {
             (None, false) => at.below("part").wrong(Misfit::Missing("say which: certificateChain, privateKey, ca, ...")),
             (Some(part), false) => {
                 let part = self.part(part, scene, at)?;
+                if let (Part::PrivateKey(form) | Part::Bundle(form), Some((forms, told))) = (&part, source.node_key().map(KeyType::forms))
+                    && !forms.contains(form)
+                {
+                    return at.below("keyFormat").wrong(Misfit::Type(told));
+                }
                 let alone = matches!(source.question, Question::Authorities { .. });
                 match part {
                     Part::Chain | Part::Ca | Part::IssuingCa | Part::Truststore(_) => Some(View::Part(source, part)),
@@ -222,11 +227,12 @@ impl FileFields {
         }
         let form = form.or(own).unwrap_or_default();
         let alias = self.alias.take().unwrap_or_else(|| alias.into());
+        let alias = at.below("alias").take(alias.parse().map_err(Misfit::Alias));
         let Some(password) = self.password.take() else {
             return at.below("password").wrong(Misfit::Missing("name the value that holds the keystore's password"));
         };
         let password = SelectionFields::selection(password, scene, false, &mut at.below("password"))?;
-        Some(Box::new(Keystore { form, alias, password }))
+        Some(Box::new(Keystore { form, alias: alias?, password }))
     }
 
     /// Refuses what only certificates have.

@@ -2,12 +2,15 @@
 
 use std::net::IpAddr;
 
+use base64::Engine as _;
+
 use super::field::At;
 use super::names::Names;
 use super::shapes::{KvFields, PkiFields, RequestFields, S5Fields, SelectionFields, SourceFields, TransitFields};
 use super::values::{Age, Texts};
 use super::words::KeyMaker;
 use crate::config::duration::duration;
+use crate::config::object::GO_BASE64;
 use crate::config::problem::Misfit;
 use crate::config::request::{Request, plain_path};
 use crate::config::source::{KvEngine, KvRead, Marked, Question, Sealed, Source, Text, TransitKey};
@@ -114,6 +117,9 @@ impl PkiFields {
         let alt_names = names.all("altNames", self.alt_names.take(), at);
         let uri_sans = names.all("uriSans", self.uri_sans.take(), at);
         let ip_sans = names.all("ipSans", self.ip_sans.take(), at).and_then(|texts| addresses(&texts, at));
+        if self.private_key == Some(KeyMaker::Node) && uri_sans.iter().flatten().any(|uri| !uri.is_ascii()) {
+            return at.below("uriSans").wrong(Misfit::Type("in ASCII: write other characters as %XX"));
+        }
         let ttl = self.ttl.take();
         if ttl.as_ref().is_some_and(|ttl| duration(ttl).is_none()) {
             return at.below("ttl").wrong(Misfit::Type("a duration: 24h, 90m, 3600"));
@@ -157,6 +163,9 @@ impl TransitFields {
     fn question(self, scene: Scene<'_>, at: &mut At<'_>) -> Option<Question> {
         let key = transit_key(self.mount, self.key, at);
         let ciphertext = text("ciphertext", self.ciphertext, self.from, scene, at);
+        if self.context.as_ref().is_some_and(|context| GO_BASE64.decode(context).is_err()) {
+            return at.below("context").wrong(Misfit::Type("base64 of the context"));
+        }
         Some(Question::Transit(Sealed { key: key?, ciphertext: ciphertext?, context: self.context }))
     }
 }

@@ -87,8 +87,8 @@ fn a_certificate_is_one_source_with_many_files_and_its_names_may_be_the_pods() {
     });
     let parts: Vec<_> = parts.collect();
     assert!(matches!(parts[..2], [Part::CertificateChain, Part::PrivateKey(KeyForm::Pkcs1)]));
-    assert!(matches!(parts[2], Part::Keystore(store) if store.form == StoreForm::Jks && store.alias == "certificate"));
-    assert!(matches!(parts[3], Part::Truststore(store) if store.form == StoreForm::Pkcs12 && store.alias == "root"));
+    assert!(matches!(parts[2], Part::Keystore(store) if store.form == StoreForm::Jks && store.alias.as_str() == "certificate"));
+    assert!(matches!(parts[3], Part::Truststore(store) if store.form == StoreForm::Pkcs12 && store.alias.as_str() == "root"));
 }
 
 #[test]
