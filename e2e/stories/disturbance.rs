@@ -31,7 +31,7 @@ fn a_socket_that_somebody_unlinked_is_there_again_within_seconds() {
     let pod = story.pod("reader").mounts("db").start();
     let socket = "/run/secrets-store-csi-providers/vault.sock";
     enter(&["rm", socket]).unwrap();
-    eventually(5, "the socket", || enter(&["test", "-S", socket]));
+    eventually(20, "the socket", || enter(&["test", "-S", socket]));
     story.put("db", json!({"password": "after"}));
     pod.comes_to_read("db/password", "after", 60);
     assert_eq!(story.pod("newcomer").mounts("db").start().read("db/password"), "after");

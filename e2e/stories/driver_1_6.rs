@@ -19,7 +19,7 @@ fn waits_for_openbao(leave: &str, come_back: &str, reasons: &[&str]) {
     server::openbao(leave);
 
     let pod = story.pod("reader").mounts("db").create();
-    pod.fails_to_mount(&[&["10.99.0.1:8200"], reasons].concat(), 30);
+    pod.fails_to_mount(&[&["10.99.0.1:8200"], reasons].concat(), 90);
     holds(20, "the pod waits", || if pod.is_waiting() { Ok(()) } else { Err(format!("{:#}", pod.object()["status"])) });
 
     drop(away);

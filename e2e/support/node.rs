@@ -44,7 +44,7 @@ impl Volumes {
     }
 
     /// Reads two files that always change together, each time through one handle of `..data`, until `reads` were whole and `swaps` were seen,
-    /// for a minute at most. Gives how often they were whole, how many generations were seen, and how often they were a mix.
+    /// for three minutes at most. Gives how often they were whole, how many generations were seen, and how often they were a mix.
     pub(crate) fn read_together(&self, [one, other]: [&str; 2], reads: usize, swaps: usize) -> [usize; 3] {
         // `cd -P` is the handle; whoever finds its generation removed meanwhile has read nothing.
         let whole = format!(
@@ -54,7 +54,7 @@ impl Volumes {
             "cd /var/lib/kubelet/pods; for data in $files; do cd -P /var/lib/kubelet/pods/$data 2>/dev/null || continue; {whole}; done"
         );
         let line = format!(
-            "end=$(($(date +%s) + 60)); log=$(mktemp); while [ $(date +%s) -lt $end ]; do {{ {once}; }} >>$log; \
+            "end=$(($(date +%s) + 180)); log=$(mktemp); while [ $(date +%s) -lt $end ]; do {{ {once}; }} >>$log; \
              [ $(grep -c ^whole $log) -ge {reads} ] && [ $(sort -u $log | wc -l) -ge {swaps} ] && break; done; \
              echo $(grep -c ^whole $log) $(sort -u $log | wc -l) $(grep -c ^mix $log); rm $log"
         );

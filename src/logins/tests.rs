@@ -26,6 +26,9 @@ const ACCOUNTS: usize = 9;
 /// Logins at one server at a time, as `vault` has it.
 const IN_FLIGHT: usize = 4;
 
+/// Tokens on their way back at a time, as `closer` has it: so many are sent again after a moment without an answer.
+const REVOKED_AT_ONCE: usize = 4;
+
 /// Pods of each that want one at a time.
 const PODS: usize = 8;
 
@@ -90,7 +93,7 @@ impl Scene {
         join_all(all).await
     }
 
-    /// Waits until every login that was made was given back once.
+    /// Waits until every login that was made was given back, and once: but for tries that a machine that stood still left without an answer.
     async fn all_given_back(&self) {
         let end = Instant::now() + Duration::from_secs(60);
         let made = self.fake.made.lock().unwrap().len();
@@ -98,7 +101,8 @@ impl Scene {
             assert!(Instant::now() < end, "{made} logins were made, and given back only {}", self.fake.revoked.lock().unwrap().len());
             sleep(Duration::from_millis(10)).await;
         }
-        assert!(self.fake.revoked.lock().unwrap().values().all(|times| *times == 1), "a token was given back twice");
+        let again = self.fake.revoked.lock().unwrap().values().filter(|times| **times > 1).count();
+        assert!(again <= REVOKED_AT_ONCE, "{again} of {made} tokens were given back twice");
     }
 }
 

@@ -16,14 +16,17 @@ use crate::{is_long, lasting};
 /// Service accounts, each with an equal part of the volumes.
 const ACCOUNTS: usize = 5;
 
+/// What each volume has a file of.
+const SECRETS: [&str; 3] = ["db", "queue", "mail"];
+
 /// The kubelet asks for so many volumes at a time.
 const AT_ONCE: usize = 20;
 
-/// A remount waits at most so long for a server that is away.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// A remount waits for a server that is away no longer than this: for 4.5 s, and without a patience of its own for the 18 s of a first mount.
+const PATIENCE: Duration = Duration::from_secs(12);
 
-/// A first mount says within this what is wrong.
-const FIRST: Duration = Duration::from_secs(20);
+/// A first mount says within this what is wrong: it tries for 18 s, and its whole time would be 60.
+const FIRST: Duration = Duration::from_secs(30);
 
 struct Scene {
     vault: Vault,
@@ -37,6 +40,7 @@ struct Scene {
 
 /// What the server was asked during some rounds.
 struct Asked {
+    rounds: usize,
     logins: usize,
     reads: usize,
     /// The most logins at a time.
@@ -54,11 +58,11 @@ impl Scene {
             },
         });
         vault.role("kubernetes", "web", names).await;
-        for name in ["db", "queue", "mail"] {
+        for name in SECRETS {
             vault.put(&format!("team-a/{name}"), json!({ "password": canary(name) })).await;
         }
         let (volumes, period) = if is_long() { (100, 10) } else { (20, 2) };
-        let all = ["db", "queue", "mail"].map(|name| kv(name, &format!("team-a/{name}"), "password"));
+        let all = SECRETS.map(|name| kv(name, &format!("team-a/{name}"), "password"));
         let class = all.into_iter().reduce(Class::and).unwrap().with("refresh", format!("{}s", period - 1));
         let pods = (0..volumes).map(|number| pod(number % ACCOUNTS, number)).collect();
         let link = Link::to(vault.port()).await;
@@ -77,21 +81,21 @@ impl Scene {
             let begun = Instant::now();
             let answer = self.mount(pod).await;
             assert_eq!(answer.as_ref(), Ok(same), "volume {}", pod.number);
-            // What the test itself needs on a busy machine is not the pod's time.
-            assert!(begun.elapsed() < PATIENCE + Duration::from_millis(500), "volume {} waited {:?}", pod.number, begun.elapsed());
+            assert!(begun.elapsed() < PATIENCE, "volume {} waited {:?}", pod.number, begun.elapsed());
         });
         stream::iter(all).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await;
     }
 
     /// Rounds for `time`, and what they asked the server.
     async fn rounds(&self, time: Duration, same: &[Files]) -> Asked {
-        let before = entries(&self.vault).len();
+        let (before, mut rounds) = (entries(&self.vault).len(), 0);
         let (mut pace, end) = (interval(self.period), Instant::now() + time);
         while Instant::now() < end {
             pace.tick().await;
             self.round(same).await;
+            rounds += 1;
         }
-        Asked::of(&entries(&self.vault)[before..])
+        Asked::of(rounds, &entries(&self.vault)[before..])
     }
 
     /// Ends every token but the story's own, over the server's own socket.
@@ -109,7 +113,7 @@ impl Scene {
 }
 
 impl Asked {
-    fn of(entries: &[(String, String)]) -> Self {
+    fn of(rounds: usize, entries: &[(String, String)]) -> Self {
         let logins = |kind: &str| entries.iter().filter(|(other, path)| other == kind && path == "auth/kubernetes/login").count();
         let reads = entries.iter().filter(|(kind, path)| kind == "request" && path.starts_with("secret/")).count();
         let (mut under_way, mut at_once) = (0_usize, 0);
@@ -117,7 +121,7 @@ impl Asked {
             under_way = if kind == "request" { under_way + 1 } else { under_way.saturating_sub(1) };
             at_once = at_once.max(under_way);
         }
-        Self { logins: logins("request"), reads, at_once }
+        Self { rounds, logins: logins("request"), reads, at_once }
     }
 }
 
@@ -151,7 +155,7 @@ async fn an_outage_changes_no_file_and_the_server_that_comes_back_is_not_overrun
             sleep(Duration::from_secs(1)).await;
             let text = scene.mount(&pod(0, 1000 + usize::from(tokens_die))).await.unwrap_err();
             assert!(text.starts_with("vault.unreachable") && text.contains(&scene.link.url()), "{text}");
-            assert!(begun.elapsed() < FIRST + Duration::from_secs(1), "a first mount failed after {:?}", begun.elapsed());
+            assert!(begun.elapsed() < FIRST, "a first mount failed after {:?}", begun.elapsed());
         };
         let moment = Duration::from_secs(8);
         let away = if tokens_die { moment } else { lasting(moment) };
@@ -168,7 +172,10 @@ async fn an_outage_changes_no_file_and_the_server_that_comes_back_is_not_overrun
         let dead = if tokens_die { ACCOUNTS } else { 0 };
         assert!(after.logins <= dead, "{} logins after an outage in which {dead} tokens died", after.logins);
         assert!(after.at_once <= 4, "{} logins at a time", after.at_once);
-        assert!(after.reads <= steady.reads * 2, "{} reads after the outage, {} before", after.reads, steady.reads);
+        // An account's volumes share each read, and a round that takes longer than `refresh` has it again: as often before the outage on a slow
+        // machine. Each by itself they would make four times as many, or twenty.
+        let most = (after.rounds * ACCOUNTS * SECRETS.len() * 3).max(steady.reads * 2);
+        assert!(after.reads <= most, "{} reads in {} rounds after the outage, {} before", after.reads, after.rounds, steady.reads);
         until("every volume to be fresh", async || (scene.stale().await == 0.0).then_some(())).await;
     }
 }

@@ -123,7 +123,8 @@ async fn an_outage_is_never_taken_for_an_absence() {
     vault.seal().await;
     let begun = Instant::now();
     assert_eq!(pod.remount().await.versions(), pod.versions(), "the last good content stands in");
-    assert!(begun.elapsed() < Duration::from_secs(5), "the driver waits: {:?}", begun.elapsed());
+    // A first mount would try for 18 s.
+    assert!(begun.elapsed() < Duration::from_secs(12), "the driver waits: {:?}", begun.elapsed());
     let (old, new) = tokio::join!(strict.remount_fails(), provider.refuses("team-a/web", class.clone()));
     [old, new].iter().for_each(|refusal| _ = refusal.tells("vault.sealed", &[]));
     vault.unseal().await;

@@ -82,7 +82,9 @@ async fn a_hundred_volumes_that_end_together_leave_nothing_behind() {
     node.0.volumes_end(&places);
     until("the first tokens to be gone", async || (vault.tokens().await < tokens + 100).then_some(())).await;
     until("all tokens to be gone", async || (vault.tokens().await == tokens).then_some(())).await;
-    assert_eq!(vault.count("update auth/token/revoke-self"), 100, "one call for each login");
+    let calls = vault.count("update auth/token/revoke-self");
+    // Four are under way at a time: no more are made again after a moment without an answer.
+    assert!(vault.given_back().len() == 100 && calls <= 110, "{calls} calls, and not one for each login");
 }
 
 #[tokio::test]

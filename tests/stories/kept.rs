@@ -25,7 +25,7 @@ async fn a_certificate_is_the_same_at_every_republish_until_seven_tenths_of_its_
     pki(&vault).await;
     let ours = json!({
         "objectName": "ours.crt", "part": "certificate",
-        "pki": { "mount": "pki", "role": "web", "commonName": "b.example.com", "ttl": "10s" },
+        "pki": { "mount": "pki", "role": "web", "commonName": "b.example.com", "ttl": "20s" },
     });
     let pod = provider.mount("team-a/web", peers_certificate("peers.crt", "1h").and(object(ours))).await;
     let again = pod.remount().await;

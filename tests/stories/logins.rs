@@ -52,14 +52,16 @@ async fn the_pods_of_an_account_share_one_login_and_each_read() {
 async fn a_change_is_seen_by_all_pods_with_one_read() {
     let vault = naming(json!({})).await;
     let provider = Provider::start(&vault).await;
-    let pods = mounts(&provider, 5, &db().with("refresh", "1s")).await;
+    let pods = mounts(&provider, 5, &db().with("refresh", "5s")).await;
     vault.put("team-a/db", json!({ "password": canary("changed") })).await;
     let seen = async || {
         let pods = remounts(&pods).await;
         pods.iter().all(|pod| pod.read("db") == canary("changed")).then_some(())
     };
     until("the change in every pod", seen).await;
-    assert_eq!((vault.count(LOGIN), vault.count(DB)), (1, 2));
+    // A machine that stands still for longer than `refresh` has some of them read once more. Each by itself they would make ten.
+    let reads = vault.count(DB);
+    assert!(vault.count(LOGIN) == 1 && (2..=3).contains(&reads), "{} logins, {reads} reads", vault.count(LOGIN));
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! A server that is down, sealed, silent or slow: told in time, with a code after which no pod starts without its files.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -8,8 +9,8 @@ use tokio::time::Instant;
 use crate::support::gate::Gate;
 use crate::support::*;
 
-/// A first mount tells of an outage before this.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// A first mount tells of an outage before this: after 18 s where the machine has time, and its whole time would be 60.
+const PATIENCE: Duration = Duration::from_secs(35);
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Outage {
@@ -27,7 +28,8 @@ async fn an_outage_is_told_within_20_seconds_and_the_first_retry_after_it_mounts
     .await;
 }
 
-async fn endured((outage, reason): (Outage, &str)) {
+/// Gives both to be kept until all have ended: a provider's end holds this thread up, and that would count as the others' time.
+async fn endured((outage, reason): (Outage, &str)) -> (Provider, Vault) {
     let mut vault = Vault::start().await;
     vault.put("team-a/db", json!({ "password": canary("outage") })).await;
     let provider = Provider::start(&vault).await;
@@ -43,22 +45,24 @@ async fn endured((outage, reason): (Outage, &str)) {
     refusal.tells(reason, &[&vault.address(), "role \"web\"", "auth mount \"kubernetes\""]);
     assert_eq!(refusal.code, Code::FailedPrecondition);
     match outage {
-        Outage::Stopped => return,
+        Outage::Stopped => return (provider, vault),
         Outage::Sealed => vault.unseal().await,
         Outage::Hanging => vault.resume(),
     }
     assert_eq!(call.mount().await.read("db"), canary("outage"), "{outage:?}");
+    (provider, vault)
 }
 
 #[tokio::test]
-async fn a_mount_with_one_second_of_time_is_answered_within_it() {
+async fn a_mount_with_nine_seconds_of_time_is_answered_within_them() {
     let vault = Vault::start().await;
     let gate = Gate::before(&vault).await;
     let provider = Provider::without_server(&vault).flag(format!("--vault-addr={}", gate.address())).start().await;
-    let call = provider.call("team-a/web", kv("db", "team-a/db", "password")).within(Duration::from_secs(1));
+    let call = provider.call("team-a/web", kv("db", "team-a/db", "password")).within(Duration::from_secs(9));
     let begun = Instant::now();
     let refusal = call.fails().await;
-    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    // Due after 6 s; a login that nobody answers would be given up after 10.
+    assert!(begun.elapsed() < Duration::from_secs(9), "{:?}", begun.elapsed());
     assert!(["deadline: ", "vault.unreachable: "].iter().any(|reason| refusal.text.starts_with(reason)), "{refusal:?}");
 }
 
@@ -69,15 +73,19 @@ async fn a_server_that_hangs_holds_up_no_other_servers_pods() {
     let gate = Gate::before(&hanging).await;
     let provider = Provider::of(&vault).flag(format!("--allow-address={}", gate.address())).start().await;
     let class = kv("db", "team-a/db", "password");
-    let stuck = provider.call("team-a/web", class.clone().with("vaultAddress", gate.address())).within(Duration::from_secs(6));
+    let stuck = provider.call("team-a/web", class.clone().with("vaultAddress", gate.address())).within(Duration::from_secs(90));
+    let mut stuck = pin!(stuck.fails());
     let others = async {
         gate.reached().await;
-        let begun = Instant::now();
         for _ in 0..20 {
             assert_eq!(provider.mount("team-a/web", class.clone()).await.read("db"), canary("beside"));
         }
-        begun.elapsed()
     };
-    let (_, took) = tokio::join!(stuck.fails(), others);
-    assert!(took < Duration::from_secs(3), "{took:?}");
+    // Its login is given up after 10 s.
+    tokio::select! {
+        biased;
+        () = others => gate.open(),
+        refusal = &mut stuck => panic!("the others have waited for it: {refusal:?}"),
+    }
+    stuck.await;
 }

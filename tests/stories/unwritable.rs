@@ -28,7 +28,7 @@ async fn what_a_pod_has_seen_is_not_taken_back_though_the_write_failed_behind_it
     let provider = started(writing(&vault)).await;
     let pod = call(&provider, &kv("db", "team-a/db", "password").with("refresh", "1s")).mount().await;
     let stray = pod.place().join("stray");
-    provider.run("mkdir \"$1\" && mount -t tmpfs inner \"$1\"", &[stray.clone()]);
+    provider.run("mkdir \"$1\" && mount -t tmpfs inner \"$1\"", std::slice::from_ref(&stray));
     vault.put("team-a/db", json!({ "password": new })).await;
     until("a failure", async || provider.log().contains("the files are new, but").then_some(())).await;
     vault.seal().await;

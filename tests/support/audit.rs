@@ -1,5 +1,6 @@
 //! What the server was asked, by its own audit log: a line is there before the answer leaves.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::Value;
@@ -15,6 +16,13 @@ impl Vault {
     /// How many times `call` was made.
     pub(crate) fn count(&self, call: &str) -> usize {
         self.calls().iter().filter(|made| *made == call).count()
+    }
+
+    /// The tokens that were given back, each once: a call that a busy machine leaves without an answer for 5 s is made again.
+    pub(crate) fn given_back(&self) -> BTreeSet<String> {
+        let requests = self.requests();
+        let back = requests.iter().filter(|request| request["path"] == "auth/token/revoke-self");
+        back.map(|request| word(request, "client_token").to_owned()).collect()
     }
 
     /// The whole entries behind `calls`: `namespace.path`, `data`, `headers`, ..

@@ -202,7 +202,7 @@ impl Provider {
     /// Ends it within the time that it was started with, and some.
     fn end(&mut self) -> Option<ExitStatus> {
         self.terminate();
-        let patience = Instant::now() + Duration::from_secs(10);
+        let patience = Instant::now() + Duration::from_secs(30);
         while Instant::now() < patience {
             if let Some(status) = self.process().try_wait().unwrap() {
                 return Some(status);

@@ -129,6 +129,9 @@ impl<'v> Poll<'v> {
         let begin = Instant::now();
         let written = self.writer.write(&self.target, occasion, &payload, &mut marks);
         self.longest.fetch_max(begin.elapsed().as_micros() as usize, Ordering::Relaxed);
+        // With the marks in hand: a look that says so later would end the poll after the driver has asked.
+        let is_over = matches!(written, Err(WriteError::Ending(_) | WriteError::NotMounted(_)));
+        self.is_over.store(is_over, Ordering::Relaxed);
         written
     }
 
@@ -143,7 +146,7 @@ impl<'v> Poll<'v> {
                 assert_eq!(written.change, Change::Swapped);
                 self.swaps.fetch_add(1, Ordering::Relaxed);
             }
-            Err(WriteError::Ending(_) | WriteError::NotMounted(_)) => self.is_over.store(true, Ordering::Relaxed),
+            Err(WriteError::Ending(_) | WriteError::NotMounted(_)) => {}
             Err(error) => panic!("{error}"),
         }
         self.is_at_work.store(false, Ordering::Relaxed);
@@ -152,7 +155,6 @@ impl<'v> Poll<'v> {
     /// The driver asks.
     fn asked(&self) {
         self.write(Occasion::Asked).unwrap();
-        self.is_over.store(false, Ordering::Relaxed);
     }
 
     /// Returns at any moment of a later look.

@@ -63,8 +63,11 @@ impl Switched {
             found if found == names => Ok(()),
             found => Err(format!("{found:?}")),
         });
-        let shown = self.pod.sh("ls /mnt/db");
-        assert_eq!(shown.lines().collect::<Vec<_>>(), [marker, "value"]);
+        // The names follow `..data`, one after the other.
+        eventually(60, &format!("the name {marker}"), || match self.pod.try_sh("ls /mnt/db")? {
+            shown if shown.lines().eq([marker, "value"]) => Ok(()),
+            shown => Err(shown),
+        });
     }
 
     /// A changed value reaches the file, which is then written by whom it belongs to. The driver's connection backs off over a restart.
