@@ -17,7 +17,7 @@ mod volume; // one volume
 use std::collections::{HashMap, HashSet};
 use std::hash::RandomState;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::sync::{Mutex as Hand, Notify};
@@ -89,6 +89,8 @@ pub struct Volumes {
     bytes: AtomicUsize,
     /// The same of what was made.
     made: AtomicUsize,
+    /// The process ends: what is forgotten from now on has not ended.
+    closed: AtomicBool,
     /// A volume was filled for the first time.
     filled: Notify,
     /// Something is due at another time than before.
@@ -116,6 +118,7 @@ impl Volumes {
             groups: Mutex::default(),
             bytes: AtomicUsize::new(0),
             made: AtomicUsize::new(0),
+            closed: AtomicBool::new(false),
             filled: Notify::new(),
             jobs: Notify::new(),
             seed: RandomState::new(),
@@ -242,6 +245,7 @@ impl Volumes {
                 (false, false) => {}
             }
         }
+        self.closed.store(true, Ordering::Relaxed);
         self.volumes.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 

@@ -58,6 +58,9 @@ impl Volumes {
 
     /// One look: what has ended is let go, which gives back the logins that nobody else holds.
     fn sweep(&self) {
+        if self.closed.load(Ordering::Relaxed) {
+            return;
+        }
         let now = Moment::now();
         let mounts = self.root.as_ref().and_then(|_| MountPoints::read().inspect_err(|error| debug!("{error}")).ok());
         let at_mounts = mounts.as_ref().zip(self.root.as_deref()).and_then(|(mounts, root)| Look::at_mounts(mounts, root, now));

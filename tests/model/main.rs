@@ -30,12 +30,16 @@ const STEPS: usize = 80;
 #[tokio::test]
 async fn no_pod_is_ever_served_what_its_account_and_role_may_not_read_now() {
     let wanted = std::env::var("VAULTMOUNT_MODEL_SEED").ok().map(|seed| vec![seed.parse().unwrap()]);
+    let is_alone = wanted.is_some();
     let seeds = wanted.unwrap_or_else(|| [&SEEDS[..], &[rand::random()]].concat());
     eprintln!("seeds: {seeds:?}");
     let walks = seeds.into_iter().map(async |seed| Walk::begin(seed).await.go(STEPS).await);
     let seen = futures::future::join_all(walks).await;
     let (served, refused) = seen.iter().fold((0, 0), |(served, refused), walk| (served + walk.0, refused + walk.1));
-    assert!(served > 300 && refused > 60, "the walks saw too little: {served} mounts that were served, {refused} that were not");
+    assert!(
+        is_alone || served > 300 && refused > 60,
+        "the walks saw too little: {served} mounts that were served, {refused} that were not"
+    );
 }
 
 /// What the walks come to rarely: nothing else of the class tells that the token is dead.

@@ -4,6 +4,7 @@ use std::fs;
 use std::process::{Command, Output};
 
 use crate::support::authority::certificate;
+use crate::support::gate::Gate;
 use crate::support::*;
 
 const LOGIN: &str = "update auth/kubernetes/login";
@@ -50,6 +51,28 @@ async fn a_killed_provider_goes_on_with_its_login_and_the_same_certificate() {
             assert!(!bytes.windows(secret.len()).any(|window| window == secret.as_bytes()), "{} is not sealed", record.display());
         }
     }
+}
+
+#[tokio::test]
+async fn what_pods_share_outlives_an_end_that_takes_its_time() {
+    let (vault, class) = seeded().await;
+    vault.names_accounts(json!({})).await;
+    let gate = Gate::before(&vault).await;
+    let setup = Provider::of(&vault).keeping_state().flag("--shutdown-timeout=6s");
+    let mut provider = setup.flag(format!("--allow-address={}", gate.address())).start().await;
+    let shared = class.clone().with("shareScope", "serviceAccount");
+    let certificate = provider.mount("team-a/web", shared.clone()).await.read("certificate");
+    // Its login is given up after 10 s. After six the volumes are forgotten, and nobody may take them for ended in the rest.
+    let stuck = provider.call("team-a/api", class.with("vaultAddress", gate.address()));
+    let end = async {
+        gate.reached().await;
+        provider.terminate();
+    };
+    tokio::join!(stuck.fails(), end);
+    assert!(provider.ended().await.success());
+    provider.restart().await;
+    assert_eq!(provider.mount("team-a/web", shared).await.read("certificate"), certificate);
+    assert_eq!(vault.count(ISSUE), 1);
 }
 
 #[tokio::test]
