@@ -39,7 +39,8 @@ struct OfVolume {
     published: Option<Published>,
     /// Logins that it holds beside those of what was made.
     account: Option<RecordId>,
-    denied: Option<RecordId>,
+    #[serde(default)]
+    own: Option<(Source, RecordId)>,
     made: Vec<OfMade>,
     replaced: Vec<(Moment, RecordId)>,
     group: Option<Identity>,
@@ -143,7 +144,8 @@ impl Volumes {
         let login = |id: Option<RecordId>| id.and_then(|id| sessions.get(&id)).cloned();
         let mut held = volume.held();
         (held.asker, held.answered, held.asked, held.published) = (of.asker, of.answered, Some(Moment::now()), of.published);
-        (held.account, held.denied) = (login(of.account), login(of.denied));
+        held.own = of.own.and_then(|(source, id)| Some((source, login(Some(id))?)));
+        held.account = login(of.account);
         held.keyed = Arc::new(of.keyed);
         held.files = Files::resumed(of.ours, volume.id().chance());
         held.group = of.group.and_then(|who| groups.get(&who).map(|shelf| (who, Arc::clone(shelf))));
@@ -168,7 +170,7 @@ fn of_volume(volume: &Volume) -> OfVolume {
         pod_seen: held.presence.saw_pod(),
         published: held.published.clone(),
         account: name(&held.account),
-        denied: name(&held.denied),
+        own: held.own.as_ref().map(|(source, session)| (source.clone(), session.record().clone())),
         made,
         replaced: volume.shelf.replaced().iter().map(|(until, session)| (*until, session.record().clone())).collect(),
         group: held.group.as_ref().map(|(who, _)| who.clone()),

@@ -16,7 +16,7 @@ use super::good::Good;
 use super::presence::{Known, Look, Presence};
 use super::shelf::{Made, NOT_YET, Shelf};
 use super::texts::Texts;
-use crate::config::{MountSpec, Object, PodToken, Published};
+use crate::config::{MountSpec, Object, PodToken, Published, Source};
 use crate::error::Failure;
 use crate::logins::{Identity, Session};
 use crate::rotation::{Interval, Moment};
@@ -56,8 +56,8 @@ pub(super) struct Held {
     pub(super) asked: Option<Moment>,
     /// The login that reads.
     pub(super) account: Option<Arc<Session>>,
-    /// The login of its own that was denied something: kept, lest every poll makes one more.
-    pub(super) denied: Option<Arc<Session>>,
+    /// The login of its own by which it asks again, with nothing that hangs on it: kept, lest every poll makes one more. What was asked by it.
+    pub(super) own: Option<(Source, Arc<Session>)>,
     /// What the pods of its account have together.
     pub(super) group: Option<(Identity, Arc<Shelf>)>,
     /// The last content that was whole, and of use.
@@ -108,11 +108,12 @@ impl Volume {
         let mut held = self.held();
         let same = held.asker.as_ref() == Some(&asker);
         if !same {
-            (held.account, held.denied) = (None, None);
+            (held.account, held.own) = (None, None);
             let group = held.group.take();
             self.shelf.keep_until(NOT_YET, group.iter().flat_map(|(_, shelf)| shelf.sessions()));
         }
         held.asker = Some(asker);
+        held.own = held.own.take().filter(|(source, _)| wanted.contains(source));
         let gone = self.shelf.only(|source| same && wanted.contains(source));
         self.shelf.keep_until(NOT_YET, gone.iter().filter_map(Made::session).cloned());
     }
@@ -245,7 +246,8 @@ impl Volume {
         let held = self.held();
         let shelves = [Some(&self.shelf), held.group.as_ref().map(|(_, shelf)| shelf)];
         let made: Vec<_> = shelves.into_iter().flatten().flat_map(|shelf| shelf.sessions()).collect();
-        held.account.iter().chain(&held.denied).cloned().chain(made).collect()
+        let own = held.own.iter().map(|(_, session)| session);
+        held.account.iter().chain(own).cloned().chain(made).collect()
     }
 
     /// Tells its logins that a volume lives which needs them, until `until` if nobody says so again.

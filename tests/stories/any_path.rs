@@ -114,4 +114,23 @@ async fn what_a_pod_may_know_of_itself_and_its_server_is_a_file() {
     );
     let pod = provider.mount("team-a/web", class).await;
     assert_eq!(["role", "team", "capabilities", "cubby"].map(|name| pod.read(name)), ["web", "a", r#"["read"]"#, "empty"]);
+    assert_eq!(vault.count("read cubbyhole/none"), 1, "it was looked for, and nothing is there");
+}
+
+#[tokio::test]
+async fn a_volume_that_asks_for_what_is_its_tokens_own_logs_in_once_for_it() {
+    let vault = Vault::start().await;
+    let mut provider = Provider::start(&vault).await;
+    let before = vault.tokens().await;
+    let class = typed("- {objectName: accessor, request: {path: auth/token/lookup-self}, secretKey: accessor}").with("refresh", "0s");
+    let pod = provider.mount("team-a/web", class.clone()).await;
+    for _ in 0..3 {
+        assert_eq!(pod.remount().await.read("accessor"), pod.read("accessor"));
+    }
+    assert_eq!((vault.count("update auth/kubernetes/login"), vault.tokens().await), (1, before + 1));
+    assert_ne!(pod.edited(class.with("login", "transient")).mount().await.read("accessor"), "");
+    until("the token of before to be gone", async || (vault.tokens().await == before).then_some(())).await;
+    provider.terminate();
+    provider.ended().await;
+    assert_eq!(vault.tokens().await, before);
 }

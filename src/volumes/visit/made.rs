@@ -7,7 +7,7 @@ use tokio::time::timeout_at;
 use super::super::paths::Way;
 use super::super::shelf::{Lasts, Made, NOT_YET, Shelf};
 use super::Visit;
-use crate::config::{ShareScope, Source};
+use crate::config::{LoginScope, ShareScope, Source};
 use crate::engine::{self, EngineError, Fetched, Miss, Outcome};
 use crate::error::Reason;
 use crate::logins::{Scope, Session};
@@ -38,32 +38,46 @@ impl Visit<'_> {
 
     async fn asked(&self, session: Arc<Session>, source: &Source, way: Way, budget: &Budget) -> Outcome {
         self.called();
-        let fetched = match engine::fetch(session.login(), source, budget).await {
+        let outcome = match engine::fetch(session.login(), source, budget).await {
             Err(error) if error.reason() == Reason::ReadDenied => {
-                let again = match self.again(&session, source, budget).await {
-                    None => {
-                        self.volume.held().denied = (way == Way::Lease).then_some(session);
-                        return Err(error);
-                    }
-                    Some(again) => again?,
+                let Some(again) = self.again(&session, source, budget).await else {
+                    self.keep_login(source, &session, way);
+                    return Err(error);
                 };
+                let again = again?;
                 self.called();
                 let outcome = engine::fetch(again.login(), source, budget).await;
-                let denied = outcome.as_ref().is_err_and(|error| error.reason() == Reason::ReadDenied);
-                again.denied(source, denied);
-                self.volume.held().denied = (denied && way == Way::Lease).then(|| Arc::clone(&again));
-                let fetched = Arc::new(outcome?);
-                self.keep(source, &fetched, &again, way);
-                return Ok(fetched);
+                again.denied(source, outcome.as_ref().is_err_and(|error| error.reason() == Reason::ReadDenied));
+                return self.kept_of(source, outcome, &again, way);
             }
-            outcome => Arc::new(outcome?),
+            outcome => outcome,
         };
-        session.denied(source, false);
-        if way == Way::Lease {
-            self.volume.held().denied = None;
+        if outcome.is_ok() {
+            session.denied(source, false);
         }
-        self.keep(source, &fetched, &session, way);
-        Ok(fetched)
+        self.kept_of(source, outcome, &session, way)
+    }
+
+    /// Keeps what came by `session`, and that where the next question goes by it too.
+    fn kept_of(&self, source: &Source, outcome: Result<Fetched, EngineError>, session: &Arc<Session>, way: Way) -> Outcome {
+        let outcome = outcome.map(Arc::new).inspect(|fetched| self.keep(source, fetched, session, way));
+        self.keep_login(source, session, way);
+        outcome
+    }
+
+    /// Keeps a login of the volume's own, or of its group's, by which `source` is asked again. What leases keeps its login itself, and what makes
+    /// something that ends by itself goes by the account's from now on.
+    fn keep_login(&self, source: &Source, session: &Arc<Session>, way: Way) {
+        if way != Way::Lease {
+            return;
+        }
+        let is_free = session.leases() == 0 && self.spec.login != LoginScope::Transient;
+        let mut held = self.volume.held();
+        if is_free && self.way(source) == Way::Lease {
+            held.own = Some((source.clone(), Arc::clone(session)));
+        } else if held.own.as_ref().is_some_and(|(of, own)| of == source || !is_free && Arc::ptr_eq(own, session)) {
+            held.own = None;
+        }
     }
 
     /// Keeps what was made for as long as it says, or as its lease lives.
