@@ -76,6 +76,7 @@ impl Provider {
         budget: &Budget,
     ) -> Result<Payload, Failure> {
         let plan = Plan::new(&spec.objects);
+        templates::check(&spec.objects, &self.rooms.checked, budget).await.map_err(|unfilled| blame::objects(spec, &unfilled))?;
         let visit = self.rooms.volumes.visit(volume, spec, token, why);
         visit.log_in(&plan, budget).await.map_err(|error| blame::login(spec, &error))?;
         let answers = fill(&plan, &visit, budget).await;

@@ -15,6 +15,7 @@ use tracing::Instrument;
 
 use super::mount::Filled;
 use super::repeats::Repeats;
+use super::templates::Checked;
 use super::turns::{Limits, Turns};
 use super::wire::csi_driver_provider_server::CsiDriverProvider;
 use super::wire::{MountRequest, MountResponse, VersionRequest, VersionResponse};
@@ -42,6 +43,8 @@ pub struct Rooms {
     pub(super) ending: CancellationToken,
     pub(super) mounts: AtomicU64,
     pub(super) repeats: Repeats,
+    /// Templates that need no look any more.
+    pub(super) checked: Checked,
     /// Who may work.
     pub(super) turns: Turns,
     /// Memory that answers may take.
@@ -58,7 +61,8 @@ impl Rooms {
         let volumes = Arc::new(Volumes::new(logins, setting, version_key.clone()));
         let (turns, bytes) = (Turns::new(limits), Bytes::of_process());
         let ending = CancellationToken::new();
-        Self { tokens, version_key, tasks, ending, mounts, repeats: Repeats::default(), turns, bytes, volumes }
+        let (repeats, checked) = (Repeats::default(), Checked::default());
+        Self { tokens, version_key, tasks, ending, mounts, repeats, checked, turns, bytes, volumes }
     }
 
     /// Waits until every mount has ended, and every token is given back that nobody needs.

@@ -1,12 +1,13 @@
-//! The templates of a mount, written together.
+//! The templates of a mount: their syntax before anything is asked, and then their texts, all together.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
+use super::contents::Unfilled;
 use crate::config::{Digest, MountPath, Object, Place, Selection, Template, View};
 use crate::engine::{Answers, Miss, weight};
 use crate::error::Reason;
@@ -38,6 +39,45 @@ struct Task<'a> {
     job: Job<'a>,
 }
 
+/// Templates that are remembered to be of good syntax; past that they are checked anew.
+const CHECKED: usize = 4096;
+
+/// Templates of good syntax, by their text and what surrounds its expressions.
+#[derive(Default)]
+pub(super) struct Checked(Mutex<HashSet<Digest>>);
+
+impl Checked {
+    fn has(&self, template: &Digest) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(template)
+    }
+
+    fn add(&self, template: Digest) {
+        let mut checked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if checked.len() >= CHECKED {
+            checked.clear();
+        }
+        checked.insert(template);
+    }
+}
+
+/// Checks the templates of `objects` that nobody has seen before: what a class alone can tell is told before anything is asked, or made for it.
+/// Where the node has no time or process for that, writing them will tell.
+pub(super) async fn check(objects: &[Object], checked: &Checked, budget: &Budget) -> Result<(), Vec<Unfilled>> {
+    let new = objects.iter().filter_map(template_of).map(|(name, template)| (name, template, digest(template, "")));
+    let new: Vec<_> = new.filter(|(_, _, digest)| !checked.has(digest)).collect();
+    let texts: Vec<_> = new.iter().map(|(_, template, _)| (template.text.expose(), &template.delimiters)).collect();
+    let outcomes = outcomes(template::check(&texts, budget.end()).await, new.len());
+    let mut unfilled = Vec::new();
+    for ((name, _, digest), (outcome, is_its_own)) in new.into_iter().zip(outcomes) {
+        match outcome {
+            Ok(()) => checked.add(digest),
+            Err(miss) if is_its_own => unfilled.push(Unfilled { name: name.to_string(), miss }),
+            Err(_) => {}
+        }
+    }
+    if unfilled.is_empty() { Ok(()) } else { Err(unfilled) }
+}
+
 /// Writes every template of `objects` whose sources are all there, in one child; those whose inputs are those of the last time keep their text.
 pub(super) async fn write(objects: &[Object], answers: &Answers<'_>, texts: &Texts, budget: &Budget) -> Written {
     let mut written = Written::default();
@@ -54,6 +94,7 @@ pub(super) async fn write(objects: &[Object], answers: &Answers<'_>, texts: &Tex
     let (names, jobs): (Vec<_>, Vec<_>) = tasks.into_iter().map(|task| ((task.name, task.inputs), task.job)).unzip();
     let outcomes = outcomes(template::render(&jobs, budget.end()).await, names.len());
     for ((name, inputs), (outcome, is_its_own)) in names.into_iter().zip(outcomes) {
+        let outcome = outcome.map(Arc::new);
         if is_its_own {
             texts.keep(name, inputs, &outcome);
         }
@@ -64,15 +105,20 @@ pub(super) async fn write(objects: &[Object], answers: &Answers<'_>, texts: &Tex
 
 fn task<'a>(name: &'a MountPath, template: &'a Template, answers: &Answers<'_>, room: &mut usize) -> Result<Task<'a>, Miss> {
     let sources = sources(template, answers, room)?;
-    let Template { text, delimiters, .. } = template;
-    let mut digest = Sha256::new();
     let unwritable = |_| Miss { reason: Reason::Bug, what: "the values of the template are no JSON".into() };
     let values = Zeroizing::new(serde_json::to_string(&sources).map_err(unwritable)?);
-    for part in [text.expose(), &delimiters.open, &delimiters.close, &values] {
+    let job = Job { text: template.text.expose(), delimiters: &template.delimiters, sources };
+    Ok(Task { name, inputs: digest(template, &values), job })
+}
+
+/// Of all that `values` and the template make: each part with its length in front.
+fn digest(Template { text, delimiters, .. }: &Template, values: &str) -> Digest {
+    let mut digest = Sha256::new();
+    for part in [text.expose(), &delimiters.open, &delimiters.close, values] {
         digest.update((part.len() as u64).to_be_bytes());
         digest.update(part);
     }
-    Ok(Task { name, inputs: digest.finalize().into(), job: Job { text: text.expose(), delimiters, sources } })
+    digest.finalize().into()
 }
 
 fn template_of(object: &Object) -> Option<(&MountPath, &Template)> {
@@ -95,7 +141,7 @@ fn sources(template: &Template, answers: &Answers<'_>, room: &mut usize) -> Resu
 
 /// What came of each of `count` templates, and whether it follows from the template alone: neither from another's guilt nor from the state
 /// of the node or the mount.
-fn outcomes(results: Result<Vec<Result<Secret, TemplateError>>, TemplateError>, count: usize) -> Vec<(Result<Arc<Secret>, Miss>, bool)> {
+fn outcomes<T>(results: Result<Vec<Result<T, TemplateError>>, TemplateError>, count: usize) -> Vec<(Result<T, Miss>, bool)> {
     let refused = |error: &TemplateError| Miss { reason: error.reason(), what: error.to_string() };
     let other = |reason| Miss { reason, what: "not written, because another template of this class ended their process".into() };
     match results {
@@ -104,7 +150,7 @@ fn outcomes(results: Result<Vec<Result<Secret, TemplateError>>, TemplateError>, 
             .into_iter()
             .map(|text| {
                 let is_its_own = !matches!(text, Err(TemplateError::TooLong));
-                (text.map(Arc::new).map_err(|error| refused(&error)), is_its_own)
+                (text.map_err(|error| refused(&error)), is_its_own)
             })
             .collect(),
         Err(error) => {

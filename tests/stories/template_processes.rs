@@ -32,6 +32,8 @@ async fn a_template_that_wants_everything_fails_soon_and_harms_no_other_mount() 
         let pod = provider.mount("team-a/web", over_db("good", "{{ db.password }}")).await;
         assert_eq!(pod.read("good"), canary("bomb"), "after {what}");
     }
+    let peak = provider.peak_memory();
+    assert!(peak < 128 * 1024, "{peak} KiB: more than deploy/ gives the container");
 }
 
 #[tokio::test]

@@ -133,6 +133,19 @@ async fn a_mistake_is_told_with_its_line_and_never_with_a_value() {
 }
 
 #[tokio::test]
+async fn errors_of_syntax_are_told_together_before_anything_is_asked() {
+    let vault = Vault::start().await;
+    let provider = Provider::start(&vault).await;
+    let class = over_db("one", "{{ db.").and(over_db("good", "{{ db.password }}")).and(over_db("two", "\n{% if db.password %}x"));
+    for _ in 0..2 {
+        let refusal = provider.refuses("team-a/web", class.clone()).await;
+        refusal.tells("render.failed", &["object \"one\": line 1", "object \"two\": line 2"]);
+        assert!(!refusal.text.contains("\"good\""), "{refusal:?}");
+    }
+    assert_eq!(vault.calls(), [""; 0]);
+}
+
+#[tokio::test]
 async fn a_missing_source_is_told_or_passed_over_as_the_object_says() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
