@@ -16,5 +16,10 @@ pub use error::CertificateError;
 pub use identity::{Identity, Issued};
 pub use node::NodeKey;
 
+/// When the first certificate of a PEM text ends, in Unix seconds; `None` where there is none.
+pub fn not_after(text: &str) -> Option<i64> {
+    x509::Certificate::all(text, "certificate").ok()?.first().map(|first| first.not_after)
+}
+
 #[cfg(test)]
 mod tests;

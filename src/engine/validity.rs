@@ -22,7 +22,9 @@ pub fn life(source: &Source, fetched: &Fetched, now: i64) -> Option<Life> {
             let engine = answer.members().get("mount_type").and_then(Value::as_str);
             let written = matches!(engine, Some("kv" | "generic" | "cubbyhole"));
             let reads = request.method == Method::GET || request.method.as_str() == "LIST";
-            let end = answer.members().get("data").and_then(Value::as_object).and_then(|data| told(data, now));
+            let data = answer.members().get("data").and_then(Value::as_object);
+            // Who reads a certificate, such as a CA's, wants its successor as soon as there is one.
+            let end = data.and_then(|data| told(data, now).or_else(|| certificate(data).filter(|_| !reads)));
             match end.map_or(Life::Untold, Life::Until) {
                 _ if answer.is_leased() || written || !vault::creates(&request.method, request.path.as_str()) => None,
                 Life::Untold if reads => None,
@@ -39,6 +41,11 @@ fn told(data: &Map<String, Value>, now: i64) -> Option<i64> {
     let seconds = |name: &str| data.get(name).and_then(Value::as_i64).filter(|seconds| *seconds > 0);
     let signed = || data.get("signed_key").and_then(Value::as_str).and_then(ssh);
     seconds("expiration").or_else(|| seconds("ttl").map(|ttl| now.saturating_add(ttl))).or_else(signed)
+}
+
+/// The end of an X.509 certificate in `certificate`.
+fn certificate(data: &Map<String, Value>) -> Option<i64> {
+    data.get("certificate").and_then(Value::as_str).and_then(crate::certificate::not_after)
 }
 
 /// The end of an OpenSSH certificate (`PROTOCOL.certkeys`): `type base64 comment`.

@@ -40,6 +40,33 @@ async fn a_certificate_is_the_same_at_every_republish_until_seven_tenths_of_its_
     assert_eq!(vault.count("update pki/issue/web"), 3);
 }
 
+/// An SSH certificate by its own validity, and an X.509 one that stands in the answer as text alone: by `request`, which knows neither engine.
+#[tokio::test]
+async fn what_a_request_made_stays_until_the_end_that_its_answer_tells_is_near() {
+    let vault = Vault::start().await;
+    let provider = Provider::start(&vault).await;
+    vault.enable("ssh-ca", "ssh", json!({})).await;
+    vault.write("ssh-ca/config/ca", json!({ "generate_signing_key": true, "key_type": "ed25519" })).await;
+    let role = json!({ "key_type": "ca", "allow_user_certificates": true, "allowed_users": "deploy", "default_user": "deploy" });
+    vault.write("ssh-ca/roles/web", role).await;
+    vault.allow("ssh-ca/sign/web", &["update"]).await;
+    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ+RjPV9eXFPEhWC9ct3vRYvwRJiTjnGdCTVdm3n0tsM";
+    let signed = |name: &str, ttl: &str| {
+        let request =
+            json!({ "path": "ssh-ca/sign/web", "method": "POST", "args": { "public_key": key, "valid_principals": "deploy", "ttl": ttl } });
+        object(json!({ "objectName": name, "request": request, "secretKey": "signed_key" }))
+    };
+    let class = signed("short", "20s").and(signed("long", "1h")).with("refresh", "1s");
+    let pod = provider.mount("team-a/web", class).await;
+    assert_eq!(pod.remount().await.read("short"), pod.read("short"), "older than refresh is not old");
+    let renewed = until("the short one to be replaced", async || {
+        let next = pod.remount().await;
+        (next.read("short") != pod.read("short")).then_some(next)
+    });
+    assert_eq!(renewed.await.read("long"), pod.read("long"));
+    assert_eq!(vault.count("update ssh-ca/sign/web"), 3);
+}
+
 #[tokio::test]
 async fn the_rotation_loop_of_driver_1_5_which_names_no_class_is_given_the_same_certificate() {
     let vault = Vault::start().await;
