@@ -11,17 +11,24 @@ const ETCD: &str = "https://10.99.0.1:2379";
 const PEER: &str = "https://10.99.0.1:2380";
 const ISSUE: &str = "etcd/prod/pki/issue/member";
 
-/// A story that may have certificates of the role `member`.
+/// A story that may have certificates of the role `member`, and of `member-rsa`.
 fn begin() -> Story {
     let story = Story::begin();
-    bao::write("etcd/prod/pki/roles/member", &json!({"allow_any_name": true, "key_type": "ec", "key_bits": 256, "max_ttl": "72h"}));
-    story.allow(&format!("path \"{ISSUE}\" {{ capabilities = [\"update\"] }}\n"));
+    for (role, kind, bits) in [("member", "ec", 256), ("member-rsa", "rsa", 2048)] {
+        let role = format!("etcd/prod/pki/roles/{role}");
+        bao::write(&role, &json!({"allow_any_name": true, "key_type": kind, "key_bits": bits, "max_ttl": "72h"}));
+    }
+    story.allow(&format!("path \"{ISSUE}*\" {{ capabilities = [\"update\"] }}\n"));
     story
 }
 
 /// One certificate and its files.
 fn set(common_name: &str, files: &[&str]) -> String {
-    let pki = format!("mount: etcd/prod/pki, role: member, commonName: {common_name}, ipSans: [10.99.0.1], ttl: 24h");
+    set_of("member", common_name, files)
+}
+
+fn set_of(role: &str, common_name: &str, files: &[&str]) -> String {
+    let pki = format!("mount: etcd/prod/pki, role: {role}, commonName: {common_name}, ipSans: [10.99.0.1], ttl: 24h");
     let files: String = files.iter().map(|file| format!("    - {{{file}}}\n")).collect();
     format!("- pki: {{{pki}}}\n  files:\n{files}")
 }
@@ -80,16 +87,18 @@ fn an_etcd_serves_from_one_set_and_its_client_gets_in_with_another() {
 }
 
 #[test]
-fn two_sets_of_one_class_become_two_tls_secrets() {
+fn sets_of_one_class_become_tls_secrets() {
     let story = begin();
     let objects = set("apiserver.etcd", &["objectName: etcd.pem, part: bundle"])
+        + &set_of("member-rsa", "of-rsa", &["objectName: rsa.pem, part: bundle"])
         + &set("apiserver", &["objectName: tls.crt, part: certificateChain", "objectName: tls.key, part: privateKey"]);
     let class = story.class("apiserver", &objects);
     let class = class.sync_as("kubernetes.io/tls", "etcd-client", &[("tls.crt", "etcd.pem"), ("tls.key", "etcd.pem")]);
+    let class = class.sync_as("kubernetes.io/tls", "of-rsa", &[("tls.crt", "rsa.pem"), ("tls.key", "rsa.pem")]);
     class.sync_as("kubernetes.io/tls", "serving", &[("tls.crt", "tls.crt"), ("tls.key", "tls.key")]).apply();
     let _pod = story.pod("apiserver").mounts("apiserver").start();
 
-    for (secret, name) in [("etcd-client", "CN=apiserver.etcd"), ("serving", "CN=apiserver")] {
+    for (secret, name) in [("etcd-client", "CN=apiserver.etcd"), ("of-rsa", "CN=of-rsa"), ("serving", "CN=apiserver")] {
         let found = eventually(60, &format!("the Secret {secret}"), || story.get("secret", secret));
         let [certificate, key] = ["tls.crt", "tls.key"].map(|part| {
             let encoded = found["data"][part].as_str().unwrap();

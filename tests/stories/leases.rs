@@ -29,6 +29,18 @@ async fn a_pod_logs_in_to_its_database_with_what_it_mounted() {
     assert!(!provider.log().contains(&password), "a password reached the log");
 }
 
+#[tokio::test]
+async fn a_user_by_request_is_of_one_lease_with_its_password_too() {
+    let (vault, postgres) = (Vault::start().await, Postgres::start().await);
+    vault.database(&postgres, "app", json!({ "default_ttl": "1h", "max_ttl": "24h" })).await;
+    let provider = Provider::start(&vault).await;
+    let files = json!([{ "objectName": "user", "secretKey": "username" }, { "objectName": "password", "secretKey": "password" }]);
+    let pod = provider.mount("team-a/web", object(json!({ "request": { "path": "database/creds/app" }, "files": files }))).await;
+    assert!(postgres.lets_in(&pod.read("user"), &pod.read("password")));
+    let again = pod.remount().await;
+    assert_eq!((again.read("user"), again.read("password"), postgres.users().len()), (pod.read("user"), pod.read("password"), 1));
+}
+
 const MINTED: &str = "read database/creds/app";
 
 /// Republishes `pod` each second for 25 of them, each time with a user that is let in; tells how many users there were.

@@ -26,7 +26,21 @@ fn the_child_says_nothing_but_answers_and_lives_in_a_small_world() {
     command.arg("render-templates").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let limits = format!("/proc/{}/limits", child.id());
-    let small = |text: &str| text.contains("Max file size             0 ") && text.contains("Max core file size        0 ");
+    // In bytes, seconds of a core, and pieces.
+    let limits_of_the_child = [
+        ("Max data size", "50331648"),
+        ("Max stack size", "8388608"),
+        ("Max cpu time", "1"),
+        ("Max file size", "0"),
+        ("Max open files", "0"),
+        ("Max core file size", "0"),
+    ];
+    let small = |text: &str| {
+        let is_at = |(name, most): &(&str, &str)| {
+            text.lines().any(|line| line.strip_prefix(name).is_some_and(|rest| rest.split_whitespace().next() == Some(most)))
+        };
+        limits_of_the_child.iter().all(is_at)
+    };
     let begun = Instant::now();
     while !fs::read_to_string(&limits).is_ok_and(|text| small(&text)) {
         assert!(begun.elapsed() < Duration::from_secs(10), "the child did not enter its limits");
