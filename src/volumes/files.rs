@@ -10,6 +10,7 @@ use metrics::counter;
 use tokio::time::{Instant, sleep_until};
 use tracing::debug;
 
+use super::id::part;
 use super::shelf::Made;
 use super::{Volume, Volumes};
 use crate::aside;
@@ -181,9 +182,7 @@ impl Volumes {
     /// When the volume that `spec` asks for is looked at, where we write its files: at the moments of all volumes of its role and account.
     pub(super) fn cadence(&self, volume: &Volume, spec: &MountSpec) -> Option<Cadence> {
         self.writer(spec)?;
-        #[expect(clippy::cast_precision_loss, reason = "a rough number will do")]
-        let chance = self.seed.hash_one(&volume.held().asker) as f64 / u64::MAX as f64;
-        Some(Cadence::new(spec.refreshes.shortest(), chance))
+        Some(Cadence::new(spec.refreshes.shortest(), part(self.seed.hash_one(&volume.held().asker))))
     }
 
     /// Waits until something is due, and takes it.
@@ -248,5 +247,34 @@ impl Volume {
         let look = files.look.take_if(is_due).map(|_| Job::Look(Arc::clone(self)));
         let sweep = files.sweep.take_if(is_due).map(|_| Job::Sweep(Arc::clone(self)));
         sweep.into_iter().chain(look).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::hash::RandomState;
+
+    use super::*;
+
+    /// The tenths of its range that numbers are in.
+    fn tenths(numbers: impl Iterator<Item = f64>) -> BTreeSet<i64> {
+        numbers.map(|number| (number * 10.0) as i64).collect()
+    }
+
+    #[test]
+    fn accounts_look_at_moments_of_their_own_and_a_node_at_others_than_the_next() {
+        let (one, other) = (RandomState::new(), RandomState::new());
+        assert!(tenths((0..200).map(|account| part(one.hash_one(account)))).len() > 5);
+        assert!(tenths((0..200).map(|_| part(RandomState::new().hash_one(1)))).len() > 5);
+        assert!((0..10).any(|account| part(one.hash_one(account)) != part(other.hash_one(account))));
+    }
+
+    #[test]
+    fn after_a_restart_volumes_are_looked_at_one_after_the_other() {
+        let now = Instant::now();
+        let soon = [0.0, 0.5, 1.0].map(|chance| Files::resumed(true, chance).next().unwrap().duration_since(now).as_millis() / 500);
+        assert!(soon[0] < soon[1] && soon[1] < soon[2] && soon[2] <= 10, "{soon:?}");
+        assert!(Files::resumed(false, 0.5).next().is_none());
     }
 }

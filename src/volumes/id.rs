@@ -43,8 +43,12 @@ impl VolumeId {
     pub(super) fn chance(&self) -> f64 {
         let mut hasher = DefaultHasher::new();
         self.hash(&mut hasher);
-        #[expect(clippy::cast_precision_loss, reason = "a rough number will do")]
-        let chance = hasher.finish() as f64 / u64::MAX as f64;
-        chance
+        part(hasher.finish())
     }
+}
+
+/// A number of 0 to 1, the same for the same `hash`.
+#[expect(clippy::cast_precision_loss, reason = "a rough number will do")]
+pub(super) fn part(hash: u64) -> f64 {
+    hash as f64 / u64::MAX as f64
 }

@@ -211,6 +211,18 @@ async fn where_the_volume_cannot_be_seen_the_driver_gets_the_files_and_the_log_s
 }
 
 #[tokio::test]
+async fn where_the_directory_came_without_its_mounts_the_driver_gets_the_files_and_the_log_says_what_to_do() {
+    let vault = Vault::start().await;
+    vault.put("team-a/db", json!({ "password": canary("unpropagated") })).await;
+    let provider = started(writing(&vault)).await;
+    let call = provider.call("team-a/web", kv("db", "team-a/db", "password")).below(&provider.kubelet());
+    provider.run("mkdir -p \"$1\"", &[call.place()]);
+    let pod = call.mount().await;
+    assert_eq!((pod.is_ours(), pod.read("db")), (false, canary("unpropagated")));
+    until("its reason", async || provider.log().contains("mountPropagation HostToContainer").then_some(())).await;
+}
+
+#[tokio::test]
 async fn nothing_is_written_but_volumes_state_and_sockets() {
     let vault = Vault::start().await;
     vault.put("team-a/db", json!({ "password": canary("traced") })).await;

@@ -1,9 +1,11 @@
 //! What a program hears that watches its files with inotify, as docs/applications.md tells it.
 
+use std::io::{BufRead, BufReader};
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant, SystemTime};
 
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
 use rustix::io::Errno;
@@ -56,6 +58,32 @@ fn a_watch_on_the_directory_hears_each_change_once_as_a_move_of_data() {
     // A name that is new comes after the swap: who hears of that finds the file below `..data`, and perhaps not yet by its name.
     volume.write(&[("ca", "four"), ("crt", "four"), ("key", "four")]);
     assert_eq!(heard(), [swapped, vec![(ReadFlags::MOVED_TO, "ca".into())]].concat());
+}
+
+#[test]
+fn the_line_of_the_documentation_reloads_at_a_change() {
+    let node = Node::new();
+    let volume = node.volume();
+    volume.write(&[("key", "one")]);
+    let documentation = include_str!("../../docs/applications.md");
+    let line = documentation.lines().find(|line| line.starts_with("inotifywait ")).unwrap();
+    let line = line.replace("/secrets", volume.path.to_str().unwrap());
+    // It ends with the pipe that nobody reads any more, at the change after.
+    let mut shell = Command::new("sh");
+    let script = format!("reload() {{ echo reloaded; exit; }}; {line}");
+    let mut shell = shell.args(["-c", &script]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let begun =
+        BufReader::new(shell.stderr.take().unwrap()).lines().map_while(Result::ok).find(|line| line.contains("Watches established"));
+    assert!(begun.is_some(), "it did not begin");
+    volume.write(&[("key", "two")]);
+    let mut told = String::new();
+    BufReader::new(shell.stdout.take().unwrap()).read_line(&mut told).unwrap();
+    assert_eq!(told, "reloaded\n");
+    let end = Instant::now() + Duration::from_secs(30);
+    while shell.try_wait().unwrap().is_none() {
+        assert!(Instant::now() < end, "it does not end");
+        volume.write(&[("key", &format!("{:?}", Instant::now()))]);
+    }
 }
 
 #[test]
