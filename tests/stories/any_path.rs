@@ -9,11 +9,7 @@ use crate::support::*;
 async fn a_pods_public_key_is_signed_by_the_ssh_engine() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
-    vault.enable("ssh-ca", "ssh", json!({})).await;
-    vault.write("ssh-ca/config/ca", json!({ "generate_signing_key": true, "key_type": "ed25519" })).await;
-    let role = json!({ "key_type": "ca", "allow_user_certificates": true, "allowed_users": "deploy", "default_user": "deploy" });
-    vault.write("ssh-ca/roles/web", role).await;
-    vault.allow("ssh-ca/sign/web", &["update"]).await;
+    vault.ssh_authority().await;
     let home = tempfile::tempdir().unwrap();
     let (key, signed) = (home.path().join("id"), home.path().join("id-cert.pub"));
     tool("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-C", "pod", "-f", key.to_str().unwrap()], b"");

@@ -45,11 +45,7 @@ async fn a_certificate_is_the_same_at_every_republish_until_seven_tenths_of_its_
 async fn what_a_request_made_stays_until_the_end_that_its_answer_tells_is_near() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
-    vault.enable("ssh-ca", "ssh", json!({})).await;
-    vault.write("ssh-ca/config/ca", json!({ "generate_signing_key": true, "key_type": "ed25519" })).await;
-    let role = json!({ "key_type": "ca", "allow_user_certificates": true, "allowed_users": "deploy", "default_user": "deploy" });
-    vault.write("ssh-ca/roles/web", role).await;
-    vault.allow("ssh-ca/sign/web", &["update"]).await;
+    vault.ssh_authority().await;
     let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ+RjPV9eXFPEhWC9ct3vRYvwRJiTjnGdCTVdm3n0tsM";
     let signed = |name: &str, ttl: &str| {
         let request =

@@ -86,6 +86,15 @@ impl Vault {
         self.write_in(namespace, "sys/policies/acl/web", json!({ "policy": policy })).await;
     }
 
+    /// Mounts an SSH engine at `ssh-ca`, whose role `web` signs keys for the user `deploy`.
+    pub(crate) async fn ssh_authority(&self) {
+        self.enable("ssh-ca", "ssh", json!({})).await;
+        self.write("ssh-ca/config/ca", json!({ "generate_signing_key": true, "key_type": "ed25519" })).await;
+        let role = json!({ "key_type": "ca", "allow_user_certificates": true, "allowed_users": "deploy", "default_user": "deploy" });
+        self.write("ssh-ca/roles/web", role).await;
+        self.allow("ssh-ca/sign/web", &["update"]).await;
+    }
+
     /// Makes the transit key `key`, of the engine at `mount`, which pods may open ciphertexts with and nothing else.
     pub(crate) async fn key(&self, mount: &str, key: &str, options: Value) {
         let mounts = self.call(Method::GET, "", "sys/mounts", &json!({})).await;
