@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::CertificateError;
 use super::x509::Certificate;
-use crate::config::KeyForm;
+use crate::config::{KeyAlgorithm as Algorithm, KeyForm};
 use crate::secret::Secret;
 
 /// id-ecPublicKey (RFC 5480).
@@ -30,13 +30,6 @@ const RSA_BYTES_OF_RING: RangeInclusive<usize> = 256..=512;
 pub(super) struct PrivateKey {
     algorithm: Algorithm,
     pkcs8: SecretDocument,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Algorithm {
-    Rsa,
-    Ec,
-    Ed25519,
 }
 
 impl PrivateKey {
@@ -109,11 +102,7 @@ impl PrivateKey {
     }
 
     fn impossible(&self, form: &'static str) -> CertificateError {
-        let (algorithm, instead) = match self.algorithm {
-            Algorithm::Rsa => ("RSA", "pkcs8 or pkcs1"),
-            Algorithm::Ec => ("ECDSA", "pkcs8 or sec1"),
-            Algorithm::Ed25519 => ("Ed25519", "pkcs8"),
-        };
+        let (algorithm, instead) = self.algorithm.told();
         CertificateError::FormImpossible { algorithm, form, instead }
     }
 

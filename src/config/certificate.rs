@@ -66,12 +66,43 @@ pub enum KeyForm {
 }
 
 impl KeyType {
-    /// The forms in which such a key can be written, and how a message calls them.
-    pub fn forms(self) -> (&'static [KeyForm], &'static str) {
+    /// Its algorithm.
+    pub fn algorithm(self) -> KeyAlgorithm {
         match self {
-            Self::Rsa2048 | Self::Rsa3072 | Self::Rsa4096 => (&[KeyForm::Pkcs8, KeyForm::Pkcs1], "pkcs8 or pkcs1 with a keyType of RSA"),
-            Self::EcP256 | Self::EcP384 => (&[KeyForm::Pkcs8, KeyForm::Sec1], "pkcs8 or sec1 with a keyType of EC"),
-            Self::Ed25519 => (&[KeyForm::Pkcs8], "pkcs8 with keyType: ed25519"),
+            Self::Rsa2048 | Self::Rsa3072 | Self::Rsa4096 => KeyAlgorithm::Rsa,
+            Self::EcP256 | Self::EcP384 => KeyAlgorithm::Ec,
+            Self::Ed25519 => KeyAlgorithm::Ed25519,
+        }
+    }
+}
+
+/// A private key's algorithm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyAlgorithm {
+    /// RSA.
+    Rsa,
+    /// ECDSA.
+    Ec,
+    /// Ed25519.
+    Ed25519,
+}
+
+impl KeyAlgorithm {
+    /// Whether such a key can be written in `form`.
+    pub fn has(self, form: KeyForm) -> bool {
+        match form {
+            KeyForm::Pkcs8 => true,
+            KeyForm::Pkcs1 => self == Self::Rsa,
+            KeyForm::Sec1 => self == Self::Ec,
+        }
+    }
+
+    /// Its name, and those of its forms.
+    pub fn told(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Rsa => ("RSA", "pkcs8 or pkcs1"),
+            Self::Ec => ("ECDSA", "pkcs8 or sec1"),
+            Self::Ed25519 => ("Ed25519", "pkcs8"),
         }
     }
 }

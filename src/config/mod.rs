@@ -25,7 +25,7 @@ mod token; // the one token that is read, and whose it is
 pub mod yaml; // the `objects` text, read as go-yaml reads it
 
 pub use address::Address;
-pub use certificate::{Alias, CertificateRequest, KeyForm, KeyPlace, KeyType, StoreForm};
+pub use certificate::{Alias, CertificateRequest, KeyAlgorithm, KeyForm, KeyPlace, KeyType, StoreForm};
 pub use defaults::{Audiences, Clock, Defaults, Flavor, UnknownFields};
 pub use format::Format;
 pub use life::{LoginScope, Refreshes, ShareScope, WrittenBy};

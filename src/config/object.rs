@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::{Deserialize, Serialize};
 
 use super::source::{Selection, Source, Start};
 use super::{Alias, Delimiters, Format, Inline, KeyForm, MountPath, StoreForm};
+use crate::secret::Secret;
 
 /// A file of the volume, or a directory with one file a key.
 #[derive(Clone, Debug)]
@@ -142,8 +144,14 @@ pub enum Absent {
     Default(Inline),
 }
 
-/// Base64 as Go's `StdEncoding` reads it: padding needed, odd bits behind the last byte allowed.
-pub const GO_BASE64: GeneralPurpose = GeneralPurpose::new(
+/// The bytes of a base64 text as Go's `StdEncoding` reads it: line breaks are passed over, padding is needed, odd bits behind the last byte are
+/// allowed.
+pub fn base64(text: &[u8]) -> Option<Secret> {
+    let text = Secret::from(text.iter().copied().filter(|byte| !matches!(byte, b'\r' | b'\n')).collect::<Vec<_>>());
+    BASE64.decode(text.expose()).ok().map(Secret::from)
+}
+
+const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true).with_decode_padding_mode(DecodePaddingMode::RequireCanonical),
 );
@@ -154,7 +162,7 @@ pub enum Encoding {
     /// As it is.
     #[default]
     Utf8,
-    /// Standard alphabet, padded: [`GO_BASE64`].
+    /// Standard alphabet, padded: [`base64`].
     Base64,
     /// Pairs of hexadecimal digits.
     Hex,

@@ -72,10 +72,9 @@ impl Parameter {
     }
 }
 
-/// Whether `name` says who logs in, and where; every other one, what the volume holds and for how long.
-pub(super) fn is_of_login(name: &str) -> bool {
-    let known = PARAMETERS.iter().find(|parameter| parameter.names().iter().any(|one| one == name));
-    known.is_some_and(|parameter| parameter.prefixed || ["roleName", "audience"].contains(&parameter.name))
+/// Whether `name` says what the volume holds, and how old that may be; every other one, who asks for it, who may read it, and from where.
+pub(super) fn is_of_content(name: &str) -> bool {
+    ["objects", "refresh", "maxStale"].contains(&name)
 }
 
 /// What a class says of the life of what a mount gets.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Source;
 use super::address::AddressError;
-use super::certificate::AliasError;
+use super::certificate::{AliasError, KeyAlgorithm};
 use super::path::PathError;
 use super::request::{PlainPathError, RequestError};
 use super::template::DelimitersError;
@@ -169,6 +169,9 @@ pub enum Misfit {
     /// Another name in the volume.
     #[error("{0}")]
     Name(PathError),
+    /// A form that a key of the type asked for does not have.
+    #[error("must be {}, the forms of a key of {}", .0.told().1, .0.told().0)]
+    KeyForm(KeyAlgorithm),
     /// The name of a keystore's entry.
     #[error("{0}")]
     Alias(AliasError),

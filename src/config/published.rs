@@ -76,9 +76,10 @@ impl Published {
 }
 
 /// Whether a parameter that the class has otherwise than the pod's volume is the pod's own, and no older word of the class: nothing that driver 1.5
-/// sends tells the two apart. Who edits a class soon after a mount changes what the volume holds; who overrides it in a pod, as whom it logs in.
+/// sends tells the two apart. Who edits a class soon after a mount changes what the volume holds; who overrides it in a pod, as whom it logs in,
+/// and who may read its files.
 fn stays(name: &str) -> bool {
-    parameters::is_of_login(name)
+    !parameters::is_of_content(name)
 }
 
 fn doubt(name: &str) -> String {
@@ -118,11 +119,14 @@ mod tests {
 
     #[test]
     fn a_class_that_was_edited_before_the_first_question_counts_in_what_the_volume_holds() {
-        let mounted = [("vaultAddress", "http://own"), ("objects", "one"), ("refresh", "30s"), ("vaultNamespace", "own")];
+        let mounted =
+            [("vaultAddress", "http://own"), ("objects", "one"), ("refresh", "30s"), ("vaultNamespace", "own"), ("filePermission", "0400")];
         let mut published = Published::new(parameters(&mounted), None);
-        let mut first = parameters(&[("vaultAddress", "http://class"), ("objects", "two"), ("refresh", "5s")]);
-        assert_eq!(published.complete(&mut first).len(), 3);
-        let expected = [("vaultAddress", "http://own"), ("objects", "two"), ("refresh", "5s"), ("vaultNamespace", "own")];
+        let sent = [("vaultAddress", "http://class"), ("objects", "two"), ("refresh", "5s"), ("filePermission", "0644")];
+        let mut first = parameters(&sent);
+        assert_eq!(published.complete(&mut first).len(), 4);
+        let expected =
+            [("vaultAddress", "http://own"), ("objects", "two"), ("refresh", "5s"), ("vaultNamespace", "own"), ("filePermission", "0400")];
         assert_eq!(first, parameters(&expected));
     }
 }

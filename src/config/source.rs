@@ -188,7 +188,6 @@ pub enum Way {
     Pointer(String),
 }
 
-/// As messages name it: the path that is asked, without query and body, and a namespace of its own.
 impl Source {
     /// The type of the key that is made here for it.
     pub fn node_key(&self) -> Option<KeyType> {
@@ -199,6 +198,7 @@ impl Source {
     }
 }
 
+/// As messages name it: the path that is asked, without query and body, and a namespace of its own.
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.question {

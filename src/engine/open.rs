@@ -38,7 +38,10 @@ pub async fn open<'a>(login: &Login, batch: &plan::Batch<'a>, answers: &Answers<
         let plain = within(budget, batch.key, || ciphered.plain(opened).map_err(|miss| told(batch, miss)))?;
         Ok(Arc::new(Fetched::Text(plain, id.clone())))
     };
-    texts.iter().zip(&parsed).map(|((member, _), ciphered)| (*member, outcome(ciphered).map_err(EngineError::Origin))).collect()
+    let outcomes = texts.iter().zip(&parsed).map(|((member, _), ciphered)| (*member, outcome(ciphered).map_err(EngineError::Origin)));
+    let outcomes = outcomes.collect();
+    texts.iter().filter_map(|(_, text)| text.as_ref().ok()).for_each(|text| budget.give_back(text.len()));
+    outcomes
 }
 
 /// The one call, and the id by which the server's audit log knows it.

@@ -1,9 +1,7 @@
 //! utf-8, base64, hex -> bytes.
 
-use base64::Engine;
-
 use crate::config::Encoding;
-use crate::config::object::GO_BASE64;
+use crate::config::object::base64;
 use crate::secret::Secret;
 
 /// The bytes that `text` stands for, or the name of the encoding that it is not.
@@ -13,12 +11,6 @@ pub(super) fn bytes(text: Secret, encoding: Encoding) -> Result<Secret, &'static
         Encoding::Base64 => base64(text.expose()).ok_or("base64"),
         Encoding::Hex => hex(text.expose()).ok_or("hex"),
     }
-}
-
-/// Line breaks inside are passed over, as Go's decoder does; anything else foreign is refused.
-pub fn base64(text: &[u8]) -> Option<Secret> {
-    let text = Secret::from(text.iter().copied().filter(|byte| !matches!(byte, b'\r' | b'\n')).collect::<Vec<_>>());
-    GO_BASE64.decode(text.expose()).ok().map(Secret::from)
 }
 
 fn hex(text: &[u8]) -> Option<Secret> {

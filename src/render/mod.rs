@@ -18,7 +18,6 @@ use crate::config::{Encoding, Way};
 use crate::error::Reason;
 use crate::secret::Secret;
 
-pub use decode::base64;
 pub use whole::response;
 
 /// Why a value cannot become a file. Holds no value and no text of the server.

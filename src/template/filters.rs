@@ -8,7 +8,8 @@ use minijinja::{Environment, Error, Value};
 use super::engine::failed;
 use super::numbers::{exact, to_json};
 use super::{Cause, pem};
-use crate::render::{self, quote};
+use crate::config::object::base64;
+use crate::render::quote;
 use crate::secret::Secret;
 
 /// Adds them all.
@@ -40,7 +41,7 @@ fn text(value: &Value) -> Result<String, Error> {
 
 /// As in `encoding: base64`, and the bytes are text.
 fn b64decode(value: &Value) -> Result<String, Error> {
-    let bytes = render::base64(text(value)?.as_bytes());
+    let bytes = base64(text(value)?.as_bytes());
     bytes.as_ref().and_then(Secret::expose_text).map(str::to_owned).ok_or_else(|| failed(Cause::NotBase64))
 }
 

@@ -11,8 +11,9 @@ use super::bytes::Bytes;
 
 /// Largest body that is read: the driver takes 4 MiB, and JSON may double what a file holds.
 pub(super) const BODY_LIMIT: usize = 8 * 1024 * 1024;
-/// Bytes that all answers of one mount may hold together: one class must not take the memory of all.
-const LIMIT: usize = 2 * BODY_LIMIT;
+/// Bytes that all answers of one mount, and the texts that are opened, may hold together: one class must not take the memory of all. A volume of
+/// the largest size that is ciphertext in a secret takes 17 MiB: the secret, the text, the answer to it, and what it stands for.
+pub(super) const LIMIT: usize = 20 * 1024 * 1024;
 /// Trying again ends this long after a mount began, answers included: then the kubelet's own pauses serve better, and a pod's
 /// author reads within 20 s what is wrong.
 const TRYING: Duration = Duration::from_secs(18);
@@ -72,7 +73,7 @@ impl Budget {
     }
 
     /// Takes `bytes` of what the answers may hold, and the texts that are made of them before the files are; `doing` what, for the error.
-    /// Once that is too much it stays so for this mount, for no bytes as well.
+    /// Where that is too much already, so it is for no bytes as well.
     pub fn take(&self, bytes: usize, doing: &str) -> Result<(), VaultError> {
         if let Some((all, namespace)) = &self.room.all
             && !all.take(namespace, bytes)
@@ -81,8 +82,19 @@ impl Budget {
         }
         // What is taken beyond the limit goes back with the rest.
         let taken = self.room.taken.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        let large = || VaultError::TooLarge { doing: doing.to_owned(), limit: "the answers of this mount are larger than 16 MiB together" };
+        let large = || VaultError::TooLarge {
+            doing: doing.to_owned(),
+            limit: "the answers and texts of this mount are larger than 20 MiB together",
+        };
         if taken > LIMIT { Err(large()) } else { Ok(()) }
+    }
+
+    /// Gives back what was taken for something that is gone.
+    pub fn give_back(&self, bytes: usize) {
+        self.room.taken.fetch_sub(bytes, Ordering::Relaxed);
+        if let Some((all, namespace)) = &self.room.all {
+            all.give_back(namespace, bytes);
+        }
     }
 
     /// The moment after `time` from now, or its own end when that is earlier.

@@ -4,14 +4,16 @@ use std::collections::HashMap;
 use std::fs;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::budget::LIMIT;
+
 /// Part of the memory limit that answers may take as they come: what is made of them takes about as much again, twice.
 const PART: usize = 4;
 
 /// Without a limit, or where it is no use.
 const USUAL: usize = 64 * 1024 * 1024;
 
-/// At least one mount's answers fit.
-const LEAST: usize = 2 * 16 * 1024 * 1024;
+/// At least one mount's answers fit into the half of a namespace.
+const LEAST: usize = 2 * LIMIT;
 
 /// Bytes of answers that mounts hold.
 #[derive(Debug)]

@@ -107,6 +107,25 @@ async fn many_files_of_one_large_secret_are_refused_before_all_of_them_are_made(
 }
 
 #[tokio::test]
+async fn a_volume_of_almost_the_largest_size_is_opened_from_ciphertext() {
+    let vault = Vault::start().await;
+    let provider = Provider::start(&vault).await;
+    vault.key("transit", "orders", json!({})).await;
+    let text = canary("sealed").repeat(680 * 1024 / canary("sealed").len());
+    for number in 0..5 {
+        let sealed = vault.cipher("orders", &text, None).await;
+        vault.put(&format!("team-a/sealed-{number}"), json!({ "value": sealed })).await;
+    }
+    let file = |number: usize| {
+        let from = format!("{{kv: {{mount: secret, path: team-a/sealed-{number}}}, secretKey: value}}");
+        format!("- {{objectName: f{number}, transit: {{key: orders, from: {from}}}}}\n")
+    };
+    let pod = provider.mount("team-a/web", typed(&(0..5).map(file).collect::<String>())).await;
+    assert!((0..5).all(|number| pod.read(&format!("f{number}")) == text));
+    lives_within_its_memory(&vault, &provider).await;
+}
+
+#[tokio::test]
 async fn many_texts_with_markers_are_refused_before_all_of_them_are_made() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;

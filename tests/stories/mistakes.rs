@@ -56,6 +56,7 @@ async fn what_contradicts_itself_is_refused_before_the_server_is_asked() {
         ("objectName: f, kv: {mount: m, path: p}, encoding: base64", "encoding"),
         ("objectName: f, kv: {mount: m, path: p}, format: json, encoding: hex", "encoding"),
         ("objectName: f, request: {path: p}, encoding: hex", "encoding"),
+        ("objectName: f, template: x, sources: {s: {kv: {mount: m, path: p}, encoding: hex}}", "encoding"),
         ("objectName: f, transit: {key: k, ciphertext: c, from: {kv: {mount: m, path: p}, secretKey: s}}", "from"),
         ("objectName: f, transit: {key: k, from: {kv: {mount: m, path: p}}}", "from"),
         ("objectName: f, transit: {key: k, ciphertext: c}, secretKey: x", "secretKey"),

@@ -63,7 +63,7 @@ async fn a_derived_key_opens_with_the_context_of_each_ciphertext() {
         let context = context.map(|context| json!(context));
         object(json!({ "objectName": name, "transit": { "key": "orders", "ciphertext": sealed, "context": context } }))
     };
-    let class = file("one", &one, Some("YWxpY2U=")).and(file("two", &two, Some("Ym9i")));
+    let class = file("one", &one, Some("YWxp\nY2U=\n")).and(file("two", &two, Some("Ym9i")));
     let pod = provider.mount("team-a/web", class.clone()).await;
     assert_eq!((pod.read("one"), pod.read("two")), (canary("one"), canary("two")));
     assert_eq!(vault.count("update transit/decrypt/orders"), 1);

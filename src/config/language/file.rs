@@ -181,10 +181,10 @@ impl FileFields {
             (None, false) => at.below("part").wrong(Misfit::Missing("say which: certificateChain, privateKey, ca, ...")),
             (Some(part), false) => {
                 let part = self.part(part, scene, at)?;
-                if let (Part::PrivateKey(form) | Part::Bundle(form), Some((forms, told))) = (&part, source.node_key().map(KeyType::forms))
-                    && !forms.contains(form)
+                if let (Part::PrivateKey(form) | Part::Bundle(form), Some(algorithm)) = (&part, source.node_key().map(KeyType::algorithm))
+                    && !algorithm.has(*form)
                 {
-                    return at.below("keyFormat").wrong(Misfit::Type(told));
+                    return at.below("keyFormat").wrong(Misfit::KeyForm(algorithm));
                 }
                 let alone = matches!(source.question, Question::Authorities { .. });
                 match part {

@@ -3,9 +3,9 @@
 use super::field::At;
 use super::shapes::{FlatFields, PickFields, SelectionFields};
 use super::source::{Flat, Scene};
-use crate::config::Request;
 use crate::config::problem::Misfit;
 use crate::config::source::{Pick, Question, Selection, Way};
+use crate::config::{Encoding, Request};
 
 impl SelectionFields {
     /// The value; every source but ciphertext needs a way to it, unless `whole` may be taken.
@@ -17,6 +17,7 @@ impl SelectionFields {
         let source = source?;
         let opened = matches!(source.question, Question::Transit(_) | Question::S5(_));
         match (opened, has_pick) {
+            (false, false) if encoding != Encoding::Utf8 => at.below("encoding").wrong(Misfit::Needs("secretKey or pointer")),
             (true, true) => at.wrong(Misfit::Opened),
             (false, false) if !whole => at.wrong(Misfit::NoPick),
             _ => Some(Selection { source, pick: pick?, encoding }),

@@ -2,15 +2,13 @@
 
 use std::net::IpAddr;
 
-use base64::Engine as _;
-
 use super::field::At;
 use super::names::Names;
 use super::shapes::{KvFields, PkiFields, RequestFields, S5Fields, SelectionFields, SourceFields, TransitFields};
 use super::values::{Age, Texts};
 use super::words::KeyMaker;
 use crate::config::duration::duration;
-use crate::config::object::GO_BASE64;
+use crate::config::object::base64;
 use crate::config::problem::Misfit;
 use crate::config::request::{Request, plain_path};
 use crate::config::source::{KvEngine, KvRead, Marked, Question, Sealed, Source, Text, TransitKey};
@@ -163,7 +161,7 @@ impl TransitFields {
     fn question(self, scene: Scene<'_>, at: &mut At<'_>) -> Option<Question> {
         let key = transit_key(self.mount, self.key, at);
         let ciphertext = text("ciphertext", self.ciphertext, self.from, scene, at);
-        if self.context.as_ref().is_some_and(|context| GO_BASE64.decode(context).is_err()) {
+        if self.context.as_ref().is_some_and(|context| base64(context.as_bytes()).is_none()) {
             return at.below("context").wrong(Misfit::Type("base64 of the context"));
         }
         Some(Question::Transit(Sealed { key: key?, ciphertext: ciphertext?, context: self.context }))

@@ -1,11 +1,9 @@
 //! What a scalar means: go-yaml's table (`resolve.go` of v3.0.1), not YAML 1.2's core schema.
 
-use base64::Engine;
-
 use super::number::{self, Number};
 use super::tree::{Kind, Node};
 use super::{Fault, timestamp};
-use crate::config::object::GO_BASE64;
+use crate::config::object::base64;
 
 /// A scalar of a type.
 #[derive(PartialEq)]
@@ -91,8 +89,7 @@ fn tagged(text: &str, tag: &str) -> Result<Scalar, Fault> {
 }
 
 fn binary(text: &str) -> Result<Scalar, Fault> {
-    let digits: String = text.chars().filter(|character| !matches!(character, '\r' | '\n')).collect();
-    let bytes = GO_BASE64.decode(digits).map_err(|_| Fault::Binary)?;
-    let text = bytes.utf8_chunks().map(|chunk| chunk.valid().to_owned() + &"\u{fffd}".repeat(chunk.invalid().len()));
+    let bytes = base64(text.as_bytes()).ok_or(Fault::Binary)?;
+    let text = bytes.expose().utf8_chunks().map(|chunk| chunk.valid().to_owned() + &"\u{fffd}".repeat(chunk.invalid().len()));
     Ok(Scalar::Binary(text.collect()))
 }
