@@ -1,6 +1,7 @@
 //! Tokens given back, a few at a time: a node that drains ends a hundred volumes at once.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -36,6 +37,7 @@ pub(super) struct Closer {
     queue: mpsc::UnboundedSender<Ended>,
     store: Option<Arc<Store>>,
     tasks: TaskTracker,
+    waiting: Arc<AtomicUsize>,
     told: Arc<Mutex<HashSet<Told>>>,
 }
 
@@ -49,6 +51,23 @@ struct Ended {
     tries: u32,
     /// What the end of the process waits for.
     _token: TaskTrackerToken,
+    _waiting: Waiting,
+}
+
+/// One more token on its way back, until it is dropped.
+struct Waiting(Arc<AtomicUsize>);
+
+impl Waiting {
+    fn of(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Closer {
@@ -56,13 +75,19 @@ impl Closer {
     pub(super) fn new(store: Option<Arc<Store>>, tasks: &TaskTracker) -> Self {
         let (queue, receiver) = mpsc::unbounded_channel();
         tokio::spawn(run(receiver, store.clone()));
-        Self { queue, store, tasks: tasks.clone(), told: Arc::default() }
+        Self { queue, store, tasks: tasks.clone(), waiting: Arc::default(), told: Arc::default() }
+    }
+
+    /// Tokens on their way back.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
     }
 
     /// Gives `login` back in its turn, then removes its record.
     pub(super) fn close(&self, login: Login, record: RecordId) {
         // At the end of the process nobody listens: the next one finds the record, or the token ends with its TTL.
-        let _ = self.queue.send(Ended { login, record, tries: 0, _token: self.tasks.token() });
+        let ended = Ended { login, record, tries: 0, _token: self.tasks.token(), _waiting: Waiting::of(&self.waiting) };
+        let _ = self.queue.send(ended);
     }
 
     /// Runs `task` so that the end of the process waits for it.

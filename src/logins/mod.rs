@@ -134,6 +134,11 @@ impl Logins {
         slots.retain(|_, slot| !matches!(slot, Slot::Landed(landed) if std::ptr::eq(landed.as_ptr(), Arc::as_ptr(session))));
     }
 
+    /// Tokens that nobody holds any more, and that still live.
+    pub fn ending(&self) -> usize {
+        self.inner.closer.waiting()
+    }
+
     /// Drops what nobody uses any more: logins that ended, and answers that are too old for everybody.
     pub fn forget(&self) {
         let now = Instant::now();
@@ -215,12 +220,13 @@ impl Logins {
         self.inner.personal.lock().unwrap_or_else(PoisonError::into_inner).contains(who)
     }
 
+    /// What the server does not name for one scope it names for no other.
     fn make_personal(&self, who: &Identity) {
         let mut personal = self.inner.personal.lock().unwrap_or_else(PoisonError::into_inner);
         if personal.len() >= PERSONAL {
             personal.clear();
         }
-        personal.insert(who.clone());
+        personal.extend(who.shared());
     }
 }
 

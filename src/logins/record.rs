@@ -58,7 +58,7 @@ impl Logins {
         };
         let server = self.server(&body.who.server).inspect_err(|error| warn!("a login of an earlier process is lost: {error}")).ok()?;
         if !body.who.is_named_by(&body.facts) {
-            body.who.shared().iter().for_each(|who| self.make_personal(who));
+            self.make_personal(&body.who);
         }
         let login = server.with_token(outer.token?, body.facts);
         let mut state = State::new(body.token, rand::random());

@@ -50,7 +50,7 @@ impl Session {
     /// Keeps `login` alive from now on, as long as a volume wants it.
     pub(super) fn begin(who: Identity, login: Login, closer: Closer) -> Arc<Self> {
         let (now, facts) = (Moment::now(), login.facts());
-        let token = Term::issued(facts.ttl, facts.renewable && !facts.batch, now);
+        let token = Term::issued(facts.ttl, facts.renewable && !facts.batch && facts.uses == 0, now);
         let record = RecordId::of(&[rand::random::<[u8; 32]>()]);
         Self::kept(who, login, State::new(token, rand::random()), now, record, closer)
     }
@@ -105,8 +105,9 @@ impl Session {
         now.since(self.proved) < PROVED
     }
 
-    /// Takes a lease that came with it into its keeping.
+    /// Takes a lease that came with it into its keeping. A token of a limited number of calls renews nothing: the last one would end all.
     pub fn leased(&self, id: &str, ttl: Duration, renewable: bool) {
+        let renewable = renewable && self.login.facts().uses == 0;
         self.life.happens(Event::LeaseIssued(LeaseId(id.into()), Term::issued(ttl, renewable, Moment::now())));
     }
 

@@ -1,6 +1,7 @@
 //! Answers -> files: every object that has one, or why it has none.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
@@ -26,10 +27,8 @@ pub(super) struct Contents<'h> {
     pub(super) files: Vec<File>,
     /// Of which object each of `files` is.
     givers: Vec<Giver>,
-    /// What keys gave the volume before; nothing at its first mount.
-    had: &'h Keyed,
-    /// What they give it now.
-    pub(super) keyed: Keyed,
+    /// What keys gave the volume before; `None` at its first mount.
+    had: Option<&'h Keyed>,
     room: Room,
     /// Optional objects of which nothing was found.
     pub(super) absent: Vec<String>,
@@ -37,10 +36,19 @@ pub(super) struct Contents<'h> {
     pub(super) warnings: Vec<String>,
 }
 
-/// Of which object a file is, and whether it may be left out: a key that came to `*` under a pod that runs takes no name from another file.
+/// Of which object a file is.
 struct Giver {
     object: String,
+    /// Of which keys it is one, where they name the files.
+    keys: Option<Arc<str>>,
+    /// Whether it may be left out: a key that came to `*` under a pod that runs takes no name from another file.
     gives_way: bool,
+}
+
+impl Giver {
+    fn new(object: &Object) -> Self {
+        Self { object: object.name(), keys: None, gives_way: false }
+    }
 }
 
 /// Every file of the volume, which keys gave `had` before, or every object that has none.
@@ -48,7 +56,7 @@ pub(super) fn contents<'h>(
     objects: &[Object],
     answers: &Answers<'_>,
     written: &mut Written,
-    had: &'h Keyed,
+    had: Option<&'h Keyed>,
 ) -> Result<Contents<'h>, Vec<Unfilled>> {
     let mut contents = Contents::new(had);
     let mut unfilled = Vec::new();
@@ -78,7 +86,7 @@ fn file(
     written: &mut Written,
     contents: &mut Contents<'_>,
 ) -> Result<(), Miss> {
-    contents.put(object, name.clone(), shown(name, view, answers, written), false)
+    contents.put(object, Giver::new(object), name.clone(), shown(name, view, answers, written))
 }
 
 fn shown(name: &MountPath, view: &View, answers: &Answers<'_>, written: &mut Written) -> Result<Secret, Miss> {
@@ -103,7 +111,7 @@ fn files(object: &Object, directory: &Directory, answers: &Answers<'_>, contents
     match &directory.keys {
         Keys::All => all(object, directory, data, contents),
         Keys::Named(named) => {
-            named.iter().try_for_each(|(key, path)| contents.put(object, path.clone(), member(directory, data, key), false))
+            named.iter().try_for_each(|(key, path)| contents.put(object, Giver::new(object), path.clone(), member(directory, data, key)))
         }
     }
 }
@@ -111,11 +119,12 @@ fn files(object: &Object, directory: &Directory, answers: &Answers<'_>, contents
 /// Every key under its own name. One that cannot be a file is told and left out: it must not keep the others from a running pod. Of two that
 /// meet the one stays that the pod has, else the first in the order of bytes.
 fn all(object: &Object, directory: &Directory, data: &Map<String, Value>, contents: &mut Contents<'_>) -> Result<(), Miss> {
-    let id = |path: &MountPath| (object.name(), path.to_string());
-    let was_there = |key: &str| MountPath::below(directory.root.as_ref(), key).is_ok_and(|path| contents.had.contains(&id(&path)));
+    let of: Arc<str> = format!("{} of {}", object.name(), directory.source).into();
+    let had = |path: &MountPath| contents.had.is_some_and(|had| had.contains(&(of.to_string(), path.to_string())));
+    let was_there = |key: &str| MountPath::below(directory.root.as_ref(), key).is_ok_and(|path| had(&path));
     let keys = data.iter().filter(|(_, value)| !value.is_null()).map(|(key, _)| key.as_str());
     let (old, new): (Vec<_>, Vec<_>) = keys.partition(|key| was_there(key));
-    let gives_way: BTreeSet<_> = new.iter().copied().filter(|_| !contents.had.is_empty()).collect();
+    let gives_way: BTreeSet<_> = new.iter().copied().filter(|_| contents.had.is_some()).collect();
     let (mut names, mut found, mut odd) = (Names::default(), BTreeMap::new(), BTreeMap::new());
     for key in old.into_iter().chain(new) {
         match named(directory, data, key, &mut names) {
@@ -124,8 +133,10 @@ fn all(object: &Object, directory: &Directory, data: &Map<String, Value>, conten
         }
     }
     contents.warnings.extend(left_out(object, &odd));
-    contents.keyed.extend(found.values().map(|(path, _)| id(path)));
-    found.into_iter().try_for_each(|(key, (path, bytes))| contents.put(object, path, Ok(bytes), gives_way.contains(key)))
+    found.into_iter().try_for_each(|(key, (path, bytes))| {
+        let giver = Giver { keys: Some(Arc::clone(&of)), gives_way: gives_way.contains(key), ..Giver::new(object) };
+        contents.put(object, giver, path, Ok(bytes))
+    })
 }
 
 /// The file of one key, or why it has none.
@@ -152,13 +163,19 @@ fn member(directory: &Directory, data: &Map<String, Value>, key: &str) -> Result
 }
 
 impl<'h> Contents<'h> {
-    fn new(had: &'h Keyed) -> Self {
-        let (files, givers, keyed, absent, warnings) = Default::default();
-        Self { files, givers, had, keyed, room: Room::default(), absent, warnings }
+    fn new(had: Option<&'h Keyed>) -> Self {
+        let (files, givers, absent, warnings) = Default::default();
+        Self { files, givers, had, room: Room::default(), absent, warnings }
+    }
+
+    /// What keys give the volume.
+    pub(super) fn keyed(&self) -> Keyed {
+        let of = |(file, giver): (&File, &Giver)| Some((giver.keys.as_ref()?.to_string(), file.path.to_string()));
+        self.files.iter().zip(&self.givers).filter_map(of).collect()
     }
 
     /// Takes one file, or what stands in its place when nothing was found.
-    fn put(&mut self, object: &Object, path: MountPath, bytes: Result<Secret, Miss>, gives_way: bool) -> Result<(), Miss> {
+    fn put(&mut self, object: &Object, giver: Giver, path: MountPath, bytes: Result<Secret, Miss>) -> Result<(), Miss> {
         let contents = match (bytes, &object.absent) {
             (Err(miss), Absent::NoFile) if miss.reason == Reason::NotFound => {
                 self.absent.push(path.to_string());
@@ -170,7 +187,7 @@ impl<'h> Contents<'h> {
         };
         let file = File { path, mode: object.mode, owner: object.owner, group: object.group, contents };
         self.room.take(&file).map_err(|error| Miss { reason: error.reason(), what: error.to_string() })?;
-        self.givers.push(Giver { object: object.name(), gives_way });
+        self.givers.push(giver);
         self.files.push(file);
         Ok(())
     }
@@ -189,7 +206,6 @@ impl<'h> Contents<'h> {
                 self.givers.push(giver);
             } else {
                 let Giver { object, .. } = giver;
-                self.keyed.remove(&(object.clone(), file.path.to_string()));
                 self.warnings
                     .push(format!("object {object:?}: the new file {:?} is left out: its name meets another object's", file.path.as_str()));
             }

@@ -13,7 +13,7 @@ use crate::volume::Payload;
 use crate::volumes::Volume;
 use crate::writer::{Change, Occasion, WriteError};
 
-/// When a volume is looked at again that was not to be seen, or not to be written, at the last look.
+/// When a volume is looked at again that was not to be seen at the last look.
 const UNSEEN: Duration = Duration::from_secs(60);
 
 /// What the pod has now, and what was written if we did.
@@ -43,7 +43,8 @@ impl Provider {
         };
         record::payload(spec, &payload, &self.rooms.repeats);
         let written = self.write(volume, spec, &payload, why).await.map_err(|error| {
-            if error.is_behind() {
+            // A first mount that fails has given nothing, for whatever is there goes with it.
+            if error.is_behind() && volume.is_answered() {
                 volumes.given(volume, spec, is_fetched.then_some(&payload));
             }
             volumes.failed(volume);

@@ -76,18 +76,19 @@ impl Provider {
         budget: &Budget,
     ) -> Result<Payload, Failure> {
         let plan = Plan::new(&spec.objects);
-        templates::check(&spec.objects, &self.rooms.checked, budget).await.map_err(|unfilled| blame::objects(spec, &unfilled))?;
         let visit = self.rooms.volumes.visit(volume, spec, token, why);
+        templates::check(&spec.objects, &self.rooms.checked, budget).await.map_err(|unfilled| blame::objects(spec, &unfilled))?;
         visit.log_in(&plan, budget).await.map_err(|error| blame::login(spec, &error))?;
         let answers = fill(&plan, &visit, budget).await;
         record::answers(visit.calls(), &answers);
         let mut written = templates::write(&spec.objects, &answers, volume.texts(), budget).await;
         let had = volume.keyed();
-        let contents = aside::run_if_large(answers.weight(), || contents(&spec.objects, &answers, &mut written, &had));
+        let contents = aside::run_if_large(answers.weight(), || contents(&spec.objects, &answers, &mut written, had.as_deref()));
         let contents = contents.map_err(|unfilled| blame::objects(spec, &unfilled))?;
+        let keyed = contents.keyed();
         record::warnings(spec, &[contents.warnings, visit.warnings()].concat(), &self.rooms.repeats);
         let payload = Payload::new(contents.files, contents.absent).map_err(|error| blame::payload(&error))?;
-        volume.has_keyed(contents.keyed);
+        volume.will_have(keyed);
         Ok(payload)
     }
 }

@@ -61,7 +61,7 @@ impl Checked {
 }
 
 /// Checks the templates of `objects` that nobody has seen before: what a class alone can tell is told before anything is asked, or made for it.
-/// Where the node has no time or process for that, writing them will tell.
+/// Where the node has no process for that, writing them will tell.
 pub(super) async fn check(objects: &[Object], checked: &Checked, budget: &Budget) -> Result<(), Vec<Unfilled>> {
     let new = objects.iter().filter_map(template_of).map(|(name, template)| (name, template, digest(template, "")));
     let new: Vec<_> = new.filter(|(_, _, digest)| !checked.has(digest)).collect();

@@ -61,7 +61,12 @@ const METRICS: [Metric; 19] = [
         meaning: "logins that nobody uses any more",
     },
     Metric { name: "vaultmount_logins_total", kind: Kind::Counter, labels: "`outcome`: `ok`, `failed`", meaning: "logins that were tried" },
-    Metric { name: "vaultmount_tokens", kind: Kind::Gauge, labels: "", meaning: "tokens that volumes hold" },
+    Metric {
+        name: "vaultmount_tokens",
+        kind: Kind::Gauge,
+        labels: "",
+        meaning: "tokens that volumes hold, and those that are on their way back",
+    },
     Metric { name: "vaultmount_leases", kind: Kind::Gauge, labels: "", meaning: "leases that are kept alive" },
     Metric {
         name: "vaultmount_volumes",

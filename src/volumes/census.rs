@@ -43,7 +43,7 @@ impl Volumes {
         let sessions: Vec<_> = volumes.iter().flat_map(|volume| volume.sessions()).collect();
         let mut seen = HashSet::new();
         let sessions: Vec<_> = sessions.iter().filter(|session| seen.insert(session.record())).collect();
-        gauge!("vaultmount_tokens").set(sessions.len() as f64);
+        gauge!("vaultmount_tokens").set((sessions.len() + self.logins.ending()) as f64);
         gauge!("vaultmount_leases").set(sessions.iter().map(|session| session.leases()).sum::<usize>() as f64);
         let ends = sessions.iter().filter_map(|session| session.ends());
         let made = volumes.iter().flat_map(|volume| volume.shelf.ends());

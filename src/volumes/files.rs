@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::hash::BuildHasher;
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -78,8 +79,9 @@ impl Volumes {
     pub async fn write(&self, writer: &Writer, volume: &Volume, payload: &Payload, occasion: Occasion) -> Result<Change, WriteError> {
         self.save(volume);
         let _hand = self.hand.lock().await;
-        // Another volume may have begun in its place meanwhile.
-        if occasion == Occasion::Look && !self.remembers(volume) {
+        // Another volume may have begun in its place meanwhile; and at the end of the process nobody keeps what hangs on the files.
+        let is_late = occasion == Occasion::Look || self.closed.load(Ordering::Relaxed);
+        if is_late && !self.remembers(volume) {
             return Err(WriteError::Ending(volume.target().path.to_owned()));
         }
         // Taken, so that nobody waits for them on the one thread; what fails costs one swap more.

@@ -238,6 +238,7 @@ impl Volumes {
     /// and a login on which nothing hangs is given back.
     pub fn close(&self) {
         let kept = self.store.is_some();
+        self.all().iter().for_each(|volume| self.save(volume));
         for session in self.all().iter().flat_map(|volume| volume.sessions()) {
             match (kept, session.leases() > 0) {
                 (true, _) => session.ends_by(Ending::Kept),

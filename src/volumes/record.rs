@@ -40,7 +40,7 @@ struct OfVolume {
     /// Logins that it holds beside those of what was made.
     account: Option<RecordId>,
     #[serde(default)]
-    own: Option<(Source, RecordId)>,
+    own: Vec<(Source, RecordId)>,
     made: Vec<OfMade>,
     replaced: Vec<(Moment, RecordId)>,
     group: Option<Identity>,
@@ -74,13 +74,16 @@ impl Volumes {
     /// Writes what outlives a restart of `volume`, where it has changed; of one that is not remembered nobody would remove it.
     pub fn save(&self, volume: &Volume) {
         let Some(store) = self.store.as_ref().filter(|_| self.remembers(volume)) else { return };
-        volume.sessions().iter().for_each(|session| session.save(store));
         let group = volume.held().group.clone();
-        if let Some((who, shelf)) = group {
+        let is_group_written = group.is_none_or(|(who, shelf)| {
             let id = group_id(&who);
-            write(store, &id, &Body::Group(Box::new(who), of_shelf(&shelf)), &shelf.written);
+            write(store, &id, &Body::Group(Box::new(who), of_shelf(&shelf)), &shelf.written)
+        });
+        let is_written = write(store, &volume.id().record(), &Body::Volume(Box::new(of_volume(volume))), &volume.written);
+        // Last: a login that no volume names is given back by the next process, with all that hangs on it.
+        if is_group_written && is_written {
+            volume.sessions().iter().for_each(|session| session.save(store));
         }
-        write(store, &volume.id().record(), &Body::Volume(Box::new(of_volume(volume))), &volume.written);
     }
 
     /// Takes up what an earlier process left: its volumes go on with what they have. A record that cannot be used costs one issue; its token is
@@ -144,9 +147,9 @@ impl Volumes {
         let login = |id: Option<RecordId>| id.and_then(|id| sessions.get(&id)).cloned();
         let mut held = volume.held();
         (held.asker, held.answered, held.asked, held.published) = (of.asker, of.answered, Some(Moment::now()), of.published);
-        held.own = of.own.and_then(|(source, id)| Some((source, login(Some(id))?)));
+        held.own = of.own.into_iter().filter_map(|(source, id)| Some((source, login(Some(id))?))).collect();
         held.account = login(of.account);
-        held.keyed = Arc::new(of.keyed);
+        held.keyed.0 = Arc::new(of.keyed);
         held.files = Files::resumed(of.ours, volume.id().chance());
         held.group = of.group.and_then(|who| groups.get(&who).map(|shelf| (who, Arc::clone(shelf))));
         volume.shelf.replaced().extend(of.replaced.into_iter().filter_map(|(until, id)| Some((until, Arc::clone(sessions.get(&id)?)))));
@@ -161,6 +164,10 @@ fn of_volume(volume: &Volume) -> OfVolume {
     let made = of_shelf(&volume.shelf);
     let marks = volume.marks().lasting();
     let held = volume.held();
+    // What a group has replaced is any member's to keep.
+    let shelves = [Some(&volume.shelf), held.group.as_ref().map(|(_, shelf)| shelf)];
+    let replaced = shelves.into_iter().flatten().flat_map(|shelf| shelf.replaced().clone());
+    let replaced = replaced.map(|(until, session)| (until, session.record().clone())).collect();
     let name = |session: &Option<Arc<Session>>| session.as_ref().map(|session| session.record().clone());
     OfVolume {
         id: volume.id().clone(),
@@ -170,13 +177,13 @@ fn of_volume(volume: &Volume) -> OfVolume {
         pod_seen: held.presence.saw_pod(),
         published: held.published.clone(),
         account: name(&held.account),
-        own: held.own.as_ref().map(|(source, session)| (source.clone(), session.record().clone())),
+        own: held.own.iter().map(|(source, session)| (source.clone(), session.record().clone())).collect(),
         made,
-        replaced: volume.shelf.replaced().iter().map(|(until, session)| (*until, session.record().clone())).collect(),
+        replaced,
         group: held.group.as_ref().map(|(who, _)| who.clone()),
         ours: held.files.ours,
         marks,
-        keyed: Keyed::clone(&held.keyed),
+        keyed: Keyed::clone(&held.keyed.0),
     }
 }
 
@@ -207,13 +214,12 @@ fn fill(shelf: &Shelf, made: Vec<OfMade>, sessions: &Sessions) {
     }
 }
 
-/// Writes `body` unless `written` says that the same is there already.
-fn write(store: &Store, id: &RecordId, body: &Body, written: &Written) {
-    let Ok(text) = serde_json::to_vec(body).map(Secret::from) else { return };
+/// Writes `body` unless `written` says that the same is there already; tells whether it is there.
+fn write(store: &Store, id: &RecordId, body: &Body, written: &Written) -> bool {
+    let Ok(text) = serde_json::to_vec(body).map(Secret::from) else { return false };
     let outer = || Outer { kind: Kind::Volume, server: None, accessor: None, leases: Vec::new(), token: None };
-    if let Err(error) = written.put(store, id, &text, outer) {
-        warn!("what a volume has does not outlive a restart: {error}");
-    }
+    let put = written.put(store, id, &text, outer);
+    put.inspect_err(|error| warn!("what a volume has does not outlive a restart: {error}")).is_ok()
 }
 
 fn read(store: &Store, record: &Record) -> Option<Body> {

@@ -58,15 +58,16 @@ impl Volumes {
 
     /// One look: what has ended is let go, which gives back the logins that nobody else holds.
     fn sweep(&self) {
-        if self.closed.load(Ordering::Relaxed) {
-            return;
-        }
         let now = Moment::now();
         let mounts = self.root.as_ref().and_then(|_| MountPoints::read().inspect_err(|error| debug!("{error}")).ok());
         let at_mounts = mounts.as_ref().zip(self.root.as_deref()).and_then(|(mounts, root)| Look::at_mounts(mounts, root, now));
         let pods = self.pods.as_ref().and_then(NodePods::known);
         let looks: Vec<_> = at_mounts.into_iter().chain(pods.as_ref().map(|pods| Look::at_pods(pods, now))).collect();
-        let volumes: Vec<_> = self.all();
+        let volumes = self.all();
+        // In this order: whoever finds none there any more finds it closed.
+        if self.closed.load(Ordering::Relaxed) {
+            return;
+        }
         for volume in &volumes {
             volume.looked_for(&looks);
             self.judge(volume, now);

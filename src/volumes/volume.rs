@@ -19,7 +19,7 @@ use super::texts::Texts;
 use crate::config::{MountSpec, Object, PodToken, Published, Source};
 use crate::error::Failure;
 use crate::logins::{Identity, Session};
-use crate::rotation::{Interval, Moment};
+use crate::rotation::{Interval, Moment, USUAL};
 use crate::state::Written;
 use crate::vault::Budget;
 use crate::volume::Payload;
@@ -44,7 +44,7 @@ pub struct Volume {
     pub(super) written: Written,
 }
 
-/// Files whose names are those of keys (`keys: "*"`): the object of each, and its path.
+/// Files whose names are those of keys (`keys: "*"`): the object and source of each, and its path.
 pub type Keyed = BTreeSet<(String, String)>;
 
 /// What changes with every mount.
@@ -56,8 +56,9 @@ pub(super) struct Held {
     pub(super) asked: Option<Moment>,
     /// The login that reads.
     pub(super) account: Option<Arc<Session>>,
-    /// The login of its own by which it asks again, with nothing that hangs on it: kept, lest every poll makes one more. What was asked by it.
-    pub(super) own: Option<(Source, Arc<Session>)>,
+    /// Logins of its own and of its group by which it asks again, with nothing that hangs on them: kept, lest every poll makes one more. What
+    /// was asked by each.
+    pub(super) own: Vec<(Source, Arc<Session>)>,
     /// What the pods of its account have together.
     pub(super) group: Option<(Identity, Arc<Shelf>)>,
     /// The last content that was whole, and of use.
@@ -66,8 +67,8 @@ pub(super) struct Held {
     pub(super) published: Option<Published>,
     /// Whether a mount was ever answered with files.
     pub(super) answered: bool,
-    /// What keys gave it last.
-    pub(super) keyed: Arc<Keyed>,
+    /// What keys gave it last, and what they give it once it has the files that were fetched.
+    pub(super) keyed: (Arc<Keyed>, Keyed),
     /// Of the versions that were answered last.
     versions: Option<u64>,
     /// Whether the last question was answered with what Vault has, by this process.
@@ -108,12 +109,12 @@ impl Volume {
         let mut held = self.held();
         let same = held.asker.as_ref() == Some(&asker);
         if !same {
-            (held.account, held.own) = (None, None);
+            (held.account, held.own) = (None, Vec::new());
             let group = held.group.take();
             self.shelf.keep_until(NOT_YET, group.iter().flat_map(|(_, shelf)| shelf.sessions()));
         }
         held.asker = Some(asker);
-        held.own = held.own.take().filter(|(source, _)| wanted.contains(source));
+        held.own.retain(|(source, _)| wanted.contains(source));
         let gone = self.shelf.only(|source| same && wanted.contains(source));
         self.shelf.keep_until(NOT_YET, gone.iter().filter_map(Made::session).cloned());
     }
@@ -140,7 +141,8 @@ impl Volume {
         let mut held = self.held();
         let before = held.good.take().map_or(0, |good| good.payload.bytes());
         held.good = has_room(payload.bytes(), before).then(|| Good::new(spec, Arc::clone(payload), now));
-        held.fresh = true;
+        let keyed = std::mem::take(&mut held.keyed.1);
+        (held.keyed.0, held.fresh) = (Arc::new(keyed), true);
     }
 
     /// Its pod has been given files `now`, `fetched` or standing in; tells whether they are the first.
@@ -148,7 +150,9 @@ impl Volume {
         let mut held = self.held();
         // What stands in may hold what has been replaced.
         if fetched {
-            self.shelf.given(now + held.interval.observed().saturating_mul(2));
+            let interval = held.interval.observed();
+            self.shelf.given(now + interval.saturating_mul(2));
+            held.group.iter().for_each(|(_, shelf)| shelf.given(now + interval.max(USUAL).saturating_mul(3)));
         }
         !std::mem::replace(&mut held.answered, true)
     }
@@ -205,14 +209,20 @@ impl Volume {
         std::mem::replace(&mut self.held().versions, now) != now
     }
 
-    /// What keys gave it last; nothing where its class lists them, or nothing was given.
-    pub fn keyed(&self) -> Arc<Keyed> {
-        Arc::clone(&self.held().keyed)
+    /// What keys gave it last; `None` where its pod has no files yet.
+    pub fn keyed(&self) -> Option<Arc<Keyed>> {
+        let held = self.held();
+        held.answered.then(|| Arc::clone(&held.keyed.0))
     }
 
-    /// Remembers what keys give it.
-    pub fn has_keyed(&self, keyed: Keyed) {
-        self.held().keyed = Arc::new(keyed);
+    /// Remembers what keys give it, once that is given.
+    pub fn will_have(&self, keyed: Keyed) {
+        self.held().keyed.1 = keyed;
+    }
+
+    /// Whether its pod has files.
+    pub fn is_answered(&self) -> bool {
+        self.held().answered
     }
 
     /// What came of its templates.

@@ -173,6 +173,23 @@ async fn a_new_key_takes_no_file_from_a_running_pod_whichever_of_the_two_sorts_f
 }
 
 #[tokio::test]
+async fn a_new_key_of_one_secret_takes_no_file_of_another_in_the_same_directory_nor_the_first_key_of_all() {
+    let vault = Vault::start().await;
+    let provider = Provider::start(&vault).await;
+    vault.put("team-a/api", json!({ "token": canary("api") })).await;
+    let directory = |path: &str| format!("- {{directory: ., optional: true, kv: {{mount: secret, path: {path}}}}}\n");
+    let class = typed(&(directory("team-a/db") + &directory("team-a/api") + &directory("team-a/none")));
+    let pod = provider.mount("team-a/web", class).await;
+    for other in ["team-a/db", "team-a/none"] {
+        vault.put(other, json!({ "token": canary("stranger"), "own": other })).await;
+        let pod = pod.remount().await;
+        assert_eq!((pod.names(), pod.read("token"), pod.read("own")), (vec!["own", "token"], canary("api"), other.into()));
+        vault.put(other, json!({})).await;
+        pod.remount().await;
+    }
+}
+
+#[tokio::test]
 async fn a_directory_of_a_request_has_the_members_of_its_data() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use futures::future::join_all;
 
+use crate::support::authority::certificate;
 use crate::support::volume::Volume;
 use crate::support::*;
 
@@ -72,6 +73,21 @@ async fn without_the_accounts_name_in_the_answer_every_pod_has_its_own_login() {
     let pods = mounts(&provider, 4, &db()).await;
     remounts(&pods).await;
     assert_eq!((vault.count(LOGIN), vault.count(DB)), (4, 4));
+}
+
+#[tokio::test]
+async fn without_the_accounts_name_pods_share_no_certificate_and_keep_their_own_over_a_restart() {
+    let vault = Vault::start().await;
+    vault.root_authority("pki").await;
+    let provider = Provider::of(&vault).keeping_state().start().await;
+    let class = certificate(json!({ "commonName": "a.example.com" }), &["certificate"]).with("shareScope", "serviceAccount");
+    let pods = mounts(&provider, 2, &class).await;
+    assert_ne!(pods[0].read("certificate"), pods[1].read("certificate"));
+    provider.kill();
+    provider.restart().await;
+    for pod in &pods {
+        assert_eq!(pod.remount().await.read("certificate"), pod.read("certificate"));
+    }
 }
 
 #[tokio::test]

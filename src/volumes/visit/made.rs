@@ -11,7 +11,7 @@ use crate::config::{LoginScope, ShareScope, Source};
 use crate::engine::{self, EngineError, Fetched, Miss, Outcome};
 use crate::error::Reason;
 use crate::logins::{Scope, Session};
-use crate::rotation::{self, Life, Moment, TOGETHER, USUAL};
+use crate::rotation::{self, Life, Moment, TOGETHER};
 use crate::vault::Budget;
 
 impl Visit<'_> {
@@ -61,7 +61,10 @@ impl Visit<'_> {
     /// Keeps what came by `session`, and that where the next question goes by it too.
     fn kept_of(&self, source: &Source, outcome: Result<Fetched, EngineError>, session: &Arc<Session>, way: Way) -> Outcome {
         let outcome = outcome.map(Arc::new).inspect(|fetched| self.keep(source, fetched, session, way));
-        self.keep_login(source, session, way);
+        // Of what nobody knows the end of, the login takes with it what may have been made.
+        if outcome.as_ref().map_or_else(|error| matches!(error.reason(), Reason::ReadDenied | Reason::NotFound), |_| true) {
+            self.keep_login(source, session, way);
+        }
         outcome
     }
 
@@ -73,10 +76,11 @@ impl Visit<'_> {
         }
         let is_free = session.leases() == 0 && self.spec.login != LoginScope::Transient;
         let mut held = self.volume.held();
+        held.own.retain(|(of, own)| of != source && (is_free || !Arc::ptr_eq(own, session)));
         if is_free && self.way(source) == Way::Lease {
-            held.own = Some((source.clone(), Arc::clone(session)));
-        } else if held.own.as_ref().is_some_and(|(of, own)| of == source || !is_free && Arc::ptr_eq(own, session)) {
-            held.own = None;
+            // One of each scope: those of the same one go by the same login.
+            held.own.retain(|(of, _)| of.share != source.share);
+            held.own.push((source.clone(), Arc::clone(session)));
         }
     }
 
@@ -114,16 +118,12 @@ impl Visit<'_> {
         self.put(source, Made { fetched: Arc::clone(fetched), at: self.began, lasts: Lasts::Leased(id.to_owned(), Arc::clone(session)) });
     }
 
-    /// Puts `made` on its shelf. What it replaces lives on: the pod's own until it was given the files and for two republishes more, that of
-    /// its group until every member was asked about.
+    /// Puts `made` on its shelf. What it replaces lives on until a pod was given the files, and then for two republishes more; that of a group
+    /// until every member was asked about.
     fn put(&self, source: &Source, made: Made) {
         let shelf = self.shelf(source.share);
         let old = shelf.put(source, made);
-        let until = match source.share {
-            ShareScope::Pod => NOT_YET,
-            ShareScope::ServiceAccount => self.began + self.volumes.interval(self.volume, self.spec).max(USUAL).saturating_mul(3),
-        };
-        shelf.keep_until(until, old.as_ref().and_then(Made::session).cloned());
+        shelf.keep_until(NOT_YET, old.as_ref().and_then(Made::session).cloned());
     }
 
     /// What was made for `source` and needs no successor yet.
