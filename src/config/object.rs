@@ -162,7 +162,7 @@ pub enum Encoding {
     /// As it is.
     #[default]
     Utf8,
-    /// Standard alphabet, padded: [`base64`].
+    /// Standard alphabet, padded: [`base64()`].
     Base64,
     /// Pairs of hexadecimal digits.
     Hex,

@@ -111,6 +111,11 @@ impl Session {
         self.life.happens(Event::LeaseIssued(LeaseId(id.into()), Term::issued(ttl, renewable, Moment::now())));
     }
 
+    /// Nobody uses the lease `id` any more: it is renewed no longer, and ends with its TTL, or with the token.
+    pub fn lets_go(&self, id: &str) {
+        self.life.happens(Event::LeaseGone(LeaseId(id.into())));
+    }
+
     /// How the lease `id` stands for a volume that is asked about every `interval`.
     pub fn standing(&self, id: &str, now: Moment, interval: Duration) -> Standing {
         let (id, state) = (LeaseId(id.into()), self.life.state());

@@ -8,7 +8,7 @@ use tracing::{info, warn};
 
 use super::files::Files;
 use super::presence::Presence;
-use super::shelf::{Lasts, Made, Shelf};
+use super::shelf::{Lasts, Made, Replaced, Shelf};
 use super::volume::Keyed;
 use super::{Volume, VolumeId, Volumes};
 use crate::config::{Published, Source};
@@ -152,7 +152,8 @@ impl Volumes {
         held.keyed.0 = Arc::new(of.keyed);
         held.files = Files::resumed(of.ours, volume.id().chance());
         held.group = of.group.and_then(|who| groups.get(&who).map(|shelf| (who, Arc::clone(shelf))));
-        volume.shelf.replaced().extend(of.replaced.into_iter().filter_map(|(until, id)| Some((until, Arc::clone(sessions.get(&id)?)))));
+        let replaced = of.replaced.into_iter().filter_map(|(until, id)| Some(Replaced { until, session: login(Some(id))?, lease: None }));
+        volume.shelf.replaced().extend(replaced);
         // A pod whose volume is mounted was there too, whoever looked.
         held.presence = Presence::before(of.seen, self.pods.is_some() && (of.seen || of.pod_seen));
         drop(held);
@@ -167,7 +168,7 @@ fn of_volume(volume: &Volume) -> OfVolume {
     // What a group has replaced is any member's to keep.
     let shelves = [Some(&volume.shelf), held.group.as_ref().map(|(_, shelf)| shelf)];
     let replaced = shelves.into_iter().flatten().flat_map(|shelf| shelf.replaced().clone());
-    let replaced = replaced.map(|(until, session)| (until, session.record().clone())).collect();
+    let replaced = replaced.map(|gone| (gone.until, gone.session.record().clone())).collect();
     let name = |session: &Option<Arc<Session>>| session.as_ref().map(|session| session.record().clone());
     OfVolume {
         id: volume.id().clone(),

@@ -1,7 +1,7 @@
 //! What was made for a volume, or for the pods of an account together, and is still of use: certificates, credentials with their leases,
 //! answers of writes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -17,10 +17,20 @@ use crate::state::Written;
 #[derive(Default)]
 pub(super) struct Shelf {
     made: Mutex<HashMap<Source, Made>>,
-    /// The logins of what was replaced, and until when they must live.
-    replaced: Mutex<Vec<(Moment, Arc<Session>)>>,
+    replaced: Mutex<Vec<Replaced>>,
     turns: Mutex<HashMap<Source, Arc<Turn<()>>>>,
     pub(super) written: Written,
+}
+
+/// What was replaced, or is asked for no more.
+#[derive(Clone)]
+pub(super) struct Replaced {
+    /// Until when pods may use it.
+    pub(super) until: Moment,
+    /// The login that it hangs on.
+    pub(super) session: Arc<Session>,
+    /// Its lease, which nobody renews from then on; not known after a restart.
+    pub(super) lease: Option<String>,
 }
 
 /// When a login is let go whose successor nobody has been given yet.
@@ -66,6 +76,14 @@ impl Made {
         }
     }
 
+    /// The login that it hangs on, and its lease.
+    pub(super) fn hangs_on(&self) -> Option<(Arc<Session>, Option<String>)> {
+        match &self.lasts {
+            Lasts::Leased(id, session) => Some((Arc::clone(session), Some(id.clone()))),
+            Lasts::Told(_) => None,
+        }
+    }
+
     pub(super) fn session(&self) -> Option<&Arc<Session>> {
         match &self.lasts {
             Lasts::Leased(_, session) => Some(session),
@@ -90,30 +108,35 @@ impl Shelf {
         made.extract_if(|source, _| !wanted(source)).map(|(_, made)| made).collect()
     }
 
-    /// Keeps logins until a moment: pods may still use what hangs on them, for nobody tells us that the driver wrote the new files.
-    pub(super) fn keep_until(&self, until: Moment, sessions: impl IntoIterator<Item = Arc<Session>>) {
-        self.replaced().extend(sessions.into_iter().map(|session| (until, session)));
+    /// Keeps logins until a moment, and the leases that hang on them: pods may still use them, for nobody tells us that the driver wrote the new
+    /// files.
+    pub(super) fn keep_until(&self, until: Moment, gone: impl IntoIterator<Item = (Arc<Session>, Option<String>)>) {
+        self.replaced().extend(gone.into_iter().map(|(session, lease)| Replaced { until, session, lease }));
     }
 
     /// The pod was given what takes the place of all that was replaced: from now on that has an end.
     pub(super) fn given(&self, until: Moment) {
-        self.replaced().iter_mut().filter(|(end, _)| *end == NOT_YET).for_each(|(end, _)| *end = until);
+        self.replaced().iter_mut().filter(|gone| gone.until == NOT_YET).for_each(|gone| gone.until = until);
     }
 
-    /// Lets go of what was replaced long enough ago.
+    /// Lets go of what was replaced long enough ago. A login that something else hangs on lives, and renews that alone.
     pub(super) fn tidy(&self, now: Moment) {
-        let gone: Vec<_> = self.replaced().extract_if(.., |(until, _)| *until <= now).collect();
+        let gone: Vec<_> = self.replaced().extract_if(.., |gone| gone.until <= now).collect();
+        let there: HashSet<_> = self.all().into_iter().filter_map(|(_, made)| made.hangs_on()?.1).collect();
+        for Replaced { session, lease, .. } in &gone {
+            lease.iter().filter(|lease| !there.contains(*lease)).for_each(|lease| session.lets_go(lease));
+        }
         drop(gone); // without the lock: a login may end here
     }
 
-    /// What was replaced, and until when it lives.
-    pub(super) fn replaced(&self) -> MutexGuard<'_, Vec<(Moment, Arc<Session>)>> {
+    /// What was replaced.
+    pub(super) fn replaced(&self) -> MutexGuard<'_, Vec<Replaced>> {
         self.replaced.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The logins that it holds.
     pub(super) fn sessions(&self) -> Vec<Arc<Session>> {
-        let mut sessions: Vec<_> = self.replaced().iter().map(|(_, session)| Arc::clone(session)).collect();
+        let mut sessions: Vec<_> = self.replaced().iter().map(|gone| Arc::clone(&gone.session)).collect();
         sessions.extend(self.made.lock().unwrap_or_else(PoisonError::into_inner).values().filter_map(Made::session).cloned());
         sessions
     }

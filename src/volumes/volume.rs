@@ -111,12 +111,12 @@ impl Volume {
         if !same {
             (held.account, held.own) = (None, Vec::new());
             let group = held.group.take();
-            self.shelf.keep_until(NOT_YET, group.iter().flat_map(|(_, shelf)| shelf.sessions()));
+            self.shelf.keep_until(NOT_YET, group.iter().flat_map(|(_, shelf)| shelf.sessions()).map(|session| (session, None)));
         }
         held.asker = Some(asker);
         held.own.retain(|(source, _)| wanted.contains(source));
         let gone = self.shelf.only(|source| same && wanted.contains(source));
-        self.shelf.keep_until(NOT_YET, gone.iter().filter_map(Made::session).cloned());
+        self.shelf.keep_until(NOT_YET, gone.iter().filter_map(Made::hangs_on));
     }
 
     /// Bytes of what it keeps beside its shelf.

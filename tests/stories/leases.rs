@@ -41,6 +41,30 @@ async fn a_user_by_request_is_of_one_lease_with_its_password_too() {
     assert_eq!((again.read("user"), again.read("password"), postgres.users().len()), (pod.read("user"), pod.read("password"), 1));
 }
 
+#[tokio::test]
+async fn a_user_that_the_class_names_no_more_is_renewed_no_longer_though_its_login_lives() {
+    let (vault, postgres) = (Vault::start().await, Postgres::start().await);
+    for role in ["app", "other"] {
+        vault.database(&postgres, role, json!({ "default_ttl": "10s", "max_ttl": "1h" })).await;
+    }
+    let provider = Provider::start(&vault).await;
+    let pod = provider.mount("team-a/web", login("app").with("refresh", "0s")).await;
+    let mut pace = interval(Duration::from_secs(1));
+    // Until it is known how often the driver asks here.
+    for _ in 0..5 {
+        pace.tick().await;
+        pod.remount().await;
+    }
+    let edited = pod.edited(login("other").with("refresh", "0s"));
+    let other = edited.clone().mount().await.read("username");
+    until("the first user to be gone", async || {
+        edited.clone().mount().await;
+        (!postgres.users().contains(&pod.read("username"))).then_some(())
+    })
+    .await;
+    assert_eq!((postgres.users(), edited.mount().await.read("username")), (BTreeSet::from([other.clone()]), other));
+}
+
 const MINTED: &str = "read database/creds/app";
 
 /// Republishes `pod` each second for 25 of them, each time with a user that is let in; tells how many users there were.

@@ -123,7 +123,7 @@ impl Visit<'_> {
     fn put(&self, source: &Source, made: Made) {
         let shelf = self.shelf(source.share);
         let old = shelf.put(source, made);
-        shelf.keep_until(NOT_YET, old.as_ref().and_then(Made::session).cloned());
+        shelf.keep_until(NOT_YET, old.as_ref().and_then(Made::hangs_on));
     }
 
     /// What was made for `source` and needs no successor yet.
