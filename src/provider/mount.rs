@@ -85,10 +85,8 @@ impl Provider {
         let had = volume.keyed();
         let contents = aside::run_if_large(answers.weight(), || contents(&spec.objects, &answers, &mut written, had.as_deref()));
         let contents = contents.map_err(|unfilled| blame::objects(spec, &unfilled))?;
-        let keyed = contents.keyed();
+        volume.will_have(contents.keyed());
         record::warnings(spec, &[contents.warnings, visit.warnings()].concat(), &self.rooms.repeats);
-        let payload = Payload::new(contents.files, contents.absent).map_err(|error| blame::payload(&error))?;
-        volume.will_have(keyed);
-        Ok(payload)
+        Payload::new(contents.files, contents.absent).map_err(|error| blame::payload(&error))
     }
 }

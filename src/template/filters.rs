@@ -2,8 +2,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use minijinja::value::ValueKind;
-use minijinja::{Environment, Error, Value};
+use minijinja::value::{Kwargs, Rest, ValueKind};
+use minijinja::{Environment, Error, State, Value, filters};
 
 use super::engine::failed;
 use super::numbers::{exact, to_json};
@@ -23,8 +23,54 @@ pub(super) fn add(environment: &mut Environment<'_>) {
     environment.add_filter("url", |value: &Value| text(value).map(|text| quote::url(&text)));
     environment.add_filter("b64encode", |value: &Value| text(value).map(|text| STANDARD.encode(text)));
     environment.add_filter("b64decode", b64decode);
+    strict(environment);
     environment.add_filter("certificates", certificates);
     environment.add_filter("private_key", private_key);
+}
+
+/// Has the engine's own filters of text take text alone: by themselves they write null, lists and maps in Python's form. Each is kept under a
+/// name that no template can write.
+fn strict(environment: &mut Environment<'_>) {
+    environment.add_filter("its upper", filters::upper);
+    environment.add_filter("its lower", filters::lower);
+    environment.add_filter("its title", filters::title);
+    environment.add_filter("its capitalize", filters::capitalize);
+    environment.add_filter("its trim", filters::trim);
+    environment.add_filter("its replace", filters::replace);
+    environment.add_filter("its indent", filters::indent);
+    environment.add_filter("its join", filters::join);
+    environment.add_filter("its format", filters::format);
+    for name in ["upper", "lower", "title", "capitalize", "trim", "replace", "indent"] {
+        environment.add_filter(name, move |state: &mut State<'_, '_>, value: &Value, rest: Rest<Value>, named: Kwargs| {
+            its(state, name, Value::from(text(value)?), rest, named)
+        });
+    }
+    environment.add_filter("string", |value: &Value| text(value));
+    environment.add_filter("join", |state: &mut State<'_, '_>, value: &Value, rest: Rest<Value>, named: Kwargs| {
+        let has_attribute = rest.len() > 1 || named.has("attribute");
+        its(state, "join", if has_attribute { value.clone() } else { parts(value)? }, rest, named)
+    });
+    environment.add_filter("format", |state: &mut State<'_, '_>, value: &Value, rest: Rest<Value>, named: Kwargs| {
+        rest.iter().try_for_each(|value| text(value).map(drop))?;
+        named.args().try_for_each(|name| text(named.peek(name)?).map(drop))?;
+        its(state, "format", Value::from(text(value)?), rest, named)
+    });
+}
+
+/// What the engine's own filter `name` makes of `value`.
+fn its(state: &mut State<'_, '_>, name: &str, value: Value, rest: Rest<Value>, named: Kwargs) -> Result<Value, Error> {
+    let is_named = named.args().next().is_some();
+    let named = is_named.then(|| Value::from(named));
+    let arguments: Vec<_> = std::iter::once(value).chain(rest.0).chain(named).collect();
+    state.apply_filter(&format!("its {name}"), &arguments)
+}
+
+/// The texts that are joined.
+fn parts(value: &Value) -> Result<Value, Error> {
+    match value.kind() {
+        ValueKind::Seq | ValueKind::Iterable => value.try_iter()?.map(|part| text(&part)).collect::<Result<Vec<_>, _>>().map(Value::from),
+        _ => text(value).map(Value::from),
+    }
 }
 
 /// What a value looks like when it is written to the file; null, lists and maps have no such look.

@@ -70,8 +70,27 @@ fn a_default_stands_in_for_what_does_not_exist_and_if_asked_for_null() {
 fn null_lists_and_maps_never_become_text_by_accident() {
     let sources = json!({"null": null, "list": [CANARY], "map": {"a": CANARY}});
     assert_eq!(cause("{{ null }}", &sources), Cause::Null);
-    assert_eq!(cause("{{ null | b64encode }}", &sources), Cause::Null);
-    for text in ["{{ list }}", "{{ map }}", "{{ range(3) }}", "{{ list | shell }}", "{{ map | env }}", "{{ map | toml }}"] {
+    for text in [
+        "{{ null | b64encode }}",
+        "{{ null | trim }}",
+        "{{ ['a', null] | join }}",
+        "{{ '%s' | format(null) }}",
+        "{{ null | replace('a', 'b') }}",
+    ] {
+        assert_eq!(cause(text, &sources), Cause::Null, "{text}");
+    }
+    for text in [
+        "{{ list }}",
+        "{{ map }}",
+        "{{ range(3) }}",
+        "{{ list | shell }}",
+        "{{ map | env }}",
+        "{{ map | toml }}",
+        "{{ list | trim }}",
+        "{{ map | upper }}",
+        "{{ list | string }}",
+        "{{ [list] | join }}",
+    ] {
         assert_eq!(cause(text, &sources), Cause::Whole, "{text}");
     }
 }
@@ -91,6 +110,28 @@ fn numbers_keep_the_digits_they_were_written_with() {
 fn true_is_written_as_json_and_yaml_write_it() {
     let sources = json!({"on": true, "off": false});
     assert_eq!(rendered("{{ on }} {{ off | shell }} {{ on | json }} {{ 1 < 2 }}", &sources).unwrap(), "true 'false' true true");
+    assert_eq!(
+        rendered("{{ on | string }} {{ off | trim }} {{ [on, 1, 'x'] | join(',') }} {{ on | upper }}", &sources).unwrap(),
+        "true false true,1,x TRUE"
+    );
+}
+
+#[test]
+fn filters_of_text_do_what_the_engine_has_them_do() {
+    let sources = json!({"text": " a-b ", "list": [{"name": "x"}, {"name": "y"}]});
+    for (text, expected) in [
+        ("{{ text | trim | upper }}", "A-B"),
+        ("{{ text | trim(' a') }}", "-b"),
+        ("{{ text | replace('-', '+') }}", " a+b "),
+        ("{{ 'a\\nb' | indent(2) }}", "a\n  b"),
+        ("{{ list | map(attribute='name') | join(',') }}", "x,y"),
+        ("{{ list | join(',', attribute='name') }}", "x,y"),
+        ("{{ 'abc' | join('-') }}", "a-b-c"),
+        ("{{ '%s=%d' | format('a', 1) }}", "a=1"),
+        ("{{ '%(a)s' | format(a='b') }}", "b"),
+    ] {
+        assert_eq!(rendered(text, &sources).as_deref(), Ok(expected), "{text}");
+    }
 }
 
 #[test]
