@@ -53,10 +53,10 @@ pub(super) const PARAMETERS: &[Parameter] = parameters! {
     prefixed "SkipTLSVerify", "true or false", "`false`", "", "Accept any certificate; in Go's spellings (`1`, `t`, `TRUE`, ...); `false` turns nothing off.";
     plain "login", "`shared`, `pod`, `transient`", "`shared`", "", "Who uses one login: all pods of the service account on the node, one pod, or this mount alone, which revokes it at its end.";
     plain "writer", "`driver`, `provider`", "`--writer`", "`--kubelet-dir`", "Who writes the files: the driver, as root's, or vaultmount, with owners and by looks of its own; see [operations](operations.md#written-by-vaultmount).";
-    plain "shareScope", "`pod`, `serviceAccount`", "`pod`", "", "Whose a certificate or leased credential is: the pod's own, or that of all pods of its service account on the node.";
+    plain "shareScope", "`pod`, `serviceAccount`", "`pod`", "", "Whose a certificate or leased credential is: the pod's own, or that of all pods of its service account on the node, where the server names the account in its answer to the login.";
     plain "refresh", "duration", "`30s`; where vaultmount writes the files `60s`", "", "How old an answer of a read may be at a republish, in files that vaultmount writes how old it may grow, and how long one of a call that makes something is kept when it tells no end of its own; `0s` asks every time, where vaultmount writes each second.";
     plain "maxStale", "duration", "`24h`", "`--max-stale`", "How long the last good content stands in while the server cannot answer; never at a first mount.";
-    plain "filePermission", "mode", "the request's, `0644`", "", "Mode of files that name none, 0 to 0777; 0 is the default.";
+    plain "filePermission", "mode", "the request's, `0644`", "", "Mode of files that name none, in octal with a 0 in front, 0 to 0777; 0 is the default.";
     plain "owner", "whole number", "root", "", "Owner of files that name none, a uid; without effect, and warned of, where the driver writes the files.";
     plain "group", "whole number", "root", "", "Group of files that name none, a gid; likewise.";
     plain "objects", "YAML list", "required", "`--unknown-fields`", "What the pod wants: at most 256 files and directories.";
@@ -147,7 +147,7 @@ impl<'a> Parameters<'a> {
         let mut id =
             |parameter| self.read(parameter, "a number, such as 1000", |text| text.parse().ok().filter(|id| *id != u32::MAX), found);
         let (owner, group) = (id("owner"), id("group"));
-        let own = self.read("filePermission", "a mode of 0 to 0777, such as 0400", permission, found);
+        let own = self.read("filePermission", "a mode of 0 to 0777 in octal, with a 0 in front, such as 0400", permission, found);
         Access { mode: own.filter(|mode| *mode != 0).unwrap_or(mode), owner, group }
     }
 
@@ -164,10 +164,10 @@ impl<'a> Parameters<'a> {
     }
 }
 
-/// Octal after `0` or `0o`, as in an object's `filePermission`.
+/// Octal behind `0` or `0o`. A parameter is text, in which `440` would be a slip for `0440`, and 0670 as a number.
 fn permission(text: &str) -> Option<u32> {
-    let octal = text.strip_prefix("0o").or(text.strip_prefix('0').filter(|digits| !digits.is_empty()));
-    let mode = octal.map_or_else(|| text.parse(), |digits| u32::from_str_radix(digits, 8));
+    let digits = text.strip_prefix("0o").or(text.strip_prefix('0'))?;
+    let mode = if digits.is_empty() { Ok(0) } else { u32::from_str_radix(digits, 8) };
     mode.ok().filter(|mode| *mode <= 0o777)
 }
 

@@ -134,8 +134,11 @@ pub enum Misfit {
     #[expect(missing_docs, reason = "the text says what it is")]
     Unknown { meant: Option<String> },
     /// Two that exclude each other.
-    #[error("has both {0} and {1}: remove one; several sources make one file by sources and template")]
+    #[error("has both {0} and {1}: remove one")]
     Both(&'static str, &'static str),
+    /// Two sources.
+    #[error("has both {0} and {1}: remove one; several sources make one file by sources and template")]
+    Sources(&'static str, &'static str),
     /// One that means nothing without another.
     #[error("counts only with {0}")]
     Needs(&'static str),

@@ -21,7 +21,7 @@ const LENGTH: RangeInclusive<usize> = 2..=8;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum DelimitersError {
     /// Not two words.
-    #[error("delimiters are two words with one space between them, such as \"[[ ]]\"")]
+    #[error("must be two words with one space between them, such as \"[[ ]]\"")]
     NotTwo,
     /// A character that an expression may hold, or too few or too many of them.
     #[error("each delimiter has 2 to 8 of the characters !#$%&()*,./:;<=>?@[]^`{{|}}~, such as \"[[ ]]\"")]

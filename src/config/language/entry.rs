@@ -37,7 +37,6 @@ pub(in crate::config) fn objects(text: &str, with: &Objects<'_>, found: &mut Fou
     let (mut names, mut objects) = (Vec::new(), Vec::new());
     for (index, entry) in entries.into_iter().enumerate() {
         let label = Label { name: entry.object_name.clone(), place: index + 1 };
-        judge(&entry, &label, with.unknown, found);
         for (name, object) in read(entry, &label, with, found) {
             names.extend(name);
             objects.extend(object);
@@ -79,9 +78,10 @@ fn ours() -> Vec<&'static str> {
 type Named = (Vec<MountPath>, Option<Object>);
 
 fn read(mut entry: Entry, label: &Label, with: &Objects<'_>, found: &mut Found) -> Vec<Named> {
+    let at = &mut At::object(label, found);
+    judge(&entry, label, with.unknown, at.found);
     let ours = std::mem::take(&mut entry.ours);
     let mut fields = Fields::new(&ours);
-    let at = &mut At::object(label, found);
     let source = SourceFields::take(&mut fields, at);
     let mut object = ObjectFields::take(&mut fields, at);
     let (mut file, mut pick) = (FileFields::take(&mut fields, at), PickFields::take(&mut fields, at));
@@ -142,8 +142,10 @@ fn material(entry: Entry, source: SourceFields, object: ObjectFields, scene: Sce
     if flat.is_some() || source.is_some() {
         return at.below("template").wrong(Misfit::Type("with `sources` alone: name the source there"));
     }
-    let (Some(text), Some(sources)) = (template, sources) else {
-        return at.wrong(Misfit::Missing("template and sources stand together"));
+    let (text, sources) = match (template, sources) {
+        (Some(text), Some(sources)) => (text, sources),
+        (Some(_), None) => return at.below("template").wrong(Misfit::Needs("sources")),
+        (None, _) => return at.below("sources").wrong(Misfit::Needs("template")),
     };
     let mut below = at.below("sources");
     let read = sources.into_iter().map(|(name, value)| {
@@ -199,13 +201,14 @@ fn several(
     read.collect()
 }
 
-/// Warns of fields that nobody knows, or refuses them: always beside fields of ours, for their author knows us.
+/// Warns of fields that nobody knows, or refuses them: always beside fields of ours, for their author knows us, and without a `secretPath`, for
+/// then one of them was to be a source.
 fn judge(entry: &Entry, label: &Label, unknown: UnknownFields, found: &mut Found) {
     let known = || OBJECT.iter().flat_map(|(_, fields)| fields.iter().map(|field| field.name));
     for field in &entry.unknown {
         let problem = Problem::UnknownField { object: label.clone(), field: field.clone(), meant: nearest(field, known()) };
         match unknown {
-            UnknownFields::Warn if entry.ours.is_empty() => found.warnings.push(problem.to_string()),
+            UnknownFields::Warn if entry.ours.is_empty() && !entry.secret_path.is_empty() => found.warnings.push(problem.to_string()),
             UnknownFields::Warn | UnknownFields::Error => found.problem(problem),
         }
     }

@@ -95,7 +95,7 @@ impl FileFields {
             return at.below("default").wrong(Misfit::Needs("objectName"));
         }
         if !has_members(&source) {
-            return at.below("directory").wrong(Misfit::Needs("kv or request"));
+            return at.below("directory").wrong(Misfit::Needs("kv, request or a certificate"));
         }
         Some(Place::Directory(Directory { root: root?, source, start: pick?.start, keys: keys?, encoding }))
     }
@@ -178,6 +178,8 @@ impl FileFields {
                 at.below("part").wrong(Misfit::Type("without from and encoding"))
             }
             (None, true) => self.alone(at).map(|()| View::Value(Selection { source, pick, encoding })),
+            // What was written there is wrong already.
+            (None, false) if !at.is_clean() => None,
             (None, false) => at.below("part").wrong(Misfit::Missing("say which: certificateChain, privateKey, ca, ...")),
             (Some(part), false) => {
                 let part = self.part(part, scene, at)?;
@@ -247,6 +249,7 @@ impl FileFields {
     fn no_store(&self, at: &mut At<'_>) -> Option<()> {
         let fields = [("password", self.password.is_some()), ("alias", self.alias.is_some()), ("storeType", self.store_form.is_some())];
         match fields.into_iter().find(|(_, given)| *given) {
+            Some(("storeType", _)) => at.below("storeType").wrong(Misfit::Needs("part: truststore")),
             Some((field, _)) => at.below(field).wrong(Misfit::Needs("part: pkcs12, jks or truststore")),
             None => Some(()),
         }

@@ -124,7 +124,7 @@ shape! {
         /// The whole as one document, data only.
         format: Format = "format", "see below";
         /// Which part of a certificate.
-        part: PartName = "part", "required with `pki`";
+        part: PartName = "part", "required with `pki`, unless a value or keys are picked";
         /// How a private key is written: for any algorithm, for RSA, for EC.
         key_form: KeyForm = "keyFormat", "`pkcs8`";
         /// The format of a truststore.

@@ -80,7 +80,7 @@ impl SourceFields {
 fn only(questions: Vec<(&'static str, Option<Question>)>, at: &mut At<'_>) -> Option<Question> {
     let mut questions = questions.into_iter();
     match (questions.next(), questions.next()) {
-        (Some((first, _)), Some((second, _))) => at.wrong(Misfit::Both(first, second)),
+        (Some((first, _)), Some((second, _))) => at.wrong(Misfit::Sources(first, second)),
         (Some((_, question)), None) => question,
         (None, _) if at.is_clean() => at.wrong(Misfit::NoSource),
         (None, _) => None,
@@ -171,6 +171,9 @@ impl TransitFields {
 impl S5Fields {
     fn question(self, scene: Scene<'_>, content: Option<String>, at: &mut At<'_>) -> Option<Question> {
         let key = transit_key(self.mount, Some(self.key.unwrap_or_else(|| S5_KEY.into())), at);
+        if content.is_none() && self.from.is_none() {
+            return at.wrong(Misfit::Missing("give `content` beside it, or `from` in it with the value that holds the text"));
+        }
         let text = text("content", content, self.from, scene, at);
         Some(Question::S5(Marked { key: key?, text: text? }))
     }

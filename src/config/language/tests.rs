@@ -169,7 +169,7 @@ const WRONG: [(&str, &[&str]); 28] = [
         &["object \"a\": transit.from needs secretKey or pointer: one value is wanted"],
     ),
     ("{objectName: a, s5: {}, content: x, secretKey: k}", &["object \"a\": takes no secretKey, pointer, from or format"]),
-    ("{objectName: a, template: x}", &["object \"a\": is missing: template and sources stand together"]),
+    ("{objectName: a, template: x}", &["object \"a\": template counts only with sources"]),
     (
         "{objectName: a, template: x, sources: {a-b: {kv: {mount: s, path: p}}}}",
         &["object \"a\": sources.a-b must be letters, digits and _"],

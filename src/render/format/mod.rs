@@ -37,7 +37,7 @@ pub enum FormatError {
         place: String,
     },
     /// No name that a shell can give a variable.
-    #[error("key {} is no name of an environment variable: rename it with keys or a template", Shown(.key))]
+    #[error("key {} is no name of an environment variable: write the file by a template", Shown(.key))]
     Name {
         /// The name of the member.
         key: String,
