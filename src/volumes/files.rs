@@ -91,8 +91,9 @@ impl Volumes {
         let changed = before.map(|before| before.differing(&marks));
         *volume.marks() = marks;
         let shown = match &written {
-            Err(error) if !error.is_behind() => None,
-            written => Some(written.as_ref().map_or_else(|_| Some(Leftover::of_now()), |written| written.leftover)),
+            Ok(written) => Some(written.leftover),
+            Err(error) if error.is_behind() => Some(Some(Leftover::of_now())),
+            Err(_) => None,
         };
         if let Some(leftover) = shown {
             self.tell(volume, changed.unwrap_or_default());

@@ -122,6 +122,9 @@ impl Shelf {
     /// Lets go of what was replaced long enough ago. A login that something else hangs on lives, and renews that alone.
     pub(super) fn tidy(&self, now: Moment) {
         let gone: Vec<_> = self.replaced().extract_if(.., |gone| gone.until <= now).collect();
+        if gone.is_empty() {
+            return;
+        }
         let there: HashSet<_> = self.all().into_iter().filter_map(|(_, made)| made.hangs_on()?.1).collect();
         for Replaced { session, lease, .. } in &gone {
             lease.iter().filter(|lease| !there.contains(*lease)).for_each(|lease| session.lets_go(lease));
