@@ -5,16 +5,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use axum::Router;
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
-use axum::routing::post;
 use futures::future::join_all;
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep};
+use tokio_util::bytes::Bytes;
 use tokio_util::task::TaskTracker;
 
 use super::*;
@@ -65,8 +68,7 @@ impl Scene {
         let fake = Arc::new(Fake { rng, failing, names, under_way, most, made, logins, revoked });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
-        let calls = Router::new().route("/v1/auth/kubernetes/login", post(login)).route("/v1/auth/token/revoke-self", post(revoke));
-        tokio::spawn(axum::serve(listener, calls.with_state(Arc::clone(&fake))).into_future());
+        tokio::spawn(serve(listener, Arc::clone(&fake)));
         let server = ServerSpec { address: Address::Http(address), configured: true, namespace: None, tls: TlsSpec::default() };
         let logins = Logins::new(Vaults::new(Outbound::default()), None, &TaskTracker::new());
         Self { fake, server, logins }
@@ -106,9 +108,34 @@ impl Scene {
     }
 }
 
+/// Answers every connection from `fake`.
+async fn serve(listener: TcpListener, fake: Arc<Fake>) {
+    while let Ok((stream, _)) = listener.accept().await {
+        let fake = Arc::clone(&fake);
+        let service = service_fn(move |request| answer(Arc::clone(&fake), request));
+        tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+    }
+}
+
+async fn answer(fake: Arc<Fake>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, hyper::Error> {
+    let (head, body) = request.into_parts();
+    let body = body.collect().await?.to_bytes();
+    let (status, text) = match head.uri.path() {
+        "/v1/auth/kubernetes/login" => login(&fake, &body).await,
+        "/v1/auth/token/revoke-self" => {
+            fake.revoke(head.headers["x-vault-token"].to_str().unwrap());
+            (StatusCode::NO_CONTENT, String::new())
+        }
+        path => panic!("{path} was called"),
+    };
+    let mut response = Response::new(Full::new(text.into()));
+    *response.status_mut() = status;
+    Ok(response)
+}
+
 /// Fails now and then; else gives a token that says whose it is.
-async fn login(State(fake): State<Arc<Fake>>, body: String) -> (StatusCode, String) {
-    let body: Value = serde_json::from_str(&body).unwrap();
+async fn login(fake: &Fake, body: &[u8]) -> (StatusCode, String) {
+    let body: Value = serde_json::from_slice(body).unwrap();
     let account = body["jwt"].as_str().unwrap().to_owned();
     fake.logins.fetch_add(1, Ordering::SeqCst);
     fake.begins(&account);
@@ -134,13 +161,11 @@ async fn login(State(fake): State<Arc<Fake>>, body: String) -> (StatusCode, Stri
     (StatusCode::OK, json!({ "auth": auth }).to_string())
 }
 
-async fn revoke(State(fake): State<Arc<Fake>>, headers: HeaderMap) -> StatusCode {
-    let token = headers["x-vault-token"].to_str().unwrap().to_owned();
-    *fake.revoked.lock().unwrap().entry(token).or_default() += 1;
-    StatusCode::NO_CONTENT
-}
-
 impl Fake {
+    fn revoke(&self, token: &str) {
+        *self.revoked.lock().unwrap().entry(token.to_owned()).or_default() += 1;
+    }
+
     fn begins(&self, account: &str) {
         let mut under_way = self.under_way.lock().unwrap();
         *under_way.entry(account.to_owned()).or_default() += 1;

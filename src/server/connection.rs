@@ -8,17 +8,21 @@ use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::UnixStream;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{info, warn};
 
 use super::authority::Mended;
 use super::drain::Life;
 use super::guard::{Grpc, Guard};
-use super::peers::Peers;
+use super::peers::{Origin, Peers};
 use super::readiness::Readiness;
 
-/// Connections over all sockets. A driver has one for each name it uses; the rest is health and people.
-const CONNECTIONS: usize = 64;
+/// The driver's connections over all sockets, and root's people's. A driver has one for each name it uses.
+const DRIVER_CONNECTIONS: usize = 64;
+/// Those of other processes of our own user.
+const OWN_USER_CONNECTIONS: usize = 16;
+/// Those of this process. Readiness opens one at a time; an earlier one may not have ended yet.
+const OWN_PROCESS_CONNECTIONS: usize = 8;
 /// Requests at a time on one connection; grpc-go keeps further ones waiting on its side while their deadlines run. A node's
 /// pods (110 by default, at most some 500) may all start at once, some with two volumes, some at a server that hangs.
 const STREAMS: u32 = 1024;
@@ -29,7 +33,7 @@ const HEADER_LIST_BYTES: u32 = 16 * 1024;
 #[derive(Clone)]
 pub(super) struct Hall {
     peers: Arc<Peers>,
-    slots: Arc<Semaphore>,
+    slots: Slots,
     readiness: Readiness,
     life: Life,
 }
@@ -37,16 +41,16 @@ pub(super) struct Hall {
 impl Hall {
     /// An empty one.
     pub(super) fn new(peers: Peers, readiness: Readiness, life: Life) -> Self {
-        Self { peers: Arc::new(peers), slots: Arc::new(Semaphore::new(CONNECTIONS)), readiness, life }
+        Self { peers: Arc::new(peers), slots: Slots::default(), readiness, life }
     }
 
     /// Serves `stream` by `service` in a task of its own, if its peer may come in and there is room.
     pub(super) fn admit<S: Grpc>(&self, stream: UnixStream, service: &S) {
-        if !self.peers.admit(&stream) {
+        let Some(origin) = self.peers.admit(&stream) else {
             return self.readiness.count_refused();
-        }
-        let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else {
-            warn!(limit = CONNECTIONS, "connection refused: too many are open; find out who holds them");
+        };
+        let Some(slot) = self.slots.acquire(origin) else {
+            warn!(?origin, "connection refused: too many are open; find out who holds them");
             return self.readiness.count_refused();
         };
         let serving = serve(stream, Guard::new(service.clone(), self.life.last_call.clone()), self.life.clone());
@@ -54,6 +58,32 @@ impl Hall {
             serving.await;
             drop(slot);
         });
+    }
+}
+
+/// Connections that may still be opened, for each origin.
+#[derive(Clone)]
+struct Slots {
+    driver: Arc<Semaphore>,
+    own_user: Arc<Semaphore>,
+    own_process: Arc<Semaphore>,
+}
+
+impl Default for Slots {
+    fn default() -> Self {
+        let slots = |limit| Arc::new(Semaphore::new(limit));
+        Self { driver: slots(DRIVER_CONNECTIONS), own_user: slots(OWN_USER_CONNECTIONS), own_process: slots(OWN_PROCESS_CONNECTIONS) }
+    }
+}
+
+impl Slots {
+    fn acquire(&self, origin: Origin) -> Option<OwnedSemaphorePermit> {
+        let slots = match origin {
+            Origin::Driver => &self.driver,
+            Origin::OwnUser => &self.own_user,
+            Origin::OwnProcess => &self.own_process,
+        };
+        Arc::clone(slots).try_acquire_owned().ok()
     }
 }
 

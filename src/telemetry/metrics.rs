@@ -22,7 +22,7 @@ enum Kind {
 }
 
 /// Everything that is counted.
-const METRICS: [Metric; 19] = [
+const METRICS: [Metric; 20] = [
     Metric {
         name: "vaultmount_mounts_total",
         kind: Kind::Counter,
@@ -109,6 +109,12 @@ const METRICS: [Metric; 19] = [
         kind: Kind::Counter,
         labels: "",
         meaning: "callers of the sockets that are neither root, nor we, nor listed, or one too many",
+    },
+    Metric {
+        name: "vaultmount_health_connections_closed_total",
+        kind: Kind::Counter,
+        labels: "",
+        meaning: "connections to the health port that ended without an answer because 32 were open and a new one came",
     },
     Metric {
         name: "vaultmount_answers_kept_total",

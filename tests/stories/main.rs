@@ -19,6 +19,7 @@ mod documents; // a whole secret, read by the programs that people use
 mod ends; // what a volume leaves behind: nothing
 mod engines; // other engines, paths and namespaces
 mod files; // what a pod reads
+mod health; // the health port under load
 mod kept; // what a republish must not make anew
 mod keystores; // PKCS #12 and JKS, by OpenSSL and Java
 mod kv; // versions, ways into a secret, and mounts without versions

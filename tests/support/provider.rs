@@ -124,7 +124,7 @@ impl Provider {
         self.home().join(STATE_KEY)
     }
 
-    pub(super) fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.process().id()
     }
 
