@@ -22,7 +22,7 @@ enum Kind {
 }
 
 /// Everything that is counted.
-const METRICS: [Metric; 19] = [
+const METRICS: [Metric; 20] = [
     Metric {
         name: "vaultmount_mounts_total",
         kind: Kind::Counter,
@@ -109,6 +109,12 @@ const METRICS: [Metric; 19] = [
         kind: Kind::Counter,
         labels: "",
         meaning: "callers of the sockets that are neither root, nor we, nor listed, or one too many",
+    },
+    Metric {
+        name: "vaultmount_task_restarts_total",
+        kind: Kind::Counter,
+        labels: "`task`: `token-revoker`, `token-renewer`, `volume-sweep`, `pod-watch`, `pod-events`, `poll`, `socket`",
+        meaning: "tasks that panicked and were started again: each is a defect, and the log names its place",
     },
     Metric {
         name: "vaultmount_answers_kept_total",
