@@ -71,6 +71,9 @@ reasons! {
     /// The server refused a call of a token that it had just given.
     ReadDenied = "vault.read_denied", PermissionDenied, "Vault's operator",
         "allow the path in a policy of the role";
+    /// No engine is mounted at the path, or the namespace does not exist: a mistake in the class, or a mount that is being moved.
+    NoMount = "vault.no_mount", FailedPrecondition, "the SecretProviderClass's author",
+        "check the mount and the namespace; what is being moved is found again by itself";
     /// No such path, version or key.
     NotFound = "vault.not_found", NotFound, "the SecretProviderClass's author",
         "check path, version and key";
@@ -86,7 +89,7 @@ reasons! {
     /// The server limits us (429), still after our own retries.
     Busy = "vault.busy", FailedPrecondition, "Vault's operator",
         "raise the server's quota, or wait";
-    /// The server failed inside (5xx), still after our own retries.
+    /// The server failed inside (5xx), or it cannot serve the call for now (412, a KV upgrade), still after our own retries.
     ServerError = "vault.error", FailedPrecondition, "Vault's operator",
         "see the server's log";
     /// The server's certificate is not trusted, or ours cannot be used.
@@ -95,7 +98,7 @@ reasons! {
     /// The server sends us to a place where tokens may not go.
     Redirect = "vault.redirect", FailedPrecondition, "Vault's operator",
         "correct the server's api_addr, or add it to --allow-address";
-    /// The answer is not what the API promises.
+    /// The answer is not what the API promises, or it is none of Vault: an ingress, a mesh or a gateway has answered.
     Malformed = "vault.malformed", FailedPrecondition, "Vault's operator",
         "check that the address is that of a Vault or OpenBao server, and the path one that answers with data";
     /// The time of this mount ran out.
@@ -133,6 +136,7 @@ impl Reason {
             | Self::Tls
             | Self::Redirect
             | Self::Malformed
+            | Self::NoMount
             | Self::Deadline
             | Self::Overload
             | Self::StateUnusable

@@ -26,5 +26,6 @@ pub mod writer; // volumes that we write ourselves: whole, by one rename, with o
 pub mod volume; // the payload of a volume: paths, modes, sizes, versions
 pub mod config; // a request's attributes -> MountSpec
 pub mod error; // Reason: the stable codes, and the one exit of a failure
+mod supervise; // tasks that last as long as the process
 pub mod aside; // long computations, beside the one thread that waits
 pub mod secret; // bytes that never print and are wiped

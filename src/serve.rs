@@ -8,6 +8,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::FutureExt;
 use thiserror::Error;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{sleep, timeout};
@@ -24,6 +25,7 @@ use crate::provider::{Limits, Looks, Provider, Rooms, Tokens};
 use crate::secret::Secret;
 use crate::server::{self, Endpoint, Readiness, ServerError, Sockets};
 use crate::state::{KeyRefused, StateError, StateKey, Store};
+use crate::supervise::supervise;
 use crate::telemetry::health::{self, Ready};
 use crate::telemetry::metrics;
 use crate::vault::{Outbound, Vaults};
@@ -105,7 +107,8 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
         CsiDriverProviderServer::new(provider).max_decoding_message_size(REQUEST_BYTES)
     };
     let give_back = GIVE_BACK.min(settings.shutdown_timeout);
-    tokio::spawn(Looks::new(Arc::clone(&rooms), providers).run());
+    let looks = Looks::new(Arc::clone(&rooms), providers);
+    tokio::spawn(supervise("poll", looks, |looks| looks.clone().run().boxed()));
     server::serve(sockets, service_for, readiness, signals.next()).await?;
     // Every mount is answered by now; what is left are tokens to give back.
     if timeout(give_back, rooms.drain()).await.is_err() {

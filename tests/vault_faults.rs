@@ -164,7 +164,7 @@ async fn a_refused_login_is_a_verdict_only_when_the_server_says_of_what() {
             Reason::LoginDenied,
         ),
         (400, "error validating token: error verifying token: fetching keys oidc: get keys failed: canary", Reason::LoginUnclear),
-        (404, "no handler for route \"auth/canary/login\". route entry not found.", Reason::LoginDenied),
+        (404, "no handler for route \"auth/canary/login\". route entry not found.", Reason::NoMount),
         (500, "canary", Reason::ServerError),
     ];
     for (status, text, expected) in table {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures::future::{BoxFuture, FutureExt};
 use futures::stream::{FuturesUnordered, StreamExt};
 use metrics::counter;
 use tokio::sync::mpsc;
@@ -16,6 +17,7 @@ use tracing::{debug, warn};
 use crate::config::ServerSpec;
 use crate::rotation::Warning;
 use crate::state::{RecordId, Store};
+use crate::supervise::{caught, supervise};
 use crate::vault::{Budget, Login};
 
 /// Revocations that begin in a second: each may end leases in a database.
@@ -28,6 +30,8 @@ const TIME: Duration = Duration::from_secs(5);
 const TRIES: u32 = 150;
 /// Warnings that are remembered; past that all are told again.
 const REMEMBERED: usize = 1024;
+/// The name of the task, in the log and in its metric.
+const TASK: &str = "token-revoker";
 /// The longest pause between two.
 const PAUSE: Duration = Duration::from_secs(30);
 
@@ -74,7 +78,8 @@ impl Closer {
     /// Gives back what it is handed until every sender is gone; `tasks` are waited for at the end of the process.
     pub(super) fn new(store: Option<Arc<Store>>, tasks: &TaskTracker) -> Self {
         let (queue, receiver) = mpsc::unbounded_channel();
-        tokio::spawn(run(receiver, store.clone()));
+        let revoker = Revoker { queue: receiver, store: store.clone(), ready: VecDeque::new(), waiting: FuturesUnordered::new() };
+        tokio::spawn(supervise(TASK, revoker, |revoker| revoker.run().boxed()));
         Self { queue, store, tasks: tasks.clone(), waiting: Arc::default(), told: Arc::default() }
     }
 
@@ -109,33 +114,52 @@ impl Closer {
     }
 }
 
-async fn run(mut queue: mpsc::UnboundedReceiver<Ended>, store: Option<Arc<Store>>) {
-    let mut pace = interval(Duration::from_secs(1) / PER_SECOND);
-    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let (mut ready, mut waiting) = (VecDeque::new(), FuturesUnordered::new());
-    let (mut under_way, mut busy) = (FuturesUnordered::new(), HashMap::new());
-    loop {
-        // One server that does not answer keeps none from another.
-        let next = ready.iter().position(|ended: &Ended| busy.get(&ended.server()).is_none_or(|calls| *calls < IN_FLIGHT));
-        tokio::select! {
-            Some(ended) = queue.recv() => ready.push_back(ended),
-            Some(again) = waiting.next() => ready.push_back(again),
-            Some((server, outcome)) = under_way.next() => {
-                busy.entry(server).and_modify(|calls| *calls -= 1);
-                if let Some(again) = outcome {
-                    waiting.push(after_a_pause(again));
+/// Revokes tokens; what waits outlives a panic of the task.
+struct Revoker {
+    queue: mpsc::UnboundedReceiver<Ended>,
+    store: Option<Arc<Store>>,
+    /// Their turn comes as soon as their server has a place.
+    ready: VecDeque<Ended>,
+    waiting: FuturesUnordered<BoxFuture<'static, Ended>>,
+}
+
+impl Revoker {
+    async fn run(&mut self) {
+        let mut pace = interval(Duration::from_secs(1) / PER_SECOND);
+        pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut under_way, mut busy) = (FuturesUnordered::new(), HashMap::new());
+        loop {
+            // One server that does not answer keeps none from another.
+            let next = self.ready.iter().position(|ended| busy.get(&ended.server()).is_none_or(|calls| *calls < IN_FLIGHT));
+            tokio::select! {
+                Some(ended) = self.queue.recv() => self.ready.push_back(ended),
+                Some(again) = self.waiting.next() => self.ready.push_back(again),
+                Some((server, outcome)) = under_way.next() => {
+                    busy.entry(server).and_modify(|calls| *calls -= 1);
+                    if let Some(again) = outcome {
+                        self.waiting.push(after_a_pause(again).boxed());
+                    }
                 }
-            }
-            _ = pace.tick(), if next.is_some() => {
-                if let Some(ended) = next.and_then(|next| ready.remove(next)) {
-                    *busy.entry(ended.server()).or_insert(0) += 1;
-                    under_way.push(ended.close(store.as_deref()));
+                _ = pace.tick(), if next.is_some() => {
+                    if let Some(ended) = next.and_then(|next| self.ready.remove(next)) {
+                        *busy.entry(ended.server()).or_insert(0) += 1;
+                        under_way.push(revoked(ended.server(), ended.close(self.store.as_deref())));
+                    }
                 }
+                else => break,
             }
-            else => break,
+            busy.retain(|_, calls| *calls > 0);
         }
-        busy.retain(|_, calls| *calls > 0);
     }
+}
+
+/// One revocation. One that panics ends alone: its token is left to its TTL, and its record to the next process.
+async fn revoked(server: ServerSpec, revocation: impl Future<Output = Option<Ended>>) -> (ServerSpec, Option<Ended>) {
+    let outcome = caught(TASK, revocation).await;
+    if outcome.is_none() {
+        counted("failed");
+    }
+    (server, outcome.flatten())
 }
 
 async fn after_a_pause(ended: Ended) -> Ended {
@@ -151,25 +175,24 @@ impl Ended {
 
     /// Tries once to give it back; gives what is to be tried again, for the token of a server that cannot answer now would live on. The record
     /// stays until it is given back, or a definite no has come.
-    async fn close(mut self, store: Option<&Store>) -> (ServerSpec, Option<Self>) {
-        let server = self.server();
+    async fn close(mut self, store: Option<&Store>) -> Option<Self> {
         self.tries += 1;
         match self.login.revoke(&Budget::lasting(TIME)).await {
             Ok(()) => counted("revoked"),
             Err((login, error)) if error.reason().is_passing() && self.tries < TRIES => {
-                return (server, Some(Self { login: *login, ..self }));
+                return Some(Self { login: *login, ..self });
             }
             // It is gone already, a batch token cannot be revoked, and a role without the default policy may not revoke: it ends by itself.
             Err((_, error)) => {
                 debug!("a token was not given back: {error}");
                 counted("failed");
                 if error.reason().is_passing() {
-                    return (server, None);
+                    return None;
                 }
             }
         }
         remove(store, &self.record);
-        (server, None)
+        None
     }
 }
 
@@ -182,4 +205,18 @@ fn remove(store: Option<&Store>, record: &RecordId) {
 /// Counts a login that ended.
 pub(super) fn counted(how: &'static str) {
     counter!("vaultmount_logins_closed_total", "how" => how).increment(1);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Address, TlsSpec};
+
+    #[tokio::test]
+    async fn a_revocation_that_panics_ends_alone_and_frees_its_place() {
+        let address = Address::Http("http://127.0.0.1:1".parse().unwrap());
+        let server = ServerSpec { address, configured: true, namespace: None, tls: TlsSpec::default() };
+        let (freed, again) = revoked(server.clone(), async { panic!("one revocation") }).await;
+        assert!(freed == server && again.is_none());
+    }
 }

@@ -16,10 +16,14 @@ use super::session::{Ending, Life};
 use crate::error::Reason;
 use crate::rotation::{Action, Event, LeaseId, Moment, Renewed, Warning};
 use crate::state::RecordId;
+use crate::supervise::{caught, supervise};
 use crate::vault::{Budget, Login, VaultError};
 
 /// Time of one renewal, tries included.
 const TIME: Duration = Duration::from_secs(20);
+
+/// The name of the task, in the log and in its metric.
+const TASK: &str = "token-renewer";
 
 /// What keeps one login.
 pub(super) struct Keeper {
@@ -35,13 +39,26 @@ pub(super) struct Keeper {
 type Call = BoxFuture<'static, Event>;
 
 impl Keeper {
-    /// Does what is due until nobody holds the login any more, then gives it back.
-    pub(super) async fn keep(mut self, mut gone: oneshot::Receiver<Infallible>) {
+    /// Does what is due until nobody holds the login any more, then gives it back. A panic in between ends no renewal.
+    pub(super) async fn keep(self, gone: oneshot::Receiver<Infallible>) {
+        let (keeper, _) = supervise(TASK, (self, gone), |(keeper, gone)| keeper.renew_until(gone).boxed()).await;
+        match (keeper.life.ending(), Arc::into_inner(keeper.login)) {
+            // The server keeps nothing of a batch token that it could revoke.
+            (Ending::Revoked, Some(login)) if !login.facts().batch => keeper.closer.close(login, keeper.record),
+            (Ending::Kept, _) => counted("kept"),
+            (Ending::Revoked | Ending::Left, _) => {
+                counted("left");
+                keeper.closer.remove(&keeper.record);
+            }
+        }
+    }
+
+    async fn renew_until(&mut self, gone: &mut oneshot::Receiver<Infallible>) {
         let mut calls = FuturesUnordered::new();
         let mut wakes = None;
         loop {
             tokio::select! {
-                _ = &mut gone => break,
+                _ = &mut *gone => break,
                 Some(action) = self.queue.recv() => match action {
                     Action::WaitUntil(at) => wakes = Some(at),
                     Action::Warn(warning) => self.warn(warning),
@@ -53,16 +70,6 @@ impl Keeper {
                     wakes = None;
                     self.life.happens(Event::Tick);
                 }
-            }
-        }
-        drop(calls);
-        match (self.life.ending(), Arc::into_inner(self.login)) {
-            // The server keeps nothing of a batch token that it could revoke.
-            (Ending::Revoked, Some(login)) if !login.facts().batch => self.closer.close(login, self.record),
-            (Ending::Kept, _) => counted("kept"),
-            (Ending::Revoked | Ending::Left, _) => {
-                counted("left");
-                self.closer.remove(&self.record);
             }
         }
     }
@@ -82,15 +89,19 @@ impl Keeper {
 }
 
 fn renew(login: Arc<Login>) -> Call {
-    async move { Event::TokenRenewed(renewed(login.renew(&Budget::lasting(TIME)).await)) }.boxed()
+    async move {
+        let outcome = caught(TASK, async { login.renew(&Budget::lasting(TIME)).await }).await;
+        Event::TokenRenewed(outcome.map_or(Renewed::Failed, renewed))
+    }
+    .boxed()
 }
 
 fn renew_lease(login: Arc<Login>, id: LeaseId, increment: Duration) -> Call {
     async move {
-        match login.renew_lease(&id.0, increment, &Budget::lasting(TIME)).await {
+        match caught(TASK, async { login.renew_lease(&id.0, increment, &Budget::lasting(TIME)).await }).await {
             // Somebody revoked it: what it was of is dead already.
-            Err(VaultError::Answered { words: Some("lease not found"), .. }) => Event::LeaseGone(id),
-            outcome => Event::LeaseRenewed(id, renewed(outcome)),
+            Some(Err(VaultError::Answered { words: Some("lease not found"), .. })) => Event::LeaseGone(id),
+            outcome => Event::LeaseRenewed(id, outcome.map_or(Renewed::Failed, renewed)),
         }
     }
     .boxed()

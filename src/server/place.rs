@@ -4,6 +4,7 @@ use std::future;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use futures::future::FutureExt;
 use rustix::io::Errno;
 use tokio::net::UnixStream;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -14,6 +15,7 @@ use super::readiness::Readiness;
 use super::socket::{self, Bound};
 use super::watch::{Action, Obstacle, next};
 use super::{Endpoint, ServerError};
+use crate::supervise::supervise;
 
 /// Time between two looks at a socket that is ours: one `lstat`, so that a stolen one is back well within a second.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -50,7 +52,11 @@ impl Place {
     }
 
     /// Hands every connection to `admit` until `stop`, then takes the socket's name away.
-    pub(super) async fn keep(mut self, admit: impl Fn(UnixStream), stop: CancellationToken) {
+    pub(super) async fn keep(self, admit: impl Fn(UnixStream) + Send, stop: CancellationToken) {
+        supervise("socket", (self, admit, stop), |(place, admit, stop)| place.listen(admit, stop).boxed()).await;
+    }
+
+    async fn listen(&mut self, admit: &mut (impl Fn(UnixStream) + Send), stop: &CancellationToken) {
         let mut look = Instant::now() + LOOK_EVERY;
         loop {
             tokio::select! {

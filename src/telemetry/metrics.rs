@@ -22,7 +22,7 @@ enum Kind {
 }
 
 /// Everything that is counted.
-const METRICS: [Metric; 20] = [
+const METRICS: [Metric; 21] = [
     Metric {
         name: "vaultmount_mounts_total",
         kind: Kind::Counter,
@@ -115,6 +115,12 @@ const METRICS: [Metric; 20] = [
         kind: Kind::Counter,
         labels: "",
         meaning: "connections to the health port that ended without an answer because 32 were open and a new one came",
+    },
+    Metric {
+        name: "vaultmount_task_restarts_total",
+        kind: Kind::Counter,
+        labels: "`task`: `token-revoker`, `token-renewer`, `volume-sweep`, `pod-watch`, `pod-events`, `poll`, `socket`",
+        meaning: "tasks that panicked and were started again: each is a defect, and the log names its place",
     },
     Metric {
         name: "vaultmount_answers_kept_total",

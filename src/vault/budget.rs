@@ -38,12 +38,12 @@ impl Budget {
     /// Begins now and ends at `end`.
     pub fn until(end: Instant) -> Self {
         let room = Arc::new(Room { taken: AtomicUsize::new(0), all: None });
-        Self { end, trying_ends: end.min(Instant::now() + TRYING), room }
+        Self { end, trying_ends: end.min(after(TRYING)), room }
     }
 
     /// Begins now and ends after `time`.
     pub fn lasting(time: Duration) -> Self {
-        Self::until(Instant::now() + time)
+        Self::until(after(time))
     }
 
     /// The same with answers that count among those of all mounts, as `namespace`'s.
@@ -99,8 +99,14 @@ impl Budget {
 
     /// The moment after `time` from now, or its own end when that is earlier.
     pub(super) fn within(&self, time: Duration) -> Instant {
-        self.end.min(Instant::now() + time)
+        self.end.min(after(time))
     }
+}
+
+/// The moment after `time` from now; a day from now where no clock reaches that.
+fn after(time: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(time).unwrap_or(now + Duration::from_secs(24 * 3600))
 }
 
 impl Drop for Room {

@@ -169,4 +169,6 @@ pub(super) struct Status {
     pub(super) retry_after: Option<Duration>,
     /// The body says that nothing was done because the server is sealed, in standby or electing.
     pub(super) not_serving: bool,
+    /// The body says that nothing was done because something is under way that ends by itself.
+    pub(super) passing: bool,
 }

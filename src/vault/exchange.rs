@@ -10,9 +10,11 @@ use tokio::time::{Instant, timeout_at};
 use url::Url;
 use zeroize::Zeroizing;
 
+use super::answer;
 use super::budget::{BODY_LIMIT, Budget};
 use super::credential::Credential;
 use super::error::{Status, VaultError};
+use super::error_body::{ERROR_LIMIT, ErrorBody};
 use super::resolve::NoAddressAllowed;
 use super::retry::Outcome;
 use super::sentences;
@@ -35,6 +37,8 @@ pub(super) struct Ask<'a> {
     pub(super) credential: Option<&'a Credential>,
     /// True while some nodes of the server may not know the token yet.
     pub(super) young: bool,
+    /// Bytes that are read of an answer that is no success; what is longer is cut.
+    pub(super) error_limit: usize,
     /// For errors: what is tried.
     pub(super) doing: &'a str,
 }
@@ -42,7 +46,17 @@ pub(super) struct Ask<'a> {
 impl<'a> Ask<'a> {
     /// A POST without a body and without a token.
     pub(super) fn post(path: &'a str, doing: &'a str) -> Self {
-        Self { method: &Method::POST, path, namespace: None, query: &[], body: None, credential: None, young: false, doing }
+        Self {
+            method: &Method::POST,
+            path,
+            namespace: None,
+            query: &[],
+            body: None,
+            credential: None,
+            young: false,
+            error_limit: ERROR_LIMIT,
+            doing,
+        }
     }
 }
 
@@ -94,6 +108,7 @@ pub(super) fn redirection(response: &reqwest::Response, from: &Url) -> Option<Ur
 
 pub(super) async fn reply(mut response: reqwest::Response, ask: &Ask<'_>, budget: &Budget) -> Result<Reply, Failed> {
     let (code, retry_after) = (response.status(), retry_after(&response));
+    let limit = if code.is_success() { BODY_LIMIT } else { ask.error_limit };
     let mut body = Zeroizing::new(Vec::with_capacity(4096));
     loop {
         let piece = match timeout_at(budget.within(NEXT_BYTE), response.chunk()).await {
@@ -102,14 +117,29 @@ pub(super) async fn reply(mut response: reqwest::Response, ask: &Ask<'_>, budget
             Ok(Err(error)) => return Err(failed(&error, ask)),
             Err(_) => return Err(Failed::late(ask, budget)),
         };
-        if body.len() + piece.len() > BODY_LIMIT {
+        if body.len() + piece.len() > limit && !code.is_success() {
+            // What is cut is no JSON any more, and so says nothing; the status stays.
+            body.clear();
+            break;
+        }
+        if body.len() + piece.len() > limit {
             return Err(Failed::last(VaultError::TooLarge { doing: ask.doing.to_owned(), limit: "the answer is larger than 8 MiB" }));
         }
         budget.take(piece.len(), ask.doing).map_err(Failed::last)?;
         append(&mut body, &piece);
     }
-    let not_serving = code.is_server_error() && sentences::is_not_serving(&body);
-    Ok(Reply { status: Status { code, retry_after, not_serving }, body })
+    if code.is_success() || body.len() > ERROR_LIMIT {
+        budget.take(answer::tree_cost(&body), ask.doing).map_err(Failed::last)?;
+    }
+    Ok(Reply { status: status(code, retry_after, &body), body })
+}
+
+/// What a code, its headers and its body say before anybody knows what the call was for.
+fn status(code: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> Status {
+    let errors = if code.is_success() { Vec::new() } else { ErrorBody::parse(body).unwrap_or_default().errors };
+    let not_serving = code.is_server_error() && sentences::is_not_serving(&errors);
+    let passing = matches!(code, StatusCode::BAD_REQUEST | StatusCode::FORBIDDEN) && sentences::is_passing(&errors);
+    Status { code, retry_after, not_serving, passing }
 }
 
 /// Appends without leaving an unwiped copy behind when the buffer grows.

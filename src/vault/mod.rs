@@ -6,6 +6,7 @@ mod bytes; // memory that answers may take
 mod circuit; // a server that is down is asked now and then
 mod credential; // by what a call says whose it is
 mod error; // VaultError
+mod error_body; // what an error says, read within bounds
 mod exchange; // one request and its reply over HTTP, bounded
 mod facts; // what a server says of a token
 mod kv_hint; // "secret/devops is secret/data/devops"

@@ -83,13 +83,15 @@ impl Tries {
             Outcome::Unknown => return None,
             Outcome::Answered(status) => self.after(status, cap, chance)?,
         };
-        let again = now + pause;
-        (again < self.until).then_some(again)
+        // A server may name any number of seconds: what no clock reaches is later than the budget.
+        now.checked_add(pause).filter(|again| *again < self.until)
     }
 
     fn after(&mut self, status: Status, cap: Duration, chance: f64) -> Option<Duration> {
         let jitter = cap.mul_f64(chance);
         match status.code {
+            // The server says that it did nothing yet and that waiting helps.
+            _ if status.passing => Some(jitter),
             // A standby that has not heard of the new token says 403 too: once, 100 to 500 ms later.
             StatusCode::FORBIDDEN if self.young => {
                 self.young = false;
@@ -113,7 +115,7 @@ mod tests {
     const KINDS: [CallKind; 3] = [CallKind::Read, CallKind::Write, CallKind::Login];
 
     fn status(code: u16) -> Outcome {
-        Outcome::Answered(Status { code: code.try_into().unwrap(), retry_after: None, not_serving: false })
+        Outcome::Answered(Status { code: code.try_into().unwrap(), retry_after: None, not_serving: false, passing: false })
     }
 
     fn repeats(outcome: Outcome) -> [bool; 3] {
@@ -123,7 +125,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_call_that_creates_is_repeated_only_when_it_certainly_did_not_happen() {
-        let not_serving = |code: u16| Outcome::Answered(Status { code: code.try_into().unwrap(), retry_after: None, not_serving: true });
+        let not_serving =
+            |code: u16| Outcome::Answered(Status { code: code.try_into().unwrap(), retry_after: None, not_serving: true, passing: false });
+        let passing = Status { code: StatusCode::BAD_REQUEST, retry_after: None, not_serving: false, passing: true };
         let table = [
             (Outcome::NotSent, [true; 3]),
             (Outcome::Unknown, [true, false, false]),
@@ -139,6 +143,7 @@ mod tests {
             (status(503), [true, false, false]),
             (not_serving(500), [true; 3]),
             (not_serving(503), [true; 3]),
+            (Outcome::Answered(passing), [true; 3]),
         ];
         for (outcome, expected) in table {
             assert_eq!(repeats(outcome), expected, "{outcome:?}");
@@ -176,11 +181,15 @@ mod tests {
                 code: StatusCode::TOO_MANY_REQUESTS,
                 retry_after: Some(Duration::from_secs(seconds)),
                 not_serving: false,
+                passing: false,
             });
             Tries::new(CallKind::Read, false, now + LONG).next(outcome, now, 0.5)
         };
         assert_eq!(wait(3), Some(now + Duration::from_secs(3)));
         assert_eq!(wait(30), None);
+        for seconds in [1 << 40, 1 << 62, u64::MAX / 2, u64::MAX] {
+            assert_eq!(wait(seconds), None, "{seconds}");
+        }
     }
 
     #[test]

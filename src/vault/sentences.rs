@@ -1,10 +1,8 @@
 //! The server's words that may be shown: anything else of a body may hold a value.
 
-use serde_json::Value;
-
 /// Pieces of error texts of OpenBao's and Vault's auth methods and engines that name a cause and hold no value of a user.
 /// More telling ones stand first; a text is shown as the piece, never as it came.
-const KNOWN: [&[&str]; 3] = [FAILED_LOOK_UPS, VERDICTS, OTHERS];
+const KNOWN: [&[&str]; 4] = [PASSING, FAILED_LOOK_UPS, VERDICTS, OTHERS];
 
 /// Of logins that failed because the server could not look something up itself: no word on the pod.
 const FAILED_LOOK_UPS: &[&str] = &[
@@ -37,6 +35,9 @@ const VERDICTS: &[&str] = &[
 ];
 
 const OTHERS: &[&str] = &[
+    PASSING_END,
+    "namespace is sealed",
+    "requested namespace does not exist",
     "lease not found",
     "lease is not renewable",
     "lease count quota exceeded",
@@ -65,13 +66,38 @@ const OTHERS: &[&str] = &[
     "permission denied",
 ];
 
-/// Words of a refusal that was made before anything was done: sealed, in standby, or electing.
-const NOT_SERVING: [&str; 4] = ["is sealed", "standby", "local node not active", "not initialized"];
+/// Beginnings of 400 and 403 that were sent before anything was done, about something that ends by itself.
+const PASSING: &[&str] = &[
+    "Upgrading from non-versioned to versioned data",
+    "Waiting for the primary to upgrade from non-versioned to versioned data",
+    "API access to this namespace has been locked",
+];
 
-/// The known piece of `body`'s error texts, if there is one.
-pub(super) fn known(body: &[u8]) -> Option<&'static str> {
-    let texts = texts(body);
-    KNOWN.iter().copied().flatten().find(|known| texts.iter().any(|text| text.contains(**known))).copied()
+/// The end of a sentence of the same meaning: the PKI engine names before it what it cannot do yet.
+const PASSING_END: &str = "until migration has completed";
+
+/// Whole sentences of a server that did nothing: it is sealed, in standby, or electing. An engine's error has other words around them.
+const NOT_SERVING: &[&str] = &[
+    "Vault is sealed",
+    "OpenBao is sealed",
+    "Vault is in standby mode",
+    "OpenBao is in standby mode",
+    "Vault is not initialized",
+    "OpenBao is not initialized",
+    "server is not yet initialized",
+    "no active Vault instance found",
+    "no active OpenBao instance found",
+    "namespace is sealed",
+    "local node not active but active cluster node not found",
+];
+
+/// Beginnings of a 404 that says nothing of what lies at the path: no engine was asked.
+const NOTHING_MOUNTED: &[&str] =
+    &["no handler for route", "namespace not found", "requested namespace does not exist", "Requested namespace does not exist"];
+
+/// The known piece of `errors`, if there is one.
+pub(super) fn known(errors: &[String]) -> Option<&'static str> {
+    KNOWN.iter().copied().flatten().find(|known| errors.iter().any(|text| text.contains(**known))).copied()
 }
 
 /// True when a login's refusal in these words is a verdict on the pod.
@@ -84,43 +110,72 @@ pub(super) fn is_failed_look_up(words: Option<&str>) -> bool {
     words.is_some_and(|words| FAILED_LOOK_UPS.contains(&words))
 }
 
-/// True when the server says that it did nothing because it is not serving.
-pub(super) fn is_not_serving(body: &[u8]) -> bool {
-    texts(body).iter().any(|text| NOT_SERVING.iter().any(|words| text.contains(words)))
+/// True when the server says that it did nothing because it is not serving. Only for its own statuses: 5xx.
+pub(super) fn is_not_serving(errors: &[String]) -> bool {
+    errors.iter().any(|text| NOT_SERVING.contains(&sentence(text)))
 }
 
-fn texts(body: &[u8]) -> Vec<String> {
-    let Ok(Value::Object(mut members)) = serde_json::from_slice(body) else { return Vec::new() };
-    let Some(Value::Array(errors)) = members.remove("errors") else { return Vec::new() };
-    errors.into_iter().filter_map(|error| if let Value::String(text) = error { Some(text) } else { None }).collect()
+/// True when an engine says that it did nothing because of something that ends by itself. Only for 400 and 403.
+pub(super) fn is_passing(errors: &[String]) -> bool {
+    let passes = |text: &str| PASSING.iter().any(|start| text.starts_with(start)) || text.ends_with(PASSING_END);
+    errors.iter().any(|text| passes(sentence(text)))
+}
+
+/// True when no engine was asked, because nothing is mounted at the path or the namespace does not exist. Only for 404.
+pub(super) fn is_nothing_mounted(errors: &[String]) -> bool {
+    errors.iter().any(|text| NOTHING_MOUNTED.iter().any(|start| sentence(text).starts_with(start)))
+}
+
+/// A text without what the server puts around a single error.
+fn sentence(text: &str) -> &str {
+    let text = text.strip_prefix("1 error occurred:").unwrap_or(text);
+    text.trim_start_matches(['\n', '\t', ' ', '*']).trim_end()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn texts(texts: &[&str]) -> Vec<String> {
+        texts.iter().map(|text| (*text).to_owned()).collect()
+    }
+
+    fn piece(text: &str) -> Option<&'static str> {
+        known(&texts(&[text]))
+    }
+
     #[test]
     fn only_known_words_are_shown() {
-        let body = br#"{"errors": ["1 error occurred:\n\t* permission denied\n\n", "password canary is wrong"]}"#;
-        assert_eq!(known(body), Some("permission denied"));
-        for body in [&b"canary"[..], br#"{"errors": ["canary"]}"#, br#"{"errors": "canary"}"#, b"[]", b""] {
-            assert_eq!(known(body), None);
-        }
+        let errors = texts(&["1 error occurred:\n\t* permission denied\n\n", "password canary is wrong"]);
+        assert_eq!(known(&errors), Some("permission denied"));
+        assert_eq!((piece("canary"), known(&[])), (None, None));
     }
 
     #[test]
     fn a_bare_denial_is_no_verdict_and_a_named_cause_is() {
-        assert!(!is_verdict(known(br#"{"errors": ["permission denied"]}"#)) && !is_verdict(None));
-        assert!(is_verdict(known(br#"{"errors": ["service account name not authorized"]}"#)));
-        assert!(is_verdict(known(br#"{"errors": ["error validating token: ..."]}"#)));
-        let unresolved = known(br#"{"errors": ["namespace not authorized err=dial tcp: canary"]}"#);
+        assert!(!is_verdict(piece("permission denied")) && !is_verdict(None));
+        assert!(is_verdict(piece("service account name not authorized")));
+        assert!(is_verdict(piece("error validating token: ...")));
+        let unresolved = piece("namespace not authorized err=dial tcp: canary");
         assert!(is_failed_look_up(unresolved) && !is_verdict(unresolved));
     }
 
     #[test]
-    fn a_sealed_server_and_an_election_did_nothing() {
-        assert!(is_not_serving(br#"{"errors": ["Vault is sealed"]}"#));
-        assert!(is_not_serving(br#"{"errors": ["local node not active but active cluster node not found"]}"#));
-        assert!(!is_not_serving(b"<html>503</html>") && !is_not_serving(br#"{"errors": ["database is down"]}"#));
+    fn a_sealed_server_and_an_election_did_nothing_and_a_database_may_have() {
+        let not_serving = |text| is_not_serving(&texts(&[text]));
+        assert!(NOT_SERVING.iter().all(|text| not_serving(text)));
+        assert!(not_serving("1 error occurred:\n\t* Vault is sealed\n\n"));
+        for text in ["database is down", "the database system is in standby mode", "plugin: Vault is sealed", "Vault is sealed by wax", ""]
+        {
+            assert!(!not_serving(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_ends_by_itself_and_what_no_engine_was_asked_for_are_known_by_their_beginning() {
+        assert!(is_passing(&texts(&["Upgrading from non-versioned to versioned data. This backend will be unavailable"])));
+        assert!(!is_passing(&texts(&["error: Upgrading from non-versioned to versioned data"])) && !is_passing(&[]));
+        assert!(is_nothing_mounted(&texts(&["no handler for route \"secret/data/x\". route entry not found."])));
+        assert!(!is_nothing_mounted(&texts(&["unsupported path"])) && !is_nothing_mounted(&[]));
     }
 }

@@ -171,7 +171,7 @@ mod tests {
     }
 
     fn answered(status: u16, body: &str, items: usize) -> Result<Vec<Result<Vec<u8>, NotOpened>>, VaultError> {
-        let status = Status { code: StatusCode::from_u16(status).unwrap(), retry_after: None, not_serving: false };
+        let status = Status { code: StatusCode::from_u16(status).unwrap(), retry_after: None, not_serving: false, passing: false };
         let reply = Reply { status, body: Zeroizing::new(body.as_bytes().to_vec()) };
         let results = opened(&batch(items), &reply, "POST transit/decrypt/orders")?;
         Ok(results.results.into_iter().map(|result| result.map(|secret| secret.expose().to_vec())).collect())
@@ -190,9 +190,9 @@ mod tests {
         let refused = answered(400, r#"{"errors": ["encryption key not found"]}"#, 1).unwrap_err();
         assert_eq!(refused.to_string(), "POST transit/decrypt/orders: 400 (encryption key not found)");
         for body in ["canary", "[]", r#"{"data": null}"#] {
-            assert_eq!(answered(400, body, 1).unwrap_err().reason(), Reason::Rejected, "{body}");
+            assert_eq!(answered(400, body, 1).unwrap_err().reason(), Reason::Malformed, "{body}");
         }
-        assert_eq!(answered(403, r#"{"data": {"batch_results": []}}"#, 1).unwrap_err().reason(), Reason::ReadDenied);
+        assert_eq!(answered(403, r#"{"errors": ["permission denied"]}"#, 1).unwrap_err().reason(), Reason::ReadDenied);
     }
 
     #[test]

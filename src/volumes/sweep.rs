@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use futures::future::FutureExt;
 use metrics::counter;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tracing::{debug, info};
@@ -14,6 +15,7 @@ use super::{Volume, Volumes};
 use crate::kube::pods::NodePods;
 use crate::logins::Ending;
 use crate::rotation::{Moment, is_forgotten};
+use crate::supervise::supervise;
 
 /// Longest time between two looks.
 const EVERY: Duration = Duration::from_secs(5);
@@ -31,17 +33,22 @@ impl Volumes {
     /// Looks around for as long as the process lives.
     pub async fn watch(self: Arc<Self>) {
         // Here and not sooner: what an earlier process left is known by now, and no list of pods is older than that.
-        let follow = async {
-            if let Some(pods) = &self.pods {
-                pods.follow().await;
-            }
-        };
-        let tell = async {
-            if let Some(events) = &self.events {
-                events.run().await;
-            }
-        };
-        tokio::join!(self.sweeps(), follow, tell);
+        let sweeps = supervise("volume-sweep", Arc::clone(&self), |volumes| volumes.sweeps().boxed());
+        let follow = supervise("pod-watch", Arc::clone(&self), |volumes| volumes.follow_pods().boxed());
+        let post = supervise("pod-events", Arc::clone(&self), |volumes| volumes.post_events().boxed());
+        tokio::join!(sweeps, follow, post);
+    }
+
+    async fn follow_pods(&self) {
+        if let Some(pods) = &self.pods {
+            pods.follow().await;
+        }
+    }
+
+    async fn post_events(&self) {
+        if let Some(events) = &self.events {
+            events.run().await;
+        }
     }
 
     async fn sweeps(&self) {

@@ -186,3 +186,27 @@ async fn twenty_thousand_markers_are_refused_and_a_repeated_one_is_sent_once() {
     refused(&provider, class()).await.tells("payload.too_large", &["object \"f\"", "with the values of its s5 markers it is larger than"]);
     lives_within_its_memory(&vault, &provider).await;
 }
+
+/// A tree of JSON takes far more than its text: eight pods, four secrets of numbers each.
+#[tokio::test]
+async fn secrets_of_many_small_values_are_charged_with_what_they_take() {
+    let vault = Vault::start().await;
+    let provider = Provider::start(&vault).await;
+    let shapes = [json!(vec![1; 190_000]), json!(vec![json!([]); 120_000]), json!(vec![json!({ "a": 0 }); 40_000])];
+    for (shape, value) in shapes.iter().enumerate() {
+        for number in 0..4 {
+            vault.put(&format!("team-a/many-{shape}-{number}"), json!({ "value": value, "small": "x" })).await;
+        }
+        let file =
+            |number| format!("- {{objectName: f{number}, kv: {{mount: secret, path: team-a/many-{shape}-{number}}}, secretKey: small}}\n");
+        let class = typed(&(0..4).map(file).collect::<String>());
+        let calls: Vec<_> = (0..8).map(|_| provider.call("team-a/web", class.clone())).collect();
+        let ended = futures::future::join_all(calls.iter().map(|call| call.send())).await;
+        for refusal in ended.into_iter().filter_map(Result::err) {
+            let clean =
+                ["overload", "payload.too_large", "vault.unreachable", "deadline"].iter().any(|reason| refusal.text.starts_with(reason));
+            assert!(clean, "{refusal:?}");
+        }
+    }
+    lives_within_its_memory(&vault, &provider).await;
+}

@@ -30,6 +30,7 @@ mod mistakes; // what a class says wrongly, all at once
 mod node_keys; // keys that never leave the node
 mod logins; // one login for all who may share it
 mod metrics; // what a dashboard reads
+mod not_vault; // answers of something between us and the server
 mod odd_answers; // what a server should never send
 mod outages; // a server that is down, sealed, silent or slow
 mod own_writer; // files that we write ourselves

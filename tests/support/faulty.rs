@@ -1,7 +1,7 @@
 //! A server that misbehaves as told: for what a real one will not do on request.
 //!
 //! HTTP/1.1 by hand, because an HTTP library would not send what is wrong here. A path's replies are given in turn and
-//! the last one stays; a path without any answers 404. Loopback only.
+//! the last one stays; a path without any answers 404, or what the real server behind it answers. Loopback only.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -55,6 +55,8 @@ enum Fault {
 #[derive(Default)]
 struct Script {
     replies: Mutex<HashMap<String, Vec<Reply>>>,
+    /// The address of a real server, which answers what has no reply here.
+    upstream: Option<(String, reqwest::Client)>,
     calls: Mutex<Vec<Call>>,
     connections: AtomicUsize,
     sent: AtomicUsize,
@@ -63,15 +65,31 @@ struct Script {
 impl Faulty {
     /// Listens, and lets everybody log in at `auth/kubernetes/login` with the token `faulty-token`.
     pub(crate) async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (address, script) = (listener.local_addr().unwrap(), Arc::new(Script::default()));
-        let faulty = Self { address, task: tokio::spawn(serve(listener, Arc::clone(&script))), script };
+        let faulty = Self::with(Script::default()).await;
         faulty.on("auth/kubernetes/login", [Reply::json(&json!({ "auth": { "client_token": "faulty-token", "accessor": "a" } }))]);
         faulty
     }
 
+    #[allow(dead_code, reason = "only some tests stand before a real server")]
+    /// A proxy in front of the real server at `upstream`: what is not scripted is the real server's answer.
+    pub(crate) async fn before(upstream: String) -> Self {
+        Self::with(Script { upstream: Some((upstream, reqwest::Client::new())), ..Script::default() }).await
+    }
+
+    async fn with(script: Script) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (address, script) = (listener.local_addr().unwrap(), Arc::new(script));
+        Self { address, task: tokio::spawn(serve(listener, Arc::clone(&script))), script }
+    }
+
     pub(crate) fn address(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    #[allow(dead_code, reason = "only some tests stand before a real server")]
+    /// Forgets the replies for `path`: from now on the real server answers it.
+    pub(crate) fn forget(&self, path: &str) {
+        self.script.replies.lock().unwrap().remove(path);
     }
 
     /// Answers `path` (without `/v1/` and query) with `replies` in turn; the last one stays.
@@ -179,7 +197,10 @@ async fn serve(listener: TcpListener, script: Arc<Script>) {
 async fn connection(stream: TcpStream, script: Arc<Script>) {
     let mut stream = BufReader::new(stream);
     while let Some(call) = read(&mut stream).await {
-        let reply = script.reply(&call);
+        let reply = match script.reply(&call) {
+            Some(reply) => reply,
+            None => script.forward(&call).await,
+        };
         script.calls.lock().unwrap().push(call);
         if answer(stream.get_mut(), &reply, &script).await.is_none() {
             return;
@@ -233,13 +254,27 @@ async fn endless(stream: &mut TcpStream, script: &Script) -> Option<()> {
 }
 
 impl Script {
-    fn reply(&self, call: &Call) -> Reply {
+    /// The scripted reply; `None` when the real server is to answer.
+    fn reply(&self, call: &Call) -> Option<Reply> {
         let mut replies = self.replies.lock().unwrap();
         match replies.get_mut(place(&call.target)) {
-            Some(replies) if replies.len() > 1 => replies.remove(0),
-            Some(replies) => replies[0].clone(),
-            None => Reply::raw(404, r#"{"errors": []}"#),
+            Some(replies) if replies.len() > 1 => Some(replies.remove(0)),
+            Some(replies) => Some(replies[0].clone()),
+            None if self.upstream.is_some() => None,
+            None => Some(Reply::raw(404, r#"{"errors": []}"#)),
         }
+    }
+
+    /// The real server's answer to `call`.
+    async fn forward(&self, call: &Call) -> Reply {
+        let (upstream, http) = self.upstream.as_ref().unwrap();
+        let mut request = http.request(call.method.parse().unwrap(), format!("{upstream}{}", call.target)).body(call.body.clone());
+        for (name, value) in call.headers.iter().filter(|(name, _)| name.starts_with("x-") || name.as_str() == "content-type") {
+            request = request.header(name, value);
+        }
+        let Ok(response) = request.send().await else { return Reply::hang_up() };
+        let status = response.status().as_u16();
+        Reply::raw(status, response.bytes().await.map(Vec::from).unwrap_or_default())
     }
 }
 

@@ -1,0 +1,232 @@
+//! The body of an answer that is no success, read without building a tree of it.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+/// Largest body of such an answer that is read; what is longer is not of the API's form.
+pub(super) const ERROR_LIMIT: usize = 64 * 1024;
+/// Error texts that are kept.
+const TEXTS: usize = 16;
+/// Bytes of one text that are kept.
+const TEXT: usize = 1024;
+
+/// Members that a response of the API has at its top; an error has `errors`, alone or beside some of them.
+pub(super) const ENVELOPE: [&str; 9] =
+    ["request_id", "lease_id", "renewable", "lease_duration", "data", "wrap_info", "warnings", "auth", "mount_type"];
+
+/// The error texts of a body that has the form of the API: Vault's and OpenBao's own.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct ErrorBody {
+    pub(super) errors: Vec<String>,
+}
+
+impl ErrorBody {
+    /// Reads `body`. `None` when it is none of Vault or OpenBao: an ingress, a mesh or a gateway has answered.
+    ///
+    /// Two forms exist: `{"errors": [texts]}`, and a response with `data` (a deleted version in KV v2, or warnings).
+    pub(super) fn parse(body: &[u8]) -> Option<Self> {
+        if body.len() > ERROR_LIMIT {
+            return None;
+        }
+        let Members { errors, is_response, has_foreign } = serde_json::from_slice(body).ok()?;
+        match errors {
+            Some(errors) if !has_foreign => Some(Self { errors }),
+            None if is_response => Some(Self::default()),
+            _ => None,
+        }
+    }
+}
+
+/// What is to be known of the members of a body.
+struct Members {
+    errors: Option<Vec<String>>,
+    /// It has the members that no response of the API lacks, and data; or the data of a deleted version and nothing that no response has.
+    is_response: bool,
+    /// It has a member that no response of the API has.
+    has_foreign: bool,
+}
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct OfMap;
+        impl<'de> Visitor<'de> for OfMap {
+            type Value = Members;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                let (mut errors, mut has_foreign) = (None, false);
+                let (mut request, mut lease, mut data, mut deleted) = (false, false, false, false);
+                while let Some(name) = map.next_key::<String>()? {
+                    match name.as_str() {
+                        "errors" => errors = Some(map.next_value::<Texts>()?.0),
+                        "request_id" => request = map.next_value::<Text>().map(|_| true)?,
+                        "lease_id" => lease = map.next_value::<Text>().map(|_| true)?,
+                        "data" => {
+                            data = true;
+                            deleted = map.next_value::<HasMetadata>()?.0;
+                        }
+                        name => {
+                            has_foreign |= !ENVELOPE.contains(&name);
+                            map.next_value::<IgnoredAny>()?;
+                        }
+                    }
+                }
+                Ok(Members { errors, is_response: request && lease && data || deleted && !has_foreign, has_foreign })
+            }
+        }
+        from.deserialize_map(OfMap)
+    }
+}
+
+/// Whether a value is an object with `metadata`, as the KV engine has it.
+struct HasMetadata(bool);
+
+impl<'de> Deserialize<'de> for HasMetadata {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct OfAny;
+        impl<'de> Visitor<'de> for OfAny {
+            type Value = HasMetadata;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("anything")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<HasMetadata, A::Error> {
+                let mut found = false;
+                while let Some(name) = map.next_key::<String>()? {
+                    found |= name == "metadata";
+                    map.next_value::<IgnoredAny>()?;
+                }
+                Ok(HasMetadata(found))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<HasMetadata, A::Error> {
+                while list.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(HasMetadata(false))
+            }
+
+            fn visit_str<E: Error>(self, _: &str) -> Result<HasMetadata, E> {
+                Ok(HasMetadata(false))
+            }
+
+            fn visit_bool<E: Error>(self, _: bool) -> Result<HasMetadata, E> {
+                Ok(HasMetadata(false))
+            }
+
+            fn visit_unit<E: Error>(self) -> Result<HasMetadata, E> {
+                Ok(HasMetadata(false))
+            }
+        }
+        from.deserialize_any(OfAny)
+    }
+}
+
+/// A list of texts and of nothing else.
+struct Texts(Vec<String>);
+
+impl<'de> Deserialize<'de> for Texts {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct OfList;
+        impl<'de> Visitor<'de> for OfList {
+            type Value = Texts;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of texts")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Texts, A::Error> {
+                let mut texts = Vec::new();
+                while let Some(Text(text)) = list.next_element()? {
+                    if texts.len() < TEXTS {
+                        texts.push(text);
+                    }
+                }
+                Ok(Texts(texts))
+            }
+        }
+        from.deserialize_seq(OfList)
+    }
+}
+
+/// The beginning of a text.
+struct Text(String);
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct OfText;
+        impl Visitor<'_> for OfText {
+            type Value = Text;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Text, E> {
+                Ok(Text(text[..text.floor_char_boundary(TEXT)].to_owned()))
+            }
+        }
+        from.deserialize_str(OfText)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(body: &str) -> Option<Vec<String>> {
+        ErrorBody::parse(body.as_bytes()).map(|body| body.errors)
+    }
+
+    #[test]
+    fn the_forms_of_the_api_are_read() {
+        assert_eq!(texts(r#"{"errors": []}"#), Some(vec![]));
+        assert_eq!(texts("{\"errors\":[\"a\", \"b\"]}\n"), Some(vec!["a".into(), "b".into()]));
+        assert_eq!(texts(r#"{"errors": ["a"], "data": {"error": 1}, "warnings": null}"#), Some(vec!["a".into()]));
+        let deleted = r#"{"request_id": "r", "lease_id": "", "renewable": false, "lease_duration": 0,
+            "data": {"data": null, "metadata": {"deletion_time": "t", "version": 1}}, "wrap_info": null, "warnings": null, "auth": null}"#;
+        assert_eq!(texts(deleted), Some(vec![]));
+        assert_eq!(texts(r#"{"data": {"data": null, "metadata": {"version": 1}}}"#), Some(vec![]));
+        let warned =
+            r#"{"request_id": "r", "lease_id": "", "data": null, "warnings": ["Invalid path for a versioned K/V secrets engine"]}"#;
+        assert_eq!(texts(warned), Some(vec![]));
+    }
+
+    #[test]
+    fn everything_else_is_another_ones_answer() {
+        for body in [
+            "",
+            "default backend - 404",
+            "<html></html>",
+            "[]",
+            "{}",
+            "null",
+            r#"{"errors": null}"#,
+            r#"{"errors": "text"}"#,
+            r#"{"errors": [1]}"#,
+            r#"{"errors": ["a", {}]}"#,
+            r#"{"errors": ["a"], "status": 404}"#,
+            r#"{"errors": []} x"#,
+            r#"{"errors": ["#,
+            r#"{"message": "no Route matched", "request_id": "r"}"#,
+            r#"{"request_id": "r", "lease_id": 1, "data": null}"#,
+            r#"{"data": {"x": 1}}"#,
+            r#"{"data": {"metadata": {}}, "status": 404}"#,
+            r#"{"data": 7}"#,
+        ] {
+            assert_eq!(texts(body), None, "{body}");
+        }
+    }
+
+    #[test]
+    fn many_and_long_texts_are_cut() {
+        let many = texts(&format!("{{\"errors\": [{}\"x\"]}}", "\"x\",".repeat(1000)));
+        assert_eq!(many.map(|texts| texts.len()), Some(TEXTS));
+        let long = texts(&format!("{{\"errors\": [\"{}\"]}}", "é".repeat(1000)));
+        assert_eq!(long.map(|texts| texts[0].len()), Some(TEXT));
+        assert_eq!(texts(&format!("{{\"errors\": [\"{}\"]}}", "x".repeat(ERROR_LIMIT))), None);
+    }
+}
