@@ -53,6 +53,9 @@ reasons! {
     /// The class names a server that tokens may not be sent to.
     AddressRefused = "address.refused", PermissionDenied, "the SecretProviderClass's author",
         "use an allowed address, or have it added to --allow-address";
+    /// The class names an auth mount that classes may not use, or one whose login is not the pod's own.
+    AuthMountRefused = "auth_mount.refused", PermissionDenied, "the SecretProviderClass's author",
+        "use an auth mount that logs in the pod's service account, or have it added to --allow-auth-mount";
     /// No token of the wanted audience came with the request.
     TokenMissing = "token.missing", FailedPrecondition, "the cluster's operator",
         "add the audience to spec.tokenRequests of the CSIDriver, and turn on requiresRepublish";
@@ -144,6 +147,7 @@ impl Reason {
             | Self::Bug => true,
             Self::SpecInvalid
             | Self::AddressRefused
+            | Self::AuthMountRefused
             | Self::TokenMissing
             | Self::TokenExpired
             | Self::TokenMismatch

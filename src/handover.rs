@@ -85,7 +85,8 @@ fn keep(directory: &Directory) -> Result<(), HandoverError> {
 async fn revoke(args: &HandoverArgs, directory: Directory, environment: &Environment) -> Result<(), HandoverError> {
     let store = Store::new(directory, key(args)?, args.node_name.as_deref().unwrap_or_default())?;
     let found: Vec<_> = store.records()?.collect();
-    let vaults = Vaults::new(Outbound { allowed: args.allow_address.clone(), proxy: proxy(&found, environment)?, calls: None });
+    let outbound = Outbound { allowed: args.allow_address.clone(), proxy: proxy(&found, environment)?, ..Outbound::default() };
+    let vaults = Vaults::new(outbound);
     let ends = paced(found).map(|found| end(&store, &vaults, found)).buffer_unordered(AT_A_TIME);
     let ended: Vec<_> = ends.collect().await;
     let count = |end: End| ended.iter().filter(|ended| **ended == end).count();

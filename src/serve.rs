@@ -28,7 +28,7 @@ use crate::state::{KeyRefused, StateError, StateKey, Store};
 use crate::supervise::supervise;
 use crate::telemetry::health::{self, Ready};
 use crate::telemetry::metrics;
-use crate::vault::{Outbound, Vaults};
+use crate::vault::{ClassFiles, Outbound, Vaults};
 use crate::volume::VersionKey;
 use crate::volumes::Setting;
 
@@ -84,11 +84,7 @@ pub enum ServeError {
 
 /// Serves until SIGTERM or SIGINT, then finishes what is begun within the shutdown timeout.
 pub async fn serve(settings: Settings) -> Result<(), ServeError> {
-    let outbound = Outbound {
-        allowed: parsed("--allow-address", &settings.allow_addresses)?,
-        proxy: settings.proxy.clone(),
-        calls: Some(settings.limits.calls),
-    };
+    let outbound = outbound(&settings)?;
     let sockets = sockets(&settings)?;
     let version_key = version_key(&settings.version_key).await?;
     let setting = setting(&settings).await?;
@@ -115,6 +111,18 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
         warn!("stopped with tokens that were not given back; they end with their own TTL");
     }
     Ok(())
+}
+
+fn outbound(settings: &Settings) -> Result<Outbound, ServeError> {
+    let own = [Flavor::Vault, Flavor::OpenBao].map(|flavor| settings.defaults(flavor).tls.clone());
+    let class_files = ClassFiles { own: own.into(), directory: settings.tls_dir.clone(), kubelet: settings.life.kubelet_dir.clone() };
+    Ok(Outbound {
+        allowed: parsed("--allow-address", &settings.allow_addresses)?,
+        proxy: settings.proxy.clone(),
+        calls: Some(settings.limits.calls),
+        auth_mounts: settings.defaults(Flavor::Vault).auth_mounts.clone(),
+        class_files: Some(class_files),
+    })
 }
 
 fn limits(settings: &Settings) -> Limits {

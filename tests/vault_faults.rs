@@ -417,7 +417,7 @@ async fn the_proxy_serves_the_configured_address_only() {
         faulty.on("a/b", [secret("v")]);
     }
     let outbound =
-        Outbound { allowed: vec![server.address().parse().unwrap()], proxy: Some(proxy.address().parse().unwrap()), calls: None };
+        Outbound { allowed: vec![server.address().parse().unwrap()], proxy: Some(proxy.address().parse().unwrap()), ..Outbound::default() };
     let vaults = Vaults::new(outbound);
     call_within(&vaults, &at(&server.address()), &get("a/b"), minute()).await.unwrap();
     assert_eq!((server.calls("a/b").len(), proxy.calls("a/b").len()), (0, 1));

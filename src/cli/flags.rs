@@ -53,6 +53,12 @@ pub struct ServeArgs {
     /// Where tokens may be sent beside the default server: https://host:port, host or CIDR; repeatable; none: a class may choose
     #[arg(long, value_name = "ADDRESS")]
     pub allow_address: Vec<String>,
+    /// Auth mount that a class may name, beside the default one; repeatable; none: every one
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub allow_auth_mount: Vec<String>,
+    /// Directory below which certificate files that a class names are opened; none: every file but those below --kubelet-dir
+    #[arg(long, value_name = "DIR", value_parser = path())]
+    pub tls_dir: Option<PathBuf>,
     /// Audience whose tokens may be read, beside vault and openbao; repeatable; none: any but the API server's and clouds'
     #[arg(long, value_name = "AUDIENCE")]
     pub allow_audience: Vec<String>,

@@ -13,7 +13,8 @@ use super::flags::{ServeArgs, TokenRequests};
 use super::life::{LifeSettings, WorkLimits};
 use super::proxy::proxy;
 use crate::config::address::AddressError;
-use crate::config::{Audiences, Defaults, Flavor};
+use crate::config::auth_mount::InvalidAuthMount;
+use crate::config::{Audiences, AuthMounts, Defaults, Flavor};
 use crate::telemetry::logs::Format;
 
 /// All that the process is told at its start, checked. Not `Debug`: a proxy's address may hold a password.
@@ -28,6 +29,8 @@ pub struct Settings {
     pub health: SocketAddr,
     /// Where tokens may be sent, as written; empty lets a class choose.
     pub allow_addresses: Vec<String>,
+    /// The directory of certificate files that a class may name.
+    pub tls_dir: Option<PathBuf>,
     /// The proxy of the configured address.
     pub proxy: Option<Url>,
     /// Whether tokens are asked for from Kubernetes.
@@ -77,6 +80,8 @@ pub enum SettingsError {
     Refused { name: String, reason: &'static str },
     #[error("{given} needs {missing} beside it")]
     Beside { given: &'static str, missing: &'static str },
+    #[error("--vault-mount or --allow-auth-mount {text:?}: the name {source}")]
+    AuthMount { text: String, source: InvalidAuthMount },
     #[error("--health-addr {text}: host:port is wanted, or :port for all addresses")]
     Health { text: String, source: io::Error },
 }
@@ -99,6 +104,7 @@ impl Settings {
             endpoints: flags.endpoint,
             log_format: flags.log_format,
             allow_addresses: flags.allow_address,
+            tls_dir: flags.tls_dir.filter(|path| !path.as_os_str().is_empty()),
             token_requests: flags.token_requests,
             allow_peer_uids: flags.allow_peer_uid,
             shutdown_timeout: flags.shutdown_timeout,
@@ -119,11 +125,12 @@ impl Settings {
 
 fn defaults(flags: &ServeArgs, environment: &Environment, flavor: Flavor) -> Result<Defaults, SettingsError> {
     let server = flags.server.spec(environment, flavor)?;
-    let mount = flags.vault_mount.trim_matches('/');
+    let auth_mounts = AuthMounts::new(&flags.vault_mount, &flags.allow_auth_mount)
+        .map_err(|(text, source)| SettingsError::AuthMount { text: text.to_owned(), source })?;
     Ok(Defaults {
         flavor,
         address: server.address,
-        mount: if mount.is_empty() { "kubernetes" } else { mount }.to_owned(),
+        auth_mounts,
         namespace: server.namespace,
         tls: server.tls,
         audiences: Audiences::listed(flags.allow_audience.clone()),
@@ -178,6 +185,13 @@ fn warnings(flags: &ServeArgs, environment: &Environment) -> Vec<String> {
     }
     if flags.allow_address.is_empty() {
         warnings.push("a class may send its pod's token to any server: name the servers with --allow-address".into());
+    }
+    if flags.allow_auth_mount.is_empty() {
+        warnings.push("a class may log in at any auth mount: name the auth mounts with --allow-auth-mount".into());
+    }
+    if flags.tls_dir.as_ref().is_none_or(|directory| directory.as_os_str().is_empty()) {
+        let may = "a class may name any file of this container outside --kubelet-dir as its CA or client certificate";
+        warnings.push(format!("{may}: name their directory with --tls-dir"));
     }
     warnings
 }

@@ -1,3 +1,4 @@
+use std::path::Path;
 use std::time::Duration;
 
 use clap::CommandFactory;
@@ -199,9 +200,15 @@ fn what_is_ignored_is_told_once_and_without_its_value() {
     )
     .unwrap();
     let told = settings.warnings.join("\n");
-    for expected in
-        ["VAULT_TOKEN is ignored: ", "BAO_TOKEN is ignored: ", "VAULT_AGENT_ADDR is set: ", "--cache-size is ignored", "--allow-address"]
-    {
+    for expected in [
+        "VAULT_TOKEN is ignored: ",
+        "BAO_TOKEN is ignored: ",
+        "VAULT_AGENT_ADDR is set: ",
+        "--cache-size is ignored",
+        "--allow-address",
+        "--allow-auth-mount",
+        "--tls-dir",
+    ] {
         assert_eq!(told.matches(expected).count(), 1, "{expected}\n{told}");
     }
     assert!(!told.contains("canary") && !told.contains("RETRIES"), "{told}");
@@ -209,13 +216,15 @@ fn what_is_ignored_is_told_once_and_without_its_value() {
 
 #[test]
 fn our_own_flags_have_their_defaults() {
-    let settings = settings(&["--allow-address=10.0.0.0/8"], []).unwrap();
+    let settings = settings(&["--allow-address=10.0.0.0/8", "--allow-auth-mount=jwt,/auth/b/", "--tls-dir=/tls"], []).unwrap();
     assert_eq!(
         (settings.log_format, settings.token_requests, settings.shutdown_timeout),
         (Format::Json, TokenRequests::Auto, Duration::from_secs(20))
     );
     assert_eq!((settings.health.port(), settings.health.ip().is_unspecified(), settings.warnings.len()), (8080, true, 0));
-    assert_eq!(settings.version_key, VersionKeySource::Random);
+    let mounts = &settings.defaults(Flavor::Vault).auth_mounts;
+    assert!(["jwt", "b", "kubernetes"].iter().all(|mount| mounts.names(mount)) && !mounts.names("cert"));
+    assert_eq!((settings.tls_dir.as_deref(), &settings.version_key), (Some(Path::new("/tls")), &VersionKeySource::Random));
     assert_eq!(settings.defaults(Flavor::Vault).unknown_fields, UnknownFields::Warn);
     let set = flags(&[
         "--unknown-fields=error",

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Address, TlsSpec, WrittenBy};
+use super::{Address, AuthMounts, TlsSpec, WrittenBy};
 
 /// The process's own settings, as they hold on one socket.
 #[derive(Clone, Debug)]
@@ -14,8 +14,8 @@ pub struct Defaults {
     pub flavor: Flavor,
     /// The server of classes that name none.
     pub address: Address,
-    /// The auth mount of classes that name none.
-    pub mount: String,
+    /// The auth mount of classes that name none, and those that a class may name.
+    pub auth_mounts: AuthMounts,
     /// The namespace of classes that name none, without slashes at its ends.
     pub namespace: Option<String>,
     /// TLS below what a class says.

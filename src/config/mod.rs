@@ -3,6 +3,7 @@
 pub mod spec; // MountSpec, the whole of it, and how it is parsed
 
 pub mod address; // where a server is
+pub mod auth_mount; // the name of an auth mount, and which a class may use
 mod attributes; // the request's JSON: parameters, the pod, its tokens
 pub mod certificate; // what is asked of a PKI engine, and the forms of its files
 pub mod defaults; // what a class leaves out, and what it may not choose
@@ -25,6 +26,7 @@ mod token; // the one token that is read, and whose it is
 pub mod yaml; // the `objects` text, read as go-yaml reads it
 
 pub use address::Address;
+pub use auth_mount::AuthMounts;
 pub use certificate::{Alias, CertificateRequest, KeyAlgorithm, KeyForm, KeyPlace, KeyType, StoreForm};
 pub use defaults::{Audiences, Clock, Defaults, Flavor, UnknownFields};
 pub use format::Format;

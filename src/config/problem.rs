@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Source;
 use super::address::AddressError;
+use super::auth_mount::InvalidAuthMount;
 use super::certificate::{AliasError, KeyAlgorithm};
 use super::path::PathError;
 use super::request::{PlainPathError, RequestError};
@@ -80,8 +81,10 @@ pub enum Problem {
     HalfCertificate { given: String, missing: String },
     #[error("parameter {parameter}: {source}")]
     Address { parameter: String, source: AddressError },
-    #[error("parameter {parameter} must be a path without empty parts, dots alone and control characters")]
-    Mount { parameter: String },
+    #[error("parameter {parameter} {source}")]
+    Mount { parameter: String, source: InvalidAuthMount },
+    #[error("auth mount {} is not one that classes may use", Shown(.mount))]
+    AuthMount { mount: String },
     #[error("parameter {parameter} must not hold control characters")]
     Control { parameter: String },
     #[error("audience {} is not one that pods may log in with: use another, or add it to --allow-audience", Shown(.audience))]
@@ -196,6 +199,7 @@ impl Problem {
     fn reason(&self) -> Reason {
         match self {
             Self::Token(fault) => fault.reason(),
+            Self::AuthMount { .. } => Reason::AuthMountRefused,
             _ => Reason::SpecInvalid,
         }
     }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::auth_mount::auth_mount;
 use super::parameters::Parameters;
 use super::path::is_unprintable;
 use super::problem::Found;
@@ -45,14 +46,13 @@ fn mount(parameters: &Parameters<'_>, defaults: &Defaults) -> Result<String, Pro
     let (parameter, text) = match (parameters.prefixed("KubernetesMountPath"), parameters.prefixed("AuthMountPath")) {
         (Some((one, _)), Some((other, _))) => return Err(Problem::Both { one, other }),
         (Some(named), None) | (None, Some(named)) => named,
-        (None, None) => return Ok(defaults.mount.clone()),
+        (None, None) => return Ok(defaults.auth_mounts.default_mount().to_owned()),
     };
-    match text.trim_matches('/') {
-        "" => Ok(defaults.mount.clone()),
-        mount if mount.split('/').any(|part| matches!(part, "" | "." | "..")) || mount.contains(is_unprintable) => {
-            Err(Problem::Mount { parameter })
-        }
-        mount => Ok(mount.to_owned()),
+    match auth_mount(text) {
+        Err(source) => Err(Problem::Mount { parameter, source }),
+        Ok(None) => Ok(defaults.auth_mounts.default_mount().to_owned()),
+        Ok(Some(mount)) if !defaults.auth_mounts.allow(&mount) => Err(Problem::AuthMount { mount }),
+        Ok(Some(mount)) => Ok(mount),
     }
 }
 

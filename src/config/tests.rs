@@ -16,7 +16,7 @@ fn defaults(flavor: Flavor) -> Defaults {
     Defaults {
         flavor,
         address: "https://127.0.0.1:8200".parse().unwrap(),
-        mount: "kubernetes".into(),
+        auth_mounts: AuthMounts::default(),
         namespace: None,
         tls: TlsSpec::default(),
         audiences: Audiences::default(),

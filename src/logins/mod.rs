@@ -124,6 +124,7 @@ impl Logins {
 
     /// A login that every call of one mount carries out by itself, with nothing stored at the server.
     pub fn inline(&self, who: &Identity, token: &PodToken) -> Result<Arc<Session>, VaultError> {
+        self.inner.vaults.check_login(&who.server, &who.auth, &who.account, None)?;
         let login = self.server(&who.server)?.inline(&who.auth, &token.jwt)?;
         Ok(Session::begin(who.clone(), login, self.inner.closer.clone()))
     }
@@ -243,10 +244,20 @@ impl Inner {
     }
 
     async fn made(&self, who: Identity, token: Arc<PodToken>, budget: Budget) -> Result<Arc<Session>, VaultError> {
-        let server = self.vaults.server(&who.server)?;
-        let login = server.login(&who.auth, &token.jwt, &budget).await;
+        let login = self.logged_in(&who, &token, &budget).await;
         counter!("vaultmount_logins_total", "outcome" => if login.is_ok() { "ok" } else { "failed" }).increment(1);
         Ok(Session::begin(who, login?, self.closer.clone()))
+    }
+
+    /// Logs in with `token`. A token that may be the node's is revoked at once.
+    async fn logged_in(&self, who: &Identity, token: &PodToken, budget: &Budget) -> Result<Login, VaultError> {
+        let login = self.vaults.server(&who.server)?.login(&who.auth, &token.jwt, budget).await?;
+        let Err(refused) = self.vaults.check_login(&who.server, &who.auth, &who.account, Some(login.facts())) else { return Ok(login) };
+        if let Err((login, _)) = login.revoke(budget).await {
+            // Tried again later where that can help. There is no record of it yet.
+            self.closer.close(*login, RecordId::of(&[rand::random::<[u8; 32]>()]));
+        }
+        Err(refused)
     }
 }
 

@@ -57,6 +57,11 @@ impl Logins {
             }
         };
         let server = self.server(&body.who.server).inspect_err(|error| warn!("a login of an earlier process is lost: {error}")).ok()?;
+        if let Err(error) = self.inner.vaults.check_login(&body.who.server, &body.who.auth, &body.who.account, Some(&body.facts)) {
+            warn!("a login of an earlier process is not used: {error}");
+            self.give_back(outer, &id);
+            return None;
+        }
         if !body.who.is_named_by(&body.facts) {
             self.make_personal(&body.who);
         }

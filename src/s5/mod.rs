@@ -190,7 +190,7 @@ impl Transit {
     /// The operator's own token is never given back.
     fn login(&self) -> Result<Login, S5Error> {
         let token = token::read(self.token_file.as_deref())?;
-        let vaults = Vaults::new(Outbound { allowed: Vec::new(), proxy: self.proxy.clone(), calls: None });
+        let vaults = Vaults::new(Outbound { proxy: self.proxy.clone(), ..Outbound::default() });
         Ok(vaults.server(&self.server)?.with_token(token, Facts::default()))
     }
 

@@ -14,6 +14,17 @@ pub enum VaultError {
     /// The class names a place where tokens may not be sent.
     #[error("{0}")]
     AddressRefused(String),
+    /// A login, or a call that is one, with an identity that is not the pod's.
+    #[error("{doing}: {why}")]
+    AuthMountRefused {
+        /// What was tried.
+        doing: String,
+        /// Whose identity it would be.
+        why: &'static str,
+    },
+    /// A certificate file of a class cannot be used. One text for every cause: it must not tell which files exist on the node.
+    #[error("the CA or client certificate that the class names cannot be used: each must be a PEM file that --tls-dir allows")]
+    ClassFile,
     /// Nobody brought a token to log in with.
     #[error("{doing}: no pod's token is at hand: none was brought since the last one ended, or since the start")]
     NoToken {
@@ -126,8 +137,9 @@ impl VaultError {
     pub fn reason(&self) -> Reason {
         match self {
             Self::AddressRefused(_) => Reason::AddressRefused,
+            Self::AuthMountRefused { .. } => Reason::AuthMountRefused,
             Self::NoToken { .. } => Reason::TokenMissing,
-            Self::TlsFile { .. } | Self::TlsSetting(_) | Self::Handshake { .. } => Reason::Tls,
+            Self::ClassFile | Self::TlsFile { .. } | Self::TlsSetting(_) | Self::Handshake { .. } => Reason::Tls,
             Self::Unreachable { .. } => Reason::Unreachable,
             Self::Redirect { .. } => Reason::Redirect,
             Self::Answered { reason, .. } => *reason,

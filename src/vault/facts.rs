@@ -30,7 +30,7 @@ pub struct Account {
     pub namespace: String,
     /// Its name.
     pub name: String,
-    /// Its uid: another one of the same name is another account.
+    /// Its uid: another one of the same name is another account. Empty where the server does not name it.
     pub uid: String,
 }
 
@@ -43,7 +43,7 @@ impl Facts {
             Some(Account {
                 namespace: metadata("service_account_namespace")?,
                 name: metadata("service_account_name")?,
-                uid: metadata("service_account_uid")?,
+                uid: metadata("service_account_uid").unwrap_or_default(),
             })
         };
         Self {

@@ -92,6 +92,7 @@ impl Login {
     /// Makes one call, in `namespace` when it is another than the login's.
     pub async fn call(&self, request: &Request, namespace: Option<&str>, budget: &Budget) -> Result<Answer, VaultError> {
         let doing = told(request, namespace);
+        self.server.vaults.check_call(&self.server.spec, &request.method, request.path.as_str(), &doing)?;
         let ask = Ask {
             method: &request.method,
             query: &request.query,
@@ -162,6 +163,7 @@ impl Login {
         budget: &Budget,
     ) -> Result<Reply, VaultError> {
         let doing = within(format!("POST {path}"), namespace);
+        self.server.vaults.check_call(&self.server.spec, &Method::POST, path, &doing)?;
         // A batch of which every item fails is a 400 that holds all results.
         let ask = Ask { body: Some(body), error_limit: BODY_LIMIT, ..self.post_to(path, namespace, &doing) };
         self.server.ask(&ask, kind, budget).await

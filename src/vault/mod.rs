@@ -4,6 +4,7 @@ mod answer; // one response
 mod budget; // until when
 mod bytes; // memory that answers may take
 mod circuit; // a server that is down is asked now and then
+mod class_files; // certificate files that a class names
 mod credential; // by what a call says whose it is
 mod error; // VaultError
 mod error_body; // what an error says, read within bounds
@@ -11,6 +12,7 @@ mod exchange; // one request and its reply over HTTP, bounded
 mod facts; // what a server says of a token
 mod kv_hint; // "secret/devops is secret/data/devops"
 mod login; // Login: what a pod's token may do
+mod node_identity; // a class never logs in as the node
 mod place; // what all calls to one server share
 mod policy; // where tokens may be sent
 mod pool; // one HTTP client per server and TLS setting
@@ -25,6 +27,7 @@ mod transit; // ciphertext opened in batches
 pub use answer::Answer;
 pub use budget::Budget;
 pub use bytes::Bytes;
+pub use class_files::ClassFiles;
 pub use error::{Hint, VaultError};
 pub use facts::{Account, Facts};
 pub use login::Login;

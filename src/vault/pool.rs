@@ -9,6 +9,7 @@ use reqwest::redirect;
 use tokio::time::Instant;
 use url::{Host, Url};
 
+use super::class_files::ClassFiles;
 use super::error::VaultError;
 use super::kv_hint::Mounts;
 use super::place::Place;
@@ -17,7 +18,7 @@ use super::resolve::Resolver;
 use super::server::Server;
 use super::tls::{self, Fingerprint};
 use crate::config::spec::TlsSpec;
-use crate::config::{Address, ServerSpec};
+use crate::config::{Address, AuthMounts, ServerSpec};
 
 /// Life of a client's connections: a client is replaced after this and up to twice this, so that load spreads over
 /// servers that came after it, and a connection that a middlebox forgot does not stay.
@@ -44,6 +45,10 @@ pub struct Outbound {
     pub proxy: Option<Url>,
     /// Calls on their way to one server at a time; further ones wait.
     pub calls: Option<NonZeroUsize>,
+    /// The auth mounts that the operator named.
+    pub auth_mounts: AuthMounts,
+    /// Which certificate files a class may name; `None` where no class is read and every file is the operator's choice.
+    pub class_files: Option<ClassFiles>,
 }
 
 impl Outbound {
@@ -55,7 +60,7 @@ impl Outbound {
 /// All servers of the process; clones share them.
 #[derive(Clone)]
 pub struct Vaults {
-    outbound: Arc<Outbound>,
+    pub(super) outbound: Arc<Outbound>,
     clients: Arc<Mutex<HashMap<Key, Pooled>>>,
     pub(super) mounts: Arc<Mounts>,
 }
@@ -120,7 +125,7 @@ impl Vaults {
         let now = Instant::now();
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(pooled) = clients.get_mut(&key)
-            && pooled.is_current(now)
+            && pooled.is_current(now, self.outbound.class_files.as_ref())
         {
             return Ok(pooled.link.clone());
         }
@@ -140,7 +145,8 @@ impl Vaults {
         let base = base(spec)?;
         let tls = self.allowed_tls(spec)?;
         // Read before the files, so that a change in between is seen.
-        let files = tls::fingerprint(&tls);
+        let class_files = self.outbound.class_files.as_ref();
+        let files = tls::fingerprint(&tls, class_files);
         let mut builder = reqwest::Client::builder()
             .no_proxy()
             .redirect(redirect::Policy::none())
@@ -149,7 +155,7 @@ impl Vaults {
             .connect_timeout(CONNECT)
             .http2_keep_alive_interval(PING)
             .http2_keep_alive_timeout(PING)
-            .tls_backend_preconfigured(tls::setting(&tls)?)
+            .tls_backend_preconfigured(tls::setting(&tls, class_files)?)
             .dns_resolver(Resolver { reach, instead: instead(spec) });
         if let Address::Unix(socket) = &spec.address {
             builder = builder.unix_socket(socket.clone());
@@ -180,13 +186,13 @@ impl Vaults {
 
 impl Pooled {
     /// True while it may serve: young enough, and its files are the same.
-    fn is_current(&mut self, now: Instant) -> bool {
+    fn is_current(&mut self, now: Instant, class_files: Option<&ClassFiles>) -> bool {
         if now >= self.ends {
             return false;
         }
         if now >= self.looked + LOOK_AGAIN {
             self.looked = now;
-            return self.files == tls::fingerprint(&self.tls);
+            return self.files == tls::fingerprint(&self.tls, class_files);
         }
         true
     }

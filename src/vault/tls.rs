@@ -13,7 +13,9 @@ use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use tracing::debug;
 
+use super::class_files::ClassFiles;
 use super::error::VaultError;
 use crate::config::spec::{ClientCertificate, TlsSpec};
 
@@ -24,47 +26,116 @@ const LARGEST: u64 = 1024 * 1024;
 pub(super) type Fingerprint = Vec<(PathBuf, u64, Option<SystemTime>)>;
 
 /// Reads every file of `spec` into a TLS setting that offers HTTP/2 and HTTP/1.1. TLS 1.2 or newer.
-pub(super) fn setting(spec: &TlsSpec) -> Result<ClientConfig, VaultError> {
+pub(super) fn setting(spec: &TlsSpec, class: Option<&ClassFiles>) -> Result<ClientConfig, VaultError> {
+    let (ca, client) = Chooser::of(spec, class);
     let provider = Arc::new(ring::default_provider());
     let wrong = |error: rustls::Error| VaultError::TlsSetting(error.to_string());
     let versions = ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions().map_err(wrong)?;
     let verified = if spec.skip_verify {
         versions.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
     } else {
-        versions.with_root_certificates(roots(spec)?)
+        versions.with_root_certificates(roots(spec, ca).map_err(|error| ca.error(error))?)
     };
     let mut setting = match &spec.client {
-        Some(client) => verified.with_client_auth_cert(chain(client)?, key(client)?).map_err(wrong)?,
+        Some(pair) => {
+            let read = chain(pair, client).and_then(|chain| Ok((chain, key(pair, client)?)));
+            let (chain, key) = read.map_err(|error| client.error(error))?;
+            verified.with_client_auth_cert(chain, key).map_err(|error| client.error(wrong(error)))?
+        }
         None => verified.with_no_client_auth(),
     };
     setting.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(setting)
 }
 
-/// The state of the files that `spec` names; one that cannot be looked at counts as empty.
-pub(super) fn fingerprint(spec: &TlsSpec) -> Fingerprint {
-    let mut files: Vec<PathBuf> = spec.ca_file.iter().cloned().collect();
-    files.extend(spec.ca_directory.iter().flat_map(|directory| entries(directory).unwrap_or_default()));
-    files.extend(spec.client.iter().flat_map(|client| [client.certificate.clone(), client.key.clone()]));
-    let state = |file: PathBuf| {
-        let metadata = fs::metadata(&file).ok();
+/// The state of the files that `spec` names; one that cannot be opened counts as empty.
+pub(super) fn fingerprint(spec: &TlsSpec, class: Option<&ClassFiles>) -> Fingerprint {
+    let (ca, client) = Chooser::of(spec, class);
+    let mut files: Vec<(PathBuf, Chooser<'_>)> = spec.ca_file.iter().map(|file| (file.clone(), ca)).collect();
+    let entries = spec.ca_directory.iter().flat_map(|directory| ca.entries(directory).unwrap_or_default());
+    files.extend(entries.map(|file| (file, ca)));
+    files.extend(spec.client.iter().flat_map(|pair| [pair.certificate.clone(), pair.key.clone()]).map(|file| (file, client)));
+    let state = |(file, chooser): (PathBuf, Chooser<'_>)| {
+        let metadata = chooser.metadata(&file).ok();
         (file, metadata.as_ref().map_or(0, fs::Metadata::len), metadata.and_then(|metadata| metadata.modified().ok()))
     };
     files.into_iter().map(state).collect()
 }
 
+/// Who chose a file: that decides where it may be, and what an error tells.
+#[derive(Clone, Copy)]
+enum Chooser<'a> {
+    /// The operator, who may name any file and learns what is wrong with it.
+    Operator,
+    /// The author of a class.
+    Class(&'a ClassFiles),
+}
+
+impl<'a> Chooser<'a> {
+    /// Who chose the CAs of `spec`, and who its client certificate.
+    fn of(spec: &TlsSpec, class: Option<&'a ClassFiles>) -> (Self, Self) {
+        let chosen = |by_class: bool| class.filter(|_| by_class).map_or(Self::Operator, Self::Class);
+        let ca = class.is_some_and(|class| class.chose_ca(spec));
+        (chosen(ca), chosen(spec.client.as_ref().is_some_and(|client| !client.configured)))
+    }
+
+    fn open(self, path: &Path) -> io::Result<File> {
+        match self {
+            Self::Operator => File::options().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path),
+            Self::Class(files) => files.open(path),
+        }
+    }
+
+    fn metadata(self, path: &Path) -> io::Result<fs::Metadata> {
+        match self {
+            Self::Operator => fs::metadata(path),
+            Self::Class(files) => files.open(path)?.metadata(),
+        }
+    }
+
+    /// The files of a directory by name, as the upstream providers read it: every regular file, links to files too, no folder.
+    fn entries(self, directory: &Path) -> io::Result<Vec<PathBuf>> {
+        let mut paths = match self {
+            Self::Operator => fs::read_dir(directory)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?,
+            Self::Class(files) => files.list(directory)?,
+        };
+        // What cannot be opened stays, so that it is an error, but for a link to nowhere.
+        paths.retain(|path| match self.metadata(path) {
+            Ok(metadata) => metadata.is_file(),
+            Err(error) => error.kind() != io::ErrorKind::NotFound,
+        });
+        paths.sort();
+        Ok(paths)
+    }
+
+    /// What leaves the process of `error`. The author of a class could find out by it which files the node has.
+    fn error(self, error: VaultError) -> VaultError {
+        match self {
+            Self::Operator => error,
+            Self::Class(_) => {
+                debug!("a certificate file of a class cannot be used: {error}");
+                VaultError::ClassFile
+            }
+        }
+    }
+}
+
 /// The CAs: text beats file beats directory; without any, the system's, or Mozilla's where the system has none (an image
 /// from scratch).
-fn roots(spec: &TlsSpec) -> Result<RootCertStore, VaultError> {
+fn roots(spec: &TlsSpec, chooser: Chooser<'_>) -> Result<RootCertStore, VaultError> {
     let mut roots = RootCertStore::empty();
     if let Some(text) = &spec.ca_bytes {
         add(&mut roots, "CA certificates in", Path::new("the environment"), text.as_bytes())?;
     } else if let Some(file) = &spec.ca_file {
-        add(&mut roots, "CA file", file, &read("CA file", file)?)?;
+        add(&mut roots, "CA file", file, &read("CA file", file, chooser)?)?;
     } else if let Some(directory) = &spec.ca_directory {
-        let files = entries(directory).map_err(|error| unusable("CA directory", directory, &error))?;
+        let files = chooser.entries(directory).map_err(|error| unusable("CA directory", directory, &error))?;
         for file in files {
-            add(&mut roots, "CA file", &file, &read("CA file", &file)?)?;
+            add(&mut roots, "CA file", &file, &read("CA file", &file, chooser)?)?;
+        }
+        // An empty directory of a class would fail later, in other words than one that is missing.
+        if matches!(chooser, Chooser::Class(_)) && roots.is_empty() {
+            return Err(unusable("CA directory", directory, &"it holds no certificate"));
         }
     } else {
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
@@ -84,32 +155,24 @@ fn add(roots: &mut RootCertStore, what: &'static str, path: &Path, pem: &[u8]) -
     certificates.into_iter().try_for_each(|certificate| roots.add(certificate)).map_err(|error| unusable(what, path, &error))
 }
 
-fn chain(client: &ClientCertificate) -> Result<Vec<CertificateDer<'static>>, VaultError> {
+fn chain(client: &ClientCertificate, chooser: Chooser<'_>) -> Result<Vec<CertificateDer<'static>>, VaultError> {
     let (what, path) = ("client certificate", client.certificate.as_path());
-    let chain = CertificateDer::pem_slice_iter(&read(what, path)?)
+    let chain = CertificateDer::pem_slice_iter(&read(what, path, chooser)?)
         .collect::<Result<Vec<_>, _>>()
         .map_err(|_| unusable(what, path, &"it is no PEM"))?;
     if chain.is_empty() { Err(unusable(what, path, &"it holds no certificate")) } else { Ok(chain) }
 }
 
-fn key(client: &ClientCertificate) -> Result<PrivateKeyDer<'static>, VaultError> {
+fn key(client: &ClientCertificate, chooser: Chooser<'_>) -> Result<PrivateKeyDer<'static>, VaultError> {
     let (what, path) = ("client key", client.key.as_path());
     // The error of a key file is not shown: it may quote the file.
-    PrivateKeyDer::from_pem_slice(&read(what, path)?).map_err(|_| unusable(what, path, &"it holds no private key in PEM"))
-}
-
-/// The files of a directory by name, as the peers read it: every regular file, links to files too, no folder.
-fn entries(directory: &Path) -> io::Result<Vec<PathBuf>> {
-    let paths = fs::read_dir(directory)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
-    let mut files: Vec<_> = paths.into_iter().filter(|path| path.is_file()).collect();
-    files.sort();
-    Ok(files)
+    PrivateKeyDer::from_pem_slice(&read(what, path, chooser)?).map_err(|_| unusable(what, path, &"it holds no private key in PEM"))
 }
 
 /// A class chooses the path: whatever is no file of a sensible size neither ends in memory nor keeps anybody waiting.
-fn read(what: &'static str, path: &Path) -> Result<Vec<u8>, VaultError> {
+fn read(what: &'static str, path: &Path, chooser: Chooser<'_>) -> Result<Vec<u8>, VaultError> {
     let failed = |error: io::Error| unusable(what, path, &error.kind());
-    let file = File::options().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path).map_err(failed)?;
+    let file = chooser.open(path).map_err(failed)?;
     if !file.metadata().map_err(failed)?.is_file() {
         return Err(unusable(what, path, &"it is no file"));
     }
@@ -174,7 +237,7 @@ mod tests {
         mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR, 0).unwrap();
         File::create(&large).unwrap().set_len(LARGEST + 1).unwrap();
         for path in [Path::new("/dev/zero"), &pipe, &large, folder.path()] {
-            assert!(matches!(read("CA file", path), Err(VaultError::TlsFile { .. })), "{}", path.display());
+            assert!(matches!(read("CA file", path, Chooser::Operator), Err(VaultError::TlsFile { .. })), "{}", path.display());
         }
     }
 }

@@ -27,6 +27,7 @@ mod leases; // what lives only as long as its lease
 mod life; // health, restart and end of the process
 mod login; // who logs in, where, and with which token
 mod mistakes; // what a class says wrongly, all at once
+mod node_identity; // a class never acts as the node, nor reads its files
 mod node_keys; // keys that never leave the node
 mod logins; // one login for all who may share it
 mod metrics; // what a dashboard reads

@@ -94,22 +94,22 @@ async fn a_ca_file_that_changed_on_disk_is_read_again() {
 }
 
 #[tokio::test]
-async fn an_unusable_ca_or_certificate_file_is_named() {
+async fn an_unusable_ca_or_certificate_file_of_the_process_is_named() {
     let ca = Authority::new("servers");
     let vault = Vault::listening(&ca.listener(&["127.0.0.1"])).await;
-    let provider = Provider::start(&vault).await;
-    let garbage = provider.home().join("garbage.pem");
+    let garbage = ca.directory().with_file_name("garbage.pem");
     fs::write(&garbage, format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", canary("garbage"))).unwrap();
-    let class = || kv("db", "team-a/db", "password");
     let (absent, garbage) = ("/nowhere/at/all.pem", text(&garbage));
-    for (class, file) in [
-        (class().with("vaultCACertPath", absent), absent),
-        (class().with("vaultCADirectory", absent), absent),
-        (class().with("vaultCACertPath", &*garbage), &garbage),
-        (class().with("vaultTLSClientCertPath", absent).with("vaultTLSClientKeyPath", absent), absent),
-        (class().with("vaultTLSClientCertPath", &*garbage).with("vaultTLSClientKeyPath", &*garbage), &garbage),
+    let flags = |names: &[&str], file: &str| names.iter().fold(Provider::of(&vault), |setup, name| setup.flag(format!("{name}={file}")));
+    for (names, file) in [
+        (&["--vault-tls-ca-cert"][..], absent),
+        (&["--vault-tls-ca-directory"], absent),
+        (&["--vault-tls-ca-cert"], &garbage),
+        (&["--vault-tls-client-cert", "--vault-tls-client-key"], absent),
+        (&["--vault-tls-client-cert", "--vault-tls-client-key"], &garbage),
     ] {
-        provider.refuses("team-a/web", class).await.tells("vault.tls", &[file]);
+        let provider = flags(names, file).start().await;
+        provider.refuses("team-a/web", kv("db", "team-a/db", "password")).await.tells("vault.tls", &[file]);
     }
     assert_eq!(vault.calls(), [""; 0]);
 }

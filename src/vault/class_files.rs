@@ -1,0 +1,148 @@
+//! Certificate files that a class names: which of them are opened.
+
+use std::fs::{self, File};
+use std::io::{self, Error, ErrorKind};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
+
+use crate::config::TlsSpec;
+
+/// Which certificate files a class may name.
+#[derive(Clone, Debug, Default)]
+pub struct ClassFiles {
+    /// The process's own TLS settings: the operator chose their files.
+    pub own: Vec<TlsSpec>,
+    /// `--tls-dir`: only files below it are opened. `None`: every file but those of `kubelet`.
+    pub directory: Option<PathBuf>,
+    /// `--kubelet-dir`: the files of pods, none of which is ever opened.
+    pub kubelet: Option<PathBuf>,
+}
+
+impl ClassFiles {
+    /// True if the CAs of `spec` are a class's choice.
+    pub(super) fn chose_ca(&self, spec: &TlsSpec) -> bool {
+        let same = |own: &TlsSpec| (&own.ca_file, &own.ca_directory) == (&spec.ca_file, &spec.ca_directory);
+        (spec.ca_file.is_some() || spec.ca_directory.is_some()) && !self.own.iter().any(same)
+    }
+
+    /// Opens a file or directory for reading. Waits for nobody: a class may name a pipe.
+    pub(super) fn open(&self, path: &Path) -> io::Result<File> {
+        let file = match &self.directory {
+            Some(directory) => open_below(directory, path)?,
+            None => File::options().read(true).custom_flags(FLAGS.bits().cast_signed()).open(path)?,
+        };
+        // Judged by what is open now: a check before could be outrun by a link that changes.
+        if self.is_kubelets(&file)? { Err(Error::new(ErrorKind::PermissionDenied, "it is below --kubelet-dir")) } else { Ok(file) }
+    }
+
+    /// The paths of what is in the directory `path`, sorted by name.
+    pub(super) fn list(&self, path: &Path) -> io::Result<Vec<PathBuf>> {
+        let directory = self.open(path)?;
+        let entries = fs::read_dir(in_proc(&directory))?.map(|entry| Ok(path.join(entry?.file_name())));
+        let mut paths = entries.collect::<io::Result<Vec<_>>>()?;
+        paths.sort();
+        Ok(paths)
+    }
+
+    fn is_kubelets(&self, file: &File) -> io::Result<bool> {
+        let Some(kubelet) = &self.kubelet else { return Ok(false) };
+        let place = fs::read_link(in_proc(file))?;
+        Ok(place.starts_with(kubelet) || fs::canonicalize(kubelet).is_ok_and(|kubelet| place.starts_with(kubelet)))
+    }
+}
+
+const FLAGS: OFlags = OFlags::NONBLOCK.union(OFlags::NOCTTY);
+
+/// Opens `path`, absolute or relative to `directory`, where no link and no `..` leads out of `directory`.
+fn open_below(directory: &Path, path: &Path) -> io::Result<File> {
+    let outside = |_| Error::new(ErrorKind::PermissionDenied, "it is not below --tls-dir");
+    let below = if path.is_absolute() { path.strip_prefix(directory).map_err(outside)? } else { path };
+    let below = if below.as_os_str().is_empty() { Path::new(".") } else { below };
+    let root = File::options().read(true).custom_flags((OFlags::PATH | OFlags::DIRECTORY).bits().cast_signed()).open(directory)?;
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | FLAGS;
+    let file = openat2(root, below, flags, Mode::empty(), ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS)?;
+    Ok(file.into())
+}
+
+/// The link of the kernel to an open file, which tells where it is.
+fn in_proc(file: &File) -> PathBuf {
+    format!("/proc/self/fd/{}", file.as_raw_fd()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    /// `tls/ca.pem`, `kubelet/pods/ca.pem` and `ca.pem`.
+    fn world() -> tempfile::TempDir {
+        let world = tempfile::tempdir().unwrap();
+        for directory in ["tls/sub", "kubelet/pods"] {
+            fs::create_dir_all(world.path().join(directory)).unwrap();
+        }
+        for file in ["tls/ca.pem", "kubelet/pods/ca.pem", "ca.pem"] {
+            fs::write(world.path().join(file), "text").unwrap();
+        }
+        world
+    }
+
+    #[test]
+    fn only_what_is_below_the_directory_is_opened() {
+        let world = world();
+        let place = |name: &str| world.path().join(name);
+        symlink(place("ca.pem"), place("tls/out")).unwrap();
+        symlink("../ca.pem", place("tls/up")).unwrap();
+        symlink("..", place("tls/parent")).unwrap();
+        symlink("../ca.pem", place("tls/sub/in")).unwrap();
+        let files = ClassFiles { directory: Some(place("tls")), ..ClassFiles::default() };
+        for inside in [place("tls/ca.pem"), place("tls/sub/in"), place("tls/sub/../ca.pem"), place("tls//./ca.pem"), "ca.pem".into()] {
+            assert!(files.open(&inside).is_ok(), "{}", inside.display());
+        }
+        let outside =
+            [place("ca.pem"), place("tls/../ca.pem"), place("tls/out"), place("tls/up"), place("tls/parent/ca.pem"), "../ca.pem".into()];
+        for outside in outside.into_iter().chain(["/proc/self/root/etc/passwd".into(), place("tlsx/ca.pem"), place("tls/absent")]) {
+            assert!(files.open(&outside).is_err(), "{}", outside.display());
+        }
+        assert_eq!(files.list(&place("tls/sub")).unwrap(), [place("tls/sub/in")]);
+    }
+
+    #[test]
+    fn no_file_of_a_pod_is_opened_whatever_leads_to_it() {
+        let world = world();
+        let place = |name: &str| world.path().join(name);
+        symlink(place("kubelet"), place("alias")).unwrap();
+        symlink("../kubelet/pods/ca.pem", place("tls/ca")).unwrap();
+        for kubelet in [place("kubelet"), place("alias")] {
+            for directory in [None, Some(world.path().to_owned())] {
+                let files = ClassFiles { own: Vec::new(), directory, kubelet: Some(kubelet.clone()) };
+                let pods = ["kubelet/pods/ca.pem", "alias/pods/ca.pem", "tls/ca", "tls/../kubelet/pods/ca.pem", "kubelet/./pods//ca.pem"];
+                for path in pods.map(place) {
+                    assert!(files.open(&path).is_err(), "{}", path.display());
+                }
+                let open = File::open(place("kubelet/pods")).unwrap();
+                assert!(files.open(&in_proc(&open).join("ca.pem")).is_err(), "by a link of the kernel");
+                assert!(files.list(&place("alias/pods")).is_err() && files.open(&place("tls/ca.pem")).is_ok());
+            }
+        }
+    }
+
+    #[test]
+    fn the_files_of_the_process_are_no_choice_of_a_class() {
+        let of = |file: Option<&str>, directory: Option<&str>| TlsSpec {
+            ca_file: file.map(Into::into),
+            ca_directory: directory.map(Into::into),
+            ..TlsSpec::default()
+        };
+        let files = ClassFiles { own: vec![of(Some("/ca"), None), of(None, Some("/cas"))], ..ClassFiles::default() };
+        for own in [of(Some("/ca"), None), of(None, Some("/cas")), of(None, None)] {
+            assert!(!files.chose_ca(&own), "{own:?}");
+        }
+        for chosen in [of(Some("/cas"), None), of(None, Some("/ca")), of(Some("/other"), None)] {
+            assert!(files.chose_ca(&chosen), "{chosen:?}");
+        }
+    }
+}
