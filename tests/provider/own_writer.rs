@@ -2,9 +2,6 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-use tokio::time::sleep;
 
 use crate::support::authority::certificate;
 use crate::support::driver::{Call, Caller};
@@ -40,6 +37,13 @@ pub(super) async fn comes(volume: &Volume<'_>, name: &str, value: &str) {
 /// Where `..data` leads.
 pub(super) fn generation(volume: &Volume<'_>) -> PathBuf {
     volume.directory().join("..data").read_link().unwrap()
+}
+
+/// How often a volume was polled and had not changed.
+fn polls(provider: &Provider, volume: &Volume<'_>) -> usize {
+    let place = volume.place();
+    let pod = place.iter().rev().nth(4).unwrap().to_str().unwrap();
+    provider.log().lines().filter(|line| line.contains("nothing changed") && line.contains(pod)).count()
 }
 
 #[tokio::test]
@@ -88,11 +92,12 @@ async fn pods_of_one_account_are_looked_at_together_by_one_read() {
         pods.push(call(&provider, &class).mount().await);
     }
     let reads = || vault.count("read secret/data/team-a/db");
-    let before = reads();
-    sleep(Duration::from_secs(10)).await;
-    let looks = reads() - before;
-    // Each by itself they would make fifty.
-    assert!((1..=15).contains(&looks), "{looks} reads in ten seconds, for ten pods and a look every two seconds");
+    let looks = || provider.log().matches("nothing changed").count();
+    let before = (reads(), looks());
+    // Four polls of each of the ten volumes; each by itself they would read forty times.
+    until("forty polls", async || (looks() >= before.1 + 40).then_some(())).await;
+    let reads = reads() - before.0;
+    assert!((1..=15).contains(&reads), "{reads} reads for four polls of ten volumes");
     vault.put("team-a/db", json!({ "password": canary("changed") })).await;
     for pod in &pods {
         comes(pod, "db", &canary("changed")).await;
@@ -126,15 +131,17 @@ async fn a_volume_that_is_looked_at_ends_as_any_other() {
     let tokens = vault.tokens().await;
     let class = object(json!({ "objectName": "user", "secretPath": "database/creds/app", "secretKey": "username" })).with("refresh", "1s");
     let pod = call(&provider, &class).mount().await;
-    let looked = || provider.log().matches("nothing changed").count();
-    until("some looks", async || (looked() > 1).then_some(())).await;
+    until("some polls", async || (polls(&provider, &pod) > 1).then_some(())).await;
     assert_eq!((postgres.users().len(), pod.now("user")), (1, pod.read("user")));
     provider.volumes_end(&[pod.place()]);
     until("its user to be gone", async || postgres.users().is_empty().then_some(())).await;
     until("its token to be gone", async || (vault.tokens().await == tokens).then_some(())).await;
-    let after = looked();
-    sleep(Duration::from_secs(3)).await;
-    assert_eq!(looked(), after, "nobody looks any more");
+    // A second volume that is polled as often shows that the time for several polls has passed.
+    vault.put("team-a/db", json!({ "password": canary("other") })).await;
+    let other = call(&provider, &kv("db", "team-a/db", "password").with("refresh", "1s")).mount().await;
+    let ended = polls(&provider, &pod);
+    until("polls of the other volume", async || (polls(&provider, &other) >= 3).then_some(())).await;
+    assert_eq!(polls(&provider, &pod), ended, "an ended volume is not polled");
 }
 
 #[tokio::test]
