@@ -59,7 +59,8 @@ async fn a_mount_that_does_not_end_is_answered_before_the_provider_leaves() {
         provider.terminate();
         Instant::now()
     };
-    let (_, terminated) = tokio::join!(call.fails(), end);
+    let (refusal, terminated) = tokio::join!(call.fails(), end);
+    refusal.tells("overload", &["stopped before the mount was done"]);
     assert!(provider.ended().await.success());
     assert!(terminated.elapsed() < Duration::from_secs(5), "{:?}", terminated.elapsed());
 }

@@ -14,6 +14,7 @@ mod authorities; // what a pod trusts
 mod bad_input; // an error that names the field, and no call
 mod bombs; // more than a mount may take
 mod calls; // how often the server is asked, and what is left on it
+mod completeness; // reasons without a test, metrics that nothing counts, flags without docs
 mod directories; // a file for every key
 mod documents; // a whole secret, read by the programs that people use
 mod ends; // what a volume leaves behind: nothing

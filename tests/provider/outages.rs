@@ -4,6 +4,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures::future::join_all;
+use reqwest::Method;
 use tokio::time::Instant;
 
 use crate::support::gate::Gate;
@@ -88,4 +89,19 @@ async fn a_server_that_hangs_holds_up_no_other_servers_pods() {
         refusal = &mut stuck => panic!("the others have waited for it: {refusal:?}"),
     }
     stuck.await;
+}
+
+#[tokio::test]
+async fn a_server_that_limits_its_callers_is_named_with_what_its_operator_can_do() {
+    let vault = Vault::start().await;
+    vault.put("team-a/db", json!({ "password": canary("limited") })).await;
+    let provider = Provider::start(&vault).await;
+    let call = provider.call("team-a/web", kv("db", "team-a/db", "password"));
+    assert_eq!(call.clone().mount().await.read("db"), canary("limited"));
+    // One read an hour, which the second mount has used up.
+    vault.write("sys/quotas/rate-limit/reads", json!({ "path": "secret/", "rate": 1, "interval": "1h" })).await;
+    assert_eq!(call.clone().mount().await.read("db"), canary("limited"));
+    provider.refuses("team-a/web", kv("db", "team-a/db", "password")).await.tells("vault.busy", &["429", "raise the server's quota"]);
+    vault.call(Method::DELETE, "", "sys/quotas/rate-limit/reads", &json!({})).await;
+    assert_eq!(call.mount().await.read("db"), canary("limited"));
 }

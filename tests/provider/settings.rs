@@ -1,4 +1,5 @@
 //! Sockets, prefixes, flags and environment: the peers' whole surface, as their users wrote it.
+
 use crate::support::*;
 
 /// Per socket: parameters of all prefixes at once, and the role that wins.
