@@ -13,7 +13,7 @@ test:
 # Unit tests, and the tests that need no cluster: the real binary against a real OpenBao.
 unit:
 	scripts/packages
-	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-8} cargo test --locked
+	scripts/unit
 
 # The tests in real clusters, on both lines of the CSI driver. Needs root.
 e2e:

@@ -1,25 +1,28 @@
 //! A test's own corner of the cluster.
 
+use std::fs::File;
+use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::cluster::{apply, bao, kubectl, try_kubectl};
+use super::cluster::{apply, bao, kubectl, state, try_kubectl};
 use super::{Class, Pod, provider};
 
 /// Read by tests that mind their own business, written by those that disturb everybody.
 static CLUSTER: RwLock<()> = RwLock::new(());
 
-/// Held for as long as the test is told.
-enum Turn {
-    BesideOthers {
+/// Held for as long as the test runs.
+enum Access {
+    Shared {
         _guard: RwLockReadGuard<'static, ()>,
     },
-    Alone {
+    Exclusive {
         _guard: RwLockWriteGuard<'static, ()>,
     },
-    /// Within another test's turn.
+    /// Another namespace of a test that has access already.
     Neighbour,
 }
 
@@ -28,27 +31,31 @@ enum Turn {
 pub(crate) struct Scenario {
     /// The name of namespace, role and policy, and of the folder of the test's secrets in every engine.
     pub(crate) name: String,
-    _turn: Turn,
+    access: Access,
+    /// How long the test waited for access.
+    waited: Duration,
+    begun: Instant,
 }
 
 impl Scenario {
     /// A test that others may run beside.
     pub(crate) fn begin() -> Self {
-        Self::set_up(Turn::BesideOthers { _guard: CLUSTER.read().unwrap_or_else(PoisonError::into_inner) })
+        Self::set_up(|| Access::Shared { _guard: CLUSTER.read().unwrap_or_else(PoisonError::into_inner) })
     }
 
     /// A test that stops servers or restarts what all pods use: nothing else runs meanwhile. What it changes it changes back, by a guard.
     pub(crate) fn alone() -> Self {
-        Self::set_up(Turn::Alone { _guard: CLUSTER.write().unwrap_or_else(PoisonError::into_inner) })
+        Self::set_up(|| Access::Exclusive { _guard: CLUSTER.write().unwrap_or_else(PoisonError::into_inner) })
     }
 
     /// Another namespace, account, role and policy for the same test.
     pub(crate) fn neighbour(&self) -> Self {
-        Self::set_up(Turn::Neighbour)
+        Self::set_up(|| Access::Neighbour)
     }
 
-    fn set_up(turn: Turn) -> Self {
-        let scenario = Self { name: unique_name(), _turn: turn };
+    fn set_up(access: impl FnOnce() -> Access) -> Self {
+        let (asked, access) = (Instant::now(), access());
+        let scenario = Self { name: unique_name(), access, waited: asked.elapsed(), begun: Instant::now() };
         let name = &scenario.name;
         apply(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}));
         scenario.service_account("app");
@@ -119,6 +126,18 @@ impl Scenario {
         kubectl(&["create", "token", "app", "--namespace", &self.name, "--audience", audience])
     }
 
+    /// Appends to the list of which `e2e/run` prints the longest.
+    fn record_duration(&self) {
+        let how = match self.access {
+            Access::Shared { .. } => "shared",
+            Access::Exclusive { .. } => "exclusive",
+            Access::Neighbour => return,
+        };
+        let line = format!("{:4} {how}, after {} of waiting: {}\n", self.begun.elapsed().as_secs(), self.waited.as_secs(), self.name);
+        let list = File::options().create(true).append(true).open(state("logs/durations"));
+        let _ = list.and_then(|mut list| list.write_all(line.as_bytes()));
+    }
+
     /// A Kubernetes object of the test's as JSON.
     pub(crate) fn get(&self, kind: &str, name: &str) -> Result<Value, String> {
         super::cluster::get(&[kind, name, "--namespace", &self.name])
@@ -133,6 +152,7 @@ impl Drop for Scenario {
             eprintln!("provider's log of {}:\n{}", self.name, provider::log_about(&self.name));
         }
         let _ = try_kubectl(&["delete", "namespace", &self.name, "--wait=false"]);
+        self.record_duration();
     }
 }
 
