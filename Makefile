@@ -10,19 +10,19 @@ build:
 test:
 	scripts/test
 
-# Unit tests, and the stories that need no cluster: the real binary against a real OpenBao.
+# Unit tests, and the tests that need no cluster: the real binary against a real OpenBao.
 unit:
 	scripts/packages
-	cargo test --locked
+	scripts/unit
 
-# The stories in a real cluster, on both lines of the CSI driver. Needs root.
+# The tests in real clusters, on both lines of the CSI driver. Needs root.
 e2e:
 	e2e/run
 
 # Ten minutes without a server, 100 volumes; ten minutes of certificates that live for half of one.
 soak:
 	scripts/packages
-	VAULTMOUNT_SOAK_SECONDS=600 cargo test --locked --test soak
+	VAULTMOUNT_SOAK_SECONDS=600 cargo test --locked --test provider soak::
 
 demo:
 	demo/run

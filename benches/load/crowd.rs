@@ -2,8 +2,8 @@
 
 use std::sync::OnceLock;
 
+use crate::support::wire::MountRequest;
 use serde_json::json;
-use vaultmount::provider::wire::MountRequest;
 
 use crate::args::Shape;
 use crate::kind::Ask;

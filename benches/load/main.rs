@@ -3,7 +3,10 @@
 //! `make bench` runs every line of `docs/performance.md` and writes its tables; without `--write` one load of choice is measured, of our
 //! provider or, with `--socket`, of a peer. Both sides reach a real OpenBao through the same counting hop.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a measurement fails by panicking")]
-#![cfg_attr(test, allow(dead_code, unused_imports, reason = "without a harness nothing calls the unit tests; `tests/load.rs` runs them"))]
+#![cfg_attr(
+    test,
+    allow(dead_code, unused_imports, reason = "without a harness nothing calls the unit tests; `tests/library/load.rs` runs them")
+)]
 
 mod args; // what can be asked for
 mod bare; // the calls made by hand: the bound
@@ -21,7 +24,7 @@ mod provider; // the provider that is measured
 mod report; // one load, told in full
 mod stage; // OpenBao with all that pods read
 #[path = "../../tests/support"]
-#[allow(dead_code, reason = "the stories use the rest")]
+#[allow(dead_code, reason = "the tests use the rest")]
 mod support {
     pub(crate) mod canary;
     pub(crate) mod class;
@@ -29,6 +32,7 @@ mod support {
     pub(crate) mod seed;
     pub(crate) mod token;
     pub(crate) mod wait;
+    pub(crate) mod wire;
 
     pub(crate) use canary::canary;
 }

@@ -5,13 +5,13 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::support::wire::csi_driver_provider_client::CsiDriverProviderClient;
+use crate::support::wire::{MountRequest, VersionRequest};
 use tempfile::TempDir;
 use tokio::net::UnixStream;
 use tokio::time::sleep;
 use tonic::transport::{Channel, Endpoint, Uri};
 use tonic::{Request, Status};
-use vaultmount::provider::wire::csi_driver_provider_client::CsiDriverProviderClient;
-use vaultmount::provider::wire::{MountRequest, VersionRequest};
 
 use crate::args::Args;
 use crate::stage::Stage;

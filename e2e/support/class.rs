@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::cluster::{OPENBAO, apply};
 
-/// A class on its way to the cluster: by default for the socket `vault`, with the story's role.
+/// A class on its way to the cluster: by default for the socket `vault`, with the test's role.
 pub(crate) struct Class {
     namespace: String,
     name: String,
@@ -15,7 +15,7 @@ pub(crate) struct Class {
 
 impl Class {
     pub(super) fn new(namespace: &str, name: &str, objects: &str) -> Self {
-        // Every look of the driver reads, so that a story need not wait for the default of 30 s.
+        // Every look of the driver reads, so that a test need not wait for the default of 30 s.
         let parameters = json!({"vaultAddress": OPENBAO, "roleName": namespace, "objects": objects, "refresh": "0s"});
         let Value::Object(parameters) = parameters else { unreachable!() };
         Self { namespace: namespace.into(), name: name.into(), provider: "vault".into(), parameters, secret_objects: Vec::new() }

@@ -135,11 +135,11 @@ pub(crate) mod bao {
     }
 }
 
-/// The servers of the cluster, for stories that run alone.
+/// The servers of the cluster, for tests that run alone.
 pub(crate) mod server {
     use super::{script, state};
 
-    /// What the CSIDriver asks tokens for, unless a story changes it.
+    /// What the CSIDriver asks tokens for, unless a test changes it.
     pub(crate) const AUDIENCES: &[&str] = &["vault", "openbao", "team"];
 
     fn must(name: &str, arguments: &[&str]) {

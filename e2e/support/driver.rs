@@ -1,9 +1,9 @@
 //! A caller of the provider's socket, for requests that the driver of this cluster does not send.
 
+use super::wire::csi_driver_provider_client::CsiDriverProviderClient;
+pub(crate) use super::wire::{MountRequest, MountResponse};
 use tonic::transport::Endpoint;
 use tonic::{Code, Status};
-use vaultmount::provider::wire::csi_driver_provider_client::CsiDriverProviderClient;
-pub(crate) use vaultmount::provider::wire::{MountRequest, MountResponse};
 
 /// Calls Mount on the socket of that name. The socket is in the cluster's mount namespace: its first process shows the way.
 pub(crate) fn mount(socket: &str, request: MountRequest) -> Result<MountResponse, Status> {

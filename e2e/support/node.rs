@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::cluster::enter;
 
-/// All volumes on the node whose name matches a pattern of the shell's. A name that only one story uses is only its own.
+/// All volumes on the node whose name matches a pattern of the shell's. A name that only one test uses is only its own.
 pub(crate) struct Volumes(pub(crate) &'static str);
 
 impl Volumes {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::cluster::{apply, get, kubectl, script, try_kubectl};
 use super::eventually;
 
-/// Time in which a pod whose secrets are all there has to run: mounting takes a second, two cores are shared with other stories.
+/// Time in which a pod whose secrets are all there has to run: mounting takes a second, two cores are shared with other tests.
 const READY_SECONDS: u64 = 90;
 
 /// A pod that mounts classes below `/mnt` and sleeps.

@@ -17,7 +17,7 @@ pub(crate) fn restart() {
     kubectl(&["rollout", "status", DAEMONSET, "--namespace", NAMESPACE, "--timeout=90s"]);
 }
 
-/// Deploys an overlay of this tree's as `e2e/deploy` does; `deploy` is what stories find.
+/// Deploys an overlay of this tree's as `e2e/deploy` does; `deploy` is what tests find.
 pub(crate) fn deploy(overlay: &str) {
     let manifest = kubectl(&["kustomize", &format!("{}/{overlay}", env!("CARGO_MANIFEST_DIR"))]);
     script("../deploy", &["-"], &manifest).unwrap_or_else(|complaint| panic!("{complaint}"));
@@ -36,7 +36,7 @@ pub(crate) fn change_flags(change: impl FnOnce(&mut Vec<Value>)) {
 
 /// Ends the provider in good order, and keeps any other from starting until the guard is dropped; then one is ready.
 pub(crate) fn stopped() -> Restore<impl FnMut()> {
-    const NOWHERE: &str = "/spec/template/spec/nodeSelector/vaultmount-story";
+    const NOWHERE: &str = "/spec/template/spec/nodeSelector/vaultmount-test";
     let patch =
         |change: Value| kubectl(&["patch", DAEMONSET, "--namespace", NAMESPACE, "--type=json", "--patch", &json!([change]).to_string()]);
     patch(json!({"op": "add", "path": NOWHERE, "value": "stopped"}));

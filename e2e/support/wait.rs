@@ -30,13 +30,13 @@ pub(crate) fn holds(seconds: u64, what: &str, mut look: impl FnMut() -> Result<(
     }
 }
 
-/// Puts back what a story changed for all, however the story ends.
+/// Puts back what a test changed for all, however the test ends.
 pub(crate) struct Restore<F: FnMut()>(pub(crate) F);
 
 impl<F: FnMut()> Drop for Restore<F> {
     fn drop(&mut self) {
         let restored = catch_unwind(AssertUnwindSafe(&mut self.0));
-        // Of a story that fails already the first complaint is the better one; two at once would end the whole run.
+        // Of a test that fails already the first complaint is the better one; two at once would end the whole run.
         if let (Err(complaint), false) = (restored, panicking()) {
             resume_unwind(complaint);
         }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::openbao::Vault;
 
 impl Vault {
-    /// Every call but the story's own and the audit device's test line, as `read secret/data/team-a/db`, in the order of arrival.
+    /// Every call but the test's own and the audit device's test line, as `read secret/data/team-a/db`, in the order of arrival.
     pub(crate) fn calls(&self) -> Vec<String> {
         self.requests().iter().map(|request| format!("{} {}", word(request, "operation"), word(request, "path"))).collect()
     }

@@ -1,4 +1,4 @@
-//! Values that may show up in files only: the log and every status are searched for them when a story ends.
+//! Values that may show up in files only: the log and every status are searched for them when a test ends.
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};

@@ -26,7 +26,7 @@ pub(crate) fn typed(objects: &str) -> Class {
     Class { parameters: role(), objects: Vec::new() }.with("objects", objects)
 }
 
-/// The role; and every republish reads, so that a story need not wait to see a change.
+/// The role; and every republish reads, so that a test need not wait to see a change.
 fn role() -> BTreeMap<String, String> {
     BTreeMap::from([("roleName".into(), "web".into()), ("refresh".into(), "0s".into())])
 }

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::wire::{MountRequest, MountResponse, ObjectVersion};
 use serde_json::{Value, json};
 use tonic::Code;
-use vaultmount::provider::wire::{MountRequest, MountResponse, ObjectVersion};
 
 use super::class::Class;
 use super::provider::Provider;

@@ -1,4 +1,4 @@
-//! What the stories stand on: a real server, the real binary, and the driver's side of its socket.
+//! What the tests stand on: a real server, the real binary, and the driver's side of its socket.
 
 pub(crate) mod audit; // what the server was asked
 pub(crate) mod authority; // mounts that issue certificates
@@ -20,6 +20,7 @@ pub(crate) mod token; // service account tokens
 pub(crate) mod tools; // the programs that people read files with
 pub(crate) mod volume; // the tree that the driver would write
 pub(crate) mod wait; // for a condition, never for a time
+pub(crate) mod wire; // the driver's gRPC types
 
 pub(crate) use canary::canary;
 pub(crate) use class::{Class, kv, object, typed};

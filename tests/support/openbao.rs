@@ -1,4 +1,4 @@
-//! A server of one's own: it is up in a tenth of a second, so every story starts from nothing.
+//! A server of one's own: it is up in a tenth of a second, so every test starts from nothing.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -77,7 +77,7 @@ impl Vault {
         self.home.path().join("audit.log")
     }
 
-    /// Calls the API with the root token; anything but success fails the story.
+    /// Calls the API with the root token; anything but success fails the test.
     pub(crate) async fn call(&self, method: Method, namespace: &str, path: &str, body: &Value) -> Value {
         let (status, answer) = self.try_call(method, namespace, path, body).await;
         assert!(status.is_success(), "{path}: {status} {answer}");
@@ -92,7 +92,7 @@ impl Vault {
     }
 
     /// Ends the token of an accessor, as an operator does; false when it has ended by itself in the meantime.
-    #[allow(dead_code, reason = "for the model and the soak; stories end all logins together")]
+    #[allow(dead_code, reason = "for the model and the soak; tests end all logins together")]
     pub(crate) async fn revoke(&self, accessor: &Value) -> bool {
         let (status, answer) = self.try_call(Method::POST, "", "auth/token/revoke-accessor", &json!({ "accessor": accessor })).await;
         let ended = ["token not found", "invalid accessor"].iter().any(|words| answer.to_string().contains(words));
@@ -163,7 +163,7 @@ impl Vault {
     fn spawn(listener: &Listener) -> Self {
         let (home, port) = (TempDir::new().unwrap(), free_port());
         fs::write(home.path().join("bao.json"), configuration(home.path(), port, listener).to_string()).unwrap();
-        // Only the first story installs it; a client wants one even where it speaks plain text.
+        // Only the first test installs it; a client wants one even where it speaks plain text.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = Client::builder().unix_socket(home.path().join("bao.sock")).build().unwrap();
         let scheme = if listener.certificate_and_key.is_some() { "https" } else { "http" };
@@ -189,7 +189,7 @@ fn configuration(home: &Path, port: u16, listener: &Listener) -> Value {
         tcp["tls_client_ca_file"] = json!(ca);
         tcp["tls_require_and_verify_client_cert"] = json!(true);
     }
-    // A story may write a secret of thousands of keys at once.
+    // A test may write a secret of thousands of keys at once.
     let unix =
         json!({ "address": home.join("bao.sock"), "max_request_json_strings": 100_000, "max_request_json_memory": 64 * 1024 * 1024 });
     let mut all = json!({
@@ -211,7 +211,7 @@ fn configuration(home: &Path, port: u16, listener: &Listener) -> Value {
     all
 }
 
-/// The kernel ends it with the thread of its story, even one that was killed.
+/// The kernel ends it with the thread of its test, even one that was killed.
 fn launch(home: &Path) -> Child {
     let log = File::create(home.join("bao.log")).unwrap();
     let mut command = Command::new("setpriv");

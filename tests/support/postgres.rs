@@ -21,7 +21,7 @@ const ADMIN: &str = "postgres";
 /// The user `nobody`, and its group: PostgreSQL refuses to be root's.
 const NOBODY: u32 = 65534;
 
-/// A running PostgreSQL that only this story knows: on a loopback port, with passwords, and on a unix socket, without.
+/// A running PostgreSQL that only this test knows: on a loopback port, with passwords, and on a unix socket, without.
 pub(crate) struct Postgres {
     process: Child,
     home: TempDir,
@@ -51,7 +51,7 @@ impl Postgres {
         rows.lines().map(str::to_owned).collect()
     }
 
-    /// Whether `user` is let in with `password`, as an application would log in; anything but a yes or a no fails the story.
+    /// Whether `user` is let in with `password`, as an application would log in; anything but a yes or a no fails the test.
     pub(crate) fn lets_in(&self, user: &str, password: &str) -> bool {
         let output = self.psql(Path::new("127.0.0.1"), user, password, "select current_user");
         let told = String::from_utf8_lossy(&output.stderr);
@@ -67,7 +67,7 @@ impl Postgres {
     fn psql(&self, host: &Path, user: &str, password: &str, statement: &str) -> Output {
         let mut psql = Command::new(program("psql"));
         psql.env_clear().env("PGPASSWORD", password).arg("-h").arg(host).args(["-p", &self.port.to_string(), "-U", user, "-d", ADMIN]);
-        // No settings of whoever runs the story; tuples alone.
+        // No settings of whoever runs the test; tuples alone.
         psql.args(["-X", "-w", "-q", "-A", "-t", "-c", statement]).stdin(Stdio::null()).output().unwrap()
     }
 
@@ -111,7 +111,7 @@ impl Vault {
     }
 }
 
-/// The server is called at once, so a wrong one fails the story here.
+/// The server is called at once, so a wrong one fails the test here.
 fn connection(postgres: &Postgres) -> Value {
     let url = format!("postgresql://{{{{username}}}}:{{{{password}}}}@127.0.0.1:{}/{ADMIN}?sslmode=disable", postgres.port);
     json!({
@@ -120,7 +120,7 @@ fn connection(postgres: &Postgres) -> Value {
     })
 }
 
-/// Makes the files of a server and starts it; the kernel ends it with the thread of its story.
+/// Makes the files of a server and starts it; the kernel ends it with the thread of its test.
 fn launch(home: &Path, port: u16) -> Child {
     let (data, password) = (home.join("data"), home.join("password"));
     let mut initdb = as_somebody(home, "initdb");
@@ -130,12 +130,12 @@ fn launch(home: &Path, port: u16) -> Child {
     let log = fs::File::create(home.join("postgres.log")).unwrap();
     let mut server = as_somebody(home, "postgres");
     server.arg("-D").arg(&data).arg("-k").arg(home).args(["-h", "127.0.0.1", "-p", &port.to_string()]);
-    // Nothing here outlives its story, so nothing needs to reach a disk.
+    // Nothing here outlives its test, so nothing needs to reach a disk.
     server.args(["-c", "fsync=off", "-c", "full_page_writes=off", "-c", "shared_buffers=16MB"]);
     server.stdin(Stdio::null()).stderr(log.try_clone().unwrap()).stdout(log).spawn().unwrap()
 }
 
-/// `name` of PostgreSQL as the user that runs the story, or as `nobody` where that is root.
+/// `name` of PostgreSQL as the user that runs the test, or as `nobody` where that is root.
 fn as_somebody(home: &Path, name: &str) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "QUIT"]);

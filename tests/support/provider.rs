@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::wire::csi_driver_provider_client::CsiDriverProviderClient;
+use super::wire::{MountRequest, MountResponse};
 use futures::TryFutureExt;
 use hyper_util::rt::TokioIo;
 use rustix::process::{Pid, Signal, kill_process};
@@ -17,8 +19,6 @@ use tokio::runtime::Runtime;
 use tonic::transport::Endpoint;
 use tonic::{Request, Response, Status};
 use tower::service_fn;
-use vaultmount::provider::wire::csi_driver_provider_client::CsiDriverProviderClient;
-use vaultmount::provider::wire::{MountRequest, MountResponse};
 
 use super::audit;
 use super::canary::assert_silent;
@@ -230,7 +230,7 @@ impl Drop for Provider {
     }
 }
 
-/// Where the driver's side of all connections runs: it must go on while a story's own thread waits for a provider's end,
+/// Where the driver's side of all connections runs: it must go on while a test's own thread waits for a provider's end,
 /// for a drain lasts until the other side has closed.
 fn wire() -> &'static Runtime {
     static WIRE: OnceLock<Runtime> = OnceLock::new();

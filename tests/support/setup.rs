@@ -53,7 +53,7 @@ impl Setup {
     /// With records of what it has, in memory of the machine, which the next process finds.
     pub(crate) fn keeping_state(self) -> Self {
         let ours = Permissions::from_mode(0o700);
-        let state = tempfile::Builder::new().prefix("vaultmount-stories-").permissions(ours).tempdir_in("/dev/shm").unwrap();
+        let state = tempfile::Builder::new().prefix("vaultmount-tests-").permissions(ours).tempdir_in("/dev/shm").unwrap();
         self.with_state(Arc::new(state))
     }
 

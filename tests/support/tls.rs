@@ -1,4 +1,4 @@
-//! Authorities and certificates, made anew for each story.
+//! Authorities and certificates, made anew for each test.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -23,7 +23,7 @@ impl Issuer {
 
     /// The compact form of a token with `claims`.
     pub(crate) fn sign(&self, claims: &Value) -> String {
-        let header = URL_SAFE_NO_PAD.encode(json!({ "alg": "EdDSA", "kid": "stories" }).to_string());
+        let header = URL_SAFE_NO_PAD.encode(json!({ "alg": "EdDSA", "kid": "tests" }).to_string());
         let signed = format!("{header}.{}", URL_SAFE_NO_PAD.encode(claims.to_string()));
         let signature = URL_SAFE_NO_PAD.encode(self.0.sign(signed.as_bytes()).unwrap());
         format!("{signed}.{signature}")

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::wire::MountResponse;
 use tonic::Code;
-use vaultmount::provider::wire::MountResponse;
 
 use super::class::Class;
 use super::driver::Call;
@@ -25,7 +25,7 @@ pub(crate) struct Refusal {
 }
 
 impl<'p> Volume<'p> {
-    /// What the driver does with `answer`; fails the story where the driver would write nothing, or a file nobody can read.
+    /// What the driver does with `answer`; fails the test where the driver would write nothing, or a file nobody can read.
     pub(super) fn new(call: Call<'p>, answer: MountResponse) -> Self {
         assert!(answer.error.is_none());
         let ours = answer.files.is_empty();
@@ -114,7 +114,7 @@ impl<'p> Volume<'p> {
 }
 
 impl Refusal {
-    /// Fails the story unless the text begins with `reason`, fits an event and names all of `parts`.
+    /// Fails the test unless the text begins with `reason`, fits an event and names all of `parts`.
     pub(crate) fn tells(&self, reason: &str, parts: &[&str]) -> &Self {
         assert!(self.text.starts_with(&format!("{reason}: ")), "not {reason}: {self:?}");
         assert!(self.text.len() <= 900, "{} bytes: {}", self.text.len(), self.text);

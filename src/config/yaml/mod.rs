@@ -1,7 +1,7 @@
 //! The `objects` parameter, read as go-yaml v3 reads it into the fields of the Go providers.
 //!
 //! The scanner is a port of libyaml, as go-yaml's is; what a scalar means, which keys are one too many and how merge
-//! keys count follows go-yaml's decoder. `tests/yaml.rs` holds both against each other.
+//! keys count follows go-yaml's decoder. `tests/library/yaml.rs` holds both against each other.
 
 mod decode; // nodes -> entries, in the types of the fields
 mod item; // the values of our own fields

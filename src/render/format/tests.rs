@@ -1,4 +1,4 @@
-//! Each document read back by a pure reader; the tools that people use read them in `tests/formats.rs`.
+//! Each document read back by a pure reader; the tools that people use read them in `tests/library/formats.rs`.
 
 use proptest::prelude::*;
 use serde_json::{Number, json};

@@ -1,4 +1,4 @@
-//! What is quoted here is read back by pure readers; the tools that people use read it in `tests/formats.rs`.
+//! What is quoted here is read back by pure readers; the tools that people use read it in `tests/library/formats.rs`.
 
 use proptest::prelude::*;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! The engine alone, in this process: what templates mean. What they may cost is told in `tests/templates/`.
+//! The engine alone, in this process: what templates mean. What they may cost is told in `tests/library/templates/`.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};

@@ -1,0 +1,62 @@
+//! Programs that read their files again, as docs/applications.md tells it.
+
+use crate::support::{Pod, Scenario, apply_manifest, eventually, holds, kubectl};
+
+/// The pod of deploy/examples/reload.yaml as it stands, in the test's own corner: its secret `db` with a `password` must be there.
+pub(super) fn reload(scenario: &Scenario) -> Pod {
+    let ours = [
+        ("team-a", scenario.name.clone()),
+        ("roleName: web", format!("roleName: {}", scenario.name)),
+        ("serviceAccountName: web", "serviceAccountName: app".into()),
+        ("image: busybox", "image: localhost/busybox:e2e".into()),
+    ];
+    let example = include_str!("../../deploy/examples/reload.yaml").to_owned();
+    let manifest = ours.into_iter().fold(example, |manifest, (theirs, ours)| {
+        assert!(manifest.contains(theirs), "no {theirs:?} in {manifest}");
+        manifest.replace(theirs, &ours)
+    });
+    apply_manifest(&manifest);
+    scenario.pod("reload").ready()
+}
+
+/// How often its application has read its files.
+fn loads(scenario: &Scenario) -> usize {
+    let log = kubectl(&["logs", "reload", "--container=app", "--namespace", &scenario.name]);
+    log.lines().filter(|&line| line == "configuration loaded").count()
+}
+
+fn has_loaded(scenario: &Scenario, times: usize) -> Result<(), String> {
+    match loads(scenario) {
+        found if found == times => Ok(()),
+        found => Err(format!("{found} times, not {times}")),
+    }
+}
+
+/// Waits until the application has had the watcher's first signal, after which it hears of changes alone.
+pub(super) fn settled(scenario: &Scenario) {
+    eventually(30, "the watcher's first signal", || has_loaded(scenario, 2));
+}
+
+/// Changes the password, and waits until the application has it: after the `number`-th change since it settled, by as many loads.
+pub(super) fn changed(scenario: &Scenario, pod: &Pod, number: usize, password: &str) {
+    scenario.put("db", serde_json::json!({ "password": password }));
+    let wanted = format!("password={password}\n");
+    eventually(60, "the application's new configuration", || match pod.try_sh("cat /run/app/app.conf")? {
+        found if found == wanted => Ok(()),
+        found => Err(found),
+    });
+    eventually(10, "the application's own word", || has_loaded(scenario, 2 + number));
+}
+
+#[test]
+fn an_application_reads_its_files_again_once_for_each_change() {
+    let scenario = Scenario::begin();
+    scenario.put("db", serde_json::json!({"password": "first-of-reload"}));
+    let pod = reload(&scenario);
+    settled(&scenario);
+    for (number, password) in [(1, "second-of-reload"), (2, "third-of-reload")] {
+        changed(&scenario, &pod, number, password);
+        holds(7, "no further signal", || has_loaded(&scenario, 2 + number));
+    }
+    assert_eq!(pod.restarts(), 0);
+}

@@ -1,0 +1,67 @@
+//! The variant `deploy/pod-events`: a pod is told of new content by an event.
+
+use serde_json::{Value, json};
+
+use super::applications::{changed, reload, settled};
+use super::pod_watch::rights;
+use crate::support::{Restore, Scenario, eventually, kubectl, provider};
+
+/// The variant is deployed, until the guard is dropped.
+fn variant() -> Restore<impl FnMut()> {
+    let restore = Restore(|| {
+        let rbac = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/pod-events/rbac.yaml");
+        kubectl(&["delete", "--ignore-not-found", "--filename", rbac]);
+        provider::deploy("deploy");
+    });
+    provider::deploy("e2e/support/pod-events");
+    restore
+}
+
+/// The events of new content in a namespace, found as people find them.
+fn told(namespace: &str) -> Vec<Value> {
+    let events = kubectl(&["get", "events", "--namespace", namespace, "--field-selector=reason=SecretsUpdated", "--output=json"]);
+    let Value::Object(mut list) = serde_json::from_str(&events).unwrap() else { panic!("{events}") };
+    serde_json::from_value(list.remove("items").unwrap()).unwrap()
+}
+
+/// Waits until one event has told of new content so many times, and gives it.
+fn told_times(namespace: &str, times: u64) -> Value {
+    eventually(30, &format!("an event that counts {times}"), || match told(namespace).as_slice() {
+        [event] if event["count"] == times => Ok(event.clone()),
+        events => Err(format!("{events:#?}")),
+    })
+}
+
+#[test]
+fn a_pod_is_told_of_new_content_by_the_names_of_its_files() {
+    let scenario = Scenario::alone();
+    scenario.put("db", json!({"password": "first-of-events"}));
+    let before = rights(&scenario.name);
+    let restore = variant();
+    let added: Vec<_> = rights(&scenario.name).difference(&before).cloned().collect();
+    assert_eq!(added, ["events [] [] [create patch]"], "one right more");
+
+    let pod = reload(&scenario);
+    settled(&scenario);
+    assert_eq!(told(&scenario.name), [] as [Value; 0], "a first mount is no news");
+    changed(&scenario, &pod, 1, "second-of-events");
+    let event = told_times(&scenario.name, 1);
+    assert_eq!((&event["type"], &event["message"]), (&json!("Normal"), &json!(r#"new content in volume "secrets": password"#)));
+    let (object, pod_now) = (&event["involvedObject"], pod.object());
+    assert_eq!((&object["kind"], &object["name"]), (&json!("Pod"), &json!("reload")));
+    assert_eq!(object["uid"], pod_now["metadata"]["uid"]);
+    assert_eq!(event["source"], json!({"component": "vaultmount", "host": pod_now["spec"]["nodeName"]}));
+
+    // The same again counts it up.
+    changed(&scenario, &pod, 2, "third-of-events");
+    let again = told_times(&scenario.name, 2);
+    assert_eq!(again["metadata"]["name"], event["metadata"]["name"]);
+    let words = format!("{:?}", told(&scenario.name));
+    assert!(!words.contains("of-events"), "a value reached an event: {words}");
+
+    // Going back takes the right away, and the pod goes on.
+    drop(restore);
+    assert_eq!(rights(&scenario.name), before);
+    changed(&scenario, &pod, 3, "fourth-of-events");
+    assert_eq!(pod.restarts(), 0);
+}

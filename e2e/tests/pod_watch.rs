@@ -1,0 +1,54 @@
+//! The variant `deploy/pod-watch`: a volume ends with its pod, and the kubelet's directory is not mounted.
+
+use std::collections::BTreeSet;
+
+use crate::support::{Restore, Scenario, User, eventually, holds, kubectl, provider};
+
+/// The variant is deployed, until the guard is dropped.
+fn variant() -> Restore<impl FnMut()> {
+    let restore = Restore(|| {
+        let rbac = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/pod-watch/rbac.yaml");
+        kubectl(&["delete", "--ignore-not-found", "--filename", rbac]);
+        provider::deploy("deploy");
+    });
+    provider::deploy("e2e/support/pod-watch");
+    restore
+}
+
+/// The provider's rights in a namespace, one a line; how wide their table is does not matter.
+pub(super) fn rights(namespace: &str) -> BTreeSet<String> {
+    provider::rights(namespace).lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+}
+
+#[test]
+fn a_pod_that_is_deleted_takes_its_database_user_with_it_and_no_others() {
+    let scenario = Scenario::alone();
+    scenario.database("1h");
+    let before = rights(&scenario.name);
+    let restore = variant();
+
+    // One right more, and one directory of the node less.
+    let added: Vec<_> = rights(&scenario.name).difference(&before).cloned().collect();
+    assert_eq!(added, ["pods [] [] [list watch]"]);
+    let mounts = provider::proc("mounts");
+    assert!(!mounts.lines().any(|mount| mount.split(' ').nth(1).is_some_and(|at| at.starts_with("/var/lib/kubelet"))), "{mounts}");
+
+    let [first, second, third] = ["first", "second", "third"].map(|name| scenario.pod(name).mounts("db").start());
+    let users = [&first, &second, &third].map(User::of);
+    holds(15, "the logins into PostgreSQL", || users.iter().try_for_each(User::enters));
+    first.delete();
+    eventually(60, "the end of the first pod's user", || users[0].is_gone());
+    users[1..].iter().try_for_each(User::enters).unwrap();
+
+    // What ended while no provider ran is missing in the first list of the next one.
+    let stopped = provider::stopped();
+    second.delete();
+    drop(stopped);
+    eventually(60, "the end of the second pod's user", || users[1].is_gone());
+
+    // Going back takes the right away, and nothing from the pod that lives.
+    drop(restore);
+    assert_eq!(rights(&scenario.name), before);
+    holds(15, "the login into PostgreSQL", || users[2].enters());
+    assert_eq!(third.read("db/user"), users[2].name);
+}

@@ -1,0 +1,71 @@
+//! How long logins live, and what hangs on them: as long as the volume.
+
+use serde_json::json;
+
+use crate::support::{Restore, Scenario, User, bao, eventually, holds, provider, server};
+
+#[test]
+fn no_token_of_a_volume_outlives_it() {
+    let scenario = Scenario::begin();
+    scenario.put("db", json!({"user": "u", "password": "p"}));
+    let path = scenario.path("db");
+    let user = format!("- {{objectName: user, secretPath: {path}, secretKey: user}}");
+    scenario.class("user", &user).apply();
+    scenario.class("password", &format!("- {{objectName: password, secretPath: {path}, secretKey: password}}")).apply();
+    scenario.class("refused", &format!("{user}\n- {{objectName: more, secretPath: secret/data/of-nobody/x, secretKey: k}}")).apply();
+    let reader = scenario.pod("reader").mounts("user").mounts("password").start();
+    // Nor of one that failed after its login.
+    let failing = scenario.pod("failing").mounts("refused").create();
+    failing.fails_to_mount(&["vault.read_denied"], 60);
+    assert!(!bao::audited(&path).is_empty(), "nobody has read with a token");
+
+    // Long before the 20 minutes that the role gives them. Nobody sees the end of a volume that never was: the kubelet's longest pause tells.
+    reader.delete();
+    failing.delete();
+    eventually(220, "the end of all tokens", || match bao::tokens_of(&scenario.name) {
+        none if none.is_empty() => Ok(()),
+        some => Err(format!("there live {some:?}")),
+    });
+}
+
+#[test]
+fn a_database_user_lives_as_long_as_its_pod() {
+    let scenario = Scenario::begin();
+    scenario.database("1h");
+    let pod = scenario.pod("reader").mounts("db").start();
+    let user = User::of(&pod);
+
+    // Polls make no other, nor does a provider that was killed and begins anew.
+    holds(20, "the login into PostgreSQL", || user.enters());
+    provider::kill();
+    holds(20, "the login into PostgreSQL after a restart of the provider", || user.enters());
+    assert_eq!(User::of(&pod).name, user.name);
+
+    pod.delete();
+    eventually(60, "the end of the user", || user.is_gone());
+    eventually(60, "the end of all tokens", || match bao::tokens_of(&scenario.name) {
+        none if none.is_empty() => Ok(()),
+        some => Err(format!("there live {some:?}")),
+    });
+}
+
+#[test]
+fn a_database_user_lives_while_nobody_asks_for_it() {
+    let scenario = Scenario::alone();
+    let _rotation = Restore(|| server::driver("5s"));
+    server::driver("off");
+    scenario.database("20s");
+    let pod = scenario.pod("reader").mounts("db").start();
+    let (user, all) = (User::of(&pod), User::all().unwrap());
+    holds(45, "the login into PostgreSQL without rotation", || user.enters());
+    {
+        let _kubelet = Restore(|| server::kubelet("resume"));
+        server::kubelet("hang");
+        holds(45, "the login into PostgreSQL without a kubelet", || user.enters());
+    }
+    assert_eq!((User::of(&pod).name, pod.restarts()), (user.name.clone(), 0));
+    assert!(User::all().unwrap().is_subset(&all), "somebody made another user");
+
+    pod.delete();
+    eventually(60, "the end of the user", || user.is_gone());
+}

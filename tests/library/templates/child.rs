@@ -1,0 +1,117 @@
+//! What the child says and sees, and what becomes of it.
+
+use std::fs;
+use std::io::Write;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Map, json};
+use vaultmount::config::Delimiters;
+use vaultmount::template::{Cause, Job, Renderer, TemplateError};
+
+use super::{CANARY, members, renderer, soon};
+
+#[tokio::test]
+async fn a_check_finds_syntax_errors_of_every_template_in_one_child() {
+    let braces = Delimiters::default();
+    let brackets = "[[ ]]".parse().unwrap();
+    let found = renderer().check(&[("{{ db.password }}", &braces), ("a\n[[ db.", &brackets), ("{{ db.", &brackets)], soon()).await;
+    assert_eq!(found, Ok(vec![Ok(()), Err(TemplateError::Fails { line: 2, cause: Cause::Syntax }), Ok(())]));
+}
+
+/// Plays the parent by hand: what the child says beside its answers.
+#[test]
+fn the_child_says_nothing_but_answers_and_lives_in_a_small_world() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vaultmount"));
+    command.arg("render-templates").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let limits = format!("/proc/{}/limits", child.id());
+    // In bytes, seconds of a core, and pieces.
+    let limits_of_the_child = [
+        ("Max data size", "50331648"),
+        ("Max stack size", "8388608"),
+        ("Max cpu time", "1"),
+        ("Max file size", "0"),
+        ("Max open files", "0"),
+        ("Max core file size", "0"),
+    ];
+    let small = |text: &str| {
+        let is_at = |(name, most): &(&str, &str)| {
+            text.lines().any(|line| line.strip_prefix(name).is_some_and(|rest| rest.split_whitespace().next() == Some(most)))
+        };
+        limits_of_the_child.iter().all(is_at)
+    };
+    let begun = Instant::now();
+    while !fs::read_to_string(&limits).is_ok_and(|text| small(&text)) {
+        assert!(begun.elapsed() < Duration::from_secs(10), "the child did not enter its limits");
+        std::thread::yield_now();
+    }
+    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+    for line in ["Threads:\t1", "NoNewPrivs:\t1"] {
+        assert!(status.contains(line), "{status}");
+    }
+    assert_eq!(fs::read_to_string(format!("/proc/{}/oom_score_adj", child.id())).unwrap(), "1000\n");
+    child.stdin.take().unwrap().write_all(CANARY.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), output.stdout.len(), output.stderr.len()), (Some(1), 0, 0));
+}
+
+/// A program that answers as a child would, with what it sees around itself.
+const WORLD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/library/templates/world");
+
+/// A program that never answers.
+const SLEEPER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/library/templates/sleeper");
+
+#[tokio::test]
+async fn the_child_starts_without_the_parents_environment_and_directory() {
+    assert!(std::env::vars().any(|(name, _)| name.starts_with("CARGO")));
+    let braces = Delimiters::default();
+    let jobs = [Job { text: "", delimiters: &braces, sources: Map::new() }];
+    let text = Renderer::of(WORLD).render(&jobs, soon()).await.unwrap().remove(0).unwrap();
+    assert_eq!(text.expose_text(), Some("0 variables, in /"));
+}
+
+#[tokio::test]
+async fn a_child_that_does_not_answer_is_killed() {
+    let braces = Delimiters::default();
+    let jobs = [Job { text: "", delimiters: &braces, sources: Map::new() }];
+    let error = Renderer::of(SLEEPER).render(&jobs, soon()).await.unwrap_err();
+    assert_eq!(error, TemplateError::Killed { job: 0 });
+    let begun = Instant::now();
+    while runs(SLEEPER) {
+        assert!(begun.elapsed() < Duration::from_secs(5), "it still runs");
+        tokio::task::yield_now().await;
+    }
+}
+
+/// True while a process was started with `argument`.
+fn runs(argument: &str) -> bool {
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    processes.filter_map(|process| fs::read_to_string(process.path().join("cmdline")).ok()).any(|line| line.contains(argument))
+}
+
+#[tokio::test]
+async fn a_program_that_is_no_vaultmount_gives_no_text() {
+    let stranger = Renderer::of("/bin/cat");
+    let braces = Delimiters::default();
+    let jobs = [Job { text: "{{ a }}", delimiters: &braces, sources: members(&json!({"a": CANARY})) }];
+    let error = stranger.render(&jobs, soon()).await.unwrap_err();
+    assert_eq!(error, TemplateError::Broken);
+    let missing = Renderer::of("/nonexistent").render(&jobs, soon()).await.unwrap_err();
+    assert_eq!(missing, TemplateError::NotStarted(std::io::ErrorKind::NotFound));
+}
+
+#[tokio::test]
+async fn a_mount_whose_time_is_over_waits_for_no_template() {
+    let braces = Delimiters::default();
+    let jobs = [Job { text: "a", delimiters: &braces, sources: Map::new() }];
+    let error = renderer().render(&jobs, tokio::time::Instant::now()).await.unwrap_err();
+    assert!(matches!(error, TemplateError::Deadline { job: 0 } | TemplateError::Busy), "{error}");
+}
+
+#[tokio::test]
+async fn help_does_not_name_the_hidden_command() {
+    let help = Command::new(env!("CARGO_BIN_EXE_vaultmount")).arg("--help").output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    assert!(help.contains("prepare") && !help.contains("render-templates"), "{help}");
+}

@@ -1,0 +1,39 @@
+//! Templates in real children of the real binary.
+
+mod examples; // what each filter gives, as the documentation tells it
+mod limits; // nothing that a template does outlives its child or outgrows it
+mod child; // what the child says and sees
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use vaultmount::config::Delimiters;
+use vaultmount::secret::Secret;
+use vaultmount::template::{Job, Renderer, TemplateError};
+
+pub(crate) const CANARY: &str = "c4n4ry-of-a-secret";
+
+pub(crate) fn renderer() -> Renderer {
+    Renderer::of(env!("CARGO_BIN_EXE_vaultmount"))
+}
+
+pub(crate) fn soon() -> tokio::time::Instant {
+    tokio::time::Instant::now() + Duration::from_secs(20)
+}
+
+pub(crate) fn members(sources: &Value) -> Map<String, Value> {
+    sources.as_object().unwrap().clone()
+}
+
+pub(crate) type Answers = Result<Vec<Result<Secret, TemplateError>>, TemplateError>;
+
+pub(crate) async fn answers(texts: &[&str], sources: &Value) -> Answers {
+    let braces = Delimiters::default();
+    let jobs: Vec<_> = texts.iter().map(|text| Job { text, delimiters: &braces, sources: members(sources) }).collect();
+    renderer().render(&jobs, soon()).await
+}
+
+pub(crate) async fn rendered(text: &str, sources: &Value) -> Result<String, TemplateError> {
+    let text = answers(&[text], sources).await?.remove(0)?;
+    Ok(text.expose_text().unwrap().to_owned())
+}

@@ -1,0 +1,46 @@
+//! The end of the process: what is begun is finished, and nobody finds a door that leads nowhere.
+
+use std::time::Duration;
+
+use tonic::Code;
+
+use super::fake::{Server, Setup, answers, mount, until};
+
+#[tokio::test]
+async fn a_mount_in_flight_is_finished_after_the_signal_to_stop() {
+    let server = Server::ready().await;
+    let mut client = server.client().await;
+    let open = tokio::spawn(async move { client.mount(mount("gate")).await });
+    server.fake.begun.acquire().await.unwrap().forget();
+    server.begin_stop();
+    until("the socket's name to be gone", || !server.path().exists()).await;
+    assert!(server.readiness.check().unwrap_err().contains("stopping"));
+    server.fake.gate.add_permits(1);
+    open.await.unwrap().unwrap();
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_mount_that_does_not_end_is_told_before_the_process_leaves() {
+    let mut setup = Setup::new();
+    setup.sockets.shutdown_timeout = Duration::from_millis(400);
+    let server = setup.start();
+    until("the server to be ready", || server.readiness.check().is_ok()).await;
+    let mut client = server.client().await;
+    let open = tokio::spawn(async move { client.mount(mount("hang")).await });
+    server.fake.begun.acquire().await.unwrap().forget();
+    server.stop().await;
+    let told = tokio::time::timeout(Duration::from_secs(5), open).await.expect("nobody told it");
+    let status = told.unwrap().err().unwrap();
+    assert!(status.code() == Code::FailedPrecondition && status.message().starts_with("overload: "), "{status}");
+}
+
+#[tokio::test]
+async fn an_idle_connection_does_not_hold_the_process() {
+    let server = Server::ready().await;
+    let mut client = server.client().await;
+    client.mount(mount("ok")).await.unwrap();
+    let path = server.path();
+    let ended = tokio::time::timeout(Duration::from_secs(5), server.stop()).await;
+    assert!(ended.is_ok() && !answers(&path));
+}

@@ -1,0 +1,178 @@
+//! Modes, peers, stale and stolen sockets.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::io::AsyncReadExt;
+use vaultmount::server::{Obstacle, Readiness};
+
+use super::fake::{Server, Setup, answers, client, endpoint, mount, until};
+
+const NOBODY: u32 = 65534;
+
+fn waits_for(readiness: &Readiness, obstacle: Obstacle) -> bool {
+    readiness.sockets().iter().any(|socket| socket.obstacle == Some(obstacle))
+}
+
+#[tokio::test]
+async fn a_socket_is_for_its_owner_alone_from_the_first_moment_that_it_can_be_seen() {
+    let setup = Setup::new();
+    let directory = setup.directory.path().to_owned();
+    let ready = Arc::new(AtomicBool::new(false));
+    let watching = Arc::clone(&ready);
+    let seen = std::thread::spawn(move || {
+        let mut modes = 0;
+        while !watching.load(Ordering::Relaxed) {
+            let entries = fs::read_dir(&directory).unwrap().filter_map(|entry| entry.ok()?.metadata().ok());
+            modes |= entries.fold(0, |modes, entry| modes | entry.mode());
+        }
+        modes & 0o7777
+    });
+    let server = setup.start();
+    until("the server to be ready", || server.readiness.check().is_ok()).await;
+    assert_eq!(fs::metadata(server.path()).unwrap().mode() & 0o7777, 0o600);
+    ready.store(true, Ordering::Relaxed);
+    let modes = seen.join().unwrap();
+    assert_eq!(modes & !0o600, 0, "{modes:o}");
+}
+
+#[tokio::test]
+async fn a_socket_that_somebody_unlinks_is_back_within_a_second_and_open_calls_go_on() {
+    let server = Server::ready().await;
+    let mut before = server.client().await;
+    let open = tokio::spawn(async move { before.mount(mount("gate")).await });
+    server.fake.begun.acquire().await.unwrap().forget();
+    fs::remove_file(server.path()).unwrap();
+    let gone = until("the socket to be back", || answers(&server.path())).await;
+    assert!(gone < Duration::from_secs(5), "{gone:?}"); // a quarter of a second where the machine has time
+    server.client().await.mount(mount("ok")).await.unwrap();
+    server.fake.gate.add_permits(1);
+    open.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_live_provider_is_never_displaced_and_its_name_is_taken_when_it_has_died() {
+    let setup = Setup::new();
+    let path = setup.directory.path().join("vault.sock");
+    let foreign = UnixListener::bind(&path).unwrap();
+    let theirs = fs::metadata(&path).unwrap().ino();
+    let server = setup.start();
+    until("the server to see the other", || waits_for(&server.readiness, Obstacle::Taken)).await;
+    assert_eq!(server.readiness.check().unwrap_err(), "vault.sock: another process listens there; stop that provider");
+    assert_eq!(fs::metadata(&path).unwrap().ino(), theirs);
+    drop(foreign); // killed: the file stays
+    until("the server to take over", || server.readiness.check().is_ok()).await;
+    server.client().await.mount(mount("ok")).await.unwrap();
+}
+
+#[tokio::test]
+async fn at_the_end_a_socket_that_is_not_ours_any_more_stays() {
+    let server = Server::ready().await;
+    let path = server.path();
+    let new = path.with_file_name("new.sock");
+    let successor = UnixListener::bind(&new).unwrap();
+    fs::rename(&new, &path).unwrap();
+    until("the server to see its successor", || waits_for(&server.readiness, Obstacle::Taken)).await;
+    let _directory = server.stop().await;
+    assert!(answers(&path));
+    drop(successor);
+}
+
+#[tokio::test]
+async fn a_dead_socket_where_the_driver_looks_first_is_cleared_and_a_live_one_reported() {
+    let mut setup = Setup::new();
+    let first = tempfile::tempdir().unwrap();
+    let (shadow, stranger) = (first.path().join("vault.sock"), first.path().join("other.sock"));
+    for path in [&shadow, &stranger] {
+        drop(UnixListener::bind(path).unwrap());
+    }
+    setup.sockets.shadow_directories = vec![first.path().into(), "/nowhere".into()];
+    let server = setup.start();
+    until("the server to be ready", || server.readiness.check().is_ok()).await;
+    assert!(!shadow.exists() && stranger.exists());
+    let live = UnixListener::bind(&shadow).unwrap();
+    until("the shadow to be seen", || waits_for(&server.readiness, Obstacle::Shadowed)).await;
+    server.client().await.mount(mount("ok")).await.unwrap();
+    drop(live);
+    until("the shadow to be cleared", || server.readiness.check().is_ok() && !shadow.exists()).await;
+}
+
+#[tokio::test]
+async fn each_socket_is_served_and_a_missing_directory_ends_the_start_and_leaves_nothing() {
+    let mut setup = Setup::new();
+    let second = setup.directory.path().join("openbao.sock");
+    setup.sockets.endpoints.push(endpoint(&second));
+    let server = setup.start();
+    until("the server to be ready", || server.readiness.check().is_ok()).await;
+    client(&second).await.mount(mount("ok")).await.unwrap();
+    server.client().await.mount(mount("ok")).await.unwrap();
+
+    let mut setup = Setup::new();
+    setup.sockets.endpoints.push(endpoint(Path::new("/nowhere/openbao.sock")));
+    let service = tower::service_fn(|_| async { Ok(http::Response::new(tonic::body::Body::empty())) });
+    let failed = vaultmount::server::serve(setup.sockets, |_| service, Readiness::default(), std::future::pending()).await;
+    assert_eq!(failed.unwrap_err().to_string(), "socket /nowhere/openbao.sock: its directory is missing; mount it");
+    assert_eq!(fs::read_dir(setup.directory.path()).unwrap().count(), 0);
+}
+
+/// Needs root: another user's process is played by a thread that becomes that user.
+#[tokio::test(flavor = "multi_thread")]
+async fn another_user_is_refused_even_where_the_mode_would_let_him_in() {
+    let server = Server::ready().await;
+    let path = server.path();
+    assert!(as_nobody(&path).is_err(), "the mode let him in");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
+    let mut stream = tokio::net::UnixStream::from_std(as_nobody(&path).unwrap()).unwrap();
+    assert_eq!(stream.read(&mut [0; 1]).await.unwrap(), 0, "he was answered");
+    assert_eq!(server.readiness.refused_connections(), 1);
+
+    let mut setup = Setup::new();
+    setup.sockets.allow_peer_uids = vec![NOBODY];
+    let server = setup.start();
+    until("the server to be ready", || server.readiness.check().is_ok()).await;
+    fs::set_permissions(server.path(), fs::Permissions::from_mode(0o666)).unwrap();
+    let mut stream = tokio::net::UnixStream::from_std(as_nobody(&server.path()).unwrap()).unwrap();
+    assert_eq!(stream.read(&mut [0; 1]).await.unwrap(), 1, "the listed user was not answered");
+}
+
+fn as_nobody(path: &Path) -> std::io::Result<UnixStream> {
+    let path = path.to_owned();
+    let connect = move || {
+        let nobody = rustix::thread::Uid::from_raw(NOBODY);
+        rustix::thread::set_thread_res_uid(nobody, nobody, nobody).expect("this test needs root");
+        let stream = UnixStream::connect(path)?;
+        stream.set_nonblocking(true)?;
+        Ok(stream)
+    };
+    std::thread::spawn(connect).join().unwrap()
+}
+
+#[tokio::test]
+async fn connections_beyond_the_limit_of_their_origin_are_closed() {
+    // This process is the server's own: its limit is that of the check of readiness.
+    let server = Server::ready().await;
+    let mut held = Vec::new();
+    for _ in 0..8 {
+        let mut stream = tokio::net::UnixStream::connect(server.path()).await.unwrap();
+        stream.read_exact(&mut [0; 1]).await.unwrap(); // the server's SETTINGS: it has its place
+        held.push(stream);
+    }
+    let mut stream = tokio::net::UnixStream::connect(server.path()).await.unwrap();
+    assert_eq!(stream.read(&mut [0; 1]).await.unwrap(), 0);
+    assert_eq!(server.readiness.refused_connections(), 1);
+    held.pop();
+    let begun = Instant::now();
+    while !is_served(&server.path()).await {
+        assert!(begun.elapsed() < Duration::from_secs(5), "the free place is not given away");
+    }
+}
+
+async fn is_served(path: &Path) -> bool {
+    let mut stream = tokio::net::UnixStream::connect(path).await.unwrap();
+    matches!(stream.read(&mut [0; 1]).await, Ok(1))
+}

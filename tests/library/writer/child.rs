@@ -1,0 +1,116 @@
+//! A writer in a process of its own, as root with the capability CHOWN alone, among the mounts of its node: seen by strace, and killed by it.
+
+use std::env;
+use std::fs;
+use std::io::{BufRead, BufReader, Write, stdin};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, SystemTime};
+
+use rustix::process::getppid;
+use rustix::thread::gettid;
+use tempfile::NamedTempFile;
+use vaultmount::volume::{Payload, VersionKey};
+use vaultmount::writer::{Change, Marks, Occasion, Target, Writer};
+
+use super::node::{Kept, Node, UID, Volume, payload_of};
+
+/// What the child writes.
+pub(crate) const NEW: [Kept<'_>; 5] = [
+    ("came/key", "new came", 0o644, None),
+    ("db", "new db", 0o400, Some(1000)),
+    ("tls/ca/crt", "new authority", 0o440, Some(1000)),
+    ("tls/crt", "new certificate", 0o644, None),
+    ("tls/key", "new key", 0o600, Some(1001)),
+];
+
+/// Tells the child its kubelet's directory of pods.
+const PODS: &str = "VAULTMOUNT_CHILD_PODS";
+/// Tells it what to do: nothing else for a write, or how often to look and sweep.
+const LOOKS: &str = "VAULTMOUNT_CHILD_LOOKS";
+/// It tells its thread behind this.
+const THREAD: &str = "works in thread ";
+
+#[test]
+fn a_writer_of_another_process_goes_on_with_its_volume() {
+    if let Some(pods) = env::var_os(PODS) {
+        return work(Path::new(&pods));
+    }
+    let node = Node::new();
+    let volume = node.volume();
+    volume.write(&[("db", "old"), ("gone", "old")]);
+    let traced = run(&volume, 0, &["-e", "trace=getppid"]);
+    assert!(traced.status.success());
+    assert_eq!((volume.read("db"), volume.visible()), ("new db".into(), vec!["came".into(), "db".into(), "tls".into()]));
+    assert_eq!(volume.try_write(&payload_of(&NEW)).unwrap().change, Change::Unchanged);
+}
+
+/// Tells its thread, waits for a line, and works between two calls of `getppid`, which nobody else makes.
+fn work(pods: &Path) {
+    let path = pods.join(UID).join("volumes/kubernetes.io~csi/secrets/mount");
+    let (writer, target) = (Writer::of(pods, VersionKey::random()), Target { pod_uid: UID, path: &path });
+    let (looks, mut marks) = (env::var(LOOKS).unwrap().parse().unwrap(), Marks::default());
+    let new = payload_of(&NEW);
+    println!("\n{THREAD}{}", gettid());
+    stdin().read_line(&mut String::new()).unwrap();
+    let _ = getppid();
+    writer.write(&target, Occasion::Asked, &new, &mut marks).unwrap();
+    for look in 0..looks {
+        let payload = changed(look);
+        writer.write(&target, Occasion::Look, &payload, &mut marks).unwrap();
+        writer.sweep(&target, SystemTime::now() + Duration::from_secs(6)).unwrap();
+    }
+    let _ = getppid();
+}
+
+/// Each second time the same files, in between other rights alone.
+fn changed(look: usize) -> Payload {
+    let text = (look / 2).to_string();
+    payload_of(&[("db", text.as_str(), if look.is_multiple_of(2) { 0o400 } else { 0o440 }, None), ("tls/crt", "same", 0o644, None)])
+}
+
+/// How the child ended, and the calls of its working thread from when strace was attached to it.
+pub(crate) struct Traced {
+    pub(crate) status: ExitStatus,
+    calls: String,
+}
+
+impl Traced {
+    /// The calls of its work, one a line, in their order.
+    pub(crate) fn calls(&self) -> Vec<&str> {
+        self.calls.split("getppid()").nth(1).expect("the work did not begin").lines().skip(1).collect()
+    }
+
+    /// All calls before its work.
+    pub(crate) fn before(&self) -> Vec<&str> {
+        self.calls.split("getppid()").next().unwrap().lines().collect()
+    }
+}
+
+/// Runs the child in the volume, under strace with `options`; it writes [`NEW`], and then looks and sweeps `looks` times.
+pub(crate) fn run(volume: &Volume<'_>, looks: usize, options: &[&str]) -> Traced {
+    let log = NamedTempFile::new().unwrap();
+    let mut child = start(volume, looks);
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let thread = lines.find_map(|line| line.strip_prefix(THREAD).map(str::to_owned)).unwrap();
+    let mut strace = Command::new("strace");
+    strace.args(["-p", &thread, "-o"]).arg(log.path()).args(options).stderr(Stdio::piped());
+    let mut strace = strace.spawn().unwrap_or_else(|error| panic!("strace cannot be started, and is needed here: {error}"));
+    let mut told = String::new();
+    BufReader::new(strace.stderr.take().unwrap()).read_line(&mut told).unwrap();
+    assert!(told.contains("attached"), "strace needs the right to trace (ptrace): {told}");
+    child.stdin.take().unwrap().write_all(b"go\n").unwrap();
+    lines.for_each(drop);
+    let status = child.wait().unwrap();
+    strace.wait().unwrap();
+    Traced { status, calls: fs::read_to_string(log.path()).unwrap() }
+}
+
+fn start(volume: &Volume<'_>, looks: usize) -> Child {
+    let mut command = Command::new("nsenter");
+    command.arg(volume.node.namespace()).args(["setpriv", "--pdeathsig=KILL", "--bounding-set=-all,+chown", "--inh-caps=-all"]);
+    command.arg(env::current_exe().unwrap());
+    command.args(["--exact", "writer::child::a_writer_of_another_process_goes_on_with_its_volume", "--nocapture"]);
+    command.env(PODS, volume.node.home()).env(LOOKS, looks.to_string());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap()
+}

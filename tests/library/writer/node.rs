@@ -1,0 +1,216 @@
+//! A kubelet's directory with volumes mounted in it: in a mount namespace of a process that does nothing else, seen through `/proc`.
+
+use std::cell::RefCell;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::SystemTime;
+
+use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
+use tempfile::TempDir;
+use vaultmount::secret::Secret;
+use vaultmount::volume::{File, Payload, VersionKey};
+use vaultmount::writer::{Change, Leftover, Marks, Occasion, Target, WriteError, Writer, Written};
+
+use crate::tools::tool;
+
+pub(crate) const UID: &str = "6f1c1b1e-0d4e-4a39-9f0f-2c0d3c1f5b11";
+pub(crate) const OTHER: &str = "e0a9b7d2-53cf-4c8e-8a57-9d0f6a2e7c44";
+
+/// A node, for one test.
+pub(crate) struct Node {
+    holder: Child,
+    home: TempDir,
+}
+
+impl Node {
+    pub(crate) fn new() -> Self {
+        let home = TempDir::new().unwrap();
+        let holding = ["--pdeathsig", "KILL", "unshare", "--mount", "--propagation=private", "sh", "-c", "echo ready; exec cat"];
+        let mut command = Command::new("setpriv");
+        let mut holder = command.args(holding).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut told = String::new();
+        BufReader::new(holder.stdout.take().unwrap()).read_line(&mut told).unwrap();
+        assert_eq!(told, "ready\n", "a mount namespace needs root");
+        Self { holder, home }
+    }
+
+    /// The kubelet's directory of pods, as this process sees it.
+    pub(crate) fn pods(&self) -> PathBuf {
+        let inside = self.home.path().strip_prefix("/").unwrap().to_owned();
+        PathBuf::from(format!("/proc/{}/root", self.holder.id())).join(inside)
+    }
+
+    /// The same as its own processes see it.
+    pub(crate) fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// The namespace of its mounts, as nsenter takes it.
+    pub(crate) fn namespace(&self) -> String {
+        format!("--mount=/proc/{}/ns/mnt", self.holder.id())
+    }
+
+    /// Runs `script` among its mounts, with the places of `paths` as they are called there.
+    pub(crate) fn run(&self, script: &str, paths: &[&Path]) {
+        let namespace = self.namespace();
+        let inside: Vec<_> = paths.iter().map(|path| self.home().join(path.strip_prefix(self.pods()).unwrap())).collect();
+        let mut arguments = vec![namespace.as_str(), "sh", "-ec", script, "sh"];
+        arguments.extend(inside.iter().map(|path| path.to_str().unwrap()));
+        tool("nsenter", &arguments, b"");
+    }
+
+    /// A volume of the pod `UID`, mounted as the driver mounts it.
+    pub(crate) fn volume(&self) -> Volume<'_> {
+        self.volume_of(UID, "-t tmpfs volume")
+    }
+
+    pub(crate) fn volume_of(&self, uid: &str, mounted: &str) -> Volume<'_> {
+        let path = self.pods().join(uid).join("volumes/kubernetes.io~csi/secrets/mount");
+        fs::create_dir_all(&path).unwrap();
+        self.run(&format!("mount {mounted} \"$1\""), &[&path]);
+        Volume { node: self, writer: Writer::of(&self.pods(), VersionKey::random()), path, marks: RefCell::default() }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let _ = self.holder.kill();
+        let _ = self.holder.wait();
+    }
+}
+
+/// A volume of the node, and who writes it.
+pub(crate) struct Volume<'n> {
+    /// Unmounted with it.
+    pub(crate) node: &'n Node,
+    pub(crate) writer: Writer,
+    pub(crate) path: PathBuf,
+    marks: RefCell<Marks>,
+}
+
+impl Volume<'_> {
+    /// Writes files, each 0644 and ours.
+    pub(crate) fn write(&self, files: &[(&str, &str)]) -> Change {
+        self.try_write(&payload(files)).unwrap().change
+    }
+
+    pub(crate) fn try_write(&self, payload: &Payload) -> Result<Written, WriteError> {
+        self.writer.write(&self.target(), Occasion::Asked, payload, &mut self.marks.borrow_mut())
+    }
+
+    /// As our own polling does.
+    pub(crate) fn look(&self, payload: &Payload) -> Result<Written, WriteError> {
+        self.writer.write(&self.target(), Occasion::Look, payload, &mut self.marks.borrow_mut())
+    }
+
+    pub(crate) fn sweep(&self, now: SystemTime) -> Result<Option<Leftover>, WriteError> {
+        self.writer.sweep(&self.target(), now)
+    }
+
+    pub(crate) fn target(&self) -> Target<'_> {
+        Target { pod_uid: UID, path: &self.path }
+    }
+
+    /// Does `work` in the volume with the capabilities `effective` and no other. The root of our manifest has CHOWN alone.
+    pub(crate) fn restricted<T: Send>(&self, effective: CapabilitySet, work: impl FnOnce(&Path, &Target<'_>) -> T + Send) -> T {
+        // Reached through a handle: `/proc/PID/root` asks for more rights.
+        let pods = fs::File::open(self.node.pods()).unwrap();
+        let root = PathBuf::from(format!("/proc/self/fd/{}", pods.as_raw_fd()));
+        let path = root.join(self.path.strip_prefix(self.node.pods()).unwrap());
+        let restricted = || {
+            let all = capabilities(None).unwrap();
+            set_capabilities(None, CapabilitySets { effective, ..all }).unwrap();
+            work(&root, &Target { pod_uid: UID, path: &path })
+        };
+        thread::scope(|scope| scope.spawn(restricted).join().unwrap())
+    }
+
+    /// What it remembers of the files.
+    pub(crate) fn marks(&self) -> Marks {
+        self.marks.borrow().clone()
+    }
+
+    /// Forgets what this process knows of it, as a restart does.
+    pub(crate) fn forget(&self) {
+        self.marks.take();
+    }
+
+    pub(crate) fn at(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    pub(crate) fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.at(name)).unwrap()
+    }
+
+    pub(crate) fn link(&self, name: &str) -> String {
+        fs::read_link(self.at(name)).unwrap().to_str().unwrap().to_owned()
+    }
+
+    /// Its names, in their order.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(&self.path).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    /// Those that a pod knows.
+    pub(crate) fn visible(&self) -> Vec<String> {
+        self.names().into_iter().filter(|name| !name.starts_with("..")).collect()
+    }
+
+    /// Generations, and links on their way.
+    pub(crate) fn generations(&self) -> Vec<String> {
+        self.names().into_iter().filter(|name| name.starts_with("..2")).collect()
+    }
+}
+
+/// Mode, uid and gid.
+pub(crate) fn rights(path: &Path) -> (u32, u32, u32) {
+    let of = fs::symlink_metadata(path).unwrap();
+    (of.mode() & 0o7777, of.uid(), of.gid())
+}
+
+pub(crate) fn payload(files: &[(&str, &str)]) -> Payload {
+    Payload::new(files.iter().map(|(path, text)| file(path, text)).collect(), vec![]).unwrap()
+}
+
+/// Path, text, mode, and uid and gid when they are not ours.
+pub(crate) type Kept<'k> = (&'k str, &'k str, u32, Option<u32>);
+
+pub(crate) fn payload_of(files: &[Kept<'_>]) -> Payload {
+    let file = |&(path, text, mode, owner): &Kept<'_>| File { mode, owner, group: owner, ..file(path, text) };
+    Payload::new(files.iter().map(file).collect(), vec![]).unwrap()
+}
+
+pub(crate) fn file(path: &str, text: &str) -> File {
+    File { path: path.parse().unwrap(), mode: 0o644, owner: None, group: None, contents: Secret::from(text) }
+}
+
+/// Does `other` again and again in a thread of its own, until `work` is done, well or not.
+pub(crate) fn meanwhile(other: impl Fn() + Send, work: impl FnOnce()) {
+    struct End<'a>(&'a AtomicBool);
+    impl Drop for End<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+    let is_over = AtomicBool::new(false);
+    let is_over = &is_over;
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            while !is_over.load(Ordering::Relaxed) {
+                other();
+            }
+        });
+        let _end = End(is_over);
+        work();
+    });
+}

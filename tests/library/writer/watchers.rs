@@ -1,0 +1,103 @@
+//! What a program hears that watches its files with inotify, as docs/applications.md tells it.
+
+use std::io::{BufRead, BufReader};
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant, SystemTime};
+
+use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
+use rustix::io::Errno;
+
+use super::node::Node;
+
+/// A watch, as a program in the pod has it.
+struct Watch(OwnedFd);
+
+impl Watch {
+    fn of(path: &Path, events: WatchFlags) -> Self {
+        let watch = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).unwrap();
+        inotify::add_watch(&watch, path, events).unwrap();
+        Self(watch)
+    }
+
+    /// What was heard since the last question: the events, and the names that they are of.
+    fn heard(&self) -> Vec<(ReadFlags, String)> {
+        let mut buffer = [MaybeUninit::uninit(); 4096];
+        let mut reader = Reader::new(&self.0, &mut buffer);
+        let mut heard = Vec::new();
+        loop {
+            match reader.next() {
+                Ok(event) => heard.push((event.events(), event.file_name().unwrap_or_default().to_str().unwrap().to_owned())),
+                Err(Errno::AGAIN) => return heard,
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_watch_on_the_directory_hears_each_change_once_as_a_move_of_data() {
+    let node = Node::new();
+    let volume = node.volume();
+    volume.write(&[("crt", "one"), ("key", "one")]);
+    let watch = Watch::of(&volume.path, WatchFlags::MOVED_TO);
+    // The link of before leaves by the same rename, under a name that begins with two dots too.
+    let heard = || watch.heard().into_iter().filter(|(_, name)| name == "..data" || !name.starts_with("..")).collect::<Vec<_>>();
+    let swapped = vec![(ReadFlags::MOVED_TO, "..data".to_owned())];
+    for change in ["two", "three"] {
+        volume.write(&[("crt", change), ("key", change)]);
+        assert_eq!(heard(), swapped, "{change}");
+    }
+    volume.write(&[("crt", "three"), ("key", "three")]);
+    assert_eq!(watch.heard(), [], "nothing has changed");
+    volume.sweep(SystemTime::now() + Duration::from_secs(6)).unwrap();
+    assert_eq!(watch.heard(), [], "what is old was removed");
+
+    // A name that is new comes after the swap: who hears of that finds the file below `..data`, and perhaps not yet by its name.
+    volume.write(&[("ca", "four"), ("crt", "four"), ("key", "four")]);
+    assert_eq!(heard(), [swapped, vec![(ReadFlags::MOVED_TO, "ca".into())]].concat());
+}
+
+#[test]
+fn the_line_of_the_documentation_reloads_at_a_change() {
+    let node = Node::new();
+    let volume = node.volume();
+    volume.write(&[("key", "one")]);
+    let documentation = include_str!("../../../docs/applications.md");
+    let line = documentation.lines().find(|line| line.starts_with("inotifywait ")).unwrap();
+    let line = line.replace("/secrets", volume.path.to_str().unwrap());
+    // It ends with the pipe that nobody reads any more, at the change after.
+    let mut shell = Command::new("sh");
+    let script = format!("reload() {{ echo reloaded; exit; }}; {line}");
+    let mut shell = shell.args(["-c", &script]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let begun =
+        BufReader::new(shell.stderr.take().unwrap()).lines().map_while(Result::ok).find(|line| line.contains("Watches established"));
+    assert!(begun.is_some(), "it did not begin");
+    volume.write(&[("key", "two")]);
+    let mut told = String::new();
+    BufReader::new(shell.stdout.take().unwrap()).read_line(&mut told).unwrap();
+    assert_eq!(told, "reloaded\n");
+    let end = Instant::now() + Duration::from_secs(30);
+    while shell.try_wait().unwrap().is_none() {
+        assert!(Instant::now() < end, "it does not end");
+        volume.write(&[("key", &format!("{:?}", Instant::now()))]);
+    }
+}
+
+#[test]
+fn a_watch_on_a_file_hears_its_end_and_no_change() {
+    let node = Node::new();
+    let volume = node.volume();
+    volume.write(&[("key", "one")]);
+    let changes = WatchFlags::MODIFY | WatchFlags::CLOSE_WRITE | WatchFlags::ATTRIB | WatchFlags::MOVE_SELF | WatchFlags::DELETE_SELF;
+    let watch = Watch::of(&volume.at("key"), changes);
+    volume.write(&[("key", "two")]);
+    assert_eq!(watch.heard(), [], "the file is another one now");
+    volume.sweep(SystemTime::now() + Duration::from_secs(6)).unwrap();
+    let ended = watch.heard().into_iter().fold(ReadFlags::empty(), |all, (event, _)| all | event);
+    assert_eq!(ended, ReadFlags::ATTRIB | ReadFlags::DELETE_SELF | ReadFlags::IGNORED, "with IGNORED the watch is over");
+    volume.write(&[("key", "three")]);
+    assert_eq!((watch.heard(), volume.read("key")), (vec![], "three".into()));
+}
