@@ -1,5 +1,6 @@
 //! The records of 0.1.0 in `tests/golden`: every later version reads them, whatever its types are called.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -70,6 +71,16 @@ pub(crate) fn lost(old: &Value, new: &Value) -> Vec<String> {
 
 fn below(name: &str, lost: &[String]) -> Vec<String> {
     lost.iter().map(|rest| format!("/{name}{rest}")).collect()
+}
+
+/// Holds the lines of `kind`, which begin with it, against those of `tests/golden/names-0.1.0.txt`.
+pub(crate) fn is_named(kind: &str, lines: impl Iterator<Item = String>) {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/names-0.1.0.txt")).unwrap();
+    let golden: BTreeSet<_> = text.lines().filter(|line| line.split(' ').next() == Some(kind)).map(str::to_owned).collect();
+    let now: BTreeSet<_> = lines.map(|line| line.trim_end().to_owned()).collect();
+    assert!(!golden.is_empty(), "no {kind} in the list");
+    let (renamed, new): (Vec<_>, Vec<_>) = (golden.difference(&now).collect(), now.difference(&golden).collect());
+    assert!(renamed.is_empty() && new.is_empty(), "{kind}: gone or changed {renamed:#?}, not in the list {new:#?}");
 }
 
 #[tokio::test]
