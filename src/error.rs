@@ -223,6 +223,13 @@ mod tests {
         assert_eq!(names.len(), Reason::ALL.len());
     }
 
+    /// Names of `tests/golden/names-0.1.0.txt`: dashboards and alerts use them. A new one is added there by hand.
+    #[test]
+    fn reasons_keep_the_names_of_0_1_0() {
+        let reasons = Reason::ALL.iter().map(|reason| format!("reason {reason} {:?}", reason.status()));
+        crate::state::golden::is_named("reason", reasons);
+    }
+
     /// The text of `docs/errors.md`; written anew by `UPDATE_DOCS=1 cargo test errors`.
     fn document() -> String {
         let mut text = String::from(

@@ -40,8 +40,10 @@ pub type Clock = fn() -> SystemTime;
 pub enum Flavor {
     /// HashiCorp's, on every socket without a better name.
     #[default]
+    #[serde(rename = "Vault")]
     Vault,
     /// OpenBao's, on `openbao.sock`.
+    #[serde(rename = "OpenBao")]
     OpenBao,
 }
 

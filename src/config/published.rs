@@ -12,17 +12,19 @@ use super::{Flavor, Pod, parameters};
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Published {
     /// The class's parameters with the pod's over them.
+    #[serde(rename = "parameters")]
     parameters: BTreeMap<String, String>,
     /// The pod's, once a request without them has told them apart.
+    #[serde(rename = "own")]
     own: Option<BTreeMap<String, String>>,
     /// Name of the class, where the kubelet asked.
-    #[serde(default)]
+    #[serde(default, rename = "class")]
     class: Option<String>,
     /// The request's own mode of files.
-    #[serde(default)]
+    #[serde(default, rename = "mode")]
     mode: u32,
     /// Of the socket that it came by.
-    #[serde(default)]
+    #[serde(default, rename = "flavor")]
     flavor: Flavor,
 }
 

@@ -146,6 +146,7 @@ fn decoded(text: &str) -> Result<String, RequestError> {
 /// A request body: may hold passwords, so it never prints, and is serialized into sealed records only.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Body {
+    #[serde(rename = "canonical")]
     canonical: String,
 }
 

@@ -13,10 +13,13 @@ use super::{CertificateRequest, Encoding, KeyPlace, KeyType, Request, ShareScope
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Source {
     /// The namespace when it is another than the class's, without slashes at its ends.
+    #[serde(rename = "namespace")]
     pub namespace: Option<String>,
     /// The engine, and what is asked of it.
+    #[serde(rename = "question")]
     pub question: Question,
     /// Whose the thing is that the question makes; `Pod` where it can make none, so that equal reads stay one.
+    #[serde(rename = "share")]
     pub share: ShareScope,
 }
 
@@ -24,19 +27,25 @@ pub struct Source {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Question {
     /// Any path by any method; also the peers' own form.
+    #[serde(rename = "Request")]
     Request(Request),
     /// A secret of a KV engine.
+    #[serde(rename = "Kv")]
     Kv(KvRead),
     /// A certificate for names.
+    #[serde(rename = "Certificate")]
     Certificate(CertificateRequest),
     /// The CAs of a PKI mount; nothing is issued.
+    #[serde(rename = "Authorities")]
     Authorities {
         /// The mount.
         mount: String,
     },
     /// One ciphertext of a transit engine.
+    #[serde(rename = "Transit")]
     Transit(Sealed),
     /// A text with s5 markers in it.
+    #[serde(rename = "S5")]
     S5(Marked),
 }
 
@@ -83,10 +92,13 @@ pub struct TransitKey {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Sealed {
     /// What opens it.
+    #[serde(rename = "key")]
     pub key: TransitKey,
     /// `vault:v<n>:<base64>`.
+    #[serde(rename = "ciphertext")]
     pub ciphertext: Text,
     /// Base64; for keys that are derived.
+    #[serde(rename = "context")]
     pub context: Option<String>,
 }
 
@@ -94,8 +106,10 @@ pub struct Sealed {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Marked {
     /// What opens its markers.
+    #[serde(rename = "key")]
     pub key: TransitKey,
     /// The text.
+    #[serde(rename = "text")]
     pub text: Text,
 }
 
@@ -103,8 +117,10 @@ pub struct Marked {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Text {
     /// As the class has it.
+    #[serde(rename = "Inline")]
     Inline(Inline),
     /// As Vault has it.
+    #[serde(rename = "Of")]
     Of(Box<Selection>),
 }
 
@@ -148,10 +164,13 @@ impl fmt::Debug for Inline {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Selection {
     /// Where it is asked for.
+    #[serde(rename = "source")]
     pub source: Source,
     /// Which part of the answer.
+    #[serde(rename = "pick")]
     pub pick: Pick,
     /// How its text stands for bytes.
+    #[serde(rename = "encoding")]
     pub encoding: Encoding,
 }
 
@@ -159,8 +178,10 @@ pub struct Selection {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Pick {
     /// Where the way begins.
+    #[serde(rename = "start")]
     pub start: Start,
     /// The way from there.
+    #[serde(rename = "way")]
     pub way: Way,
 }
 
@@ -169,10 +190,13 @@ pub struct Pick {
 pub enum Start {
     /// The secret itself: `data.data` of a KV version 2 answer, `data` of every other.
     #[default]
+    #[serde(rename = "Data")]
     Data,
     /// `data.metadata` of a KV version 2 answer.
+    #[serde(rename = "Metadata")]
     Metadata,
     /// The whole response.
+    #[serde(rename = "Response")]
     Response,
 }
 
@@ -181,10 +205,13 @@ pub enum Start {
 pub enum Way {
     /// No step.
     #[default]
+    #[serde(rename = "Whole")]
     Whole,
     /// The member of that name, whatever characters it has.
+    #[serde(rename = "Key")]
     Key(String),
     /// A JSON pointer (RFC 6901).
+    #[serde(rename = "Pointer")]
     Pointer(String),
 }
 

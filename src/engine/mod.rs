@@ -47,11 +47,14 @@ pub enum Fetched {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DataAt {
     /// In `data`.
+    #[serde(rename = "Data")]
     Data,
     /// In `data.data`.
+    #[serde(rename = "DataData")]
     DataData,
     /// In `data.data` where that is an object, else in `data`: the peers' rule for calls of which nobody knows the engine. A KV v1
     /// secret with an object named `data` is therefore read as KV v2.
+    #[serde(rename = "Either")]
     Either,
 }
 

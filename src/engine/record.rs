@@ -11,9 +11,12 @@ use crate::vault::Answer;
 /// An answer with its own key, if that was made here. Holds secrets: for sealed records alone.
 #[derive(Serialize, Deserialize)]
 pub struct Kept {
+    #[serde(rename = "answer")]
     answer: Map<String, Value>,
+    #[serde(rename = "at")]
     at: DataAt,
     /// PKCS#8 in PEM.
+    #[serde(rename = "key")]
     key: Option<String>,
 }
 

@@ -9,12 +9,16 @@ use crate::vault::{Account, Facts};
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Identity {
     /// Address, TLS and namespace.
+    #[serde(rename = "server")]
     pub server: ServerSpec,
     /// Mount, role and audience.
+    #[serde(rename = "auth")]
     pub auth: AuthSpec,
     /// The service account of the pods, with the uid of its token: an account that was made anew is another one.
+    #[serde(rename = "account")]
     pub account: Account,
     /// Which of its pods.
+    #[serde(rename = "scope")]
     pub scope: Scope,
 }
 
@@ -22,12 +26,16 @@ pub struct Identity {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Scope {
     /// All of this node, for what is read.
+    #[serde(rename = "Account")]
     Account,
     /// All of this node, for what is leased or issued to them together (`shareScope: serviceAccount`).
+    #[serde(rename = "Group")]
     Group,
     /// One, by its uid.
+    #[serde(rename = "Pod")]
     Pod(String),
     /// One volume, for what is leased or issued to it alone.
+    #[serde(rename = "Volume")]
     Volume(String),
 }
 

@@ -15,10 +15,15 @@ use crate::vault::Facts;
 /// A record's body. A member that is added later has a default, for the version before does not write it.
 #[derive(Serialize, Deserialize)]
 struct Body {
+    #[serde(rename = "who")]
     who: Identity,
+    #[serde(rename = "facts")]
     facts: Facts,
+    #[serde(rename = "proved")]
     proved: Moment,
+    #[serde(rename = "token")]
     token: Term,
+    #[serde(rename = "leases")]
     leases: BTreeMap<String, Term>,
 }
 
@@ -111,3 +116,6 @@ impl Logins {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,8 +19,10 @@ const SPREAD: f64 = 0.1;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Life {
     /// It does not say.
+    #[serde(rename = "Untold")]
     Untold,
     /// To this moment, in Unix seconds.
+    #[serde(rename = "Until")]
     Until(i64),
 }
 

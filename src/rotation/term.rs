@@ -32,12 +32,16 @@ pub enum Renewed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Stand {
     /// They do, as far as is known.
+    #[serde(rename = "Extends")]
     Extends,
     /// It was issued so: a batch token, or a lease of an engine that renews none.
+    #[serde(rename = "Fixed")]
     Fixed,
     /// The last renewal met the max TTL.
+    #[serde(rename = "Capped")]
     Capped,
     /// The server said no.
+    #[serde(rename = "Refused")]
     Refused,
 }
 
@@ -56,13 +60,20 @@ pub enum Next {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Term {
     /// What the server gave at issue.
+    #[serde(rename = "first")]
     first: Duration,
+    #[serde(rename = "granted")]
     granted: Moment,
+    #[serde(rename = "ends")]
     ends: Option<Moment>,
+    #[serde(rename = "stand")]
     stand: Stand,
     /// Since when `stand` is so.
+    #[serde(rename = "known")]
     known: Moment,
+    #[serde(rename = "failures")]
     failures: u32,
+    #[serde(rename = "try_again")]
     try_again: Option<Moment>,
 }
 

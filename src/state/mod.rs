@@ -118,4 +118,6 @@ impl fmt::Display for RecordId {
 }
 
 #[cfg(test)]
+pub(crate) mod golden;
+#[cfg(test)]
 mod tests;

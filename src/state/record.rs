@@ -22,11 +22,12 @@ const FORM: u32 = 1;
 
 /// What a record is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// A token and all that hangs on it.
+    #[serde(rename = "session")]
     Session,
     /// What was made for a volume; holds no token.
+    #[serde(rename = "volume")]
     Volume,
 }
 

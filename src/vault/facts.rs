@@ -10,16 +10,22 @@ use super::answer::Answer;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
     /// The name by which an operator finds and revokes it; batch tokens have none.
+    #[serde(rename = "accessor")]
     pub accessor: Option<String>,
     /// How long it lives when nobody renews it; zero for ever.
+    #[serde(rename = "ttl")]
     pub ttl: Duration,
     /// Whether it may be renewed.
+    #[serde(rename = "renewable")]
     pub renewable: bool,
     /// A batch token: nothing is stored of it at the server, so that it is neither renewed nor revoked.
+    #[serde(rename = "batch")]
     pub batch: bool,
     /// How many calls it may make; zero for any number.
+    #[serde(rename = "uses")]
     pub uses: u64,
     /// The service account that the auth method saw: kubernetes auth tells it, jwt auth where its role maps the claims to these names.
+    #[serde(rename = "account")]
     pub account: Option<Account>,
 }
 

@@ -11,11 +11,14 @@ use crate::state::RecordId;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct VolumeId {
     /// The directory on the node.
+    #[serde(rename = "target_path")]
     pub target_path: String,
     /// The pod, with its uid.
+    #[serde(rename = "pod")]
     pub pod: Pod,
     /// The class by its parameters: the sync controller sends one path for all. In a directory of the kubelet's there is one class, and its
     /// name would not be the same every time: the rotation loop of driver 1.5 sends none.
+    #[serde(rename = "parameters")]
     pub parameters: Option<Digest>,
 }
 

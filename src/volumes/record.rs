@@ -22,48 +22,65 @@ use crate::writer::Marks;
 /// A record's body. A member that is added later has a default, for the version before does not write it.
 #[derive(Serialize, Deserialize)]
 enum Body {
+    #[serde(rename = "Volume")]
     Volume(Box<OfVolume>),
+    #[serde(rename = "Group")]
     Group(Box<Identity>, Vec<OfMade>),
 }
 
 #[derive(Serialize, Deserialize)]
 struct OfVolume {
+    #[serde(rename = "id")]
     id: VolumeId,
+    #[serde(rename = "asker")]
     asker: Option<Identity>,
+    #[serde(rename = "answered")]
     answered: bool,
     /// Whether its mount was seen.
+    #[serde(rename = "seen")]
     seen: bool,
     /// Whether its pod was; the versions before did not look.
-    #[serde(default)]
+    #[serde(default, rename = "pod_seen")]
     pod_seen: bool,
+    #[serde(rename = "published")]
     published: Option<Published>,
     /// Logins that it holds beside those of what was made.
+    #[serde(rename = "account")]
     account: Option<RecordId>,
-    #[serde(default)]
+    #[serde(default, rename = "own")]
     own: Vec<(Source, RecordId)>,
+    #[serde(rename = "made")]
     made: Vec<OfMade>,
+    #[serde(rename = "replaced")]
     replaced: Vec<(Moment, RecordId)>,
+    #[serde(rename = "group")]
     group: Option<Identity>,
     /// Whether we wrote its files, and what of them we may not read.
-    #[serde(default)]
+    #[serde(default, rename = "ours")]
     ours: bool,
-    #[serde(default)]
+    #[serde(default, rename = "marks")]
     marks: Marks,
-    #[serde(default)]
+    #[serde(default, rename = "keyed")]
     keyed: Keyed,
 }
 
 #[derive(Serialize, Deserialize)]
 struct OfMade {
+    #[serde(rename = "source")]
     source: Source,
+    #[serde(rename = "kept")]
     kept: Kept,
+    #[serde(rename = "at")]
     at: Moment,
+    #[serde(rename = "lasts")]
     lasts: Until,
 }
 
 #[derive(Serialize, Deserialize)]
 enum Until {
+    #[serde(rename = "Leased")]
     Leased(String, RecordId),
+    #[serde(rename = "Told")]
     Told(Life),
 }
 
@@ -236,3 +253,6 @@ fn read(store: &Store, record: &Record) -> Option<Body> {
 fn group_id(who: &Identity) -> RecordId {
     RecordId::of(&["group", &serde_json::to_string(who).unwrap_or_default()])
 }
+
+#[cfg(test)]
+mod tests;

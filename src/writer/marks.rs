@@ -22,9 +22,12 @@ pub struct Marks(BTreeMap<String, Mark>);
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Mark {
     /// Of its content, by the key of the writer.
+    #[serde(rename = "version")]
     version: String,
+    #[serde(rename = "inode")]
     inode: u64,
     /// Time of its last change, content or rights, in nanoseconds since 1970.
+    #[serde(rename = "changed")]
     changed: u64,
 }
 

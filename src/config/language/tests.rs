@@ -1,6 +1,7 @@
 use serde_json::Value;
 
 use super::*;
+use crate::config::parameters::PARAMETERS;
 use crate::config::problem::Found;
 use crate::config::{
     Absent, Directory, KeyForm, KeyPlace, KeyType, Keys, KvEngine, Object, Part, Place, Pod, Question, StoreForm, UnknownFields, View, Way,
@@ -288,4 +289,32 @@ fn a_small_class_cannot_grow_large_before_anything_is_asked() {
         let told = read(&text).unwrap_err().concat();
         assert!(told.contains(expected), "{expected}: {told:.300}");
     }
+}
+
+/// Every field that the schema `of` has below `path`, with its words where it takes only some.
+fn fields_of(path: &str, of: &Value) -> Vec<String> {
+    let words = of["enum"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let line = [format!("field {path}").as_str()].into_iter().chain(words).collect::<Vec<_>>().join(" ");
+    let below = [&of["properties"], &of["items"]["properties"]].into_iter().filter_map(Value::as_object).flatten();
+    let below = below.flat_map(|(name, schema)| fields_of(&format!("{path}.{name}"), schema));
+    std::iter::once(line).chain(below).collect()
+}
+
+/// Names of `tests/golden/names-0.1.0.txt`: classes use them. A new one is added there by hand.
+#[test]
+fn parameters_keep_the_names_of_0_1_0() {
+    let parameters = PARAMETERS.iter().map(|parameter| {
+        // Of the type's description what is between backticks.
+        let words: Vec<_> = parameter.told.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+        [vec!["parameter".to_owned()], parameter.names(), words].concat().join(" ")
+    });
+    crate::state::golden::is_named("parameter", parameters);
+}
+
+/// The same of the fields of objects.
+#[test]
+fn fields_keep_the_names_of_0_1_0() {
+    let schema = schema();
+    let fields = [fields_of("object", &schema["items"]), fields_of("value", &schema["$defs"]["value"])].concat();
+    crate::state::golden::is_named("field", fields.into_iter());
 }
