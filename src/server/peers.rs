@@ -19,7 +19,7 @@ pub(super) struct Peers {
 impl Peers {
     /// Root, the user of this process, and the `listed`.
     pub(super) fn new(listed: Vec<u32>) -> Self {
-        Self { own: rustix::process::geteuid().as_raw(), listed, named: Mutex::default() }
+        Self { own: nix::unistd::geteuid().as_raw(), listed, named: Mutex::default() }
     }
 
     /// Whether the process at the other end runs as one of them, as the kernel noted when it connected.
