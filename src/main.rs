@@ -3,7 +3,8 @@
 use std::error::Error;
 use std::process::ExitCode;
 
-use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+use nix::sys::prctl::set_dumpable;
+use nix::sys::resource::{Resource, setrlimit};
 use vaultmount::cli::{Command, Environment, S5Args, ServeArgs, Settings};
 use vaultmount::{driver, handover, prepare, s5, serve, telemetry, template};
 
@@ -54,8 +55,8 @@ fn run<E: Error + 'static>(work: impl Future<Output = Result<(), E>>) -> Result<
 /// Keeps what is in memory out of core files and debuggers of the same user, and panics' words out of the log: they may
 /// hold a value. Best effort: a kernel that refuses is no reason not to serve.
 fn harden() {
-    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
-    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
+    let _ = set_dumpable(false);
     std::panic::set_hook(Box::new(|panic| {
         let at = panic.location().map_or_else(String::new, ToString::to_string);
         // That one is caught where it is called and told as what it is: a text that is no YAML.

@@ -21,8 +21,10 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid};
-use rustix::io::Errno;
+use nix::errno::Errno;
+use nix::fcntl::{AtFlags, OFlag, openat};
+use nix::sys::stat::{Mode, fchmod, fstat};
+use nix::unistd::{Gid, Uid, fchownat, geteuid, mkdir};
 use thiserror::Error;
 
 use crate::server::clear_dead;
@@ -84,6 +86,9 @@ struct Access {
     mode: u32,
 }
 
+/// How a directory is opened to list it or to change its mode.
+const READABLE: OFlag = OFlag::O_RDONLY.union(OFlag::O_DIRECTORY).union(OFlag::O_CLOEXEC);
+
 /// What the group needs to bind, rename and remove sockets.
 const GROUP_WRITES: u32 = 0o070;
 
@@ -122,19 +127,19 @@ fn wanted(found: Access, gid: u32) -> Result<Access, u32> {
 
 /// Gives a handle of `directory` itself, never of what a link points to; needs no right to read it.
 fn open(directory: &Path) -> Result<OwnedFd, PrepareError> {
-    match rustix::fs::mkdir(directory, Mode::from(0o755)) {
-        Ok(()) | Err(Errno::EXIST) => {}
+    match mkdir(directory, Mode::from_bits_truncate(0o755)) {
+        Ok(()) | Err(Errno::EEXIST) => {}
         Err(error) => return Err(at(directory, "making it")(error)),
     }
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    rustix::fs::open(directory, flags, Mode::empty()).map_err(|error| match error {
-        Errno::NOTDIR | Errno::LOOP => PrepareError::NotADirectory(directory.into()),
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    nix::fcntl::open(directory, flags, Mode::empty()).map_err(|error| match error {
+        Errno::ENOTDIR | Errno::ELOOP => PrepareError::NotADirectory(directory.into()),
         other => at(directory, "opening it")(other),
     })
 }
 
 fn access(handle: &OwnedFd) -> Result<Access, Errno> {
-    let stat = rustix::fs::fstat(handle)?;
+    let stat = fstat(handle)?;
     Ok(Access { owner: stat.st_uid, group: stat.st_gid, mode: stat.st_mode & 0o7777 })
 }
 
@@ -144,16 +149,16 @@ fn change(handle: &OwnedFd, found: Access, wanted: Access) -> Result<(), Errno> 
     if wanted.mode == found.mode {
         return own(handle, None, wanted.group);
     }
-    let us = rustix::process::geteuid();
+    let us = geteuid();
     own(handle, Some(us), wanted.group)?;
     // A handle without the right to read takes no mode: the owner, who we are by now, opens it once more.
-    let readable = rustix::fs::openat(handle, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-    rustix::fs::fchmod(&readable, Mode::from(wanted.mode))?;
+    let readable = openat(handle, ".", READABLE, Mode::empty())?;
+    fchmod(&readable, Mode::from_bits_truncate(wanted.mode))?;
     if found.owner == us.as_raw() { Ok(()) } else { own(handle, Some(Uid::from_raw(found.owner)), wanted.group) }
 }
 
 fn own(handle: &OwnedFd, owner: Option<Uid>, group: u32) -> Result<(), Errno> {
-    rustix::fs::chownat(handle, "", owner, Some(Gid::from_raw(group)), AtFlags::EMPTY_PATH)
+    fchownat(handle, "", owner, Some(Gid::from_raw(group)), AtFlags::AT_EMPTY_PATH)
 }
 
 fn at(directory: &Path, doing: &'static str) -> impl Fn(Errno) -> PrepareError {

@@ -3,7 +3,6 @@
 use rand::random;
 use rcgen::string::Ia5String;
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, SanType};
-use rsa::RsaPrivateKey;
 use rsa::pkcs8::EncodePrivateKey;
 use zeroize::Zeroizing;
 
@@ -66,7 +65,7 @@ fn ia5(text: &str, asked: &str) -> Result<Ia5String, CertificateError> {
 }
 
 fn rsa(bits: usize) -> Option<PrivateKey> {
-    let key = RsaPrivateKey::new(&mut rand::rng(), bits).ok()?;
+    let key = rsa::PrivateKey::new(&mut rand::rng(), bits).ok()?;
     PrivateKey::from_pkcs8(key.to_pkcs8_der().ok()?.as_bytes())
 }
 

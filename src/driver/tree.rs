@@ -11,7 +11,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Component, Path, PathBuf};
 use std::time::SystemTime;
 
-use k8s_openapi::jiff::Timestamp;
+use jiff::Timestamp;
 use thiserror::Error;
 
 use crate::provider::wire::File;

@@ -3,9 +3,10 @@
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FileType, Mode, OFlags, Uid};
-use rustix::io::Errno;
-use rustix::process::geteuid;
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
+use nix::sys::stat::{Mode, SFlag, fstat};
+use nix::unistd::{Uid, geteuid};
 
 use super::own;
 
@@ -36,10 +37,10 @@ impl Drop for Borrowed {
 }
 
 fn borrow(path: &Path) -> Result<Option<Socket>, Errno> {
-    let handle = rustix::fs::open(path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
-    let stat = rustix::fs::fstat(&handle)?;
+    let handle = open(path, OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty())?;
+    let stat = fstat(&handle)?;
     let us = geteuid();
-    if FileType::from_raw_mode(stat.st_mode) != FileType::Socket || stat.st_uid == us.as_raw() {
+    if SFlag::from_bits_truncate(stat.st_mode) != SFlag::S_IFSOCK || stat.st_uid == us.as_raw() {
         return Ok(None);
     }
     let socket = Socket { handle, owner: stat.st_uid, group: stat.st_gid };

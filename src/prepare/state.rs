@@ -4,11 +4,13 @@ use std::ffi::CStr;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use rustix::fs::{Dir, FileType, Mode, OFlags, Uid};
-use rustix::io::Errno;
-use rustix::process::geteuid;
+use nix::dir::Dir;
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, openat};
+use nix::sys::stat::{Mode, SFlag, fchmod, fstat};
+use nix::unistd::{Uid, geteuid};
 
-use super::{Access, PrepareError, access, at, open, own};
+use super::{Access, PrepareError, READABLE, access, at, open, own};
 
 /// Most names that are looked at, four times the records that are ever read: a file beyond them costs its volume what a lost record does.
 const MOST: usize = 65_536;
@@ -29,9 +31,9 @@ pub(super) fn hand_over(directory: &Path, uid: u32, gid: u32) -> Result<(), Prep
         if (found.owner, found.group) != (us.as_raw(), gid) {
             own(&handle, Some(us), gid)?;
         }
-        let readable = rustix::fs::openat(&handle, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        let readable = openat(&handle, ".", READABLE, Mode::empty())?;
         if found.mode != wanted.mode {
-            rustix::fs::fchmod(&readable, Mode::from(wanted.mode))?;
+            fchmod(&readable, Mode::from_bits_truncate(wanted.mode))?;
         }
         give_files(&readable, uid, gid)?;
         if uid == us.as_raw() { Ok(()) } else { own(&handle, Some(Uid::from_raw(uid)), gid) }
@@ -40,17 +42,20 @@ pub(super) fn hand_over(directory: &Path, uid: u32, gid: u32) -> Result<(), Prep
 }
 
 fn give_files(directory: &OwnedFd, uid: u32, gid: u32) -> Result<(), Errno> {
-    Dir::read_from(directory)?.take(MOST).try_for_each(|entry| give(directory, entry?.file_name(), uid, gid))
+    Dir::openat(directory, ".", READABLE, Mode::empty())?
+        .into_iter()
+        .take(MOST)
+        .try_for_each(|entry| give(directory, entry?.file_name(), uid, gid))
 }
 
 /// Gives away a regular file of this name. All else is no file of vaultmount's, nor is what has another name too: that may stand anywhere.
 /// A file that is the user's is not touched, whatever its group: nobody but its owner may read it.
 fn give(directory: &OwnedFd, name: &CStr, uid: u32, gid: u32) -> Result<(), Errno> {
-    let file = match rustix::fs::openat(directory, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()) {
-        Err(Errno::NOENT) => return Ok(()),
+    let file = match openat(directory, name, OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty()) {
+        Err(Errno::ENOENT) => return Ok(()),
         opened => opened?,
     };
-    let stat = rustix::fs::fstat(&file)?;
-    let is_ours = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile && stat.st_nlink == 1;
+    let stat = fstat(&file)?;
+    let is_ours = SFlag::from_bits_truncate(stat.st_mode) == SFlag::S_IFREG && stat.st_nlink == 1;
     if is_ours && stat.st_uid != uid { own(&file, Some(Uid::from_raw(uid)), gid) } else { Ok(()) }
 }

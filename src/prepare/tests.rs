@@ -26,7 +26,7 @@ fn nobody_loses_a_right_by_it() {
 
 fn args(directory: PathBuf) -> PrepareArgs {
     let socket_names = vec!["vault.sock".into(), "live.sock".into()];
-    let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+    let (uid, gid) = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
     PrepareArgs { socket_dirs: vec![directory], state_dir: None, uid, gid, socket_names }
 }
 

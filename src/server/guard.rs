@@ -8,12 +8,14 @@ use std::task::{Context, Poll};
 use futures::FutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use hyper::body::Frame;
+use hyper::service::Service as _;
+use hyper_util::service::TowerToHyperService;
 use tokio::time::Instant;
 use tokio_util::bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use tonic::body::Body;
-use tower::{Service, ServiceExt};
+use tonic::codegen::Service;
 use tracing::{error, warn};
 
 use super::timeout;
@@ -56,7 +58,7 @@ impl<S: Grpc> Guard<S> {
     {
         let mut request = request.map(Body::new);
         timeout::take(&mut request, Instant::now());
-        let inner = AssertUnwindSafe(self.inner.oneshot(request)).catch_unwind();
+        let inner = AssertUnwindSafe(TowerToHyperService::new(self.inner).call(request)).catch_unwind();
         let response = tokio::select! {
             biased;
             outcome = inner => outcome.unwrap_or_else(|_| Ok(panicked().into_http())).unwrap_or_else(|never| match never {}),

@@ -32,7 +32,7 @@ impl Peers {
     /// Root, the user of this process, and the `listed`.
     pub(super) fn new(listed: Vec<u32>) -> Self {
         let own_process = std::process::id().try_into().ok();
-        Self { own: rustix::process::geteuid().as_raw(), own_process, listed, named: Mutex::default() }
+        Self { own: nix::unistd::geteuid().as_raw(), own_process, listed, named: Mutex::default() }
     }
 
     /// Who the process at the other end is, as the kernel noted when it connected; `None` where it may not connect.

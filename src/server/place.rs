@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures::future::FutureExt;
-use rustix::io::Errno;
+use nix::errno::Errno;
 use tokio::net::UnixStream;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -89,7 +89,7 @@ impl Place {
                 Action::Clear(identity) => socket::clear(path, identity)?,
                 Action::Wait(obstacle) => return Err(obstacle),
                 Action::Bind => match socket::bind(path) {
-                    Err(Errno::EXIST) => {} // somebody was faster: look who
+                    Err(Errno::EEXIST) => {} // somebody was faster: look who
                     made => self.bound = Some(made?),
                 },
             }
@@ -155,10 +155,10 @@ impl From<Errno> for Obstacle {
 
 /// Removes those of `paths` that are sockets and have no listener. For root, who may ask them all: another user cannot
 /// tell a dead socket of root's from a live one.
-pub fn clear_dead(paths: &[PathBuf]) -> rustix::io::Result<()> {
+pub fn clear_dead(paths: &[PathBuf]) -> std::io::Result<()> {
     let clear = |path: &Path| match next(None, socket::look(path, None)?) {
         Action::Clear(identity) => socket::clear(path, identity),
         _ => Ok(()),
     };
-    paths.iter().try_for_each(|path| clear(path))
+    Ok(paths.iter().try_for_each(|path| clear(path))?)
 }

@@ -1,10 +1,14 @@
 //! Socket files: born with their mode, known by their inode, removed only as what they were seen to be.
 
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{self, AtFlags, CWD, FileType, Mode, RenameFlags};
-use rustix::io::{Errno, Result};
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+use nix::Result;
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, AtFlags, RenameFlags, renameat, renameat2};
+use nix::sys::socket::{self, AddressFamily, Backlog, SockFlag, SockType, UnixAddr, socket};
+use nix::sys::stat::{Mode, SFlag, fchmod, fstatat};
+use nix::unistd::unlink;
 use tokio::net::UnixListener;
 
 use super::watch::{Listener, Seen};
@@ -12,7 +16,7 @@ use super::watch::{Listener, Seen};
 /// What the name of a socket gains while it is made or removed: `.` before it, `.` and eight digits after it.
 pub(super) const ASIDE_BYTES: usize = 10;
 /// Owner only; nothing may connect that root or we did not start.
-const MODE: Mode = Mode::from_raw_mode(0o600);
+const MODE: Mode = Mode::S_IRUSR.union(Mode::S_IWUSR);
 /// Connections that may wait for their accept.
 const BACKLOG: i32 = 128;
 
@@ -35,11 +39,11 @@ pub(super) struct Bound {
 pub(super) fn look(path: &Path, held: Option<Identity>) -> Result<Seen> {
     let (identity, kind) = match stat(path) {
         Ok(found) => found,
-        Err(Errno::NOENT) if path.parent().is_some_and(Path::is_dir) => return Ok(Seen::Nothing),
-        Err(Errno::NOENT | Errno::NOTDIR) => return Ok(Seen::NoDirectory),
+        Err(Errno::ENOENT) if path.parent().is_some_and(Path::is_dir) => return Ok(Seen::Nothing),
+        Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(Seen::NoDirectory),
         Err(other) => return Err(other),
     };
-    if kind != FileType::Socket {
+    if kind != SFlag::S_IFSOCK {
         return Ok(Seen::NoSocket);
     }
     let listener = if held == Some(identity) { Listener::Alive } else { probe(path)? };
@@ -52,17 +56,18 @@ pub(super) fn look(path: &Path, held: Option<Identity>) -> Result<Seen> {
 /// name can connect.
 pub(super) fn bind(path: &Path) -> Result<Bound> {
     let socket = unix_socket()?;
-    fs::fchmod(&socket, MODE)?;
+    fchmod(&socket, MODE)?;
     let born = aside(path);
-    rustix::net::bind(&socket, &SocketAddrUnix::new(&born)?)?;
-    let named = rustix::net::listen(&socket, BACKLOG).and_then(|()| stat(&born)).and_then(|(identity, _)| {
-        fs::renameat_with(CWD, &born, CWD, path, RenameFlags::NOREPLACE)?;
+    socket::bind(socket.as_raw_fd(), &UnixAddr::new(&born)?)?;
+    let backlog = Backlog::new(BACKLOG)?;
+    let named = socket::listen(&socket, backlog).and_then(|()| stat(&born)).and_then(|(identity, _)| {
+        renameat2(AT_FDCWD, &born, AT_FDCWD, path, RenameFlags::RENAME_NOREPLACE)?;
         Ok(identity)
     });
     let identity = named.inspect_err(|_| {
-        let _ = fs::unlink(&born); // the failure above is the one to tell
+        let _ = unlink(&born); // the failure above is the one to tell
     })?;
-    let listener = UnixListener::from_std(socket.into()).map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
+    let listener = UnixListener::from_std(socket.into()).map_err(|error| error.raw_os_error().map_or(Errno::EIO, Errno::from_raw))?;
     Ok(Bound { listener, identity })
 }
 
@@ -71,35 +76,35 @@ pub(super) fn bind(path: &Path) -> Result<Bound> {
 pub(super) fn clear(path: &Path, identity: Identity) -> Result<()> {
     match stat(path) {
         Ok((found, _)) if found == identity => {}
-        Ok(_) | Err(Errno::NOENT) => return Ok(()),
+        Ok(_) | Err(Errno::ENOENT) => return Ok(()),
         Err(other) => return Err(other),
     }
     let moved = aside(path);
-    match fs::rename(path, &moved) {
-        Err(Errno::NOENT) => return Ok(()),
+    match renameat(AT_FDCWD, path, AT_FDCWD, &moved) {
+        Err(Errno::ENOENT) => return Ok(()),
         outcome => outcome?,
     }
-    if stat(&moved)?.0 == identity { fs::unlink(&moved) } else { fs::renameat_with(CWD, &moved, CWD, path, RenameFlags::NOREPLACE) }
+    if stat(&moved)?.0 == identity { unlink(&moved) } else { renameat2(AT_FDCWD, &moved, AT_FDCWD, path, RenameFlags::RENAME_NOREPLACE) }
 }
 
-fn stat(path: &Path) -> Result<(Identity, FileType)> {
-    let found = fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW)?;
-    Ok((Identity { device: found.st_dev, inode: found.st_ino }, FileType::from_raw_mode(found.st_mode)))
+fn stat(path: &Path) -> Result<(Identity, SFlag)> {
+    let found = fstatat(AT_FDCWD, path, AtFlags::AT_SYMLINK_NOFOLLOW)?;
+    Ok((Identity { device: found.st_dev, inode: found.st_ino }, SFlag::from_bits_truncate(found.st_mode)))
 }
 
 /// Whether a connection would be taken. A full backlog is alive, and so is a socket of another type.
 fn probe(path: &Path) -> Result<Listener> {
-    let address = SocketAddrUnix::new(path)?;
-    Ok(match rustix::net::connect(&unix_socket()?, &address) {
-        Err(Errno::CONNREFUSED | Errno::NOENT) => Listener::Dead,
-        Err(Errno::ACCESS | Errno::PERM) => Listener::Unknown,
+    let address = UnixAddr::new(path)?;
+    Ok(match socket::connect(unix_socket()?.as_raw_fd(), &address) {
+        Err(Errno::ECONNREFUSED | Errno::ENOENT) => Listener::Dead,
+        Err(Errno::EACCES | Errno::EPERM) => Listener::Unknown,
         _ => Listener::Alive,
     })
 }
 
-fn unix_socket() -> Result<rustix::fd::OwnedFd> {
+fn unix_socket() -> Result<OwnedFd> {
     // Non-blocking: connecting to a full backlog would wait for a listener that may never take anything.
-    rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, None)
+    socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK, None)
 }
 
 /// A name beside `path` that no driver looks for.
@@ -139,7 +144,7 @@ mod tests {
         let (directory, path) = place();
         let _foreign = StdListener::bind(&path).unwrap();
         let before = look(&path, None).unwrap();
-        assert_eq!(bind(&path).err(), Some(Errno::EXIST));
+        assert_eq!(bind(&path).err(), Some(Errno::EEXIST));
         assert_eq!(look(&path, None).unwrap(), before);
         assert_eq!(names(directory.path()), ["vault.sock"]);
     }

@@ -61,8 +61,8 @@ pub enum Obstacle {
     #[error("its directory is missing; mount it")]
     NoDirectory,
     /// The system refused to look, bind or remove.
-    #[error("{0}; check owner and mode of its directory")]
-    System(rustix::io::Errno),
+    #[error("{}; check owner and mode of its directory", std::io::Error::from(*.0))]
+    System(nix::errno::Errno),
     /// The driver looks in the other directory first, and somebody else answers there.
     #[error("another process listens on the same name in the driver's other directory; stop that provider")]
     Shadowed,

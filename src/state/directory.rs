@@ -10,8 +10,12 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use rustix::fs::{AtFlags, CWD, Dir, FileType, FlockOperation, Mode, OFlags};
-use rustix::io::Errno;
+use nix::dir::Dir;
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, Flock, FlockArg, OFlag, openat, renameat};
+use nix::sys::stat::{Mode, SFlag, fstat};
+use nix::sys::statfs::fstatfs;
+use nix::unistd::{UnlinkatFlags, geteuid, mkdir, unlinkat};
 use tokio::time::{Instant, sleep};
 use tracing::warn;
 
@@ -34,7 +38,7 @@ pub struct Directory {
     path: PathBuf,
     handle: OwnedFd,
     /// Held open: the lock ends with it, also when the process is killed.
-    _lock: OwnedFd,
+    _lock: Flock<OwnedFd>,
     /// Numbers the files that are being written, so that two of one record do not meet.
     written: AtomicU64,
 }
@@ -42,8 +46,8 @@ pub struct Directory {
 impl Directory {
     /// Makes the directory for us alone, when it is missing and its parent is not.
     pub fn make(path: &Path) -> Result<(), StateError> {
-        match rustix::fs::mkdir(path, Mode::RWXU) {
-            Ok(()) | Err(Errno::EXIST) => Ok(()),
+        match mkdir(path, Mode::S_IRWXU) {
+            Ok(()) | Err(Errno::EEXIST) => Ok(()),
             Err(error) => Err(at(path, "making it")(error)),
         }
     }
@@ -52,8 +56,8 @@ impl Directory {
     ///
     /// What a crash left half written is removed.
     pub async fn open(path: &Path, wait: Duration) -> Result<Self, StateError> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let handle = rustix::fs::openat(CWD, path, flags, Mode::empty()).map_err(at(path, "opening it"))?;
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let handle = openat(AT_FDCWD, path, flags, Mode::empty()).map_err(at(path, "opening it"))?;
         check(&handle, path)?;
         let lock = lock(&handle, path, Instant::now() + wait).await?;
         let directory = Self { path: path.to_owned(), handle, _lock: lock, written: AtomicU64::new(0) };
@@ -84,14 +88,14 @@ impl Directory {
     /// The file of a record.
     pub(super) fn read(&self, id: &RecordId) -> Result<Vec<u8>, Why> {
         // Without waiting: what has the name may be a pipe.
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let unreadable = |error: Errno| Why::Unreadable(error.kind());
-        let file = match rustix::fs::openat(&self.handle, id.as_str(), flags, Mode::empty()) {
-            Err(Errno::LOOP) => return Err(Why::NotAFile),
+        let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+        let unreadable = |error: Errno| Why::Unreadable(io::Error::from(error).kind());
+        let file = match openat(&self.handle, id.as_str(), flags, Mode::empty()) {
+            Err(Errno::ELOOP) => return Err(Why::NotAFile),
             opened => opened.map_err(unreadable)?,
         };
-        let stat = rustix::fs::fstat(&file).map_err(unreadable)?;
-        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+        let stat = fstat(&file).map_err(unreadable)?;
+        if SFlag::from_bits_truncate(stat.st_mode) != SFlag::S_IFREG {
             return Err(Why::NotAFile);
         }
         let mut bytes = Vec::new();
@@ -106,29 +110,31 @@ impl Directory {
             return Err(StateError::TooLarge { id: id.clone(), bytes: bytes.len() });
         }
         let beside = format!("{id}.{}{UNFINISHED}", self.written.fetch_add(1, Ordering::Relaxed));
-        let renamed = || Ok(rustix::fs::renameat(&self.handle, &beside, &self.handle, id.as_str())?);
+        let renamed = || Ok(renameat(&self.handle, beside.as_str(), &self.handle, id.as_str())?);
         self.write_new(&beside, bytes).and_then(|()| renamed()).map_err(|source| {
             // Best effort: the next one who opens the directory removes it.
-            let _ = rustix::fs::unlinkat(&self.handle, &beside, AtFlags::empty());
+            let _ = unlinkat(&self.handle, beside.as_str(), UnlinkatFlags::NoRemoveDir);
             StateError::System { path: self.path.clone(), doing: "writing a record", source }
         })
     }
 
     fn write_new(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        File::from(rustix::fs::openat(&self.handle, name, flags, Mode::RUSR | Mode::WUSR)?).write_all(bytes)
+        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        File::from(openat(&self.handle, name, flags, Mode::S_IRUSR | Mode::S_IWUSR)?).write_all(bytes)
     }
 
     fn unlink(&self, name: &str) -> Result<(), StateError> {
-        match rustix::fs::unlinkat(&self.handle, name, AtFlags::empty()) {
-            Ok(()) | Err(Errno::NOENT) => Ok(()),
+        match unlinkat(&self.handle, name, UnlinkatFlags::NoRemoveDir) {
+            Ok(()) | Err(Errno::ENOENT) => Ok(()),
             Err(error) => Err(at(&self.path, "removing a file")(error)),
         }
     }
 
     /// Every name in it but `.` and `..`; no file of ours has a name that is no text.
     fn names(&self) -> Result<Vec<String>, StateError> {
-        let listed = Dir::read_from(&self.handle).and_then(|directory| directory.collect::<Result<Vec<_>, _>>());
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let opened = Dir::openat(&self.handle, ".", flags, Mode::empty());
+        let listed = opened.and_then(|directory| directory.into_iter().collect::<Result<Vec<_>, _>>());
         let entries = listed.map_err(at(&self.path, "listing it"))?;
         let names = entries.iter().map(|entry| entry.file_name().to_string_lossy().into_owned());
         Ok(names.filter(|name| name != "." && name != "..").collect())
@@ -139,27 +145,28 @@ impl Directory {
 fn check(handle: &OwnedFd, path: &Path) -> Result<(), StateError> {
     /// `statfs` of tmpfs and ramfs, in linux/magic.h.
     const IN_MEMORY: [u32; 2] = [0x0102_1994, 0x8584_58f6];
-    let medium = rustix::fs::fstatfs(handle).map_err(at(path, "looking at its medium"))?.f_type;
+    let medium = fstatfs(handle).map_err(at(path, "looking at its medium"))?.filesystem_type().0;
     // The type's width and sign differ between machines; the numbers have 32 bits.
     if !IN_MEMORY.contains(&(medium as u32)) {
         return Err(StateError::NotInMemory(path.to_owned()));
     }
-    let stat = rustix::fs::fstat(handle).map_err(at(path, "looking at it"))?;
-    let (owner, mode, us) = (stat.st_uid, stat.st_mode & 0o7777, rustix::process::geteuid().as_raw());
+    let stat = fstat(handle).map_err(at(path, "looking at it"))?;
+    let (owner, mode, us) = (stat.st_uid, stat.st_mode & 0o7777, geteuid().as_raw());
     if owner == us && mode == 0o700 { Ok(()) } else { Err(StateError::NotOurs { path: path.to_owned(), owner, mode, us }) }
 }
 
-async fn lock(handle: &OwnedFd, path: &Path, until: Instant) -> Result<OwnedFd, StateError> {
-    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+async fn lock(handle: &OwnedFd, path: &Path, until: Instant) -> Result<Flock<OwnedFd>, StateError> {
+    let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     let locking = at(path, "locking it");
-    let file = rustix::fs::openat(handle, LOCK, flags, Mode::RUSR | Mode::WUSR).map_err(&locking)?;
+    let mut file = openat(handle, LOCK, flags, Mode::S_IRUSR | Mode::S_IWUSR).map_err(&locking)?;
     loop {
-        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => return Ok(file),
-            Err(Errno::WOULDBLOCK) if Instant::now() >= until => return Err(StateError::Held(path.to_owned())),
-            Err(Errno::WOULDBLOCK) => sleep(LOOK_AGAIN).await,
-            Err(error) => return Err(locking(error)),
-        }
+        file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(locked) => return Ok(locked),
+            Err((_, Errno::EWOULDBLOCK)) if Instant::now() >= until => return Err(StateError::Held(path.to_owned())),
+            Err((file, Errno::EWOULDBLOCK)) => file,
+            Err((_, error)) => return Err(locking(error)),
+        };
+        sleep(LOOK_AGAIN).await;
     }
 }
 

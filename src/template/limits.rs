@@ -3,8 +3,9 @@
 use std::fs;
 use std::io;
 
-use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit};
-use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities, set_no_new_privs};
+use caps::CapSet;
+use nix::sys::prctl::{set_dumpable, set_no_new_privs};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 /// Bytes that may be allocated. Not the address space, of which the program's own code takes a share that its build decides;
 /// a process without descriptors can map nothing else.
@@ -25,18 +26,20 @@ pub(super) const OUTPUT: usize = 4 << 20;
 /// Enters the limits. The kernel applies none of them to root's `Nproc`, all others to everyone.
 pub(super) fn enter() -> io::Result<()> {
     first_to_go();
-    set_no_new_privs(true)?;
+    set_no_new_privs()?;
     // Where volumes are ours to write the process may give files away, which takes no descriptor.
-    let none = CapabilitySet::empty();
-    set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none })?;
+    // With the permitted ones the effective ones go too.
+    for set in [CapSet::Permitted, CapSet::Inheritable] {
+        caps::clear(None, set).map_err(io::Error::other)?;
+    }
     for (resource, most) in [
-        (Resource::Data, MEMORY),
-        (Resource::Stack, STACK),
-        (Resource::Cpu, CPU_SECONDS),
-        (Resource::Fsize, 0),  // pipes are not files
-        (Resource::Nofile, 0), // what is open stays so
-        (Resource::Nproc, 0),
-        (Resource::Core, 0),
+        (Resource::RLIMIT_DATA, MEMORY),
+        (Resource::RLIMIT_STACK, STACK),
+        (Resource::RLIMIT_CPU, CPU_SECONDS),
+        (Resource::RLIMIT_FSIZE, 0),  // pipes are not files
+        (Resource::RLIMIT_NOFILE, 0), // what is open stays so
+        (Resource::RLIMIT_NPROC, 0),
+        (Resource::RLIMIT_CORE, 0),
     ] {
         lower(resource, most)?;
     }
@@ -45,8 +48,9 @@ pub(super) fn enter() -> io::Result<()> {
 
 /// Never above what the process was started with, which only root may raise.
 fn lower(resource: Resource, most: u64) -> io::Result<()> {
-    let most = getrlimit(resource).maximum.map_or(most, |given| given.min(most));
-    Ok(setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })?)
+    // A resource without a limit has the largest number.
+    let most = getrlimit(resource)?.1.min(most);
+    Ok(setrlimit(resource, most, most)?)
 }
 
 /// When the container runs out of memory, the kernel is to end the child and not the provider. Best effort: the
@@ -54,7 +58,7 @@ fn lower(resource: Resource, most: u64) -> io::Result<()> {
 ///
 /// A process that cannot be dumped may not write here unless it is root's; no secret was read yet.
 fn first_to_go() {
-    let _ = set_dumpable_behavior(DumpableBehavior::Dumpable);
+    let _ = set_dumpable(true);
     let _ = fs::write("/proc/self/oom_score_adj", "1000");
-    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    let _ = set_dumpable(false);
 }

@@ -6,7 +6,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 
 use crate::config::TlsSpec;
 
@@ -32,7 +32,7 @@ impl ClassFiles {
     pub(super) fn open(&self, path: &Path) -> io::Result<File> {
         let file = match &self.directory {
             Some(directory) => open_below(directory, path)?,
-            None => File::options().read(true).custom_flags(FLAGS.bits().cast_signed()).open(path)?,
+            None => File::options().read(true).custom_flags(FLAGS.bits()).open(path)?,
         };
         // Judged by what is open now: a check before could be outrun by a link that changes.
         if self.is_kubelets(&file)? { Err(Error::new(ErrorKind::PermissionDenied, "it is below --kubelet-dir")) } else { Ok(file) }
@@ -54,16 +54,18 @@ impl ClassFiles {
     }
 }
 
-const FLAGS: OFlags = OFlags::NONBLOCK.union(OFlags::NOCTTY);
+const FLAGS: OFlag = OFlag::O_NONBLOCK.union(OFlag::O_NOCTTY);
 
 /// Opens `path`, absolute or relative to `directory`, where no link and no `..` leads out of `directory`.
 fn open_below(directory: &Path, path: &Path) -> io::Result<File> {
     let outside = |_| Error::new(ErrorKind::PermissionDenied, "it is not below --tls-dir");
     let below = if path.is_absolute() { path.strip_prefix(directory).map_err(outside)? } else { path };
     let below = if below.as_os_str().is_empty() { Path::new(".") } else { below };
-    let root = File::options().read(true).custom_flags((OFlags::PATH | OFlags::DIRECTORY).bits().cast_signed()).open(directory)?;
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | FLAGS;
-    let file = openat2(root, below, flags, Mode::empty(), ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS)?;
+    let root = File::options().read(true).custom_flags((OFlag::O_PATH | OFlag::O_DIRECTORY).bits()).open(directory)?;
+    let how = OpenHow::new()
+        .flags(OFlag::O_RDONLY | OFlag::O_CLOEXEC | FLAGS)
+        .resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_MAGICLINKS);
+    let file = openat2(root, below, how)?;
     Ok(file.into())
 }
 

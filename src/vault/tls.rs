@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use rustix::fs::OFlags;
+use nix::fcntl::OFlag;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
@@ -81,7 +81,7 @@ impl<'a> Chooser<'a> {
 
     fn open(self, path: &Path) -> io::Result<File> {
         match self {
-            Self::Operator => File::options().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path),
+            Self::Operator => File::options().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path),
             Self::Class(files) => files.open(path),
         }
     }
@@ -226,7 +226,8 @@ impl ServerCertVerifier for AnyCertificate {
 
 #[cfg(test)]
 mod tests {
-    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    use nix::sys::stat::Mode;
+    use nix::unistd::mkfifo;
 
     use super::*;
 
@@ -234,7 +235,7 @@ mod tests {
     fn what_is_no_file_of_certificates_keeps_nobody_waiting() {
         let folder = tempfile::tempdir().unwrap();
         let (pipe, large) = (folder.path().join("pipe"), folder.path().join("large"));
-        mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR, 0).unwrap();
+        mkfifo(&pipe, Mode::S_IRUSR).unwrap();
         File::create(&large).unwrap().set_len(LARGEST + 1).unwrap();
         for path in [Path::new("/dev/zero"), &pipe, &large, folder.path()] {
             assert!(matches!(read("CA file", path, Chooser::Operator), Err(VaultError::TlsFile { .. })), "{}", path.display());

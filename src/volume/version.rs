@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
+use ring::hmac::{Context, HMAC_SHA256, Key};
 use thiserror::Error;
 
 use super::File;
@@ -42,13 +41,12 @@ impl VersionKey {
     ///
     /// The namespace is part of it, so that a tenant who may write secrets cannot guess another's by comparing versions.
     pub fn version(&self, namespace: &str, file: &File) -> String {
-        // HMAC takes a key of any length.
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.0.expose()) else { return String::new() };
+        let mut mac = Context::with_key(&Key::new(HMAC_SHA256, self.0.expose())); // the key of the versions
         for part in [namespace.as_bytes(), file.path.as_str().as_bytes(), file.contents.expose()] {
             mac.update(&(part.len() as u64).to_be_bytes());
             mac.update(part);
         }
-        URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())
+        URL_SAFE_NO_PAD.encode(mac.sign())
     }
 }
 

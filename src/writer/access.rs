@@ -2,9 +2,10 @@
 
 use std::os::fd::AsFd;
 
-use rustix::fs::{AtFlags, Gid, Mode, Stat, Uid};
-use rustix::io::Errno;
-use rustix::process::{getegid, geteuid};
+use nix::errno::Errno;
+use nix::fcntl::AtFlags;
+use nix::sys::stat::{FileStat, Mode, fchmod};
+use nix::unistd::{Gid, Uid, fchownat, getegid, geteuid};
 
 use crate::volume::File;
 
@@ -31,7 +32,7 @@ impl Access {
     }
 
     /// As it is.
-    pub(super) fn of(stat: &Stat) -> Self {
+    pub(super) fn of(stat: &FileStat) -> Self {
         Self { mode: stat.st_mode & BITS, owner: Owner(stat.st_uid, stat.st_gid) }
     }
 }
@@ -40,11 +41,11 @@ impl Owner {
     /// Gives it the file of `handle`, which may be one for looking alone.
     pub(super) fn give(self, handle: &impl AsFd) -> Result<(), Errno> {
         let (uid, gid) = (Uid::from_raw(self.0), Gid::from_raw(self.1));
-        rustix::fs::chownat(handle, "", Some(uid), Some(gid), AtFlags::EMPTY_PATH)
+        fchownat(handle, "", Some(uid), Some(gid), AtFlags::AT_EMPTY_PATH)
     }
 }
 
 /// Sets the mode of the file of `handle`.
 pub(super) fn set_mode(handle: &impl AsFd, mode: u32) -> Result<(), Errno> {
-    rustix::fs::fchmod(handle, Mode::from_raw_mode(mode))
+    fchmod(handle, Mode::from_bits_truncate(mode))
 }

@@ -2,9 +2,10 @@
 
 use std::collections::HashSet;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 
-use rustix::fs::{FileType, Stat};
-use rustix::io::Errno;
+use nix::errno::Errno;
+use nix::sys::stat::{FileStat, SFlag, fstat};
 use zeroize::Zeroizing;
 
 use super::access::{Access, set_mode};
@@ -52,8 +53,8 @@ impl Current {
 
     /// Fails once `..data` leads here no more. Where the driver has removed it, what goes on here is to end before `umount` comes.
     pub(super) fn check(&self, volume: &Directory) -> Result<(), WriteError> {
-        let is_there = volume.link(DATA).is_some_and(|to| to.to_bytes() == self.name.as_bytes());
-        if is_there { Ok(()) } else { Err(at("finding", DATA)(Errno::NOENT)) }
+        let is_there = volume.link(DATA).is_some_and(|to| to.as_bytes() == self.name.as_bytes());
+        if is_there { Ok(()) } else { Err(at("finding", DATA)(Errno::ENOENT)) }
     }
 
     /// Compares until the first difference, and as long as it is there. What cannot be looked at is not the same.
@@ -88,7 +89,7 @@ impl Current {
     /// The paths in `path`; `None` when that is no directory that everybody may open.
     fn list(&self, path: &str, most: usize) -> Option<Vec<String>> {
         let directory = Directory::of(&self.directory, if path.is_empty() { "." } else { path }).ok()?;
-        if Access::of(&rustix::fs::fstat(&directory).ok()?).mode != OPEN {
+        if Access::of(&fstat(&directory).ok()?).mode != OPEN {
             return None;
         }
         let below = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") };
@@ -97,23 +98,23 @@ impl Current {
 
     /// Mode and owner of a file that has the content it should have; `None` for any other.
     fn look(&self, file: &File, known: &Known<'_>) -> Option<Access> {
-        let stat = rustix::fs::fstat(self.directory.glance(file.path.as_str()).ok()?).ok()?;
-        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+        let stat = fstat(self.directory.glance(file.path.as_str()).ok()?).ok()?;
+        if SFlag::from_bits_truncate(stat.st_mode) != SFlag::S_IFREG {
             return None;
         }
         let is_same = match self.directory.read(file.path.as_str()) {
             Ok(handle) => holds(&handle, &file.contents),
-            Err(Errno::ACCESS) => known.marks.is(file, &stat, known.key),
+            Err(Errno::EACCES) => known.marks.is(file, &stat, known.key),
             Err(_) => false,
         };
         is_same.then(|| Access::of(&stat))
     }
 
     /// What every file of `payload` is now, for those that nobody lets us read.
-    pub(super) fn stats<'p>(&self, payload: &'p Payload) -> impl Iterator<Item = (&'p File, Stat)> {
+    pub(super) fn stats<'p>(&self, payload: &'p Payload) -> impl Iterator<Item = (&'p File, FileStat)> {
         payload.files().iter().filter_map(|file| {
             let handle = self.directory.glance(file.path.as_str()).ok()?;
-            Some((file, rustix::fs::fstat(handle).ok()?))
+            Some((file, fstat(handle).ok()?))
         })
     }
 
@@ -148,13 +149,13 @@ fn holds(handle: &OwnedFd, contents: &Secret) -> bool {
     let mut piece = Zeroizing::new([0_u8; PIECE]);
     let mut rest = contents.expose(); // compared with what the volume holds
     loop {
-        match rustix::io::read(handle, &mut piece[..]) {
+        match nix::unistd::read(handle, &mut piece[..]) {
             Ok(0) => return rest.is_empty(),
             Ok(read) => match rest.strip_prefix(&piece[..read]) {
                 Some(behind) => rest = behind,
                 None => return false,
             },
-            Err(Errno::INTR) => {}
+            Err(Errno::EINTR) => {}
             Err(_) => return false,
         }
     }

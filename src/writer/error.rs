@@ -4,7 +4,7 @@ use std::ffi::CStr;
 use std::io;
 use std::path::PathBuf;
 
-use rustix::io::Errno;
+use nix::errno::Errno;
 use thiserror::Error;
 
 use crate::error::Reason;
@@ -119,8 +119,8 @@ impl WriteError {
         match self {
             Self::Missing(..) | Self::NotMounted(_) => true,
             Self::System { source, .. } => {
-                let rights = [Errno::ACCESS, Errno::PERM, Errno::ROFS, Errno::NOSYS];
-                Errno::from_io_error(source).is_some_and(|error| rights.contains(&error))
+                let rights = [Errno::EACCES, Errno::EPERM, Errno::EROFS, Errno::ENOSYS];
+                source.raw_os_error().is_some_and(|error| rights.contains(&Errno::from_raw(error)))
             }
             Self::Outside { .. } | Self::NotAVolume(_) | Self::OtherPod { .. } | Self::Link(_) | Self::NotInMemory(_) => false,
             Self::Behind(_)
@@ -143,9 +143,9 @@ pub(super) fn shown(name: &CStr) -> String {
 pub(super) fn at(doing: &'static str, name: impl Into<String>) -> impl FnOnce(Errno) -> WriteError {
     let name = name.into();
     move |error| match error {
-        Errno::NOSPC | Errno::DQUOT => WriteError::Full(name, error.into()),
-        Errno::NOMEM => WriteError::OutOfMemory(name, error.into()),
-        Errno::BUSY | Errno::XDEV => WriteError::Occupied(name),
+        Errno::ENOSPC | Errno::EDQUOT => WriteError::Full(name, error.into()),
+        Errno::ENOMEM => WriteError::OutOfMemory(name, error.into()),
+        Errno::EBUSY | Errno::EXDEV => WriteError::Occupied(name),
         _ => WriteError::System { doing, name, source: error.into() },
     }
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::ffi::CString;
 
-use k8s_openapi::jiff::Timestamp;
-use rustix::fs::Mode;
-use rustix::io::Errno;
+use jiff::Timestamp;
+use nix::errno::Errno;
+use nix::sys::stat::{Mode, fstat, mkdirat};
 
 use super::WriteError;
 use super::access::{Access, set_mode};
@@ -37,7 +37,7 @@ pub(super) fn is_name(name: &[u8]) -> bool {
 /// Makes one, and gives its name; gives up once `..data` leads to `old` no more. On failure nothing of it is left, or what is left is swept.
 pub(super) fn make(volume: &Directory, payload: &Payload, old: Option<&Current>) -> Result<String, WriteError> {
     let name = new_name();
-    rustix::fs::mkdirat(volume, &name, Mode::RWXU).map_err(at("making", &name))?;
+    mkdirat(volume, name.as_str(), Mode::S_IRWXU).map_err(at("making", &name))?;
     fill(volume, &name, payload, old).inspect_err(|why| discard(volume, &name, why))?;
     Ok(name)
 }
@@ -74,7 +74,7 @@ pub(super) fn directories(payload: &Payload) -> Result<BTreeSet<&str>, WriteErro
 
 fn make_directory(generation: &Directory, path: &str) -> Result<(), Errno> {
     let (parent, name) = path.rsplit_once('/').unwrap_or((".", path));
-    rustix::fs::mkdirat(Directory::of(generation, parent)?, name, Mode::RWXU)?;
+    mkdirat(Directory::of(generation, parent)?, name, Mode::S_IRWXU)?;
     // Not by mkdir: the umask of the process would have a say.
     set_mode(&Directory::of(generation, path)?, OPEN)
 }
@@ -85,15 +85,15 @@ fn write(generation: &Directory, file: &File) -> Result<(), Errno> {
     let (handle, access) = (generation.create(file.path.as_str())?, Access::wanted(file));
     let mut rest = file.contents.expose(); // into the volume
     while !rest.is_empty() {
-        match rustix::io::write(&handle, rest) {
-            Ok(0) => return Err(Errno::NOSPC),
+        match nix::unistd::write(&handle, rest) {
+            Ok(0) => return Err(Errno::ENOSPC),
             Ok(written) => rest = &rest[written..],
-            Err(Errno::INTR) => {}
+            Err(Errno::EINTR) => {}
             Err(error) => return Err(error),
         }
     }
     set_mode(&handle, access.mode)?;
-    let is_ours = Access::of(&rustix::fs::fstat(&handle)?).owner == access.owner;
+    let is_ours = Access::of(&fstat(&handle)?).owner == access.owner;
     if is_ours { Ok(()) } else { access.owner.give(&handle) }
 }
 

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::ffi::CString;
+use std::os::unix::ffi::OsStrExt;
 
-use rustix::fs::{AtFlags, RenameFlags};
-use rustix::io::Errno;
+use nix::errno::Errno;
+use nix::fcntl::{RenameFlags, renameat, renameat2};
+use nix::unistd::{UnlinkatFlags, symlinkat, unlinkat};
 
 use super::directory::Directory;
 use super::error::at;
@@ -19,8 +21,8 @@ pub(super) const MOST: usize = 16_384;
 /// It is made under a generation's name and moved: a kill leaves no `..data_tmp`, after which the driver's writer stops for ever. A
 /// directory in its place takes that name instead, and is swept like any generation.
 pub(super) fn put(volume: &Directory, name: &str, to: &str) -> Result<(), WriteError> {
-    beside(volume, name, to, |beside| match rustix::fs::renameat(volume, beside, volume, name) {
-        Err(Errno::ISDIR) => exchange(volume, beside, name),
+    beside(volume, name, to, |beside| match renameat(volume, beside, volume, name) {
+        Err(Errno::EISDIR) => exchange(volume, beside, name),
         moved => moved,
     })
 }
@@ -28,9 +30,9 @@ pub(super) fn put(volume: &Directory, name: &str, to: &str) -> Result<(), WriteE
 /// The same where `name` has to be there: what the driver removes meanwhile does not come back.
 pub(super) fn replace(volume: &Directory, name: &str, to: &str) -> Result<(), WriteError> {
     beside(volume, name, to, |beside| {
-        rustix::fs::renameat_with(volume, beside, volume, name, RenameFlags::EXCHANGE)?;
+        renameat2(volume, beside, volume, name, RenameFlags::RENAME_EXCHANGE)?;
         // What it was before; where that cannot be removed, it is swept.
-        let _ = rustix::fs::unlinkat(volume, beside, AtFlags::empty());
+        let _ = unlinkat(volume, beside, UnlinkatFlags::NoRemoveDir);
         Ok(())
     })
 }
@@ -38,15 +40,15 @@ pub(super) fn replace(volume: &Directory, name: &str, to: &str) -> Result<(), Wr
 /// Makes a link under a generation's name, and moves it.
 fn beside(volume: &Directory, name: &str, to: &str, moving: impl FnOnce(&str) -> Result<(), Errno>) -> Result<(), WriteError> {
     let beside = generation::new_name();
-    rustix::fs::symlinkat(to, volume, &beside).map_err(at("making a link beside", name))?;
+    symlinkat(to, volume, beside.as_str()).map_err(at("making a link beside", name))?;
     moving(&beside).map_err(|error| {
-        let _ = rustix::fs::unlinkat(volume, &beside, AtFlags::empty());
+        let _ = unlinkat(volume, beside.as_str(), UnlinkatFlags::NoRemoveDir);
         at("putting a link in the place of", name)(error)
     })
 }
 
 fn exchange(volume: &Directory, beside: &str, name: &str) -> Result<(), Errno> {
-    rustix::fs::renameat_with(volume, beside, volume, name, RenameFlags::EXCHANGE)?;
+    renameat2(volume, beside, volume, name, RenameFlags::RENAME_EXCHANGE)?;
     volume.touch(beside);
     Ok(())
 }
@@ -58,7 +60,7 @@ pub(super) fn mend(volume: &Directory, payload: &Payload) -> Result<bool, WriteE
     let mut is_mended = false;
     for name in &wanted {
         let to = format!("{DATA}/{name}");
-        if volume.link(name).is_none_or(|now| now.to_bytes() != to.as_bytes()) {
+        if volume.link(name).is_none_or(|now| now.as_bytes() != to.as_bytes()) {
             put(volume, name, &to)?;
             is_mended = true;
         }

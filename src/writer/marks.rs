@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rustix::fs::Stat;
+use nix::sys::stat::FileStat;
 use serde::{Deserialize, Serialize};
 
 use super::directory::nanoseconds;
@@ -32,7 +32,7 @@ struct Mark {
 }
 
 impl Mark {
-    fn of(file: &File, stat: &Stat, key: &VersionKey) -> Self {
+    fn of(file: &File, stat: &FileStat, key: &VersionKey) -> Self {
         let changed = u64::try_from(nanoseconds(stat.st_ctime, stat.st_ctime_nsec)).unwrap_or_default();
         Self { version: key.version("", file), inode: stat.st_ino, changed }
     }
@@ -60,12 +60,12 @@ impl Marks {
     }
 
     /// Whether the file with this `stat` is the one that we wrote as `file`.
-    pub(super) fn is(&self, file: &File, stat: &Stat, key: &VersionKey) -> bool {
+    pub(super) fn is(&self, file: &File, stat: &FileStat, key: &VersionKey) -> bool {
         self.0.get(file.path.as_str()).is_some_and(|mark| *mark == Mark::of(file, stat, key))
     }
 
     /// Remembers what is at the place of `file` now.
-    pub(super) fn put(&mut self, file: &File, stat: &Stat, key: &VersionKey) {
+    pub(super) fn put(&mut self, file: &File, stat: &FileStat, key: &VersionKey) {
         self.0.insert(file.path.as_str().to_owned(), Mark::of(file, stat, key));
     }
 

@@ -40,7 +40,8 @@ mod removal; // by handles, and never without end
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use rustix::fs::{Timespec, Timestamps};
+use nix::sys::stat::{FileStat, fstat, futimens};
+use nix::sys::time::TimeSpec;
 
 use crate::volume::{Payload, VersionKey};
 use current::{Current, Difference, Known};
@@ -196,16 +197,16 @@ fn swap(volume: &Directory, old: Option<&Current>, payload: &Payload) -> Result<
 
 /// Does something to the volume, and sets the times of its directory back when that has changed them.
 fn in_time<T>(volume: &Directory, change: impl FnOnce(&Directory) -> Result<T, WriteError>) -> Result<T, WriteError> {
-    let look = || rustix::fs::fstat(volume).map_err(at("looking at", "the volume"));
+    let look = || fstat(volume).map_err(at("looking at", "the volume"));
     let before = look()?;
     let done = change(volume);
     let after = look()?;
-    let changed = |of: &rustix::fs::Stat| nanoseconds(of.st_mtime, of.st_mtime_nsec);
+    let changed = |of: &FileStat| nanoseconds(of.st_mtime, of.st_mtime_nsec);
     if changed(&before) == changed(&after) {
         return done;
     }
-    let last_access = Timespec { tv_sec: before.st_atime, tv_nsec: before.st_atime_nsec as _ };
-    let last_modification = Timespec { tv_sec: before.st_mtime, tv_nsec: before.st_mtime_nsec as _ };
-    let restored = rustix::fs::futimens(volume, &Timestamps { last_access, last_modification });
+    let last_access = TimeSpec::new(before.st_atime, before.st_atime_nsec);
+    let last_modification = TimeSpec::new(before.st_mtime, before.st_mtime_nsec);
+    let restored = futimens(volume, &last_access, &last_modification);
     done.and_then(|done| restored.map(|()| done).map_err(at("setting back the time of", "the volume")))
 }

@@ -1,18 +1,18 @@
 //! From the path of a request to the volume's own directory: what is no volume of this pod is refused here.
 
 use std::ffi::OsStr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, Stat};
-use rustix::io::Errno;
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, OpenHow, openat, openat2};
+use nix::sys::stat::{Mode, fstat, fstatat};
+use nix::sys::statfs::{TMPFS_MAGIC, fstatfs};
 
 use super::directory::{BENEATH, Directory};
 use super::error::at;
 use super::{DATA, Target, WriteError};
 
-/// The magic number of a tmpfs, in linux/magic.h.
-const TMPFS: u32 = 0x0102_1994;
 /// Where the kubelet mounts a volume, in a directory of the volume's own.
 const MOUNT: &str = "mount";
 
@@ -30,16 +30,16 @@ pub(super) fn open_filled(root: &Path, target: &Target<'_>) -> Result<Directory,
 /// Opens the directory that holds the mount point.
 fn above(root: &Path, target: &Target<'_>) -> Result<OwnedFd, WriteError> {
     let beneath = parent(root, target)?;
-    let root =
-        rustix::fs::openat(CWD, root, DIRECTORY, Mode::empty()).map_err(|error| failed(error, "opening the kubelet's directory", root))?;
+    let opened = openat(AT_FDCWD, root, DIRECTORY, Mode::empty());
+    let root = opened.map_err(|error| failed(error, "opening the kubelet's directory", root))?;
     step(&root, &beneath, target)
 }
 
 /// Whether something is mounted that has no `..data`. Each look is one call: whoever holds a handle makes the umount fail that follows.
 fn is_ending(parent: &OwnedFd) -> bool {
-    let look = |path: &Path| rustix::fs::statat(parent, path, AtFlags::SYMLINK_NOFOLLOW);
-    let is_mounted = || look(Path::new(MOUNT)).is_ok_and(|mount| stat(parent).is_ok_and(|parent| parent.st_dev != mount.st_dev));
-    look(&Path::new(MOUNT).join(DATA)).is_err_and(|error| error == Errno::NOENT) && is_mounted()
+    let look = |path: &Path| fstatat(parent, path, AtFlags::AT_SYMLINK_NOFOLLOW);
+    let is_mounted = || look(Path::new(MOUNT)).is_ok_and(|mount| fstat(parent).is_ok_and(|parent| parent.st_dev != mount.st_dev));
+    look(&Path::new(MOUNT).join(DATA)).is_err_and(|error| error == Errno::ENOENT) && is_mounted()
 }
 
 fn enter(parent: &OwnedFd, target: &Target<'_>) -> Result<Directory, WriteError> {
@@ -49,7 +49,7 @@ fn enter(parent: &OwnedFd, target: &Target<'_>) -> Result<Directory, WriteError>
 }
 
 /// A handle that only leads on: a directory is opened for reading once it is known to be a volume.
-const DIRECTORY: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+const DIRECTORY: OFlag = OFlag::O_PATH.union(OFlag::O_DIRECTORY).union(OFlag::O_CLOEXEC);
 
 /// The directory that holds the mount point, as a path below `root`.
 fn parent(root: &Path, target: &Target<'_>) -> Result<PathBuf, WriteError> {
@@ -73,15 +73,15 @@ fn normal(part: Component<'_>) -> Option<&OsStr> {
 }
 
 fn step(from: &OwnedFd, path: &Path, target: &Target<'_>) -> Result<OwnedFd, WriteError> {
-    rustix::fs::openat2(from, path, DIRECTORY, Mode::empty(), BENEATH).map_err(|error| match error {
-        Errno::LOOP | Errno::XDEV => WriteError::Link(target.path.to_owned()),
+    openat2(from, path, OpenHow::new().flags(DIRECTORY).resolve(BENEATH)).map_err(|error| match error {
+        Errno::ELOOP | Errno::EXDEV => WriteError::Link(target.path.to_owned()),
         _ => failed(error, "opening", target.path),
     })
 }
 
 fn failed(error: Errno, doing: &'static str, path: &Path) -> WriteError {
     match error {
-        Errno::NOENT | Errno::NOTDIR => WriteError::Missing(path.to_owned(), error.into()),
+        Errno::ENOENT | Errno::ENOTDIR => WriteError::Missing(path.to_owned(), error.into()),
         _ => at(doing, path.display().to_string())(error),
     }
 }
@@ -89,14 +89,9 @@ fn failed(error: Errno, doing: &'static str, path: &Path) -> WriteError {
 /// Refuses what is not a tmpfs of its own.
 fn check(parent: &OwnedFd, volume: &OwnedFd, path: &Path) -> Result<(), WriteError> {
     let failed = |error| at("looking at", path.display().to_string())(error);
-    if stat(parent).map_err(failed)?.st_dev == stat(volume).map_err(failed)?.st_dev {
+    if fstat(parent).map_err(failed)?.st_dev == fstat(volume).map_err(failed)?.st_dev {
         return Err(WriteError::NotMounted(path.to_owned()));
     }
-    // The type's width and sign differ between machines; the number has 32 bits.
-    let medium = rustix::fs::fstatfs(volume).map_err(failed)?.f_type as u32;
-    if medium == TMPFS { Ok(()) } else { Err(WriteError::NotInMemory(path.to_owned())) }
-}
-
-fn stat(handle: &impl AsFd) -> Result<Stat, Errno> {
-    rustix::fs::fstat(handle)
+    let medium = fstatfs(volume).map_err(failed)?.filesystem_type();
+    if medium == TMPFS_MAGIC { Ok(()) } else { Err(WriteError::NotInMemory(path.to_owned())) }
 }

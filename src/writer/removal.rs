@@ -2,8 +2,8 @@
 
 use std::ffi::CStr;
 
-use rustix::fs::AtFlags;
-use rustix::io::Errno;
+use nix::errno::Errno;
+use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::WriteError;
 use super::directory::Directory;
@@ -26,9 +26,9 @@ struct Removal {
 impl Removal {
     fn entry(&mut self, directory: &Directory, name: &CStr, depth: usize) -> Result<(), WriteError> {
         self.left = self.left.checked_sub(1).ok_or_else(|| WriteError::Crowded(shown(name)))?;
-        match rustix::fs::unlinkat(directory, name, AtFlags::empty()) {
-            Ok(()) | Err(Errno::NOENT) => Ok(()),
-            Err(Errno::ISDIR) => self.directory(directory, name, depth),
+        match unlinkat(directory, name, UnlinkatFlags::NoRemoveDir) {
+            Ok(()) | Err(Errno::ENOENT) => Ok(()),
+            Err(Errno::EISDIR) => self.directory(directory, name, depth),
             Err(error) => Err(at("removing", shown(name))(error)),
         }
     }
@@ -40,6 +40,6 @@ impl Removal {
         for entry in inside.names(self.left + 1).map_err(at("listing", shown(name)))? {
             self.entry(&inside, &entry, below)?;
         }
-        rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR).map_err(at("removing", shown(name)))
+        unlinkat(parent, name, UnlinkatFlags::RemoveDir).map_err(at("removing", shown(name)))
     }
 }

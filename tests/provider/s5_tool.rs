@@ -132,7 +132,7 @@ async fn a_file_is_rendered_in_place_with_its_mode_and_through_links() {
 
 /// Another group that a file may be given, for root.
 fn one_group() -> Option<u32> {
-    rustix::process::geteuid().is_root().then_some(4242)
+    nix::unistd::geteuid().is_root().then_some(4242)
 }
 
 #[tokio::test]

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, OnceLock};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use reqwest::{Client, Method, StatusCode};
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -113,11 +114,11 @@ impl Vault {
 
     /// Stops it in its tracks: connections are made and nothing is answered, until `resume`.
     pub(crate) fn hang(&self) {
-        self.signal(Signal::STOP);
+        self.signal(Signal::SIGSTOP);
     }
 
     pub(crate) fn resume(&self) {
-        self.signal(Signal::CONT);
+        self.signal(Signal::SIGCONT);
     }
 
     /// Ends it, and starts it again on what it had stored; for a durable one.
@@ -135,7 +136,7 @@ impl Vault {
     }
 
     fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.process), signal).unwrap();
+        kill(Pid::from_raw(self.process.id().cast_signed()), signal).unwrap();
     }
 
     async fn state(&self, member: &str) -> bool {

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, geteuid};
 use reqwest::Method;
-use rustix::process::{Pid, Signal, geteuid, kill_process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -86,7 +87,7 @@ impl Postgres {
 /// At once and with the shared memory given back, which a kill would leave to the machine.
 impl Drop for Postgres {
     fn drop(&mut self) {
-        let _ = kill_process(Pid::from_child(&self.process), Signal::QUIT);
+        let _ = kill(Pid::from_raw(self.process.id().cast_signed()), Signal::SIGQUIT);
         let _ = self.process.wait();
     }
 }

@@ -11,7 +11,8 @@ use super::wire::csi_driver_provider_client::CsiDriverProviderClient;
 use super::wire::{MountRequest, MountResponse};
 use futures::TryFutureExt;
 use hyper_util::rt::TokioIo;
-use rustix::process::{Pid, Signal, kill_process};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::UnixStream;
@@ -168,7 +169,7 @@ impl Provider {
 
     /// Asks it to end, as the kubelet does.
     pub(crate) fn terminate(&self) {
-        let _ = kill_process(Pid::from_child(&self.process()), Signal::TERM);
+        let _ = kill(Pid::from_raw(self.process().id().cast_signed()), Signal::SIGTERM);
     }
 
     /// Waits for its end.

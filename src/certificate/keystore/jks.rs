@@ -1,10 +1,10 @@
 //! JKS, version 2, as `sun.security.provider.JavaKeyStore` reads it. Its protection is SHA-1 over the password, once: it
 //! is for programs that read nothing else.
 
+use ring::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY};
 use rsa::pkcs8::AlgorithmIdentifierRef;
 use rsa::pkcs8::der::asn1::{Any, AnyRef, ObjectIdentifier};
 use rsa::pkcs8::der::{Encode, Tag};
-use sha1::{Digest, Sha1};
 use zeroize::Zeroizing;
 
 use super::Contents;
@@ -42,7 +42,7 @@ pub(super) fn write(contents: &Contents<'_>, alias: &str, password: &str) -> Opt
             store.certificate(ca)?;
         }
     }
-    let digest = sha1(&[&password, WHITENER, &store.0]);
+    let digest = sha1(&[&password, WHITENER, &store.0])?;
     store.0.extend_from_slice(&digest);
     Some(Secret::from(store.0))
 }
@@ -88,16 +88,18 @@ fn protected(key: &[u8], password: &[u8], salt: &[u8; SHA1_BYTES]) -> Option<Vec
     let mut sealed = salt.to_vec();
     let mut pad = Zeroizing::new(*salt);
     for block in key.chunks(SHA1_BYTES) {
-        *pad = sha1(&[password, &*pad]);
+        *pad = sha1(&[password, &*pad])?;
         sealed.extend(block.iter().zip(&*pad).map(|(byte, pad)| byte ^ pad));
     }
-    sealed.extend_from_slice(&sha1(&[password, key]));
+    sealed.extend_from_slice(&sha1(&[password, key])?);
     let algorithm = AlgorithmIdentifierRef { oid: KEY_PROTECTOR, parameters: Some(AnyRef::NULL) };
     vec![Any::encode_from(&algorithm).ok()?, Any::new(Tag::OctetString, sealed).ok()?].to_der().ok()
 }
 
-fn sha1(parts: &[&[u8]]) -> [u8; SHA1_BYTES] {
-    parts.iter().fold(Sha1::new(), |digest, part| digest.chain_update(part)).finalize().into()
+fn sha1(parts: &[&[u8]]) -> Option<[u8; SHA1_BYTES]> {
+    let mut digest = Context::new(&SHA1_FOR_LEGACY_USE_ONLY);
+    parts.iter().for_each(|part| digest.update(part));
+    digest.finish().as_ref().first_chunk().copied()
 }
 
 fn utf16(password: &str) -> Zeroizing<Vec<u8>> {

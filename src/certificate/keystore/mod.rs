@@ -59,3 +59,6 @@ pub(super) fn write(form: StoreForm, contents: &Contents<'_>, alias: &Alias, pas
 fn is_password(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| (b' '..=b'~').contains(&byte))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,37 +1,33 @@
 //! PKCS #12 (RFC 7292) as OpenSSL since 1.1 and Java since 8u301 read it: AES-256-CBC under PBKDF2 with HMAC-SHA-256.
 //!
-//! Put together from the types of `pkcs12`, since `p12-keystore` draws its salts at random.
+//! Written in DER here, since `p12-keystore` draws its salts at random and `pkcs12` has no stable release for the `der` of today.
 
-use hmac::{Hmac, KeyInit, Mac};
-use pkcs12::cms::cert::x509::attr::{Attribute, Attributes};
-use pkcs12::cms::content_info::{CmsVersion, ContentInfo};
-use pkcs12::cms::encrypted_data::EncryptedData;
-use pkcs12::cms::enveloped_data::EncryptedContentInfo;
-use pkcs12::kdf::{Pkcs12KeyType, derive_key_utf8};
-use pkcs12::pfx::{Pfx, Version};
-use pkcs12::safe_bag::SafeBag;
-use pkcs12::{CertBag, DigestInfo, MacData};
-use pkcs12::{PKCS_12_CERT_BAG_OID, PKCS_12_PKCS8_KEY_BAG_OID, PKCS_12_X509_CERT_OID};
+use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
+use ring::hmac;
 use rsa::pkcs8::EncryptedPrivateKeyInfoOwned;
 use rsa::pkcs8::der::asn1::{Any, BmpString, Null, ObjectIdentifier, OctetString, SetOfVec};
-use rsa::pkcs8::der::{Encode, EncodeValue, Tagged};
+use rsa::pkcs8::der::{Encode, EncodeValue, Tag, TagNumber, Tagged};
 use rsa::pkcs8::pkcs5::EncryptionScheme;
 use rsa::pkcs8::pkcs5::pbes2::{self, Kdf, Parameters, Pbkdf2Params};
-use rsa::pkcs8::spki::AlgorithmIdentifierOwned;
-use sha1::{Digest, Sha1};
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::Contents;
 use crate::certificate::x509::Certificate;
 use crate::secret::Secret;
 
+/// Version of the file.
+const VERSION: u8 = 3;
 /// Rounds of PBKDF2 and of the MAC's key: Java's default. Passwords come from Vault, not from heads.
 const ROUNDS: u16 = 10_000;
 
 /// Contents that stand as they are, and encrypted ones (RFC 5652).
 const DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.1");
 const ENCRYPTED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.6");
+/// What a bag holds: an encrypted key or a certificate, and that it is one of X.509.
+const KEY_BAG: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.12.10.1.2");
+const CERTIFICATE_BAG: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.12.10.1.3");
+const X509: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.22.1");
 /// The entry's name, and what pairs a key with its certificate (RFC 2985).
 const FRIENDLY_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.20");
 const LOCAL_KEY_ID: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.21");
@@ -50,60 +46,69 @@ impl<E: std::error::Error> From<E> for NotEncoded {
     }
 }
 
+/// PFX (RFC 7292, section 4).
 pub(super) fn write(contents: &Contents<'_>, alias: &str, password: &str) -> Result<Secret, NotEncoded> {
+    let name = attribute(FRIENDLY_NAME, &BmpString::from_utf8(alias)?)?;
     let safes = match contents {
         Contents::Identity { key, chain } => {
-            let names = [attribute(FRIENDLY_NAME, &BmpString::from_utf8(alias)?)?, attribute(LOCAL_KEY_ID, &key_id(chain)?)?];
-            let names = SetOfVec::try_from(names.to_vec())?;
-            let bags = chain.iter().enumerate().map(|(place, ca)| certificate_bag(ca, (place == 0).then(|| names.clone())));
-            let certificates = encrypted(&bags.collect::<Result<_, _>>()?, &parameters(contents, "certificates")?, password)?;
-            vec![certificates, plain(&vec![key_bag(key, names, &parameters(contents, "key")?, password)?].to_der()?)?]
+            let names = SetOfVec::try_from(vec![name, attribute(LOCAL_KEY_ID, &key_id(chain)?)?])?;
+            let bags = chain.iter().enumerate().map(|(place, ca)| certificate_bag(ca, (place == 0).then_some(&names)));
+            let certificates = encrypted(bags.collect::<Result<_, _>>()?, &parameters(contents, "certificates")?, password)?;
+            let key = key_bag(key, &names, &parameters(contents, "key")?, password)?;
+            vec![certificates, plain(&vec![key].to_der()?)?]
         }
         Contents::Trusted(ca) => {
-            let marks = [attribute(FRIENDLY_NAME, &BmpString::from_utf8(alias)?)?, attribute(TRUSTED_KEY_USAGE, &ANY_PURPOSE)?];
-            let bag = certificate_bag(ca, Some(SetOfVec::try_from(marks.to_vec())?))?;
-            vec![encrypted(&vec![bag], &parameters(contents, "certificates")?, password)?]
+            let marks = SetOfVec::try_from(vec![name, attribute(TRUSTED_KEY_USAGE, &ANY_PURPOSE)?])?;
+            vec![encrypted(vec![certificate_bag(ca, Some(&marks))?], &parameters(contents, "certificates")?, password)?]
         }
     };
     let safes = safes.to_der()?;
-    let mac_data = Some(mac(&safes, &contents.salt("vaultmount PKCS #12 MAC"), password)?);
-    Ok(Secret::from(Pfx { version: Version::V3, auth_safe: plain(&safes)?, mac_data }.to_der()?))
+    let mac = mac(&safes, &contents.salt("vaultmount PKCS #12 MAC"), password)?;
+    Ok(Secret::from(vec![any(&VERSION)?, plain(&safes)?, mac].to_der()?))
 }
 
-fn certificate_bag(certificate: &Certificate, bag_attributes: Option<Attributes>) -> Result<SafeBag, NotEncoded> {
-    let bag = CertBag { cert_id: PKCS_12_X509_CERT_OID, cert_value: OctetString::new(certificate.der())? };
-    Ok(SafeBag { bag_id: PKCS_12_CERT_BAG_OID, bag_value: bag.to_der()?, bag_attributes })
+fn certificate_bag(certificate: &Certificate, attributes: Option<&SetOfVec<Any>>) -> Result<Any, NotEncoded> {
+    let value = sequence(vec![any(&X509)?, explicit(&octets(certificate.der())?)?])?;
+    bag(CERTIFICATE_BAG, &value, attributes)
 }
 
-fn key_bag(key: &[u8], names: Attributes, parameters: &Parameters, password: &str) -> Result<SafeBag, NotEncoded> {
+fn key_bag(key: &[u8], names: &SetOfVec<Any>, parameters: &Parameters, password: &str) -> Result<Any, NotEncoded> {
     let encrypted_data = OctetString::new(parameters.encrypt(password, key)?)?;
     let encryption_algorithm = EncryptionScheme::from(parameters.clone());
-    let bag = EncryptedPrivateKeyInfoOwned { encryption_algorithm, encrypted_data };
-    Ok(SafeBag { bag_id: PKCS_12_PKCS8_KEY_BAG_OID, bag_value: bag.to_der()?, bag_attributes: Some(names) })
+    bag(KEY_BAG, &any(&EncryptedPrivateKeyInfoOwned { encryption_algorithm, encrypted_data })?, Some(names))
 }
 
-fn attribute(oid: ObjectIdentifier, value: &(impl EncodeValue + Tagged)) -> Result<Attribute, NotEncoded> {
-    Ok(Attribute { oid, values: SetOfVec::try_from(vec![Any::encode_from(value)?])? })
+/// SafeBag.
+fn bag(kind: ObjectIdentifier, value: &Any, attributes: Option<&SetOfVec<Any>>) -> Result<Any, NotEncoded> {
+    let mut parts = vec![any(&kind)?, explicit(value)?];
+    parts.extend(attributes.map(any).transpose()?);
+    sequence(parts)
+}
+
+fn attribute(oid: ObjectIdentifier, value: &(impl EncodeValue + Tagged)) -> Result<Any, NotEncoded> {
+    sequence(vec![any(&oid)?, any(&SetOfVec::try_from(vec![any(value)?])?)?])
 }
 
 /// The same for the key and its certificate; OpenSSL, too, takes the digest of the certificate.
 fn key_id(chain: &[&Certificate]) -> Result<OctetString, NotEncoded> {
     let leaf = chain.first().ok_or(NotEncoded)?;
-    Ok(OctetString::new(Sha1::digest(leaf.der()).to_vec())?)
+    Ok(OctetString::new(digest(&SHA1_FOR_LEGACY_USE_ONLY, leaf.der()).as_ref())?)
 }
 
-fn plain(content: &[u8]) -> Result<ContentInfo, NotEncoded> {
-    Ok(ContentInfo { content_type: DATA, content: Any::encode_from(&OctetString::new(content)?)? })
+fn plain(content: &[u8]) -> Result<Any, NotEncoded> {
+    content_info(DATA, &octets(content)?)
 }
 
-fn encrypted(bags: &Vec<SafeBag>, parameters: &Parameters, password: &str) -> Result<ContentInfo, NotEncoded> {
-    let enc_content_info = EncryptedContentInfo {
-        content_type: DATA,
-        content_enc_alg: AlgorithmIdentifierOwned { oid: pbes2::PBES2_OID, parameters: Some(Any::encode_from(parameters)?) },
-        encrypted_content: Some(OctetString::new(parameters.encrypt(password, &bags.to_der()?)?)?),
-    };
-    let data = EncryptedData { version: CmsVersion::V0, enc_content_info, unprotected_attrs: None };
-    Ok(ContentInfo { content_type: ENCRYPTED_DATA, content: Any::encode_from(&data)? })
+fn encrypted(bags: Vec<Any>, parameters: &Parameters, password: &str) -> Result<Any, NotEncoded> {
+    let algorithm = sequence(vec![any(&pbes2::PBES2_OID)?, any(parameters)?])?;
+    let encrypted = Any::new(context_specific(false), parameters.encrypt(password, &bags.to_der()?)?)?;
+    let content = sequence(vec![any(&DATA)?, algorithm, encrypted])?;
+    content_info(ENCRYPTED_DATA, &sequence(vec![any(&0_u8)?, content])?)
+}
+
+/// ContentInfo (RFC 5652).
+fn content_info(kind: ObjectIdentifier, content: &Any) -> Result<Any, NotEncoded> {
+    sequence(vec![any(&kind)?, explicit(content)?])
 }
 
 /// Salt and IV of their own for each of the safes.
@@ -116,12 +121,49 @@ fn parameters(contents: &Contents<'_>, safe: &str) -> Result<Parameters, NotEnco
     })
 }
 
-/// With the key derivation of RFC 7292, appendix B: Java 17 and OpenSSL 3.0 know no other for a MAC.
-fn mac(safes: &[u8], salt: &[u8], password: &str) -> Result<MacData, NotEncoded> {
-    let key = Zeroizing::new(derive_key_utf8::<Sha256>(password, salt, Pkcs12KeyType::Mac, ROUNDS.into(), 32)?);
-    let mut mac = Hmac::<Sha256>::new_from_slice(&key)?;
-    mac.update(safes);
-    let algorithm = AlgorithmIdentifierOwned { oid: SHA256, parameters: Some(Any::encode_from(&Null)?) };
-    let digest = OctetString::new(mac.finalize().into_bytes().to_vec())?;
-    Ok(MacData { mac: DigestInfo { algorithm, digest }, mac_salt: OctetString::new(salt)?, iterations: ROUNDS.into() })
+/// MacData.
+fn mac(safes: &[u8], salt: &[u8], password: &str) -> Result<Any, NotEncoded> {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, &*mac_key(salt, password));
+    let algorithm = sequence(vec![any(&SHA256)?, any(&Null)?])?;
+    let digest = sequence(vec![algorithm, octets(hmac::sign(&key, safes).as_ref())?])?;
+    sequence(vec![digest, octets(salt)?, any(&ROUNDS)?])
+}
+
+/// The key derivation of RFC 7292, appendix B.2: Java 17 and OpenSSL 3.0 know no other for a MAC. The key is as long as one digest, so
+/// that nothing of it is behind the first.
+fn mac_key(salt: &[u8], password: &str) -> Zeroizing<[u8; 32]> {
+    /// What the derived bytes are for: a MAC.
+    const ID: u8 = 3;
+    /// Bytes that SHA-256 takes at a time.
+    const BLOCK: usize = 64;
+    let password: Zeroizing<Vec<u8>> = Zeroizing::new(password.encode_utf16().chain([0]).flat_map(u16::to_be_bytes).collect());
+    let mut text = Zeroizing::new(vec![ID; BLOCK]);
+    for part in [salt, &password] {
+        text.extend(part.iter().cycle().take(part.len().next_multiple_of(BLOCK)));
+    }
+    let mut key = Zeroizing::new(Sha256::digest(&text).into());
+    for _ in 1..ROUNDS {
+        *key = Sha256::digest(&*key).into();
+    }
+    key
+}
+
+fn any(value: &(impl EncodeValue + Tagged)) -> Result<Any, NotEncoded> {
+    Ok(Any::encode_from(value)?)
+}
+
+fn sequence(parts: Vec<Any>) -> Result<Any, NotEncoded> {
+    any(&parts)
+}
+
+fn octets(bytes: &[u8]) -> Result<Any, NotEncoded> {
+    any(&OctetString::new(bytes)?)
+}
+
+fn explicit(value: &Any) -> Result<Any, NotEncoded> {
+    Ok(Any::new(context_specific(true), value.to_der()?)?)
+}
+
+fn context_specific(constructed: bool) -> Tag {
+    Tag::ContextSpecific { constructed, number: TagNumber(0) }
 }

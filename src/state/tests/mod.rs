@@ -139,7 +139,7 @@ async fn a_damaged_file_is_told_and_the_others_are_found() {
     fs::write(cut, &whole[..whole.len() / 2]).unwrap();
     fs::write(empty, "").unwrap();
     fs::write(large, " ".repeat(1024 * 1024 + 1)).unwrap();
-    rustix::fs::mknodat(rustix::fs::CWD, pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    nix::unistd::mkfifo(pipe, nix::sys::stat::Mode::S_IRUSR | nix::sys::stat::Mode::S_IWUSR).unwrap();
     symlink(directory.path().join(id("a").as_str()), link).unwrap();
     let (usable, damaged): (Vec<_>, Vec<_>) = found(&store).into_iter().partition(|found| matches!(found, Found::Record(_)));
     assert_eq!((usable.len(), damaged.len()), (1, names.len()));

@@ -1,13 +1,16 @@
 //! Modes, peers, stale and stolen sockets.
 
 use std::fs;
+use std::io::{ErrorKind, Read};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use nix::unistd::{Uid, setresuid};
 use tokio::io::AsyncReadExt;
 use vaultmount::server::{Obstacle, Readiness};
 
@@ -120,15 +123,14 @@ async fn each_socket_is_served_and_a_missing_directory_ends_the_start_and_leaves
     assert_eq!(fs::read_dir(setup.directory.path()).unwrap().count(), 0);
 }
 
-/// Needs root: another user's process is played by a thread that becomes that user.
+/// Needs root.
 #[tokio::test(flavor = "multi_thread")]
 async fn another_user_is_refused_even_where_the_mode_would_let_him_in() {
     let server = Server::ready().await;
     let path = server.path();
-    assert!(as_nobody(&path).is_err(), "the mode let him in");
+    assert_eq!(connected_as_nobody(&path), Connected::No, "the mode let him in");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
-    let mut stream = tokio::net::UnixStream::from_std(as_nobody(&path).unwrap()).unwrap();
-    assert_eq!(stream.read(&mut [0; 1]).await.unwrap(), 0, "he was answered");
+    assert_eq!(connected_as_nobody(&path), Connected::Unanswered);
     assert_eq!(server.readiness.refused_connections(), 1);
 
     let mut setup = Setup::new();
@@ -136,20 +138,45 @@ async fn another_user_is_refused_even_where_the_mode_would_let_him_in() {
     let server = setup.start();
     until("the server to be ready", || server.readiness.check().is_ok()).await;
     fs::set_permissions(server.path(), fs::Permissions::from_mode(0o666)).unwrap();
-    let mut stream = tokio::net::UnixStream::from_std(as_nobody(&server.path()).unwrap()).unwrap();
-    assert_eq!(stream.read(&mut [0; 1]).await.unwrap(), 1, "the listed user was not answered");
+    assert_eq!(connected_as_nobody(&server.path()), Connected::Answered, "the listed user was not answered");
 }
 
-fn as_nobody(path: &Path) -> std::io::Result<UnixStream> {
-    let path = path.to_owned();
-    let connect = move || {
-        let nobody = rustix::thread::Uid::from_raw(NOBODY);
-        rustix::thread::set_thread_res_uid(nobody, nobody, nobody).expect("this test needs root");
-        let stream = UnixStream::connect(path)?;
-        stream.set_nonblocking(true)?;
-        Ok(stream)
+/// What a connection of another user came to.
+#[derive(Debug, PartialEq, Eq)]
+enum Connected {
+    No,
+    Unanswered,
+    Answered,
+}
+
+/// The socket that the process of the test below connects to.
+const SOCKET: &str = "VAULTMOUNT_NOBODY_SOCKET";
+
+/// Connects in a process of its own: all threads of a process have one user.
+fn connected_as_nobody(path: &Path) -> Connected {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    let test = ["--exact", "sockets::a_process_of_nobody_connects"];
+    match command.args(test).env(SOCKET, path).stdout(Stdio::null()).status().unwrap().code() {
+        Some(10) => Connected::No,
+        Some(11) => Connected::Unanswered,
+        Some(12) => Connected::Answered,
+        code => panic!("the process of nobody ended with {code:?}"),
+    }
+}
+
+#[test]
+fn a_process_of_nobody_connects() {
+    let Some(path) = std::env::var_os(SOCKET) else { return };
+    let nobody = Uid::from_raw(NOBODY);
+    setresuid(nobody, nobody, nobody).expect("this test needs root");
+    let code = match UnixStream::connect(path) {
+        Err(error) => {
+            assert_eq!(error.kind(), ErrorKind::PermissionDenied);
+            10
+        }
+        Ok(mut stream) => 11 + i32::try_from(stream.read(&mut [0; 1]).unwrap()).unwrap(),
     };
-    std::thread::spawn(connect).join().unwrap()
+    std::process::exit(code);
 }
 
 #[tokio::test]

@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use rustix::fs::{CWD, FileType, Mode, RenameFlags};
+use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
 use vaultmount::writer::{Change, WriteError};
 
 use super::node::{Node, OTHER, UID, Volume, meanwhile, payload};
@@ -43,7 +45,7 @@ fn plant(kind: &str, at: &Path, victim: &Victim) {
         "link to itself" => symlink(at.file_name().unwrap(), at).unwrap(),
         "file" => fs::write(at, "planted").unwrap(),
         "directory" => fs::create_dir_all(at.join("db/db")).unwrap(),
-        "pipe" => rustix::fs::mknodat(CWD, at, FileType::Fifo, Mode::RWXU, 0).unwrap(),
+        "pipe" => mkfifo(at, Mode::S_IRWXU).unwrap(),
         _ => fs::hard_link(at.parent().unwrap().join("..data/tls/crt"), at).unwrap(),
     }
 }
@@ -130,7 +132,7 @@ const WRITES: usize = 2_000;
 fn racing(one: &Path, other: &Path, mut work: impl FnMut(usize)) {
     let exchanges = AtomicUsize::new(0);
     // One of them may be gone for a moment.
-    let exchange = || match rustix::fs::renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE) {
+    let exchange = || match renameat2(AT_FDCWD, one, AT_FDCWD, other, RenameFlags::RENAME_EXCHANGE) {
         Ok(()) => drop(exchanges.fetch_add(1, Ordering::Relaxed)),
         Err(_) => thread::yield_now(),
     };

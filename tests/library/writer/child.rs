@@ -7,8 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, SystemTime};
 
-use rustix::process::getppid;
-use rustix::thread::gettid;
+use nix::unistd::{getppid, gettid};
 use tempfile::NamedTempFile;
 use vaultmount::volume::{Payload, VersionKey};
 use vaultmount::writer::{Change, Marks, Occasion, Target, Writer};

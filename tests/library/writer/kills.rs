@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, symlink};
 use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, SystemTime};
 
-use rustix::thread::CapabilitySet;
+use caps::Capability;
 use vaultmount::volume::VersionKey;
 use vaultmount::writer::{Marks, Occasion, Writer};
 
@@ -67,7 +67,7 @@ fn is_new(volume: &Volume<'_>, old: &[Kept<'_>], killed: &str) -> bool {
 
 /// A process that begins anew, with the rights of our manifest, makes the volume whole, and removes what was left.
 fn goes_on(volume: &Volume<'_>, killed: &str) {
-    volume.restricted(CapabilitySet::CHOWN, |root, target| {
+    volume.restricted(&[Capability::CAP_CHOWN], |root, target| {
         let writer = Writer::of(root, VersionKey::random());
         let written = writer.write(target, Occasion::Asked, &payload_of(&NEW), &mut Marks::default());
         written.unwrap_or_else(|error| panic!("{killed}: {error}"));

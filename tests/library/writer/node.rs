@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::SystemTime;
 
-use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
+use caps::{CapSet, Capability};
 use tempfile::TempDir;
 use vaultmount::secret::Secret;
 use vaultmount::volume::{File, Payload, VersionKey};
@@ -118,14 +118,13 @@ impl Volume<'_> {
     }
 
     /// Does `work` in the volume with the capabilities `effective` and no other. The root of our manifest has CHOWN alone.
-    pub(crate) fn restricted<T: Send>(&self, effective: CapabilitySet, work: impl FnOnce(&Path, &Target<'_>) -> T + Send) -> T {
+    pub(crate) fn restricted<T: Send>(&self, effective: &[Capability], work: impl FnOnce(&Path, &Target<'_>) -> T + Send) -> T {
         // Reached through a handle: `/proc/PID/root` asks for more rights.
         let pods = fs::File::open(self.node.pods()).unwrap();
         let root = PathBuf::from(format!("/proc/self/fd/{}", pods.as_raw_fd()));
         let path = root.join(self.path.strip_prefix(self.node.pods()).unwrap());
         let restricted = || {
-            let all = capabilities(None).unwrap();
-            set_capabilities(None, CapabilitySets { effective, ..all }).unwrap();
+            caps::set(None, CapSet::Effective, &effective.iter().copied().collect()).unwrap();
             work(&root, &Target { pod_uid: UID, path: &path })
         };
         thread::scope(|scope| scope.spawn(restricted).join().unwrap())

@@ -4,7 +4,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use rustix::thread::CapabilitySet;
 use vaultmount::error::Reason;
 use vaultmount::volume::{File, Payload, VersionKey};
 use vaultmount::writer::{Marks, Occasion, Target, WriteError, Writer};
@@ -86,7 +85,7 @@ fn what_an_operator_left_out_is_for_the_driver_to_do() {
     let node = Node::new();
     let volume = node.volume();
     let owned = Payload::new(vec![File { owner: Some(1000), ..file("db", "canary") }], vec![]).unwrap();
-    let error = volume.restricted(CapabilitySet::empty(), |root, target| {
+    let error = volume.restricted(&[], |root, target| {
         Writer::of(root, VersionKey::random()).write(target, Occasion::Asked, &owned, &mut Marks::default()).unwrap_err()
     });
     assert!(error.is_for_driver() && error.to_string().starts_with("writing db: Operation not permitted"), "{error}");

@@ -4,7 +4,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::PathBuf;
 
-use rustix::thread::CapabilitySet;
+use caps::Capability;
 use vaultmount::secret::Secret;
 use vaultmount::volume::{File, Payload, VersionKey};
 use vaultmount::writer::{Change, Marks, Occasion, Writer};
@@ -56,7 +56,7 @@ fn a_reader_is_not_shut_out_between_mode_and_owner() {
 fn a_file_that_only_the_pod_may_read_is_left_alone_while_it_is_unchanged() {
     let node = Node::new();
     let volume = node.volume();
-    let changes = volume.restricted(CapabilitySet::CHOWN, |root, target| {
+    let changes = volume.restricted(&[Capability::CAP_CHOWN], |root, target| {
         let (writer, mut marks) = (Writer::of(root, VersionKey::random()), Marks::default());
         let change = |payload, marks: &mut Marks| writer.write(target, Occasion::Look, &payload, marks).unwrap().change;
         writer.write(target, Occasion::Asked, &payload(&[("db", "none")]), &mut marks).unwrap();
@@ -79,7 +79,7 @@ fn a_restart_that_kept_marks_and_key_leaves_such_a_file_alone() {
     let node = Node::new();
     let volume = node.volume();
     let change = |key: &str, marks: &mut Marks| {
-        volume.restricted(CapabilitySet::CHOWN, |root, target| {
+        volume.restricted(&[Capability::CAP_CHOWN], |root, target| {
             let writer = Writer::of(root, VersionKey::try_from(Secret::from(key)).unwrap());
             writer.write(target, Occasion::Asked, &owned("canary", 0o400, Some(1000)), marks).unwrap().change
         })

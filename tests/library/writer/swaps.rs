@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, Timespec, Timestamps};
+use nix::fcntl::{AT_FDCWD, OFlag, openat};
+use nix::sys::stat::{Mode, UtimensatFlags, utimensat};
+use nix::sys::time::TimeSpec;
 use vaultmount::writer::Change;
 
 use super::node::{Node, meanwhile, payload, rights};
@@ -83,9 +85,9 @@ fn names_come_and_go_and_change_their_kind() {
 fn the_driver_never_learns_from_its_time_that_a_volume_was_written() {
     let node = Node::new();
     let volume = node.volume();
-    let past = |nanoseconds| Timespec { tv_sec: 1_700_000_000, tv_nsec: nanoseconds };
-    let times = Timestamps { last_access: past(123_456_789), last_modification: past(987_654_321) };
-    rustix::fs::utimensat(CWD, &volume.path, &times, AtFlags::empty()).unwrap();
+    let past = |nanoseconds| TimeSpec::new(1_700_000_000, nanoseconds);
+    let (accessed, modified) = (past(123_456_789), past(987_654_321));
+    utimensat(AT_FDCWD, &volume.path, &accessed, &modified, UtimensatFlags::FollowSymlink).unwrap();
     let now = || fs::metadata(&volume.path).map(|of| (of.atime(), of.atime_nsec(), of.mtime(), of.mtime_nsec())).unwrap();
     let before = now();
     for files in [[("a", "1")], [("b", "1")], [("b", "2")]] {
@@ -134,10 +136,10 @@ fn text(round: usize) -> String {
 
 /// Through one handle of `..data`, so of one generation; then by name, which must always be there.
 fn read_all(volume: &Path, names: &[String]) {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let handle = rustix::fs::openat(CWD, volume.join("..data"), flags, Mode::empty()).unwrap();
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let handle = openat(AT_FDCWD, &volume.join("..data"), flags, Mode::empty()).unwrap();
     let read = |name: &String| {
-        let file = rustix::fs::openat(&handle, name.as_str(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).unwrap();
+        let file = openat(&handle, name.as_str(), OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty()).unwrap();
         std::io::read_to_string(fs::File::from(file)).unwrap()
     };
     let all: Vec<_> = names.iter().map(read).collect();

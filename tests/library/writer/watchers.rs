@@ -1,36 +1,34 @@
 //! What a program hears that watches its files with inotify, as docs/applications.md tells it.
 
 use std::io::{BufRead, BufReader};
-use std::mem::MaybeUninit;
-use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
-use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
-use rustix::io::Errno;
+use nix::errno::Errno;
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 
 use super::node::Node;
 
 /// A watch, as a program in the pod has it.
-struct Watch(OwnedFd);
+struct Watch(Inotify);
 
 impl Watch {
-    fn of(path: &Path, events: WatchFlags) -> Self {
-        let watch = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).unwrap();
-        inotify::add_watch(&watch, path, events).unwrap();
+    fn of(path: &Path, events: AddWatchFlags) -> Self {
+        let watch = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC).unwrap();
+        watch.add_watch(path, events).unwrap();
         Self(watch)
     }
 
     /// What was heard since the last question: the events, and the names that they are of.
-    fn heard(&self) -> Vec<(ReadFlags, String)> {
-        let mut buffer = [MaybeUninit::uninit(); 4096];
-        let mut reader = Reader::new(&self.0, &mut buffer);
+    fn heard(&self) -> Vec<(AddWatchFlags, String)> {
         let mut heard = Vec::new();
         loop {
-            match reader.next() {
-                Ok(event) => heard.push((event.events(), event.file_name().unwrap_or_default().to_str().unwrap().to_owned())),
-                Err(Errno::AGAIN) => return heard,
+            match self.0.read_events() {
+                Ok(events) => {
+                    heard.extend(events.into_iter().map(|event| (event.mask, event.name.unwrap_or_default().into_string().unwrap())));
+                }
+                Err(Errno::EAGAIN) => return heard,
                 Err(error) => panic!("{error}"),
             }
         }
@@ -42,10 +40,10 @@ fn a_watch_on_the_directory_hears_each_change_once_as_a_move_of_data() {
     let node = Node::new();
     let volume = node.volume();
     volume.write(&[("crt", "one"), ("key", "one")]);
-    let watch = Watch::of(&volume.path, WatchFlags::MOVED_TO);
+    let watch = Watch::of(&volume.path, AddWatchFlags::IN_MOVED_TO);
     // The link of before leaves by the same rename, under a name that begins with two dots too.
     let heard = || watch.heard().into_iter().filter(|(_, name)| name == "..data" || !name.starts_with("..")).collect::<Vec<_>>();
-    let swapped = vec![(ReadFlags::MOVED_TO, "..data".to_owned())];
+    let swapped = vec![(AddWatchFlags::IN_MOVED_TO, "..data".to_owned())];
     for change in ["two", "three"] {
         volume.write(&[("crt", change), ("key", change)]);
         assert_eq!(heard(), swapped, "{change}");
@@ -57,7 +55,7 @@ fn a_watch_on_the_directory_hears_each_change_once_as_a_move_of_data() {
 
     // A name that is new comes after the swap: who hears of that finds the file below `..data`, and perhaps not yet by its name.
     volume.write(&[("ca", "four"), ("crt", "four"), ("key", "four")]);
-    assert_eq!(heard(), [swapped, vec![(ReadFlags::MOVED_TO, "ca".into())]].concat());
+    assert_eq!(heard(), [swapped, vec![(AddWatchFlags::IN_MOVED_TO, "ca".into())]].concat());
 }
 
 #[test]
@@ -91,13 +89,21 @@ fn a_watch_on_a_file_hears_its_end_and_no_change() {
     let node = Node::new();
     let volume = node.volume();
     volume.write(&[("key", "one")]);
-    let changes = WatchFlags::MODIFY | WatchFlags::CLOSE_WRITE | WatchFlags::ATTRIB | WatchFlags::MOVE_SELF | WatchFlags::DELETE_SELF;
+    let changes = AddWatchFlags::IN_MODIFY
+        | AddWatchFlags::IN_CLOSE_WRITE
+        | AddWatchFlags::IN_ATTRIB
+        | AddWatchFlags::IN_MOVE_SELF
+        | AddWatchFlags::IN_DELETE_SELF;
     let watch = Watch::of(&volume.at("key"), changes);
     volume.write(&[("key", "two")]);
     assert_eq!(watch.heard(), [], "the file is another one now");
     volume.sweep(SystemTime::now() + Duration::from_secs(6)).unwrap();
-    let ended = watch.heard().into_iter().fold(ReadFlags::empty(), |all, (event, _)| all | event);
-    assert_eq!(ended, ReadFlags::ATTRIB | ReadFlags::DELETE_SELF | ReadFlags::IGNORED, "with IGNORED the watch is over");
+    let ended = watch.heard().into_iter().fold(AddWatchFlags::empty(), |all, (event, _)| all | event);
+    assert_eq!(
+        ended,
+        AddWatchFlags::IN_ATTRIB | AddWatchFlags::IN_DELETE_SELF | AddWatchFlags::IN_IGNORED,
+        "with IGNORED the watch is over"
+    );
     volume.write(&[("key", "three")]);
     assert_eq!((watch.heard(), volume.read("key")), (vec![], "three".into()));
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use crate::support::wire::csi_driver_provider_client::CsiDriverProviderClient;
 use crate::support::wire::{MountRequest, MountResponse, VersionRequest};
-use rustix::process::{Pid, Signal, kill_process};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tempfile::TempDir;
 use tonic::transport::{Channel, Endpoint, Uri};
 use tonic::{Request, Status};
@@ -59,8 +60,8 @@ impl Node {
 
     /// Ends it; what it logged holds no secret.
     pub(crate) async fn end(&mut self, end: End) {
-        let signal = if end == End::Killed { Signal::KILL } else { Signal::TERM };
-        kill_process(Pid::from_child(&self.process), signal).unwrap();
+        let signal = if end == End::Killed { Signal::SIGKILL } else { Signal::SIGTERM };
+        kill(Pid::from_raw(self.process.id().cast_signed()), signal).unwrap();
         let status = until("the provider's end", async || self.process.try_wait().unwrap()).await;
         assert!(status.success() || end == End::Killed, "it did not leave well: {status}\n{}", self.log());
         assert_silent("the log", &self.log(), &[]);
