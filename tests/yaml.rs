@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use vaultmount::config::yaml::{Entry, entries};
+use vaultmount::goyaml::{Entry, entries};
 
 const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/yaml/corpus");
 

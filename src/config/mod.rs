@@ -22,7 +22,6 @@ pub mod source; // one question to Vault
 mod spelling; // the nearest right word
 pub mod template; // a file from several sources
 mod token; // the one token that is read, and whose it is
-pub mod yaml; // the `objects` text, read as go-yaml reads it
 
 pub use address::Address;
 pub use certificate::{Alias, CertificateRequest, KeyAlgorithm, KeyForm, KeyPlace, KeyType, StoreForm};

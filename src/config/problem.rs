@@ -10,7 +10,7 @@ use super::path::PathError;
 use super::request::{PlainPathError, RequestError};
 use super::template::DelimitersError;
 use super::token::TokenFault;
-use super::yaml::YamlError;
+use crate::goyaml::YamlError;
 use crate::error::{Failure, Reason};
 
 /// Mistakes that a message names; the rest is counted.

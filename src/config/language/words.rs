@@ -8,7 +8,7 @@ use super::field::{At, Kind, Read};
 use super::values::members;
 use crate::config::problem::Misfit;
 use crate::config::spelling::nearest;
-use crate::config::yaml::{Item, ItemKind};
+use crate::goyaml::{Item, ItemKind};
 use crate::config::{Encoding, Format, KeyForm, KeyType, LoginScope, ShareScope, Start, StoreForm, WrittenBy};
 
 /// One of a few words.
