@@ -279,15 +279,36 @@ pub(super) fn json(scalar: Scalar) -> Option<Value> {
     })
 }
 
-/// The shortest text of `value`, with an exponent below 1e-6 and from 1e21 on: the form of Go's `encoding/json`.
+/// The text of `value` in Go's `encoding/json`: as short as possible, with an exponent below 1e-6 and from 1e21 on.
 fn go_float(value: f64) -> Option<String> {
-    let size = value.abs();
-    match value {
-        _ if !value.is_finite() => None,
-        _ if size != 0.0 && !(1e-6..1e21).contains(&size) => {
-            let text = format!("{value:e}");
-            Some(if text.contains("e-") { text } else { text.replace('e', "e+") })
-        }
-        _ => Some(format!("{value}")),
+    if !value.is_finite() {
+        return None;
     }
+    let short = format!("{value:e}");
+    let mantissa = short.split_once('e').map_or(short.as_str(), |(mantissa, _)| mantissa);
+    let digits = mantissa.bytes().filter(u8::is_ascii_digit).count();
+    // Of two texts that are equally short and equally near, Go takes the even one, as formatting with a precision does.
+    let exact = format!("{value:.*e}", digits.saturating_sub(1));
+    let text = if exact.parse() == Ok(value) { exact } else { short };
+    let size = value.abs();
+    if size == 0.0 || (1e-6..1e21).contains(&size) {
+        return plain_notation(&text);
+    }
+    Some(if text.contains("e-") { text } else { text.replace('e', "e+") })
+}
+
+/// `1.25e1` -> `12.5`.
+fn plain_notation(text: &str) -> Option<String> {
+    let (mantissa, exponent) = text.split_once('e')?;
+    let (sign, mantissa) = mantissa.strip_prefix('-').map_or(("", mantissa), |mantissa| ("-", mantissa));
+    let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
+    let exponent: isize = exponent.parse().ok()?;
+    let Ok(whole) = usize::try_from(exponent) else {
+        return Some(format!("{sign}0.{}{digits}", "0".repeat(exponent.unsigned_abs() - 1)));
+    };
+    Some(match digits.split_at_checked(whole + 1) {
+        Some((digits, "")) => format!("{sign}{digits}"),
+        Some((digits, fraction)) => format!("{sign}{digits}.{fraction}"),
+        None => format!("{sign}{digits:0<width$}", width = whole + 1),
+    })
 }

@@ -3,12 +3,21 @@
 //! The scanner is a port of libyaml, as go-yaml's is; what a scalar means, which keys are one too many and how merge
 //! keys count follows go-yaml's decoder. `tests/yaml.rs` holds both against each other.
 
+mod blank; // blanks, line breaks, comments
+mod block; // block scalars
+mod cursor; // a position in the text
 mod decode; // nodes -> entries, in the types of the fields
 mod item; // the values of our own fields
 mod number; // go-yaml's integers and floats
+mod parser; // tokens -> nodes
+mod plain; // plain scalars
+mod quoted; // quoted scalars
 mod resolve; // what a scalar means
+mod scanner; // text -> tokens
+mod tag; // anchors, tags, directives
 mod timestamp; // what go-yaml takes for a time
-mod tree; // text -> nodes, within limits
+mod token; // what the scanner produces
+mod tree; // the nodes of a text
 
 pub use decode::{Entry, entries};
 pub use item::{Item, ItemKind};

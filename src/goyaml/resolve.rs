@@ -1,9 +1,12 @@
 //! What a scalar means: go-yaml's table (`resolve.go` of v3.0.1), not YAML 1.2's core schema.
 
+use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+
 use super::number::{self, Number};
 use super::tree::{Kind, Node};
 use super::{Fault, timestamp};
-use crate::config::object::base64;
 
 /// A scalar of a type.
 #[derive(PartialEq)]
@@ -89,7 +92,14 @@ fn tagged(text: &str, tag: &str) -> Result<Scalar, Fault> {
 }
 
 fn binary(text: &str) -> Result<Scalar, Fault> {
-    let bytes = base64(text.as_bytes()).ok_or(Fault::Binary)?;
-    let text = bytes.expose().utf8_chunks().map(|chunk| chunk.valid().to_owned() + &"\u{fffd}".repeat(chunk.invalid().len()));
+    let encoded: Vec<u8> = text.bytes().filter(|byte| !matches!(byte, b'\r' | b'\n')).collect();
+    let bytes = BASE64.decode(encoded).map_err(|_| Fault::Binary)?;
+    let text = bytes.utf8_chunks().map(|chunk| chunk.valid().to_owned() + &"\u{fffd}".repeat(chunk.invalid().len()));
     Ok(Scalar::Binary(text.collect()))
 }
+
+/// Go's `base64.StdEncoding`: padding is needed, the unused bits of the last character may be set.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true).with_decode_padding_mode(DecodePaddingMode::RequireCanonical),
+);

@@ -9,8 +9,8 @@ use crate::config::object::{Encoding, Object, Template};
 use crate::config::path::conflicts;
 use crate::config::problem::{Found, Label, Misfit};
 use crate::config::spelling::nearest;
-use crate::goyaml::{self, Entry};
 use crate::config::{MountPath, Problem, Request, UnknownFields};
+use crate::goyaml::{self, Entry};
 
 /// Most files and directories of one class: far above any use, far below what would hold a node.
 const OBJECTS: usize = 256;
