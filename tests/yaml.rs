@@ -16,7 +16,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 
 use serde_json::{Value, json};
-use vaultmount::goyaml::{Entry, entries};
+use vaultmount::config::entries::{Entry, entries};
 
 use mutate::{Random, mutate};
 

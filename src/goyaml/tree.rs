@@ -8,10 +8,10 @@ use super::{Fault, YamlError};
 pub(super) const DEPTH: usize = 32;
 
 /// The index of a node in its tree.
-pub(super) type NodeId = usize;
+pub(crate) type NodeId = usize;
 
 /// The first document of a text. Like `yaml.Unmarshal` of Go, this ignores the documents after it.
-pub(super) struct Tree {
+pub(crate) struct Tree {
     nodes: Vec<Node>,
     /// `None` for a text without any value.
     pub(super) root: Option<NodeId>,
@@ -50,7 +50,7 @@ impl Node {
 
 impl Tree {
     /// Reads the first document of `text`.
-    pub(super) fn read(text: &str) -> Result<Self, YamlError> {
+    pub(crate) fn read(text: &str) -> Result<Self, YamlError> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         check(text)?;
         let mut parser = Parser::new(text);
