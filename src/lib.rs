@@ -25,6 +25,7 @@ pub mod certificate; // certificates: keys of the node, requests, chains, keysto
 pub mod writer; // volumes that we write ourselves: whole, by one rename, with owners
 pub mod volume; // the payload of a volume: paths, modes, sizes, versions
 pub mod config; // a request's attributes -> MountSpec
+pub mod goyaml; // YAML, read as Go's yaml.v3 reads it; uses no other module of vaultmount
 pub mod error; // Reason: the stable codes, and the one exit of a failure
 mod supervise; // tasks that last as long as the process
 pub mod aside; // long computations, beside the one thread that waits

@@ -59,9 +59,6 @@ fn harden() {
     let _ = set_dumpable(false);
     std::panic::set_hook(Box::new(|panic| {
         let at = panic.location().map_or_else(String::new, ToString::to_string);
-        // That one is caught where it is called and told as what it is: a text that is no YAML.
-        if !at.contains("libyaml-safer") {
-            tracing::error!(at, "a panic, a defect of vaultmount: please report it");
-        }
+        tracing::error!(at, "a panic, a defect of vaultmount: please report it");
     }));
 }

@@ -8,6 +8,7 @@ mod attributes; // the request's JSON: parameters, the pod, its tokens
 pub mod certificate; // what is asked of a PKI engine, and the forms of its files
 pub mod defaults; // what a class leaves out, and what it may not choose
 mod duration; // durations as Vault writes them
+pub mod entries; // the text of `objects` -> entries with the fields of the Go providers
 pub mod format; // the whole of a secret as one document
 pub mod language; // the fields of `objects`, and how they become sources and files
 pub mod life; // how long what a mount got is good, and whom it is shared with
@@ -23,7 +24,6 @@ pub mod source; // one question to Vault
 mod spelling; // the nearest right word
 pub mod template; // a file from several sources
 mod token; // the one token that is read, and whose it is
-pub mod yaml; // the `objects` text, read as go-yaml reads it
 
 pub use address::Address;
 pub use auth_mount::AuthMounts;

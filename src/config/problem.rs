@@ -11,8 +11,8 @@ use super::path::PathError;
 use super::request::{PlainPathError, RequestError};
 use super::template::DelimitersError;
 use super::token::TokenFault;
-use super::yaml::YamlError;
 use crate::error::{Failure, Reason};
+use crate::goyaml::YamlError;
 
 /// Mistakes that a message names; the rest is counted.
 const NAMED: usize = 8;

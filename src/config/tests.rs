@@ -351,7 +351,7 @@ fn nothing_of_a_request_prints_its_secrets() {
 #[test]
 fn the_reference_has_every_parameter_and_field() {
     let reference = include_str!("../../docs/reference.md");
-    for name in yaml::Entry::FIELDS {
+    for name in entries::Entry::FIELDS {
         assert!(reference.contains(&format!("| `{name}`")), "{name}");
     }
 }

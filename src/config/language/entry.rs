@@ -5,11 +5,11 @@ use super::file::{Access, Material};
 use super::shapes::{FileFields, MemberFields, OBJECT, ObjectFields, PickFields, SourceFields};
 use super::source::{Flat, Scene};
 use super::values::Mode;
+use crate::config::entries::{self, Entry};
 use crate::config::object::{Encoding, Object, Template};
 use crate::config::path::conflicts;
 use crate::config::problem::{Found, Label, Misfit};
 use crate::config::spelling::nearest;
-use crate::config::yaml::{self, Entry};
 use crate::config::{MountPath, Problem, Request, UnknownFields};
 
 /// Most files and directories of one class: far above any use, far below what would hold a node.
@@ -25,7 +25,7 @@ pub(in crate::config) struct Objects<'o> {
 /// All objects of a class, in its order.
 pub(in crate::config) fn objects(text: &str, with: &Objects<'_>, found: &mut Found) -> Vec<Object> {
     let too_many = |count| Problem::TooManyObjects { count, limit: OBJECTS };
-    let entries = match yaml::entries(text, &ours()) {
+    let entries = match entries::entries(text, &ours()) {
         Ok(entries) if entries.is_empty() => return none(found, Problem::NoObjects),
         Ok(entries) if entries.len() > OBJECTS => return none(found, too_many(entries.len())),
         Ok(entries) => entries,

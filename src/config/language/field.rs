@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::config::problem::{Found, Label, Misfit, Problem};
 use crate::config::spelling::nearest;
-use crate::config::yaml::{Item, ItemKind};
+use crate::goyaml::{Item, ItemKind};
 
 /// A field of a mapping, as the reference and the schema know it.
 pub(super) struct Field {
@@ -149,7 +149,7 @@ macro_rules! shape {
                 $crate::config::language::field::mapping("mapping, see below", about, &[Self::FIELDS])
             }
 
-            fn read(item: &$crate::config::yaml::Item, at: &mut $crate::config::language::field::At<'_>) -> Option<Self> {
+            fn read(item: &$crate::goyaml::Item, at: &mut $crate::config::language::field::At<'_>) -> Option<Self> {
                 let mut fields = $crate::config::language::field::Fields::of(item, at)?;
                 let shape = Self::take(&mut fields, at);
                 fields.end(at);

@@ -7,8 +7,8 @@ use serde_json::json;
 use super::field::{At, Field, Kind, Read, shape};
 use super::values::{Age, Id, Mode, Texts};
 use super::words::{KeyMaker, Keys, PartName};
-use crate::config::yaml::Item;
 use crate::config::{Body, Encoding, Format, KeyForm, KeyType, ShareScope, Start, StoreForm};
+use crate::goyaml::Item;
 
 shape! {
     /// A secret of a KV engine, one GET

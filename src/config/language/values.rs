@@ -9,7 +9,7 @@ use super::field::{At, Kind, Read};
 use crate::config::Body;
 use crate::config::duration::duration;
 use crate::config::problem::Misfit;
-use crate::config::yaml::{Item, ItemKind};
+use crate::goyaml::{Item, ItemKind};
 
 impl Read for String {
     fn kind() -> Kind {

@@ -8,8 +8,8 @@ use super::field::{At, Kind, Read};
 use super::values::members;
 use crate::config::problem::Misfit;
 use crate::config::spelling::nearest;
-use crate::config::yaml::{Item, ItemKind};
 use crate::config::{Encoding, Format, KeyForm, KeyType, LoginScope, ShareScope, Start, StoreForm, WrittenBy};
+use crate::goyaml::{Item, ItemKind};
 
 /// One of a few words.
 pub(in crate::config) trait Word: Copy + 'static {

@@ -1,24 +1,31 @@
-//! What a scalar means: go-yaml's table (`resolve.go` of v3.0.1), not YAML 1.2's core schema.
+//! The type of a scalar: the table of yaml.v3 (`resolve.go` of v3.0.1), which is not the core schema of YAML 1.2.
+
+use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::number::{self, Number};
 use super::tree::{Kind, Node};
 use super::{Fault, timestamp};
-use crate::config::object::base64;
 
-/// A scalar of a type.
+/// A scalar and its type.
 #[derive(PartialEq)]
 pub(super) enum Scalar {
     Null,
     Bool(bool),
     Number(Number),
-    /// In Go's JSON form.
+    /// As Go's `encoding/json` writes it.
     Time(String),
     Text(String),
-    /// What `!!binary` held; each byte that is no UTF-8 becomes U+FFFD, as in Go's JSON.
+    /// The decoded text of `!!binary`; each byte that is not UTF-8 becomes U+FFFD, as in Go's `encoding/json`.
     Binary(String),
 }
 
-/// Resolves a scalar by its quotes, its tag and its text; the inner error says why the tag forbids the text.
+/// Finds the type of a scalar from its quotes, its tag and its text.
+///
+/// # Errors
+///
+/// The tag does not allow the text.
 pub(super) fn resolve(text: &str, plain: bool, tag: Option<&str>) -> Result<Scalar, Fault> {
     match tag {
         None if plain => Ok(untagged(text)),
@@ -29,7 +36,7 @@ pub(super) fn resolve(text: &str, plain: bool, tag: Option<&str>) -> Result<Scal
     }
 }
 
-/// True when go-yaml takes `node` for text when nothing says what it should be: what a key of a JSON object must be.
+/// True if `node` decodes to a string in a Go `any`: keys of JSON objects must.
 pub(super) fn is_text(node: &Node) -> bool {
     match &node.kind {
         Kind::Scalar { text, plain } => match node.tag.as_deref() {
@@ -48,7 +55,7 @@ pub(super) fn is_merge(node: &Node) -> bool {
     }
 }
 
-/// True when go-yaml reads `node` as null: then a field keeps its default and a list member is left out.
+/// True if yaml.v3 reads `node` as null: then a field has its default, and a list member is left out.
 pub(super) fn is_null(node: &Node) -> bool {
     match &node.kind {
         Kind::Scalar { text, plain } => resolve(text, *plain, node.tag.as_deref()) == Ok(Scalar::Null),
@@ -68,10 +75,10 @@ fn untagged(text: &str) -> Scalar {
     }
 }
 
-/// An explicit tag only confirms what the text is anyway; an integer may be a float.
+/// A tag only confirms the type that the text has without it; an integer may be tagged as a float.
 fn tagged(text: &str, tag: &str) -> Result<Scalar, Fault> {
     let resolved = match untagged(text) {
-        // Go looks for a time only without a tag or with its own.
+        // Go tries to read a time only without a tag, or with the tag of a time.
         Scalar::Time(_) if tag != "!!timestamp" => number::parse(text).map_or_else(|| Scalar::Text(text.to_owned()), Scalar::Number),
         other => other,
     };
@@ -89,7 +96,14 @@ fn tagged(text: &str, tag: &str) -> Result<Scalar, Fault> {
 }
 
 fn binary(text: &str) -> Result<Scalar, Fault> {
-    let bytes = base64(text.as_bytes()).ok_or(Fault::Binary)?;
-    let text = bytes.expose().utf8_chunks().map(|chunk| chunk.valid().to_owned() + &"\u{fffd}".repeat(chunk.invalid().len()));
+    let encoded: Vec<u8> = text.bytes().filter(|byte| !matches!(byte, b'\r' | b'\n')).collect();
+    let bytes = BASE64.decode(encoded).map_err(|_| Fault::Binary)?;
+    let text = bytes.utf8_chunks().map(|chunk| chunk.valid().to_owned() + &"\u{fffd}".repeat(chunk.invalid().len()));
     Ok(Scalar::Binary(text.collect()))
 }
+
+/// Go's `base64.StdEncoding`: padding is needed, the unused bits of the last character may be set.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true).with_decode_padding_mode(DecodePaddingMode::RequireCanonical),
+);

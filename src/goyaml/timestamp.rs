@@ -1,7 +1,7 @@
-//! What go-yaml takes for a time: a plain scalar such as `2001-12-14t21:59:43.10-05:00` becomes one, and JSON then
-//! holds Go's RFC 3339 form of it (`parseTimestamp` of v3.0.1, `time.Parse` of Go).
+//! Times as yaml.v3 reads them: a plain scalar such as `2001-12-14t21:59:43.10-05:00` is a time, and Go's `encoding/json` writes it
+//! in the form of RFC 3339 (`parseTimestamp` of v3.0.1, `time.Parse` of Go).
 
-/// The time in Go's JSON form; `None` when `text` is no time.
+/// The time as Go's `encoding/json` writes it; `None` if `text` is not a time.
 pub(super) fn rfc3339(text: &str) -> Option<String> {
     let mut left = text;
     let year = number(&mut left, 4, 4)?;

@@ -1,4 +1,4 @@
-//! Nodes -> items: the values of our own fields, each with its place, before a field's type is known.
+//! Nodes -> items: values with their places, for a caller that does not use the types of Go.
 
 use serde_json::Value;
 
@@ -6,32 +6,32 @@ use super::decode::{Decoder, json};
 use super::tree::{Kind, NodeId};
 use super::{Fault, YamlError};
 
-/// A value as written. May hold secrets: it prints as its place.
+/// A value as written. It may contain secrets, so `Debug` prints only its place.
 #[derive(Clone, PartialEq)]
 pub struct Item {
     /// From 1.
     pub line: usize,
     /// In characters, from 1.
     pub column: usize,
-    /// What stands there.
+    /// The value.
     pub kind: ItemKind,
 }
 
-/// What a value is made of.
+/// The value of an item.
 #[derive(Clone, PartialEq)]
 pub enum ItemKind {
     /// Nothing, `null` or `~`.
     Null,
-    /// A text, a number, a truth value: as it is written, and as JSON holds it.
+    /// A text, a number or a boolean.
     Scalar {
-        /// As a field of text takes it: `010` stays `010`.
+        /// As a Go `string`: `010` stays `010`.
         text: String,
-        /// By go-yaml's rules: `010` is 8.
+        /// As a Go `any`, in the form of JSON: `010` is 8.
         value: Value,
     },
     /// A list.
     List(Vec<Item>),
-    /// A mapping, in its order, no name twice.
+    /// A mapping in the order of the text; no name occurs twice.
     Map(Vec<(String, Item)>),
 }
 
@@ -42,7 +42,7 @@ impl std::fmt::Debug for Item {
 }
 
 impl Item {
-    /// The value as JSON holds it.
+    /// The value as JSON.
     pub fn json(&self) -> Value {
         match &self.kind {
             ItemKind::Null => Value::Null,
@@ -54,8 +54,12 @@ impl Item {
 }
 
 impl Decoder<'_> {
-    /// The item at `id`, `depth` levels below its object; `None` after a fault.
-    pub(super) fn item(&mut self, id: NodeId, depth: usize) -> Option<Item> {
+    /// The item of `id`; `None` after a fault.
+    pub(crate) fn item(&mut self, id: NodeId) -> Option<Item> {
+        self.item_at(id, 1)
+    }
+
+    fn item_at(&mut self, id: NodeId, depth: usize) -> Option<Item> {
         let node = self.step(id, depth)?;
         let YamlError { line, column, .. } = node.fault(Fault::Syntax);
         let kind = match &node.kind {
@@ -67,10 +71,10 @@ impl Decoder<'_> {
                     None => return self.wrong(node, Fault::NotFinite),
                 }
             }
-            Kind::Sequence(members) => ItemKind::List(members.iter().filter_map(|member| self.item(*member, depth + 1)).collect()),
+            Kind::Sequence(members) => ItemKind::List(members.iter().filter_map(|member| self.item_at(*member, depth + 1)).collect()),
             Kind::Mapping(_) => {
                 let pairs = self.pairs(node);
-                ItemKind::Map(pairs.into_iter().filter_map(|(name, value)| Some((name, self.item(value, depth + 1)?))).collect())
+                ItemKind::Map(pairs.into_iter().filter_map(|(name, value)| Some((name, self.item_at(value, depth + 1)?))).collect())
             }
             Kind::Alias(_) => return None,
         };

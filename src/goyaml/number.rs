@@ -1,15 +1,15 @@
-//! go-yaml's integers and floats: YAML 1.1's and 1.2's forms at once (`resolve.go` of v3.0.1).
+//! Integers and floats as yaml.v3 reads them: the forms of YAML 1.1 and of 1.2 (`resolve.go` of v3.0.1).
 
-/// A number as Go would hold it.
+/// A number as Go stores it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Number {
-    /// What an `i64` or `u64` holds.
+    /// Fits an `i64` or a `u64`.
     Integer(i128),
     /// Everything else, infinities and NaN included.
     Float(f64),
 }
 
-/// The number that `text` is; `None` when it is text after all.
+/// The number that `text` is; `None` if it is not a number.
 pub(super) fn parse(text: &str) -> Option<Number> {
     if let Some(special) = special(text) {
         return Some(Number::Float(special));
@@ -58,7 +58,7 @@ fn radix(text: &str) -> (u32, &str) {
     })
 }
 
-/// `1.5`, `.5`, `1.`, `1e3`, and `08`, which is no octal number; `None` when it overflows.
+/// `1.5`, `.5`, `1.`, `1e3`, and `08`, which is no octal number; `None` if it overflows.
 fn decimal(text: &str) -> Option<Number> {
     let (mantissa, exponent) = text.split_once(['e', 'E']).map_or((text, None), |(mantissa, exponent)| (mantissa, Some(exponent)));
     let mantissa = mantissa.strip_prefix(['+', '-']).unwrap_or(mantissa);

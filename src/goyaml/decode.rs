@@ -1,113 +1,65 @@
-//! Nodes -> entries, in the types of the Go providers' fields: whatever is no string there stays what it is.
+//! Nodes -> values of the types that a caller wants, by the rules of Go's `yaml.Unmarshal` for those types.
 
 use std::collections::HashSet;
-use std::fmt;
 
 use serde_json::{Map, Value};
 
-use super::item::Item;
 use super::number::Number;
 use super::resolve::{Scalar, is_merge, is_null, is_text, resolve};
 use super::tree::{DEPTH, Kind, Node, NodeId, Tree};
 use super::{Fault, YamlError};
 
-/// Bytes of all values that are looked at, repeated ones of aliases counted each time: a long text behind many aliases is small on the
-/// wire and large in memory.
-pub(super) const BYTES: usize = 1024 * 1024;
+/// Bytes of all values that are decoded, at most. A value counts once for each alias: a long text behind many aliases is short in the
+/// document and large in memory.
+const BYTES: usize = 1024 * 1024;
 
-/// Values looked at in one text, repeated ones of aliases counted each time.
-pub(super) const STEPS: usize = 100_000;
+/// Values that are decoded from one text, at most. A value counts once for each alias.
+const STEPS: usize = 100_000;
 
-/// One member of `objects` as written, nothing checked yet; a field that is absent or null is empty.
-#[derive(Default, PartialEq)]
-pub struct Entry {
-    /// The file's name.
-    pub object_name: String,
-    /// The path, with or without `v1/` and query.
-    pub secret_path: String,
-    /// The member of the answer.
-    pub secret_key: String,
-    /// The HTTP method.
-    pub method: String,
-    /// The body; may hold secrets.
-    pub secret_args: Option<Value>,
-    /// The mode, 0 for the default.
-    pub file_permission: u32,
-    /// How the value is encoded.
-    pub encoding: String,
-    /// Fields that only we know.
-    pub ours: Vec<(String, Item)>,
-    /// Fields that nobody knows; the Go providers pass over them.
-    pub unknown: Vec<String>,
-}
-
-impl Entry {
-    /// Every field of the Go providers.
-    pub const FIELDS: [&str; 7] = ["objectName", "secretPath", "secretKey", "method", "secretArgs", "filePermission", "encoding"];
-}
-
-/// Without `secretArgs`, which may hold secrets.
-impl fmt::Debug for Entry {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Entry").field("object_name", &self.object_name).field("secret_path", &self.secret_path).finish_non_exhaustive()
-    }
-}
-
-/// The members of the list in `text`, none for an empty text; null members are left out, as Go does.
-///
-/// All faults at once, save that one in the syntax hides what follows it. Of other fields than the Go providers' only those named in
-/// `ours` are looked into.
-pub fn entries(text: &str, ours: &[&str]) -> Result<Vec<Entry>, Vec<YamlError>> {
-    let tree = Tree::read(text).map_err(|error| vec![error])?;
-    let mut decoder = Decoder { tree: &tree, ours, steps: 0, bytes: 0, faults: Vec::new() };
-    let entries = decoder.list();
-    if decoder.faults.is_empty() { Ok(entries) } else { Err(decoder.faults) }
-}
-
-pub(super) struct Decoder<'t> {
+/// Decodes the nodes of one text, and collects all that is wrong with them.
+pub(crate) struct Decoder<'t> {
     tree: &'t Tree,
-    ours: &'t [&'t str],
+    /// The fields of the Go struct that a mapping is decoded into. Go refuses two keys for one field, even if an alias hides one of them.
+    struct_fields: &'t [&'t str],
     steps: usize,
     bytes: usize,
     faults: Vec<YamlError>,
 }
 
+/// The types of Go, in the order in which a caller goes from the whole to its parts.
 impl<'t> Decoder<'t> {
-    fn list(&mut self) -> Vec<Entry> {
-        let Some(root) = self.tree.root.map(|root| self.tree.node(root)) else { return Vec::new() };
+    /// Decodes `tree` with Go structs that have `struct_fields`.
+    pub(crate) fn new(tree: &'t Tree, struct_fields: &'t [&'t str]) -> Self {
+        Self { tree, struct_fields, steps: 0, bytes: 0, faults: Vec::new() }
+    }
+
+    /// `value`, or everything that is wrong.
+    pub(crate) fn finish<T>(self, value: T) -> Result<T, Vec<YamlError>> {
+        if self.faults.is_empty() { Ok(value) } else { Err(self.faults) }
+    }
+
+    /// The members of the list that the text is; none for null and for an empty text. `expected` is the message for other types.
+    pub(crate) fn list(&mut self, expected: &'static str) -> &'t [NodeId] {
+        let Some(root) = self.tree.root.map(|root| self.tree.node(root)) else { return &[] };
         match &root.kind {
-            Kind::Sequence(members) => members.iter().filter_map(|member| self.entry(*member)).collect(),
-            _ if is_null(root) => Vec::new(),
-            _ => self.wrong(root, Fault::NotList).unwrap_or_default(),
+            Kind::Sequence(members) => members,
+            _ if is_null(root) => &[],
+            _ => self.wrong(root, Fault::Type(expected)).unwrap_or_default(),
         }
     }
 
-    fn entry(&mut self, id: NodeId) -> Option<Entry> {
+    /// The fields of a Go struct; `None` for null, and after a fault. `expected` is the message for other types.
+    pub(crate) fn fields(&mut self, id: NodeId, expected: &'static str) -> Option<Vec<(String, NodeId)>> {
         let node = self.step(id, 0)?;
         match &node.kind {
-            Kind::Mapping(_) => {}
-            _ if is_null(node) => return None,
-            _ => return self.wrong(node, Fault::NotMapping),
+            Kind::Mapping(_) => Some(self.pairs(node)),
+            _ if is_null(node) => None,
+            _ => self.wrong(node, Fault::Type(expected)),
         }
-        let mut entry = Entry::default();
-        for (name, value) in self.pairs(node) {
-            match name.as_str() {
-                "objectName" => entry.object_name = self.text(value),
-                "secretPath" => entry.secret_path = self.text(value),
-                "secretKey" => entry.secret_key = self.text(value),
-                "method" => entry.method = self.text(value),
-                "encoding" => entry.encoding = self.text(value),
-                "filePermission" => entry.file_permission = self.permission(value),
-                "secretArgs" => entry.secret_args = self.arguments(value),
-                other if self.ours.contains(&other) => entry.ours.extend(self.item(value, 1).map(|item| (name, item))),
-                _ => entry.unknown.push(name),
-            }
-        }
-        Some(entry)
     }
 
-    /// A field of text: anything scalar is taken as it is written, as in `secretKey: 010`.
-    fn text(&mut self, id: NodeId) -> String {
+    /// A Go `string`: every scalar as it is written, as in `secretKey: 010`.
+    pub(crate) fn text(&mut self, id: NodeId) -> String {
         self.scalar_text(id).unwrap_or_default()
     }
 
@@ -122,30 +74,31 @@ impl<'t> Decoder<'t> {
         }
     }
 
-    /// A Go `os.FileMode`: any whole number of 32 bits, and a float without its fraction.
-    fn permission(&mut self, id: NodeId) -> u32 {
+    /// A Go `uint32`, 0 for null: a whole number, or a float without its fraction. `expected` is the message for other values.
+    pub(crate) fn unsigned(&mut self, id: NodeId, expected: &'static str) -> u32 {
         let Some(node) = self.step(id, 0) else { return 0 };
-        let mode = match self.scalar(node) {
+        let number = match self.scalar(node) {
             Some(Scalar::Null) => return 0,
-            Some(Scalar::Number(Number::Integer(mode))) => u32::try_from(mode).ok(),
-            Some(Scalar::Number(Number::Float(mode))) if mode > -1.0 && mode <= f64::from(u32::MAX) => Some(mode as u32),
+            Some(Scalar::Number(Number::Integer(number))) => u32::try_from(number).ok(),
+            Some(Scalar::Number(Number::Float(number))) if number > -1.0 && number <= f64::from(u32::MAX) => Some(number as u32),
             Some(_) => None,
-            None if matches!(node.kind, Kind::Scalar { .. }) => return 0, // its fault is told already
+            None if matches!(node.kind, Kind::Scalar { .. }) => return 0, // the fault of its tag is collected already
             None => None,
         };
-        mode.or_else(|| self.wrong(node, Fault::NotPermission)).unwrap_or_default()
+        number.or_else(|| self.wrong(node, Fault::Type(expected))).unwrap_or_default()
     }
 
-    fn arguments(&mut self, id: NodeId) -> Option<Value> {
+    /// A Go `map[string]any`; `None` for null, and after a fault. `expected` is the message for other types.
+    pub(crate) fn map(&mut self, id: NodeId, expected: &'static str) -> Option<Value> {
         let node = self.step(id, 0)?;
         match &node.kind {
             Kind::Mapping(_) => self.object(node, 1),
             _ if is_null(node) => None,
-            _ => self.wrong(node, Fault::NotArguments),
+            _ => self.wrong(node, Fault::Type(expected)),
         }
     }
 
-    /// A value of any type below `secretArgs`, as Go's JSON holds it.
+    /// A Go `any`, in the form of `encoding/json`.
     fn value(&mut self, id: NodeId, depth: usize) -> Option<Value> {
         let node = self.step(id, depth)?;
         match &node.kind {
@@ -173,7 +126,7 @@ impl<'t> Decoder<'t> {
         resolve(text, *plain, node.tag.as_deref()).map_err(|fault| self.faults.push(node.fault(fault))).ok()
     }
 
-    /// Follows `id`, counting; `None` past a limit.
+    /// The node of `id`, counted; `None` beyond a limit.
     pub(super) fn step(&mut self, id: NodeId, depth: usize) -> Option<&'t Node> {
         let node = self.tree.node(id);
         self.steps += 1;
@@ -197,7 +150,7 @@ impl<'t> Decoder<'t> {
     }
 }
 
-/// Merge keys: `<<` adds the pairs of other mappings behind a mapping's own; of equal names the first counts.
+/// Merge keys: `<<` adds the pairs of other mappings after the mapping's own; of equal names the first counts.
 impl<'t> Decoder<'t> {
     pub(super) fn pairs(&mut self, node: &'t Node) -> Vec<(String, NodeId)> {
         let mut found = Pairs::default();
@@ -216,7 +169,7 @@ impl<'t> Decoder<'t> {
             if is_merge(self.tree.raw(*key)) {
                 merged = Some(*value);
             } else if let Some(name) = self.scalar_text(*key) {
-                let field = Entry::FIELDS.contains(&name.as_str());
+                let field = self.struct_fields.contains(&name.as_str());
                 if !found.add(name, *value) && field && depth == 0 {
                     self.faults.push(self.tree.raw(*key).fault(Fault::DuplicateKey)); // one of them is an alias
                 }
@@ -240,7 +193,7 @@ impl<'t> Decoder<'t> {
         }
     }
 
-    /// The first key that repeats an earlier one; text and number of one spelling are one key to Go.
+    /// The first key that repeats an earlier one. For Go, a text and a number of the same spelling are the same key.
     fn duplicate(&self, pairs: &[(NodeId, NodeId)]) -> Option<&'t Node> {
         let mut seen = HashSet::new();
         let keys = pairs.iter().map(|(key, _)| self.tree.raw(*key));
@@ -258,7 +211,7 @@ struct Pairs {
 }
 
 impl Pairs {
-    /// False when the name is there already.
+    /// False if the name exists already.
     fn add(&mut self, name: String, value: NodeId) -> bool {
         let new = self.names.insert(name.clone());
         if new {
@@ -279,15 +232,36 @@ pub(super) fn json(scalar: Scalar) -> Option<Value> {
     })
 }
 
-/// The shortest text of `value`, with an exponent below 1e-6 and from 1e21 on: the form of Go's `encoding/json`.
+/// The text of `value` in Go's `encoding/json`: as short as possible, with an exponent below 1e-6 and from 1e21 on.
 fn go_float(value: f64) -> Option<String> {
-    let size = value.abs();
-    match value {
-        _ if !value.is_finite() => None,
-        _ if size != 0.0 && !(1e-6..1e21).contains(&size) => {
-            let text = format!("{value:e}");
-            Some(if text.contains("e-") { text } else { text.replace('e', "e+") })
-        }
-        _ => Some(format!("{value}")),
+    if !value.is_finite() {
+        return None;
     }
+    let short = format!("{value:e}");
+    let mantissa = short.split_once('e').map_or(short.as_str(), |(mantissa, _)| mantissa);
+    let digits = mantissa.bytes().filter(u8::is_ascii_digit).count();
+    // Of two texts that are equally short and equally near, Go takes the even one, as formatting with a precision does.
+    let exact = format!("{value:.*e}", digits.saturating_sub(1));
+    let text = if exact.parse() == Ok(value) { exact } else { short };
+    let size = value.abs();
+    if size == 0.0 || (1e-6..1e21).contains(&size) {
+        return plain_notation(&text);
+    }
+    Some(if text.contains("e-") { text } else { text.replace('e', "e+") })
+}
+
+/// `1.25e1` -> `12.5`.
+fn plain_notation(text: &str) -> Option<String> {
+    let (mantissa, exponent) = text.split_once('e')?;
+    let (sign, mantissa) = mantissa.strip_prefix('-').map_or(("", mantissa), |mantissa| ("-", mantissa));
+    let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
+    let exponent: isize = exponent.parse().ok()?;
+    let Ok(whole) = usize::try_from(exponent) else {
+        return Some(format!("{sign}0.{}{digits}", "0".repeat(exponent.unsigned_abs() - 1)));
+    };
+    Some(match digits.split_at_checked(whole + 1) {
+        Some((digits, "")) => format!("{sign}{digits}"),
+        Some((digits, fraction)) => format!("{sign}{digits}.{fraction}"),
+        None => format!("{sign}{digits:0<width$}", width = whole + 1),
+    })
 }

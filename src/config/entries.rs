@@ -1,0 +1,77 @@
+//! The text of `objects` -> its entries, with the fields of the Go providers in the types that those have there.
+
+use std::fmt;
+
+use serde_json::Value;
+
+use crate::goyaml::{Decoder, Item, Tree, YamlError};
+
+/// One member of `objects` as written, nothing checked yet; a field that is absent or null is empty.
+#[derive(Default, PartialEq)]
+pub struct Entry {
+    /// The file's name.
+    pub object_name: String,
+    /// The path, with or without `v1/` and query.
+    pub secret_path: String,
+    /// The member of the answer.
+    pub secret_key: String,
+    /// The HTTP method.
+    pub method: String,
+    /// The body; may contain secrets.
+    pub secret_args: Option<Value>,
+    /// The mode, 0 for the default.
+    pub file_permission: u32,
+    /// How the value is encoded.
+    pub encoding: String,
+    /// Fields that only vaultmount knows.
+    pub ours: Vec<(String, Item)>,
+    /// Fields that neither vaultmount nor the Go providers know; the Go providers ignore them.
+    pub unknown: Vec<String>,
+}
+
+impl Entry {
+    /// Every field of the Go providers.
+    pub const FIELDS: [&str; 7] = ["objectName", "secretPath", "secretKey", "method", "secretArgs", "filePermission", "encoding"];
+}
+
+/// Without `secretArgs`, which may contain secrets.
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entry").field("object_name", &self.object_name).field("secret_path", &self.secret_path).finish_non_exhaustive()
+    }
+}
+
+/// The members of the list in `text`, none for an empty text; null members are left out, as in Go. Of the fields that the Go providers
+/// do not have, only those in `ours` are read.
+///
+/// # Errors
+///
+/// All mistakes at once. A mistake in the syntax hides the mistakes after it.
+pub fn entries(text: &str, ours: &[&str]) -> Result<Vec<Entry>, Vec<YamlError>> {
+    let tree = Tree::read(text).map_err(|error| vec![error])?;
+    let mut decoder = Decoder::new(&tree, &Entry::FIELDS);
+    let members = decoder.list("`objects` must be a list: begin each object with `- `");
+    let mut entries = Vec::new();
+    for member in members {
+        let fields = decoder.fields(*member, "an object must be a mapping of fields, such as `objectName: ...`");
+        let Some(fields) = fields else { continue };
+        let mut entry = Entry::default();
+        for (name, value) in fields {
+            match name.as_str() {
+                "objectName" => entry.object_name = decoder.text(value),
+                "secretPath" => entry.secret_path = decoder.text(value),
+                "secretKey" => entry.secret_key = decoder.text(value),
+                "method" => entry.method = decoder.text(value),
+                "encoding" => entry.encoding = decoder.text(value),
+                "filePermission" => {
+                    entry.file_permission = decoder.unsigned(value, "filePermission must be a number such as 0640, without quotes");
+                }
+                "secretArgs" => entry.secret_args = decoder.map(value, "secretArgs must be a mapping"),
+                other if ours.contains(&other) => entry.ours.extend(decoder.item(value).map(|item| (name, item))),
+                _ => entry.unknown.push(name),
+            }
+        }
+        entries.push(entry);
+    }
+    decoder.finish(entries)
+}

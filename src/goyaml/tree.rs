@@ -1,0 +1,98 @@
+//! The nodes of a text.
+
+use super::cursor::Mark;
+use super::parser::Parser;
+use super::{Fault, YamlError};
+
+/// Levels of lists and mappings, at most; the outermost is the first.
+pub(super) const DEPTH: usize = 32;
+
+/// The index of a node in its tree.
+pub(crate) type NodeId = usize;
+
+/// The first document of a text. Like `yaml.Unmarshal` of Go, this ignores the documents after it.
+pub(crate) struct Tree {
+    nodes: Vec<Node>,
+    /// `None` for a text without any value.
+    pub(super) root: Option<NodeId>,
+}
+
+/// One value as written: not yet resolved to a type.
+pub(super) struct Node {
+    pub(super) kind: Kind,
+    /// In short form (`!!str`, `!local`); `None` without a tag and for the tag `!`, which has no meaning.
+    pub(super) tag: Option<String>,
+    mark: Mark,
+}
+
+/// What a node consists of.
+pub(super) enum Kind {
+    Scalar {
+        text: String,
+        /// Without quotes and not a block: only then may it be something else than text.
+        plain: bool,
+    },
+    Sequence(Vec<NodeId>),
+    Mapping(Vec<(NodeId, NodeId)>),
+    Alias(NodeId),
+}
+
+impl Node {
+    pub(super) fn new(kind: Kind, tag: Option<String>, mark: Mark) -> Self {
+        Self { kind, tag: tag.and_then(short), mark }
+    }
+
+    /// The error that `fault` is wrong with this node.
+    pub(super) fn fault(&self, fault: Fault) -> YamlError {
+        self.mark.error(fault)
+    }
+}
+
+impl Tree {
+    /// Reads the first document of `text`.
+    pub(crate) fn read(text: &str) -> Result<Self, YamlError> {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        check(text)?;
+        let mut parser = Parser::new(text);
+        let root = parser.document()?;
+        Ok(Self { nodes: parser.nodes, root })
+    }
+
+    /// The node itself, which may be an alias. `id` comes from this tree.
+    pub(super) fn raw(&self, id: NodeId) -> &Node {
+        &self.nodes[id]
+    }
+
+    /// The node that `id` stands for: the target of an alias, which is never an alias itself. `id` comes from this tree.
+    pub(super) fn node(&self, id: NodeId) -> &Node {
+        match self.nodes[id].kind {
+            Kind::Alias(target) => &self.nodes[target],
+            _ => &self.nodes[id],
+        }
+    }
+}
+
+/// Refuses the characters that yaml.v3 refuses (YAML 1.1, `c-printable`).
+fn check(text: &str) -> Result<(), YamlError> {
+    let mut mark = Mark::default();
+    for character in text.chars() {
+        let allowed = matches!(character,
+            '\t' | '\n' | '\r' | ' '..='~' | '\u{85}' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
+        if !allowed {
+            return Err(mark.error(Fault::Character));
+        }
+        mark.column += 1;
+        if character == '\n' {
+            mark = Mark { line: mark.line + 1, ..Mark::default() };
+        }
+    }
+    Ok(())
+}
+
+/// `tag:yaml.org,2002:str` -> `!!str`.
+fn short(tag: String) -> Option<String> {
+    match tag.strip_prefix("tag:yaml.org,2002:") {
+        Some(name) => Some(format!("!!{name}")),
+        None => Some(tag).filter(|tag| tag != "!"),
+    }
+}
