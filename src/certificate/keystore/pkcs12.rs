@@ -141,9 +141,9 @@ fn mac_key(salt: &[u8], password: &str) -> Zeroizing<[u8; 32]> {
     for part in [salt, &password] {
         text.extend(part.iter().cycle().take(part.len().next_multiple_of(BLOCK)));
     }
-    let mut key = Zeroizing::new(Sha256::digest(&text).into());
+    let mut key: Zeroizing<[u8; 32]> = Zeroizing::new(Sha256::digest(&text).into());
     for _ in 1..ROUNDS {
-        *key = Sha256::digest(&*key).into();
+        *key = Sha256::digest(key.as_slice()).into();
     }
     key
 }
