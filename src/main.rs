@@ -5,14 +5,16 @@ use std::process::ExitCode;
 
 use nix::sys::prctl::set_dumpable;
 use nix::sys::resource::{Resource, setrlimit};
-use vaultmount::cli::{Command, Environment, S5Args, ServeArgs, Settings};
-use vaultmount::{driver, handover, prepare, s5, serve, telemetry, template};
+use vaultmount::cli::{Command, S5Args};
+use vaultmount::settings::{Environment, ServeArgs, Settings};
+use vaultmount::cli::{handover, mount_command, prepare, s5, serve};
+use vaultmount::{telemetry, template};
 
 fn main() -> ExitCode {
     harden();
     let outcome = match Command::parse(std::env::args_os()) {
         Ok(Command::Serve(flags)) => start(*flags),
-        Ok(Command::Mount(args)) => run(driver::mount(&args)),
+        Ok(Command::Mount(args)) => run(mount_command::mount(&args)),
         Ok(Command::Prepare(args)) => prepare::prepare(&args).map_err(Into::into),
         Ok(Command::S5(args)) => s5(*args),
         Ok(Command::Handover(args)) => run(handover::handover(&args, &Environment::read())),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use crate::config::{Marked, Object, Question, Sealed, Source, Text, TransitKey};
+use crate::spec::{Marked, Object, Question, Sealed, Source, Text, TransitKey};
 
 /// What one mount asks of Vault: every source once, however many files look at it, in as few round trips as their dependence allows.
 #[derive(Debug)]

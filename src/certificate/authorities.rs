@@ -1,9 +1,10 @@
 //! CA certificates in their order: the one that issues, then each one's own issuer.
 
 use super::CertificateError;
-use super::keystore::{self, Contents};
-use super::x509::Certificate;
-use crate::config::{Alias, StoreForm};
+use super::keystore;
+use crate::certificate::keystore::Contents;
+use crate::certificate::x509::Certificate;
+use crate::spec::{Alias, StoreForm};
 use crate::secret::Secret;
 
 /// CA certificates that are looked at; more than a chain ever has, and few enough to check every signature among them.
@@ -32,7 +33,7 @@ impl Authorities {
     }
 
     /// The CAs above `leaf`, from `issuing_ca` and `ca_chain` of its answer; those that do not belong are left out.
-    pub(super) fn of(leaf: &Certificate, issuing_ca: &str, ca_chain: &[&str]) -> Result<Self, CertificateError> {
+    pub(crate) fn of(leaf: &Certificate, issuing_ca: &str, ca_chain: &[&str]) -> Result<Self, CertificateError> {
         let mut known = Known::default();
         known.add(issuing_ca, "issuing_ca")?;
         let named = known.0.first().cloned();
@@ -63,12 +64,12 @@ impl Authorities {
         keystore::write(form, &Contents::Trusted(self.topmost()), alias, password)
     }
 
-    pub(super) fn all(&self) -> impl Iterator<Item = &Certificate> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Certificate> {
         std::iter::once(&self.issuing).chain(&self.above)
     }
 
     /// Those that a server sends after its leaf: all but the root.
-    pub(super) fn intermediates(&self) -> impl Iterator<Item = &Certificate> {
+    pub(crate) fn intermediates(&self) -> impl Iterator<Item = &Certificate> {
         self.all().filter(|ca| !ca.is_self_signed())
     }
 

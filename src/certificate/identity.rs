@@ -1,11 +1,12 @@
 //! A certificate with its chain and key: of one issue, checked before any file is made of it.
 
-use super::authorities::Authorities;
-use super::key::PrivateKey;
-use super::keystore::{self, Contents};
-use super::x509::Certificate;
+use super::Authorities;
+use crate::certificate::key::PrivateKey;
+use super::keystore;
+use crate::certificate::keystore::Contents;
+use crate::certificate::x509::Certificate;
 use super::{CertificateError, NodeKey, names};
-use crate::config::{Alias, CertificateRequest, KeyForm, StoreForm};
+use crate::spec::{Alias, CertificateRequest, KeyForm, StoreForm};
 use crate::secret::Secret;
 
 /// What `issue` or `sign` answered, in PEM, by the names that Vault gives it.

@@ -11,8 +11,8 @@ use sec1::{EcParameters, EcPrivateKey};
 use zeroize::Zeroizing;
 
 use super::CertificateError;
-use super::x509::Certificate;
-use crate::config::{KeyAlgorithm as Algorithm, KeyForm};
+use crate::certificate::x509::Certificate;
+use crate::spec::{KeyAlgorithm as Algorithm, KeyForm};
 use crate::secret::Secret;
 
 /// id-ecPublicKey (RFC 5480).
@@ -27,14 +27,14 @@ const CURVES_OF_RING: [ObjectIdentifier; 2] =
 const RSA_BYTES_OF_RING: RangeInclusive<usize> = 256..=512;
 
 /// A private key in PKCS #8, version 1: OpenSSL 3.0 and Java 17 refuse version 2, which `ring` writes.
-pub(super) struct PrivateKey {
+pub(crate) struct PrivateKey {
     algorithm: Algorithm,
     pkcs8: SecretDocument,
 }
 
 impl PrivateKey {
     /// Reads `PRIVATE KEY`, `RSA PRIVATE KEY` or `EC PRIVATE KEY`, the three that `issue` answers with.
-    pub(super) fn from_pem(text: &str) -> Result<Self, CertificateError> {
+    pub(crate) fn from_pem(text: &str) -> Result<Self, CertificateError> {
         let (label, document) = SecretDocument::from_pem(text.trim_ascii()).map_err(|_| CertificateError::KeyUnreadable)?;
         let key = match label {
             "PRIVATE KEY" => Self::from_pkcs8(document.as_bytes()),
@@ -46,13 +46,13 @@ impl PrivateKey {
     }
 
     /// A key of Ed25519 from its 32 secret bytes.
-    pub(super) fn from_ed25519_seed(seed: &[u8; 32]) -> Option<Self> {
+    pub(crate) fn from_ed25519_seed(seed: &[u8; 32]) -> Option<Self> {
         let inner = Zeroizing::new(OctetStringRef::new(seed).and_then(|seed| seed.to_der()).ok()?);
         Self::new(AlgorithmIdentifierRef { oid: ED25519, parameters: None }, &inner)
     }
 
     /// `None` when it is not PKCS #8, or of an algorithm not known here.
-    pub(super) fn from_pkcs8(der: &[u8]) -> Option<Self> {
+    pub(crate) fn from_pkcs8(der: &[u8]) -> Option<Self> {
         let info = PrivateKeyInfoRef::from_der(der).ok()?;
         Self::new(info.algorithm, info.private_key.as_bytes())
     }
@@ -77,12 +77,12 @@ impl PrivateKey {
     }
 
     /// PKCS #8 in DER.
-    pub(super) fn pkcs8(&self) -> &[u8] {
+    pub(crate) fn pkcs8(&self) -> &[u8] {
         self.pkcs8.as_bytes()
     }
 
     /// One PEM block of `form`, ended by a newline.
-    pub(super) fn pem(&self, form: KeyForm) -> Result<Secret, CertificateError> {
+    pub(crate) fn pem(&self, form: KeyForm) -> Result<Secret, CertificateError> {
         let text = match (form, self.algorithm) {
             (KeyForm::Pkcs8, _) => pem_text("PRIVATE KEY", self.pkcs8())?,
             (KeyForm::Pkcs1, Algorithm::Rsa) => pem_text("RSA PRIVATE KEY", self.info()?.private_key.as_bytes())?,
@@ -107,7 +107,7 @@ impl PrivateKey {
     }
 
     /// True when `certificate` certifies this key's public half, algorithm and curve included.
-    pub(super) fn belongs_to(&self, certificate: &Certificate) -> bool {
+    pub(crate) fn belongs_to(&self, certificate: &Certificate) -> bool {
         let (Ok(info), Ok(parsed)) = (self.info(), certificate.parsed()) else { return false };
         let certified = SubjectPublicKeyInfoRef::from_der(parsed.public_key().raw);
         let certified = certified.ok().filter(|certified| certified.algorithm == info.algorithm);
@@ -136,7 +136,7 @@ impl PrivateKey {
     }
 
     /// The key as something that signs; `None` for what `ring` does not know, whose own copies are not wiped.
-    pub(super) fn signer(&self) -> Option<Zeroizing<KeyPair>> {
+    pub(crate) fn signer(&self) -> Option<Zeroizing<KeyPair>> {
         KeyPair::try_from(self.pkcs8()).ok().map(Zeroizing::new)
     }
 
@@ -148,7 +148,7 @@ impl PrivateKey {
 const NOT_WRITTEN: CertificateError = CertificateError::NotWritten { what: "the private key" };
 
 /// One PEM block with lines of 64 characters, ended by a newline (RFC 7468).
-pub(super) fn pem_text(label: &str, der: &[u8]) -> Result<Zeroizing<String>, CertificateError> {
+pub(crate) fn pem_text(label: &str, der: &[u8]) -> Result<Zeroizing<String>, CertificateError> {
     let text = rsa::pkcs8::der::pem::encode_string(label, LineEnding::LF, der);
     text.map(Zeroizing::new).map_err(|_| CertificateError::NotWritten { what: "PEM" })
 }

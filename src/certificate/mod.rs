@@ -2,14 +2,16 @@
 //!
 //! No network, no clock; chance only where a key is made. Equal answers give equal bytes, keystores included.
 
-mod authorities; // CA certificates in their order
-mod error; // what may be wrong, without a byte of it
-mod identity; // a certificate with its chain and key, checked
-mod key; // a private key and its forms
-mod keystore; // PKCS #12 and JKS
-mod names; // the leaf held against the names asked for
-mod node; // keys of the node and their requests
-mod x509; // one certificate: what of it matters here
+pub mod authorities; // CA certificates in their order
+pub mod error; // what may be wrong, without a byte of it
+pub mod identity; // a certificate with its chain and key, checked
+pub mod key; // a private key and its forms
+pub mod keystore; // PKCS #12 and JKS
+pub mod names; // the leaf held against the names asked for
+pub mod node; // keys of the node and their requests
+pub mod x509; // one certificate: what of it matters here
+#[cfg(test)]
+mod tests;
 
 pub use authorities::Authorities;
 pub use error::CertificateError;
@@ -21,5 +23,3 @@ pub fn not_after(text: &str) -> Option<i64> {
     x509::Certificate::all(text, "certificate").ok()?.first().map(|first| first.not_after)
 }
 
-#[cfg(test)]
-mod tests;

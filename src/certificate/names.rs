@@ -7,10 +7,10 @@ use url::{Host, Url};
 use x509_parser::prelude::{GeneralName, X509Certificate};
 
 use super::CertificateError;
-use crate::config::CertificateRequest;
+use crate::spec::CertificateRequest;
 
 /// The first name of `ask` that `leaf` does not carry, as an error. Names beyond those asked for are the role's affair.
-pub(super) fn check(ask: &CertificateRequest, leaf: &X509Certificate<'_>) -> Result<(), CertificateError> {
+pub(crate) fn check(ask: &CertificateRequest, leaf: &X509Certificate<'_>) -> Result<(), CertificateError> {
     let mut common_names = leaf.subject().iter_common_name().filter_map(|name| name.as_str().ok());
     if !ask.common_name.is_empty() && !common_names.any(|name| same_name(&ask.common_name, name)) {
         return Err(CertificateError::OtherCommonName { name: ask.common_name.clone() });
@@ -59,7 +59,7 @@ fn same_uri(asked: &str, held: &str) -> bool {
 }
 
 /// An international DNS name in the letters of the DNS (RFC 5890); any other name as it is.
-pub(super) fn in_ascii(name: &str) -> Cow<'_, str> {
+pub(crate) fn in_ascii(name: &str) -> Cow<'_, str> {
     match Host::parse(name) {
         Ok(Host::Domain(ascii)) if !name.is_ascii() => Cow::Owned(ascii),
         _ => Cow::Borrowed(name),

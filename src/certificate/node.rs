@@ -7,12 +7,12 @@ use rsa::pkcs8::EncodePrivateKey;
 use zeroize::Zeroizing;
 
 use super::CertificateError;
-use super::key::PrivateKey;
-use super::names::in_ascii;
-use crate::config::{CertificateRequest, KeyType};
+use crate::certificate::key::PrivateKey;
+use crate::certificate::names::in_ascii;
+use crate::spec::{CertificateRequest, KeyType};
 
 /// A private key made on this node; it leaves only by an [`Identity`](super::Identity) whose certificate is its own.
-pub struct NodeKey(pub(super) PrivateKey);
+pub struct NodeKey(pub(crate) PrivateKey);
 
 impl NodeKey {
     /// A new key. RSA takes up to seconds of one core (4096 bits), so call it where blocking is allowed.

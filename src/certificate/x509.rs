@@ -6,26 +6,26 @@ use x509_parser::pem::Pem;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::CertificateError;
-use super::key::pem_text;
+use crate::certificate::key::pem_text;
 
 /// A certificate that could be read. Not secret.
 #[derive(Clone)]
-pub(super) struct Certificate {
+pub(crate) struct Certificate {
     der: Vec<u8>,
     subject: Vec<u8>,
     issuer: Vec<u8>,
     key_id: Option<Vec<u8>>,
     issuer_key_id: Option<Vec<u8>>,
     /// Unix seconds.
-    pub(super) not_before: i64,
+    pub(crate) not_before: i64,
     /// Unix seconds.
-    pub(super) not_after: i64,
+    pub(crate) not_after: i64,
 }
 
 impl Certificate {
     /// Every certificate of `text`, in its order; blocks of other labels are passed over. `field` is for the error: a text
     /// with something in it, but no certificate, is one.
-    pub(super) fn all(text: &str, field: &'static str) -> Result<Vec<Self>, CertificateError> {
+    pub(crate) fn all(text: &str, field: &'static str) -> Result<Vec<Self>, CertificateError> {
         let wrong = CertificateError::NotCertificate { field };
         let blocks: Vec<Pem> = Pem::iter_from_buffer(text.as_bytes()).collect::<Result<_, _>>().map_err(|_| wrong.clone())?;
         let certificates = blocks.into_iter().filter(|block| block.label == "CERTIFICATE");
@@ -49,17 +49,17 @@ impl Certificate {
     }
 
     /// The whole of it (RFC 5280).
-    pub(super) fn der(&self) -> &[u8] {
+    pub(crate) fn der(&self) -> &[u8] {
         &self.der
     }
 
     /// `CERTIFICATE` in PEM, ended by a newline.
-    pub(super) fn pem(&self) -> Result<String, CertificateError> {
+    pub(crate) fn pem(&self) -> Result<String, CertificateError> {
         pem_text("CERTIFICATE", &self.der).map(|text| text.as_str().to_owned())
     }
 
     /// The fields of it; it has been read before, so this does not fail in practice.
-    pub(super) fn parsed(&self) -> Result<X509Certificate<'_>, CertificateError> {
+    pub(crate) fn parsed(&self) -> Result<X509Certificate<'_>, CertificateError> {
         let (_, parsed) = X509Certificate::from_der(&self.der).map_err(|_| CertificateError::NotCertificate { field: "certificate" })?;
         Ok(parsed)
     }
@@ -68,7 +68,7 @@ impl Certificate {
     ///
     /// Names alone do not do: after a rotation two CAs of one name stand side by side. A signature of an algorithm that
     /// `ring` lacks (P-521, SHA-512 with ECDSA) counts as agreeing.
-    pub(super) fn signed(&self, other: &Self) -> bool {
+    pub(crate) fn signed(&self, other: &Self) -> bool {
         let identified = match (&self.key_id, &other.issuer_key_id) {
             (Some(own), Some(named)) => own == named,
             _ => true,
@@ -82,7 +82,7 @@ impl Certificate {
     }
 
     /// True for a root.
-    pub(super) fn is_self_signed(&self) -> bool {
+    pub(crate) fn is_self_signed(&self) -> bool {
         self.subject == self.issuer && self.signed(self)
     }
 }

@@ -1,27 +1,24 @@
 //! Flags and environment -> Settings.
 
-mod args; // Go's spelling of flags
-pub mod environment; // the peers' variables, and what becomes of each
-mod flags; // every flag of `serve`: one table
-mod life; // what is kept between mounts, and how much work is taken at once
-mod proxy; // which proxy serves the configured address
-mod server; // the server that calls go to
-mod settings; // flags over environment
+pub mod go_flags; // Go's spelling of flags
+pub mod handover; // `vaultmount handover`: empties the state, for going back to another provider
+pub mod mount_command; // `vaultmount mount`: plays the driver, to try a class without Kubernetes
+pub mod prepare; // `vaultmount prepare`: opens the driver's directories to an unprivileged vaultmount
+pub mod s5; // `vaultmount s5`: ciphertext in files, for people
+pub mod serve; // the rooms put together, and kept running until a signal
+#[cfg(test)]
+mod tests;
+
+use crate::settings::{Environment, LifeArgs, LifeSettings, Output, ServeArgs, ServerArgs, Settings, SettingsError, StateArgs, StateSettings, TokenRequests, VersionKeySource, WorkLimits};
 
 use std::ffi::OsString;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::driver::MountArgs;
-use crate::handover::HandoverArgs;
-use crate::prepare::PrepareArgs;
-use crate::s5::S5Work;
-
-pub use environment::Environment;
-pub use flags::{Output, ServeArgs, TokenRequests};
-pub use life::{LifeArgs, LifeSettings, StateArgs, StateSettings, WorkLimits};
-pub use server::ServerArgs;
-pub use settings::{Settings, SettingsError, VersionKeySource};
+use crate::cli::mount_command::MountArgs;
+use crate::cli::handover::HandoverArgs;
+use crate::cli::prepare::PrepareArgs;
+use crate::cli::s5::S5Work;
 
 /// A secrets-store CSI provider for HashiCorp Vault and OpenBao.
 ///
@@ -72,7 +69,7 @@ pub struct S5Args {
 impl Command {
     /// Reads the process's arguments, its own name first.
     pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
-        let command = Cli::try_parse_from(args::normalised(arguments))?.command;
+        let command = Cli::try_parse_from(go_flags::normalised(arguments))?.command;
         Ok(match command {
             Self::Serve(flags) if flags.version => Self::Version { output: flags.output },
             other => other,
@@ -80,5 +77,3 @@ impl Command {
     }
 }
 
-#[cfg(test)]
-mod tests;

@@ -1,3 +1,6 @@
+
+pub mod life; // what is kept between mounts, and how much work is taken at once
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -6,9 +9,8 @@ use tracing::level_filters::LevelFilter;
 
 use super::*;
 
-mod life; // what is kept between mounts, and how much work is taken at once
-
-use crate::config::{Defaults, Flavor, UnknownFields, WrittenBy};
+use crate::class::{Defaults, Flavor, UnknownFields};
+use crate::spec::WrittenBy;
 use crate::telemetry::logs::Format;
 
 fn command(arguments: &[&str]) -> Result<Command, clap::Error> {
@@ -262,14 +264,14 @@ fn the_reference_has_every_flag_with_its_default() {
 
 #[test]
 fn the_reference_has_every_variable_as_the_table_uses_it() {
-    for variable in environment::VARIABLES {
+    for variable in crate::settings::environment::VARIABLES {
         let names = variable.names().iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
         let row = format!("| {names} | {} | {} |", variable.used.word(), variable.reason);
         assert!(REFERENCE.contains(&row), "missing: {row}");
     }
     let rows =
         REFERENCE.lines().filter(|line| ["| honoured |", "| ignored |", "| refused |"].iter().any(|used| line.contains(used))).count();
-    assert_eq!(rows, environment::VARIABLES.len());
+    assert_eq!(rows, crate::settings::environment::VARIABLES.len());
 }
 
 #[test]

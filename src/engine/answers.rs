@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::{EngineError, Fetched};
-use crate::config::{Selection, Source, Start};
+use crate::spec::{Selection, Source, Start};
 use crate::error::Reason;
 use crate::render::RenderError;
 use crate::secret::Secret;

@@ -3,12 +3,12 @@
 use http::Method;
 use serde_json::Value;
 
-use crate::config::request::VaultPath;
-use crate::config::{KvEngine, KvRead, Request};
+use crate::spec::VaultPath;
+use crate::spec::{KvEngine, KvRead, Request};
 use crate::vault::{Answer, Hint, VaultError};
 
 /// The call that reads it.
-pub(super) fn request(read: &KvRead) -> Request {
+pub(crate) fn request(read: &KvRead) -> Request {
     let path = match read.engine {
         KvEngine::V1 => VaultPath::of(&[&read.mount, &read.path]),
         KvEngine::V2 => VaultPath::of(&[&read.mount, "data", &read.path]),
@@ -18,7 +18,7 @@ pub(super) fn request(read: &KvRead) -> Request {
 }
 
 /// The same error in the words of the question: who writes `engineVersion` has no path with `data/` to mend.
-pub(super) fn told(mut error: VaultError) -> VaultError {
+pub(crate) fn told(mut error: VaultError) -> VaultError {
     if let VaultError::Answered { hint: Some(hint), .. } = &mut error {
         *hint = Hint::Engine(if matches!(hint, Hint::Versioned(_)) { 2 } else { 1 });
     }
@@ -26,7 +26,7 @@ pub(super) fn told(mut error: VaultError) -> VaultError {
 }
 
 /// Holds `answer` against the question: it must be one of that engine, and of that version.
-pub(super) fn held(read: &KvRead, answer: &Answer) -> Result<(), VaultError> {
+pub(crate) fn held(read: &KvRead, answer: &Answer) -> Result<(), VaultError> {
     let malformed = |why| Err(VaultError::Malformed { doing: format!("read {}", request(read).path), why });
     let data = answer.members().get("data").and_then(Value::as_object);
     let version = data.and_then(|data| data.get("metadata")?.get("version")?.as_u64());

@@ -1,13 +1,20 @@
 //! One file an engine: its question, the call that asks it, and the answer held against the question.
 
-mod answers; // the answers of one mount, by their sources
-mod kv; // secrets of a KV engine
-mod open; // ciphertexts: all of a key at once
-mod pki; // certificates and the CAs of a mount
-mod queue; // one at a time, and namespaces in turns
-mod record; // what was made, as a sealed record keeps it
-mod validity; // how long an answer may stand for another call
-mod weight; // about how much memory values take
+pub mod answers; // the answers of one mount, by their sources
+pub mod kv; // secrets of a KV engine
+pub mod open; // ciphertexts: all of a key at once
+pub mod pki; // certificates and the CAs of a mount
+pub mod queue; // one at a time, and namespaces in turns
+pub mod record; // what was made, as a sealed record keeps it
+pub mod validity; // how long an answer may stand for another call
+pub mod weight; // about how much memory values take
+
+pub use answers::{Answers, Miss, Outcome};
+pub use open::open;
+pub use pki::part;
+pub use record::Kept;
+pub use validity::life;
+pub use weight::weight;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -18,18 +25,13 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use crate::certificate::{Authorities, CertificateError, Identity};
-use crate::config::{Encoding, KvEngine, Pick, Question, Selection, Source, Start};
+use crate::spec::{Encoding, KvEngine, Pick, Question, Selection, Source, Start};
 use crate::error::Reason;
-use crate::render::{self, RenderError};
+use crate::render;
+use crate::render::RenderError;
 use crate::secret::Secret;
-use crate::vault::{Answer, Budget, Login, VaultError};
-
-pub use answers::{Answers, Miss, Outcome};
-pub use open::open;
-pub use pki::part;
-pub use record::Kept;
-pub use validity::life;
-pub use weight::weight;
+use crate::vault::{Answer, Login, VaultError};
+use crate::limits::Budget;
 
 /// What Vault holds of a source.
 pub enum Fetched {

@@ -5,15 +5,16 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::{Answers, EngineError, Fetched, Miss, Outcome};
-use crate::config::{Inline, Marked as MarkedText, Question, Sealed, Source, Text};
+use crate::spec::{Inline, Marked as MarkedText, Question, Sealed, Source, Text};
 use crate::error::Reason;
 use crate::plan;
 use crate::render::s5::Marked;
 use crate::secret::Secret;
-use crate::vault::{Batch, Budget, Item, Login, NotOpened};
+use crate::vault::{Batch, Item, Login, NotOpened};
+use crate::limits::Budget;
 
 /// Largest text that markers may make: what a volume holds at most. All texts of a mount share the room of its answers.
-const TEXT_BYTES: usize = crate::volume::LIMIT_BYTES;
+const TEXT_BYTES: usize = crate::payload::LIMIT_BYTES;
 
 /// Ciphertexts of one call: far above any use, far below what would keep a server busy.
 const ITEMS: usize = 10_000;

@@ -6,18 +6,19 @@ use http::Method;
 use serde_json::{Map, Value, json};
 use tokio::time::timeout_at;
 
-use super::queue::Queue;
+use crate::engine::queue::Queue;
 use super::{Answers, EngineError, Fetched, Miss};
-use crate::aside;
+use crate::blocking;
 use crate::certificate::{Authorities, CertificateError, Identity, Issued, NodeKey};
-use crate::config::request::VaultPath;
-use crate::config::{Body, CertificateRequest, KeyForm, KeyPlace, KeyType, Keystore, Part, Request, Source};
+use crate::spec::VaultPath;
+use crate::spec::{Body, CertificateRequest, KeyForm, KeyPlace, KeyType, Keystore, Part, Request, Source};
 use crate::error::Reason;
 use crate::secret::Secret;
-use crate::vault::{Answer, Budget, Login};
+use crate::vault::{Answer, Login};
+use crate::limits::Budget;
 
 /// Asks for a certificate, with a key that is made here where the class says so.
-pub(super) async fn certificate(
+pub(crate) async fn certificate(
     login: &Login,
     ask: &CertificateRequest,
     namespace: Option<&str>,
@@ -72,7 +73,7 @@ fn request(ask: &CertificateRequest, csr: Option<&str>) -> Request {
 }
 
 /// The certificate in `answer`, held against `ask` and the key.
-pub(super) fn identity(ask: &CertificateRequest, answer: &Answer, node: Option<NodeKey>) -> Result<Identity, CertificateError> {
+pub(crate) fn identity(ask: &CertificateRequest, answer: &Answer, node: Option<NodeKey>) -> Result<Identity, CertificateError> {
     let data = answer.members().get("data").and_then(Value::as_object);
     let text = |name: &str| data.and_then(|data| data.get(name)?.as_str()).filter(|text| !text.is_empty());
     let chain = data.and_then(|data| data.get("ca_chain")?.as_array());
@@ -88,7 +89,7 @@ pub(super) fn identity(ask: &CertificateRequest, answer: &Answer, node: Option<N
 /// Reads the CAs of a mount; nothing is issued, and no policy is needed.
 ///
 /// The chain of a root is the root itself, or nothing with servers that leave roots out of chains: then it is asked for alone.
-pub(super) async fn authorities(login: &Login, mount: &str, namespace: Option<&str>, budget: &Budget) -> Result<Fetched, EngineError> {
+pub(crate) async fn authorities(login: &Login, mount: &str, namespace: Option<&str>, budget: &Budget) -> Result<Fetched, EngineError> {
     let ask = |serial| {
         let request = Request { method: Method::GET, path: VaultPath::of(&[mount, "cert", serial]), query: Vec::new(), body: None };
         async move { login.call(&request, namespace, budget).await }
@@ -115,15 +116,15 @@ pub fn part(answers: &Answers<'_>, source: &Source, part: &Part) -> Result<Secre
     match (fetched, part) {
         (Fetched::Certificate(identity, _), Part::Keystore(store)) => {
             let password = password(store)?;
-            aside::run(|| identity.keystore(store.form, &store.alias, &password)).map_err(refused)
+            blocking::run(|| identity.keystore(store.form, &store.alias, &password)).map_err(refused)
         }
         (Fetched::Certificate(identity, _), Part::Truststore(store)) => {
             let password = password(store)?;
-            aside::run(|| identity.authorities().truststore(store.form, &store.alias, &password)).map_err(refused)
+            blocking::run(|| identity.authorities().truststore(store.form, &store.alias, &password)).map_err(refused)
         }
         (Fetched::Authorities(authorities, _), Part::Truststore(store)) => {
             let password = password(store)?;
-            aside::run(|| authorities.truststore(store.form, &store.alias, &password)).map_err(refused)
+            blocking::run(|| authorities.truststore(store.form, &store.alias, &password)).map_err(refused)
         }
         (Fetched::Certificate(identity, _), part) => of_identity(identity, part).map_err(refused),
         (Fetched::Authorities(authorities, _), part) => of_authorities(authorities, part).map_err(refused),
@@ -152,7 +153,7 @@ fn of_authorities(authorities: &Authorities, part: &Part) -> Result<Secret, Cert
 }
 
 /// All parts that are text, by their names in a class: what a template sees of a certificate.
-pub(super) fn texts(fetched: &Fetched) -> Result<Map<String, Value>, CertificateError> {
+pub(crate) fn texts(fetched: &Fetched) -> Result<Map<String, Value>, CertificateError> {
     let parts: &[(&str, Part)] = match fetched {
         Fetched::Certificate(..) => &[
             ("certificate", Part::Certificate),

@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// A queue in which each namespace stands once; the others of its own wait behind it.
-pub(super) struct Queue {
+pub(crate) struct Queue {
     one: Arc<Semaphore>,
     namespaces: Mutex<HashMap<String, Weak<Semaphore>>>,
 }
 
 /// The right to work, until it is dropped.
-pub(super) struct Turn {
+pub(crate) struct Turn {
     _one: OwnedSemaphorePermit,
     _of_namespace: OwnedSemaphorePermit,
 }
@@ -25,7 +25,7 @@ impl Default for Queue {
 
 impl Queue {
     /// Waits for the turn of `namespace`, and of this one within it.
-    pub(super) async fn turn(&self, namespace: &str) -> Turn {
+    pub(crate) async fn turn(&self, namespace: &str) -> Turn {
         let of_namespace = taken(self.of(namespace)).await;
         Turn { _one: taken(Arc::clone(&self.one)).await, _of_namespace: of_namespace }
     }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::{DataAt, Fetched, pki};
 use crate::certificate::NodeKey;
-use crate::config::{KeyForm, KeyPlace, Question, Source};
+use crate::spec::{KeyForm, KeyPlace, Question, Source};
 use crate::vault::Answer;
 
 /// An answer with its own key, if that was made here. Holds secrets: for sealed records alone.

@@ -6,8 +6,8 @@ use http::Method;
 use serde_json::{Map, Value};
 
 use super::Fetched;
-use crate::config::{Question, Source};
-use crate::rotation::Life;
+use crate::spec::{Question, Source};
+use crate::renewal::Life;
 use crate::vault;
 
 /// Whether and how long the answer to `source` may stand for another call; `now` is in Unix seconds. `None` for what must be asked for each time:

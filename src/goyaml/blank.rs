@@ -1,7 +1,7 @@
 //! What stands between tokens: blanks, line breaks and comments.
 
-use super::cursor::{is_blank, is_break};
-use super::scanner::Scanner;
+use crate::goyaml::cursor::{is_blank, is_break};
+use crate::goyaml::scanner::Scanner;
 
 /// How far yaml.v3 searches for the `#` of the next comment, in characters.
 const COMMENT_SEARCH: usize = 512;
@@ -11,7 +11,7 @@ impl Scanner<'_> {
     ///
     /// Tabs are allowed in a flow and between the tokens of a line, but not where a key may start: there, indentation
     /// counts.
-    pub(super) fn skip_to_token(&mut self) {
+    pub(crate) fn skip_to_token(&mut self) {
         loop {
             let tabs = self.in_flow() || !self.key_allowed;
             self.cursor.skip_while(|character| character == ' ' || tabs && character == '\t');
@@ -45,7 +45,7 @@ impl Scanner<'_> {
     }
 
     /// Moves past the comment that stands behind a token on its line.
-    pub(super) fn skip_line_comment(&mut self) {
+    pub(crate) fn skip_line_comment(&mut self) {
         let mut after = self.cursor.rest().chars().take(COMMENT_SEARCH).skip_while(|character| is_blank(*character));
         if self.cursor.on_line_of_content() && after.next() == Some('#') {
             self.cursor.skip_while(|_| true);
@@ -55,17 +55,17 @@ impl Scanner<'_> {
 
 /// The blanks and line breaks between two words of a scalar.
 #[derive(Default)]
-pub(super) struct Gap {
+pub(crate) struct Gap {
     blanks: String,
     first_break: String,
     more_breaks: String,
     /// There is a line break, perhaps one that was escaped.
-    pub(super) broken: bool,
+    pub(crate) broken: bool,
 }
 
 impl Gap {
     /// Reads one blank or line break; false if there is none.
-    pub(super) fn read(&mut self, scanner: &mut Scanner<'_>) -> bool {
+    pub(crate) fn read(&mut self, scanner: &mut Scanner<'_>) -> bool {
         let cursor = &mut scanner.cursor;
         if is_blank(cursor.first()) {
             let blank = cursor.next();
@@ -84,7 +84,7 @@ impl Gap {
     }
 
     /// Appends what the gap means: its blanks; a space for one line break; for more of them, all but the first.
-    pub(super) fn fold_into(self, text: &mut String) {
+    pub(crate) fn fold_into(self, text: &mut String) {
         if !self.broken {
             text.push_str(&self.blanks);
         } else if self.first_break != "\n" {

@@ -1,9 +1,9 @@
 //! Scans block scalars, `|` and `>`.
 
 use super::YamlError;
-use super::cursor::{END, Mark, ends_line, is_blank, is_break};
-use super::scanner::Scanner;
-use super::token::{Token, TokenKind};
+use crate::goyaml::cursor::{END, Mark, ends_line, is_blank, is_break};
+use crate::goyaml::scanner::Scanner;
+use crate::goyaml::token::{Token, TokenKind};
 
 /// What the header says about the line breaks at the end.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -18,7 +18,7 @@ enum Chomping {
 
 impl Scanner<'_> {
     /// A block scalar with its header.
-    pub(super) fn scan_block_scalar(&mut self) -> Result<Token, YamlError> {
+    pub(crate) fn scan_block_scalar(&mut self) -> Result<Token, YamlError> {
         let start = self.cursor.mark();
         let folded = self.cursor.next() == Some('>');
         let (chomping, increment) = self.scan_block_header()?;

@@ -4,9 +4,10 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
-use super::number::Number;
-use super::resolve::{Scalar, is_merge, is_null, is_text, resolve};
-use super::tree::{DEPTH, Kind, Node, NodeId, Tree};
+use crate::goyaml::number::Number;
+use crate::goyaml::resolve::{Scalar, is_merge, is_null, is_text, resolve};
+use crate::goyaml::tree::{DEPTH, Kind, Node, NodeId};
+use super::Tree;
 use super::{Fault, YamlError};
 
 /// Bytes of all values that are decoded, at most. A value counts once for each alias: a long text behind many aliases is short in the
@@ -64,7 +65,7 @@ impl<'t> Decoder<'t> {
     }
 
     /// The text of a scalar as a string or key takes it; `None` for null and after a fault.
-    pub(super) fn scalar_text(&mut self, id: NodeId) -> Option<String> {
+    pub(crate) fn scalar_text(&mut self, id: NodeId) -> Option<String> {
         let node = self.step(id, 0)?;
         let Kind::Scalar { text, .. } = &node.kind else { return self.wrong(node, Fault::NotText) };
         match self.scalar(node)? {
@@ -121,13 +122,13 @@ impl<'t> Decoder<'t> {
         Some(Value::Object(members.collect::<Map<_, _>>()))
     }
 
-    pub(super) fn scalar(&mut self, node: &Node) -> Option<Scalar> {
+    pub(crate) fn scalar(&mut self, node: &Node) -> Option<Scalar> {
         let Kind::Scalar { text, plain } = &node.kind else { return None };
         resolve(text, *plain, node.tag.as_deref()).map_err(|fault| self.faults.push(node.fault(fault))).ok()
     }
 
     /// The node of `id`, counted; `None` beyond a limit.
-    pub(super) fn step(&mut self, id: NodeId, depth: usize) -> Option<&'t Node> {
+    pub(crate) fn step(&mut self, id: NodeId, depth: usize) -> Option<&'t Node> {
         let node = self.tree.node(id);
         self.steps += 1;
         if let Kind::Scalar { text, .. } = &node.kind {
@@ -144,7 +145,7 @@ impl<'t> Decoder<'t> {
         None
     }
 
-    pub(super) fn wrong<T>(&mut self, node: &Node, fault: Fault) -> Option<T> {
+    pub(crate) fn wrong<T>(&mut self, node: &Node, fault: Fault) -> Option<T> {
         self.faults.push(node.fault(fault));
         None
     }
@@ -152,7 +153,7 @@ impl<'t> Decoder<'t> {
 
 /// Merge keys: `<<` adds the pairs of other mappings after the mapping's own; of equal names the first counts.
 impl<'t> Decoder<'t> {
-    pub(super) fn pairs(&mut self, node: &'t Node) -> Vec<(String, NodeId)> {
+    pub(crate) fn pairs(&mut self, node: &'t Node) -> Vec<(String, NodeId)> {
         let mut found = Pairs::default();
         self.gather(node, &mut found, 0);
         found.pairs
@@ -222,7 +223,7 @@ impl Pairs {
 }
 
 /// A scalar in Go's JSON; `None` for what JSON cannot hold.
-pub(super) fn json(scalar: Scalar) -> Option<Value> {
+pub(crate) fn json(scalar: Scalar) -> Option<Value> {
     Some(match scalar {
         Scalar::Null => Value::Null,
         Scalar::Bool(value) => value.into(),

@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 
-use super::decode::{Decoder, json};
-use super::tree::{Kind, NodeId};
+use super::Decoder;
+use crate::goyaml::decode::json;
+use crate::goyaml::tree::{Kind, NodeId};
 use super::{Fault, YamlError};
 
 /// A value as written. It may contain secrets, so `Debug` prints only its place.

@@ -2,7 +2,7 @@
 
 /// A number as Go stores it.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Number {
+pub(crate) enum Number {
     /// Fits an `i64` or a `u64`.
     Integer(i128),
     /// Everything else, infinities and NaN included.
@@ -10,7 +10,7 @@ pub(super) enum Number {
 }
 
 /// The number that `text` is; `None` if it is not a number.
-pub(super) fn parse(text: &str) -> Option<Number> {
+pub(crate) fn parse(text: &str) -> Option<Number> {
     if let Some(special) = special(text) {
         return Some(Number::Float(special));
     }

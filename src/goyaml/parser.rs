@@ -2,16 +2,16 @@
 
 use std::collections::HashMap;
 
-use super::cursor::Mark;
-use super::scanner::Scanner;
-use super::token::{Token, TokenKind};
-use super::tree::{DEPTH, Kind, Node, NodeId};
+use crate::goyaml::cursor::Mark;
+use crate::goyaml::scanner::Scanner;
+use crate::goyaml::token::{Token, TokenKind};
+use crate::goyaml::tree::{DEPTH, Kind, Node, NodeId};
 use super::{Fault, YamlError};
 
 /// Builds the nodes of the first document.
-pub(super) struct Parser<'t> {
+pub(crate) struct Parser<'t> {
     scanner: Scanner<'t>,
-    pub(super) nodes: Vec<Node>,
+    pub(crate) nodes: Vec<Node>,
     anchors: HashMap<String, NodeId>,
     /// The handles of tags, and what they stand for.
     handles: Vec<(String, String)>,
@@ -38,12 +38,12 @@ struct Properties {
 }
 
 impl<'t> Parser<'t> {
-    pub(super) fn new(text: &'t str) -> Self {
+    pub(crate) fn new(text: &'t str) -> Self {
         Self { scanner: Scanner::new(text), nodes: Vec::new(), anchors: HashMap::new(), handles: Vec::new(), depth: 0 }
     }
 
     /// The root of the first document; `None` without any.
-    pub(super) fn document(&mut self) -> Result<Option<NodeId>, YamlError> {
+    pub(crate) fn document(&mut self) -> Result<Option<NodeId>, YamlError> {
         self.scanner.take()?;
         let explicit = match self.scanner.peek()?.kind {
             TokenKind::StreamEnd => return Ok(None),

@@ -1,14 +1,14 @@
 //! Scans scalars without quotes.
 
 use super::YamlError;
-use super::blank::Gap;
-use super::cursor::ends_word;
-use super::scanner::Scanner;
-use super::token::{Token, TokenKind};
+use crate::goyaml::blank::Gap;
+use crate::goyaml::cursor::ends_word;
+use crate::goyaml::scanner::Scanner;
+use crate::goyaml::token::{Token, TokenKind};
 
 impl Scanner<'_> {
     /// A plain scalar; it may go on over several lines that stand deeper than its block.
-    pub(super) fn scan_plain(&mut self) -> Result<Token, YamlError> {
+    pub(crate) fn scan_plain(&mut self) -> Result<Token, YamlError> {
         let indent = self.indent.map_or(0, |column| column + 1);
         let (start, mut end) = (self.cursor.mark(), self.cursor.mark());
         let (mut text, mut gap) = (String::new(), Gap::default());

@@ -1,14 +1,14 @@
 //! Scans scalars in single and double quotes.
 
 use super::YamlError;
-use super::blank::Gap;
-use super::cursor::{ends_word, is_break};
-use super::scanner::Scanner;
-use super::token::{Token, TokenKind};
+use crate::goyaml::blank::Gap;
+use crate::goyaml::cursor::{ends_word, is_break};
+use crate::goyaml::scanner::Scanner;
+use crate::goyaml::token::{Token, TokenKind};
 
 impl Scanner<'_> {
     /// A scalar in the quotes that the next character is.
-    pub(super) fn scan_quoted(&mut self) -> Result<Token, YamlError> {
+    pub(crate) fn scan_quoted(&mut self) -> Result<Token, YamlError> {
         let start = self.cursor.mark();
         let quote = self.cursor.first();
         self.cursor.skip(1);

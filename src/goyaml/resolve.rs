@@ -4,13 +4,14 @@ use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-use super::number::{self, Number};
-use super::tree::{Kind, Node};
+use super::number;
+use crate::goyaml::number::Number;
+use crate::goyaml::tree::{Kind, Node};
 use super::{Fault, timestamp};
 
 /// A scalar and its type.
 #[derive(PartialEq)]
-pub(super) enum Scalar {
+pub(crate) enum Scalar {
     Null,
     Bool(bool),
     Number(Number),
@@ -26,7 +27,7 @@ pub(super) enum Scalar {
 /// # Errors
 ///
 /// The tag does not allow the text.
-pub(super) fn resolve(text: &str, plain: bool, tag: Option<&str>) -> Result<Scalar, Fault> {
+pub(crate) fn resolve(text: &str, plain: bool, tag: Option<&str>) -> Result<Scalar, Fault> {
     match tag {
         None if plain => Ok(untagged(text)),
         None | Some("!!str") => Ok(Scalar::Text(text.to_owned())),
@@ -37,7 +38,7 @@ pub(super) fn resolve(text: &str, plain: bool, tag: Option<&str>) -> Result<Scal
 }
 
 /// True if `node` decodes to a string in a Go `any`: keys of JSON objects must.
-pub(super) fn is_text(node: &Node) -> bool {
+pub(crate) fn is_text(node: &Node) -> bool {
     match &node.kind {
         Kind::Scalar { text, plain } => match node.tag.as_deref() {
             None => !plain || matches!(untagged(text), Scalar::Text(_)),
@@ -48,7 +49,7 @@ pub(super) fn is_text(node: &Node) -> bool {
 }
 
 /// True for a merge key: `<<` in plain style.
-pub(super) fn is_merge(node: &Node) -> bool {
+pub(crate) fn is_merge(node: &Node) -> bool {
     match &node.kind {
         Kind::Scalar { text, plain } => text == "<<" && node.tag.as_deref().map_or(*plain, |tag| tag == "!!merge"),
         Kind::Sequence(_) | Kind::Mapping(_) | Kind::Alias(_) => false,
@@ -56,7 +57,7 @@ pub(super) fn is_merge(node: &Node) -> bool {
 }
 
 /// True if yaml.v3 reads `node` as null: then a field has its default, and a list member is left out.
-pub(super) fn is_null(node: &Node) -> bool {
+pub(crate) fn is_null(node: &Node) -> bool {
     match &node.kind {
         Kind::Scalar { text, plain } => resolve(text, *plain, node.tag.as_deref()) == Ok(Scalar::Null),
         Kind::Sequence(_) | Kind::Mapping(_) | Kind::Alias(_) => false,

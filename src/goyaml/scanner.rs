@@ -3,8 +3,8 @@
 
 use std::collections::VecDeque;
 
-use super::cursor::{Cursor, Mark, ends_word};
-use super::token::{Token, TokenKind};
+use crate::goyaml::cursor::{Cursor, Mark, ends_word};
+use crate::goyaml::token::{Token, TokenKind};
 use super::{Fault, YamlError};
 
 /// Tokens that are scanned before the first of them is handed out.
@@ -14,8 +14,8 @@ const AHEAD: usize = 3;
 const KEY_LENGTH: usize = 1024;
 
 /// Cuts a text into tokens on request.
-pub(super) struct Scanner<'t> {
-    pub(super) cursor: Cursor<'t>,
+pub(crate) struct Scanner<'t> {
+    pub(crate) cursor: Cursor<'t>,
     /// Tokens that are scanned and not taken yet.
     queue: VecDeque<Token>,
     /// Tokens that were taken: the number of the first in `queue`.
@@ -25,13 +25,13 @@ pub(super) struct Scanner<'t> {
     started: bool,
     ended: bool,
     /// The column of the innermost block; `None` outside of all.
-    pub(super) indent: Option<usize>,
+    pub(crate) indent: Option<usize>,
     /// The columns of the blocks around it.
     indents: Vec<Option<usize>>,
     /// One for the block context, and one for each `[` and `{` that is open.
     levels: Vec<Level>,
     /// A key without `?` may start here.
-    pub(super) key_allowed: bool,
+    pub(crate) key_allowed: bool,
 }
 
 /// The possible key of one flow level.
@@ -54,7 +54,7 @@ struct PossibleKey {
 }
 
 impl<'t> Scanner<'t> {
-    pub(super) fn new(text: &'t str) -> Self {
+    pub(crate) fn new(text: &'t str) -> Self {
         Self {
             cursor: Cursor::new(text),
             queue: VecDeque::new(),
@@ -70,7 +70,7 @@ impl<'t> Scanner<'t> {
     }
 
     /// The next token. After the last one, [`TokenKind::StreamEnd`] again and again.
-    pub(super) fn peek(&mut self) -> Result<&Token, YamlError> {
+    pub(crate) fn peek(&mut self) -> Result<&Token, YamlError> {
         if !self.ready {
             self.fill()?;
             self.ready = true;
@@ -80,7 +80,7 @@ impl<'t> Scanner<'t> {
     }
 
     /// The next token, and moves to the one behind it.
-    pub(super) fn take(&mut self) -> Result<Token, YamlError> {
+    pub(crate) fn take(&mut self) -> Result<Token, YamlError> {
         self.peek()?;
         self.ready = false;
         self.taken += 1;
@@ -88,7 +88,7 @@ impl<'t> Scanner<'t> {
     }
 
     /// True inside `[]` or `{}`.
-    pub(super) fn in_flow(&self) -> bool {
+    pub(crate) fn in_flow(&self) -> bool {
         self.levels.len() > 1
     }
 

@@ -1,8 +1,8 @@
 //! Scans anchors, aliases, tags and directives.
 
-use super::cursor::{END, Mark, ends_line, ends_word, is_blank, is_name};
-use super::scanner::Scanner;
-use super::token::{Token, TokenKind};
+use crate::goyaml::cursor::{END, Mark, ends_line, ends_word, is_blank, is_name};
+use crate::goyaml::scanner::Scanner;
+use crate::goyaml::token::{Token, TokenKind};
 use super::{Fault, YamlError};
 
 /// Digits of each number in `%YAML 1.1`, at most.
@@ -10,7 +10,7 @@ const VERSION_DIGITS: usize = 2;
 
 impl Scanner<'_> {
     /// `&name` or `*name`.
-    pub(super) fn scan_anchor(&mut self) -> Result<Token, YamlError> {
+    pub(crate) fn scan_anchor(&mut self) -> Result<Token, YamlError> {
         let start = self.cursor.mark();
         let alias = self.cursor.next() == Some('*');
         let name = self.scan_name();
@@ -22,7 +22,7 @@ impl Scanner<'_> {
     }
 
     /// `!<uri>`, `!handle!suffix`, `!suffix` or `!`.
-    pub(super) fn scan_tag(&mut self) -> Result<Token, YamlError> {
+    pub(crate) fn scan_tag(&mut self) -> Result<Token, YamlError> {
         let start = self.cursor.mark();
         let (handle, suffix) = if self.cursor.peek(1) == '<' {
             self.cursor.skip(2);
@@ -104,7 +104,7 @@ impl Scanner<'_> {
     }
 
     /// A number of exactly `digits` hexadecimal digits.
-    pub(super) fn scan_hexadecimal(&mut self, digits: usize) -> Result<u32, YamlError> {
+    pub(crate) fn scan_hexadecimal(&mut self, digits: usize) -> Result<u32, YamlError> {
         let mut value = 0_u32;
         for _ in 0..digits {
             let Some(digit) = self.cursor.first().to_digit(16) else { return self.syntax() };
@@ -115,7 +115,7 @@ impl Scanner<'_> {
     }
 
     /// A line of `%YAML` or `%TAG`.
-    pub(super) fn scan_directive(&mut self) -> Result<Token, YamlError> {
+    pub(crate) fn scan_directive(&mut self) -> Result<Token, YamlError> {
         let start = self.cursor.mark();
         self.expect('%')?;
         let name = self.scan_name();
@@ -134,7 +134,7 @@ impl Scanner<'_> {
     }
 
     /// Blanks, a comment, and the end of the line.
-    pub(super) fn scan_rest_of_line(&mut self) -> Result<(), YamlError> {
+    pub(crate) fn scan_rest_of_line(&mut self) -> Result<(), YamlError> {
         self.cursor.skip_while(is_blank);
         if self.cursor.first() == '#' {
             self.cursor.skip_while(|_| true);
@@ -193,12 +193,12 @@ impl Scanner<'_> {
     }
 
     /// The token between `start` and this place.
-    pub(super) fn token(&self, start: Mark, kind: TokenKind) -> Token {
+    pub(crate) fn token(&self, start: Mark, kind: TokenKind) -> Token {
         Token { kind, start, end: self.cursor.mark() }
     }
 
     /// The error that this place is no YAML.
-    pub(super) fn syntax<T>(&self) -> Result<T, YamlError> {
+    pub(crate) fn syntax<T>(&self) -> Result<T, YamlError> {
         Err(self.cursor.mark().error(Fault::Syntax))
     }
 }

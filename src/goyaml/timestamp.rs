@@ -2,7 +2,7 @@
 //! in the form of RFC 3339 (`parseTimestamp` of v3.0.1, `time.Parse` of Go).
 
 /// The time as Go's `encoding/json` writes it; `None` if `text` is not a time.
-pub(super) fn rfc3339(text: &str) -> Option<String> {
+pub(crate) fn rfc3339(text: &str) -> Option<String> {
     let mut left = text;
     let year = number(&mut left, 4, 4)?;
     literal(&mut left, "-")?;
@@ -82,7 +82,7 @@ fn days(year: u32, month: u32) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use super::rfc3339;
+    use crate::goyaml::timestamp::rfc3339;
 
     #[test]
     fn a_time_reads_as_go_writes_it() {

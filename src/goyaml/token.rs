@@ -1,25 +1,25 @@
 //! What the scanner cuts a text into.
 
-use super::cursor::Mark;
+use crate::goyaml::cursor::Mark;
 
 /// A token and where it stands.
 #[derive(Debug)]
-pub(super) struct Token {
-    pub(super) kind: TokenKind,
-    pub(super) start: Mark,
-    pub(super) end: Mark,
+pub(crate) struct Token {
+    pub(crate) kind: TokenKind,
+    pub(crate) start: Mark,
+    pub(crate) end: Mark,
 }
 
 impl Token {
     /// A token that the text does not spell out, such as the end of a block.
-    pub(super) fn implied(kind: TokenKind, mark: Mark) -> Self {
+    pub(crate) fn implied(kind: TokenKind, mark: Mark) -> Self {
         Self { kind, start: mark, end: mark }
     }
 }
 
 /// The tokens of YAML, named as in libyaml.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum TokenKind {
+pub(crate) enum TokenKind {
     StreamStart,
     StreamEnd,
     /// `%YAML major.minor`.

@@ -1,11 +1,11 @@
 //! The nodes of a text.
 
-use super::cursor::Mark;
-use super::parser::Parser;
+use crate::goyaml::cursor::Mark;
+use crate::goyaml::parser::Parser;
 use super::{Fault, YamlError};
 
 /// Levels of lists and mappings, at most; the outermost is the first.
-pub(super) const DEPTH: usize = 32;
+pub(crate) const DEPTH: usize = 32;
 
 /// The index of a node in its tree.
 pub(crate) type NodeId = usize;
@@ -14,19 +14,19 @@ pub(crate) type NodeId = usize;
 pub(crate) struct Tree {
     nodes: Vec<Node>,
     /// `None` for a text without any value.
-    pub(super) root: Option<NodeId>,
+    pub(crate) root: Option<NodeId>,
 }
 
 /// One value as written: not yet resolved to a type.
-pub(super) struct Node {
-    pub(super) kind: Kind,
+pub(crate) struct Node {
+    pub(crate) kind: Kind,
     /// In short form (`!!str`, `!local`); `None` without a tag and for the tag `!`, which has no meaning.
-    pub(super) tag: Option<String>,
+    pub(crate) tag: Option<String>,
     mark: Mark,
 }
 
 /// What a node consists of.
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Scalar {
         text: String,
         /// Without quotes and not a block: only then may it be something else than text.
@@ -38,12 +38,12 @@ pub(super) enum Kind {
 }
 
 impl Node {
-    pub(super) fn new(kind: Kind, tag: Option<String>, mark: Mark) -> Self {
+    pub(crate) fn new(kind: Kind, tag: Option<String>, mark: Mark) -> Self {
         Self { kind, tag: tag.and_then(short), mark }
     }
 
     /// The error that `fault` is wrong with this node.
-    pub(super) fn fault(&self, fault: Fault) -> YamlError {
+    pub(crate) fn fault(&self, fault: Fault) -> YamlError {
         self.mark.error(fault)
     }
 }
@@ -59,12 +59,12 @@ impl Tree {
     }
 
     /// The node itself, which may be an alias. `id` comes from this tree.
-    pub(super) fn raw(&self, id: NodeId) -> &Node {
+    pub(crate) fn raw(&self, id: NodeId) -> &Node {
         &self.nodes[id]
     }
 
     /// The node that `id` stands for: the target of an alias, which is never an alias itself. `id` comes from this tree.
-    pub(super) fn node(&self, id: NodeId) -> &Node {
+    pub(crate) fn node(&self, id: NodeId) -> &Node {
         match self.nodes[id].kind {
             Kind::Alias(target) => &self.nodes[target],
             _ => &self.nodes[id],

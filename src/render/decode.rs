@@ -1,11 +1,11 @@
 //! utf-8, base64, hex -> bytes.
 
-use crate::config::Encoding;
-use crate::config::object::base64;
+use crate::spec::Encoding;
+use crate::spec::object::base64;
 use crate::secret::Secret;
 
 /// The bytes that `text` stands for, or the name of the encoding that it is not.
-pub(super) fn bytes(text: Secret, encoding: Encoding) -> Result<Secret, &'static str> {
+pub(crate) fn bytes(text: Secret, encoding: Encoding) -> Result<Secret, &'static str> {
     match encoding {
         Encoding::Utf8 => Ok(text),
         Encoding::Base64 => base64(text.expose()).ok_or("base64"),

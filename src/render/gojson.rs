@@ -10,7 +10,7 @@ use serde_json::ser::{CharEscape, Formatter, Serializer};
 use crate::secret::Secret;
 
 /// `value` on one line: keys sorted, no spaces, `<`, `>`, `&`, U+2028 and U+2029 escaped (Go's `encoding/json`).
-pub(super) fn line(value: &Value) -> Secret {
+pub(crate) fn line(value: &Value) -> Secret {
     let mut bytes = Vec::new();
     // Writing a `Value` into memory cannot fail: its keys are strings and a `Vec` takes every byte.
     let _ = sorted(value).serialize(&mut Serializer::with_formatter(&mut bytes, GoFormatter));
@@ -20,13 +20,13 @@ pub(super) fn line(value: &Value) -> Secret {
 /// A view of a value that names its members in Go's order (by bytes), whatever order the map itself keeps.
 #[derive(Serialize)]
 #[serde(untagged)]
-pub(super) enum Sorted<'a> {
+pub(crate) enum Sorted<'a> {
     Object(BTreeMap<&'a str, Sorted<'a>>),
     Array(Vec<Sorted<'a>>),
     Scalar(&'a Value),
 }
 
-pub(super) fn sorted(value: &Value) -> Sorted<'_> {
+pub(crate) fn sorted(value: &Value) -> Sorted<'_> {
     match value {
         Value::Object(members) => Sorted::Object(members.iter().map(|(key, value)| (key.as_str(), sorted(value))).collect()),
         Value::Array(items) => Sorted::Array(items.iter().map(sorted).collect()),

@@ -1,24 +1,23 @@
 //! Answers -> file contents: pick a value, write it as the peers would, decode it.
 
+pub mod decode; // utf-8, base64, hex -> bytes
 pub mod format; // the whole of a secret -> one document
+pub mod gojson; // JSON as Go writes it
 pub mod quote; // text in the quoting of other languages
-
-mod decode; // utf-8, base64, hex -> bytes
-mod gojson; // JSON as Go writes it
-mod pick; // an answer and the way to a value -> text
+pub mod response; // a response without a key -> one line of JSON
 pub mod s5; // markers of ciphertext in a text
-mod whole; // a response without a key -> one line of JSON
+pub mod selector; // an answer and the way to a value -> text
+
+pub use response::response;
 
 use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use crate::config::{Encoding, Way};
+use crate::spec::{Encoding, Way};
 use crate::error::Reason;
 use crate::secret::Secret;
-
-pub use whole::response;
 
 /// Why a value cannot become a file. Holds no value and no text of the server.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -71,7 +70,7 @@ impl RenderError {
 
 /// What lies at the end of `way`, which begins at `start`; `path` is for the error.
 pub fn value<'v>(start: &'v Map<String, Value>, way: &Way, path: &dyn ToString) -> Result<Cow<'v, Value>, RenderError> {
-    pick::value(start, way).ok_or_else(|| match way {
+    selector::value(start, way).ok_or_else(|| match way {
         Way::Key(key) => RenderError::KeyMissing { path: path.to_string(), key: key.clone() },
         Way::Pointer(pointer) => RenderError::PointerMissing { path: path.to_string(), pointer: pointer.clone() },
         Way::Whole => RenderError::StartMissing { path: path.to_string(), start: "data" },
@@ -86,7 +85,7 @@ pub fn bytes(value: &Value, encoding: Encoding, way: &Way, path: &dyn ToString) 
         Way::Whole => "the text".into(),
     };
     let refused = |encoding| RenderError::NotEncoded { path: path.to_string(), what: what(), encoding };
-    decode::bytes(pick::text(value), encoding).map_err(refused)
+    decode::bytes(selector::text(value), encoding).map_err(refused)
 }
 
 /// The bytes that `text` stands for.

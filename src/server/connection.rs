@@ -11,11 +11,12 @@ use tokio::net::UnixStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{info, warn};
 
-use super::authority::Mended;
-use super::drain::Life;
-use super::guard::{Grpc, Guard};
-use super::peers::{Origin, Peers};
-use super::readiness::Readiness;
+use crate::server::authority::Mended;
+use crate::server::drain::Life;
+use super::Grpc;
+use crate::server::guard::Guard;
+use crate::server::peers::{Origin, Peers};
+use super::Readiness;
 
 /// The driver's connections over all sockets, and root's people's. A driver has one for each name it uses.
 const DRIVER_CONNECTIONS: usize = 64;
@@ -31,7 +32,7 @@ const HEADER_LIST_BYTES: u32 = 16 * 1024;
 
 /// What all doors share.
 #[derive(Clone)]
-pub(super) struct Hall {
+pub(crate) struct Hall {
     peers: Arc<Peers>,
     slots: Slots,
     readiness: Readiness,
@@ -40,12 +41,12 @@ pub(super) struct Hall {
 
 impl Hall {
     /// An empty one.
-    pub(super) fn new(peers: Peers, readiness: Readiness, life: Life) -> Self {
+    pub(crate) fn new(peers: Peers, readiness: Readiness, life: Life) -> Self {
         Self { peers: Arc::new(peers), slots: Slots::default(), readiness, life }
     }
 
     /// Serves `stream` by `service` in a task of its own, if its peer may come in and there is room.
-    pub(super) fn admit<S: Grpc>(&self, stream: UnixStream, service: &S) {
+    pub(crate) fn admit<S: Grpc>(&self, stream: UnixStream, service: &S) {
         let Some(origin) = self.peers.admit(&stream) else {
             return self.readiness.count_refused();
         };

@@ -14,18 +14,18 @@ const FLUSH_SHARE: u32 = 4;
 
 /// The server's tasks, and the two signals that end them.
 #[derive(Clone, Default)]
-pub(super) struct Life {
+pub(crate) struct Life {
     /// Sockets go, connections say GOAWAY, open requests go on.
-    pub(super) draining: CancellationToken,
+    pub(crate) draining: CancellationToken,
     /// Requests that are still open are answered with a failure.
-    pub(super) last_call: CancellationToken,
+    pub(crate) last_call: CancellationToken,
     /// One for each socket and each connection.
-    pub(super) tasks: TaskTracker,
+    pub(crate) tasks: TaskTracker,
 }
 
 impl Life {
     /// Ends all tasks within `time`. Whatever is left by then breaks off: that is a peer that reads no more.
-    pub(super) async fn drain(&self, time: Duration) {
+    pub(crate) async fn drain(&self, time: Duration) {
         info!(seconds = time.as_secs_f64(), "stopping: finishing the mounts that have begun");
         self.draining.cancel();
         self.tasks.close();

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use super::ServerError;
 
 /// Longest path that fits a unix socket's address (108 bytes with its end), less what a name gains while it is made.
-const PATH_BYTES: usize = 107 - super::socket::ASIDE_BYTES;
+const PATH_BYTES: usize = 107 - crate::server::socket::ASIDE_BYTES;
 /// Longest provider name that the driver takes.
 const NAME_BYTES: usize = 30;
 
@@ -28,7 +28,7 @@ impl Endpoint {
     }
 
     /// The socket of the same name in another directory.
-    pub(super) fn path_in(&self, directory: &Path) -> PathBuf {
+    pub(crate) fn path_in(&self, directory: &Path) -> PathBuf {
         directory.join(format!("{}.sock", self.provider()))
     }
 }

@@ -1,7 +1,7 @@
 //! Why the server cannot begin.
 
 use super::Endpoint;
-use super::watch::Obstacle;
+use super::Obstacle;
 
 /// A setting or a directory that has to change before this process can serve.
 #[derive(Debug, thiserror::Error)]

@@ -40,19 +40,19 @@ const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
 /// A service behind its guard.
 #[derive(Clone)]
-pub(super) struct Guard<S> {
+pub(crate) struct Guard<S> {
     inner: S,
     last_call: CancellationToken,
 }
 
 impl<S: Grpc> Guard<S> {
     /// Guards `inner`; at the `last_call` every request that is still open is answered with a failure.
-    pub(super) fn new(inner: S, last_call: CancellationToken) -> Self {
+    pub(crate) fn new(inner: S, last_call: CancellationToken) -> Self {
         Self { inner, last_call }
     }
 
     /// Answers one request that has just arrived.
-    pub(super) async fn answer<B>(self, request: Request<B>) -> Result<Response<Checked>, Infallible>
+    pub(crate) async fn answer<B>(self, request: Request<B>) -> Result<Response<Checked>, Infallible>
     where
         B: hyper::body::Body<Data = Bytes, Error: Into<tonic::codegen::StdError>> + Send + 'static,
     {
@@ -69,7 +69,7 @@ impl<S: Grpc> Guard<S> {
 }
 
 /// An answer's body; its trailers hold no code that may not leave, and it always ends with trailers.
-pub(super) struct Checked(Option<Body>);
+pub(crate) struct Checked(Option<Body>);
 
 impl hyper::body::Body for Checked {
     type Data = Bytes;

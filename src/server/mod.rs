@@ -1,33 +1,33 @@
 //! Everything between the driver's unix sockets and the gRPC service.
 
-mod authority; // mends what drivers up to 1.5.6 send as :authority
-mod connection; // who gets a connection, and HTTP/2 on it
-mod drain; // the end, within a stated time
-mod endpoint; // where drivers find us
-mod error; // why the server cannot begin
-mod guard; // what leaves: no forbidden code, no word of a panic
-mod peers; // who may connect
-mod place; // one socket's life
-mod readiness; // whether drivers reach us
-mod socket; // socket files: mode, inode, removal
-mod timeout; // grpc-timeout -> our own deadline
-mod watch; // what to do about a socket's name; pure
+pub mod authority; // mends what drivers up to 1.5.6 send as :authority
+pub mod connection; // who gets a connection, and HTTP/2 on it
+pub mod drain; // the end, within a stated time
+pub mod endpoint; // where drivers find us
+pub mod error; // why the server cannot begin
+pub mod guard; // what leaves: no forbidden code, no word of a panic
+pub mod listener; // one socket's life
+pub mod peers; // who may connect
+pub mod readiness; // whether drivers reach us
+pub mod socket; // socket files: mode, inode, removal
+pub mod timeout; // grpc-timeout -> our own deadline
+pub mod watch; // what to do about a socket's name; pure
+
+pub use endpoint::Endpoint;
+pub use error::ServerError;
+pub use guard::Grpc;
+pub use listener::clear_dead;
+pub use readiness::{Readiness, SocketState};
+pub use watch::Obstacle;
 
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use endpoint::Endpoint;
-pub use error::ServerError;
-pub use guard::Grpc;
-pub use place::clear_dead;
-pub use readiness::{Readiness, SocketState};
-pub use watch::Obstacle;
-
-use connection::Hall;
-use drain::Life;
-use peers::Peers;
-use place::Place;
+use crate::server::connection::Hall;
+use crate::server::drain::Life;
+use crate::server::peers::Peers;
+use crate::server::listener::Place;
 
 /// What is served where, and to whom.
 #[derive(Clone, Debug)]

@@ -11,7 +11,7 @@ const NAMED_UIDS: usize = 64;
 
 /// Who opened a connection. Each has a limit of its own, so that none can use up the connections of another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Origin {
+pub(crate) enum Origin {
     /// Root or a listed user: the driver.
     Driver,
     /// Another process of our own user, where that is not root: `vaultmount mount`.
@@ -21,7 +21,7 @@ pub(super) enum Origin {
 }
 
 /// The users that are let in: root (the driver), our own (health, `vaultmount mount`), and those that were listed.
-pub(super) struct Peers {
+pub(crate) struct Peers {
     own: u32,
     own_process: Option<i32>,
     listed: Vec<u32>,
@@ -30,13 +30,13 @@ pub(super) struct Peers {
 
 impl Peers {
     /// Root, the user of this process, and the `listed`.
-    pub(super) fn new(listed: Vec<u32>) -> Self {
+    pub(crate) fn new(listed: Vec<u32>) -> Self {
         let own_process = std::process::id().try_into().ok();
         Self { own: nix::unistd::geteuid().as_raw(), own_process, listed, named: Mutex::default() }
     }
 
     /// Who the process at the other end is, as the kernel noted when it connected; `None` where it may not connect.
-    pub(super) fn admit(&self, stream: &UnixStream) -> Option<Origin> {
+    pub(crate) fn admit(&self, stream: &UnixStream) -> Option<Origin> {
         let peer = stream.peer_cred().ok()?;
         let origin = self.origin(peer.uid(), peer.pid());
         if origin.is_none() && self.is_first(peer.uid()) {

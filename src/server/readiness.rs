@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use metrics::counter;
 
-use super::endpoint::Endpoint;
-use super::watch::Obstacle;
+use super::Endpoint;
+use super::Obstacle;
 
 /// The state of all sockets, shared between the server and its readers. Not ready before the server has begun.
 #[derive(Clone, Default)]
@@ -49,19 +49,19 @@ impl Readiness {
         self.0.refused.load(Ordering::Relaxed)
     }
 
-    pub(super) fn begin(&self, endpoints: &[Endpoint]) {
+    pub(crate) fn begin(&self, endpoints: &[Endpoint]) {
         let begun = |endpoint: &Endpoint| SocketState { endpoint: endpoint.clone(), obstacle: Some(Obstacle::NotYet) };
         *self.lock() = endpoints.iter().map(begun).collect();
     }
 
     /// Notes the state of `endpoint`; true when that is news.
-    pub(super) fn note(&self, endpoint: &Endpoint, obstacle: Option<Obstacle>) -> bool {
+    pub(crate) fn note(&self, endpoint: &Endpoint, obstacle: Option<Obstacle>) -> bool {
         let mut sockets = self.lock();
         let Some(socket) = sockets.iter_mut().find(|socket| socket.endpoint == *endpoint) else { return false };
         std::mem::replace(&mut socket.obstacle, obstacle) != obstacle
     }
 
-    pub(super) fn count_refused(&self) {
+    pub(crate) fn count_refused(&self) {
         self.0.refused.fetch_add(1, Ordering::Relaxed);
         counter!("vaultmount_connections_refused_total").increment(1);
     }

@@ -11,10 +11,10 @@ use nix::sys::stat::{Mode, SFlag, fchmod, fstatat};
 use nix::unistd::unlink;
 use tokio::net::UnixListener;
 
-use super::watch::{Listener, Seen};
+use crate::server::watch::{Listener, Seen};
 
 /// What the name of a socket gains while it is made or removed: `.` before it, `.` and eight digits after it.
-pub(super) const ASIDE_BYTES: usize = 10;
+pub(crate) const ASIDE_BYTES: usize = 10;
 /// Owner only; nothing may connect that root or we did not start.
 const MODE: Mode = Mode::S_IRUSR.union(Mode::S_IWUSR);
 /// Connections that may wait for their accept.
@@ -22,21 +22,21 @@ const BACKLOG: i32 = 128;
 
 /// Which file it is, whatever its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Identity {
-    pub(super) device: u64,
-    pub(super) inode: u64,
+pub(crate) struct Identity {
+    pub(crate) device: u64,
+    pub(crate) inode: u64,
 }
 
 /// A listening socket of ours.
-pub(super) struct Bound {
+pub(crate) struct Bound {
     /// Takes the connections.
-    pub(super) listener: UnixListener,
+    pub(crate) listener: UnixListener,
     /// Its file.
-    pub(super) identity: Identity,
+    pub(crate) identity: Identity,
 }
 
 /// Looks at `path`; asks for a listener unless the socket there is the one we `held`.
-pub(super) fn look(path: &Path, held: Option<Identity>) -> Result<Seen> {
+pub(crate) fn look(path: &Path, held: Option<Identity>) -> Result<Seen> {
     let (identity, kind) = match stat(path) {
         Ok(found) => found,
         Err(Errno::ENOENT) if path.parent().is_some_and(Path::is_dir) => return Ok(Seen::Nothing),
@@ -54,7 +54,7 @@ pub(super) fn look(path: &Path, held: Option<Identity>) -> Result<Seen> {
 ///
 /// The mode is set on the socket before it is bound, so no umask and no moment widens it; and a driver that sees the
 /// name can connect.
-pub(super) fn bind(path: &Path) -> Result<Bound> {
+pub(crate) fn bind(path: &Path) -> Result<Bound> {
     let socket = unix_socket()?;
     fchmod(&socket, MODE)?;
     let born = aside(path);
@@ -73,7 +73,7 @@ pub(super) fn bind(path: &Path) -> Result<Bound> {
 
 /// Removes `path` if it is still `identity`. It is moved aside and looked at before it goes: what took its place since
 /// it was last seen is put back.
-pub(super) fn clear(path: &Path, identity: Identity) -> Result<()> {
+pub(crate) fn clear(path: &Path, identity: Identity) -> Result<()> {
     match stat(path) {
         Ok((found, _)) if found == identity => {}
         Ok(_) | Err(Errno::ENOENT) => return Ok(()),

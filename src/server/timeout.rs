@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{HeaderName, Request};
 use tokio::time::Instant;
 
-use crate::provider::Deadline;
+use crate::limits::Deadline;
 
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 const DIGITS: usize = 8;
@@ -14,7 +14,7 @@ const DIGITS: usize = 8;
 ///
 /// Whoever else reads that header may answer DeadlineExceeded or Cancelled by itself (tonic's transport does), after
 /// which driver 1.6 starts the pod on an empty volume. A timeout that cannot be read counts as none.
-pub(super) fn take<B>(request: &mut Request<B>, arrived: Instant) {
+pub(crate) fn take<B>(request: &mut Request<B>, arrived: Instant) {
     let header = request.headers_mut().remove(GRPC_TIMEOUT);
     let timeout = header.and_then(|value| parse(value.to_str().ok()?));
     request.extensions_mut().insert(Deadline::new(arrived, timeout));

@@ -1,10 +1,10 @@
 //! What to do about a socket's name, decided from what is seen there; pure.
 
-use super::socket::Identity;
+use crate::server::socket::Identity;
 
 /// What stands at a socket's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Seen {
+pub(crate) enum Seen {
     /// The directory exists, the name does not.
     Nothing,
     /// A socket.
@@ -22,7 +22,7 @@ pub(super) enum Seen {
 
 /// Whether somebody listens behind a socket file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Listener {
+pub(crate) enum Listener {
     Alive,
     Dead,
     /// Connecting is not allowed, so nobody can say.
@@ -31,7 +31,7 @@ pub(super) enum Listener {
 
 /// What to do now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Action {
+pub(crate) enum Action {
     /// It is ours.
     Keep,
     /// Take the free name.
@@ -76,7 +76,7 @@ pub enum Obstacle {
 /// A Go provider that stops unlinks the path it once bound, even if it is ours by then: so a free name is taken at
 /// once. A live listener of somebody else is never displaced, a dead one always. Our own socket cannot be mistaken: as
 /// long as we hold it its inode stays in use, unlinked or not.
-pub(super) fn next(held: Option<Identity>, seen: Seen) -> Action {
+pub(crate) fn next(held: Option<Identity>, seen: Seen) -> Action {
     match seen {
         Seen::Socket { identity, .. } if held == Some(identity) => Action::Keep,
         Seen::Nothing => Action::Bind,

@@ -19,7 +19,7 @@ use nix::unistd::{UnlinkatFlags, geteuid, mkdir, unlinkat};
 use tokio::time::{Instant, sleep};
 use tracing::warn;
 
-use super::record::Why;
+use super::Why;
 use super::{RecordId, StateError};
 
 /// Largest file of a record, in bytes.
@@ -86,7 +86,7 @@ impl Directory {
     }
 
     /// The file of a record.
-    pub(super) fn read(&self, id: &RecordId) -> Result<Vec<u8>, Why> {
+    pub(crate) fn read(&self, id: &RecordId) -> Result<Vec<u8>, Why> {
         // Without waiting: what has the name may be a pipe.
         let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
         let unreadable = |error: Errno| Why::Unreadable(io::Error::from(error).kind());
@@ -105,7 +105,7 @@ impl Directory {
     }
 
     /// Writes a record's file beside its place, and renames it there.
-    pub(super) fn write(&self, id: &RecordId, bytes: &[u8]) -> Result<(), StateError> {
+    pub(crate) fn write(&self, id: &RecordId, bytes: &[u8]) -> Result<(), StateError> {
         if bytes.len() > LARGEST {
             return Err(StateError::TooLarge { id: id.clone(), bytes: bytes.len() });
         }

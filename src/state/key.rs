@@ -8,7 +8,7 @@ use ring::aead::{CHACHA20_POLY1305, LessSafeKey, UnboundKey};
 use ring::hkdf::{HKDF_SHA256, Salt};
 use thiserror::Error;
 
-use super::seal::Seal;
+use crate::state::seal::Seal;
 use crate::secret::Secret;
 
 /// Shortest key material that is taken, in bytes: the size of the cipher's key.
@@ -57,7 +57,7 @@ impl StateKey {
 
     /// The seal of `node`: RFC 5869 without salt, the label and the node's name as info. `None` never happens: HKDF gives
     /// up to 8,160 bytes.
-    pub(super) fn seal(self, node: &str) -> Option<Seal> {
+    pub(crate) fn seal(self, node: &str) -> Option<Seal> {
         let derived = Salt::new(HKDF_SHA256, &[]).extract(self.material.expose());
         // The zero keeps label and name apart.
         let info = [self.label.as_bytes(), &[0], node.as_bytes()];

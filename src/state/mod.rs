@@ -1,11 +1,20 @@
 //! What survives a restart: sealed records in a directory in memory (tmpfs), one file a session or volume.
 
-mod directory; // the directory: whose it is, its one lock, whole files
-mod error; // StateError
-mod key; // StateKey: what records are sealed with
-mod record; // one file: the part that never changes its form, and the body
-mod seal; // bytes <-> sealed text, bound to its place
-mod server; // a server in a form that never changes
+pub mod directory; // the directory: whose it is, its one lock, whole files
+pub mod error; // StateError
+pub mod key; // StateKey: what records are sealed with
+pub mod record; // one file: the part that never changes its form, and the body
+pub mod seal; // bytes <-> sealed text, bound to its place
+pub mod server; // a server in a form that never changes
+#[cfg(test)]
+mod golden;
+#[cfg(test)]
+mod tests;
+
+pub use directory::Directory;
+pub use error::StateError;
+pub use key::{KeyRefused, StateKey};
+pub use record::{Found, Kind, Outer, Record, Unusable, VERSION, Why};
 
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -17,12 +26,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::secret::Secret;
-use seal::Seal;
-
-pub use directory::Directory;
-pub use error::StateError;
-pub use key::{KeyRefused, StateKey};
-pub use record::{Found, Kind, Outer, Record, Unusable, VERSION, Why};
+use crate::state::seal::Seal;
 
 /// The records of one node, opened by one process at a time.
 pub struct Store {
@@ -117,7 +121,3 @@ impl fmt::Display for RecordId {
     }
 }
 
-#[cfg(test)]
-pub(crate) mod golden;
-#[cfg(test)]
-mod tests;

@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
-use super::seal::{Place, Seal};
+use crate::state::seal::{Place, Seal};
 use super::{RecordId, StateError, server};
-use crate::config::ServerSpec;
+use crate::spec::ServerSpec;
 use crate::secret::Secret;
 
 /// The version of bodies that this build writes. It reads those of the version before and of the next one: so a reader
@@ -33,7 +33,7 @@ pub enum Kind {
 
 impl Kind {
     /// The file's word for it.
-    pub(super) fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Session => "session",
             Self::Volume => "volume",
@@ -148,7 +148,7 @@ struct File {
 }
 
 /// The file of a record with a body of `version`.
-pub(super) fn write(id: &RecordId, version: u32, outer: &Outer, body: &Secret, seal: &Seal) -> Result<Vec<u8>, StateError> {
+pub(crate) fn write(id: &RecordId, version: u32, outer: &Outer, body: &Secret, seal: &Seal) -> Result<Vec<u8>, StateError> {
     let mut file = File {
         vaultmount: FORM,
         kind: outer.kind,
@@ -165,7 +165,7 @@ pub(super) fn write(id: &RecordId, version: u32, outer: &Outer, body: &Secret, s
 }
 
 /// What the file `bytes` holds.
-pub(super) fn read(id: RecordId, bytes: &[u8], seal: &Seal) -> Found {
+pub(crate) fn read(id: RecordId, bytes: &[u8], seal: &Seal) -> Found {
     let file: File = match serde_json::from_slice(bytes) {
         Ok(file) => file,
         // The text of the error may quote the file.

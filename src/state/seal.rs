@@ -6,7 +6,7 @@ use ring::aead::{Aad, LessSafeKey, NONCE_LEN, Nonce};
 use ring::rand::{SecureRandom, SystemRandom};
 use zeroize::Zeroizing;
 
-use super::record::Kind;
+use super::Kind;
 use super::{RecordId, StateError};
 use crate::secret::Secret;
 
@@ -17,29 +17,29 @@ const TAG: usize = 16;
 ///
 /// The nonce of each seal is random. At 2^32 seals two are equal with a chance of 2^-33; a node that writes 30 records a
 /// second needs four years of one key for so many.
-pub(super) struct Seal {
+pub(crate) struct Seal {
     key: LessSafeKey,
     node: String,
 }
 
 /// Where a sealed text belongs: moved anywhere else, it does not open.
 #[derive(Clone, Copy)]
-pub(super) struct Place<'a> {
-    pub(super) id: &'a RecordId,
-    pub(super) kind: Kind,
+pub(crate) struct Place<'a> {
+    pub(crate) id: &'a RecordId,
+    pub(crate) kind: Kind,
     /// Name of the file's member.
-    pub(super) part: &'static str,
+    pub(crate) part: &'static str,
     /// What stands in plain text beside it, and must be what it was.
-    pub(super) beside: &'a [u8],
+    pub(crate) beside: &'a [u8],
 }
 
 impl Seal {
-    pub(super) fn new(key: LessSafeKey, node: &str) -> Self {
+    pub(crate) fn new(key: LessSafeKey, node: &str) -> Self {
         Self { key, node: node.to_owned() }
     }
 
     /// Nonce, ciphertext and tag, in base64.
-    pub(super) fn close(&self, place: Place<'_>, plain: &Secret) -> Result<String, StateError> {
+    pub(crate) fn close(&self, place: Place<'_>, plain: &Secret) -> Result<String, StateError> {
         let mut nonce = [0; NONCE_LEN];
         SystemRandom::new().fill(&mut nonce).map_err(|_| StateError::Seal)?;
         // Of its whole size from the start: a buffer that grows leaves an unwiped copy behind.
@@ -53,7 +53,7 @@ impl Seal {
     }
 
     /// `None` when it was sealed with another key, on another node, for another place, or has changed since.
-    pub(super) fn open(&self, place: Place<'_>, text: &str) -> Option<Secret> {
+    pub(crate) fn open(&self, place: Place<'_>, text: &str) -> Option<Secret> {
         let mut bytes = Zeroizing::new(STANDARD.decode(text).ok()?);
         let nonce = Nonce::try_assume_unique_for_key(bytes.get(..NONCE_LEN)?).ok()?;
         let plain = self.key.open_within(nonce, self.bound_to(place), &mut bytes, NONCE_LEN..).ok()?.len();

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::StateError;
-use crate::config::{ClientCertificate, ServerSpec, TlsSpec};
+use crate::spec::{ClientCertificate, ServerSpec, TlsSpec};
 
 /// [`ServerSpec`] as it is kept: a member may be added, with a default; none is renamed, and none gets another meaning.
 #[derive(Serialize, Deserialize)]
@@ -40,7 +40,7 @@ struct Client {
 }
 
 /// `server` as it is kept; fails for a path that is no UTF-8.
-pub(super) fn write(server: &ServerSpec) -> Result<Value, StateError> {
+pub(crate) fn write(server: &ServerSpec) -> Result<Value, StateError> {
     let tls = server.tls.clone();
     let form = Form {
         address: server.address.to_string(),
@@ -59,7 +59,7 @@ pub(super) fn write(server: &ServerSpec) -> Result<Value, StateError> {
 }
 
 /// `None` when `kept` is no server.
-pub(super) fn read(kept: &Value) -> Option<ServerSpec> {
+pub(crate) fn read(kept: &Value) -> Option<ServerSpec> {
     let Form { address, configured, namespace, tls } = Form::deserialize(kept).ok()?;
     let client = tls.client.map(|Client { certificate, key, configured }| ClientCertificate { certificate, key, configured });
     let tls = TlsSpec {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use zeroize::Zeroizing;
 
-use super::{engine, limits, wire};
+use super::{engine, limits, protocol};
 
 /// Plays `vaultmount render-templates`: never for people. Says nothing but its answers; the exit code tells of the
 /// exchange only, for a template that fails has an answer of its own.
@@ -22,10 +22,10 @@ fn exchange(from: &mut impl Read, to: &mut impl Write) -> io::Result<()> {
     from.read_to_end(&mut bytes)?;
     let mut rest = &bytes[..];
     let mut room = limits::OUTPUT;
-    while let Some(task) = wire::next_task(&mut rest) {
+    while let Some(task) = protocol::next_task(&mut rest) {
         let answer = engine::render(&task, room);
         room -= answer.as_ref().map_or(0, |text| text.len());
-        wire::write_answer(to, answer.as_ref().map(|text| text.expose()).map_err(|fault| *fault))?;
+        protocol::write_answer(to, answer.as_ref().map(|text| text.expose()).map_err(|fault| *fault))?;
     }
     if rest.is_empty() { Ok(()) } else { Err(io::ErrorKind::InvalidData.into()) }
 }

@@ -78,12 +78,12 @@ macro_rules! causes {
 
         impl Cause {
             /// Its number on the wire; 0 is none.
-            pub(super) fn number(self) -> u8 {
+            pub(crate) fn number(self) -> u8 {
                 match self { $(Self::$variant => $number),+ }
             }
 
             /// The cause of that number.
-            pub(super) fn from_number(number: u8) -> Option<Self> {
+            pub(crate) fn from_number(number: u8) -> Option<Self> {
                 match number { $($number => Some(Self::$variant),)+ _ => None }
             }
         }

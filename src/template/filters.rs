@@ -5,15 +5,15 @@ use base64::engine::general_purpose::STANDARD;
 use minijinja::value::{Kwargs, Rest, ValueKind};
 use minijinja::{Environment, Error, State, Value, filters};
 
-use super::engine::failed;
-use super::numbers::{exact, to_json};
+use crate::template::engine::failed;
+use crate::template::numbers::{exact, to_json};
 use super::{Cause, pem};
-use crate::config::object::base64;
+use crate::spec::object::base64;
 use crate::render::quote;
 use crate::secret::Secret;
 
 /// Adds them all.
-pub(super) fn add(environment: &mut Environment<'_>) {
+pub(crate) fn add(environment: &mut Environment<'_>) {
     environment.add_filter("json", |value: &Value| to_json(value).map(|value| quote::json(&value)));
     environment.add_filter("yaml", |value: &Value| to_json(value).map(|value| quote::yaml(&value)));
     environment.add_filter("toml", |value: &Value| text(value).map(|text| quote::toml(&text)));

@@ -9,22 +9,22 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 /// Bytes that may be allocated. Not the address space, of which the program's own code takes a share that its build decides;
 /// a process without descriptors can map nothing else.
-pub(super) const MEMORY: u64 = 48 << 20;
+pub(crate) const MEMORY: u64 = 48 << 20;
 
 /// Bytes of the stack, the usual size: chains of thousands of operators fit.
 const STACK: u64 = 8 << 20;
 
 /// Seconds of one core; the kernel ends the process at the next.
-pub(super) const CPU_SECONDS: u64 = 1;
+pub(crate) const CPU_SECONDS: u64 = 1;
 
 /// Steps of the engine for one template: reached in a fraction of [`CPU_SECONDS`], and everywhere at the same step.
-pub(super) const STEPS: u64 = 500_000;
+pub(crate) const STEPS: u64 = 500_000;
 
 /// Bytes that all templates of a mount may write; the driver's limit for a volume.
-pub(super) const OUTPUT: usize = 4 << 20;
+pub(crate) const OUTPUT: usize = 4 << 20;
 
 /// Enters the limits. The kernel applies none of them to root's `Nproc`, all others to everyone.
-pub(super) fn enter() -> io::Result<()> {
+pub(crate) fn enter() -> io::Result<()> {
     first_to_go();
     set_no_new_privs()?;
     // Where volumes are ours to write the process may give files away, which takes no descriptor.

@@ -1,27 +1,27 @@
 //! Files written from several sources, in a process of their own: a template may loop and grow, and neither its
 //! time nor its memory may be ours.
 
-mod renderer; // the parent's side: starts the child, asks, holds the answer against the question
-mod wire; // what the two sides say to each other
-mod child; // the child's side: reads tasks, writes texts
-mod limits; // what the child takes from itself before it reads anything
-mod engine; // one template -> one text
-mod filters; // what a template can do with a value
-mod numbers; // values of JSON as the engine knows them, and back
-mod pem; // the blocks of a PEM text
-mod error; // why there is no text
+pub mod child; // the child's side: reads tasks, writes texts
+pub mod engine; // one template -> one text
+pub mod error; // why there is no text
+pub mod filters; // what a template can do with a value
+pub mod limits; // what the child takes from itself before it reads anything
+pub mod numbers; // values of JSON as the engine knows them, and back
+pub mod pem; // the blocks of a PEM text
+pub mod protocol; // what the two sides say to each other
+pub mod renderer; // the parent's side: starts the child, asks, holds the answer against the question
+
+pub use child::child;
+pub use error::{Cause, TemplateError};
+pub use renderer::Renderer;
 
 use std::sync::LazyLock;
 
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
-use crate::config::Delimiters;
+use crate::spec::Delimiters;
 use crate::secret::Secret;
-
-pub use child::child;
-pub use error::{Cause, TemplateError};
-pub use renderer::Renderer;
 
 /// The one of this process: it has one child at a time.
 static RENDERER: LazyLock<Renderer> = LazyLock::new(Renderer::default);

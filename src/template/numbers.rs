@@ -9,10 +9,10 @@ use minijinja::{Error, Value};
 use serde_json::{Map, Number, Value as Json};
 
 use super::Cause;
-use super::engine::failed;
+use crate::template::engine::failed;
 
 /// The names and values of a template, from a JSON object.
-pub(super) fn read(sources: &[u8]) -> serde_json::Result<Value> {
+pub(crate) fn read(sources: &[u8]) -> serde_json::Result<Value> {
     Ok(members(serde_json::from_slice(sources)?))
 }
 
@@ -59,12 +59,12 @@ impl Object for Exact {
 }
 
 /// The number behind a value that only keeps its digits.
-pub(super) fn exact(value: &Value) -> Option<&Number> {
+pub(crate) fn exact(value: &Value) -> Option<&Number> {
     value.downcast_object_ref::<Exact>().map(|Exact(number)| number)
 }
 
 /// `value` as JSON, for the filters that write documents.
-pub(super) fn to_json(value: &Value) -> Result<Json, Error> {
+pub(crate) fn to_json(value: &Value) -> Result<Json, Error> {
     match value.kind() {
         ValueKind::None => Ok(Json::Null),
         ValueKind::Bool => Ok(Json::Bool(value.is_true())),

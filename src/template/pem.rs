@@ -2,15 +2,15 @@
 
 /// One block.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Block<'a> {
+pub(crate) struct Block<'a> {
     /// `CERTIFICATE`, `PRIVATE KEY`.
-    pub(super) label: &'a str,
+    pub(crate) label: &'a str,
     /// Both boundaries included; every line ends with a line feed, the last one too, so that blocks can stand behind each other.
-    pub(super) text: String,
+    pub(crate) text: String,
 }
 
 /// All whole blocks, in their order. What stands between them is passed over, and so is a block that never ends.
-pub(super) fn blocks(text: &str) -> Vec<Block<'_>> {
+pub(crate) fn blocks(text: &str) -> Vec<Block<'_>> {
     let mut blocks = Vec::new();
     let mut open: Option<Block<'_>> = None;
     for line in text.lines().map(str::trim_end) {

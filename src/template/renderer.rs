@@ -10,9 +10,10 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 use zeroize::Zeroizing;
 
-use super::wire::{self, Answer};
+use super::protocol;
+use crate::template::protocol::Answer;
 use super::{Job, TemplateError, limits};
-use crate::config::Delimiters;
+use crate::spec::Delimiters;
 use crate::secret::Secret;
 
 /// How long a child may live: its second of a core, and as much again for a node that is busy.
@@ -45,7 +46,7 @@ impl Renderer {
     /// See [`render`](super::render).
     pub async fn render(&self, jobs: &[Job<'_>], deadline: Instant) -> Result<Answers, TemplateError> {
         let tasks = jobs.iter().map(|job| (job.text, job.delimiters, Some(&job.sources)));
-        self.answers(wire::tasks(tasks).map_err(|_| TemplateError::TooLong)?, jobs.len(), deadline).await
+        self.answers(protocol::tasks(tasks).map_err(|_| TemplateError::TooLong)?, jobs.len(), deadline).await
     }
 
     /// See [`check`](super::check).
@@ -55,7 +56,7 @@ impl Renderer {
         deadline: Instant,
     ) -> Result<Vec<Result<(), TemplateError>>, TemplateError> {
         let tasks = templates.iter().map(|(text, delimiters)| (*text, *delimiters, None));
-        let tasks = wire::tasks(tasks).map_err(|_| TemplateError::TooLong)?;
+        let tasks = protocol::tasks(tasks).map_err(|_| TemplateError::TooLong)?;
         let answers = self.answers(tasks, templates.len(), deadline).await?;
         Ok(answers.into_iter().map(|answer| answer.map(|_| ())).collect())
     }
@@ -103,11 +104,11 @@ async fn exchange(child: &mut Child, tasks: Zeroizing<Vec<u8>>, count: usize, an
 
 /// One answer; `None` when the child ends before it is complete.
 async fn answer(stdout: &mut ChildStdout, room: &mut usize) -> Result<Option<Result<Secret, TemplateError>>, TemplateError> {
-    let mut header = [0; wire::HEADER];
+    let mut header = [0; protocol::HEADER];
     if stdout.read_exact(&mut header).await.is_err() {
         return Ok(None);
     }
-    match wire::answer(header).ok_or(TemplateError::Broken)? {
+    match protocol::answer(header).ok_or(TemplateError::Broken)? {
         Answer::Fault(fault) => Ok(Some(Err(fault.into()))),
         Answer::Text(length) => {
             *room = room.checked_sub(length).ok_or(TemplateError::Broken)?;

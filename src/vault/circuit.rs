@@ -12,7 +12,7 @@ const PROBE: Duration = Duration::from_secs(2);
 
 /// Whether a server is known to be down.
 #[derive(Debug, Default)]
-pub(super) struct Circuit {
+pub(crate) struct Circuit {
     failures: u32,
     /// When the next call may go, while it is open.
     probe: Option<Instant>,
@@ -20,7 +20,7 @@ pub(super) struct Circuit {
 
 /// What a call is to do now.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Turn {
+pub(crate) enum Turn {
     /// Go.
     Go,
     /// Ask again at this moment.
@@ -29,7 +29,7 @@ pub(super) enum Turn {
 
 impl Circuit {
     /// Whether a call may go; while the server is down one may, every two seconds.
-    pub(super) fn turn(&mut self, now: Instant) -> Turn {
+    pub(crate) fn turn(&mut self, now: Instant) -> Turn {
         match self.probe {
             Some(probe) if now < probe => Turn::Wait(probe),
             Some(_) => {
@@ -42,7 +42,7 @@ impl Circuit {
 
     /// Takes in how a call ended; true when that opened or closed it. An answer of any kind, if it is not that the server cannot serve,
     /// closes it.
-    pub(super) fn after(&mut self, failed: bool, now: Instant) -> bool {
+    pub(crate) fn after(&mut self, failed: bool, now: Instant) -> bool {
         let was_open = self.is_open();
         self.failures = if failed { self.failures.saturating_add(1) } else { 0 };
         match failed {
@@ -53,7 +53,7 @@ impl Circuit {
         was_open != self.is_open()
     }
 
-    pub(super) fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         self.probe.is_some()
     }
 }

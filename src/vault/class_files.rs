@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 
-use crate::config::TlsSpec;
+use crate::spec::TlsSpec;
 
 /// Which certificate files a class may name.
 #[derive(Clone, Debug, Default)]
@@ -23,13 +23,13 @@ pub struct ClassFiles {
 
 impl ClassFiles {
     /// True if the CAs of `spec` are a class's choice.
-    pub(super) fn chose_ca(&self, spec: &TlsSpec) -> bool {
+    pub(crate) fn chose_ca(&self, spec: &TlsSpec) -> bool {
         let same = |own: &TlsSpec| (&own.ca_file, &own.ca_directory) == (&spec.ca_file, &spec.ca_directory);
         (spec.ca_file.is_some() || spec.ca_directory.is_some()) && !self.own.iter().any(same)
     }
 
     /// Opens a file or directory for reading. Waits for nobody: a class may name a pipe.
-    pub(super) fn open(&self, path: &Path) -> io::Result<File> {
+    pub(crate) fn open(&self, path: &Path) -> io::Result<File> {
         let file = match &self.directory {
             Some(directory) => open_below(directory, path)?,
             None => File::options().read(true).custom_flags(FLAGS.bits()).open(path)?,
@@ -39,7 +39,7 @@ impl ClassFiles {
     }
 
     /// The paths of what is in the directory `path`, sorted by name.
-    pub(super) fn list(&self, path: &Path) -> io::Result<Vec<PathBuf>> {
+    pub(crate) fn list(&self, path: &Path) -> io::Result<Vec<PathBuf>> {
         let directory = self.open(path)?;
         let entries = fs::read_dir(in_proc(&directory))?.map(|entry| Ok(path.join(entry?.file_name())));
         let mut paths = entries.collect::<io::Result<Vec<_>>>()?;

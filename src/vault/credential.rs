@@ -6,11 +6,11 @@ use http::HeaderValue;
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use crate::config::AuthSpec;
+use crate::spec::AuthSpec;
 use crate::secret::Secret;
 
 /// What stands in a call's headers.
-pub(super) enum Credential {
+pub(crate) enum Credential {
     /// A token.
     Token(Secret),
     /// The login itself, which OpenBao carries out for this call alone: nothing is stored of it.
@@ -24,7 +24,7 @@ pub(super) enum Credential {
 
 impl Credential {
     /// The login of a pod with its token, in every call.
-    pub(super) fn inline(auth: &AuthSpec, jwt: &str) -> Self {
+    pub(crate) fn inline(auth: &AuthSpec, jwt: &str) -> Self {
         let parameter = |key: &str, value: &str| {
             let json = Zeroizing::new(json!({ "key": key, "value": value }).to_string());
             Secret::from(URL_SAFE_NO_PAD.encode(&*json))
@@ -33,7 +33,7 @@ impl Credential {
     }
 
     /// Puts it into `request`; `None` when it has bytes that no header may hold.
-    pub(super) fn put(&self, request: reqwest::RequestBuilder) -> Option<reqwest::RequestBuilder> {
+    pub(crate) fn put(&self, request: reqwest::RequestBuilder) -> Option<reqwest::RequestBuilder> {
         match self {
             Self::Token(token) => Some(request.header("X-Vault-Token", sensitive(token)?)),
             Self::Inline { path, parameters } => {

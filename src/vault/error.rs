@@ -126,7 +126,7 @@ pub enum VaultError {
 
 impl VaultError {
     /// The same of another call: what keeps one from the server keeps all.
-    pub(super) fn of(mut self, call: &str) -> Self {
+    pub(crate) fn of(mut self, call: &str) -> Self {
         if let Self::Unreachable { doing, .. } | Self::Answered { doing, .. } = &mut self {
             call.clone_into(doing);
         }
@@ -176,11 +176,11 @@ pub enum Hint {
 
 /// What a reply's headers and status say, before anybody knows what the call was for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Status {
-    pub(super) code: StatusCode,
-    pub(super) retry_after: Option<Duration>,
+pub(crate) struct Status {
+    pub(crate) code: StatusCode,
+    pub(crate) retry_after: Option<Duration>,
     /// The body says that nothing was done because the server is sealed, in standby or electing.
-    pub(super) not_serving: bool,
+    pub(crate) not_serving: bool,
     /// The body says that nothing was done because something is under way that ends by itself.
-    pub(super) passing: bool,
+    pub(crate) passing: bool,
 }

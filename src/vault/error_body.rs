@@ -5,27 +5,27 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 /// Largest body of such an answer that is read; what is longer is not of the API's form.
-pub(super) const ERROR_LIMIT: usize = 64 * 1024;
+pub(crate) const ERROR_LIMIT: usize = 64 * 1024;
 /// Error texts that are kept.
 const TEXTS: usize = 16;
 /// Bytes of one text that are kept.
 const TEXT: usize = 1024;
 
 /// Members that a response of the API has at its top; an error has `errors`, alone or beside some of them.
-pub(super) const ENVELOPE: [&str; 9] =
+pub(crate) const ENVELOPE: [&str; 9] =
     ["request_id", "lease_id", "renewable", "lease_duration", "data", "wrap_info", "warnings", "auth", "mount_type"];
 
 /// The error texts of a body that has the form of the API: Vault's and OpenBao's own.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct ErrorBody {
-    pub(super) errors: Vec<String>,
+pub(crate) struct ErrorBody {
+    pub(crate) errors: Vec<String>,
 }
 
 impl ErrorBody {
     /// Reads `body`. `None` when it is none of Vault or OpenBao: an ingress, a mesh or a gateway has answered.
     ///
     /// Two forms exist: `{"errors": [texts]}`, and a response with `data` (a deleted version in KV v2, or warnings).
-    pub(super) fn parse(body: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(body: &[u8]) -> Option<Self> {
         if body.len() > ERROR_LIMIT {
             return None;
         }

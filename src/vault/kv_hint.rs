@@ -7,14 +7,14 @@ use std::time::Duration;
 use http::Method;
 use tokio::time::Instant;
 
-use super::answer::Answer;
-use super::budget::Budget;
-use super::credential::Credential;
-use super::error::Hint;
-use super::exchange::Ask;
-use super::retry::CallKind;
-use super::server::Server;
-use crate::config::{KvEngine, ServerSpec};
+use super::Answer;
+use crate::limits::Budget;
+use crate::vault::credential::Credential;
+use super::Hint;
+use crate::vault::http::Ask;
+use crate::vault::retry::CallKind;
+use super::Server;
+use crate::spec::{KvEngine, ServerSpec};
 
 /// How long a look-up is believed, also one that found nothing.
 const BELIEVED: Duration = Duration::from_secs(300);
@@ -28,7 +28,7 @@ type Place = (Arc<ServerSpec>, Option<String>, String);
 
 /// A mount of a KV engine: its path with the `/` at its end.
 #[derive(Clone)]
-pub(super) struct KvMount {
+pub(crate) struct KvMount {
     path: String,
     engine: KvEngine,
 }
@@ -36,13 +36,13 @@ pub(super) struct KvMount {
 /// What is known of mounts. It is shared between identities and says of a mount no more than which KV it is, which
 /// everybody who may name the path is told.
 #[derive(Default)]
-pub(super) struct Mounts {
+pub(crate) struct Mounts {
     known: Mutex<HashMap<Place, (Instant, Option<KvMount>)>>,
 }
 
 impl KvMount {
     /// What `path` should have been, where it is one for the other version of the engine.
-    pub(super) fn hint(&self, path: &str) -> Option<Hint> {
+    pub(crate) fn hint(&self, path: &str) -> Option<Hint> {
         let rest = path.strip_prefix(self.path.as_str())?;
         match (self.engine, rest.split('/').next()?) {
             (KvEngine::V1, "data") => Some(Hint::Unversioned(format!("{}{}", self.path, rest.strip_prefix("data/")?))),
@@ -54,7 +54,7 @@ impl KvMount {
 
 impl Mounts {
     /// The KV mount that `path` lies in; the server tells only tokens that may see something in it.
-    pub(super) async fn kv(
+    pub(crate) async fn kv(
         &self,
         server: &Server,
         namespace: Option<&str>,

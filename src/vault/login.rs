@@ -7,16 +7,17 @@ use serde_json::json;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
-use super::answer::Answer;
-use super::budget::{BODY_LIMIT, Budget};
-use super::credential::Credential;
-use super::error::{Hint, VaultError};
-use super::exchange::{Ask, Reply};
-use super::facts::Facts;
-use super::refusal::refused;
-use super::retry::CallKind;
-use super::server::Server;
-use crate::config::{AuthSpec, Request};
+use super::Answer;
+use crate::limits::budget::BODY_LIMIT;
+use crate::limits::Budget;
+use crate::vault::credential::Credential;
+use super::{Hint, VaultError};
+use crate::vault::http::{Ask, Reply};
+use super::Facts;
+use crate::vault::classify::refused;
+use crate::vault::retry::CallKind;
+use super::Server;
+use crate::spec::{AuthSpec, Request};
 use crate::secret::Secret;
 
 /// How long a token may be unknown to some nodes of a server: a standby that has not heard of it says 403.
@@ -25,7 +26,7 @@ const YOUNG: Duration = Duration::from_secs(2);
 /// A token of a pod's own role: only a login can read, and a login ends once.
 ///
 /// ```compile_fail,E0382
-/// # async fn after_the_end(login: vaultmount::vault::Login, request: vaultmount::config::Request, budget: &vaultmount::vault::Budget) {
+/// # async fn after_the_end(login: vaultmount::vault::Login, request: vaultmount::spec::Request, budget: &vaultmount::limits::Budget) {
 /// login.revoke(budget).await;
 /// login.call(&request, None, budget).await; // its token is revoked
 /// # }
@@ -154,7 +155,7 @@ impl Login {
     }
 
     /// Posts `body`, JSON, to `path` and gives the reply whatever its status.
-    pub(super) async fn post(
+    pub(crate) async fn post(
         &self,
         path: &str,
         namespace: Option<&str>,
@@ -212,7 +213,7 @@ fn told(request: &Request, namespace: Option<&str>) -> String {
 }
 
 /// What is done, and where when it is another namespace than the login's.
-pub(super) fn within(doing: String, namespace: Option<&str>) -> String {
+pub(crate) fn within(doing: String, namespace: Option<&str>) -> String {
     match namespace {
         Some(namespace) => format!("{doing} in namespace {namespace:?}"),
         None => doing,

@@ -5,10 +5,10 @@
 
 use http::Method;
 
-use super::error::VaultError;
-use super::facts::{Account, Facts};
-use super::pool::Vaults;
-use crate::config::{AuthSpec, ServerSpec};
+use super::VaultError;
+use super::{Account, Facts};
+use super::Vaults;
+use crate::spec::{AuthSpec, ServerSpec};
 
 impl Vaults {
     /// Refuses a login that may be the node's: `facts` is what the response says of the token, `None` if there is no response (inline auth),
@@ -33,7 +33,7 @@ impl Vaults {
     }
 
     /// Refuses a call of a class that is a login itself: its response would hold a token of the node.
-    pub(super) fn check_call(&self, server: &ServerSpec, method: &Method, path: &str, doing: &str) -> Result<(), VaultError> {
+    pub(crate) fn check_call(&self, server: &ServerSpec, method: &Method, path: &str, doing: &str) -> Result<(), VaultError> {
         if !is_login(method, path) || !self.identifies_node(server) {
             return Ok(());
         }

@@ -8,8 +8,8 @@ use ipnet::IpNet;
 use thiserror::Error;
 use url::{Host, Url};
 
-use super::error::VaultError;
-use crate::config::{Address, ServerSpec};
+use super::VaultError;
+use crate::spec::{Address, ServerSpec};
 
 /// One `--allow-address`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +56,7 @@ impl FromStr for AllowedAddress {
 
 /// Which of a name's addresses may be connected to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Reach {
+pub(crate) enum Reach {
     /// All: the operator named this very server.
     Anywhere,
     /// Those in one of the listed networks.
@@ -67,7 +67,7 @@ pub(super) enum Reach {
 
 impl Reach {
     /// Whether `address` may be connected to.
-    pub(super) fn admits(&self, address: IpAddr) -> bool {
+    pub(crate) fn admits(&self, address: IpAddr) -> bool {
         match self {
             Self::Anywhere => true,
             Self::Within(networks) => networks.iter().any(|network| network.contains(&address)),
@@ -77,7 +77,7 @@ impl Reach {
 }
 
 /// Whether tokens may be sent to `server` at all, and to which of its addresses. An empty list lets a class choose.
-pub(super) fn reach(server: &ServerSpec, allowed: &[AllowedAddress]) -> Result<Reach, VaultError> {
+pub(crate) fn reach(server: &ServerSpec, allowed: &[AllowedAddress]) -> Result<Reach, VaultError> {
     if is_trusted(server, allowed) {
         return Ok(Reach::Anywhere);
     }
@@ -96,7 +96,7 @@ pub(super) fn reach(server: &ServerSpec, allowed: &[AllowedAddress]) -> Result<R
 }
 
 /// True when the operator named this server, by the process's own address or by origin, host or socket in the list.
-pub(super) fn is_trusted(server: &ServerSpec, allowed: &[AllowedAddress]) -> bool {
+pub(crate) fn is_trusted(server: &ServerSpec, allowed: &[AllowedAddress]) -> bool {
     server.configured || allowed.iter().any(|entry| names(entry, &server.address))
 }
 
@@ -163,7 +163,7 @@ fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::TlsSpec;
+    use crate::spec::TlsSpec;
 
     fn reaches(address: &str, configured: bool, allowed: &[&str]) -> Result<Reach, VaultError> {
         let address =

@@ -9,16 +9,17 @@ use reqwest::redirect;
 use tokio::time::Instant;
 use url::{Host, Url};
 
-use super::class_files::ClassFiles;
-use super::error::VaultError;
-use super::kv_hint::Mounts;
-use super::place::Place;
-use super::policy::{self, AllowedAddress};
-use super::resolve::Resolver;
-use super::server::Server;
-use super::tls::{self, Fingerprint};
-use crate::config::spec::TlsSpec;
-use crate::config::{Address, AuthMounts, ServerSpec};
+use super::ClassFiles;
+use super::VaultError;
+use crate::vault::kv_hint::Mounts;
+use crate::vault::upstream::Place;
+use super::{AllowedAddress, policy};
+use crate::vault::resolve::Resolver;
+use super::Server;
+use super::tls;
+use crate::vault::tls::Fingerprint;
+use crate::spec::TlsSpec;
+use crate::spec::{Address, AuthMounts, ServerSpec};
 
 /// Life of a client's connections: a client is replaced after this and up to twice this, so that load spreads over
 /// servers that came after it, and a connection that a middlebox forgot does not stay.
@@ -60,9 +61,9 @@ impl Outbound {
 /// All servers of the process; clones share them.
 #[derive(Clone)]
 pub struct Vaults {
-    pub(super) outbound: Arc<Outbound>,
+    pub(crate) outbound: Arc<Outbound>,
     clients: Arc<Mutex<HashMap<Key, Pooled>>>,
-    pub(super) mounts: Arc<Mounts>,
+    pub(crate) mounts: Arc<Mounts>,
 }
 
 /// What connections of two mounts have in common; namespaces and identities are no part of it.
@@ -75,12 +76,12 @@ struct Key {
 
 /// How one server is reached.
 #[derive(Clone)]
-pub(super) struct Link {
-    pub(super) client: reqwest::Client,
+pub(crate) struct Link {
+    pub(crate) client: reqwest::Client,
     /// The URL below which its API lies, ending in `/`.
-    pub(super) base: Url,
+    pub(crate) base: Url,
     /// What outlives the connections.
-    pub(super) place: Arc<Place>,
+    pub(crate) place: Arc<Place>,
 }
 
 struct Pooled {
@@ -106,7 +107,7 @@ impl Vaults {
 
     /// A client for the server of `url`, to which `from` redirects: only one that the operator listed. Without a list there
     /// is none, for then a server that a class chose would choose the next one.
-    pub(super) fn redirected(&self, from: &ServerSpec, url: &Url) -> Option<reqwest::Client> {
+    pub(crate) fn redirected(&self, from: &ServerSpec, url: &Url) -> Option<reqwest::Client> {
         let allowed = &self.outbound.allowed;
         // The origin alone: a pool for every path would be none.
         let origin = url.origin().ascii_serialization().parse().ok()?;
@@ -120,7 +121,7 @@ impl Vaults {
     }
 
     /// The connections to `spec`, of now: they are made anew when they grow old, or their files change.
-    pub(super) fn link(&self, spec: &ServerSpec) -> Result<Link, VaultError> {
+    pub(crate) fn link(&self, spec: &ServerSpec) -> Result<Link, VaultError> {
         let key = Key { address: spec.address.clone(), configured: spec.configured, tls: spec.tls.clone() };
         let now = Instant::now();
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);

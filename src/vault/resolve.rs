@@ -6,22 +6,22 @@ use std::net::{IpAddr, SocketAddr};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use thiserror::Error;
 
-use super::policy::Reach;
+use crate::vault::policy::Reach;
 
 /// Resolves names and hands on only addresses that may be connected to: what was checked is what is connected, so a
 /// name that changes its address between check and connection gains nothing.
 #[derive(Clone, Debug)]
-pub(super) struct Resolver {
+pub(crate) struct Resolver {
     /// Which addresses may be connected to.
-    pub(super) reach: Reach,
+    pub(crate) reach: Reach,
     /// The host to resolve in place of the one asked for: how a server is asked for by another name than its address.
-    pub(super) instead: Option<String>,
+    pub(crate) instead: Option<String>,
 }
 
 /// A name of which no address may be connected to.
 #[derive(Clone, Copy, Debug, Error)]
 #[error("no address of that name may be connected to")]
-pub(super) struct NoAddressAllowed;
+pub(crate) struct NoAddressAllowed;
 
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {

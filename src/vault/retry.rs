@@ -5,11 +5,11 @@ use std::time::Duration;
 use http::StatusCode;
 use tokio::time::Instant;
 
-use super::error::Status;
+use crate::vault::error::Status;
 
 /// What repeating a call would do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum CallKind {
+pub(crate) enum CallKind {
     /// Nothing: a GET or LIST of what is there already.
     Read,
     /// Perhaps make a second certificate, user or token: repeated only when the first certainly was not carried out.
@@ -24,7 +24,7 @@ impl CallKind {
     /// The kind of a request. Nobody tells whether a GET creates something; the engines that hand out credentials by GET
     /// do so below a part named `creds` (database, rabbitmq, ldap, aws, ..), `sts`, `token` or `key` (gcp), and those count
     /// as writes. A KV secret of such a name loses no more than our own retries of a 5xx.
-    pub(super) fn of(method: &http::Method, path: &str) -> Self {
+    pub(crate) fn of(method: &http::Method, path: &str) -> Self {
         let reads = *method == http::Method::GET || method.as_str() == "LIST";
         let creates = path.split('/').skip(1).any(|part| matches!(part, "creds" | "sts" | "token" | "key"));
         if reads && !creates { Self::Read } else { Self::Write }
@@ -43,7 +43,7 @@ pub fn creates(method: &http::Method, path: &str) -> bool {
 
 /// What came of one try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(crate) enum Outcome {
     /// No connection: nothing was sent.
     NotSent,
     /// The connection broke, or nothing came in time: nobody knows what the server did.
@@ -59,7 +59,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// The tries of one call so far.
 #[derive(Debug)]
-pub(super) struct Tries {
+pub(crate) struct Tries {
     kind: CallKind,
     until: Instant,
     made: u32,
@@ -69,12 +69,12 @@ pub(super) struct Tries {
 
 impl Tries {
     /// No try yet; none begins after `until`.
-    pub(super) fn new(kind: CallKind, young: bool, until: Instant) -> Self {
+    pub(crate) fn new(kind: CallKind, young: bool, until: Instant) -> Self {
         Self { kind, until, made: 0, young }
     }
 
     /// When to try again after `outcome`; `None` when it stands. `chance` is uniform in 0..1.
-    pub(super) fn next(&mut self, outcome: Outcome, now: Instant, chance: f64) -> Option<Instant> {
+    pub(crate) fn next(&mut self, outcome: Outcome, now: Instant, chance: f64) -> Option<Instant> {
         let cap = FIRST_PAUSE.saturating_mul(1 << self.made.min(8)).min(LONGEST_PAUSE);
         self.made += 1;
         let pause = match outcome {

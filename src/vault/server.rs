@@ -7,12 +7,14 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::time::{Instant, sleep_until};
 use url::Url;
 
-use super::budget::Budget;
-use super::error::VaultError;
-use super::exchange::{self, Ask, Failed, Reply};
-use super::pool::{Link, Vaults};
-use super::retry::{CallKind, Outcome, Tries};
-use crate::config::ServerSpec;
+use crate::limits::Budget;
+use super::VaultError;
+use super::http;
+use crate::vault::http::{Ask, Failed, Reply};
+use crate::vault::pool::Link;
+use super::Vaults;
+use crate::vault::retry::{CallKind, Outcome, Tries};
+use crate::spec::ServerSpec;
 
 /// What Go leaves as it is in a URL's path; everything else is percent-encoded, a `%` too.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC
@@ -33,8 +35,8 @@ const PATH: &AsciiSet = &NON_ALPHANUMERIC
 /// A server that tokens may be sent to, in one namespace.
 #[derive(Clone)]
 pub struct Server {
-    pub(super) vaults: Vaults,
-    pub(super) spec: Arc<ServerSpec>,
+    pub(crate) vaults: Vaults,
+    pub(crate) spec: Arc<ServerSpec>,
 }
 
 impl Server {
@@ -44,7 +46,7 @@ impl Server {
     }
 
     /// Sends `ask` until a reply stands or nothing more may be tried.
-    pub(super) async fn ask(&self, ask: &Ask<'_>, kind: CallKind, budget: &Budget) -> Result<Reply, VaultError> {
+    pub(crate) async fn ask(&self, ask: &Ask<'_>, kind: CallKind, budget: &Budget) -> Result<Reply, VaultError> {
         let again = budget.for_another_try();
         let mut tries = Tries::new(kind, ask.young, again.end());
         let mut before = None;
@@ -66,7 +68,7 @@ impl Server {
     }
 
     /// Sends `ask` once, and once more to where the server redirects, when tokens may go there.
-    pub(super) async fn exchange(&self, ask: &Ask<'_>, kind: CallKind, budget: &Budget) -> Result<Reply, Failed> {
+    pub(crate) async fn exchange(&self, ask: &Ask<'_>, kind: CallKind, budget: &Budget) -> Result<Reply, Failed> {
         let link = self.vaults.link(&self.spec).map_err(Failed::last)?;
         let _turn = link.place.enter(ask.doing, kind, &budget.for_another_try()).await.map_err(Failed::last)?;
         let tried = self.send(&link, ask, budget).await;
@@ -76,14 +78,14 @@ impl Server {
 
     async fn send(&self, link: &Link, ask: &Ask<'_>, budget: &Budget) -> Result<Reply, Failed> {
         let url = url(link.base.clone(), ask);
-        let first = exchange::send(&link.client, &url, self.namespace(ask), ask, budget).await?;
-        let Some(to) = exchange::redirection(&first, &url) else { return exchange::reply(first, ask, budget).await };
+        let first = http::send(&link.client, &url, self.namespace(ask), ask, budget).await?;
+        let Some(to) = http::redirection(&first, &url) else { return http::reply(first, ask, budget).await };
         let refused = || Failed::last(VaultError::Redirect { doing: ask.doing.to_owned(), to: to.origin().ascii_serialization() });
         let downgraded = url.scheme() == "https" && to.scheme() != "https";
         let client = if to.origin() == url.origin() { Some(link.client.clone()) } else { self.vaults.redirected(&self.spec, &to) };
         let client = client.filter(|_| !downgraded).ok_or_else(refused)?;
-        let second = exchange::send(&client, &to, self.namespace(ask), ask, budget).await?;
-        if exchange::redirection(&second, &to).is_some() { Err(refused()) } else { exchange::reply(second, ask, budget).await }
+        let second = http::send(&client, &to, self.namespace(ask), ask, budget).await?;
+        if http::redirection(&second, &to).is_some() { Err(refused()) } else { http::reply(second, ask, budget).await }
     }
 
     fn namespace<'n>(&'n self, ask: &Ask<'n>) -> Option<&'n str> {

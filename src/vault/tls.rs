@@ -15,18 +15,18 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tracing::debug;
 
-use super::class_files::ClassFiles;
-use super::error::VaultError;
-use crate::config::spec::{ClientCertificate, TlsSpec};
+use super::ClassFiles;
+use super::VaultError;
+use crate::spec::{ClientCertificate, TlsSpec};
 
 /// Bytes of a file of certificates: all CAs of Mozilla take a quarter of that.
 const LARGEST: u64 = 1024 * 1024;
 
 /// What tells whether the files of a setting are still those that were read: name, size and time of change of each.
-pub(super) type Fingerprint = Vec<(PathBuf, u64, Option<SystemTime>)>;
+pub(crate) type Fingerprint = Vec<(PathBuf, u64, Option<SystemTime>)>;
 
 /// Reads every file of `spec` into a TLS setting that offers HTTP/2 and HTTP/1.1. TLS 1.2 or newer.
-pub(super) fn setting(spec: &TlsSpec, class: Option<&ClassFiles>) -> Result<ClientConfig, VaultError> {
+pub(crate) fn setting(spec: &TlsSpec, class: Option<&ClassFiles>) -> Result<ClientConfig, VaultError> {
     let (ca, client) = Chooser::of(spec, class);
     let provider = Arc::new(ring::default_provider());
     let wrong = |error: rustls::Error| VaultError::TlsSetting(error.to_string());
@@ -49,7 +49,7 @@ pub(super) fn setting(spec: &TlsSpec, class: Option<&ClassFiles>) -> Result<Clie
 }
 
 /// The state of the files that `spec` names; one that cannot be opened counts as empty.
-pub(super) fn fingerprint(spec: &TlsSpec, class: Option<&ClassFiles>) -> Fingerprint {
+pub(crate) fn fingerprint(spec: &TlsSpec, class: Option<&ClassFiles>) -> Fingerprint {
     let (ca, client) = Chooser::of(spec, class);
     let mut files: Vec<(PathBuf, Chooser<'_>)> = spec.ca_file.iter().map(|file| (file.clone(), ca)).collect();
     let entries = spec.ca_directory.iter().flat_map(|directory| ca.entries(directory).unwrap_or_default());

@@ -7,13 +7,14 @@ use serde_json::{Value, json};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::answer::Answer;
-use super::budget::Budget;
-use super::error::VaultError;
-use super::exchange::Reply;
-use super::login::{Login, within};
-use super::refusal::refused;
-use super::retry::CallKind;
+use super::Answer;
+use crate::limits::Budget;
+use super::VaultError;
+use crate::vault::http::Reply;
+use super::Login;
+use crate::vault::login::within;
+use crate::vault::classify::refused;
+use crate::vault::retry::CallKind;
 use crate::error::Reason;
 use crate::secret::Secret;
 

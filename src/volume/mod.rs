@@ -1,7 +1,20 @@
-//! The payload of a volume: paths, modes, sizes and versions of its files.
+//! The state of each volume of the node, from its first mount until its end.
 
-mod payload; // all files of a volume together, or none
-mod version; // content -> version, keyed
+pub mod fetch_context; // one mount's way to what its volume has
+pub mod gauges; // what they have, in numbers
+pub mod id; // what makes a volume this one
+pub mod liveness; // whether a volume lives: its mount, its pod
+pub mod mountinfo; // the mounts that this process sees
+pub mod own_writer; // the files that we write ourselves
+pub mod persistence; // what outlives a restart
+pub mod reaper; // the look around every few seconds
+pub mod registry; // what every volume of the node has, until its end
+pub mod sharing; // which way a source goes
+pub mod state; // one volume
 
-pub use payload::{File, LIMIT_BYTES, Payload, PayloadError, Room};
-pub use version::VersionKey;
+pub use fetch_context::Visit;
+pub use id::VolumeId;
+pub use own_writer::Job;
+pub use registry::{Setting, Volumes};
+pub use state::{Keyed, Volume};
+

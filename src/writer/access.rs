@@ -7,45 +7,45 @@ use nix::fcntl::AtFlags;
 use nix::sys::stat::{FileStat, Mode, fchmod};
 use nix::unistd::{Gid, Uid, fchownat, getegid, geteuid};
 
-use crate::volume::File;
+use crate::payload::File;
 
 /// All bits of a mode that are no type.
 const BITS: u32 = 0o7777;
 
 /// Who may do what with a file.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Access {
-    pub(super) mode: u32,
-    pub(super) owner: Owner,
+pub(crate) struct Access {
+    pub(crate) mode: u32,
+    pub(crate) owner: Owner,
 }
 
 /// A uid and a gid.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Owner(u32, u32);
+pub(crate) struct Owner(u32, u32);
 
 impl Access {
     /// As `file` asks for it; what it does not name is ours. The kernel takes the largest number for none.
-    pub(super) fn wanted(file: &File) -> Self {
+    pub(crate) fn wanted(file: &File) -> Self {
         let id = |asked: Option<u32>, ours: u32| asked.filter(|id| *id != u32::MAX).unwrap_or(ours);
         let owner = Owner(id(file.owner, geteuid().as_raw()), id(file.group, getegid().as_raw()));
         Self { mode: file.mode & BITS, owner }
     }
 
     /// As it is.
-    pub(super) fn of(stat: &FileStat) -> Self {
+    pub(crate) fn of(stat: &FileStat) -> Self {
         Self { mode: stat.st_mode & BITS, owner: Owner(stat.st_uid, stat.st_gid) }
     }
 }
 
 impl Owner {
     /// Gives it the file of `handle`, which may be one for looking alone.
-    pub(super) fn give(self, handle: &impl AsFd) -> Result<(), Errno> {
+    pub(crate) fn give(self, handle: &impl AsFd) -> Result<(), Errno> {
         let (uid, gid) = (Uid::from_raw(self.0), Gid::from_raw(self.1));
         fchownat(handle, "", Some(uid), Some(gid), AtFlags::AT_EMPTY_PATH)
     }
 }
 
 /// Sets the mode of the file of `handle`.
-pub(super) fn set_mode(handle: &impl AsFd, mode: u32) -> Result<(), Errno> {
+pub(crate) fn set_mode(handle: &impl AsFd, mode: u32) -> Result<(), Errno> {
     fchmod(handle, Mode::from_bits_truncate(mode))
 }

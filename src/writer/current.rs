@@ -8,21 +8,22 @@ use nix::errno::Errno;
 use nix::sys::stat::{FileStat, SFlag, fstat};
 use zeroize::Zeroizing;
 
-use super::access::{Access, set_mode};
-use super::directory::Directory;
-use super::error::at;
-use super::generation::{self, OPEN};
-use super::marks::Marks;
+use crate::writer::access::{Access, set_mode};
+use crate::writer::directory::Directory;
+use crate::writer::error::at;
+use super::generation;
+use crate::writer::generation::OPEN;
+use super::Marks;
 use super::{DATA, WriteError};
 use crate::secret::Secret;
-use crate::volume::{File, Payload, VersionKey};
+use crate::payload::{File, Payload, VersionKey};
 
 /// Bytes that are read back at once.
 const PIECE: usize = 16 * 1024;
 
 /// The generation that `..data` leads to.
-pub(super) struct Current {
-    pub(super) name: String,
+pub(crate) struct Current {
+    pub(crate) name: String,
     directory: Directory,
 }
 
@@ -33,7 +34,7 @@ struct Mended<'p> {
 }
 
 /// How a generation differs from a payload.
-pub(super) enum Difference<'p> {
+pub(crate) enum Difference<'p> {
     Nothing,
     /// Each file by its mode alone, or its owner alone.
     Rights(Rights<'p>),
@@ -41,24 +42,24 @@ pub(super) enum Difference<'p> {
 }
 
 /// Files that are not as they should be, but for their content.
-pub(super) struct Rights<'p>(Vec<Mended<'p>>);
+pub(crate) struct Rights<'p>(Vec<Mended<'p>>);
 
 impl Current {
     /// `None` where `..data` is missing, or leads to anything but a generation of this volume.
-    pub(super) fn of(volume: &Directory) -> Option<Self> {
+    pub(crate) fn of(volume: &Directory) -> Option<Self> {
         let name = volume.link(DATA)?.into_string().ok().filter(|name| generation::is_name(name.as_bytes()))?;
         let directory = Directory::of(volume, name.as_str()).ok()?;
         Some(Self { name, directory })
     }
 
     /// Fails once `..data` leads here no more. Where the driver has removed it, what goes on here is to end before `umount` comes.
-    pub(super) fn check(&self, volume: &Directory) -> Result<(), WriteError> {
+    pub(crate) fn check(&self, volume: &Directory) -> Result<(), WriteError> {
         let is_there = volume.link(DATA).is_some_and(|to| to.as_bytes() == self.name.as_bytes());
         if is_there { Ok(()) } else { Err(at("finding", DATA)(Errno::ENOENT)) }
     }
 
     /// Compares until the first difference, and as long as it is there. What cannot be looked at is not the same.
-    pub(super) fn compare<'p>(&self, volume: &Directory, payload: &'p Payload, known: &Known<'_>) -> Difference<'p> {
+    pub(crate) fn compare<'p>(&self, volume: &Directory, payload: &'p Payload, known: &Known<'_>) -> Difference<'p> {
         let Some(true) = self.has_names(payload) else { return Difference::Content };
         let mut rights = Vec::new();
         for file in payload.files() {
@@ -111,7 +112,7 @@ impl Current {
     }
 
     /// What every file of `payload` is now, for those that nobody lets us read.
-    pub(super) fn stats<'p>(&self, payload: &'p Payload) -> impl Iterator<Item = (&'p File, FileStat)> {
+    pub(crate) fn stats<'p>(&self, payload: &'p Payload) -> impl Iterator<Item = (&'p File, FileStat)> {
         payload.files().iter().filter_map(|file| {
             let handle = self.directory.glance(file.path.as_str()).ok()?;
             Some((file, fstat(handle).ok()?))
@@ -119,7 +120,7 @@ impl Current {
     }
 
     /// Sets what differs, each file in one step. A file whose mode is not ours to change is refused: it takes a new generation.
-    pub(super) fn set(&self, rights: &Rights<'_>) -> Result<(), Errno> {
+    pub(crate) fn set(&self, rights: &Rights<'_>) -> Result<(), Errno> {
         rights.0.iter().try_for_each(|mended| {
             let (path, wanted) = (mended.file.path.as_str(), Access::wanted(mended.file));
             match mended.was.mode == wanted.mode {
@@ -139,9 +140,9 @@ impl Mended<'_> {
 }
 
 /// What this process knows beside what it can read.
-pub(super) struct Known<'m> {
-    pub(super) marks: &'m Marks,
-    pub(super) key: &'m VersionKey,
+pub(crate) struct Known<'m> {
+    pub(crate) marks: &'m Marks,
+    pub(crate) key: &'m VersionKey,
 }
 
 /// Whether an open file holds exactly `contents`.

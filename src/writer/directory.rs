@@ -11,13 +11,13 @@ use nix::sys::stat::{FileStat, Mode, UtimensatFlags, fstatat, utimensat};
 use nix::sys::time::TimeSpec;
 
 /// How every path is looked up: beneath the handle, and through no link.
-pub(super) const BENEATH: ResolveFlag =
+pub(crate) const BENEATH: ResolveFlag =
     ResolveFlag::RESOLVE_BENEATH.union(ResolveFlag::RESOLVE_NO_SYMLINKS).union(ResolveFlag::RESOLVE_NO_MAGICLINKS);
 /// The same for a path within a volume: on no other filesystem either.
 const WITHIN: ResolveFlag = BENEATH.union(ResolveFlag::RESOLVE_NO_XDEV);
 
 /// An open directory; a volume cannot be unmounted while one of it is held.
-pub(super) struct Directory(OwnedFd);
+pub(crate) struct Directory(OwnedFd);
 
 impl AsFd for Directory {
     fn as_fd(&self) -> BorrowedFd<'_> {
@@ -27,39 +27,39 @@ impl AsFd for Directory {
 
 impl Directory {
     /// The directory `path` of `parent`, or `parent` itself for `.`.
-    pub(super) fn of(parent: &impl AsFd, path: &(impl NixPath + ?Sized)) -> Result<Self, Errno> {
+    pub(crate) fn of(parent: &impl AsFd, path: &(impl NixPath + ?Sized)) -> Result<Self, Errno> {
         open(parent, path, OFlag::O_RDONLY | OFlag::O_DIRECTORY).map(Self)
     }
 
     /// Opens for reading, without waiting: what has the name may be a pipe.
-    pub(super) fn read(&self, path: &(impl NixPath + ?Sized)) -> Result<OwnedFd, Errno> {
+    pub(crate) fn read(&self, path: &(impl NixPath + ?Sized)) -> Result<OwnedFd, Errno> {
         open(self, path, OFlag::O_RDONLY | OFlag::O_NONBLOCK)
     }
 
     /// A handle for looking alone: it needs no right on the file, and opening it does nothing to a device.
-    pub(super) fn glance(&self, path: &(impl NixPath + ?Sized)) -> Result<OwnedFd, Errno> {
+    pub(crate) fn glance(&self, path: &(impl NixPath + ?Sized)) -> Result<OwnedFd, Errno> {
         let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         openat2(self, path, OpenHow::new().flags(flags).resolve(WITHIN))
     }
 
     /// Makes a file that is not there, for us alone.
-    pub(super) fn create(&self, path: &(impl NixPath + ?Sized)) -> Result<OwnedFd, Errno> {
+    pub(crate) fn create(&self, path: &(impl NixPath + ?Sized)) -> Result<OwnedFd, Errno> {
         let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         openat2(self, path, OpenHow::new().flags(flags).mode(Mode::S_IRUSR | Mode::S_IWUSR).resolve(WITHIN))
     }
 
     /// Where the link `name` leads; `None` when it is no link.
-    pub(super) fn link(&self, name: &str) -> Option<OsString> {
+    pub(crate) fn link(&self, name: &str) -> Option<OsString> {
         readlinkat(self, name).ok()
     }
 
     /// What `name` is, link or not. `name` is one part, so there is nothing to follow.
-    pub(super) fn stat(&self, name: &CStr) -> Result<FileStat, Errno> {
+    pub(crate) fn stat(&self, name: &CStr) -> Result<FileStat, Errno> {
         fstatat(self, name, AtFlags::AT_SYMLINK_NOFOLLOW)
     }
 
     /// The names in it but `.` and `..`, and no more than `most`.
-    pub(super) fn names(&self, most: usize) -> Result<Vec<CString>, Errno> {
+    pub(crate) fn names(&self, most: usize) -> Result<Vec<CString>, Errno> {
         let entries = Dir::from_fd(open(self, ".", OFlag::O_RDONLY | OFlag::O_DIRECTORY)?)?.into_iter();
         let names = entries.map(|entry| entry.map(name_of));
         let others = names.filter(|name| !name.as_ref().is_ok_and(|name| matches!(name.to_bytes(), b"." | b"..")));
@@ -67,7 +67,7 @@ impl Directory {
     }
 
     /// Sets the time of `name` to now: since then nothing leads to it. Somebody else's is left as it is, and goes earlier.
-    pub(super) fn touch(&self, name: &str) {
+    pub(crate) fn touch(&self, name: &str) {
         let now = TimeSpec::UTIME_NOW;
         let _ = utimensat(self, name, &now, &now, UtimensatFlags::NoFollowSymlink);
     }
@@ -85,6 +85,6 @@ fn name_of(entry: Entry) -> CString {
 }
 
 /// Nanoseconds since 1970 of what `stat` gives as seconds and their rest, whose types differ between machines.
-pub(super) fn nanoseconds(seconds: impl Into<i128>, rest: impl Into<i128>) -> i128 {
+pub(crate) fn nanoseconds(seconds: impl Into<i128>, rest: impl Into<i128>) -> i128 {
     seconds.into() * 1_000_000_000 + rest.into()
 }

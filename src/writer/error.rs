@@ -44,7 +44,7 @@ pub enum WriteError {
     #[error("{0}: it is not a tmpfs, as the driver mounts one")]
     NotInMemory(PathBuf),
     /// Deeper than we would be able to remove again.
-    #[error("{0}: it lies more than {deepest} directories deep", deepest = super::removal::DEEPEST)]
+    #[error("{0}: it lies more than {deepest} directories deep", deepest = crate::writer::removal::DEEPEST)]
     TooDeep(String),
     /// The tmpfs is used up. The volume keeps what it had.
     #[error("{0}: the volume's tmpfs has no room for it beside the files of before, which stay")]
@@ -99,7 +99,7 @@ impl WriteError {
     }
 
     /// Whether something was removed while we were at work in a volume, as nobody but the driver does.
-    pub(super) fn is_of_what_is_gone(&self) -> bool {
+    pub(crate) fn is_of_what_is_gone(&self) -> bool {
         matches!(self, Self::System { source, .. } if source.kind() == io::ErrorKind::NotFound)
     }
 
@@ -135,12 +135,12 @@ impl WriteError {
 }
 
 /// A name as messages show it: whoever planted it chose its bytes.
-pub(super) fn shown(name: &CStr) -> String {
+pub(crate) fn shown(name: &CStr) -> String {
     format!("{:?}", name.to_string_lossy())
 }
 
 /// What a refusal of the system means while `doing` something to `name`.
-pub(super) fn at(doing: &'static str, name: impl Into<String>) -> impl FnOnce(Errno) -> WriteError {
+pub(crate) fn at(doing: &'static str, name: impl Into<String>) -> impl FnOnce(Errno) -> WriteError {
     let name = name.into();
     move |error| match error {
         Errno::ENOSPC | Errno::EDQUOT => WriteError::Full(name, error.into()),

@@ -8,24 +8,25 @@ use nix::errno::Errno;
 use nix::sys::stat::{Mode, fstat, mkdirat};
 
 use super::WriteError;
-use super::access::{Access, set_mode};
-use super::current::Current;
-use super::directory::Directory;
-use super::error::at;
-use super::removal::{self, DEEPEST};
-use crate::config::MountPath;
-use crate::volume::{File, Payload};
+use crate::writer::access::{Access, set_mode};
+use crate::writer::current::Current;
+use crate::writer::directory::Directory;
+use crate::writer::error::at;
+use super::removal;
+use crate::writer::removal::DEEPEST;
+use crate::spec::MountPath;
+use crate::payload::{File, Payload};
 
 /// Mode of every directory: names are no secret.
-pub(super) const OPEN: u32 = 0o755;
+pub(crate) const OPEN: u32 = 0o755;
 
 /// A new name: `..`, the time in UTC, and a number by chance. Nobody else has it, so nothing planted stands in its way.
-pub(super) fn new_name() -> String {
+pub(crate) fn new_name() -> String {
     format!("..{}.{}", Timestamp::now().strftime("%Y_%m_%d_%H_%M_%S"), rand::random::<u32>())
 }
 
 /// Whether a generation may be called so, ours or the driver's.
-pub(super) fn is_name(name: &[u8]) -> bool {
+pub(crate) fn is_name(name: &[u8]) -> bool {
     let parts =
         name.strip_prefix(b"..").and_then(|rest| rest.split_at_checked(19)).and_then(|(time, rest)| Some((time, rest.strip_prefix(b".")?)));
     parts.is_some_and(|(time, chance)| {
@@ -35,7 +36,7 @@ pub(super) fn is_name(name: &[u8]) -> bool {
 }
 
 /// Makes one, and gives its name; gives up once `..data` leads to `old` no more. On failure nothing of it is left, or what is left is swept.
-pub(super) fn make(volume: &Directory, payload: &Payload, old: Option<&Current>) -> Result<String, WriteError> {
+pub(crate) fn make(volume: &Directory, payload: &Payload, old: Option<&Current>) -> Result<String, WriteError> {
     let name = new_name();
     mkdirat(volume, name.as_str(), Mode::S_IRWXU).map_err(at("making", &name))?;
     fill(volume, &name, payload, old).inspect_err(|why| discard(volume, &name, why))?;
@@ -43,7 +44,7 @@ pub(super) fn make(volume: &Directory, payload: &Payload, old: Option<&Current>)
 }
 
 /// Removes one that nothing came to lead to. What is left of it is swept; in a volume that ends, it goes sooner than we would remove it.
-pub(super) fn discard(volume: &Directory, name: &str, why: &WriteError) {
+pub(crate) fn discard(volume: &Directory, name: &str, why: &WriteError) {
     if !why.is_of_what_is_gone() {
         let _ = CString::new(name).map(|name| removal::remove(volume, &name));
     }
@@ -64,7 +65,7 @@ fn fill(volume: &Directory, name: &str, payload: &Payload, old: Option<&Current>
 }
 
 /// All directories of `payload`, each behind the one that it is in.
-pub(super) fn directories(payload: &Payload) -> Result<BTreeSet<&str>, WriteError> {
+pub(crate) fn directories(payload: &Payload) -> Result<BTreeSet<&str>, WriteError> {
     let paths = payload.files().iter().map(|file| &file.path);
     match paths.clone().find(|path| path.as_str().matches('/').count() > DEEPEST - 2) {
         Some(path) => Err(WriteError::TooDeep(path.to_string())),

@@ -8,19 +8,19 @@ use nix::errno::Errno;
 use nix::fcntl::{RenameFlags, renameat, renameat2};
 use nix::unistd::{UnlinkatFlags, symlinkat, unlinkat};
 
-use super::directory::Directory;
-use super::error::at;
+use crate::writer::directory::Directory;
+use crate::writer::error::at;
 use super::{DATA, WriteError, generation, removal};
-use crate::volume::Payload;
+use crate::payload::Payload;
 
 /// Names of a volume that are looked at in one go: four times the files of the largest.
-pub(super) const MOST: usize = 16_384;
+pub(crate) const MOST: usize = 16_384;
 
 /// Makes `name` a link to `to`: whoever opens it finds what was there, or this.
 ///
 /// It is made under a generation's name and moved: a kill leaves no `..data_tmp`, after which the driver's writer stops for ever. A
 /// directory in its place takes that name instead, and is swept like any generation.
-pub(super) fn put(volume: &Directory, name: &str, to: &str) -> Result<(), WriteError> {
+pub(crate) fn put(volume: &Directory, name: &str, to: &str) -> Result<(), WriteError> {
     beside(volume, name, to, |beside| match renameat(volume, beside, volume, name) {
         Err(Errno::EISDIR) => exchange(volume, beside, name),
         moved => moved,
@@ -28,7 +28,7 @@ pub(super) fn put(volume: &Directory, name: &str, to: &str) -> Result<(), WriteE
 }
 
 /// The same where `name` has to be there: what the driver removes meanwhile does not come back.
-pub(super) fn replace(volume: &Directory, name: &str, to: &str) -> Result<(), WriteError> {
+pub(crate) fn replace(volume: &Directory, name: &str, to: &str) -> Result<(), WriteError> {
     beside(volume, name, to, |beside| {
         renameat2(volume, beside, volume, name, RenameFlags::RENAME_EXCHANGE)?;
         // What it was before; where that cannot be removed, it is swept.
@@ -55,7 +55,7 @@ fn exchange(volume: &Directory, beside: &str, name: &str) -> Result<(), Errno> {
 
 /// Gives each first part of a path of `payload` its link, and then removes every other name: the volume is ours alone. Says whether
 /// there was anything to do.
-pub(super) fn mend(volume: &Directory, payload: &Payload) -> Result<bool, WriteError> {
+pub(crate) fn mend(volume: &Directory, payload: &Payload) -> Result<bool, WriteError> {
     let wanted: BTreeSet<&str> = payload.files().iter().filter_map(|file| file.path.as_str().split('/').next()).collect();
     let mut is_mended = false;
     for name in &wanted {

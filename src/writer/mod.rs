@@ -26,16 +26,20 @@
 //!
 //! One volume has one writer at a time: that is for the caller to see to.
 
-mod access; // mode and owner
-mod current; // what is there already
-mod directory; // a directory by its handle
-mod error; // WriteError
-mod generation; // all files, whole before they are shown
-mod leftover; // what nothing leads to any more
-mod links; // names, each put in its place in one step
-mod marks; // what was written and cannot be read back
-mod place; // from the path of a request to the volume, or a refusal
-mod removal; // by handles, and never without end
+pub mod access; // mode and owner
+pub mod current; // what is there already
+pub mod directory; // a directory by its handle
+pub mod error; // WriteError
+pub mod fingerprints; // what was written and cannot be read back
+pub mod generation; // all files, whole before they are shown
+pub mod links; // names, each put in its place in one step
+pub mod removal; // by handles, and never without end
+pub mod stale_generation; // what nothing leads to any more
+pub mod target; // from the path of a request to the volume, or a refusal
+
+pub use error::WriteError;
+pub use fingerprints::Marks;
+pub use stale_generation::Leftover;
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -43,14 +47,10 @@ use std::time::SystemTime;
 use nix::sys::stat::{FileStat, fstat, futimens};
 use nix::sys::time::TimeSpec;
 
-use crate::volume::{Payload, VersionKey};
-use current::{Current, Difference, Known};
-use directory::{Directory, nanoseconds};
-use error::at;
-
-pub use error::WriteError;
-pub use leftover::Leftover;
-pub use marks::Marks;
+use crate::payload::{Payload, VersionKey};
+use crate::writer::current::{Current, Difference, Known};
+use crate::writer::directory::{Directory, nanoseconds};
+use crate::writer::error::at;
 
 /// The link that leads to all files at once.
 const DATA: &str = "..data";
@@ -125,7 +125,7 @@ impl Writer {
     ///
     /// `marks` are the volume's, from the last write, or empty.
     pub fn write(&self, target: &Target<'_>, occasion: Occasion, payload: &Payload, marks: &mut Marks) -> Result<Written, WriteError> {
-        let open = if occasion == Occasion::Look { place::open_filled } else { place::open };
+        let open = if occasion == Occasion::Look { target::open_filled } else { target::open };
         let volume = open(&self.root, target)?;
         let old = Current::of(&volume);
         let ending = || WriteError::Ending(target.path.to_owned());
@@ -140,13 +140,13 @@ impl Writer {
     ///
     /// Of a volume whose `..data` is not ours nothing is removed: the next write puts it right.
     pub fn sweep(&self, target: &Target<'_>, now: SystemTime) -> Result<Option<Leftover>, WriteError> {
-        let volume = match place::open_filled(&self.root, target) {
+        let volume = match target::open_filled(&self.root, target) {
             Err(WriteError::Ending(_)) => return Ok(None),
             volume => volume?,
         };
         in_time(&volume, |volume| {
             let Some(current) = Current::of(volume) else { return Ok(None) };
-            leftover::sweep(volume, &current.name, now)
+            stale_generation::sweep(volume, &current.name, now)
         })
     }
 
@@ -159,7 +159,7 @@ impl Writer {
         };
         let is_mended = links::mend(volume, payload).map_err(behind)?;
         let current = Current::of(volume).map(|current| current.name).unwrap_or_default();
-        let leftover = leftover::find(volume, &current, SystemTime::now()).map_err(behind)?;
+        let leftover = stale_generation::find(volume, &current, SystemTime::now()).map_err(behind)?;
         Ok(Written { change: if is_mended && change == Change::Unchanged { Change::Names } else { change }, leftover })
     }
 
@@ -185,7 +185,7 @@ fn swap(volume: &Directory, old: Option<&Current>, payload: &Payload) -> Result<
     if let Some(old) = old {
         old.check(volume)?;
         // What is due goes first, for its room. What cannot be removed stops nothing here, and is told by a sweep.
-        let _ = leftover::sweep(volume, &old.name, SystemTime::now());
+        let _ = stale_generation::sweep(volume, &old.name, SystemTime::now());
     }
     let new = generation::make(volume, payload, old)?;
     // Before it is replaced: a kill behind that would leave it with the time of its making, and its readers with less than 5 s.

@@ -6,16 +6,16 @@ use nix::errno::Errno;
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::WriteError;
-use super::directory::Directory;
-use super::error::{at, shown};
+use crate::writer::directory::Directory;
+use crate::writer::error::{at, shown};
 
 /// Directories within each other, of a payload and of what is removed: each takes a handle.
-pub(super) const DEEPEST: usize = 64;
+pub(crate) const DEEPEST: usize = 64;
 /// Entries that one removal takes at most: four times the files of the largest volume.
 const MOST: usize = 16_384;
 
 /// Removes `name` with all that is in it. What is more than one go allows fails, and is less the next time.
-pub(super) fn remove(directory: &Directory, name: &CStr) -> Result<(), WriteError> {
+pub(crate) fn remove(directory: &Directory, name: &CStr) -> Result<(), WriteError> {
     Removal { left: MOST }.entry(directory, name, DEEPEST)
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Map, Value, json};
-use vaultmount::config::Format;
+use vaultmount::spec::Format;
 use vaultmount::render::format::document;
 use vaultmount::render::quote;
 

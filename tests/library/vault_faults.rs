@@ -8,10 +8,11 @@ mod faulty;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use vaultmount::config::{Address, AuthSpec, Body, Request, ServerSpec, TlsSpec};
+use vaultmount::spec::{Address, AuthSpec, Body, Request, ServerSpec, TlsSpec};
 use vaultmount::error::Reason;
 use vaultmount::secret::Secret;
-use vaultmount::vault::{Answer, Budget, Outbound, VaultError, Vaults};
+use vaultmount::vault::{Answer, Outbound, VaultError, Vaults};
+use vaultmount::limits::Budget;
 
 use faulty::{Faulty, Reply};
 

@@ -12,10 +12,11 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, 
 use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use vaultmount::config::{Address, AuthSpec, Request, ServerSpec, TlsSpec};
+use vaultmount::spec::{Address, AuthSpec, Request, ServerSpec, TlsSpec};
 use vaultmount::error::Reason;
 use vaultmount::secret::Secret;
-use vaultmount::vault::{Answer, Budget, Login, Outbound, VaultError, Vaults};
+use vaultmount::vault::{Answer, Login, Outbound, VaultError, Vaults};
+use vaultmount::limits::Budget;
 
 /// A server with a plain listener, one with TLS and one on a socket, unsealed, with a role `web` that reads `secret/team/`.
 struct OpenBao {
@@ -303,7 +304,7 @@ async fn tls_files_that_cannot_be_used_are_named() {
         home.path().join(name)
     };
     let (garbage, half) = (place("garbage.pem", "canary"), place("half.pem", "-----BEGIN CERTIFICATE-----\nY2FuYXJ5\n"));
-    let client = |certificate: PathBuf, key: PathBuf| Some(vaultmount::config::ClientCertificate { certificate, key, configured: true });
+    let client = |certificate: PathBuf, key: PathBuf| Some(vaultmount::spec::ClientCertificate { certificate, key, configured: true });
     let own = authority();
     let (good, key) = (place("good.pem", &own.pem()), place("key.pem", &own.key().serialize_pem()));
     let other = place("other.key", &KeyPair::generate().unwrap().serialize_pem());

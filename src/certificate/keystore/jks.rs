@@ -24,7 +24,7 @@ const WHITENER: &[u8] = b"Mighty Aphrodite";
 const SHA1_BYTES: usize = 20;
 
 /// `None` when a length does not fit its field. Aliases are lowercase, since Java looks for them so.
-pub(super) fn write(contents: &Contents<'_>, alias: &str, password: &str) -> Option<Secret> {
+pub(crate) fn write(contents: &Contents<'_>, alias: &str, password: &str) -> Option<Secret> {
     let password = utf16(password);
     let mut store = Store::default();
     // Version 2, one entry.

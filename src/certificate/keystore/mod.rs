@@ -1,17 +1,19 @@
 //! Keystores: PKCS #12 and JKS, the same bytes whenever contents, alias and password are the same.
 
-mod jks; // Java's own format
-mod pkcs12; // RFC 7292
+pub mod jks; // Java's own format
+pub mod pkcs12; // RFC 7292
+#[cfg(test)]
+mod tests;
 
 use sha2::{Digest, Sha256};
 
 use super::CertificateError;
-use super::x509::Certificate;
-use crate::config::{Alias, StoreForm};
+use crate::certificate::x509::Certificate;
+use crate::spec::{Alias, StoreForm};
 use crate::secret::Secret;
 
 /// What a keystore's one entry holds.
-pub(super) enum Contents<'a> {
+pub(crate) enum Contents<'a> {
     /// A key in PKCS #8 and its chain, the leaf first.
     Identity {
         /// DER.
@@ -44,7 +46,7 @@ impl Contents<'_> {
 }
 
 /// Writes `contents` as the one entry `alias`, opened by `password`.
-pub(super) fn write(form: StoreForm, contents: &Contents<'_>, alias: &Alias, password: &Secret) -> Result<Secret, CertificateError> {
+pub(crate) fn write(form: StoreForm, contents: &Contents<'_>, alias: &Alias, password: &Secret) -> Result<Secret, CertificateError> {
     let password = password.expose_text().filter(|text| is_password(text)).ok_or(CertificateError::PasswordUnusable)?;
     let alias = alias.as_str();
     match form {
@@ -60,5 +62,3 @@ fn is_password(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| (b' '..=b'~').contains(&byte))
 }
 
-#[cfg(test)]
-mod tests;

@@ -38,7 +38,7 @@ const ANY_PURPOSE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.37.0"
 const SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.1");
 
 /// An encoder refused. Its own error is not kept, for it may quote what it encodes.
-pub(super) struct NotEncoded;
+pub(crate) struct NotEncoded;
 
 impl<E: std::error::Error> From<E> for NotEncoded {
     fn from(_: E) -> Self {
@@ -47,7 +47,7 @@ impl<E: std::error::Error> From<E> for NotEncoded {
 }
 
 /// PFX (RFC 7292, section 4).
-pub(super) fn write(contents: &Contents<'_>, alias: &str, password: &str) -> Result<Secret, NotEncoded> {
+pub(crate) fn write(contents: &Contents<'_>, alias: &str, password: &str) -> Result<Secret, NotEncoded> {
     let name = attribute(FRIENDLY_NAME, &BmpString::from_utf8(alias)?)?;
     let safes = match contents {
         Contents::Identity { key, chain } => {

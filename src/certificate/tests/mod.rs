@@ -1,12 +1,13 @@
-mod pki; // authorities and leaves
+
+pub mod pki; // authorities and leaves
 
 use proptest::prelude::*;
 use rcgen::KeyPair;
 
-use self::pki::{Ca, ask, bare, ca, key, leaf, new_ca};
-use super::key::{PrivateKey, pem_text};
+use crate::certificate::tests::pki::{Ca, ask, bare, ca, key, leaf, new_ca};
+use crate::certificate::key::{PrivateKey, pem_text};
 use super::*;
-use crate::config::{Alias, CertificateRequest, KeyForm, KeyType, StoreForm};
+use crate::spec::{Alias, CertificateRequest, KeyForm, KeyType, StoreForm};
 use crate::error::Reason;
 use crate::secret::Secret;
 

@@ -2,15 +2,15 @@
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType};
 
-use crate::config::{CertificateRequest, KeyPlace};
+use crate::spec::{CertificateRequest, KeyPlace};
 
 /// A CA whose certificate may be one of several for its name and key.
-pub(super) struct Ca {
-    pub(super) pem: String,
+pub(crate) struct Ca {
+    pub(crate) pem: String,
     issuer: Issuer<'static, KeyPair>,
 }
 
-pub(super) fn ca(name: &str, key: &KeyPair, signer: Option<&Ca>) -> Ca {
+pub(crate) fn ca(name: &str, key: &KeyPair, signer: Option<&Ca>) -> Ca {
     let mut params = CertificateParams::default();
     params.distinguished_name.push(DnType::CommonName, name);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -23,15 +23,15 @@ pub(super) fn ca(name: &str, key: &KeyPair, signer: Option<&Ca>) -> Ca {
     Ca { pem: certificate.pem(), issuer: Issuer::new(params, key) }
 }
 
-pub(super) fn key() -> KeyPair {
+pub(crate) fn key() -> KeyPair {
     KeyPair::generate().unwrap()
 }
 
-pub(super) fn new_ca(name: &str, signer: Option<&Ca>) -> Ca {
+pub(crate) fn new_ca(name: &str, signer: Option<&Ca>) -> Ca {
     ca(name, &key(), signer)
 }
 
-pub(super) fn leaf(key: &KeyPair, signer: &Ca) -> String {
+pub(crate) fn leaf(key: &KeyPair, signer: &Ca) -> String {
     let mut params = CertificateParams::new(["web.example".to_owned(), "xn--bcher-kva.example".to_owned()]).unwrap();
     params.distinguished_name = rcgen::DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, "Web.example");
@@ -42,7 +42,7 @@ pub(super) fn leaf(key: &KeyPair, signer: &Ca) -> String {
     params.signed_by(key, &signer.issuer).unwrap().pem()
 }
 
-pub(super) fn ask() -> CertificateRequest {
+pub(crate) fn ask() -> CertificateRequest {
     CertificateRequest {
         mount: "pki".to_owned(),
         role: "web".to_owned(),
@@ -55,6 +55,6 @@ pub(super) fn ask() -> CertificateRequest {
     }
 }
 
-pub(super) fn bare() -> CertificateRequest {
+pub(crate) fn bare() -> CertificateRequest {
     CertificateRequest { common_name: String::new(), alt_names: vec![], ip_sans: vec![], uri_sans: vec![], ..ask() }
 }

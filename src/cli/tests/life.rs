@@ -1,6 +1,6 @@
 use std::num::NonZeroUsize;
 
-use crate::rotation::Bounds;
+use crate::renewal::Bounds;
 
 use super::*;
 

@@ -11,7 +11,7 @@ const LONGEST: usize = 900;
 const REST: usize = 32;
 
 /// `new content in volume "secrets": tls.crt, tls.key and 3 more`: the first names in order, as many as there is room for.
-pub(super) fn of(volume: &str, files: &BTreeSet<String>) -> String {
+pub(crate) fn of(volume: &str, files: &BTreeSet<String>) -> String {
     let mut text = format!("new content in volume {volume:?}:");
     let mut named = 0;
     for file in files.iter().take(NAMES) {

@@ -11,7 +11,7 @@ use crate::render::quote;
 
 /// What a language can hold.
 #[derive(Clone, Copy)]
-pub(super) struct Limits {
+pub(crate) struct Limits {
     format: &'static str,
     null: bool,
     /// Integers above `i64::MAX`, up to `u64::MAX`.
@@ -22,15 +22,15 @@ pub(super) struct Limits {
 
 impl Limits {
     /// Go reads integers up to 64 bits exactly, with or without sign; other readers at least these.
-    pub(super) const YAML: Self = Self { format: "YAML", null: true, unsigned: true, lines: false };
+    pub(crate) const YAML: Self = Self { format: "YAML", null: true, unsigned: true, lines: false };
     /// TOML 1.0 promises `i64` and doubles.
-    pub(super) const TOML: Self = Self { format: "TOML", null: false, unsigned: false, lines: true };
+    pub(crate) const TOML: Self = Self { format: "TOML", null: false, unsigned: false, lines: true };
 }
 
 /// A view of a value that a serializer writes without loss.
 #[derive(Serialize)]
 #[serde(untagged)]
-pub(super) enum Exact<'a> {
+pub(crate) enum Exact<'a> {
     Null,
     Bool(bool),
     Integer(i64),
@@ -43,7 +43,7 @@ pub(super) enum Exact<'a> {
 }
 
 /// The view of `value`, or the place of the first member that does not fit `limits`.
-pub(super) fn view(value: &Value, limits: Limits) -> Result<Exact<'_>, FormatError> {
+pub(crate) fn view(value: &Value, limits: Limits) -> Result<Exact<'_>, FormatError> {
     Ok(match value {
         Value::Null if limits.null => Exact::Null,
         Value::Null => return Err(FormatError::Null { place: String::new() }),

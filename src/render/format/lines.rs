@@ -9,7 +9,7 @@ use crate::render::quote;
 use crate::secret::Secret;
 
 /// `NAME='value'` lines; how they are read elsewhere than in a shell: [`quote::env`].
-pub(super) fn env(members: &Map<String, Value>) -> Result<Secret, FormatError> {
+pub(crate) fn env(members: &Map<String, Value>) -> Result<Secret, FormatError> {
     let mut out = String::new();
     for (key, value) in quote::sorted(members) {
         if !is_variable(key) {
@@ -22,7 +22,7 @@ pub(super) fn env(members: &Map<String, Value>) -> Result<Secret, FormatError> {
 }
 
 /// `key=value` lines, as `java.util.Properties.load` reads them from a stream of bytes.
-pub(super) fn properties(members: &Map<String, Value>) -> Secret {
+pub(crate) fn properties(members: &Map<String, Value>) -> Secret {
     let mut out = String::new();
     for (key, value) in quote::sorted(members) {
         out.extend([&quote::properties_key(key), "=", &quote::properties(&text(value)), "\n"]);

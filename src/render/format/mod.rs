@@ -1,15 +1,17 @@
 //! The whole of a secret as one document: members sorted at every level, equal data giving equal bytes.
 
-mod exact; // JSON -> what YAML and TOML can hold without loss
-mod lines; // one line a member: env, properties
-mod tree; // documents with levels: json, yaml, toml
+pub mod exact; // JSON -> what YAML and TOML can hold without loss
+pub mod lines; // one line a member: env, properties
+pub mod tree; // documents with levels: json, yaml, toml
+#[cfg(test)]
+mod tests;
 
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use super::quote::QuoteError;
-use crate::config::Format;
-use crate::config::problem::Shown;
+use crate::render::quote::QuoteError;
+use crate::spec::Format;
+use crate::class::diagnostics::Shown;
 use crate::error::Reason;
 use crate::secret::Secret;
 
@@ -85,5 +87,3 @@ fn members<'a>(data: &'a Value, format: &'static str) -> Result<&'a Map<String, 
     data.as_object().ok_or(FormatError::NotObject { format })
 }
 
-#[cfg(test)]
-mod tests;

@@ -3,19 +3,20 @@
 use serde_json::Value;
 
 use super::FormatError;
-use super::exact::{self, Limits};
+use super::exact;
+use crate::render::format::exact::Limits;
 use crate::render::gojson;
 use crate::secret::Secret;
 
 /// Two spaces a level and a newline at the end; numbers keep their text, and nothing is escaped that JSON can hold.
-pub(super) fn json(data: &Value) -> Result<Secret, FormatError> {
+pub(crate) fn json(data: &Value) -> Result<Secret, FormatError> {
     let text = serde_json::to_string_pretty(&gojson::sorted(data)).map_err(|_| FormatError::Unwritable { format: "JSON" })?;
     Ok(Secret::from(text + "\n"))
 }
 
 /// Block style; text on several lines stands as a literal block where that is exact. Quoted is all that YAML 1.1 or 1.2 would
 /// take for something else than text.
-pub(super) fn yaml(data: &Value) -> Result<Secret, FormatError> {
+pub(crate) fn yaml(data: &Value) -> Result<Secret, FormatError> {
     // A long line is never folded: a password with spaces stays one line that can be searched for.
     let options = serde_saphyr::ser_options! { folded_wrap_chars: usize::MAX };
     let mut text = String::new();
@@ -25,8 +26,8 @@ pub(super) fn yaml(data: &Value) -> Result<Secret, FormatError> {
 }
 
 /// TOML 1.0, a table for each object.
-pub(super) fn toml(data: &Value) -> Result<Secret, FormatError> {
-    super::members(data, "TOML")?;
+pub(crate) fn toml(data: &Value) -> Result<Secret, FormatError> {
+    crate::render::format::members(data, "TOML")?;
     let text = toml::to_string_pretty(&exact::view(data, Limits::TOML)?).map_err(|_| FormatError::Unwritable { format: "TOML" })?;
     Ok(Secret::from(text))
 }

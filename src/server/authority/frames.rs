@@ -3,7 +3,7 @@
 use tokio_util::bytes::{BufMut, BytesMut};
 
 use super::Malformed;
-use super::headers::HeaderBlocks;
+use crate::server::authority::headers::HeaderBlocks;
 
 /// What every client sends first.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -26,7 +26,7 @@ const PRIORITY: u8 = 0x20;
 const PRIORITY_BYTES: usize = 5;
 
 /// Where in the client's bytes we are. After an error the connection is over, and so is this.
-pub(super) struct Frames {
+pub(crate) struct Frames {
     headers: HeaderBlocks,
     client: Client,
     expected: Expected,
@@ -81,13 +81,13 @@ impl Default for Frames {
 
 impl Frames {
     /// True once nothing that the client sends has to be looked at any more.
-    pub(super) fn pass(&self) -> bool {
+    pub(crate) fn pass(&self) -> bool {
         self.client == Client::Right
     }
 
     /// Takes the client's next bytes, cut anywhere, off `input` and appends to `out` what h2 shall read, until either
     /// `input` is empty or `out` holds enough.
-    pub(super) fn push(&mut self, input: &mut &[u8], out: &mut BytesMut) -> Result<(), Malformed> {
+    pub(crate) fn push(&mut self, input: &mut &[u8], out: &mut BytesMut) -> Result<(), Malformed> {
         while !input.is_empty() && out.len() < OUT_BYTES {
             if self.pass() {
                 out.put_slice(std::mem::take(input));

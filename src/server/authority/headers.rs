@@ -19,7 +19,7 @@ const LIST_BYTES: usize = 64 * 1024;
 const NEVER_INDEXED: u8 = 0x10;
 
 /// All header blocks of one connection, trailers too: they share the client's table.
-pub(super) struct HeaderBlocks {
+pub(crate) struct HeaderBlocks {
     client: Decoder<'static>,
 }
 
@@ -33,7 +33,7 @@ impl Default for HeaderBlocks {
 
 impl HeaderBlocks {
     /// The same headers in the same order, but for an `:authority` that h2 would refuse; and whether there was one.
-    pub(super) fn mend(&mut self, block: &[u8]) -> Result<(Vec<u8>, bool), Malformed> {
+    pub(crate) fn mend(&mut self, block: &[u8]) -> Result<(Vec<u8>, bool), Malformed> {
         let mut mended = Vec::with_capacity(2 * block.len());
         let mut left = LIST_BYTES;
         let (mut fits, mut changed) = (Ok(()), false);

@@ -5,8 +5,8 @@
 //! its place; all other frames pass byte for byte, and after its first call all that a newer driver sends. The server's side
 //! of the connection is not touched.
 
-mod frames; // what a client sends, frame by frame; pure
-mod headers; // one header block
+pub mod frames; // what a client sends, frame by frame; pure
+pub mod headers; // one header block
 
 use std::io;
 use std::ops::Range;
@@ -16,14 +16,14 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::bytes::{Buf, BytesMut};
 
-use frames::Frames;
+use crate::server::authority::frames::Frames;
 
 /// Bytes taken from the socket at a time.
 const READ_BYTES: usize = 16 * 1024;
 
 /// Why a connection ends before h2 has seen what the client sent; holds nothing of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Malformed {
+pub(crate) enum Malformed {
     /// The first bytes are not HTTP/2's.
     #[error("the client does not speak HTTP/2 with prior knowledge")]
     Preface,
@@ -45,7 +45,7 @@ pub(super) enum Malformed {
 }
 
 /// A connection whose read side is mended; writes pass untouched.
-pub(super) struct Mended<Io> {
+pub(crate) struct Mended<Io> {
     io: Io,
     frames: Frames,
     raw: Box<[u8]>,
@@ -56,7 +56,7 @@ pub(super) struct Mended<Io> {
 
 impl<Io> Mended<Io> {
     /// The connection `io`, of which nothing was read yet.
-    pub(super) fn new(io: Io) -> Self {
+    pub(crate) fn new(io: Io) -> Self {
         Self { io, frames: Frames::default(), raw: vec![0; READ_BYTES].into(), unread: 0..0, mended: BytesMut::new() }
     }
 }

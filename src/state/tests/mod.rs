@@ -1,4 +1,5 @@
-mod records; // one file: its parts, its versions, its damages
+
+pub mod records; // one file: its parts, its versions, its damages
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -6,7 +7,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use tempfile::TempDir;
 
 use super::*;
-use crate::config::{ServerSpec, TlsSpec};
+use crate::spec::{ServerSpec, TlsSpec};
 
 const MATERIAL: &str = "kB2v9cQ1x7ZrT0mYwE5uJ8hLfN3dSaPg";
 
@@ -94,7 +95,7 @@ async fn a_successor_finds_what_was_kept() {
     records.sort_by_key(|record| record.id != id("a"));
     let [session, volume] = records.try_into().unwrap();
     assert_eq!((session.id, session.version, session.body.expose()), (id("a"), VERSION, &b"canary-body"[..]));
-    assert_eq!((session.outer.kind, session.outer.server), (Kind::Session, self::session().server));
+    assert_eq!((session.outer.kind, session.outer.server), (Kind::Session, crate::state::tests::session().server));
     assert_eq!((session.outer.accessor, session.outer.leases), (Some("accessor-1".into()), vec!["database/creds/app/1".into()]));
     assert_eq!(session.outer.token.unwrap().expose(), b"canary-token");
     assert_eq!((volume.id, volume.outer.kind, volume.outer.token.is_none()), (id("b"), Kind::Volume, true));

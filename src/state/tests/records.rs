@@ -5,7 +5,7 @@ use super::*;
 
 /// The file of a session, changed by `change`, as a node with `seal` reads it.
 fn changed(seal: &Seal, change: impl FnOnce(&mut Value)) -> Found {
-    let file = record::write(&id("a"), VERSION, &session(), &body(), &super::seal(MATERIAL, "node-1")).unwrap();
+    let file = record::write(&id("a"), VERSION, &session(), &body(), &crate::state::tests::seal(MATERIAL, "node-1")).unwrap();
     let mut file = serde_json::from_slice(&file).unwrap();
     change(&mut file);
     record::read(id("a"), file.to_string().as_bytes(), seal)

@@ -12,7 +12,7 @@ const CONNECTIONS: usize = 32;
 /// The open connections, the oldest first. Beyond the limit one of them ends for a new one, rather than that the new
 /// one is refused: else whoever holds them all would keep the kubelet out, which then restarts this process.
 #[derive(Default)]
-pub(super) struct Connections(Vec<Connection>);
+pub(crate) struct Connections(Vec<Connection>);
 
 struct Connection {
     task: JoinHandle<()>,
@@ -21,11 +21,11 @@ struct Connection {
 
 /// Whether the head of the connection's request has arrived.
 #[derive(Clone, Default)]
-pub(super) struct Progress(Arc<AtomicBool>);
+pub(crate) struct Progress(Arc<AtomicBool>);
 
 impl Progress {
     /// Notes that it has.
-    pub(super) fn request_read(&self) {
+    pub(crate) fn request_read(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 
@@ -36,7 +36,7 @@ impl Progress {
 
 impl Connections {
     /// Runs `serve` in a task of its own; first makes a connection free if all are in use.
-    pub(super) async fn admit<F: Future<Output = ()> + Send + 'static>(&mut self, serve: impl FnOnce(Progress) -> F) {
+    pub(crate) async fn admit<F: Future<Output = ()> + Send + 'static>(&mut self, serve: impl FnOnce(Progress) -> F) {
         self.0.retain(|connection| !connection.task.is_finished());
         if self.0.len() >= CONNECTIONS {
             self.close_one().await;

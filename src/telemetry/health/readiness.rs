@@ -21,7 +21,7 @@ pub trait Ready: Send + Sync + 'static {
 type Outcome = Shared<BoxFuture<'static, Result<(), String>>>;
 
 /// Checks at most once per [`VALID`] and one at a time, however many readers there are.
-pub(super) struct SharedCheck<R> {
+pub(crate) struct SharedCheck<R> {
     probe: Arc<R>,
     latest: Mutex<Option<Check>>,
 }
@@ -39,12 +39,12 @@ impl Check {
 
 impl<R: Ready> SharedCheck<R> {
     /// Has checked nothing yet.
-    pub(super) fn new(probe: Arc<R>) -> Self {
+    pub(crate) fn new(probe: Arc<R>) -> Self {
         Self { probe, latest: Mutex::default() }
     }
 
     /// The result of the check that is under way, or was begun within the last second; else of a new one.
-    pub(super) async fn result(&self) -> Result<(), String> {
+    pub(crate) async fn result(&self) -> Result<(), String> {
         self.outcome().await
     }
 

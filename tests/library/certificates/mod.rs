@@ -8,7 +8,7 @@ use std::process::Command;
 
 use pki::{Pki, ask, genpkey, keytool, openssl};
 use vaultmount::certificate::{Authorities, Identity, Issued, NodeKey};
-use vaultmount::config::{Alias, KeyForm, KeyType, StoreForm};
+use vaultmount::spec::{Alias, KeyForm, KeyType, StoreForm};
 use vaultmount::secret::Secret;
 
 const PASSWORD: &str = "change it, \"please\"";

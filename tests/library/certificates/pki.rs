@@ -4,7 +4,7 @@ use std::fs;
 
 use tempfile::TempDir;
 use vaultmount::certificate::{Identity, Issued, NodeKey};
-use vaultmount::config::{CertificateRequest, KeyPlace, KeyType};
+use vaultmount::spec::{CertificateRequest, KeyPlace, KeyType};
 
 use crate::tools::tool;
 

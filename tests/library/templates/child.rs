@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, json};
-use vaultmount::config::Delimiters;
+use vaultmount::spec::Delimiters;
 use vaultmount::template::{Cause, Job, Renderer, TemplateError};
 
 use super::{CANARY, members, renderer, soon};

@@ -4,7 +4,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
-use vaultmount::config::Delimiters;
+use vaultmount::spec::Delimiters;
 use vaultmount::template::{Job, TemplateError};
 
 use super::{Answers, CANARY, answers, members, rendered, renderer, soon};

@@ -7,7 +7,7 @@ mod child; // what the child says and sees
 use std::time::Duration;
 
 use serde_json::{Map, Value};
-use vaultmount::config::Delimiters;
+use vaultmount::spec::Delimiters;
 use vaultmount::secret::Secret;
 use vaultmount::template::{Job, Renderer, TemplateError};
 

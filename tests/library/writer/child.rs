@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use nix::unistd::{getppid, gettid};
 use tempfile::NamedTempFile;
-use vaultmount::volume::{Payload, VersionKey};
+use vaultmount::payload::{Payload, VersionKey};
 use vaultmount::writer::{Change, Marks, Occasion, Target, Writer};
 
 use super::node::{Kept, Node, UID, Volume, payload_of};

@@ -7,7 +7,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, SystemTime};
 
 use caps::Capability;
-use vaultmount::volume::VersionKey;
+use vaultmount::payload::VersionKey;
 use vaultmount::writer::{Marks, Occasion, Writer};
 
 use super::child::{NEW, Traced, run};

@@ -14,7 +14,7 @@ use std::time::SystemTime;
 use caps::{CapSet, Capability};
 use tempfile::TempDir;
 use vaultmount::secret::Secret;
-use vaultmount::volume::{File, Payload, VersionKey};
+use vaultmount::payload::{File, Payload, VersionKey};
 use vaultmount::writer::{Change, Leftover, Marks, Occasion, Target, WriteError, Writer, Written};
 
 use crate::tools::tool;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use vaultmount::error::Reason;
-use vaultmount::volume::{File, Payload, VersionKey};
+use vaultmount::payload::{File, Payload, VersionKey};
 use vaultmount::writer::{Marks, Occasion, Target, WriteError, Writer};
 
 use super::node::{Node, OTHER, UID, Volume, file, payload};

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use caps::Capability;
 use vaultmount::secret::Secret;
-use vaultmount::volume::{File, Payload, VersionKey};
+use vaultmount::payload::{File, Payload, VersionKey};
 use vaultmount::writer::{Change, Marks, Occasion, Writer};
 
 use super::node::{Node, file, payload, rights};

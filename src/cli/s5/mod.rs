@@ -1,0 +1,216 @@
+//! `vaultmount s5`: reads and writes the markers of mvisonneau/s5 with the rights of the person at the terminal.
+
+pub mod file; // where texts come from and go to
+pub mod token; // whose rights
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::io::{self, IsTerminal};
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use thiserror::Error;
+use url::Url;
+
+use crate::spec::ServerSpec;
+use crate::spec::request::plain_path;
+use crate::render::s5::{Marked, Marker, TooLarge, ciphertexts, marker};
+use crate::secret::Secret;
+use crate::vault::{Batch, Facts, Item, Login, NotOpened, Outbound, VaultError, Vaults};
+use crate::limits::Budget;
+use crate::cli::s5::file::{Staged, Text};
+
+/// Time for all calls of one command.
+const TIME: Duration = Duration::from_secs(60);
+
+/// Largest rendered text, in bytes: markers of a few bytes may stand for values of many.
+const RENDERED: usize = 256 * 1024 * 1024;
+
+/// What is done, and with which key. Not `Debug`: the text of `cipher` is a secret.
+#[derive(Args, Clone)]
+pub struct S5Work {
+    /// Mount of the transit engine
+    #[arg(long, global = true, value_name = "NAME", default_value = "transit", value_parser = plain_path)]
+    pub transit_mount: String,
+    /// Key of the transit engine
+    #[arg(long, global = true, value_name = "NAME", default_value = "default", value_parser = plain_path)]
+    pub transit_key: String,
+    /// File with the token [default: VAULT_TOKEN or BAO_TOKEN, else ~/.vault-token]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// What is done.
+    #[command(subcommand)]
+    pub command: S5Command,
+}
+
+/// What is done.
+#[derive(Subcommand, Clone)]
+pub enum S5Command {
+    /// Prints the marker of a text
+    Cipher {
+        /// The text [default: all of stdin, its last newline too: nothing is trimmed]; an argument is seen by every user of the machine
+        text: Option<OsString>,
+    },
+    /// Prints the text of a marker, byte for byte and nothing else
+    Decipher {
+        /// A text with one marker [default: stdin]
+        marker: Option<OsString>,
+    },
+    /// Prints files with the values of their markers in place; nothing when one of them cannot be opened
+    Render {
+        /// The files, printed one after another [default: stdin]
+        files: Vec<PathBuf>,
+        /// Writes each file anew instead, with the mode and owner that it has
+        #[arg(short, long, requires = "files")]
+        in_place: bool,
+    },
+}
+
+/// Why nothing was printed or written. Holds no value.
+#[derive(Debug, Error)]
+pub enum S5Error {
+    /// There is nobody to ask as.
+    #[error("no token: set VAULT_TOKEN or BAO_TOKEN, log in with the server's own command line (~/.vault-token), or give --token-file")]
+    NoToken,
+    /// The text to decipher.
+    #[error("exactly one marker is wanted, as {{{{ s5:<base64> }}}}; the text has {0}")]
+    NotOne(usize),
+    /// Values that are too many or too long.
+    #[error(transparent)]
+    TooLarge(#[from] TooLarge),
+    /// Each marker that the server does not open, a line each.
+    #[error("{}", told(.0))]
+    NotOpened(Vec<Unopened>),
+    /// The server.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// A file, stdin or stdout.
+    #[error("{place}: {doing} failed ({source})")]
+    File {
+        /// Its name.
+        place: String,
+        /// What was tried.
+        doing: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// A marker without a value.
+#[derive(Debug)]
+pub struct Unopened {
+    /// The file's name as it was given, or `stdin`.
+    pub place: String,
+    /// From 1.
+    pub line: usize,
+    /// Why.
+    pub why: NotOpened,
+}
+
+impl fmt::Display for Unopened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: a marker cannot be opened: {}", self.place, self.line, self.why)
+    }
+}
+
+/// Does what `work` says at `server`.
+pub async fn s5(work: S5Work, server: ServerSpec, proxy: Option<Url>) -> Result<(), S5Error> {
+    let transit = Transit { server, proxy, mount: work.transit_mount, key: work.transit_key, token_file: work.token_file };
+    match work.command {
+        S5Command::Cipher { text } => cipher(&transit, text).await,
+        S5Command::Decipher { marker } => decipher(&transit, marker).await,
+        S5Command::Render { files, in_place } => render(&transit, &files, in_place).await,
+    }
+}
+
+/// Prints no newline, as the original, but at a terminal.
+async fn cipher(transit: &Transit, text: Option<OsString>) -> Result<(), S5Error> {
+    let text = given(text)?;
+    let ciphertext = transit.login()?.seal(&transit.mount, &transit.key, &text.bytes, &Budget::lasting(TIME)).await?;
+    let end = if io::stdout().is_terminal() { "\n" } else { "" };
+    file::print(format!("{}{end}", marker(&ciphertext)).as_bytes())
+}
+
+async fn decipher(transit: &Transit, text: Option<OsString>) -> Result<(), S5Error> {
+    let text = given(text)?;
+    let marked = Marked::parse(text.bytes.expose());
+    let [marker] = marked.markers() else { return Err(S5Error::NotOne(marked.markers().len())) };
+    let values = transit.open(&[marker.ciphertext()]).await?;
+    let value = value(&values, marker).map_err(|why| S5Error::NotOpened(vec![text.unopened(marker, why)]))?;
+    file::print(value.expose())
+}
+
+/// All markers of all files are opened by one call, and nothing is written before the last file is whole.
+async fn render(transit: &Transit, files: &[PathBuf], in_place: bool) -> Result<(), S5Error> {
+    let texts =
+        if files.is_empty() { vec![Text::stdin()?] } else { files.iter().map(|file| Text::read(file)).collect::<Result<_, _>>()? };
+    let marked: Vec<_> = texts.iter().map(|text| Marked::parse(text.bytes.expose())).collect();
+    let values = transit.open(&ciphertexts(&marked)).await?;
+    let rendered = rendered(&texts, &marked, &values)?;
+    if !in_place {
+        return rendered.iter().try_for_each(|text| file::print(text.expose()));
+    }
+    let changed = files.iter().zip(&marked).zip(&rendered).filter(|((_, marked), _)| !marked.markers().is_empty());
+    let staged: Vec<_> = changed.map(|((file, _), text)| Staged::new(file, text)).collect::<Result<_, _>>()?;
+    staged.into_iter().try_for_each(Staged::commit)
+}
+
+/// Each text with its values, or every marker that has none.
+fn rendered(texts: &[Text], marked: &[Marked<'_>], values: &Values<'_>) -> Result<Vec<Secret>, S5Error> {
+    let markers = texts.iter().zip(marked).flat_map(|(text, marked)| marked.markers().iter().map(move |marker| (text, marker)));
+    let unopened: Vec<_> = markers.filter_map(|(text, marker)| value(values, marker).err().map(|why| text.unopened(marker, why))).collect();
+    if !unopened.is_empty() {
+        return Err(S5Error::NotOpened(unopened));
+    }
+    let fill = |(text, marked): (&Text, &Marked<'_>)| {
+        marked.filled(RENDERED, |marker| value(values, marker).map_err(|why| S5Error::NotOpened(vec![text.unopened(marker, why)])))
+    };
+    texts.iter().zip(marked).map(fill).collect()
+}
+
+/// By ciphertext.
+type Values<'c> = HashMap<&'c str, Result<Secret, NotOpened>>;
+
+fn value<'v>(values: &'v Values<'_>, marker: &Marker) -> Result<&'v Secret, NotOpened> {
+    values.get(marker.ciphertext()).map_or(Err(NotOpened::Unclear), |value| value.as_ref().map_err(|why| *why))
+}
+
+/// A key of an engine, and how it is reached.
+struct Transit {
+    server: ServerSpec,
+    proxy: Option<Url>,
+    mount: String,
+    key: String,
+    token_file: Option<PathBuf>,
+}
+
+impl Transit {
+    /// The operator's own token is never given back.
+    fn login(&self) -> Result<Login, S5Error> {
+        let token = token::read(self.token_file.as_deref())?;
+        let vaults = Vaults::new(Outbound { proxy: self.proxy.clone(), ..Outbound::default() });
+        Ok(vaults.server(&self.server)?.with_token(token, Facts::default()))
+    }
+
+    /// Opens `ciphertexts` in one call; texts without any need neither token nor server.
+    async fn open<'c>(&self, ciphertexts: &[&'c str]) -> Result<Values<'c>, S5Error> {
+        if ciphertexts.is_empty() {
+            return Ok(Values::new());
+        }
+        let items = ciphertexts.iter().map(|ciphertext| Item { ciphertext, context: None }).collect();
+        let batch = Batch { namespace: None, mount: &self.mount, key: &self.key, items };
+        let opened = self.login()?.open(&batch, &Budget::lasting(TIME)).await?.results;
+        Ok(ciphertexts.iter().copied().zip(opened).collect())
+    }
+}
+
+fn given(argument: Option<OsString>) -> Result<Text, S5Error> {
+    argument.map_or_else(Text::stdin, |argument| Ok(Text { place: "the argument".into(), bytes: Secret::from(argument.into_vec()) }))
+}
+
+fn told(unopened: &[Unopened]) -> String {
+    unopened.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,68 @@
+//! Which token logs in.
+
+use std::sync::Arc;
+
+use tokio::time::timeout_at;
+use tracing::debug;
+
+use crate::class::Flavor;
+use crate::spec::{MountSpec, Pod, PodToken};
+use crate::error::{Failure, Reason};
+use crate::kube::Kubernetes;
+use crate::renewal::Moment;
+use crate::limits::Budget;
+use crate::volume::Volume;
+
+/// Where a pod's token comes from when the driver brings none.
+pub enum Tokens {
+    /// Nowhere: the mount fails, and says what the CSIDriver lacks.
+    FromDriver,
+    /// Asked for from Kubernetes, as the peers do; needs a right that our manifests do not give.
+    OrRequested(Kubernetes),
+}
+
+impl Tokens {
+    /// The token of the wanted audience: the driver's, or one made now.
+    pub(crate) async fn of(&self, spec: &mut MountSpec, flavor: Flavor, budget: &Budget) -> Result<Arc<PodToken>, Failure> {
+        match (spec.token.take(), self) {
+            (Some(token), _) => Ok(Arc::new(token)),
+            (None, Self::OrRequested(kubernetes)) => requested(kubernetes, spec, flavor, budget).await.map(Arc::new),
+            (None, Self::FromDriver) => Err(missing(spec, flavor, "the driver passed none, and --token-requests is off")),
+        }
+    }
+
+    /// The token for a look that nobody asked for: the last that the pod brought to `volume`, or one made now. Without one, logins that are
+    /// there may do.
+    pub(crate) async fn at_hand(&self, volume: &Volume, spec: &MountSpec, flavor: Flavor, budget: &Budget) -> Option<Arc<PodToken>> {
+        match (volume.token(), self) {
+            (Some(token), _) => Some(token),
+            (None, Self::OrRequested(kubernetes)) if volume.may_ask(Moment::now()) => {
+                let requested = requested(kubernetes, spec, flavor, budget).await;
+                let token = requested.inspect_err(|failure| {
+                    debug!("{}", failure.message());
+                    volume.was_refused(Moment::now());
+                });
+                volume.brings(token.ok()?)
+            }
+            (None, Self::OrRequested(_) | Self::FromDriver) => None,
+        }
+    }
+}
+
+async fn requested(kubernetes: &Kubernetes, spec: &MountSpec, flavor: Flavor, budget: &Budget) -> Result<PodToken, Failure> {
+    let token = kubernetes.token(&spec.pod, spec.auth.audience.as_deref());
+    match timeout_at(budget.end(), token).await {
+        Ok(Ok(token)) => Ok(token),
+        Ok(Err(error)) => Err(missing(spec, flavor, &error.to_string())),
+        Err(_) => Err(missing(spec, flavor, "the API server did not answer in time")),
+    }
+}
+
+fn missing(spec: &MountSpec, flavor: Flavor, why: &str) -> Failure {
+    let audience = spec.auth.audience.as_deref().unwrap_or(flavor.audience());
+    let Pod { namespace, service_account, .. } = &spec.pod;
+    Failure::new(
+        Reason::TokenMissing,
+        format!("no token of service account {namespace}/{service_account} for audience {audience:?}: {why}"),
+    )
+}

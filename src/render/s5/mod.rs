@@ -1,0 +1,152 @@
+//! Markers in a text -> their ciphertexts, and the text with values in their place.
+//!
+//! A marker is `{{ s5:<base64> }}`, as mvisonneau/s5 reads and writes it (`{{\s?s5:([A-Za-z0-9+\\/=]*)\s?}}`), or one
+//! with `vault:v<n>:` in front of the base64. All else of the text, UTF-8 or not, stays as it is.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashSet;
+use std::ops::Range;
+
+use thiserror::Error;
+
+use crate::error::Reason;
+use crate::secret::Secret;
+
+/// What transit puts in front of a ciphertext of a key's first version; a marker without a version means it.
+const FIRST: &str = "vault:v1:";
+
+/// A text and the markers in it. Not `Debug`: the text may hold more than ciphertext.
+pub struct Marked<'t> {
+    text: &'t [u8],
+    markers: Vec<Marker>,
+}
+
+/// One marker.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Marker {
+    span: Range<usize>,
+    line: usize,
+    ciphertext: String,
+}
+
+/// The values are larger than what they may make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("with the values of its s5 markers it is larger than {limit} bytes")]
+pub struct TooLarge {
+    limit: usize,
+}
+
+impl TooLarge {
+    /// The stable cause.
+    pub fn reason(self) -> Reason {
+        Reason::PayloadTooLarge
+    }
+}
+
+impl Marker {
+    /// As transit takes it: `vault:v<n>:<base64>`.
+    pub fn ciphertext(&self) -> &str {
+        &self.ciphertext
+    }
+
+    /// The line that it begins in, from 1.
+    pub fn line(&self) -> usize {
+        self.line
+    }
+}
+
+impl<'t> Marked<'t> {
+    /// Finds the markers of `text`, in time that grows with its length only: a try that fails at some byte has not passed
+    /// any `{` that could begin another.
+    pub fn parse(text: &'t [u8]) -> Self {
+        let (mut markers, mut at, mut line) = (Vec::new(), 0, 1);
+        while let Some(skipped) = text[at..].iter().position(|byte| *byte == b'{') {
+            line += lines(&text[at..at + skipped]);
+            at += skipped;
+            let Some((length, ciphertext)) = marker_at(&text[at..]) else {
+                at += 1;
+                continue;
+            };
+            let span = at..at + length;
+            at = span.end;
+            markers.push(Marker { line, ciphertext, span: span.clone() });
+            line += lines(&text[span]);
+        }
+        Self { text, markers }
+    }
+
+    /// Its markers, in order.
+    pub fn markers(&self) -> &[Marker] {
+        &self.markers
+    }
+
+    /// The text with each marker's value in its place and nothing else changed; the error is that of `value`, or that the
+    /// whole exceeds `limit` bytes: a short marker may stand for a long value many times.
+    pub fn filled<'s, E: From<TooLarge>>(&'s self, limit: usize, value: impl Fn(&'s Marker) -> Result<&'s Secret, E>) -> Result<Secret, E> {
+        let mut pieces = Vec::with_capacity(2 * self.markers.len() + 1);
+        let mut end = 0;
+        for marker in &self.markers {
+            pieces.push(&self.text[end..marker.span.start]);
+            pieces.push(value(marker)?.expose());
+            end = marker.span.end;
+        }
+        pieces.push(&self.text[end..]);
+        let size = pieces.iter().try_fold(0_usize, |sum, piece| sum.checked_add(piece.len())).filter(|size| *size <= limit);
+        // Of the right size from the start: a buffer that grows leaves unwiped copies.
+        let mut whole = Vec::with_capacity(size.ok_or(TooLarge { limit })?);
+        pieces.iter().for_each(|piece| whole.extend_from_slice(piece));
+        Ok(Secret::from(whole))
+    }
+}
+
+/// The ciphertexts of all `texts`, each once, in the order in which they appear: what one batch has to open.
+pub fn ciphertexts<'m>(texts: impl IntoIterator<Item = &'m Marked<'m>>) -> Vec<&'m str> {
+    let mut seen = HashSet::new();
+    let all = texts.into_iter().flat_map(Marked::markers).map(Marker::ciphertext);
+    all.filter(|ciphertext| seen.insert(*ciphertext)).collect()
+}
+
+/// The marker of `ciphertext`, which is as transit gave it. The first version of a key goes without saying, so that the
+/// original tool reads the marker too; it cannot read later ones at all, and takes every version for the first.
+pub fn marker(ciphertext: &str) -> String {
+    format!("{{{{ s5:{} }}}}", ciphertext.strip_prefix(FIRST).unwrap_or(ciphertext))
+}
+
+/// The length and the ciphertext of the marker that `text` begins with.
+fn marker_at(text: &[u8]) -> Option<(usize, String)> {
+    let rest = unspaced(text.strip_prefix(b"{{")?).strip_prefix(b"s5:")?;
+    let (version, rest) = version(rest);
+    let (base64, rest) = split(rest, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'\\' | b'/' | b'='));
+    let rest = unspaced(rest).strip_prefix(b"}}")?;
+    Some((text.len() - rest.len(), [version.unwrap_or(FIRST), std::str::from_utf8(base64).ok()?].concat()))
+}
+
+/// `vault:v<n>:` when `text` begins with it, and the rest.
+fn version(text: &[u8]) -> (Option<&str>, &[u8]) {
+    let end = text.strip_prefix(b"vault:v").and_then(|rest| {
+        let (digits, rest) = split(rest, u8::is_ascii_digit);
+        let rest = rest.strip_prefix(b":")?;
+        (!digits.is_empty()).then_some(text.len() - rest.len())
+    });
+    let (front, rest) = text.split_at(end.unwrap_or(0));
+    (std::str::from_utf8(front).ok().filter(|front| !front.is_empty()), rest)
+}
+
+fn split(text: &[u8], belongs: impl Fn(&u8) -> bool) -> (&[u8], &[u8]) {
+    text.split_at(text.iter().position(|byte| !belongs(byte)).unwrap_or(text.len()))
+}
+
+/// Without the one character that `\s?` takes, as Go reads `\s`.
+fn unspaced(text: &[u8]) -> &[u8] {
+    match text {
+        [b'\t' | b'\n' | b'\x0c' | b'\r' | b' ', rest @ ..] => rest,
+        _ => text,
+    }
+}
+
+fn lines(text: &[u8]) -> usize {
+    text.iter().filter(|byte| **byte == b'\n').count()
+}
+

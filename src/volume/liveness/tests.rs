@@ -1,0 +1,173 @@
+use super::*;
+use crate::spec::Pod;
+
+const ROOT: &str = "/var/lib/kubelet/pods";
+const TARGET: &str = "/var/lib/kubelet/pods/1/volumes/kubernetes.io~csi/secrets/mount";
+
+/// The mounts of a container: its root file system, and a tmpfs on each path, numbered from `first`.
+fn container(first: u64, paths: &[&str]) -> MountPoints {
+    let lines = paths.iter().zip(first..).map(|(path, id)| format!("{id} 1 0:{id} / {path} rw - tmpfs tmpfs rw\n"));
+    let list: String = ["1 0 0:1 / / rw - overlay overlay rw\n".to_owned()].into_iter().chain(lines).collect();
+    MountPoints::parse(list.as_bytes()).unwrap()
+}
+
+fn volume(target: &str) -> VolumeId {
+    let pod = Pod { namespace: "team-a".into(), name: "web".into(), uid: "1".into(), service_account: "web".into() };
+    VolumeId { target_path: target.into(), pod, parameters: None }
+}
+
+/// What is known of a volume by its mount after looks at these seconds.
+fn after(begin: Sight<Mount>, target: &str, looks: &[(u64, &MountPoints)]) -> Sight<Mount> {
+    let begin = Presence { mount: begin, pod: Sight::Never };
+    let presence = looks.iter().fold(begin, |presence, (seconds, mounts)| {
+        let look = Look::at_mounts(mounts, Path::new(ROOT), Moment(seconds * 1000));
+        look.map_or(presence.clone(), |look| presence.after(&look, &volume(target)))
+    });
+    assert_eq!(presence.pod, Sight::Never, "mounts say nothing of pods");
+    presence.mount
+}
+
+fn looked(looks: &[(u64, &MountPoints)]) -> Sight<Mount> {
+    after(Sight::Never, TARGET, looks)
+}
+
+fn mounted(mounts: &MountPoints) -> Sight<Mount> {
+    Sight::There(mounts.at(Path::new(ROOT)).unwrap().clone())
+}
+
+/// What is known of the volume of pod 1 after looks, at these seconds, at the pods that are listed.
+fn listed(begin: Presence, looks: &[(u64, &[&str])]) -> Presence {
+    looks.iter().fold(begin, |presence, (seconds, uids)| {
+        let uids = uids.iter().map(|&uid| uid.into()).collect();
+        presence.after(&Look::at_pods(&uids, Moment(seconds * 1000)), &volume(TARGET))
+    })
+}
+
+fn known(presence: &Presence) -> Known {
+    presence.known(&volume(TARGET))
+}
+
+#[test]
+fn a_volume_that_was_seen_and_is_missed_twice_is_gone() {
+    let (with, without) = (container(10, &[ROOT, TARGET]), container(10, &[ROOT]));
+    assert_eq!(looked(&[(0, &with), (10, &without), (15, &without)]), Sight::Gone);
+    let once = looked(&[(0, &with), (10, &without)]);
+    assert!(matches!(once, Sight::Missing(_, Moment(10_000))));
+    assert_eq!(looked(&[(0, &with), (10, &without), (14, &without)]), once, "too soon after");
+    assert_eq!(looked(&[(0, &with), (10, &without), (12, &without), (15, &without)]), Sight::Gone, "from the first miss on");
+    assert_eq!(looked(&[(0, &with), (10, &without), (3, &without)]), once, "a clock that went back proves nothing");
+}
+
+#[test]
+fn a_list_that_lacked_it_by_chance_ends_nothing() {
+    let (with, without) = (container(10, &[ROOT, TARGET]), container(10, &[ROOT]));
+    assert_eq!(looked(&[(0, &with), (10, &without), (20, &with)]), mounted(&with));
+    let again = looked(&[(0, &with), (10, &without), (20, &with), (30, &without)]);
+    assert!(matches!(again, Sight::Missing(_, Moment(30_000))), "misses count anew");
+}
+
+#[test]
+fn a_volume_that_was_never_seen_never_ends() {
+    let without = container(10, &[ROOT]);
+    assert_eq!(looked(&[(0, &without), (10, &without), (9999, &without)]), Sight::Never);
+}
+
+#[test]
+fn nothing_ends_while_the_root_is_not_seen() {
+    let (with, nothing) = (container(10, &[ROOT, TARGET]), container(10, &[]));
+    assert_eq!(looked(&[(0, &with), (10, &nothing), (60, &nothing)]), mounted(&with));
+}
+
+#[test]
+fn nothing_ends_behind_another_mount() {
+    let (with, other) = (container(10, &[ROOT, TARGET]), container(30, &[ROOT]));
+    let ancestor = container(10, &["/var/lib/kubelet"]);
+    assert_eq!(looked(&[(0, &with), (10, &other), (60, &other)]), mounted(&with));
+    assert_eq!(looked(&[(0, &with), (10, &ancestor), (60, &container(30, &["/var/lib"]))]), mounted(&with), "other windows");
+    let without = container(10, &[ROOT]);
+    assert_eq!(looked(&[(0, &with), (10, &without), (20, &other), (30, &without), (40, &without)]), Sight::Gone, "it came back");
+}
+
+#[test]
+fn a_volume_seen_before_a_restart_ends_through_the_new_window() {
+    let (with, without) = (container(10, &[ROOT, TARGET]), container(20, &[ROOT]));
+    let resumed = |looks: &[_]| after(Sight::Before, TARGET, looks);
+    assert_eq!(resumed(&[(0, &without), (5, &without)]), Sight::Gone);
+    assert_eq!(resumed(&[(0, &with)]), mounted(&with));
+    assert_eq!(resumed(&[(0, &container(10, &[])), (60, &container(10, &[]))]), Sight::Before);
+}
+
+#[test]
+fn a_path_outside_of_the_root_is_unknown_for_ever() {
+    for target in [ROOT, "/var/lib/kubelet/podsaplenty/mount", "/tmp/mount", "/var/lib/kubelet"] {
+        let (with, without) = (container(10, &[ROOT, target]), container(10, &[ROOT]));
+        let presence = after(Sight::Never, target, &[(0, &with), (10, &without), (20, &without)]);
+        assert_eq!(presence, Sight::Never, "{target}");
+    }
+}
+
+#[test]
+fn the_mount_on_the_top_counts_while_another_volume_is_seen() {
+    let other = "/var/lib/kubelet/pods/2/mount";
+    let (with, without, nothing) = (container(10, &[TARGET, other]), container(11, &[other]), container(10, &["/var/lib/kubeletty"]));
+    assert_eq!(looked(&[(0, &with), (10, &without), (20, &without)]), Sight::Gone);
+    assert_eq!(looked(&[(0, &with), (10, &nothing), (20, &nothing)]), looked(&[(0, &with)]));
+}
+
+#[test]
+fn what_is_gone_stays_gone() {
+    let with = container(10, &[ROOT, TARGET]);
+    assert_eq!(after(Sight::Gone, TARGET, &[(0, &with), (10, &with)]), Sight::Gone);
+}
+
+#[test]
+fn a_volume_whose_pod_was_listed_ends_when_it_is_listed_no_more() {
+    let begun = listed(Presence::default(), &[(0, &["2"]), (5, &["1", "2"])]);
+    assert_eq!(known(&begun), Known::Lives);
+    let once = listed(begun.clone(), &[(10, &["2"])]);
+    assert_eq!(known(&once), Known::Lives, "at one look");
+    assert_eq!(known(&listed(once, &[(15, &["2"])])), Known::PodDeleted);
+    assert_eq!(known(&listed(begun, &[(9999, &["1"])])), Known::Lives, "a gap that the pod outlived");
+}
+
+#[test]
+fn a_pod_that_was_never_listed_proves_nothing() {
+    let presence = listed(Presence::default(), &[(0, &["2"]), (10, &["2"]), (9999, &[])]);
+    assert_eq!(known(&presence), Known::Nothing);
+    // Its mount is seen; a list of pods that is behind lacks it still.
+    let (with, without) = (container(10, &[ROOT, TARGET]), container(10, &[ROOT]));
+    let at =
+        |mounts, presence: Presence| presence.after(&Look::at_mounts(mounts, Path::new(ROOT), Moment(20_000)).unwrap(), &volume(TARGET));
+    let mounted = listed(at(&with, presence), &[(30, &["2"]), (40, &["2"])]);
+    assert_eq!(known(&mounted), Known::Lives);
+    // And the other way round: mounts that never showed it.
+    let running = at(&without, listed(Presence::default(), &[(0, &["1"])]));
+    assert_eq!((running.mount.clone(), known(&running)), (Sight::Never, Known::Lives));
+}
+
+#[test]
+fn either_end_is_one() {
+    let begun = listed(Presence { mount: Sight::Before, pod: Sight::Before }, &[(0, &["1"])]);
+    let without = container(10, &[ROOT]);
+    let unmounted = [5, 10].into_iter().fold(begun.clone(), |presence, seconds| {
+        presence.after(&Look::at_mounts(&without, Path::new(ROOT), Moment(seconds * 1000)).unwrap(), &volume(TARGET))
+    });
+    assert_eq!(known(&unmounted), Known::Unmounted);
+    assert_eq!(known(&listed(begun, &[(5, &["2"]), (10, &["2"])])), Known::PodDeleted);
+}
+
+#[test]
+fn a_pod_listed_before_a_restart_ends_when_the_first_list_lacks_it() {
+    let resumed = Presence::before(false, true);
+    assert_eq!(known(&resumed), Known::Lives, "while nothing is listed yet");
+    assert_eq!(known(&listed(resumed.clone(), &[(0, &["1"])])), Known::Lives);
+    assert_eq!(known(&listed(resumed, &[(0, &["2"]), (5, &["2"])])), Known::PodDeleted);
+}
+
+#[test]
+fn a_directory_that_classes_share_ends_with_its_pod_and_is_not_kept_by_it() {
+    let shared = VolumeId { parameters: Some([0; 32]), ..volume("/mnt/secrets-store") };
+    let begun = listed(Presence::default(), &[(0, &["1"])]);
+    assert_eq!(begun.known(&shared), Known::Nothing);
+    assert_eq!(listed(begun, &[(5, &["2"]), (10, &["2"])]).known(&shared), Known::PodDeleted);
+}
