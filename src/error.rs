@@ -87,7 +87,7 @@ reasons! {
     Unreachable = "vault.unreachable", FailedPrecondition, "Vault's operator",
         "check that the server runs and can be reached from the node";
     /// The server is sealed, not initialised, or has no active node.
-    Sealed = "vault.sealed", FailedPrecondition, "Vault's operator",
+    TransitCiphertext = "vault.sealed", FailedPrecondition, "Vault's operator",
         "unseal the server";
     /// The server limits us (429), still after our own retries.
     Busy = "vault.busy", FailedPrecondition, "Vault's operator",
@@ -133,7 +133,7 @@ impl Reason {
         match self {
             Self::LoginUnclear
             | Self::Unreachable
-            | Self::Sealed
+            | Self::TransitCiphertext
             | Self::Busy
             | Self::ServerError
             | Self::Tls

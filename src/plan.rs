@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use crate::spec::{Marked, Object, Question, Sealed, Source, Text, TransitKey};
+use crate::spec::{S5Text, Object, EngineRequest, TransitCiphertext, Source, Text, TransitKey};
 
 /// What one mount asks of Vault: every source once, however many files look at it, in as few round trips as their dependence allows.
 #[derive(Debug)]
@@ -77,21 +77,21 @@ fn gather<'a>(source: &'a Source, seen: &mut HashSet<&'a Source>, sources: &mut 
 
 /// The key that opens `source`, where it is ciphertext.
 fn key(source: &Source) -> Option<&TransitKey> {
-    match &source.question {
-        Question::Transit(Sealed { key, .. }) | Question::S5(Marked { key, .. }) => Some(key),
+    match &source.request {
+        EngineRequest::Transit(TransitCiphertext { key, .. }) | EngineRequest::S5(S5Text { key, .. }) => Some(key),
         _ => None,
     }
 }
 
 /// Whether its key is derived: transit takes a batch with a context in every item or in none.
 fn has_context(source: &Source) -> bool {
-    matches!(&source.question, Question::Transit(Sealed { context: Some(_), .. }))
+    matches!(&source.request, EngineRequest::Transit(TransitCiphertext { context: Some(_), .. }))
 }
 
 /// The source that holds the ciphertext of `source`.
 fn origin(source: &Source) -> Option<&Source> {
-    match &source.question {
-        Question::Transit(Sealed { ciphertext: Text::Of(selection), .. }) | Question::S5(Marked { text: Text::Of(selection), .. }) => {
+    match &source.request {
+        EngineRequest::Transit(TransitCiphertext { ciphertext: Text::Of(selection), .. }) | EngineRequest::S5(S5Text { text: Text::Of(selection), .. }) => {
             Some(&selection.source)
         }
         _ => None,

@@ -5,21 +5,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::spec::MountSpec;
-use crate::renewal::Moment;
+use crate::renewal::UnixMillis;
 use crate::payload::Payload;
 
 /// Content, for whom and for what class it was fetched, and when.
-pub(crate) struct Good {
+pub(crate) struct LastKnownGood {
     pub(crate) payload: Arc<Payload>,
-    question: Question,
-    pub(crate) at: Moment,
+    key: ContentKey,
+    pub(crate) at: UnixMillis,
 }
 
 /// What the content is an answer to: the class, the role and the account. Nothing stands in for another's.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Question(u64);
+pub(crate) struct ContentKey(u64);
 
-impl Question {
+impl ContentKey {
     pub(crate) fn of(spec: &MountSpec) -> Self {
         let mut hasher = DefaultHasher::new();
         (&spec.parameters, &spec.server, &spec.auth, &spec.pod).hash(&mut hasher);
@@ -27,14 +27,14 @@ impl Question {
     }
 }
 
-impl Good {
-    pub(crate) fn new(spec: &MountSpec, payload: Arc<Payload>, at: Moment) -> Self {
-        Self { payload, question: Question::of(spec), at }
+impl LastKnownGood {
+    pub(crate) fn new(spec: &MountSpec, payload: Arc<Payload>, at: UnixMillis) -> Self {
+        Self { payload, key: ContentKey::of(spec), at }
     }
 
     /// Its age, when it may stand in for what `spec` asks for.
-    pub(crate) fn stands_in_for(&self, spec: &MountSpec, now: Moment) -> Option<Duration> {
+    pub(crate) fn stands_in_for(&self, spec: &MountSpec, now: UnixMillis) -> Option<Duration> {
         let age = now.since(self.at);
-        (self.question == Question::of(spec) && age <= spec.max_stale).then_some(age)
+        (self.key == ContentKey::of(spec) && age <= spec.max_stale).then_some(age)
     }
 }

@@ -4,5 +4,5 @@ pub mod issued; // what was made and is still of use
 pub mod last_known_good; // the last content that was whole
 pub mod rendered; // what came of templates
 
-pub use rendered::Texts;
+pub use rendered::RenderedCache;
 

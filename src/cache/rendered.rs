@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::spec::{Digest, MountPath};
-use crate::engine::Miss;
+use crate::engine::FetchError;
 use crate::secret::Secret;
 
 /// How long a template's failure is believed.
@@ -18,18 +18,18 @@ const TEXT: usize = 256 * 1024;
 
 /// The texts of one volume, by their files.
 #[derive(Default)]
-pub struct Texts(Mutex<HashMap<MountPath, Text>>);
+pub struct RenderedCache(Mutex<HashMap<MountPath, Rendered>>);
 
-struct Text {
+struct Rendered {
     inputs: Digest,
-    outcome: Result<Arc<Secret>, Miss>,
+    outcome: Result<Arc<Secret>, FetchError>,
     at: Instant,
 }
 
-impl Texts {
+impl RenderedCache {
     /// What came of the template `name`, when it was written from the same `inputs`; a failure counts for a while, lest a template that
     /// takes all of its second takes it again at every try.
-    pub fn get(&self, name: &MountPath, inputs: &Digest) -> Option<Result<Arc<Secret>, Miss>> {
+    pub fn get(&self, name: &MountPath, inputs: &Digest) -> Option<Result<Arc<Secret>, FetchError>> {
         let texts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = texts.get(name)?;
         let counts = kept.outcome.is_ok() || kept.at.elapsed() < FAILED;
@@ -37,11 +37,11 @@ impl Texts {
     }
 
     /// Keeps what came of a template until its inputs change, unless it is large.
-    pub fn keep(&self, name: &MountPath, inputs: Digest, outcome: &Result<Arc<Secret>, Miss>) {
+    pub fn keep(&self, name: &MountPath, inputs: Digest, outcome: &Result<Arc<Secret>, FetchError>) {
         if outcome.as_ref().is_ok_and(|text| text.len() > TEXT) {
             return;
         }
-        let text = Text { inputs, outcome: outcome.clone(), at: Instant::now() };
+        let text = Rendered { inputs, outcome: outcome.clone(), at: Instant::now() };
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), text);
     }
 
@@ -67,7 +67,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_text_is_that_of_its_inputs() {
-        let texts = Texts::default();
+        let texts = RenderedCache::default();
         texts.keep(&name(), [1; 32], &Ok(Arc::new(Secret::from("text"))));
         assert!(texts.get(&name(), &[1; 32]).is_some_and(|text| text.is_ok_and(|text| text.expose() == b"text")));
         assert!(texts.get(&name(), &[2; 32]).is_none(), "other inputs");
@@ -76,8 +76,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_failure_is_believed_for_five_minutes() {
-        let texts = Texts::default();
-        texts.keep(&name(), [1; 32], &Err(Miss { reason: Reason::RenderFailed, what: "too much".into() }));
+        let texts = RenderedCache::default();
+        texts.keep(&name(), [1; 32], &Err(FetchError { reason: Reason::RenderFailed, what: "too much".into() }));
         assert!(texts.get(&name(), &[1; 32]).is_some_and(|outcome| outcome.is_err()));
         tokio::time::advance(FAILED).await;
         assert!(texts.get(&name(), &[1; 32]).is_none());
@@ -85,7 +85,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_large_is_not_kept() {
-        let texts = Texts::default();
+        let texts = RenderedCache::default();
         texts.keep(&name(), [1; 32], &Ok(Arc::new(Secret::from(vec![0; TEXT + 1]))));
         assert!(texts.get(&name(), &[1; 32]).is_none());
     }

@@ -21,7 +21,7 @@ impl Authorities {
     ///
     /// It starts at the first one that issued none of the others, which is the CA that signs leaves.
     pub fn new(texts: &[&str]) -> Result<Self, CertificateError> {
-        let mut known = Known::default();
+        let mut known = KnownCa::default();
         for text in texts {
             known.add(text, "certificate")?;
         }
@@ -34,7 +34,7 @@ impl Authorities {
 
     /// The CAs above `leaf`, from `issuing_ca` and `ca_chain` of its answer; those that do not belong are left out.
     pub(crate) fn of(leaf: &Certificate, issuing_ca: &str, ca_chain: &[&str]) -> Result<Self, CertificateError> {
-        let mut known = Known::default();
+        let mut known = KnownCa::default();
         known.add(issuing_ca, "issuing_ca")?;
         let named = known.0.first().cloned();
         for text in ca_chain {
@@ -80,9 +80,9 @@ impl Authorities {
 
 /// CA certificates of an answer, each once, in no order that matters.
 #[derive(Default)]
-struct Known(Vec<Certificate>);
+struct KnownCa(Vec<Certificate>);
 
-impl Known {
+impl KnownCa {
     fn add(&mut self, text: &str, field: &'static str) -> Result<(), CertificateError> {
         for certificate in Certificate::all(text, field)? {
             if !self.0.iter().any(|known| known.der() == certificate.der()) {

@@ -6,9 +6,9 @@ use std::fmt;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use sha2::{Digest as _, Sha256};
 
-use crate::class::diagnostics::Found;
+use crate::class::diagnostics::Diagnostics;
 use crate::spec::{Digest, Pod};
-use super::{Problem, Published};
+use super::{SpecError, RememberedRequest};
 use crate::secret::Secret;
 
 /// Longest `attributes`, in bytes: well above what kubelet and driver make of the largest sensible class.
@@ -45,19 +45,19 @@ pub(crate) struct Attributes {
 }
 
 impl Attributes {
-    pub(crate) fn parse(text: &str) -> Result<Self, Problem> {
+    pub(crate) fn parse(text: &str) -> Result<Self, SpecError> {
         within("the request's attributes", text, ATTRIBUTES_BYTES)?;
         let mut json = serde_json::Deserializer::from_str(text);
         let read = json.deserialize_map(Reader).and_then(|attributes| json.end().map(|()| attributes));
         // The error's own text may quote a value.
-        let attributes = read.map_err(|error| Problem::Attributes { line: error.line(), column: error.column() })?;
+        let attributes = read.map_err(|error| SpecError::Attributes { line: error.line(), column: error.column() })?;
         let texts = attributes.texts.iter();
         texts.clone().try_for_each(|(name, value)| within(format_args!("parameter {name:.64}"), value, PARAMETER_BYTES))?;
         Ok(attributes)
     }
 
     /// Lays what is remembered of the kubelet's request over one that has the class alone, and gives what is to be remembered from now on.
-    pub(crate) fn completed(&mut self, before: &dyn Fn() -> Option<Published>, found: &mut Found) -> Published {
+    pub(crate) fn completed(&mut self, before: &dyn Fn() -> Option<RememberedRequest>, found: &mut Diagnostics) -> RememberedRequest {
         let written = |texts: &BTreeMap<String, String>| -> BTreeMap<String, String> {
             let written = texts.iter().filter(|(name, _)| is_written(name));
             written.map(|(name, value)| (name.clone(), value.clone())).collect()
@@ -69,7 +69,7 @@ impl Attributes {
                 self.texts.extend(sent);
                 published
             }
-            None => Published::new(written(&self.texts), self.texts.get(CLASS).cloned()),
+            None => RememberedRequest::new(written(&self.texts), self.texts.get(CLASS).cloned()),
         }
     }
 
@@ -106,10 +106,10 @@ impl Attributes {
     }
 
     /// The pod, as the kubelet vouches for it (the sync controller: its own pod, and another's service account).
-    pub(crate) fn pod(&self, found: &mut Found) -> Option<Pod> {
+    pub(crate) fn pod(&self, found: &mut Diagnostics) -> Option<Pod> {
         let mut vouched = |key: &'static str| {
             let value = self.get(key).filter(|value| !value.is_empty());
-            found.take(value.map(str::to_owned).ok_or(Problem::PodInfo { key }))
+            found.take(value.map(str::to_owned).ok_or(SpecError::PodInfo { key }))
         };
         let namespace = vouched(NAMESPACE);
         let name = vouched(NAME);
@@ -120,18 +120,18 @@ impl Attributes {
 }
 
 /// True when `secrets` (nodePublishSecretRef) holds something, which is not used: `null`, `{}` and nothing are the rule.
-pub(crate) fn has_secrets(secrets: &str) -> Result<bool, Problem> {
+pub(crate) fn has_secrets(secrets: &str) -> Result<bool, SpecError> {
     if secrets.is_empty() {
         return Ok(false);
     }
     let read: Result<Option<BTreeMap<String, IgnoredAny>>, _> = serde_json::from_str(secrets);
-    let secrets = read.map_err(|_| Problem::Call { field: "secrets", fault: "are not a JSON object" })?;
+    let secrets = read.map_err(|_| SpecError::Call { field: "secrets", fault: "are not a JSON object" })?;
     // From Kubernetes 1.35 on the kubelet may put the tokens there; the driver copies them into the attributes.
     Ok(secrets.is_some_and(|secrets| secrets.keys().any(|key| !key.starts_with(VOUCHED))))
 }
 
-fn within(what: impl fmt::Display, text: &str, limit: usize) -> Result<(), Problem> {
-    if text.len() <= limit { Ok(()) } else { Err(Problem::TooLong { what: what.to_string(), bytes: text.len(), limit }) }
+fn within(what: impl fmt::Display, text: &str, limit: usize) -> Result<(), SpecError> {
+    if text.len() <= limit { Ok(()) } else { Err(SpecError::TooLong { what: what.to_string(), bytes: text.len(), limit }) }
 }
 
 struct Reader;

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use crate::spec::{Address, AuthMounts, TlsSpec, WrittenBy};
+use crate::spec::{Address, AuthMounts, TlsSpec, VolumeWriter};
 
 /// The process's own settings, as they hold on one socket.
 #[derive(Clone, Debug)]
@@ -27,7 +27,7 @@ pub struct Defaults {
     /// The longest `maxStale` that a class may choose, and what holds for one that chooses none.
     pub max_stale: Duration,
     /// Who writes the files of classes that do not say.
-    pub written_by: WrittenBy,
+    pub written_by: VolumeWriter,
     /// The time that a token's end is held against.
     pub clock: Clock,
 }

@@ -20,16 +20,16 @@ const NAMED: usize = 8;
 
 /// Everything that keeps one mount from being understood; never empty.
 #[derive(Debug)]
-pub struct SpecErrors(Vec<Problem>);
+pub struct SpecErrors(Vec<SpecError>);
 
 impl SpecErrors {
     /// The first problem's reason: those of the class come before one of the token.
     pub fn reason(&self) -> Reason {
-        self.0.first().map_or(Reason::SpecInvalid, Problem::reason)
+        self.0.first().map_or(Reason::SpecInvalid, SpecError::reason)
     }
 
     /// All of them, in the order of the request.
-    pub fn problems(&self) -> &[Problem] {
+    pub fn problems(&self) -> &[SpecError] {
         &self.0
     }
 }
@@ -48,8 +48,8 @@ impl fmt::Display for SpecErrors {
 
 impl std::error::Error for SpecErrors {}
 
-impl From<Problem> for SpecErrors {
-    fn from(problem: Problem) -> Self {
+impl From<SpecError> for SpecErrors {
+    fn from(problem: SpecError) -> Self {
         Self(vec![problem])
     }
 }
@@ -63,7 +63,7 @@ impl From<SpecErrors> for Failure {
 /// One mistake. Names and paths of a class are shown, cut and escaped; values of `secretArgs` and of tokens never.
 #[derive(Debug, PartialEq, thiserror::Error)]
 #[expect(missing_docs, reason = "each text says what its variant means")]
-pub enum Problem {
+pub enum SpecError {
     #[error("the request's attributes are not a JSON object of strings (line {line}, column {column})")]
     Attributes { line: usize, column: usize },
     #[error("{what} is {bytes} bytes long; at most {limit} are read")]
@@ -115,14 +115,14 @@ pub enum Problem {
     #[error("{object}: field {} is unknown{}", Shown(.field), Meant(.meant))]
     UnknownField { object: Label, field: String, meant: Option<String> },
     #[error("{object}: {}{misfit}", FieldPath(.field))]
-    Field { object: Label, field: String, misfit: Box<Misfit> },
+    Field { object: Label, field: String, misfit: Box<FieldError> },
     #[error(transparent)]
     Token(#[from] TokenFault),
 }
 
 /// What is wrong with a field of ours; what was written there is shown only where it is one of a few words.
 #[derive(Debug, PartialEq, thiserror::Error)]
-pub enum Misfit {
+pub enum FieldError {
     /// No value where one is needed.
     #[error("is missing: {0}")]
     Missing(&'static str),
@@ -196,7 +196,7 @@ impl fmt::Display for FieldPath<'_> {
     }
 }
 
-impl Problem {
+impl SpecError {
     fn reason(&self) -> Reason {
         match self {
             Self::Token(fault) => fault.reason(),
@@ -208,15 +208,15 @@ impl Problem {
 
 /// What is found while a request is read: parsing goes on after a mistake, so that all are told together.
 #[derive(Debug, Default)]
-pub(crate) struct Found {
-    problems: Vec<Problem>,
+pub(crate) struct Diagnostics {
+    problems: Vec<SpecError>,
     pub(crate) warnings: Vec<String>,
     /// Every source that was read, with the `refresh` beside it.
     pub(crate) refreshes: Vec<(Source, Option<Duration>)>,
 }
 
-impl Found {
-    pub(crate) fn problem(&mut self, problem: Problem) {
+impl Diagnostics {
+    pub(crate) fn problem(&mut self, problem: SpecError) {
         self.problems.push(problem);
     }
 
@@ -226,7 +226,7 @@ impl Found {
     }
 
     /// The value, or nothing and one more problem.
-    pub(crate) fn take<T>(&mut self, result: Result<T, Problem>) -> Option<T> {
+    pub(crate) fn take<T>(&mut self, result: Result<T, SpecError>) -> Option<T> {
         result.map_err(|problem| self.problem(problem)).ok()
     }
 

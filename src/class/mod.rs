@@ -15,7 +15,7 @@ pub mod token; // the one token that is read, and whose it is
 mod tests;
 
 pub use defaults::{Audiences, Clock, Defaults, Flavor, UnknownFields};
-pub use diagnostics::{Problem, SpecErrors};
-pub use remembered::Published;
+pub use diagnostics::{SpecError, SpecErrors};
+pub use remembered::RememberedRequest;
 pub(crate) use server::go_bool;
 

@@ -6,10 +6,10 @@ use std::time::Duration;
 use crate::class::attributes::Attributes;
 use crate::class::duration::duration;
 use crate::class::schema::{Access, word};
-use crate::class::diagnostics::Found;
+use crate::class::diagnostics::Diagnostics;
 use crate::class::spelling::nearest;
-use super::{Defaults, Problem, UnknownFields};
-use crate::spec::{LoginScope, ShareScope, WrittenBy};
+use super::{Defaults, SpecError, UnknownFields};
+use crate::spec::{LoginScope, ShareScope, VolumeWriter};
 
 /// A parameter of a class, as the reference knows it.
 pub(crate) struct Parameter {
@@ -80,7 +80,7 @@ pub(crate) fn is_of_content(name: &str) -> bool {
 
 /// What a class says of the life of what a mount gets.
 pub(crate) struct Terms {
-    pub(crate) written_by: WrittenBy,
+    pub(crate) written_by: VolumeWriter,
     pub(crate) login: LoginScope,
     pub(crate) share: ShareScope,
     pub(crate) refresh: Duration,
@@ -114,7 +114,7 @@ impl<'a> Parameters<'a> {
     }
 
     /// Who writes what the mount gets, how long it is good and for whom; `maxStale` may be at most that of `defaults`.
-    pub(crate) fn terms(&self, defaults: &Defaults, found: &mut Found) -> Terms {
+    pub(crate) fn terms(&self, defaults: &Defaults, found: &mut Diagnostics) -> Terms {
         let stale = defaults.max_stale;
         let written_by = self.read("writer", "driver or provider", word, found).unwrap_or(defaults.written_by);
         let refresh = self.read("refresh", "a duration, such as 30s, 5m or 0s", duration, found);
@@ -137,14 +137,14 @@ impl<'a> Parameters<'a> {
         parameter: &'static str,
         wanted: &'static str,
         reads: impl FnOnce(&str) -> Option<T>,
-        found: &mut Found,
+        found: &mut Diagnostics,
     ) -> Option<T> {
         let text = self.plain(parameter).filter(|text| !text.is_empty())?;
-        found.take(reads(text).ok_or(Problem::Parameter { parameter, wanted }))
+        found.take(reads(text).ok_or(SpecError::Parameter { parameter, wanted }))
     }
 
     /// Mode, owner and group of files that name none; `mode` is the request's own.
-    pub(crate) fn access(&self, mode: u32, found: &mut Found) -> Access {
+    pub(crate) fn access(&self, mode: u32, found: &mut Diagnostics) -> Access {
         let mut id =
             |parameter| self.read(parameter, "a number, such as 1000", |text| text.parse().ok().filter(|id| *id != u32::MAX), found);
         let (owner, group) = (id("owner"), id("group"));
@@ -153,10 +153,10 @@ impl<'a> Parameters<'a> {
     }
 
     /// Warns of names that nobody knows, or refuses them.
-    pub(crate) fn judge(&self, unknown: UnknownFields, found: &mut Found) {
+    pub(crate) fn judge(&self, unknown: UnknownFields, found: &mut Diagnostics) {
         for name in self.attributes.written().filter(|name| !KNOWN.iter().any(|known| known == name)) {
             let known = KNOWN.iter().map(String::as_str);
-            let problem = Problem::UnknownParameter { parameter: name.into(), meant: nearest(name, known) };
+            let problem = SpecError::UnknownParameter { parameter: name.into(), meant: nearest(name, known) };
             match unknown {
                 UnknownFields::Warn => found.warnings.push(problem.to_string()),
                 UnknownFields::Error => found.problem(problem),

@@ -11,7 +11,7 @@ use crate::spec::Pod;
 
 /// Parameters as the last request had them, and which of them are the pod's own. Prints none: a class may hold passwords.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Published {
+pub struct RememberedRequest {
     /// The class's parameters with the pod's over them.
     #[serde(rename = "parameters")]
     parameters: BTreeMap<String, String>,
@@ -29,7 +29,7 @@ pub struct Published {
     flavor: Flavor,
 }
 
-impl Published {
+impl RememberedRequest {
     /// As a request that names its class has them.
     pub(crate) fn new(parameters: BTreeMap<String, String>, class: Option<String>) -> Self {
         Self { parameters, class, ..Self::default() }
@@ -94,7 +94,7 @@ fn doubt(name: &str) -> String {
     format!("parameter {name:.64} is another in the class than the volume was mounted with: {taken}")
 }
 
-impl fmt::Debug for Published {
+impl fmt::Debug for RememberedRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Published({} parameters)", self.parameters.len())
     }
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn what_the_pod_said_stays_and_what_the_class_says_changes() {
-        let mut published = Published::new(parameters(&[("roleName", "pods"), ("objects", "one"), ("audience", "a")]), None);
+        let mut published = RememberedRequest::new(parameters(&[("roleName", "pods"), ("objects", "one"), ("audience", "a")]), None);
         let mut first = parameters(&[("roleName", "class"), ("objects", "one")]);
         let doubts = published.complete(&mut first);
         assert!(matches!(&doubts[..], [doubt] if doubt.contains("roleName")), "{doubts:?}");
@@ -124,7 +124,7 @@ mod tests {
     fn a_class_that_was_edited_before_the_first_question_counts_in_what_the_volume_holds() {
         let mounted =
             [("vaultAddress", "http://own"), ("objects", "one"), ("refresh", "30s"), ("vaultNamespace", "own"), ("filePermission", "0400")];
-        let mut published = Published::new(parameters(&mounted), None);
+        let mut published = RememberedRequest::new(parameters(&mounted), None);
         let sent = [("vaultAddress", "http://class"), ("objects", "two"), ("refresh", "5s"), ("filePermission", "0644")];
         let mut first = parameters(&sent);
         assert_eq!(published.complete(&mut first).len(), 4);

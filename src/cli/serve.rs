@@ -21,8 +21,8 @@ use crate::kube::Kubernetes;
 use crate::kube::events::PodEvents;
 use crate::kube::pods::NodePods;
 use crate::provider_api::csi_driver_provider_server::CsiDriverProviderServer;
-use crate::limits::Limits;
-use crate::mount::{Looks, Provider, Rooms, Tokens};
+use crate::limits::AdmissionConfig;
+use crate::mount::{Poller, Provider, Services, PodTokenSource};
 use crate::secret::Secret;
 use crate::server;
 use crate::server::{Endpoint, Readiness, ServerError, Sockets};
@@ -33,7 +33,7 @@ use crate::telemetry::health::Ready;
 use crate::telemetry::metrics;
 use crate::vault::{ClassFiles, Outbound, Vaults};
 use crate::payload::VersionKey;
-use crate::volume::Setting;
+use crate::volume::VolumeConfig;
 
 /// Largest request that is read: a class, its tokens and 512 KiB of attributes fit many times.
 const REQUEST_BYTES: usize = 4 * 1024 * 1024;
@@ -91,26 +91,26 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     let sockets = sockets(&settings)?;
     let version_key = version_key(&settings.version_key).await?;
     let setting = setting(&settings).await?;
-    let rooms = Arc::new(Rooms::new(Vaults::new(outbound), tokens(settings.token_requests), version_key, limits(&settings), setting));
-    rooms.volumes.resume();
-    tokio::spawn(Arc::clone(&rooms.volumes).watch());
+    let services = Arc::new(Services::new(Vaults::new(outbound), tokens(settings.token_requests), version_key, limits(&settings), setting));
+    services.volumes.resume();
+    tokio::spawn(Arc::clone(&services.volumes).watch());
     let listener = health::listen(settings.health).await.map_err(|source| ServeError::Health { address: settings.health, source })?;
     let mut signals = Signals::listen().map_err(ServeError::Signals)?;
     let readiness = Readiness::default();
     let probe = Probe { endpoints: sockets.endpoints.clone(), readiness: readiness.clone() };
     tokio::spawn(health::serve(listener, Arc::new(probe), metrics::start()?));
-    let provider = |defaults: &Defaults| Provider::new(Arc::clone(&rooms), Arc::new(defaults.clone()));
+    let provider = |defaults: &Defaults| Provider::new(Arc::clone(&services), Arc::new(defaults.clone()));
     let providers = [Flavor::Vault, Flavor::OpenBao].map(|flavor| provider(settings.defaults(flavor))).to_vec();
     let service_for = |endpoint: &Endpoint| {
         let provider = provider(settings.defaults(Flavor::of_socket(endpoint.path())));
         CsiDriverProviderServer::new(provider).max_decoding_message_size(REQUEST_BYTES)
     };
     let give_back = GIVE_BACK.min(settings.shutdown_timeout);
-    let looks = Looks::new(Arc::clone(&rooms), providers);
+    let looks = Poller::new(Arc::clone(&services), providers);
     tokio::spawn(supervise("poll", looks, |looks| looks.clone().run().boxed()));
     server::serve(sockets, service_for, readiness, signals.next()).await?;
     // Every mount is answered by now; what is left are tokens to give back.
-    if timeout(give_back, rooms.drain()).await.is_err() {
+    if timeout(give_back, services.drain()).await.is_err() {
         warn!("stopped with tokens that were not given back; they end with their own TTL");
     }
     Ok(())
@@ -128,14 +128,14 @@ fn outbound(settings: &Settings) -> Result<Outbound, ServeError> {
     })
 }
 
-fn limits(settings: &Settings) -> Limits {
-    Limits { mounts: settings.limits.mounts, mounts_per_namespace: settings.limits.mounts_per_namespace }
+fn limits(settings: &Settings) -> AdmissionConfig {
+    AdmissionConfig { mounts: settings.limits.mounts, mounts_per_namespace: settings.limits.mounts_per_namespace }
 }
 
 /// What volumes have, and where it outlives a restart: an earlier process may still be at its end, and is waited for.
-async fn setting(settings: &Settings) -> Result<Setting, ServeError> {
+async fn setting(settings: &Settings) -> Result<VolumeConfig, ServeError> {
     let life = &settings.life;
-    let setting = Setting {
+    let setting = VolumeConfig {
         bounds: life.replace_after,
         inline: life.inline_auth,
         root: life.kubelet_dir.as_ref().map(|kubelet| kubelet.join("pods")),
@@ -150,7 +150,7 @@ async fn setting(settings: &Settings) -> Result<Setting, ServeError> {
     let read = if state.key_is_shared { StateKey::read_shared } else { StateKey::read };
     let key = read(&state.key_file)?;
     let store = Store::open(&state.directory, key, &state.node, PREDECESSOR).await?;
-    Ok(Setting { store: Some(Arc::new(store)), ..setting })
+    Ok(VolumeConfig { store: Some(Arc::new(store)), ..setting })
 }
 
 fn sockets(settings: &Settings) -> Result<Sockets, ServeError> {
@@ -185,10 +185,10 @@ impl Signals {
     }
 }
 
-fn tokens(requests: TokenRequests) -> Tokens {
+fn tokens(requests: TokenRequests) -> PodTokenSource {
     match requests {
-        TokenRequests::Auto => Tokens::OrRequested(Kubernetes::default()),
-        TokenRequests::Off => Tokens::FromDriver,
+        TokenRequests::Auto => PodTokenSource::DriverOrKubernetes(Kubernetes::default()),
+        TokenRequests::Off => PodTokenSource::Driver,
     }
 }
 

@@ -10,7 +10,7 @@ use tracing::level_filters::LevelFilter;
 use super::*;
 
 use crate::class::{Defaults, Flavor, UnknownFields};
-use crate::spec::WrittenBy;
+use crate::spec::VolumeWriter;
 use crate::telemetry::logs::Format;
 
 fn command(arguments: &[&str]) -> Result<Command, clap::Error> {

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::spec::VaultPath;
 use crate::spec::{KvEngine, KvRead, Request};
-use crate::vault::{Answer, Hint, VaultError};
+use crate::vault::{VaultResponse, Hint, VaultError};
 
 /// The call that reads it.
 pub(crate) fn request(read: &KvRead) -> Request {
@@ -26,7 +26,7 @@ pub(crate) fn told(mut error: VaultError) -> VaultError {
 }
 
 /// Holds `answer` against the question: it must be one of that engine, and of that version.
-pub(crate) fn held(read: &KvRead, answer: &Answer) -> Result<(), VaultError> {
+pub(crate) fn held(read: &KvRead, answer: &VaultResponse) -> Result<(), VaultError> {
     let malformed = |why| Err(VaultError::Malformed { doing: format!("read {}", request(read).path), why });
     let data = answer.members().get("data").and_then(Value::as_object);
     let version = data.and_then(|data| data.get("metadata")?.get("version")?.as_u64());

@@ -9,10 +9,10 @@ pub mod record; // what was made, as a sealed record keeps it
 pub mod validity; // how long an answer may stand for another call
 pub mod weight; // about how much memory values take
 
-pub use answers::{Answers, Miss, Outcome};
+pub use answers::{Responses, FetchError, FetchResult};
 pub use open::open;
 pub use pki::part;
-pub use record::Kept;
+pub use record::StoredIssued;
 pub use validity::life;
 pub use weight::weight;
 
@@ -25,22 +25,22 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use crate::certificate::{Authorities, CertificateError, Identity};
-use crate::spec::{Encoding, KvEngine, Pick, Question, Selection, Source, Start};
+use crate::spec::{Encoding, KvEngine, Selector, EngineRequest, SourceValue, Source, SelectorRoot};
 use crate::error::Reason;
 use crate::render;
 use crate::render::RenderError;
 use crate::secret::Secret;
-use crate::vault::{Answer, Login, VaultError};
+use crate::vault::{VaultResponse, Login, VaultError};
 use crate::limits::Budget;
 
 /// What Vault holds of a source.
 pub enum Fetched {
     /// An answer, and where its data begins.
-    Answer(Answer, DataAt),
+    VaultResponse(VaultResponse, DataAt),
     /// A certificate, and the answer that it came in.
-    Certificate(Box<Identity>, Answer),
+    Certificate(Box<Identity>, VaultResponse),
     /// The CAs of a mount, and the answer that they came in.
-    Authorities(Box<Authorities>, Answer),
+    Authorities(Box<Authorities>, VaultResponse),
     /// Opened ciphertext, and the id of the answer that it came in with others.
     Text(Secret, Option<Arc<str>>),
 }
@@ -79,7 +79,7 @@ pub enum EngineError {
     Render(#[from] RenderError),
     /// Another source, which this one is made from, gave nothing.
     #[error("{}", .0.what)]
-    Origin(Miss),
+    Origin(FetchError),
 }
 
 impl EngineError {
@@ -97,18 +97,18 @@ impl EngineError {
 /// Asks Vault for `source`; ciphertext is opened with its neighbours, by `open`.
 pub async fn fetch(login: &Login, source: &Source, budget: &Budget) -> Result<Fetched, EngineError> {
     let namespace = source.namespace.as_deref();
-    match &source.question {
-        Question::Request(request) => Ok(Fetched::Answer(login.call(request, namespace, budget).await?, DataAt::Either)),
-        Question::Kv(read) => {
+    match &source.request {
+        EngineRequest::Request(request) => Ok(Fetched::VaultResponse(login.call(request, namespace, budget).await?, DataAt::Either)),
+        EngineRequest::Kv(read) => {
             let answer = login.call(&kv::request(read), namespace, budget).await.map_err(kv::told)?;
             let at = if read.engine == KvEngine::V1 { DataAt::Data } else { DataAt::DataData };
             kv::held(read, &answer)?;
-            Ok(Fetched::Answer(answer, at))
+            Ok(Fetched::VaultResponse(answer, at))
         }
-        Question::Certificate(ask) => pki::certificate(login, ask, namespace, budget).await,
-        Question::Authorities { mount } => pki::authorities(login, mount, namespace, budget).await,
-        Question::Transit(_) | Question::S5(_) => {
-            Err(EngineError::Origin(Miss { reason: Reason::Bug, what: format!("{source} has no call of its own") }))
+        EngineRequest::Certificate(ask) => pki::certificate(login, ask, namespace, budget).await,
+        EngineRequest::Authorities { mount } => pki::authorities(login, mount, namespace, budget).await,
+        EngineRequest::Transit(_) | EngineRequest::S5(_) => {
+            Err(EngineError::Origin(FetchError { reason: Reason::Bug, what: format!("{source} has no call of its own") }))
         }
     }
 }
@@ -117,7 +117,7 @@ impl Fetched {
     /// About how many bytes it takes.
     pub fn weight(&self) -> usize {
         match self {
-            Self::Answer(answer, _) | Self::Certificate(_, answer) | Self::Authorities(_, answer) => {
+            Self::VaultResponse(answer, _) | Self::Certificate(_, answer) | Self::Authorities(_, answer) => {
                 answer.members().iter().map(|(name, value)| name.len() + weight(value)).sum()
             }
             Self::Text(text, _) => text.len(),
@@ -125,16 +125,16 @@ impl Fetched {
     }
 
     /// The answer that it came in; opened ciphertext comes with others.
-    fn answer(&self) -> Option<&Answer> {
+    fn answer(&self) -> Option<&VaultResponse> {
         match self {
-            Self::Answer(answer, _) | Self::Certificate(_, answer) | Self::Authorities(_, answer) => Some(answer),
+            Self::VaultResponse(answer, _) | Self::Certificate(_, answer) | Self::Authorities(_, answer) => Some(answer),
             Self::Text(..) => None,
         }
     }
 
     /// True when something lives on at the server that ends with the token: a lease, another token, or what is wrapped.
     pub fn is_leased(&self) -> bool {
-        self.answer().is_some_and(Answer::is_leased)
+        self.answer().is_some_and(VaultResponse::is_leased)
     }
 
     /// Its lease: the id, how long it lives, and whether it may be renewed.
@@ -145,43 +145,43 @@ impl Fetched {
     /// The id by which the server's audit log knows the answer.
     pub fn request_id(&self) -> Option<&str> {
         match self {
-            Self::Answer(answer, _) | Self::Certificate(_, answer) | Self::Authorities(_, answer) => answer.request_id(),
+            Self::VaultResponse(answer, _) | Self::Certificate(_, answer) | Self::Authorities(_, answer) => answer.request_id(),
             Self::Text(_, id) => id.as_deref(),
         }
     }
 
     /// The members that ways into it begin at.
-    pub fn start(&self, start: Start, source: &Source) -> Result<&Map<String, Value>, RenderError> {
+    pub fn start(&self, start: SelectorRoot, source: &Source) -> Result<&Map<String, Value>, RenderError> {
         let missing = |start| RenderError::StartMissing { path: source.to_string(), start };
         match self {
-            Self::Answer(answer, at) => match start {
-                Start::Response => Ok(answer.members()),
-                Start::Metadata => at.metadata(answer.members()).ok_or_else(|| missing("metadata")),
-                Start::Data => at.data(answer.members()).ok_or_else(|| missing("data")),
+            Self::VaultResponse(answer, at) => match start {
+                SelectorRoot::Response => Ok(answer.members()),
+                SelectorRoot::Metadata => at.metadata(answer.members()).ok_or_else(|| missing("metadata")),
+                SelectorRoot::Data => at.data(answer.members()).ok_or_else(|| missing("data")),
             },
             Self::Certificate(_, answer) | Self::Authorities(_, answer) => match start {
-                Start::Response => Ok(answer.members()),
-                Start::Metadata => Err(missing("metadata")),
-                Start::Data => DataAt::Data.data(answer.members()).ok_or_else(|| missing("data")),
+                SelectorRoot::Response => Ok(answer.members()),
+                SelectorRoot::Metadata => Err(missing("metadata")),
+                SelectorRoot::Data => DataAt::Data.data(answer.members()).ok_or_else(|| missing("data")),
             },
             Self::Text(..) => Err(missing("members")),
         }
     }
 
     /// The value that `selection` leads to.
-    pub fn value<'f>(&'f self, selection: &Selection) -> Result<Cow<'f, Value>, RenderError> {
+    pub fn value<'f>(&'f self, selection: &SourceValue) -> Result<Cow<'f, Value>, RenderError> {
         let start = self.start(selection.pick.start, &selection.source)?;
         render::value(start, &selection.pick.way, &selection.source)
     }
 
     /// The value that a template sees of `selection`: without a way into it a certificate is its parts, and an answer its data.
-    pub fn seen(&self, selection: &Selection) -> Result<Value, Miss> {
-        let whole = selection.pick == Pick::default();
+    pub fn seen(&self, selection: &SourceValue) -> Result<Value, FetchError> {
+        let whole = selection.pick == Selector::default();
         let text = |bytes: Secret| bytes.expose_text().map(Value::from).ok_or_else(|| not_text(selection));
         match self {
             Self::Text(..) => text(self.bytes(selection)?),
             Self::Certificate(..) | Self::Authorities(..) if whole => {
-                let parts = pki::texts(self).map_err(|error| Miss { reason: error.reason(), what: error.to_string() })?;
+                let parts = pki::texts(self).map_err(|error| FetchError { reason: error.reason(), what: error.to_string() })?;
                 Ok(Value::Object(parts))
             }
             _ if selection.encoding == Encoding::Utf8 => Ok(self.value(selection)?.into_owned()),
@@ -190,7 +190,7 @@ impl Fetched {
     }
 
     /// The bytes that `selection` stands for.
-    pub fn bytes(&self, selection: &Selection) -> Result<Secret, RenderError> {
+    pub fn bytes(&self, selection: &SourceValue) -> Result<Secret, RenderError> {
         match self {
             Self::Text(text, _) => render::decoded(text, selection.encoding, &selection.source),
             _ => render::bytes(&*self.value(selection)?, selection.encoding, &selection.pick.way, &selection.source),
@@ -198,8 +198,8 @@ impl Fetched {
     }
 }
 
-fn not_text(selection: &Selection) -> Miss {
-    Miss { reason: Reason::RenderFailed, what: format!("{} is no UTF-8 text: a template takes only text", selection.source) }
+fn not_text(selection: &SourceValue) -> FetchError {
+    FetchError { reason: Reason::RenderFailed, what: format!("{} is no UTF-8 text: a template takes only text", selection.source) }
 }
 
 impl DataAt {

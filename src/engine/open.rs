@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Answers, EngineError, Fetched, Miss, Outcome};
-use crate::spec::{Inline, Marked as MarkedText, Question, Sealed, Source, Text};
+use super::{Responses, EngineError, Fetched, FetchError, FetchResult};
+use crate::spec::{SecretText, S5Text, EngineRequest, TransitCiphertext, Source, Text};
 use crate::error::Reason;
 use crate::plan;
-use crate::render::s5::Marked;
+use crate::render::s5::S5Document;
 use crate::secret::Secret;
 use crate::vault::{Batch, Item, Login, NotOpened};
 use crate::limits::Budget;
@@ -26,16 +26,16 @@ type Lock<'t> = (&'t str, Option<&'t str>);
 type Opened<'t> = HashMap<Lock<'t>, Result<Secret, NotOpened>>;
 
 /// Opens every member of `batch` by one call; `answers` hold the texts of those that other sources keep.
-pub async fn open<'a>(login: &Login, batch: &plan::Batch<'a>, answers: &Answers<'a>, budget: &Budget) -> Vec<(&'a Source, Outcome)> {
+pub async fn open<'a>(login: &Login, batch: &plan::Batch<'a>, answers: &Responses<'a>, budget: &Budget) -> Vec<(&'a Source, FetchResult)> {
     let texts: Vec<_> = batch.members.iter().map(|member| (*member, text(member, answers, budget))).collect();
     let parsed: Vec<_> = texts.iter().map(|(member, text)| text.as_ref().map(|text| Ciphered::new(member, text))).collect();
     let mut locks: Vec<_> = parsed.iter().flatten().flat_map(Ciphered::locks).collect();
     locks.sort_unstable();
     locks.dedup();
     let call = call(login, batch, &locks, budget).await;
-    let outcome = |ciphered: &Result<Ciphered<'_>, &Miss>| {
-        let ciphered = ciphered.as_ref().map_err(|miss| Miss::clone(miss))?;
-        let (opened, id) = call.as_ref().map_err(Miss::clone)?;
+    let outcome = |ciphered: &Result<Ciphered<'_>, &FetchError>| {
+        let ciphered = ciphered.as_ref().map_err(|miss| FetchError::clone(miss))?;
+        let (opened, id) = call.as_ref().map_err(FetchError::clone)?;
         let plain = within(budget, batch.key, || ciphered.plain(opened).map_err(|miss| told(batch, miss)))?;
         Ok(Arc::new(Fetched::Text(plain, id.clone())))
     };
@@ -51,10 +51,10 @@ async fn call<'t>(
     batch: &plan::Batch<'_>,
     locks: &[Lock<'t>],
     budget: &Budget,
-) -> Result<(Opened<'t>, Option<Arc<str>>), Miss> {
+) -> Result<(Opened<'t>, Option<Arc<str>>), FetchError> {
     if locks.len() > ITEMS {
         let what = format!("{} holds {} ciphertexts; at most {ITEMS} are opened", batch.key, locks.len());
-        return Err(Miss { reason: Reason::PayloadTooLarge, what });
+        return Err(FetchError { reason: Reason::PayloadTooLarge, what });
     }
     let items = locks.iter().map(|(ciphertext, context)| Item { ciphertext, context: *context }).collect();
     let batch = Batch { namespace: batch.namespace, mount: &batch.key.mount, key: &batch.key.name, items };
@@ -63,18 +63,18 @@ async fn call<'t>(
 }
 
 /// The text that holds a member's ciphertext.
-fn text(member: &Source, answers: &Answers<'_>, budget: &Budget) -> Result<Secret, Miss> {
-    within(budget, member, || match &member.question {
-        Question::Transit(Sealed { ciphertext: text, .. }) | Question::S5(MarkedText { text, .. }) => match text {
-            Text::Inline(inline) => Ok(Secret::from(Inline::expose(inline))),
+fn text(member: &Source, answers: &Responses<'_>, budget: &Budget) -> Result<Secret, FetchError> {
+    within(budget, member, || match &member.request {
+        EngineRequest::Transit(TransitCiphertext { ciphertext: text, .. }) | EngineRequest::S5(S5Text { text, .. }) => match text {
+            Text::Literal(inline) => Ok(Secret::from(SecretText::expose(inline))),
             Text::Of(selection) => answers.bytes(selection),
         },
-        _ => Err(Miss { reason: Reason::Bug, what: format!("{member} is no ciphertext") }),
+        _ => Err(FetchError { reason: Reason::Bug, what: format!("{member} is no ciphertext") }),
     })
 }
 
 /// The text that `make` gives for `what`, if the mount has room for it; once it has none, nothing more is made.
-fn within(budget: &Budget, what: &impl fmt::Display, make: impl FnOnce() -> Result<Secret, Miss>) -> Result<Secret, Miss> {
+fn within(budget: &Budget, what: &impl fmt::Display, make: impl FnOnce() -> Result<Secret, FetchError>) -> Result<Secret, FetchError> {
     let take = |bytes| budget.take(bytes, &format!("open at {what}"));
     take(0)?;
     let text = make()?;
@@ -82,8 +82,8 @@ fn within(budget: &Budget, what: &impl fmt::Display, make: impl FnOnce() -> Resu
     Ok(text)
 }
 
-fn told(batch: &plan::Batch<'_>, miss: Miss) -> Miss {
-    Miss { reason: miss.reason, what: format!("open at {}: {}", batch.key, miss.what) }
+fn told(batch: &plan::Batch<'_>, miss: FetchError) -> FetchError {
+    FetchError { reason: miss.reason, what: format!("open at {}: {}", batch.key, miss.what) }
 }
 
 /// A member's text, taken apart.
@@ -91,52 +91,52 @@ enum Ciphered<'t> {
     /// All of it is one ciphertext; `None` when it is no text.
     One(Option<Lock<'t>>),
     /// Ciphertexts stand in it.
-    Marked(Marked<'t>),
+    Document(S5Document<'t>),
 }
 
 impl<'t> Ciphered<'t> {
     fn new(member: &'t Source, text: &'t Secret) -> Self {
-        match &member.question {
-            Question::Transit(sealed) => Self::One(text.expose_text().map(|text| (text.trim_end(), sealed.context.as_deref()))),
-            _ => Self::Marked(Marked::parse(text.expose())),
+        match &member.request {
+            EngineRequest::Transit(sealed) => Self::One(text.expose_text().map(|text| (text.trim_end(), sealed.context.as_deref()))),
+            _ => Self::Document(S5Document::parse(text.expose())),
         }
     }
 
     fn locks(&self) -> Vec<Lock<'_>> {
         match self {
             Self::One(lock) => lock.iter().copied().collect(),
-            Self::Marked(marked) => marked.markers().iter().map(|marker| (marker.ciphertext(), None)).collect(),
+            Self::Document(marked) => marked.markers().iter().map(|marker| (marker.ciphertext(), None)).collect(),
         }
     }
 
     /// The text with everything in it opened.
-    fn plain<'o>(&'o self, opened: &'o Opened<'o>) -> Result<Secret, Miss> {
+    fn plain<'o>(&'o self, opened: &'o Opened<'o>) -> Result<Secret, FetchError> {
         match self {
             Self::One(None) => Err(NotOpened::NoCiphertext.into()),
             Self::One(Some(lock)) => value(opened, *lock).map(|plain| Secret::from(plain.expose().to_vec())),
-            Self::Marked(marked) => marked.filled(TEXT_BYTES, |marker| {
-                let named = |miss: Miss| Miss { reason: miss.reason, what: format!("the marker in line {}: {}", marker.line(), miss.what) };
+            Self::Document(marked) => marked.filled(TEXT_BYTES, |marker| {
+                let named = |miss: FetchError| FetchError { reason: miss.reason, what: format!("the marker in line {}: {}", marker.line(), miss.what) };
                 value(opened, (marker.ciphertext(), None)).map_err(named)
             }),
         }
     }
 }
 
-fn value<'o>(opened: &'o Opened<'o>, lock: Lock<'o>) -> Result<&'o Secret, Miss> {
+fn value<'o>(opened: &'o Opened<'o>, lock: Lock<'o>) -> Result<&'o Secret, FetchError> {
     match opened.get(&lock) {
         Some(Ok(plain)) => Ok(plain),
         Some(Err(cause)) => Err((*cause).into()),
-        None => Err(Miss { reason: Reason::Bug, what: "it was not asked for".into() }),
+        None => Err(FetchError { reason: Reason::Bug, what: "it was not asked for".into() }),
     }
 }
 
-impl From<NotOpened> for Miss {
+impl From<NotOpened> for FetchError {
     fn from(cause: NotOpened) -> Self {
         Self { reason: cause.reason(), what: cause.to_string() }
     }
 }
 
-impl From<crate::render::s5::TooLarge> for Miss {
+impl From<crate::render::s5::TooLarge> for FetchError {
     fn from(error: crate::render::s5::TooLarge) -> Self {
         Self { reason: error.reason(), what: error.to_string() }
     }

@@ -7,14 +7,14 @@ use serde_json::{Map, Value, json};
 use tokio::time::timeout_at;
 
 use crate::engine::queue::Queue;
-use super::{Answers, EngineError, Fetched, Miss};
+use super::{Responses, EngineError, Fetched, FetchError};
 use crate::blocking;
 use crate::certificate::{Authorities, CertificateError, Identity, Issued, NodeKey};
 use crate::spec::VaultPath;
 use crate::spec::{Body, CertificateRequest, KeyForm, KeyPlace, KeyType, Keystore, Part, Request, Source};
 use crate::error::Reason;
 use crate::secret::Secret;
-use crate::vault::{Answer, Login};
+use crate::vault::{VaultResponse, Login};
 use crate::limits::Budget;
 
 /// Asks for a certificate, with a key that is made here where the class says so.
@@ -41,7 +41,7 @@ static MAKER: LazyLock<Queue> = LazyLock::new(Queue::default);
 /// A new key of this node.
 async fn node_key(kind: KeyType, budget: &Budget) -> Result<NodeKey, EngineError> {
     let late =
-        |_| EngineError::Origin(Miss { reason: Reason::Overload, what: "other keys of this node took the time of the mount".into() });
+        |_| EngineError::Origin(FetchError { reason: Reason::Overload, what: "other keys of this node took the time of the mount".into() });
     let turn = timeout_at(budget.end(), MAKER.turn(budget.namespace())).await.map_err(late)?;
     // Who no longer waits has the maker busy all the same.
     let make = move || {
@@ -49,7 +49,7 @@ async fn node_key(kind: KeyType, budget: &Budget) -> Result<NodeKey, EngineError
         NodeKey::generate(kind)
     };
     let made = tokio::task::spawn_blocking(make).await;
-    let broken = |what: String| EngineError::Origin(Miss { reason: Reason::Bug, what });
+    let broken = |what: String| EngineError::Origin(FetchError { reason: Reason::Bug, what });
     made.map_err(|_| broken("making a key ended in a panic".into()))?.map_err(|error| broken(error.to_string()))
 }
 
@@ -73,7 +73,7 @@ fn request(ask: &CertificateRequest, csr: Option<&str>) -> Request {
 }
 
 /// The certificate in `answer`, held against `ask` and the key.
-pub(crate) fn identity(ask: &CertificateRequest, answer: &Answer, node: Option<NodeKey>) -> Result<Identity, CertificateError> {
+pub(crate) fn identity(ask: &CertificateRequest, answer: &VaultResponse, node: Option<NodeKey>) -> Result<Identity, CertificateError> {
     let data = answer.members().get("data").and_then(Value::as_object);
     let text = |name: &str| data.and_then(|data| data.get(name)?.as_str()).filter(|text| !text.is_empty());
     let chain = data.and_then(|data| data.get("ca_chain")?.as_array());
@@ -104,14 +104,14 @@ pub(crate) async fn authorities(login: &Login, mount: &str, namespace: Option<&s
 }
 
 /// The certificates of an answer to `cert/<serial>`, all in one text; `None` without any.
-fn held(answer: &Answer) -> Option<&str> {
+fn held(answer: &VaultResponse) -> Option<&str> {
     answer.members().get("data")?.get("certificate")?.as_str().filter(|text| !text.is_empty())
 }
 
 /// The part of `source` that a file shows.
-pub fn part(answers: &Answers<'_>, source: &Source, part: &Part) -> Result<Secret, Miss> {
+pub fn part(answers: &Responses<'_>, source: &Source, part: &Part) -> Result<Secret, FetchError> {
     let fetched = answers.of(source)?;
-    let refused = |error: CertificateError| Miss { reason: error.reason(), what: format!("{source}: {error}") };
+    let refused = |error: CertificateError| FetchError { reason: error.reason(), what: format!("{source}: {error}") };
     let password = |store: &Keystore| answers.bytes(&store.password);
     match (fetched, part) {
         (Fetched::Certificate(identity, _), Part::Keystore(store)) => {
@@ -128,7 +128,7 @@ pub fn part(answers: &Answers<'_>, source: &Source, part: &Part) -> Result<Secre
         }
         (Fetched::Certificate(identity, _), part) => of_identity(identity, part).map_err(refused),
         (Fetched::Authorities(authorities, _), part) => of_authorities(authorities, part).map_err(refused),
-        (Fetched::Answer(..) | Fetched::Text(..), _) => Err(Miss { reason: Reason::Bug, what: format!("{source} is no certificate") }),
+        (Fetched::VaultResponse(..) | Fetched::Text(..), _) => Err(FetchError { reason: Reason::Bug, what: format!("{source} is no certificate") }),
     }
 }
 
@@ -169,7 +169,7 @@ pub(crate) fn texts(fetched: &Fetched) -> Result<Map<String, Value>, Certificate
     let text = |part: &Part| match fetched {
         Fetched::Certificate(identity, _) => of_identity(identity, part),
         Fetched::Authorities(authorities, _) => of_authorities(authorities, part),
-        Fetched::Answer(..) | Fetched::Text(..) => Ok(Secret::from("")),
+        Fetched::VaultResponse(..) | Fetched::Text(..) => Ok(Secret::from("")),
     };
     parts.iter().map(|(name, part)| Ok(((*name).to_owned(), text(part)?.expose_text().unwrap_or_default().into()))).collect()
 }

@@ -12,7 +12,7 @@ pub(crate) struct Queue {
 }
 
 /// The right to work, until it is dropped.
-pub(crate) struct Turn {
+pub(crate) struct QueuePermit {
     _one: OwnedSemaphorePermit,
     _of_namespace: OwnedSemaphorePermit,
 }
@@ -25,9 +25,9 @@ impl Default for Queue {
 
 impl Queue {
     /// Waits for the turn of `namespace`, and of this one within it.
-    pub(crate) async fn turn(&self, namespace: &str) -> Turn {
+    pub(crate) async fn turn(&self, namespace: &str) -> QueuePermit {
         let of_namespace = taken(self.of(namespace)).await;
-        Turn { _one: taken(Arc::clone(&self.one)).await, _of_namespace: of_namespace }
+        QueuePermit { _one: taken(Arc::clone(&self.one)).await, _of_namespace: of_namespace }
     }
 
     fn of(&self, namespace: &str) -> Arc<Semaphore> {

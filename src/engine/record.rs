@@ -5,12 +5,12 @@ use serde_json::{Map, Value};
 
 use super::{DataAt, Fetched, pki};
 use crate::certificate::NodeKey;
-use crate::spec::{KeyForm, KeyPlace, Question, Source};
-use crate::vault::Answer;
+use crate::spec::{KeyForm, KeyPlace, EngineRequest, Source};
+use crate::vault::VaultResponse;
 
 /// An answer with its own key, if that was made here. Holds secrets: for sealed records alone.
 #[derive(Serialize, Deserialize)]
-pub struct Kept {
+pub struct StoredIssued {
     #[serde(rename = "answer")]
     answer: Map<String, Value>,
     #[serde(rename = "at")]
@@ -22,11 +22,11 @@ pub struct Kept {
 
 impl Fetched {
     /// What is kept of an answer to `source`; `None` for what is read anew anyway.
-    pub fn to_record(&self, source: &Source) -> Option<Kept> {
-        let kept = |answer: &Answer, at, key| Some(Kept { answer: answer.members().clone(), at, key });
-        match (self, &source.question) {
-            (Self::Answer(answer, at), _) => kept(answer, *at, None),
-            (Self::Certificate(identity, answer), Question::Certificate(ask)) => {
+    pub fn to_record(&self, source: &Source) -> Option<StoredIssued> {
+        let kept = |answer: &VaultResponse, at, key| Some(StoredIssued { answer: answer.members().clone(), at, key });
+        match (self, &source.request) {
+            (Self::VaultResponse(answer, at), _) => kept(answer, *at, None),
+            (Self::Certificate(identity, answer), EngineRequest::Certificate(ask)) => {
                 let key = match ask.key {
                     KeyPlace::Vault => None,
                     KeyPlace::Node(_) => Some(identity.private_key(KeyForm::Pkcs8).ok()?.expose_text()?.to_owned()),
@@ -38,16 +38,16 @@ impl Fetched {
     }
 
     /// The answer to `source` that was kept, held against the question once more; `None` when it is none.
-    pub fn of_record(source: &Source, kept: Kept) -> Option<Self> {
-        let Kept { answer, at, key } = kept;
-        let answer = Answer::from(answer);
-        match &source.question {
-            Question::Certificate(ask) => {
+    pub fn of_record(source: &Source, kept: StoredIssued) -> Option<Self> {
+        let StoredIssued { answer, at, key } = kept;
+        let answer = VaultResponse::from(answer);
+        match &source.request {
+            EngineRequest::Certificate(ask) => {
                 let node = key.map(|key| NodeKey::from_pem(&key)).transpose().ok()?;
                 let identity = pki::identity(ask, &answer, node).ok()?;
                 Some(Self::Certificate(Box::new(identity), answer))
             }
-            _ => Some(Self::Answer(answer, at)),
+            _ => Some(Self::VaultResponse(answer, at)),
         }
     }
 }

@@ -6,8 +6,8 @@ use http::Method;
 use serde_json::{Map, Value};
 
 use super::Fetched;
-use crate::spec::{Question, Source};
-use crate::renewal::Life;
+use crate::spec::{EngineRequest, Source};
+use crate::renewal::Expiry;
 use crate::vault;
 
 /// Whether and how long the answer to `source` may stand for another call; `now` is in Unix seconds. `None` for what must be asked for each time:
@@ -15,20 +15,20 @@ use crate::vault;
 ///
 /// Nobody tells whether a GET makes something. Those that look like it are kept only when they tell an end, and never when the engine is one
 /// of secrets that people write: their members are theirs to name.
-pub fn life(source: &Source, fetched: &Fetched, now: i64) -> Option<Life> {
-    match (&source.question, fetched) {
-        (Question::Certificate(_), Fetched::Certificate(identity, _)) => Some(Life::Until(identity.not_after())),
-        (Question::Request(request), Fetched::Answer(answer, _)) => {
+pub fn life(source: &Source, fetched: &Fetched, now: i64) -> Option<Expiry> {
+    match (&source.request, fetched) {
+        (EngineRequest::Certificate(_), Fetched::Certificate(identity, _)) => Some(Expiry::Until(identity.not_after())),
+        (EngineRequest::Request(request), Fetched::VaultResponse(answer, _)) => {
             let engine = answer.members().get("mount_type").and_then(Value::as_str);
             let written = matches!(engine, Some("kv" | "generic" | "cubbyhole"));
             let reads = request.method == Method::GET || request.method.as_str() == "LIST";
             let data = answer.members().get("data").and_then(Value::as_object);
             // Who reads a certificate, such as a CA's, wants its successor as soon as there is one.
             let end = data.and_then(|data| told(data, now).or_else(|| certificate(data).filter(|_| !reads)));
-            match end.map_or(Life::Untold, Life::Until) {
+            match end.map_or(Expiry::Unknown, Expiry::Until) {
                 _ if answer.is_leased() || written || !vault::creates(&request.method, request.path.as_str()) => None,
-                Life::Untold if reads => None,
-                Life::Until(_) if reads && engine.is_none() => None,
+                Expiry::Unknown if reads => None,
+                Expiry::Until(_) if reads && engine.is_none() => None,
                 life => Some(life),
             }
         }

@@ -11,7 +11,7 @@ use crate::error::{Failure, Reason};
 
 /// Mounts at work at a time.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct AdmissionConfig {
     /// In all.
     pub mounts: NonZeroUsize,
     /// Of the pods of one namespace.
@@ -19,29 +19,29 @@ pub struct Limits {
 }
 
 /// Who may work.
-pub(crate) struct Turns {
+pub(crate) struct AdmissionLimiter {
     all: Arc<Semaphore>,
     each: usize,
     namespaces: Mutex<HashMap<String, Arc<Semaphore>>>,
 }
 
 /// The right to work, until it is dropped.
-pub(crate) struct Turn {
+pub(crate) struct MountPermit {
     _namespace: OwnedSemaphorePermit,
     _all: OwnedSemaphorePermit,
 }
 
-impl Turns {
-    pub(crate) fn new(limits: Limits) -> Self {
+impl AdmissionLimiter {
+    pub(crate) fn new(limits: AdmissionConfig) -> Self {
         let all = Arc::new(Semaphore::new(limits.mounts.get()));
         Self { all, each: limits.mounts_per_namespace.get(), namespaces: Mutex::default() }
     }
 
     /// Waits for a turn of `namespace`, then for one of the node; those who wait for their namespace take no place of the node's.
-    pub(crate) async fn take(&self, namespace: &str, end: Instant) -> Result<Turn, Failure> {
+    pub(crate) async fn take(&self, namespace: &str, end: Instant) -> Result<MountPermit, Failure> {
         let own = self.of(namespace);
         let turn =
-            async { Some(Turn { _namespace: own.acquire_owned().await.ok()?, _all: Arc::clone(&self.all).acquire_owned().await.ok()? }) };
+            async { Some(MountPermit { _namespace: own.acquire_owned().await.ok()?, _all: Arc::clone(&self.all).acquire_owned().await.ok()? }) };
         let full =
             || Failure::new(Reason::Overload, format!("other mounts of the node, or of namespace {namespace}, took all of the time"));
         timeout_at(end, turn).await.ok().flatten().ok_or_else(full)
@@ -60,9 +60,9 @@ mod tests {
 
     use super::*;
 
-    fn turns() -> Turns {
+    fn turns() -> AdmissionLimiter {
         let number = |number| NonZeroUsize::new(number).unwrap();
-        Turns::new(Limits { mounts: number(3), mounts_per_namespace: number(2) })
+        AdmissionLimiter::new(AdmissionConfig { mounts: number(3), mounts_per_namespace: number(2) })
     }
 
     fn soon() -> Instant {

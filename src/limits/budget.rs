@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::vault::VaultError;
-use super::Bytes;
+use super::MemoryQuota;
 
 /// Largest body that is read: the driver takes 4 MiB, and JSON may double what a file holds.
 pub(crate) const BODY_LIMIT: usize = 8 * 1024 * 1024;
@@ -23,21 +23,21 @@ const TRYING: Duration = Duration::from_secs(18);
 pub struct Budget {
     end: Instant,
     trying_ends: Instant,
-    room: Arc<Room>,
+    room: Arc<Reservation>,
 }
 
 /// Bytes of one mount, given back when the last of its calls is done.
 #[derive(Debug)]
-struct Room {
+struct Reservation {
     taken: AtomicUsize,
     /// Those of all mounts, and the namespace that takes of them.
-    all: Option<(Arc<Bytes>, String)>,
+    all: Option<(Arc<MemoryQuota>, String)>,
 }
 
 impl Budget {
     /// Begins now and ends at `end`.
     pub fn until(end: Instant) -> Self {
-        let room = Arc::new(Room { taken: AtomicUsize::new(0), all: None });
+        let room = Arc::new(Reservation { taken: AtomicUsize::new(0), all: None });
         Self { end, trying_ends: end.min(after(TRYING)), room }
     }
 
@@ -47,9 +47,9 @@ impl Budget {
     }
 
     /// The same with answers that count among those of all mounts, as `namespace`'s.
-    pub fn of(self, namespace: &str, bytes: &Arc<Bytes>) -> Self {
+    pub fn of(self, namespace: &str, bytes: &Arc<MemoryQuota>) -> Self {
         let all = Some((Arc::clone(bytes), namespace.to_owned()));
-        Self { room: Arc::new(Room { taken: AtomicUsize::new(0), all }), ..self }
+        Self { room: Arc::new(Reservation { taken: AtomicUsize::new(0), all }), ..self }
     }
 
     /// Whose answers they are; empty where nobody said.
@@ -109,7 +109,7 @@ fn after(time: Duration) -> Instant {
     now.checked_add(time).unwrap_or(now + Duration::from_secs(24 * 3600))
 }
 
-impl Drop for Room {
+impl Drop for Reservation {
     fn drop(&mut self) {
         if let Some((all, namespace)) = &self.all {
             all.give_back(namespace, *self.taken.get_mut());

@@ -17,12 +17,12 @@ const LEAST: usize = 2 * LIMIT;
 
 /// Bytes of answers that mounts hold.
 #[derive(Debug)]
-pub struct Bytes {
+pub struct MemoryQuota {
     limit: usize,
     taken: Mutex<HashMap<String, usize>>,
 }
 
-impl Bytes {
+impl MemoryQuota {
     /// At most `limit` in all; a namespace may have half of it.
     pub fn new(limit: usize) -> Arc<Self> {
         Arc::new(Self { limit, taken: Mutex::default() })
@@ -63,7 +63,7 @@ mod tests {
 
     #[test]
     fn a_namespace_takes_half_and_gives_all_back() {
-        let bytes = Bytes::new(100);
+        let bytes = MemoryQuota::new(100);
         assert!(bytes.take("a", 30) && bytes.take("a", 20) && !bytes.take("a", 1), "half");
         assert!(bytes.take("b", 50) && !bytes.take("c", 1), "all");
         bytes.give_back("a", 50);

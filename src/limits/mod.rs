@@ -6,8 +6,8 @@ pub mod budget; // until when
 pub mod deadline; // when the answer must be ready
 pub mod memory_quota; // memory that answers may take
 
-pub use admission::Limits;
+pub use admission::AdmissionConfig;
 pub use budget::Budget;
 pub use deadline::Deadline;
-pub use memory_quota::Bytes;
+pub use memory_quota::MemoryQuota;
 

@@ -9,25 +9,25 @@ use crate::class::Flavor;
 use crate::spec::{MountSpec, Pod, PodToken};
 use crate::error::{Failure, Reason};
 use crate::kube::Kubernetes;
-use crate::renewal::Moment;
+use crate::renewal::UnixMillis;
 use crate::limits::Budget;
 use crate::volume::Volume;
 
 /// Where a pod's token comes from when the driver brings none.
-pub enum Tokens {
+pub enum PodTokenSource {
     /// Nowhere: the mount fails, and says what the CSIDriver lacks.
-    FromDriver,
+    Driver,
     /// Asked for from Kubernetes, as the peers do; needs a right that our manifests do not give.
-    OrRequested(Kubernetes),
+    DriverOrKubernetes(Kubernetes),
 }
 
-impl Tokens {
+impl PodTokenSource {
     /// The token of the wanted audience: the driver's, or one made now.
     pub(crate) async fn of(&self, spec: &mut MountSpec, flavor: Flavor, budget: &Budget) -> Result<Arc<PodToken>, Failure> {
         match (spec.token.take(), self) {
             (Some(token), _) => Ok(Arc::new(token)),
-            (None, Self::OrRequested(kubernetes)) => requested(kubernetes, spec, flavor, budget).await.map(Arc::new),
-            (None, Self::FromDriver) => Err(missing(spec, flavor, "the driver passed none, and --token-requests is off")),
+            (None, Self::DriverOrKubernetes(kubernetes)) => requested(kubernetes, spec, flavor, budget).await.map(Arc::new),
+            (None, Self::Driver) => Err(missing(spec, flavor, "the driver passed none, and --token-requests is off")),
         }
     }
 
@@ -36,15 +36,15 @@ impl Tokens {
     pub(crate) async fn at_hand(&self, volume: &Volume, spec: &MountSpec, flavor: Flavor, budget: &Budget) -> Option<Arc<PodToken>> {
         match (volume.token(), self) {
             (Some(token), _) => Some(token),
-            (None, Self::OrRequested(kubernetes)) if volume.may_ask(Moment::now()) => {
+            (None, Self::DriverOrKubernetes(kubernetes)) if volume.may_ask(UnixMillis::now()) => {
                 let requested = requested(kubernetes, spec, flavor, budget).await;
                 let token = requested.inspect_err(|failure| {
                     debug!("{}", failure.message());
-                    volume.was_refused(Moment::now());
+                    volume.was_refused(UnixMillis::now());
                 });
                 volume.brings(token.ok()?)
             }
-            (None, Self::OrRequested(_) | Self::FromDriver) => None,
+            (None, Self::DriverOrKubernetes(_) | Self::Driver) => None,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::mount::render::Unfilled;
+use crate::mount::render::ObjectError;
 use crate::spec::MountSpec;
 use crate::error::{Failure, Reason};
 use crate::vault::VaultError;
@@ -30,7 +30,7 @@ pub(crate) fn login(spec: &MountSpec, error: &VaultError) -> Failure {
 }
 
 /// Some objects have no file: the first one's reason stands for all, the others' beside them where they differ.
-pub(crate) fn objects(spec: &MountSpec, unfilled: &[Unfilled]) -> Failure {
+pub(crate) fn objects(spec: &MountSpec, unfilled: &[ObjectError]) -> Failure {
     let reason = unfilled.first().map_or(Reason::Bug, |first| first.miss.reason);
     let (named, rest) = unfilled.split_at(unfilled.len().min(NAMED));
     let mut what = String::new();
@@ -55,7 +55,7 @@ pub(crate) fn payload(error: &PayloadError) -> Failure {
 }
 
 /// Objects that failed alike, by their names: `objects "user", "password": read database/creds/app: 403`.
-fn told(group: &[Unfilled], reason: Reason) -> String {
+fn told(group: &[ObjectError], reason: Reason) -> String {
     let names: Vec<_> = group.iter().map(|one| format!("{:?}", one.name)).collect();
     let noun = if names.len() == 1 { "object" } else { "objects" };
     let other = group.first().filter(|one| one.miss.reason != reason).map_or(String::new(), |one| format!("{}: ", one.miss.reason));

@@ -11,15 +11,15 @@ pub mod respond; // a payload -> MountResponse
 pub mod service; // requests in, answers out
 pub mod templates; // the templates of a mount, written together
 
-pub use authenticate::Tokens;
-pub use poller::Looks;
-pub use service::{Provider, Rooms};
+pub use authenticate::PodTokenSource;
+pub use poller::Poller;
+pub use service::{Provider, Services};
 
 use std::sync::Arc;
 
 use crate::mount::render::contents;
 use crate::mount::fetch::fill;
-use crate::mount::publish::Given;
+use crate::mount::publish::Published;
 use crate::provider_api::{MountRequest, MountResponse};
 use crate::blocking;
 use crate::spec::{MountSpec, PodToken};
@@ -28,10 +28,10 @@ use crate::plan::Plan;
 use crate::limits::Budget;
 use crate::payload::Payload;
 use crate::volume::Volume;
-use crate::writer::{Change, Occasion};
+use crate::writer::{Change, Trigger};
 
 /// A mount that succeeded.
-pub(crate) struct Filled {
+pub(crate) struct MountOutcome {
     pub(crate) response: MountResponse,
     /// Whether the driver has something to write, or to take note of.
     pub(crate) changed: bool,
@@ -39,37 +39,37 @@ pub(crate) struct Filled {
 
 impl Provider {
     /// Fills the volume that `request` asks for: all of its files, or the failure that names what is missing.
-    pub(crate) async fn fill_volume(&self, request: &MountRequest, budget: &Budget) -> Result<Filled, Failure> {
+    pub(crate) async fn fill_volume(&self, request: &MountRequest, budget: &Budget) -> Result<MountOutcome, Failure> {
         let mut spec = self.parse(request)?;
-        let volume = self.rooms.volumes.open(&spec);
-        let (payload, written) = self.fill(&volume, &mut spec, Occasion::Asked, budget).await?;
-        let response = respond::response(&payload, &spec.pod.namespace, &self.rooms.version_key, written.is_none());
-        Ok(Filled { changed: volume.changes(&response.object_version), response })
+        let volume = self.services.volumes.open(&spec);
+        let (payload, written) = self.fill(&volume, &mut spec, Trigger::DriverRequest, budget).await?;
+        let response = respond::response(&payload, &spec.pod.namespace, &self.services.version_key, written.is_none());
+        Ok(MountOutcome { changed: volume.changes(&response.object_version), response })
     }
 
     /// Looks at a volume whose files we wrote: what has changed is written. `None` where the driver writes them from now on.
     pub(crate) async fn look(&self, volume: &Arc<Volume>, spec: &mut MountSpec, budget: &Budget) -> Result<Option<Change>, Failure> {
-        let (_, written) = self.fill(volume, spec, Occasion::Look, budget).await?;
+        let (_, written) = self.fill(volume, spec, Trigger::Poll, budget).await?;
         Ok(written)
     }
 
     /// Fetches what `volume` is to hold, and writes it where that is ours to do; what was written, if we did.
-    async fn fill(&self, volume: &Arc<Volume>, spec: &mut MountSpec, why: Occasion, budget: &Budget) -> Result<Given, Failure> {
-        report::spec(spec, &self.rooms.repeats);
+    async fn fill(&self, volume: &Arc<Volume>, spec: &mut MountSpec, why: Trigger, budget: &Budget) -> Result<Published, Failure> {
+        report::spec(spec, &self.services.repeats);
         let patience = volume.patience(spec, budget);
-        let _place = match self.rooms.turns.take(&spec.pod.namespace, patience.end()).await {
+        let _place = match self.services.turns.take(&spec.pod.namespace, patience.end()).await {
             Ok(place) => place,
             Err(failure) => return self.stand_in(volume, spec, failure, why).await,
         };
-        let budget = &patience.of(&spec.pod.namespace, &self.rooms.bytes);
+        let budget = &patience.of(&spec.pod.namespace, &self.services.bytes);
         let token = match why {
-            Occasion::Asked => Some(self.rooms.tokens.of(spec, self.defaults.flavor, budget).await?),
-            Occasion::Look => self.rooms.tokens.at_hand(volume, spec, self.defaults.flavor, budget).await,
+            Trigger::DriverRequest => Some(self.services.tokens.of(spec, self.defaults.flavor, budget).await?),
+            Trigger::Poll => self.services.tokens.at_hand(volume, spec, self.defaults.flavor, budget).await,
         };
         let Ok(_turn) = volume.turn(budget).await else {
             return self.stand_in(volume, spec, failure::turn(spec), why).await;
         };
-        if why == Occasion::Look && volume.remembered().as_ref() != Some(&spec.published) {
+        if why == Trigger::Poll && volume.remembered().as_ref() != Some(&spec.published) {
             return Err(failure::overtaken(spec));
         }
         let fetched = self.fetch(volume, spec, token, why, budget).await;
@@ -82,12 +82,12 @@ impl Provider {
         volume: &Volume,
         spec: &MountSpec,
         token: Option<Arc<PodToken>>,
-        why: Occasion,
+        why: Trigger,
         budget: &Budget,
     ) -> Result<Payload, Failure> {
         let plan = Plan::new(&spec.objects);
-        let visit = self.rooms.volumes.visit(volume, spec, token, why);
-        templates::check(&spec.objects, &self.rooms.checked, budget).await.map_err(|unfilled| failure::objects(spec, &unfilled))?;
+        let visit = self.services.volumes.visit(volume, spec, token, why);
+        templates::check(&spec.objects, &self.services.checked, budget).await.map_err(|unfilled| failure::objects(spec, &unfilled))?;
         visit.log_in(&plan, budget).await.map_err(|error| failure::login(spec, &error))?;
         let answers = fill(&plan, &visit, budget).await;
         report::answers(visit.calls(), &answers);
@@ -96,7 +96,7 @@ impl Provider {
         let contents = blocking::run_if_large(answers.weight(), || contents(&spec.objects, &answers, &mut written, had.as_deref()));
         let contents = contents.map_err(|unfilled| failure::objects(spec, &unfilled))?;
         volume.will_have(contents.keyed());
-        report::warnings(spec, &[contents.warnings, visit.warnings()].concat(), &self.rooms.repeats);
+        report::warnings(spec, &[contents.warnings, visit.warnings()].concat(), &self.services.repeats);
         Payload::new(contents.files, contents.absent).map_err(|error| failure::payload(&error))
     }
 }

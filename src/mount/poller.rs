@@ -9,9 +9,9 @@ use tracing::Instrument;
 
 use super::Provider;
 use crate::mount::service::ended;
-use super::{Rooms, report};
+use super::{Services, report};
 use crate::spec::MountSpec;
-use crate::class::Published;
+use crate::class::RememberedRequest;
 use crate::error::Failure;
 use crate::limits::Budget;
 use crate::volume::{Job, Volume};
@@ -31,26 +31,26 @@ const OVERTAKEN: Duration = Duration::from_secs(30);
 
 /// Who looks.
 #[derive(Clone)]
-pub struct Looks {
-    rooms: Arc<Rooms>,
+pub struct Poller {
+    services: Arc<Services>,
     /// One for each kind of socket, by whose defaults a class is read.
     providers: Vec<Provider>,
 }
 
-impl Looks {
+impl Poller {
     /// Looks as the `providers` would.
-    pub fn new(rooms: Arc<Rooms>, providers: Vec<Provider>) -> Self {
-        Self { rooms, providers }
+    pub fn new(services: Arc<Services>, providers: Vec<Provider>) -> Self {
+        Self { services, providers }
     }
 
     /// Looks at each volume when its time has come, for as long as the process lives.
     pub async fn run(self) {
         loop {
-            for job in self.rooms.volumes.due().await {
-                let (looks, tasks) = (self.clone(), &self.rooms.tasks);
+            for job in self.services.volumes.due().await {
+                let (looks, tasks) = (self.clone(), &self.services.tasks);
                 match job {
-                    Job::Look(volume) => drop(tasks.spawn(async move { looks.at(&volume).await })),
-                    Job::Sweep(volume) => drop(tasks.spawn(async move { looks.rooms.volumes.sweep_files(&volume).await })),
+                    Job::Poll(volume) => drop(tasks.spawn(async move { looks.at(&volume).await })),
+                    Job::RemoveStale(volume) => drop(tasks.spawn(async move { looks.services.volumes.sweep_files(&volume).await })),
                 }
             }
         }
@@ -59,34 +59,34 @@ impl Looks {
     async fn at(&self, volume: &Arc<Volume>) {
         let published = volume.remembered();
         let asked = published.as_ref().and_then(|published| Some((published, self.provider(published)?)));
-        let Some((published, provider)) = asked else { return self.rooms.volumes.leave(volume) };
+        let Some((published, provider)) = asked else { return self.services.volumes.leave(volume) };
         let begun = Instant::now();
-        let span = report::span(self.rooms.mounts.fetch_add(1, Ordering::Relaxed));
+        let span = report::span(self.services.mounts.fetch_add(1, Ordering::Relaxed));
         // Where the process ends nobody waits for a look, and the next process makes its own.
         let look = self.look(volume, published, provider).instrument(span.clone());
-        let Some(outcome) = self.rooms.ending.run_until_cancelled(look).await else { return };
-        report::look(&span, &self.rooms.repeats, &volume.id().target_path, &outcome, begun.elapsed());
+        let Some(outcome) = self.services.ending.run_until_cancelled(look).await else { return };
+        report::look(&span, &self.services.repeats, &volume.id().target_path, &outcome, begun.elapsed());
     }
 
-    async fn look(&self, volume: &Arc<Volume>, published: &Published, provider: &Provider) -> Result<Option<Change>, Failure> {
+    async fn look(&self, volume: &Arc<Volume>, published: &RememberedRequest, provider: &Provider) -> Result<Option<Change>, Failure> {
         let id = volume.id();
         let spec = MountSpec::again(published, &id.pod, &id.target_path, &provider.defaults).map_err(Failure::from);
-        let mut spec = spec.inspect_err(|_| self.rooms.volumes.look_after(volume, UNREADABLE))?;
+        let mut spec = spec.inspect_err(|_| self.services.volumes.look_after(volume, UNREADABLE))?;
         let deadline = Instant::now() + LONGEST;
         let budget = Budget::until(deadline - WRITING);
         let outcome = ended(provider.look(volume, &mut spec, &budget), deadline).await;
         if outcome.is_err() && volume.remembered().as_ref() != Some(published) {
             // A mount overtook it, with another class: that one says when there is a look again, if it ends well.
-            self.rooms.volumes.look_unless_due(volume, OVERTAKEN);
+            self.services.volumes.look_unless_due(volume, OVERTAKEN);
             return Ok(None);
         }
         if outcome.is_err() {
-            self.rooms.volumes.look_again(volume, &spec, false);
+            self.services.volumes.look_again(volume, &spec, false);
         }
         outcome
     }
 
-    fn provider(&self, published: &Published) -> Option<&Provider> {
+    fn provider(&self, published: &RememberedRequest) -> Option<&Provider> {
         self.providers.iter().find(|provider| provider.defaults.flavor == published.flavor())
     }
 }

@@ -6,10 +6,10 @@ use metrics::{counter, histogram};
 use tracing::field::Empty;
 use tracing::{Span, debug, error_span, info, record_all, warn};
 
-use super::Filled;
-use crate::telemetry::log_throttle::Repeats;
+use super::MountOutcome;
+use crate::telemetry::log_throttle::LogThrottle;
 use crate::spec::MountSpec;
-use crate::engine::{Answers, Fetched};
+use crate::engine::{Responses, Fetched};
 use crate::error::Failure;
 use crate::payload::Payload;
 use crate::writer::Change;
@@ -32,7 +32,7 @@ pub(crate) fn span(id: u64) -> Span {
 }
 
 /// Tells whose mount it is, where its secrets are, and what is odd about its class.
-pub(crate) fn spec(spec: &MountSpec, repeats: &Repeats) {
+pub(crate) fn spec(spec: &MountSpec, repeats: &LogThrottle) {
     // At once: every call writes all that the span has anew.
     record_all!(
         Span::current(),
@@ -48,7 +48,7 @@ pub(crate) fn spec(spec: &MountSpec, repeats: &Repeats) {
 }
 
 /// Tells what is odd about a class or its secrets and no failure.
-pub(crate) fn warnings(spec: &MountSpec, warnings: &[String], repeats: &Repeats) {
+pub(crate) fn warnings(spec: &MountSpec, warnings: &[String], repeats: &LogThrottle) {
     for warning in warnings {
         let class = spec.class.as_deref().unwrap_or_default();
         if repeats.known(&format!("{}/{class}: {warning}", spec.pod.namespace), Some(warning)) {
@@ -60,7 +60,7 @@ pub(crate) fn warnings(spec: &MountSpec, warnings: &[String], repeats: &Repeats)
 }
 
 /// Tells how often Vault was asked, and by which ids its audit log knows the answers.
-pub(crate) fn answers(calls: usize, answers: &Answers<'_>) {
+pub(crate) fn answers(calls: usize, answers: &Responses<'_>) {
     let mut ids: Vec<_> = answers.fetched().filter_map(Fetched::request_id).collect();
     ids.sort_unstable();
     ids.dedup();
@@ -68,7 +68,7 @@ pub(crate) fn answers(calls: usize, answers: &Answers<'_>) {
 }
 
 /// Tells of a payload that is large, though it travels.
-pub(crate) fn payload(spec: &MountSpec, payload: &Payload, repeats: &Repeats) {
+pub(crate) fn payload(spec: &MountSpec, payload: &Payload, repeats: &LogThrottle) {
     if let Some(bytes) = payload.large() {
         warnings(
             spec,
@@ -79,7 +79,7 @@ pub(crate) fn payload(spec: &MountSpec, payload: &Payload, repeats: &Repeats) {
 }
 
 /// Tells why the driver writes the files of a class that wants us to, if so.
-pub(crate) fn left(spec: &MountSpec, why: Option<&str>, repeats: &Repeats) {
+pub(crate) fn left(spec: &MountSpec, why: Option<&str>, repeats: &LogThrottle) {
     let Some(why) = why else { return };
     counter!("vaultmount_writes_total", "change" => "left").increment(1);
     // Each pod of a class has the same reason, in a path of its own.
@@ -90,7 +90,7 @@ pub(crate) fn left(spec: &MountSpec, why: Option<&str>, repeats: &Repeats) {
 }
 
 /// The one line at the end of a look of our own at `volume`: nothing to speak of is told to those who ask for everything.
-pub(crate) fn look(span: &Span, repeats: &Repeats, volume: &str, outcome: &Result<Option<Change>, Failure>, took: Duration) {
+pub(crate) fn look(span: &Span, repeats: &LogThrottle, volume: &str, outcome: &Result<Option<Change>, Failure>, took: Duration) {
     let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     let reason = outcome.as_ref().map_or_else(|failure| failure.reason.code(), |_| "ok");
     counter!("vaultmount_looks_total", "reason" => reason).increment(1);
@@ -105,20 +105,20 @@ pub(crate) fn look(span: &Span, repeats: &Repeats, volume: &str, outcome: &Resul
 }
 
 /// The one line at the end of a mount of `volume`; below `info` where the driver has nothing to write.
-pub(crate) fn end(span: &Span, repeats: &Repeats, volume: &str, outcome: &Result<Filled, Failure>, took: Duration) {
+pub(crate) fn end(span: &Span, repeats: &LogThrottle, volume: &str, outcome: &Result<MountOutcome, Failure>, took: Duration) {
     let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     let failure = outcome.as_ref().err().map(Failure::message);
     count(outcome, took);
     let known = repeats.known(volume, failure.as_deref());
     span.in_scope(|| match outcome {
-        Ok(Filled { response, changed: true }) => info!(reason = "ok", files = response.object_version.len(), took_ms, "mounted"),
-        Ok(Filled { response, .. }) => debug!(reason = "ok", files = response.object_version.len(), took_ms, "nothing changed"),
+        Ok(MountOutcome { response, changed: true }) => info!(reason = "ok", files = response.object_version.len(), took_ms, "mounted"),
+        Ok(MountOutcome { response, .. }) => debug!(reason = "ok", files = response.object_version.len(), took_ms, "nothing changed"),
         Err(failure) if known => debug!(reason = failure.reason.code(), took_ms, "still not mounted: {}", failure.message()),
         Err(failure) => warn!(reason = failure.reason.code(), took_ms, "not mounted: {}", failure.message()),
     });
 }
 
-fn count(outcome: &Result<Filled, Failure>, took: Duration) {
+fn count(outcome: &Result<MountOutcome, Failure>, took: Duration) {
     let reason = outcome.as_ref().map_or_else(|failure| failure.reason.code(), |_| "ok");
     counter!("vaultmount_mounts_total", "reason" => reason).increment(1);
     let outcome = if outcome.is_ok() { "ok" } else { "failed" };

@@ -13,23 +13,23 @@ use tokio_util::task::TaskTracker;
 use tonic::{Request, Response, Status};
 use tracing::Instrument;
 
-use super::Filled;
-use crate::telemetry::log_throttle::Repeats;
-use crate::mount::templates::Checked;
-use crate::limits::Limits;
-use crate::limits::admission::Turns;
+use super::MountOutcome;
+use crate::telemetry::log_throttle::LogThrottle;
+use crate::mount::templates::CheckedTemplates;
+use crate::limits::AdmissionConfig;
+use crate::limits::admission::AdmissionLimiter;
 use crate::provider_api::csi_driver_provider_server::CsiDriverProvider;
 use crate::provider_api::{MountRequest, MountResponse, VersionRequest, VersionResponse};
 use crate::limits::Deadline;
-use super::{Tokens, report};
+use super::{PodTokenSource, report};
 use crate::class::Defaults;
 use crate::spec::{MountCall, MountSpec};
 use crate::error::{Failure, Reason};
 use crate::tokens::Logins;
-use crate::limits::{Budget, Bytes};
+use crate::limits::{Budget, MemoryQuota};
 use crate::vault::Vaults;
 use crate::payload::VersionKey;
-use crate::volume::{Setting, Volumes};
+use crate::volume::{VolumeConfig, Volumes};
 
 /// The API version that the driver asks for and we answer with.
 const API_VERSION: &str = "v1alpha1";
@@ -38,34 +38,34 @@ const API_VERSION: &str = "v1alpha1";
 const RENDER_TIME: Duration = Duration::from_millis(250);
 
 /// What all mounts of the process use.
-pub struct Rooms {
+pub struct Services {
     /// Where a pod's token comes from.
-    pub(crate) tokens: Tokens,
+    pub(crate) tokens: PodTokenSource,
     /// The key of all versions.
     pub(crate) version_key: VersionKey,
     pub(crate) tasks: TaskTracker,
     pub(crate) ending: CancellationToken,
     pub(crate) mounts: AtomicU64,
-    pub(crate) repeats: Repeats,
+    pub(crate) repeats: LogThrottle,
     /// Templates that need no look any more.
-    pub(crate) checked: Checked,
+    pub(crate) checked: CheckedTemplates,
     /// Who may work.
-    pub(crate) turns: Turns,
+    pub(crate) turns: AdmissionLimiter,
     /// Memory that answers may take.
-    pub(crate) bytes: Arc<Bytes>,
+    pub(crate) bytes: Arc<MemoryQuota>,
     /// What every volume has.
     pub volumes: Arc<Volumes>,
 }
 
-impl Rooms {
+impl Services {
     /// What all mounts use, none begun yet.
-    pub fn new(vaults: Vaults, tokens: Tokens, version_key: VersionKey, limits: Limits, setting: Setting) -> Self {
+    pub fn new(vaults: Vaults, tokens: PodTokenSource, version_key: VersionKey, limits: AdmissionConfig, setting: VolumeConfig) -> Self {
         let (tasks, mounts) = (TaskTracker::new(), AtomicU64::new(0));
         let logins = Logins::new(vaults, setting.store.clone(), &tasks);
         let volumes = Arc::new(Volumes::new(logins, setting, version_key.clone()));
-        let (turns, bytes) = (Turns::new(limits), Bytes::of_process());
+        let (turns, bytes) = (AdmissionLimiter::new(limits), MemoryQuota::of_process());
         let ending = CancellationToken::new();
-        let (repeats, checked) = (Repeats::default(), Checked::default());
+        let (repeats, checked) = (LogThrottle::default(), CheckedTemplates::default());
         Self { tokens, version_key, tasks, ending, mounts, repeats, checked, turns, bytes, volumes }
     }
 
@@ -81,28 +81,28 @@ impl Rooms {
 /// The service as one socket offers it: defaults follow the socket's name.
 #[derive(Clone)]
 pub struct Provider {
-    pub(crate) rooms: Arc<Rooms>,
+    pub(crate) services: Arc<Services>,
     pub(crate) defaults: Arc<Defaults>,
 }
 
 impl Provider {
     /// The service with `defaults` over what all sockets share.
-    pub fn new(rooms: Arc<Rooms>, defaults: Arc<Defaults>) -> Self {
-        Self { rooms, defaults }
+    pub fn new(services: Arc<Services>, defaults: Arc<Defaults>) -> Self {
+        Self { services, defaults }
     }
 
     /// Sees a mount to its end, which is told in one line.
     async fn told(self, request: MountRequest, deadline: Instant) -> Result<MountResponse, Failure> {
         let begun = Instant::now();
         let _in_flight = InFlight::begin();
-        let span = report::span(self.rooms.mounts.fetch_add(1, Ordering::Relaxed));
+        let span = report::span(self.services.mounts.fetch_add(1, Ordering::Relaxed));
         let outcome = self.answered(&request, deadline).instrument(span.clone()).await;
-        report::end(&span, &self.rooms.repeats, &request.target_path, &outcome, begun.elapsed());
+        report::end(&span, &self.services.repeats, &request.target_path, &outcome, begun.elapsed());
         outcome.map(|filled| filled.response)
     }
 
     /// A panic ends this mount alone, and what takes too long is answered for.
-    async fn answered(&self, request: &MountRequest, deadline: Instant) -> Result<Filled, Failure> {
+    async fn answered(&self, request: &MountRequest, deadline: Instant) -> Result<MountOutcome, Failure> {
         let budget = Budget::until(deadline - RENDER_TIME);
         ended(self.fill_volume(request, &budget), deadline).await
     }
@@ -113,7 +113,7 @@ impl Provider {
             secrets: &request.secrets,
             target_path: &request.target_path,
             permission: &request.permission,
-            published: &|| self.rooms.volumes.published(&request.target_path),
+            published: &|| self.services.volumes.published(&request.target_path),
         };
         MountSpec::parse(&call, &self.defaults).map_err(Failure::from)
     }
@@ -148,7 +148,7 @@ impl CsiDriverProvider for Provider {
     async fn mount(&self, request: Request<MountRequest>) -> Result<Response<MountResponse>, Status> {
         let deadline = Deadline::of(request.extensions());
         // A task too: a caller that goes away neither leaves a login open nor goes untold.
-        let told = self.rooms.tasks.spawn(self.clone().told(request.into_inner(), deadline));
+        let told = self.services.tasks.spawn(self.clone().told(request.into_inner(), deadline));
         let outcome = told.await.unwrap_or_else(|_| Err(bug()));
         outcome.map(Response::new).map_err(Status::from)
     }

@@ -7,24 +7,24 @@ use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use crate::mount::render::Unfilled;
-use crate::spec::{Digest, MountPath, Object, Place, Selection, Template, View};
-use crate::engine::{Answers, Miss, weight};
+use crate::mount::render::ObjectError;
+use crate::spec::{Digest, MountPath, Object, Placement, SourceValue, Template, View};
+use crate::engine::{Responses, FetchError, weight};
 use crate::error::Reason;
 use crate::secret::Secret;
 use crate::template;
 use crate::template::{Job, TemplateError};
 use crate::limits::Budget;
-use crate::cache::Texts;
+use crate::cache::RenderedCache;
 
 /// What came of every template, by its file.
 #[derive(Default)]
-pub(crate) struct Written(HashMap<MountPath, Result<Arc<Secret>, Miss>>);
+pub(crate) struct RenderedTemplates(HashMap<MountPath, Result<Arc<Secret>, FetchError>>);
 
-impl Written {
+impl RenderedTemplates {
     /// The text of the file `name`.
-    pub(crate) fn take(&mut self, name: &MountPath) -> Result<Secret, Miss> {
-        let bug = || Err(Miss { reason: Reason::Bug, what: "the template was not written".into() });
+    pub(crate) fn take(&mut self, name: &MountPath) -> Result<Secret, FetchError> {
+        let bug = || Err(FetchError { reason: Reason::Bug, what: "the template was not written".into() });
         // A copy: the text may be kept for the next time.
         self.0.remove(name).unwrap_or_else(bug).map(|text| Secret::from(text.expose().to_vec()))
     }
@@ -45,9 +45,9 @@ const CHECKED: usize = 4096;
 
 /// Templates of good syntax, by their text and what surrounds its expressions.
 #[derive(Default)]
-pub(crate) struct Checked(Mutex<HashSet<Digest>>);
+pub(crate) struct CheckedTemplates(Mutex<HashSet<Digest>>);
 
-impl Checked {
+impl CheckedTemplates {
     fn has(&self, template: &Digest) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(template)
     }
@@ -63,7 +63,7 @@ impl Checked {
 
 /// Checks the templates of `objects` that nobody has seen before: what a class alone can tell is told before anything is asked, or made for it.
 /// Where the node has no process for that, writing them will tell.
-pub(crate) async fn check(objects: &[Object], checked: &Checked, budget: &Budget) -> Result<(), Vec<Unfilled>> {
+pub(crate) async fn check(objects: &[Object], checked: &CheckedTemplates, budget: &Budget) -> Result<(), Vec<ObjectError>> {
     let new = objects.iter().filter_map(template_of).map(|(name, template)| (name, template, digest(template, "")));
     let new: Vec<_> = new.filter(|(_, _, digest)| !checked.has(digest)).collect();
     let texts: Vec<_> = new.iter().map(|(_, template, _)| (template.text.expose(), &template.delimiters)).collect();
@@ -72,7 +72,7 @@ pub(crate) async fn check(objects: &[Object], checked: &Checked, budget: &Budget
     for ((name, _, digest), (outcome, is_its_own)) in new.into_iter().zip(outcomes) {
         match outcome {
             Ok(()) => checked.add(digest),
-            Err(miss) if is_its_own => unfilled.push(Unfilled { name: name.to_string(), miss }),
+            Err(miss) if is_its_own => unfilled.push(ObjectError { name: name.to_string(), miss }),
             Err(_) => {}
         }
     }
@@ -80,8 +80,8 @@ pub(crate) async fn check(objects: &[Object], checked: &Checked, budget: &Budget
 }
 
 /// Writes every template of `objects` whose sources are all there, in one child; those whose inputs are those of the last time keep their text.
-pub(crate) async fn write(objects: &[Object], answers: &Answers<'_>, texts: &Texts, budget: &Budget) -> Written {
-    let mut written = Written::default();
+pub(crate) async fn write(objects: &[Object], answers: &Responses<'_>, texts: &RenderedCache, budget: &Budget) -> RenderedTemplates {
+    let mut written = RenderedTemplates::default();
     let (mut tasks, mut room) = (Vec::new(), SOURCES_BYTES);
     for (name, template) in objects.iter().filter_map(template_of) {
         match task(name, template, answers, &mut room) {
@@ -104,9 +104,9 @@ pub(crate) async fn write(objects: &[Object], answers: &Answers<'_>, texts: &Tex
     written
 }
 
-fn task<'a>(name: &'a MountPath, template: &'a Template, answers: &Answers<'_>, room: &mut usize) -> Result<Task<'a>, Miss> {
+fn task<'a>(name: &'a MountPath, template: &'a Template, answers: &Responses<'_>, room: &mut usize) -> Result<Task<'a>, FetchError> {
     let sources = sources(template, answers, room)?;
-    let unwritable = |_| Miss { reason: Reason::Bug, what: "the values of the template are no JSON".into() };
+    let unwritable = |_| FetchError { reason: Reason::Bug, what: "the values of the template are no JSON".into() };
     let values = Zeroizing::new(serde_json::to_string(&sources).map_err(unwritable)?);
     let job = Job { text: template.text.expose(), delimiters: &template.delimiters, sources };
     Ok(Task { name, inputs: digest(template, &values), job })
@@ -124,16 +124,16 @@ fn digest(Template { text, delimiters, .. }: &Template, values: &str) -> Digest 
 
 fn template_of(object: &Object) -> Option<(&MountPath, &Template)> {
     match &object.place {
-        Place::File(name, View::Template(template)) => Some((name, template)),
+        Placement::File(name, View::Template(template)) => Some((name, template)),
         _ => None,
     }
 }
 
 /// The values that a template may name; the first that is missing stands for all.
-fn sources(template: &Template, answers: &Answers<'_>, room: &mut usize) -> Result<Map<String, Value>, Miss> {
-    let source = |(name, selection): (&String, &Selection)| {
+fn sources(template: &Template, answers: &Responses<'_>, room: &mut usize) -> Result<Map<String, Value>, FetchError> {
+    let source = |(name, selection): (&String, &SourceValue)| {
         let value = answers.value(selection)?;
-        let large = || Miss { reason: Reason::PayloadTooLarge, what: "the sources of the templates are larger than 4 MiB together".into() };
+        let large = || FetchError { reason: Reason::PayloadTooLarge, what: "the sources of the templates are larger than 4 MiB together".into() };
         *room = room.checked_sub(weight(&value)).ok_or_else(large)?;
         Ok((name.clone(), value))
     };
@@ -142,9 +142,9 @@ fn sources(template: &Template, answers: &Answers<'_>, room: &mut usize) -> Resu
 
 /// What came of each of `count` templates, and whether it follows from the template alone: neither from another's guilt nor from the state
 /// of the node or the mount.
-fn outcomes<T>(results: Result<Vec<Result<T, TemplateError>>, TemplateError>, count: usize) -> Vec<(Result<T, Miss>, bool)> {
-    let refused = |error: &TemplateError| Miss { reason: error.reason(), what: error.to_string() };
-    let other = |reason| Miss { reason, what: "not written, because another template of this class ended their process".into() };
+fn outcomes<T>(results: Result<Vec<Result<T, TemplateError>>, TemplateError>, count: usize) -> Vec<(Result<T, FetchError>, bool)> {
+    let refused = |error: &TemplateError| FetchError { reason: error.reason(), what: error.to_string() };
+    let other = |reason| FetchError { reason, what: "not written, because another template of this class ended their process".into() };
     match results {
         // Too long it may be because of those before it: they share the room.
         Ok(texts) => texts

@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use crate::spec::{MountPath, path};
-use crate::class::Problem;
+use crate::class::SpecError;
 use crate::error::Reason;
 use crate::secret::Secret;
 
@@ -54,7 +54,7 @@ pub enum PayloadError {
     Files,
     /// Names meet, which no class tells before its keys are known.
     #[error("{0}")]
-    Conflict(Problem),
+    Conflict(SpecError),
 }
 
 impl PayloadError {
@@ -70,12 +70,12 @@ impl PayloadError {
 /// What files take of a volume, while they are made: one small class may ask for a large value many times over, so what is
 /// too much must be known before all of it is in memory.
 #[derive(Debug, Default)]
-pub struct Room {
+pub struct PayloadQuota {
     files: usize,
     bytes: usize,
 }
 
-impl Room {
+impl PayloadQuota {
     /// Counts one more file.
     pub fn take(&mut self, file: &File) -> Result<(), PayloadError> {
         self.files += 1;
@@ -96,7 +96,7 @@ impl Room {
 impl Payload {
     /// Takes `files` together, or none of them; `absent` are those that would be there if something had been found.
     pub fn new(mut files: Vec<File>, absent: Vec<String>) -> Result<Self, PayloadError> {
-        let mut room = Room::default();
+        let mut room = PayloadQuota::default();
         files.iter().try_for_each(|file| room.take(file))?;
         let paths: Vec<_> = files.iter().map(|file| file.path.clone()).collect();
         if let Some(problem) = path::conflicts(&paths).into_iter().next() {

@@ -15,7 +15,7 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use crate::spec::{Encoding, Way};
+use crate::spec::{Encoding, SelectorPath};
 use crate::error::Reason;
 use crate::secret::Secret;
 
@@ -69,20 +69,20 @@ impl RenderError {
 }
 
 /// What lies at the end of `way`, which begins at `start`; `path` is for the error.
-pub fn value<'v>(start: &'v Map<String, Value>, way: &Way, path: &dyn ToString) -> Result<Cow<'v, Value>, RenderError> {
+pub fn value<'v>(start: &'v Map<String, Value>, way: &SelectorPath, path: &dyn ToString) -> Result<Cow<'v, Value>, RenderError> {
     selector::value(start, way).ok_or_else(|| match way {
-        Way::Key(key) => RenderError::KeyMissing { path: path.to_string(), key: key.clone() },
-        Way::Pointer(pointer) => RenderError::PointerMissing { path: path.to_string(), pointer: pointer.clone() },
-        Way::Whole => RenderError::StartMissing { path: path.to_string(), start: "data" },
+        SelectorPath::Key(key) => RenderError::KeyMissing { path: path.to_string(), key: key.clone() },
+        SelectorPath::Pointer(pointer) => RenderError::PointerMissing { path: path.to_string(), pointer: pointer.clone() },
+        SelectorPath::Whole => RenderError::StartMissing { path: path.to_string(), start: "data" },
     })
 }
 
 /// The bytes that `value` stands for: a string by its `encoding`, anything else as compact JSON in it.
-pub fn bytes(value: &Value, encoding: Encoding, way: &Way, path: &dyn ToString) -> Result<Secret, RenderError> {
+pub fn bytes(value: &Value, encoding: Encoding, way: &SelectorPath, path: &dyn ToString) -> Result<Secret, RenderError> {
     let what = || match way {
-        Way::Key(key) => format!("key {key:?}"),
-        Way::Pointer(pointer) => format!("what stands at {pointer:?}"),
-        Way::Whole => "the text".into(),
+        SelectorPath::Key(key) => format!("key {key:?}"),
+        SelectorPath::Pointer(pointer) => format!("what stands at {pointer:?}"),
+        SelectorPath::Whole => "the text".into(),
     };
     let refused = |encoding| RenderError::NotEncoded { path: path.to_string(), what: what(), encoding };
     decode::bytes(selector::text(value), encoding).map_err(refused)

@@ -5,22 +5,22 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 
 use super::gojson;
-use crate::spec::Way;
+use crate::spec::SelectorPath;
 use crate::secret::Secret;
 
 /// What lies at the end of `way`; `None` when it is absent or null.
-pub(crate) fn value<'v>(start: &'v Map<String, Value>, way: &Way) -> Option<Cow<'v, Value>> {
+pub(crate) fn value<'v>(start: &'v Map<String, Value>, way: &SelectorPath) -> Option<Cow<'v, Value>> {
     match way {
-        Way::Whole => Some(Cow::Owned(Value::Object(start.clone()))),
-        Way::Key(key) => start.get(key).map(Cow::Borrowed),
-        Way::Pointer(pointer) => at(start, pointer),
+        SelectorPath::Whole => Some(Cow::Owned(Value::Object(start.clone()))),
+        SelectorPath::Key(key) => start.get(key).map(Cow::Borrowed),
+        SelectorPath::Pointer(pointer) => at(start, pointer),
     }
     .filter(|value| !value.is_null())
 }
 
 /// By RFC 6901, 4; the empty pointer is the whole.
 fn at<'v>(start: &'v Map<String, Value>, pointer: &str) -> Option<Cow<'v, Value>> {
-    let Some(way) = pointer.strip_prefix('/') else { return value(start, &Way::Whole) };
+    let Some(way) = pointer.strip_prefix('/') else { return value(start, &SelectorPath::Whole) };
     let end = way.find('/').unwrap_or(way.len());
     let (first, rest) = way.split_at(end);
     start.get(&first.replace("~1", "/").replace("~0", "~"))?.pointer(rest).map(Cow::Borrowed)
@@ -40,16 +40,16 @@ mod tests {
 
     use super::*;
 
-    fn picked(start: Value, way: Way) -> Option<String> {
+    fn picked(start: Value, way: SelectorPath) -> Option<String> {
         value(start.as_object().unwrap(), &way).map(|value| text(&value).expose_text().unwrap().to_owned())
     }
 
-    fn key(name: &str) -> Way {
-        Way::Key(name.into())
+    fn key(name: &str) -> SelectorPath {
+        SelectorPath::Key(name.into())
     }
 
-    fn pointer(text: &str) -> Way {
-        Way::Pointer(text.into())
+    fn pointer(text: &str) -> SelectorPath {
+        SelectorPath::Pointer(text.into())
     }
 
     #[test]

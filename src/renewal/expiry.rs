@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Moment;
+use super::UnixMillis;
 
 /// Part of a life after which its successor is made: early enough for some failures in a row, late enough for few issues.
 const PART: f64 = 0.7;
@@ -17,10 +17,10 @@ const SPREAD: f64 = 0.1;
 
 /// How long what an answer holds is of use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Life {
+pub enum Expiry {
     /// It does not say.
     #[serde(rename = "Untold")]
-    Untold,
+    Unknown,
     /// To this moment, in Unix seconds.
     #[serde(rename = "Until")]
     Until(i64),
@@ -28,7 +28,7 @@ pub enum Life {
 
 /// By what a volume judges what was made for it.
 #[derive(Clone, Copy)]
-pub struct Pace {
+pub struct RenewalInputs {
     /// How often it is asked about.
     pub interval: Duration,
     /// How old an answer may grow that tells no end.
@@ -39,12 +39,12 @@ pub struct Pace {
     pub chance: f64,
 }
 
-impl Life {
+impl Expiry {
     /// When the successor is made of what was made at `made`: by its end as `renew_at` says, else after the volume's `refresh`.
-    pub fn due_at(self, made: Moment, pace: Pace) -> Moment {
+    pub fn due_at(self, made: UnixMillis, pace: RenewalInputs) -> UnixMillis {
         match self {
-            Self::Untold => made + pace.refresh.min(LONGEST),
-            Self::Until(end) => renew_at(made, Moment::of_unix_seconds(end), pace.interval, pace.bounds, pace.chance),
+            Self::Unknown => made + pace.refresh.min(LONGEST),
+            Self::Until(end) => renew_at(made, UnixMillis::of_unix_seconds(end), pace.interval, pace.bounds, pace.chance),
         }
     }
 }
@@ -67,7 +67,7 @@ impl Default for Bounds {
 /// When the successor is made of what was issued at `issued`: see `succeed_at`, kept within `bounds`.
 ///
 /// `chance` (0 to 1) takes up to a tenth off; a volume that hands in the same one each time gets the same moment each time.
-fn renew_at(issued: Moment, ends: Moment, interval: Duration, bounds: Bounds, chance: f64) -> Moment {
+fn renew_at(issued: UnixMillis, ends: UnixMillis, interval: Duration, bounds: Bounds, chance: f64) -> UnixMillis {
     let age = succeed_at(issued, ends, interval).since(issued).mul_f64(1.0 - SPREAD * chance.clamp(0.0, 1.0));
     let age = age.max(bounds.least).min(bounds.most).min(ends.since(issued));
     issued + age
@@ -81,12 +81,12 @@ pub fn too_short(life: Duration, interval: Duration) -> bool {
 
 /// When the successor is made of what was issued at `issued` and nobody can extend: as `before_the_end` says, but not in the first third
 /// of its life, or a life shorter than the interval would be made anew each time anybody asks.
-pub(crate) fn succeed_at(issued: Moment, ends: Moment, interval: Duration) -> Moment {
+pub(crate) fn succeed_at(issued: UnixMillis, ends: UnixMillis, interval: Duration) -> UnixMillis {
     before_the_end(issued, ends, interval).max(issued + ends.since(issued) / 3)
 }
 
 /// After 70 % of what is left at `known`, or two republishes before the end, whichever is earlier.
-pub(crate) fn before_the_end(known: Moment, ends: Moment, interval: Duration) -> Moment {
+pub(crate) fn before_the_end(known: UnixMillis, ends: UnixMillis, interval: Duration) -> UnixMillis {
     (known + ends.since(known).mul_f64(PART)).min(ends - interval.saturating_mul(2))
 }
 
@@ -97,26 +97,26 @@ mod tests {
     const REFRESH: Duration = Duration::from_secs(30);
 
     /// How long an answer of `now`, in Unix seconds, is kept by a volume that is asked about all the time.
-    fn kept_for(life: Life, now: i64, refresh: Duration) -> Duration {
+    fn kept_for(life: Expiry, now: i64, refresh: Duration) -> Duration {
         let (made, pace) =
-            (Moment::of_unix_seconds(now), Pace { interval: Duration::ZERO, refresh, bounds: Bounds::default(), chance: 0.0 });
+            (UnixMillis::of_unix_seconds(now), RenewalInputs { interval: Duration::ZERO, refresh, bounds: Bounds::default(), chance: 0.0 });
         life.due_at(made, pace).since(made)
     }
 
     #[test]
     fn a_certificate_is_kept_for_seven_tenths_of_its_life() {
-        let kept = |end, now| kept_for(Life::Until(end), now, REFRESH).as_secs();
+        let kept = |end, now| kept_for(Expiry::Until(end), now, REFRESH).as_secs();
         assert_eq!((kept(2000, 1000), kept(1000, 1000), kept(1000, 5000)), (700, 0, 0));
     }
 
     #[test]
     fn what_tells_no_end_is_kept_for_the_refresh_and_what_never_ends_for_a_day() {
-        assert_eq!(kept_for(Life::Untold, 1000, REFRESH), REFRESH);
-        assert_eq!(kept_for(Life::Untold, 1000, Duration::MAX), Duration::from_secs(24 * 3600));
-        assert_eq!(kept_for(Life::Until(i64::MAX), 1000, REFRESH), Duration::from_secs(24 * 3600));
+        assert_eq!(kept_for(Expiry::Unknown, 1000, REFRESH), REFRESH);
+        assert_eq!(kept_for(Expiry::Unknown, 1000, Duration::MAX), Duration::from_secs(24 * 3600));
+        assert_eq!(kept_for(Expiry::Until(i64::MAX), 1000, REFRESH), Duration::from_secs(24 * 3600));
     }
 
-    const ISSUED: Moment = Moment(1_000_000);
+    const ISSUED: UnixMillis = UnixMillis(1_000_000);
 
     /// Seconds from the issue to the successor, for one that lives so many seconds.
     fn age(life: u64, interval: u64, bounds: Bounds, chance: f64) -> u64 {

@@ -9,10 +9,10 @@ pub mod unix_millis;
 #[cfg(test)]
 mod simulation;
 
-pub use expiry::{Bounds, Life, Pace, too_short};
-pub use lease_term::{Next, Renewed, Stand, Term};
-pub use poll_schedule::{Cadence, TOGETHER};
-pub use republish_interval::{Interval, USUAL, is_forgotten};
+pub use expiry::{Bounds, Expiry, RenewalInputs, too_short};
+pub use lease_term::{Next, Renewed, Renewability, LeaseTerm};
+pub use poll_schedule::{PollSchedule, TOGETHER};
+pub use republish_interval::{RepublishInterval, USUAL, is_forgotten};
 pub use step::{Action, Event, LeaseId, State, Warning, next};
-pub use unix_millis::Moment;
+pub use unix_millis::UnixMillis;
 

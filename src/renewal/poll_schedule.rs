@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Moment;
+use super::UnixMillis;
 
 /// Shortest time between two looks, whatever a class asks for.
 const SHORTEST: Duration = Duration::from_secs(1);
@@ -15,12 +15,12 @@ const AGAIN: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs
 
 /// Looks at moments of one distance. All volumes of a login have the same moments, and so share its reads; chance spreads the logins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cadence {
+pub struct PollSchedule {
     period: Duration,
     phase: Duration,
 }
 
-impl Cadence {
+impl PollSchedule {
     /// A look every `period`; `chance` (0 to 1) says at which part of it.
     pub fn new(period: Duration, chance: f64) -> Self {
         let period = period.max(SHORTEST);
@@ -33,25 +33,25 @@ impl Cadence {
     }
 
     /// Time from `now` to the next of its moments.
-    pub fn until_next(self, now: Moment) -> Duration {
-        let since = now.since(Moment::default() + self.phase).as_millis();
+    pub fn until_next(self, now: UnixMillis) -> Duration {
+        let since = now.since(UnixMillis::default() + self.phase).as_millis();
         let period = self.period.as_millis();
         self.period.saturating_sub(millis(since % period))
     }
 
     /// The pause after a look of `now` that succeeded, when the first successor of what the volume has is `due`.
-    pub fn after_success(self, now: Moment, due: Option<Moment>) -> Duration {
+    pub fn after_success(self, now: UnixMillis, due: Option<UnixMillis>) -> Duration {
         let due = due.map_or(Duration::MAX, |due| due.since(now).max(self.soon()));
         self.until_next(now).min(due)
     }
 
     /// The pause after a look of `now` that failed.
-    pub fn after_failure(self, now: Moment) -> Duration {
+    pub fn after_failure(self, now: UnixMillis) -> Duration {
         self.until_next(now).clamp(self.soon(), AGAIN.1)
     }
 
     /// How old an answer may be that a look of `now` takes, of a source whose answers may grow as old as `refresh`: it must do until the next.
-    pub fn age(self, refresh: Duration, now: Moment) -> Duration {
+    pub fn age(self, refresh: Duration, now: UnixMillis) -> Duration {
         refresh.saturating_sub(self.until_next(now)).max(TOGETHER).min(refresh)
     }
 }
@@ -69,34 +69,34 @@ mod tests {
     }
 
     /// A look every ten seconds, at 4, 14, 24 and so on.
-    const TEN: Cadence = Cadence { period: Duration::from_secs(10), phase: Duration::from_secs(4) };
+    const TEN: PollSchedule = PollSchedule { period: Duration::from_secs(10), phase: Duration::from_secs(4) };
 
     #[test]
     fn looks_come_at_moments_that_do_not_depend_on_when_a_volume_began() {
-        let next = [4_000, 4_001, 13_999, 14_000, 0].map(|now| TEN.until_next(Moment(now)).as_millis());
+        let next = [4_000, 4_001, 13_999, 14_000, 0].map(|now| TEN.until_next(UnixMillis(now)).as_millis());
         assert_eq!(next, [10_000, 9_999, 1, 10_000, 10_000]);
-        let spread = [0.0, 0.25, 1.0, 9.0].map(|chance| Cadence::new(seconds(8), chance).until_next(Moment(80_000)).as_secs());
+        let spread = [0.0, 0.25, 1.0, 9.0].map(|chance| PollSchedule::new(seconds(8), chance).until_next(UnixMillis(80_000)).as_secs());
         assert_eq!(spread, [8, 2, 8, 8]);
     }
 
     #[test]
     fn what_ends_sooner_is_looked_at_sooner_but_not_all_the_time() {
-        let after = |due| TEN.after_success(Moment(14_000), due).as_secs();
-        assert_eq!((after(None), after(Some(Moment(99_000))), after(Some(Moment(21_000)))), (10, 10, 7));
-        assert_eq!((after(Some(Moment(14_000))), after(Some(Moment(0)))), (5, 5));
-        let quick = Cadence::new(seconds(2), 0.0);
-        assert_eq!(quick.after_success(Moment(1), Some(Moment(0))).as_millis(), 1_999);
+        let after = |due| TEN.after_success(UnixMillis(14_000), due).as_secs();
+        assert_eq!((after(None), after(Some(UnixMillis(99_000))), after(Some(UnixMillis(21_000)))), (10, 10, 7));
+        assert_eq!((after(Some(UnixMillis(14_000))), after(Some(UnixMillis(0)))), (5, 5));
+        let quick = PollSchedule::new(seconds(2), 0.0);
+        assert_eq!(quick.after_success(UnixMillis(1), Some(UnixMillis(0))).as_millis(), 1_999);
     }
 
     #[test]
     fn a_look_that_failed_is_made_again_within_half_a_minute() {
-        let failed = |period, now| Cadence::new(seconds(period), 0.0).after_failure(Moment(now)).as_secs();
+        let failed = |period, now| PollSchedule::new(seconds(period), 0.0).after_failure(UnixMillis(now)).as_secs();
         assert_eq!((failed(3600, 1), failed(10, 0), failed(10, 8_000), failed(1, 0)), (30, 10, 5, 1));
     }
 
     #[test]
     fn no_answer_grows_older_than_its_refresh() {
-        let age = |refresh, now| TEN.age(Duration::from_millis(refresh), Moment(now)).as_millis();
+        let age = |refresh, now| TEN.age(Duration::from_millis(refresh), UnixMillis(now)).as_millis();
         assert_eq!(age(10_000, 14_000), 500, "those that look together share");
         assert_eq!(age(60_000, 14_000), 50_000);
         assert_eq!(age(10_000, 18_000), 4_000, "whoever asks between two looks finds the last one's");
@@ -105,6 +105,6 @@ mod tests {
 
     #[test]
     fn no_class_makes_us_look_all_the_time() {
-        assert_eq!(Cadence::new(Duration::ZERO, 0.5).period, SHORTEST);
+        assert_eq!(PollSchedule::new(Duration::ZERO, 0.5).period, SHORTEST);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Moment;
+use super::UnixMillis;
 
 /// The interval before enough is seen: driver 1.6 with its defaults asks about every 75 seconds.
 pub const USUAL: Duration = Duration::from_secs(75);
@@ -16,20 +16,20 @@ const SILENCE: Duration = Duration::from_secs(3600);
 /// far one. Too long costs an issue that came early, too short a credential that died in the pod. A quick retry of a first mount does
 /// not count for much, for the usual gap stands in until three were seen.
 #[derive(Clone, Copy, Debug)]
-pub struct Interval {
-    last: Option<Moment>,
+pub struct RepublishInterval {
+    last: Option<UnixMillis>,
     gaps: [Duration; 3],
 }
 
-impl Default for Interval {
+impl Default for RepublishInterval {
     fn default() -> Self {
         Self { last: None, gaps: [USUAL; 3] }
     }
 }
 
-impl Interval {
+impl RepublishInterval {
     /// The volume was asked about now.
-    pub fn asked(&mut self, now: Moment) {
+    pub fn asked(&mut self, now: UnixMillis) {
         if let Some(last) = self.last.replace(now) {
             self.gaps.rotate_left(1);
             self.gaps[2] = now.since(last);
@@ -44,7 +44,7 @@ impl Interval {
 
 /// Whether a volume that nobody has asked about since `asked`, and of which there is no evidence, is forgotten: in memory only, for
 /// silence never revokes.
-pub fn is_forgotten(asked: Moment, now: Moment) -> bool {
+pub fn is_forgotten(asked: UnixMillis, now: UnixMillis) -> bool {
     now.since(asked) > SILENCE
 }
 
@@ -53,8 +53,8 @@ mod tests {
     use super::*;
 
     fn after(seconds: &[u64]) -> u64 {
-        let mut interval = Interval::default();
-        seconds.iter().for_each(|at| interval.asked(Moment(at * 1000)));
+        let mut interval = RepublishInterval::default();
+        seconds.iter().for_each(|at| interval.asked(UnixMillis(at * 1000)));
         interval.observed().as_secs()
     }
 
@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn a_volume_is_forgotten_after_an_hour_of_silence() {
-        let forgotten = |now| is_forgotten(Moment(1000), Moment(now));
+        let forgotten = |now| is_forgotten(UnixMillis(1000), UnixMillis(now));
         assert_eq!((forgotten(0), forgotten(3_601_000), forgotten(3_601_001)), (false, false, true));
     }
 }

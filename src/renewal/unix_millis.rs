@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 /// Milliseconds of Unix time; its arithmetic stops at either end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Moment(pub u64);
+pub struct UnixMillis(pub u64);
 
-impl Moment {
+impl UnixMillis {
     /// By the system's clock; a clock before 1970 is at its beginning.
     pub fn now() -> Self {
         Self::default() + SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
@@ -27,7 +27,7 @@ impl Moment {
     }
 }
 
-impl Add<Duration> for Moment {
+impl Add<Duration> for UnixMillis {
     type Output = Self;
 
     fn add(self, time: Duration) -> Self {
@@ -35,7 +35,7 @@ impl Add<Duration> for Moment {
     }
 }
 
-impl Sub<Duration> for Moment {
+impl Sub<Duration> for UnixMillis {
     type Output = Self;
 
     fn sub(self, time: Duration) -> Self {
@@ -53,15 +53,15 @@ mod tests {
 
     #[test]
     fn no_time_runs_over_either_end() {
-        assert_eq!(Moment(5) - Duration::from_secs(1), Moment(0));
-        assert_eq!(Moment(5) + Duration::MAX, Moment(u64::MAX));
-        assert_eq!(Moment(5).since(Moment(9)), Duration::ZERO);
-        assert_eq!((Moment::of_unix_seconds(-3), Moment::of_unix_seconds(i64::MAX)), (Moment(0), Moment(u64::MAX)));
+        assert_eq!(UnixMillis(5) - Duration::from_secs(1), UnixMillis(0));
+        assert_eq!(UnixMillis(5) + Duration::MAX, UnixMillis(u64::MAX));
+        assert_eq!(UnixMillis(5).since(UnixMillis(9)), Duration::ZERO);
+        assert_eq!((UnixMillis::of_unix_seconds(-3), UnixMillis::of_unix_seconds(i64::MAX)), (UnixMillis(0), UnixMillis(u64::MAX)));
     }
 
     #[test]
     fn a_moment_is_written_as_a_number() {
-        let written = serde_json::to_string(&Moment(1_795_000_000_123)).unwrap();
-        assert_eq!((written.as_str(), serde_json::from_str(&written).ok()), ("1795000000123", Some(Moment(1_795_000_000_123))));
+        let written = serde_json::to_string(&UnixMillis(1_795_000_000_123)).unwrap();
+        assert_eq!((written.as_str(), serde_json::from_str(&written).ok()), ("1795000000123", Some(UnixMillis(1_795_000_000_123))));
     }
 }

@@ -11,8 +11,8 @@ use tokio::net::UnixStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{info, warn};
 
-use crate::server::authority::Mended;
-use crate::server::drain::Life;
+use crate::server::authority::AuthorityRewriter;
+use crate::server::drain::Shutdown;
 use super::Grpc;
 use crate::server::guard::Guard;
 use crate::server::peers::{Origin, Peers};
@@ -32,16 +32,16 @@ const HEADER_LIST_BYTES: u32 = 16 * 1024;
 
 /// What all doors share.
 #[derive(Clone)]
-pub(crate) struct Hall {
+pub(crate) struct ConnectionAcceptor {
     peers: Arc<Peers>,
     slots: Slots,
     readiness: Readiness,
-    life: Life,
+    life: Shutdown,
 }
 
-impl Hall {
+impl ConnectionAcceptor {
     /// An empty one.
-    pub(crate) fn new(peers: Peers, readiness: Readiness, life: Life) -> Self {
+    pub(crate) fn new(peers: Peers, readiness: Readiness, life: Shutdown) -> Self {
         Self { peers: Arc::new(peers), slots: Slots::default(), readiness, life }
     }
 
@@ -92,11 +92,11 @@ impl Slots {
 ///
 /// No keepalive pings: the kernel tells of a peer that died, and one that was only stopped for a while (a frozen node, a
 /// debugger) would lose its mounts as Unavailable.
-async fn serve<S: Grpc>(stream: UnixStream, guard: Guard<S>, life: Life) {
+async fn serve<S: Grpc>(stream: UnixStream, guard: Guard<S>, life: Shutdown) {
     let mut http2 = http2::Builder::new(TokioExecutor::new());
     http2.timer(TokioTimer::new()).max_concurrent_streams(STREAMS).max_header_list_size(HEADER_LIST_BYTES).auto_date_header(false);
     let service = service_fn(move |request| guard.clone().answer(request));
-    let mut connection = pin!(http2.serve_connection(TokioIo::new(Mended::new(stream)), service));
+    let mut connection = pin!(http2.serve_connection(TokioIo::new(AuthorityRewriter::new(stream)), service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
         () = life.draining.cancelled() => {

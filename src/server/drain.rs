@@ -14,7 +14,7 @@ const FLUSH_SHARE: u32 = 4;
 
 /// The server's tasks, and the two signals that end them.
 #[derive(Clone, Default)]
-pub(crate) struct Life {
+pub(crate) struct Shutdown {
     /// Sockets go, connections say GOAWAY, open requests go on.
     pub(crate) draining: CancellationToken,
     /// Requests that are still open are answered with a failure.
@@ -23,7 +23,7 @@ pub(crate) struct Life {
     pub(crate) tasks: TaskTracker,
 }
 
-impl Life {
+impl Shutdown {
     /// Ends all tasks within `time`. Whatever is left by then breaks off: that is a peer that reads no more.
     pub(crate) async fn drain(&self, time: Duration) {
         info!(seconds = time.as_secs_f64(), "stopping: finishing the mounts that have begun");

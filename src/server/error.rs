@@ -1,7 +1,7 @@
 //! Why the server cannot begin.
 
 use super::Endpoint;
-use super::Obstacle;
+use super::NotReadyReason;
 
 /// A setting or a directory that has to change before this process can serve.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +23,6 @@ pub enum ServerError {
         /// Which one.
         endpoint: Endpoint,
         /// What is in the way.
-        obstacle: Obstacle,
+        obstacle: NotReadyReason,
     },
 }

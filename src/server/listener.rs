@@ -15,7 +15,7 @@ use super::Readiness;
 use super::socket;
 use crate::server::socket::Bound;
 use crate::server::watch::{Action, next};
-use super::Obstacle;
+use super::NotReadyReason;
 use super::{Endpoint, ServerError};
 use crate::supervise::supervise;
 
@@ -29,7 +29,7 @@ const STEPS: usize = 6;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// The place of one endpoint.
-pub(crate) struct Place {
+pub(crate) struct SocketListener {
     endpoint: Endpoint,
     /// The same name in directories where the driver may look first.
     shadows: Vec<PathBuf>,
@@ -38,7 +38,7 @@ pub(crate) struct Place {
     accept_failed: bool,
 }
 
-impl Place {
+impl SocketListener {
     /// Makes the socket of `endpoint`, or begins to wait for its name; fails when waiting would be in vain.
     pub(crate) fn open(endpoint: Endpoint, directories: &[PathBuf], readiness: Readiness) -> Result<Self, ServerError> {
         let elsewhere = |directory: &&PathBuf| Some(directory.as_path()) != endpoint.path().parent();
@@ -46,7 +46,7 @@ impl Place {
         let mut place = Self { endpoint, shadows, bound: None, readiness, accept_failed: false };
         place.settle();
         match place.obstacle() {
-            Err(obstacle @ (Obstacle::NoDirectory | Obstacle::System(_))) => {
+            Err(obstacle @ (NotReadyReason::NoDirectory | NotReadyReason::System(_))) => {
                 Err(ServerError::Socket { endpoint: place.endpoint.clone(), obstacle })
             }
             _ => Ok(place),
@@ -82,7 +82,7 @@ impl Place {
         if obstacle.is_none() { LOOK_EVERY } else { ASK_EVERY }
     }
 
-    fn claim(&mut self) -> Result<(), Obstacle> {
+    fn claim(&mut self) -> Result<(), NotReadyReason> {
         let path = self.endpoint.path();
         for _ in 0..STEPS {
             let held = self.bound.as_ref().map(|bound| bound.identity);
@@ -96,22 +96,22 @@ impl Place {
                 },
             }
         }
-        Err(Obstacle::Taken)
+        Err(NotReadyReason::Taken)
     }
 
     /// Removes dead sockets of our name where the driver may look first: it would call them until its deadline.
-    fn clear_shadows(&self) -> Result<(), Obstacle> {
+    fn clear_shadows(&self) -> Result<(), NotReadyReason> {
         for path in &self.shadows {
             match next(None, socket::look(path, None)?) {
                 Action::Clear(identity) => socket::clear(path, identity)?,
-                Action::Wait(Obstacle::NoDirectory) | Action::Bind | Action::Keep => {}
-                Action::Wait(_) => return Err(Obstacle::Shadowed),
+                Action::Wait(NotReadyReason::NoDirectory) | Action::Bind | Action::Keep => {}
+                Action::Wait(_) => return Err(NotReadyReason::Shadowed),
             }
         }
         Ok(())
     }
 
-    fn obstacle(&self) -> Result<(), Obstacle> {
+    fn obstacle(&self) -> Result<(), NotReadyReason> {
         let sockets = self.readiness.sockets();
         let ours = sockets.into_iter().find(|socket| socket.endpoint == self.endpoint);
         ours.and_then(|socket| socket.obstacle).map_or(Ok(()), Err)
@@ -139,9 +139,9 @@ impl Place {
 /// Removes our own socket and nobody else's, before the last mounts are answered. A driver that has no connection yet
 /// fails at once and is asked again by the kubelet, and one that had its connection asks for the name until our successor
 /// has it; with the name kept, both would wait at a listener that takes nobody any more.
-impl Drop for Place {
+impl Drop for SocketListener {
     fn drop(&mut self) {
-        self.readiness.note(&self.endpoint, Some(Obstacle::Stopping));
+        self.readiness.note(&self.endpoint, Some(NotReadyReason::Stopping));
         let Some(bound) = &self.bound else { return };
         if let Err(error) = socket::clear(self.endpoint.path(), bound.identity) {
             warn!(socket = %self.endpoint, %error, "our socket cannot be removed; remove it by hand");
@@ -149,7 +149,7 @@ impl Drop for Place {
     }
 }
 
-impl From<Errno> for Obstacle {
+impl From<Errno> for NotReadyReason {
     fn from(errno: Errno) -> Self {
         Self::System(errno)
     }

@@ -18,16 +18,16 @@ pub use error::ServerError;
 pub use guard::Grpc;
 pub use listener::clear_dead;
 pub use readiness::{Readiness, SocketState};
-pub use watch::Obstacle;
+pub use watch::NotReadyReason;
 
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::server::connection::Hall;
-use crate::server::drain::Life;
+use crate::server::connection::ConnectionAcceptor;
+use crate::server::drain::Shutdown;
 use crate::server::peers::Peers;
-use crate::server::listener::Place;
+use crate::server::listener::SocketListener;
 
 /// What is served where, and to whom.
 #[derive(Clone, Debug)]
@@ -52,8 +52,8 @@ pub async fn serve<S: Grpc>(
     readiness: Readiness,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServerError> {
-    let life = Life::default();
-    let hall = Hall::new(Peers::new(sockets.allow_peer_uids.clone()), readiness.clone(), life.clone());
+    let life = Shutdown::default();
+    let hall = ConnectionAcceptor::new(Peers::new(sockets.allow_peer_uids.clone()), readiness.clone(), life.clone());
     for (endpoint, place) in open(&sockets, &readiness)? {
         let (service, hall) = (service_for(&endpoint), hall.clone());
         let admit = move |stream| hall.admit(stream, &service);
@@ -65,7 +65,7 @@ pub async fn serve<S: Grpc>(
 }
 
 /// Opens all places or none: those that were opened before a failure are left again.
-fn open(sockets: &Sockets, readiness: &Readiness) -> Result<Vec<(Endpoint, Place)>, ServerError> {
+fn open(sockets: &Sockets, readiness: &Readiness) -> Result<Vec<(Endpoint, SocketListener)>, ServerError> {
     let mut seen = HashSet::new();
     if sockets.endpoints.is_empty() {
         return Err(ServerError::Endpoints("give at least one"));
@@ -74,6 +74,6 @@ fn open(sockets: &Sockets, readiness: &Readiness) -> Result<Vec<(Endpoint, Place
         return Err(ServerError::Endpoints("the same socket is given twice"));
     }
     readiness.begin(&sockets.endpoints);
-    let open = |endpoint: &Endpoint| Place::open(endpoint.clone(), &sockets.shadow_directories, readiness.clone());
+    let open = |endpoint: &Endpoint| SocketListener::open(endpoint.clone(), &sockets.shadow_directories, readiness.clone());
     sockets.endpoints.iter().map(|endpoint| Ok((endpoint.clone(), open(endpoint)?))).collect()
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use metrics::counter;
 
 use super::Endpoint;
-use super::Obstacle;
+use super::NotReadyReason;
 
 /// The state of all sockets, shared between the server and its readers. Not ready before the server has begun.
 #[derive(Clone, Default)]
@@ -24,7 +24,7 @@ pub struct SocketState {
     /// Where it belongs.
     pub endpoint: Endpoint,
     /// Why drivers do not reach us there; `None` when they do: it is bound, and its inode is ours.
-    pub obstacle: Option<Obstacle>,
+    pub obstacle: Option<NotReadyReason>,
 }
 
 impl Readiness {
@@ -50,12 +50,12 @@ impl Readiness {
     }
 
     pub(crate) fn begin(&self, endpoints: &[Endpoint]) {
-        let begun = |endpoint: &Endpoint| SocketState { endpoint: endpoint.clone(), obstacle: Some(Obstacle::NotYet) };
+        let begun = |endpoint: &Endpoint| SocketState { endpoint: endpoint.clone(), obstacle: Some(NotReadyReason::NotYet) };
         *self.lock() = endpoints.iter().map(begun).collect();
     }
 
     /// Notes the state of `endpoint`; true when that is news.
-    pub(crate) fn note(&self, endpoint: &Endpoint, obstacle: Option<Obstacle>) -> bool {
+    pub(crate) fn note(&self, endpoint: &Endpoint, obstacle: Option<NotReadyReason>) -> bool {
         let mut sockets = self.lock();
         let Some(socket) = sockets.iter_mut().find(|socket| socket.endpoint == *endpoint) else { return false };
         std::mem::replace(&mut socket.obstacle, obstacle) != obstacle
@@ -83,7 +83,7 @@ mod tests {
         readiness.begin(&endpoints);
         assert!(readiness.note(&endpoints[0], None));
         assert!(!readiness.note(&endpoints[0], None));
-        assert!(readiness.note(&endpoints[1], Some(Obstacle::Taken)));
+        assert!(readiness.note(&endpoints[1], Some(NotReadyReason::Taken)));
         assert_eq!(readiness.check().unwrap_err(), "openbao.sock: another process listens there; stop that provider");
         readiness.note(&endpoints[1], None);
         assert_eq!(readiness.check(), Ok(()));

@@ -11,7 +11,7 @@ use nix::sys::stat::{Mode, SFlag, fchmod, fstatat};
 use nix::unistd::unlink;
 use tokio::net::UnixListener;
 
-use crate::server::watch::{Listener, Seen};
+use crate::server::watch::{Listener, Observed};
 
 /// What the name of a socket gains while it is made or removed: `.` before it, `.` and eight digits after it.
 pub(crate) const ASIDE_BYTES: usize = 10;
@@ -36,18 +36,18 @@ pub(crate) struct Bound {
 }
 
 /// Looks at `path`; asks for a listener unless the socket there is the one we `held`.
-pub(crate) fn look(path: &Path, held: Option<Identity>) -> Result<Seen> {
+pub(crate) fn look(path: &Path, held: Option<Identity>) -> Result<Observed> {
     let (identity, kind) = match stat(path) {
         Ok(found) => found,
-        Err(Errno::ENOENT) if path.parent().is_some_and(Path::is_dir) => return Ok(Seen::Nothing),
-        Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(Seen::NoDirectory),
+        Err(Errno::ENOENT) if path.parent().is_some_and(Path::is_dir) => return Ok(Observed::Nothing),
+        Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(Observed::NoDirectory),
         Err(other) => return Err(other),
     };
     if kind != SFlag::S_IFSOCK {
-        return Ok(Seen::NoSocket);
+        return Ok(Observed::NoSocket);
     }
     let listener = if held == Some(identity) { Listener::Alive } else { probe(path)? };
-    Ok(Seen::Socket { identity, listener })
+    Ok(Observed::Socket { identity, listener })
 }
 
 /// Makes a socket that listens with mode 0600 before it has its name, and gives it the name only if that is free.
@@ -135,7 +135,7 @@ mod tests {
         let (directory, path) = place();
         let bound = bind(&path).unwrap();
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);
-        assert_eq!(look(&path, None).unwrap(), Seen::Socket { identity: bound.identity, listener: Listener::Alive });
+        assert_eq!(look(&path, None).unwrap(), Observed::Socket { identity: bound.identity, listener: Listener::Alive });
         assert_eq!(names(directory.path()), ["vault.sock"]);
     }
 
@@ -153,7 +153,7 @@ mod tests {
     fn a_dead_socket_is_cleared_and_its_successor_is_not() {
         let (directory, path) = place();
         drop(StdListener::bind(&path).unwrap());
-        let Seen::Socket { identity, listener: Listener::Dead } = look(&path, None).unwrap() else { panic!("not dead") };
+        let Observed::Socket { identity, listener: Listener::Dead } = look(&path, None).unwrap() else { panic!("not dead") };
         let other = Identity { inode: identity.inode + 1, ..identity };
         clear(&path, other).unwrap();
         assert_eq!(names(directory.path()), ["vault.sock"]);
@@ -165,9 +165,9 @@ mod tests {
     #[test]
     fn what_is_no_socket_is_seen_as_such() {
         let (directory, path) = place();
-        assert_eq!(look(&path, None).unwrap(), Seen::Nothing);
+        assert_eq!(look(&path, None).unwrap(), Observed::Nothing);
         std::os::unix::fs::symlink("/dev/null", &path).unwrap();
-        assert_eq!(look(&path, None).unwrap(), Seen::NoSocket);
-        assert_eq!(look(&directory.path().join("missing/vault.sock"), None).unwrap(), Seen::NoDirectory);
+        assert_eq!(look(&path, None).unwrap(), Observed::NoSocket);
+        assert_eq!(look(&directory.path().join("missing/vault.sock"), None).unwrap(), Observed::NoDirectory);
     }
 }

@@ -4,7 +4,7 @@ use crate::server::socket::Identity;
 
 /// What stands at a socket's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Seen {
+pub(crate) enum Observed {
     /// The directory exists, the name does not.
     Nothing,
     /// A socket.
@@ -39,12 +39,12 @@ pub(crate) enum Action {
     /// Remove this dead socket, then look again.
     Clear(Identity),
     /// Look again later.
-    Wait(Obstacle),
+    Wait(NotReadyReason),
 }
 
 /// Why a socket is not ours. The texts name no path: readiness is told to everybody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Obstacle {
+pub enum NotReadyReason {
     /// No look yet.
     #[error("not bound yet")]
     NotYet,
@@ -76,15 +76,15 @@ pub enum Obstacle {
 /// A Go provider that stops unlinks the path it once bound, even if it is ours by then: so a free name is taken at
 /// once. A live listener of somebody else is never displaced, a dead one always. Our own socket cannot be mistaken: as
 /// long as we hold it its inode stays in use, unlinked or not.
-pub(crate) fn next(held: Option<Identity>, seen: Seen) -> Action {
+pub(crate) fn next(held: Option<Identity>, seen: Observed) -> Action {
     match seen {
-        Seen::Socket { identity, .. } if held == Some(identity) => Action::Keep,
-        Seen::Nothing => Action::Bind,
-        Seen::Socket { identity, listener: Listener::Dead } => Action::Clear(identity),
-        Seen::Socket { listener: Listener::Alive, .. } => Action::Wait(Obstacle::Taken),
-        Seen::Socket { listener: Listener::Unknown, .. } => Action::Wait(Obstacle::Unclear),
-        Seen::NoSocket => Action::Wait(Obstacle::NoSocket),
-        Seen::NoDirectory => Action::Wait(Obstacle::NoDirectory),
+        Observed::Socket { identity, .. } if held == Some(identity) => Action::Keep,
+        Observed::Nothing => Action::Bind,
+        Observed::Socket { identity, listener: Listener::Dead } => Action::Clear(identity),
+        Observed::Socket { listener: Listener::Alive, .. } => Action::Wait(NotReadyReason::Taken),
+        Observed::Socket { listener: Listener::Unknown, .. } => Action::Wait(NotReadyReason::Unclear),
+        Observed::NoSocket => Action::Wait(NotReadyReason::NoSocket),
+        Observed::NoDirectory => Action::Wait(NotReadyReason::NoDirectory),
     }
 }
 
@@ -95,8 +95,8 @@ mod tests {
     const OURS: Identity = Identity { device: 1, inode: 1 };
     const THEIRS: Identity = Identity { device: 1, inode: 2 };
 
-    fn socket(identity: Identity, listener: Listener) -> Seen {
-        Seen::Socket { identity, listener }
+    fn socket(identity: Identity, listener: Listener) -> Observed {
+        Observed::Socket { identity, listener }
     }
 
     #[test]
@@ -106,22 +106,22 @@ mod tests {
 
     #[test]
     fn a_free_name_is_taken_at_the_start_and_after_a_theft() {
-        assert_eq!(next(None, Seen::Nothing), Action::Bind);
-        assert_eq!(next(Some(OURS), Seen::Nothing), Action::Bind);
+        assert_eq!(next(None, Observed::Nothing), Action::Bind);
+        assert_eq!(next(Some(OURS), Observed::Nothing), Action::Bind);
     }
 
     #[test]
     fn a_dead_socket_gives_way_and_a_live_one_never() {
         for held in [None, Some(OURS)] {
             assert_eq!(next(held, socket(THEIRS, Listener::Dead)), Action::Clear(THEIRS));
-            assert_eq!(next(held, socket(THEIRS, Listener::Alive)), Action::Wait(Obstacle::Taken));
-            assert_eq!(next(held, socket(THEIRS, Listener::Unknown)), Action::Wait(Obstacle::Unclear));
+            assert_eq!(next(held, socket(THEIRS, Listener::Alive)), Action::Wait(NotReadyReason::Taken));
+            assert_eq!(next(held, socket(THEIRS, Listener::Unknown)), Action::Wait(NotReadyReason::Unclear));
         }
     }
 
     #[test]
     fn what_is_no_socket_stays() {
-        assert_eq!(next(Some(OURS), Seen::NoSocket), Action::Wait(Obstacle::NoSocket));
-        assert_eq!(next(None, Seen::NoDirectory), Action::Wait(Obstacle::NoDirectory));
+        assert_eq!(next(Some(OURS), Observed::NoSocket), Action::Wait(NotReadyReason::NoSocket));
+        assert_eq!(next(None, Observed::NoDirectory), Action::Wait(NotReadyReason::NoDirectory));
     }
 }

@@ -10,7 +10,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use super::Environment;
 use crate::settings::flags::{duration, path, truth};
 use super::{SettingsError, given};
-use crate::spec::WrittenBy;
+use crate::spec::VolumeWriter;
 use crate::renewal::Bounds;
 
 /// Flags of the life of volumes.
@@ -24,7 +24,7 @@ pub struct LifeArgs {
     pub kubelet_dir: Option<PathBuf>,
     /// Who writes the files of classes that do not say: driver, or provider, which needs --kubelet-dir and the rights of deploy/own-writer
     #[arg(long, value_name = "WHO", default_value = "driver", value_parser = written_by())]
-    pub writer: WrittenBy,
+    pub writer: VolumeWriter,
     /// Watch the pods of this node at the API server: a volume ends with its pod; needs the node's name, and the right to list and watch pods
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_parser = truth)]
     pub pod_watch: bool,
@@ -54,8 +54,8 @@ pub struct LifeArgs {
     pub inline_auth: bool,
 }
 
-fn written_by() -> impl TypedValueParser<Value = WrittenBy> {
-    PossibleValuesParser::new(["driver", "provider"]).map(|word| if word == "provider" { WrittenBy::Provider } else { WrittenBy::Driver })
+fn written_by() -> impl TypedValueParser<Value = VolumeWriter> {
+    PossibleValuesParser::new(["driver", "provider"]).map(|word| if word == "provider" { VolumeWriter::Provider } else { VolumeWriter::Driver })
 }
 
 /// Where the sealed records are, and what seals them.
@@ -119,7 +119,7 @@ impl LifeArgs {
     /// The settings; `hmac_key` is the key of versions, which seals where no other is given.
     pub(crate) fn settings(self, hmac_key: Option<&Path>, environment: &Environment) -> Result<LifeSettings, SettingsError> {
         let kubelet_dir = self.kubelet_dir.filter(|path| !path.as_os_str().is_empty());
-        if self.writer == WrittenBy::Provider && kubelet_dir.is_none() {
+        if self.writer == VolumeWriter::Provider && kubelet_dir.is_none() {
             return Err(SettingsError::Beside { given: "--writer=provider", missing: "--kubelet-dir" });
         }
         let watched = self.pod_watch.then(|| self.state.node("--pod-watch", environment)).transpose()?;

@@ -31,7 +31,7 @@ pub enum ShareScope {
 
 /// Who writes the files into the volume.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum WrittenBy {
+pub enum VolumeWriter {
     /// The driver, from our answer: root's files, when the driver asks.
     #[default]
     Driver,
@@ -39,7 +39,7 @@ pub enum WrittenBy {
     Provider,
 }
 
-impl WrittenBy {
+impl VolumeWriter {
     /// How old an answer may be where the class does not say.
     pub(crate) fn refresh(self) -> Duration {
         Duration::from_secs(match self {

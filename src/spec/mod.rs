@@ -16,12 +16,12 @@ pub use address::Address;
 pub use auth_mount::AuthMounts;
 pub use certificate::{Alias, CertificateRequest, KeyAlgorithm, KeyForm, KeyPlace, KeyType, StoreForm};
 pub use format::Format;
-pub use lifetime::{LoginScope, Refreshes, ShareScope, WrittenBy};
-pub use object::{Absent, Directory, Encoding, Keys, Keystore, Object, Part, Place, Template, View};
+pub use lifetime::{LoginScope, Refreshes, ShareScope, VolumeWriter};
+pub use object::{Absent, Directory, Encoding, Keys, Keystore, Object, Part, Placement, Template, View};
 pub use path::MountPath;
 pub use pod::{Pod, PodToken};
 pub use request::{Body, Request, VaultPath};
-pub use source::{Inline, KvEngine, KvRead, Marked, Pick, Question, Sealed, Selection, Source, Start, Text, TransitKey, Way};
+pub use source::{SecretText, KvEngine, KvRead, S5Text, Selector, EngineRequest, TransitCiphertext, SourceValue, Source, SelectorRoot, Text, TransitKey, SelectorPath};
 pub use template::Delimiters;
 
 use std::path::PathBuf;
@@ -30,10 +30,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::class::attributes::{Attributes, CLASS, has_secrets};
-use crate::class::schema::{Objects, Scene, objects};
+use crate::class::schema::{Objects, ParseContext, objects};
 use crate::class::parameters::{Parameters, Terms};
-use crate::class::diagnostics::Found;
-use crate::class::{Defaults, Problem, Published, SpecErrors, server, token};
+use crate::class::diagnostics::Diagnostics;
+use crate::class::{Defaults, SpecError, RememberedRequest, SpecErrors, server, token};
 
 /// One call of the driver, as it came over the socket.
 pub struct MountCall<'a> {
@@ -46,7 +46,7 @@ pub struct MountCall<'a> {
     /// JSON: the mode of files without one of their own, decimal; may be empty.
     pub permission: &'a str,
     /// Looks up what is remembered of the kubelet's own request for the same directory.
-    pub published: &'a dyn Fn() -> Option<Published>,
+    pub published: &'a dyn Fn() -> Option<RememberedRequest>,
 }
 
 /// A SHA-256.
@@ -70,7 +70,7 @@ pub struct MountSpec {
     /// The volume's directory on the node.
     pub target_path: String,
     /// Who writes the files.
-    pub written_by: WrittenBy,
+    pub written_by: VolumeWriter,
     /// Who uses the login that this mount asks for.
     pub login: LoginScope,
     /// How old an answer of a read may be, and how long one of a write is kept that tells no end.
@@ -81,7 +81,7 @@ pub struct MountSpec {
     /// Made without a key of passwords that a class may hold, so it is for memory and sealed records alone.
     pub parameters: Digest,
     /// The request, to be remembered: for requests that lack the pod's own parameters, and for looks that nobody asks for.
-    pub published: Published,
+    pub published: RememberedRequest,
     /// What is odd but not wrong (unknown parameters and fields): for the log.
     pub warnings: Vec<String>,
 }
@@ -90,7 +90,7 @@ impl MountSpec {
     /// Reads a call on a socket with `defaults`: everything that is wrong with the class, or else with the pod's token.
     pub fn parse(call: &MountCall<'_>, defaults: &Defaults) -> Result<Self, SpecErrors> {
         let mut attributes = Attributes::parse(call.attributes)?;
-        let mut found = Found::default();
+        let mut found = Diagnostics::default();
         let mode = call.mode(&mut found);
         let published = attributes.completed(call.published, &mut found).with(mode, defaults.flavor);
         let pod = attributes.pod(&mut found);
@@ -99,10 +99,10 @@ impl MountSpec {
         let auth = server::auth(&parameters, defaults, &mut found);
         let access = parameters.access(mode, &mut found);
         let terms = parameters.terms(defaults, &mut found);
-        let scene = Scene { pod: pod.as_ref(), share: terms.share };
+        let scene = ParseContext { pod: pod.as_ref(), share: terms.share };
         let with = Objects { access, scene, unknown: defaults.unknown_fields };
         let objects = objects(parameters.plain("objects").unwrap_or_default(), &with, &mut found);
-        if terms.written_by == WrittenBy::Driver && has_owners(&objects) {
+        if terms.written_by == VolumeWriter::Driver && has_owners(&objects) {
             found.warnings.push(UNOWNED.into());
         }
         parameters.judge(defaults.unknown_fields, &mut found);
@@ -132,7 +132,7 @@ impl MountSpec {
     }
 
     /// What the volume of `pod` at `target_path` was last asked to hold, without a token: for a look that nobody asks for.
-    pub fn again(published: &Published, pod: &Pod, target_path: &str, defaults: &Defaults) -> Result<Self, SpecErrors> {
+    pub fn again(published: &RememberedRequest, pod: &Pod, target_path: &str, defaults: &Defaults) -> Result<Self, SpecErrors> {
         let (attributes, permission) = (published.attributes(pod), published.mode().to_string());
         let before = || Some(published.clone());
         let call = MountCall { attributes: &attributes, secrets: "", target_path, permission: &permission, published: &before };
@@ -152,9 +152,9 @@ const MODE: u32 = 0o644;
 
 impl MountCall<'_> {
     /// Judges what stands beside the attributes, and gives the default mode of files.
-    fn mode(&self, found: &mut Found) -> u32 {
+    fn mode(&self, found: &mut Diagnostics) -> u32 {
         if self.target_path.is_empty() {
-            found.problem(Problem::Call { field: "target_path", fault: "is empty" });
+            found.problem(SpecError::Call { field: "target_path", fault: "is empty" });
         }
         if found.take(has_secrets(self.secrets)) == Some(true) {
             found.warnings.push("nodePublishSecretRef is given, and not used".into());
@@ -163,7 +163,7 @@ impl MountCall<'_> {
             "" => Ok(None),
             json => serde_json::from_str::<Option<u32>>(json),
         };
-        let fault = Problem::Call { field: "permission", fault: "is not a number of 0 to 511" };
+        let fault = SpecError::Call { field: "permission", fault: "is not a number of 0 to 511" };
         let mode = found.take(mode.ok().filter(|mode| mode.unwrap_or_default() <= 0o777).ok_or(fault));
         mode.flatten().filter(|mode| *mode != 0).unwrap_or(MODE)
     }
@@ -171,7 +171,7 @@ impl MountCall<'_> {
 
 impl AuthSpec {
     /// The one token that may be read, of the audience that the class names, else of the socket's.
-    fn passed(&self, tokens: Option<&str>, pod: &Pod, defaults: &Defaults) -> Result<Option<PodToken>, Problem> {
+    fn passed(&self, tokens: Option<&str>, pod: &Pod, defaults: &Defaults) -> Result<Option<PodToken>, SpecError> {
         let audience = self.audience.as_deref().unwrap_or(defaults.flavor.audience());
         let token = tokens.map(|tokens| token::choose(tokens, audience, pod, (defaults.clock)()));
         Ok(token.transpose()?.flatten())

@@ -7,15 +7,15 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::{Deserialize, Serialize};
 
-use super::{Selection, Source, Start};
-use super::{Alias, Delimiters, Format, Inline, KeyForm, MountPath, StoreForm};
+use super::{SourceValue, Source, SelectorRoot};
+use super::{Alias, Delimiters, Format, SecretText, KeyForm, MountPath, StoreForm};
 use crate::secret::Secret;
 
 /// A file of the volume, or a directory with one file a key.
 #[derive(Clone, Debug)]
 pub struct Object {
     /// Where it is, and what it shows.
-    pub place: Place,
+    pub place: Placement,
     /// Permission bits of its files, 1 to 0o777.
     pub mode: u32,
     /// Its files' owner, a uid; takes effect where we write the files ourselves.
@@ -28,14 +28,14 @@ pub struct Object {
 
 /// Where an object is in the volume.
 #[derive(Clone, Debug)]
-pub enum Place {
+pub enum Placement {
     /// One file.
     File(MountPath, View),
     /// One file a key.
     Directory(Directory),
 }
 
-impl Place {
+impl Placement {
     /// The files of the keys that it lists.
     pub fn listed(&self) -> impl Iterator<Item = &MountPath> {
         let keys = match self {
@@ -54,7 +54,7 @@ pub struct Directory {
     /// The secret.
     pub source: Source,
     /// Where its keys begin.
-    pub start: Start,
+    pub start: SelectorRoot,
     /// Which keys.
     pub keys: Keys,
     /// How the values' texts stand for bytes.
@@ -76,9 +76,9 @@ pub enum View {
     /// The whole response on one line, as the peers write it.
     Response(Source),
     /// One value.
-    Value(Selection),
+    Value(SourceValue),
     /// The data as one document.
-    Document(Source, Start, Format),
+    Document(Source, SelectorRoot, Format),
     /// A part of a certificate.
     Part(Source, Part),
     /// A text with expressions over sources.
@@ -118,16 +118,16 @@ pub struct Keystore {
     /// The name of its entry.
     pub alias: Alias,
     /// Where its password is.
-    pub password: Selection,
+    pub password: SourceValue,
 }
 
 /// A file from several sources.
 #[derive(Clone, Debug)]
 pub struct Template {
     /// What the text may name.
-    pub sources: BTreeMap<String, Selection>,
+    pub sources: BTreeMap<String, SourceValue>,
     /// The text.
-    pub text: Inline,
+    pub text: SecretText,
     /// What surrounds its expressions.
     pub delimiters: Delimiters,
 }
@@ -141,7 +141,7 @@ pub enum Absent {
     /// There is no file.
     NoFile,
     /// The file holds this.
-    Default(Inline),
+    Default(SecretText),
 }
 
 /// The bytes of a base64 text as Go's `StdEncoding` reads it: line breaks are passed over, padding is needed, odd bits behind the last byte are
@@ -172,34 +172,34 @@ impl Object {
     /// What messages call it: its file, or its directory with a `/` behind.
     pub fn name(&self) -> String {
         match &self.place {
-            Place::File(name, _) => name.to_string(),
-            Place::Directory(Directory { root: Some(root), .. }) => format!("{root}/"),
-            Place::Directory(Directory { root: None, .. }) => "./".into(),
+            Placement::File(name, _) => name.to_string(),
+            Placement::Directory(Directory { root: Some(root), .. }) => format!("{root}/"),
+            Placement::Directory(Directory { root: None, .. }) => "./".into(),
         }
     }
 
     /// Its file, where it is one.
     pub fn file(&self) -> Option<&MountPath> {
         match &self.place {
-            Place::File(name, _) => Some(name),
-            Place::Directory(_) => None,
+            Placement::File(name, _) => Some(name),
+            Placement::Directory(_) => None,
         }
     }
 
     /// Whether its file is a keystore.
     pub fn is_keystore(&self) -> bool {
-        matches!(self.place, Place::File(_, View::Part(_, Part::Keystore(_) | Part::Truststore(_))))
+        matches!(self.place, Placement::File(_, View::Part(_, Part::Keystore(_) | Part::Truststore(_))))
     }
 
     /// Every source that it is a view of.
     pub fn sources(&self) -> Vec<&Source> {
         match &self.place {
-            Place::File(_, View::Response(source) | View::Document(source, ..)) => vec![source],
-            Place::File(_, View::Value(selection)) => vec![&selection.source],
-            Place::File(_, View::Part(source, Part::Keystore(store) | Part::Truststore(store))) => vec![source, &store.password.source],
-            Place::File(_, View::Part(source, _)) => vec![source],
-            Place::File(_, View::Template(template)) => template.sources.values().map(|selection| &selection.source).collect(),
-            Place::Directory(directory) => vec![&directory.source],
+            Placement::File(_, View::Response(source) | View::Document(source, ..)) => vec![source],
+            Placement::File(_, View::Value(selection)) => vec![&selection.source],
+            Placement::File(_, View::Part(source, Part::Keystore(store) | Part::Truststore(store))) => vec![source, &store.password.source],
+            Placement::File(_, View::Part(source, _)) => vec![source],
+            Placement::File(_, View::Template(template)) => template.sources.values().map(|selection| &selection.source).collect(),
+            Placement::Directory(directory) => vec![&directory.source],
         }
     }
 }

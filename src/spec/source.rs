@@ -17,7 +17,7 @@ pub struct Source {
     pub namespace: Option<String>,
     /// The engine, and what is asked of it.
     #[serde(rename = "question")]
-    pub question: Question,
+    pub request: EngineRequest,
     /// Whose the thing is that the question makes; `Pod` where it can make none, so that equal reads stay one.
     #[serde(rename = "share")]
     pub share: ShareScope,
@@ -25,7 +25,7 @@ pub struct Source {
 
 /// What is asked, in the words of the engine.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Question {
+pub enum EngineRequest {
     /// Any path by any method; also the peers' own form.
     #[serde(rename = "Request")]
     Request(Request),
@@ -43,13 +43,13 @@ pub enum Question {
     },
     /// One ciphertext of a transit engine.
     #[serde(rename = "Transit")]
-    Transit(Sealed),
+    Transit(TransitCiphertext),
     /// A text with s5 markers in it.
     #[serde(rename = "S5")]
-    S5(Marked),
+    S5(S5Text),
 }
 
-impl Question {
+impl EngineRequest {
     /// Whether its answer may be of a thing that was made for it: a lease, a certificate.
     pub fn may_make(&self) -> bool {
         matches!(self, Self::Request(_) | Self::Certificate(_))
@@ -90,7 +90,7 @@ pub struct TransitKey {
 
 /// One ciphertext.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Sealed {
+pub struct TransitCiphertext {
     /// What opens it.
     #[serde(rename = "key")]
     pub key: TransitKey,
@@ -104,7 +104,7 @@ pub struct Sealed {
 
 /// A text with s5 markers.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Marked {
+pub struct S5Text {
     /// What opens its markers.
     #[serde(rename = "key")]
     pub key: TransitKey,
@@ -118,43 +118,43 @@ pub struct Marked {
 pub enum Text {
     /// As the class has it.
     #[serde(rename = "Inline")]
-    Inline(Inline),
+    Literal(SecretText),
     /// As Vault has it.
     #[serde(rename = "Of")]
-    Of(Box<Selection>),
+    Of(Box<SourceValue>),
 }
 
 /// A text of the class that may hold secrets: it prints as its length.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Inline(Arc<str>);
+pub struct SecretText(Arc<str>);
 
-impl Inline {
+impl SecretText {
     /// The text; goes into calls and files.
     pub fn expose(&self) -> &str {
         &self.0
     }
 }
 
-impl From<String> for Inline {
+impl From<String> for SecretText {
     fn from(text: String) -> Self {
         Self(text.into())
     }
 }
 
 /// For sealed records only.
-impl Serialize for Inline {
+impl Serialize for SecretText {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_str(&self.0)
     }
 }
 
-impl<'de> Deserialize<'de> for Inline {
+impl<'de> Deserialize<'de> for SecretText {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         String::deserialize(from).map(Self::from)
     }
 }
 
-impl fmt::Debug for Inline {
+impl fmt::Debug for SecretText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Inline({} bytes)", self.0.len())
     }
@@ -162,13 +162,13 @@ impl fmt::Debug for Inline {
 
 /// One value of a source's answer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Selection {
+pub struct SourceValue {
     /// Where it is asked for.
     #[serde(rename = "source")]
     pub source: Source,
     /// Which part of the answer.
     #[serde(rename = "pick")]
-    pub pick: Pick,
+    pub pick: Selector,
     /// How its text stands for bytes.
     #[serde(rename = "encoding")]
     pub encoding: Encoding,
@@ -176,18 +176,18 @@ pub struct Selection {
 
 /// A part of an answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Pick {
+pub struct Selector {
     /// Where the way begins.
     #[serde(rename = "start")]
-    pub start: Start,
+    pub start: SelectorRoot,
     /// The way from there.
     #[serde(rename = "way")]
-    pub way: Way,
+    pub way: SelectorPath,
 }
 
 /// Where the way to a value begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Start {
+pub enum SelectorRoot {
     /// The secret itself: `data.data` of a KV version 2 answer, `data` of every other.
     #[default]
     #[serde(rename = "Data")]
@@ -202,7 +202,7 @@ pub enum Start {
 
 /// The way to a value.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Way {
+pub enum SelectorPath {
     /// No step.
     #[default]
     #[serde(rename = "Whole")]
@@ -218,8 +218,8 @@ pub enum Way {
 impl Source {
     /// The type of the key that is made here for it.
     pub fn node_key(&self) -> Option<KeyType> {
-        match &self.question {
-            Question::Certificate(CertificateRequest { key: KeyPlace::Node(kind), .. }) => Some(*kind),
+        match &self.request {
+            EngineRequest::Certificate(CertificateRequest { key: KeyPlace::Node(kind), .. }) => Some(*kind),
             _ => None,
         }
     }
@@ -228,13 +228,13 @@ impl Source {
 /// As messages name it: the path that is asked, without query and body, and a namespace of its own.
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.question {
-            Question::Request(request) => request.path.fmt(f),
-            Question::Kv(KvRead { mount, path, engine: KvEngine::V1, .. }) => write!(f, "{mount}/{path}"),
-            Question::Kv(KvRead { mount, path, engine: KvEngine::V2, .. }) => write!(f, "{mount}/data/{path}"),
-            Question::Certificate(CertificateRequest { mount, role, .. }) => write!(f, "the certificate of {mount}/roles/{role}"),
-            Question::Authorities { mount } => write!(f, "{mount}/cert/ca_chain"),
-            Question::Transit(Sealed { key, .. }) | Question::S5(Marked { key, .. }) => write!(f, "{key}"),
+        match &self.request {
+            EngineRequest::Request(request) => request.path.fmt(f),
+            EngineRequest::Kv(KvRead { mount, path, engine: KvEngine::V1, .. }) => write!(f, "{mount}/{path}"),
+            EngineRequest::Kv(KvRead { mount, path, engine: KvEngine::V2, .. }) => write!(f, "{mount}/data/{path}"),
+            EngineRequest::Certificate(CertificateRequest { mount, role, .. }) => write!(f, "the certificate of {mount}/roles/{role}"),
+            EngineRequest::Authorities { mount } => write!(f, "{mount}/cert/ca_chain"),
+            EngineRequest::Transit(TransitCiphertext { key, .. }) | EngineRequest::S5(S5Text { key, .. }) => write!(f, "{key}"),
         }?;
         self.namespace.as_ref().map_or(Ok(()), |namespace| write!(f, " in namespace {namespace:?}"))
     }

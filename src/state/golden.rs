@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{Directory, Found, Record, StateKey, Store};
+use super::{Directory, StoredRecord, Record, StateKey, Store};
 
 /// The node that they were sealed on.
 const NODE: &str = "node-1";
@@ -41,8 +41,8 @@ pub(crate) async fn store() -> (TempDir, Store) {
 /// Every record of `store`.
 pub(crate) fn records(store: &Store) -> Vec<Record> {
     let usable = |found| match found {
-        Found::Record(record) => record,
-        Found::Unusable(unusable) => panic!("{}: {}", unusable.id, unusable.why),
+        StoredRecord::Record(record) => record,
+        StoredRecord::Unusable(unusable) => panic!("{}: {}", unusable.id, unusable.why),
     };
     store.records().unwrap().map(usable).collect()
 }

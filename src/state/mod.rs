@@ -7,14 +7,14 @@ pub mod record; // one file: the part that never changes its form, and the body
 pub mod seal; // bytes <-> sealed text, bound to its place
 pub mod server; // a server in a form that never changes
 #[cfg(test)]
-mod golden;
+pub(crate) mod golden;
 #[cfg(test)]
 mod tests;
 
 pub use directory::Directory;
 pub use error::StateError;
 pub use key::{KeyRefused, StateKey};
-pub use record::{Found, Kind, Outer, Record, Unusable, VERSION, Why};
+pub use record::{StoredRecord, Kind, Outer, Record, Unusable, VERSION, Why};
 
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -49,10 +49,10 @@ impl Store {
     }
 
     /// Every record, read one after another as the iterator goes.
-    pub fn records(&self) -> Result<impl Iterator<Item = Found>, StateError> {
+    pub fn records(&self) -> Result<impl Iterator<Item = StoredRecord>, StateError> {
         let read = |id: RecordId| match self.directory.read(&id) {
             Ok(bytes) => record::read(id, &bytes, &self.seal),
-            Err(why) => Found::Unusable(Unusable { id, why, outer: None }),
+            Err(why) => StoredRecord::Unusable(Unusable { id, why, outer: None }),
         };
         Ok(self.directory.ids()?.into_iter().map(read))
     }

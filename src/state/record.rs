@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::state::seal::{Place, Seal};
+use crate::state::seal::{RecordPlace, Seal};
 use super::{RecordId, StateError, server};
 use crate::spec::ServerSpec;
 use crate::secret::Secret;
@@ -25,7 +25,7 @@ const FORM: u32 = 1;
 pub enum Kind {
     /// A token and all that hangs on it.
     #[serde(rename = "session")]
-    Session,
+    VaultToken,
     /// What was made for a volume; holds no token.
     #[serde(rename = "volume")]
     Volume,
@@ -35,7 +35,7 @@ impl Kind {
     /// The file's word for it.
     pub(crate) fn word(self) -> &'static str {
         match self {
-            Self::Session => "session",
+            Self::VaultToken => "session",
             Self::Volume => "volume",
         }
     }
@@ -82,7 +82,7 @@ pub struct Unusable {
 
 /// What a file holds.
 #[derive(Debug)]
-pub enum Found {
+pub enum StoredRecord {
     /// A record.
     Record(Record),
     /// One that cannot be used.
@@ -106,12 +106,12 @@ pub enum Why {
     #[error("its version is {0}, and this vaultmount reads {VERSION} and one more or less")]
     Version(u32),
     #[error("it does not open: sealed with another key, on another node, or changed since")]
-    Sealed,
+    TransitCiphertext,
     #[error("it is of a session, and names no server and token")]
     Incomplete,
 }
 
-impl Found {
+impl StoredRecord {
     /// The record's name.
     pub fn id(&self) -> &RecordId {
         match self {
@@ -165,19 +165,19 @@ pub(crate) fn write(id: &RecordId, version: u32, outer: &Outer, body: &Secret, s
 }
 
 /// What the file `bytes` holds.
-pub(crate) fn read(id: RecordId, bytes: &[u8], seal: &Seal) -> Found {
+pub(crate) fn read(id: RecordId, bytes: &[u8], seal: &Seal) -> StoredRecord {
     let file: File = match serde_json::from_slice(bytes) {
         Ok(file) => file,
         // The text of the error may quote the file.
         Err(error) => {
             let why = Why::NoRecord { line: error.line(), column: error.column() };
-            return Found::Unusable(Unusable { id, why, outer: None });
+            return StoredRecord::Unusable(Unusable { id, why, outer: None });
         }
     };
     let outer = file.outer(&id, seal);
     match file.body(&id, &outer, seal) {
-        Ok(body) => Found::Record(Record { id, outer, body, version: file.version }),
-        Err(why) => Found::Unusable(Unusable { id, why, outer: Some(outer) }),
+        Ok(body) => StoredRecord::Record(Record { id, outer, body, version: file.version }),
+        Err(why) => StoredRecord::Unusable(Unusable { id, why, outer: Some(outer) }),
     }
 }
 
@@ -200,21 +200,21 @@ impl File {
         if self.version.abs_diff(VERSION) > 1 {
             return Err(Why::Version(self.version));
         }
-        let body = seal.open(self.bodys_place(id, &self.version_text()), &self.body).ok_or(Why::Sealed)?;
+        let body = seal.open(self.bodys_place(id, &self.version_text()), &self.body).ok_or(Why::TransitCiphertext)?;
         match (self.kind, &self.token, &outer.token, &outer.server) {
-            (_, Some(_), None, _) => Err(Why::Sealed),
-            (Kind::Session, None, ..) | (Kind::Session, .., None) => Err(Why::Incomplete),
+            (_, Some(_), None, _) => Err(Why::TransitCiphertext),
+            (Kind::VaultToken, None, ..) | (Kind::VaultToken, .., None) => Err(Why::Incomplete),
             _ => Ok(body),
         }
     }
 
     /// Bound to the server too: a token goes to no other one than it was sealed with.
-    fn tokens_place<'a>(&self, id: &'a RecordId, server: &'a str) -> Place<'a> {
-        Place { id, kind: self.kind, part: "token", beside: server.as_bytes() }
+    fn tokens_place<'a>(&self, id: &'a RecordId, server: &'a str) -> RecordPlace<'a> {
+        RecordPlace { id, kind: self.kind, part: "token", beside: server.as_bytes() }
     }
 
-    fn bodys_place<'a>(&self, id: &'a RecordId, version: &'a str) -> Place<'a> {
-        Place { id, kind: self.kind, part: "body", beside: version.as_bytes() }
+    fn bodys_place<'a>(&self, id: &'a RecordId, version: &'a str) -> RecordPlace<'a> {
+        RecordPlace { id, kind: self.kind, part: "body", beside: version.as_bytes() }
     }
 
     /// Compact JSON, the same text before and after a look into the file; members that we do not know are part of it.

@@ -24,7 +24,7 @@ pub(crate) struct Seal {
 
 /// Where a sealed text belongs: moved anywhere else, it does not open.
 #[derive(Clone, Copy)]
-pub(crate) struct Place<'a> {
+pub(crate) struct RecordPlace<'a> {
     pub(crate) id: &'a RecordId,
     pub(crate) kind: Kind,
     /// Name of the file's member.
@@ -39,7 +39,7 @@ impl Seal {
     }
 
     /// Nonce, ciphertext and tag, in base64.
-    pub(crate) fn close(&self, place: Place<'_>, plain: &Secret) -> Result<String, StateError> {
+    pub(crate) fn close(&self, place: RecordPlace<'_>, plain: &Secret) -> Result<String, StateError> {
         let mut nonce = [0; NONCE_LEN];
         SystemRandom::new().fill(&mut nonce).map_err(|_| StateError::Seal)?;
         // Of its whole size from the start: a buffer that grows leaves an unwiped copy behind.
@@ -53,7 +53,7 @@ impl Seal {
     }
 
     /// `None` when it was sealed with another key, on another node, for another place, or has changed since.
-    pub(crate) fn open(&self, place: Place<'_>, text: &str) -> Option<Secret> {
+    pub(crate) fn open(&self, place: RecordPlace<'_>, text: &str) -> Option<Secret> {
         let mut bytes = Zeroizing::new(STANDARD.decode(text).ok()?);
         let nonce = Nonce::try_assume_unique_for_key(bytes.get(..NONCE_LEN)?).ok()?;
         let plain = self.key.open_within(nonce, self.bound_to(place), &mut bytes, NONCE_LEN..).ok()?.len();
@@ -62,7 +62,7 @@ impl Seal {
     }
 
     /// Each part behind its length, so that none runs into the next.
-    fn bound_to(&self, place: Place<'_>) -> Aad<Vec<u8>> {
+    fn bound_to(&self, place: RecordPlace<'_>) -> Aad<Vec<u8>> {
         let parts = [self.node.as_bytes(), place.id.as_str().as_bytes(), place.kind.word().as_bytes(), place.part.as_bytes(), place.beside];
         let prefixed = |part: &[u8]| [&(part.len() as u64).to_be_bytes(), part].concat();
         Aad::from(parts.into_iter().flat_map(prefixed).collect())

@@ -12,11 +12,11 @@ const VOLUMES: usize = 4096;
 
 /// The last failure of each volume, by what the volume's path is, and how often it came in a row.
 #[derive(Default)]
-pub(crate) struct Repeats {
+pub(crate) struct LogThrottle {
     last: Mutex<HashMap<String, (String, u32)>>,
 }
 
-impl Repeats {
+impl LogThrottle {
     /// Takes the outcome of one mount of `volume` (or a warning, under a name of its own); true when its failure has been told
     /// often enough.
     pub(crate) fn known(&self, volume: &str, failure: Option<&str>) -> bool {
@@ -41,7 +41,7 @@ mod tests {
 
     #[test]
     fn a_failure_is_told_three_times_and_again_when_it_changes_or_comes_back() {
-        let repeats = Repeats::default();
+        let repeats = LogThrottle::default();
         let told = |failure: Option<&str>| !repeats.known("v", failure);
         assert_eq!([(); 5].map(|()| told(Some("denied"))), [true, true, true, false, false]);
         assert!(told(Some("sealed")), "another failure");
@@ -50,7 +50,7 @@ mod tests {
 
     #[test]
     fn many_volumes_cost_bounded_memory() {
-        let repeats = Repeats::default();
+        let repeats = LogThrottle::default();
         for volume in 0..3 * VOLUMES {
             repeats.known(&volume.to_string(), Some("denied"));
         }

@@ -28,7 +28,7 @@ pub(crate) struct Fault {
 
 /// What an answer starts with.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Answer {
+pub(crate) enum ChildResponse {
     /// That many bytes follow.
     Text(usize),
     Fault(Fault),
@@ -112,12 +112,12 @@ pub(crate) fn write_answer(to: &mut impl Write, answer: Result<&[u8], Fault>) ->
 }
 
 /// Reads an answer's start; `None` for a number that is no cause's.
-pub(crate) fn answer([kind, number @ ..]: [u8; HEADER]) -> Option<Answer> {
+pub(crate) fn answer([kind, number @ ..]: [u8; HEADER]) -> Option<ChildResponse> {
     let number = u32::from_be_bytes(number);
     if kind == 0 {
-        return usize::try_from(number).ok().map(Answer::Text);
+        return usize::try_from(number).ok().map(ChildResponse::Text);
     }
-    Some(Answer::Fault(Fault { line: number, cause: Cause::from_number(kind)? }))
+    Some(ChildResponse::Fault(Fault { line: number, cause: Cause::from_number(kind)? }))
 }
 
 impl From<Fault> for TemplateError {
@@ -168,7 +168,7 @@ mod tests {
         #[test]
         fn an_answer_arrives_as_it_was_sent(text: Vec<u8>, line: u32, number in 1..=17_u8) {
             let fault = Fault { line, cause: Cause::from_number(number).unwrap() };
-            for (sent, expected) in [(Ok(&text[..]), Answer::Text(text.len())), (Err(fault), Answer::Fault(fault))] {
+            for (sent, expected) in [(Ok(&text[..]), ChildResponse::Text(text.len())), (Err(fault), ChildResponse::Fault(fault))] {
                 let mut bytes = Vec::new();
                 write_answer(&mut bytes, sent).unwrap();
                 prop_assert_eq!(answer(*bytes.first_chunk().unwrap()), Some(expected));

@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 use zeroize::Zeroizing;
 
 use super::protocol;
-use crate::template::protocol::Answer;
+use crate::template::protocol::ChildResponse;
 use super::{Job, TemplateError, limits};
 use crate::spec::Delimiters;
 use crate::secret::Secret;
@@ -35,7 +35,7 @@ impl Default for Renderer {
     }
 }
 
-type Answers = Vec<Result<Secret, TemplateError>>;
+type ChildResponses = Vec<Result<Secret, TemplateError>>;
 
 impl Renderer {
     /// One that starts `program`, a vaultmount.
@@ -44,7 +44,7 @@ impl Renderer {
     }
 
     /// See [`render`](super::render).
-    pub async fn render(&self, jobs: &[Job<'_>], deadline: Instant) -> Result<Answers, TemplateError> {
+    pub async fn render(&self, jobs: &[Job<'_>], deadline: Instant) -> Result<ChildResponses, TemplateError> {
         let tasks = jobs.iter().map(|job| (job.text, job.delimiters, Some(&job.sources)));
         self.answers(protocol::tasks(tasks).map_err(|_| TemplateError::TooLong)?, jobs.len(), deadline).await
     }
@@ -61,7 +61,7 @@ impl Renderer {
         Ok(answers.into_iter().map(|answer| answer.map(|_| ())).collect())
     }
 
-    async fn answers(&self, tasks: Zeroizing<Vec<u8>>, count: usize, deadline: Instant) -> Result<Answers, TemplateError> {
+    async fn answers(&self, tasks: Zeroizing<Vec<u8>>, count: usize, deadline: Instant) -> Result<ChildResponses, TemplateError> {
         if count == 0 {
             return Ok(Vec::new());
         }
@@ -88,7 +88,7 @@ impl Renderer {
 }
 
 /// Writes first and reads then, as the child reads first. A child that dies while it is written to tells by its silence.
-async fn exchange(child: &mut Child, tasks: Zeroizing<Vec<u8>>, count: usize, answers: &mut Answers) -> Result<(), TemplateError> {
+async fn exchange(child: &mut Child, tasks: Zeroizing<Vec<u8>>, count: usize, answers: &mut ChildResponses) -> Result<(), TemplateError> {
     let (Some(mut stdin), Some(mut stdout)) = (child.stdin.take(), child.stdout.take()) else {
         return Err(TemplateError::Broken);
     };
@@ -109,8 +109,8 @@ async fn answer(stdout: &mut ChildStdout, room: &mut usize) -> Result<Option<Res
         return Ok(None);
     }
     match protocol::answer(header).ok_or(TemplateError::Broken)? {
-        Answer::Fault(fault) => Ok(Some(Err(fault.into()))),
-        Answer::Text(length) => {
+        ChildResponse::Fault(fault) => Ok(Some(Err(fault.into()))),
+        ChildResponse::Text(length) => {
             *room = room.checked_sub(length).ok_or(TemplateError::Broken)?;
             let mut text = Zeroizing::new(vec![0; length]);
             let read = stdout.read_exact(&mut text).await.is_ok();

@@ -3,11 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::spec::{AuthSpec, MountSpec, ServerSpec};
-use crate::vault::{Account, Facts};
+use crate::vault::{Account, TokenInfo};
 
 /// Who may use a login, and where it was made. Equal ones share it; nothing else does.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Identity {
+pub struct LoginKey {
     /// Address, TLS and namespace.
     #[serde(rename = "server")]
     pub server: ServerSpec,
@@ -39,7 +39,7 @@ pub enum Scope {
     Volume(String),
 }
 
-impl Identity {
+impl LoginKey {
     /// The pods that `scope` names of the account that `spec` is for; `uid` is the account's, empty where nobody knows it.
     pub fn new(spec: &MountSpec, uid: String, scope: Scope) -> Self {
         let pod = &spec.pod;
@@ -66,7 +66,7 @@ impl Identity {
 
     /// Whether the server itself says that a token is this account's, so that a pod that did not make it may use it. A token of a limited
     /// number of calls is its maker's.
-    pub(crate) fn is_named_by(&self, facts: &Facts) -> bool {
+    pub(crate) fn is_named_by(&self, facts: &TokenInfo) -> bool {
         facts.account.as_ref() == Some(&self.account) && facts.uses == 0
     }
 }

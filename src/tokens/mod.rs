@@ -9,9 +9,9 @@ pub mod vault_token; // a login, and what hangs on it
 #[cfg(test)]
 mod tests;
 
-pub use login_key::{Identity, Scope};
-pub use shared_reads::Age;
-pub use vault_token::{Ending, Session, Standing};
+pub use login_key::{LoginKey, Scope};
+pub use shared_reads::MaxAge;
+pub use vault_token::{OnRelease, VaultToken, Standing};
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -21,10 +21,10 @@ use metrics::counter;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::task::TaskTracker;
 
-use crate::tokens::revoker::Closer;
+use crate::tokens::revoker::TokenRevoker;
 use crate::spec::{AuthSpec, PodToken, ServerSpec};
 use crate::error::Reason;
-use crate::renewal::{Moment, State};
+use crate::renewal::{UnixMillis, State};
 use crate::state::{RecordId, Store};
 use crate::limits::Budget;
 use crate::vault::{Login, Server, VaultError, Vaults};
@@ -40,24 +40,24 @@ pub struct Logins {
 
 struct Inner {
     vaults: Vaults,
-    slots: Mutex<HashMap<Identity, Slot>>,
+    slots: Mutex<HashMap<LoginKey, Slot>>,
     /// Those that the server does not name, so that every pod has a login of its own.
-    personal: Mutex<HashSet<Identity>>,
-    closer: Closer,
+    personal: Mutex<HashSet<LoginKey>>,
+    closer: TokenRevoker,
 }
 
 /// A login on its way.
-type Flight = Shared<BoxFuture<'static, Result<Arc<Session>, VaultError>>>;
+type Flight = Shared<BoxFuture<'static, Result<Arc<VaultToken>, VaultError>>>;
 
 enum Slot {
-    Flying(Flight),
-    Landed(Weak<Session>),
+    Pending(Flight),
+    Ready(Weak<VaultToken>),
 }
 
 /// How one came to a login.
-enum Found {
+enum Lookup {
     /// It was there.
-    Session(Arc<Session>),
+    VaultToken(Arc<VaultToken>),
     /// It is being made, and whether by us.
     Flight(Flight, bool),
 }
@@ -65,7 +65,7 @@ enum Found {
 impl Logins {
     /// None yet, at servers of `vaults`; tokens are given back by tasks of `tasks`.
     pub fn new(vaults: Vaults, store: Option<Arc<Store>>, tasks: &TaskTracker) -> Self {
-        let inner = Inner { vaults, slots: Mutex::default(), personal: Mutex::default(), closer: Closer::new(store, tasks) };
+        let inner = Inner { vaults, slots: Mutex::default(), personal: Mutex::default(), closer: TokenRevoker::new(store, tasks) };
         Self { inner: Arc::new(inner) }
     }
 
@@ -75,12 +75,12 @@ impl Logins {
     /// A login for several pods is given to one that did not make it only when the server itself names their account; else each has its own.
     pub async fn session(
         &self,
-        who: &Identity,
+        who: &LoginKey,
         uid: &str,
         token: &Arc<PodToken>,
-        but: Option<&Arc<Session>>,
+        but: Option<&Arc<VaultToken>>,
         budget: &Budget,
-    ) -> Result<Arc<Session>, VaultError> {
+    ) -> Result<Arc<VaultToken>, VaultError> {
         if !who.is_shared() {
             return self.joined(who, token, but, budget).await.map(|(session, _)| session);
         }
@@ -104,36 +104,36 @@ impl Logins {
     }
 
     /// Whose what hangs on logins of `who` is: its own, or that of the pod `uid` alone, where the server does not name the account.
-    pub fn sharing(&self, who: Identity, uid: &str) -> Identity {
+    pub fn sharing(&self, who: LoginKey, uid: &str) -> LoginKey {
         if who.is_shared() && self.is_personal(&who) { who.of_pod(uid) } else { who }
     }
 
     /// The login of `who` that is there, for one who brings no token: where a pod's token opened it within the hour.
-    pub fn there(&self, who: &Identity, uid: &str) -> Option<Arc<Session>> {
+    pub fn there(&self, who: &LoginKey, uid: &str) -> Option<Arc<VaultToken>> {
         let who = self.sharing(who.clone(), uid);
         let slots = self.inner.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(Slot::Landed(session)) = slots.get(&who) else { return None };
-        let session = session.upgrade().filter(|session| session.serves(Moment::now()))?;
+        let Some(Slot::Ready(session)) = slots.get(&who) else { return None };
+        let session = session.upgrade().filter(|session| session.serves(UnixMillis::now()))?;
         let may_join = !who.is_shared() || who.is_named_by(session.login().facts());
         may_join.then_some(session)
     }
 
     /// A login that nobody else finds, and that ends with its last user.
-    pub async fn alone(&self, who: &Identity, token: &Arc<PodToken>, budget: &Budget) -> Result<Arc<Session>, VaultError> {
+    pub async fn alone(&self, who: &LoginKey, token: &Arc<PodToken>, budget: &Budget) -> Result<Arc<VaultToken>, VaultError> {
         self.inner.made(who.clone(), Arc::clone(token), budget.clone()).await
     }
 
     /// A login that every call of one mount carries out by itself, with nothing stored at the server.
-    pub fn inline(&self, who: &Identity, token: &PodToken) -> Result<Arc<Session>, VaultError> {
+    pub fn inline(&self, who: &LoginKey, token: &PodToken) -> Result<Arc<VaultToken>, VaultError> {
         self.inner.vaults.check_login(&who.server, &who.auth, &who.account, None)?;
         let login = self.server(&who.server)?.inline(&who.auth, &token.jwt)?;
-        Ok(Session::begin(who.clone(), login, self.inner.closer.clone()))
+        Ok(VaultToken::begin(who.clone(), login, self.inner.closer.clone()))
     }
 
     /// Takes `session` from those who may still join it: something that is one volume's hangs on it.
-    pub fn detach(&self, session: &Arc<Session>) {
+    pub fn detach(&self, session: &Arc<VaultToken>) {
         let mut slots = self.inner.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        slots.retain(|_, slot| !matches!(slot, Slot::Landed(landed) if std::ptr::eq(landed.as_ptr(), Arc::as_ptr(session))));
+        slots.retain(|_, slot| !matches!(slot, Slot::Ready(landed) if std::ptr::eq(landed.as_ptr(), Arc::as_ptr(session))));
     }
 
     /// Tokens that nobody holds any more, and that still live.
@@ -146,8 +146,8 @@ impl Logins {
         let now = Instant::now();
         let mut slots = self.inner.slots.lock().unwrap_or_else(PoisonError::into_inner);
         slots.retain(|_, slot| match slot {
-            Slot::Flying(_) => true,
-            Slot::Landed(session) => session.upgrade().inspect(|session| session.reads.forget(now)).is_some(),
+            Slot::Pending(_) => true,
+            Slot::Ready(session) => session.upgrade().inspect(|session| session.reads.forget(now)).is_some(),
         });
     }
 
@@ -155,16 +155,16 @@ impl Logins {
     /// token's, or its short time's, tries once more.
     async fn joined(
         &self,
-        who: &Identity,
+        who: &LoginKey,
         token: &Arc<PodToken>,
-        but: Option<&Arc<Session>>,
+        but: Option<&Arc<VaultToken>>,
         budget: &Budget,
-    ) -> Result<(Arc<Session>, bool), VaultError> {
+    ) -> Result<(Arc<VaultToken>, bool), VaultError> {
         let makers_own = |error: &VaultError| matches!(error.reason(), Reason::LoginDenied | Reason::Deadline | Reason::Bug);
         for _ in 0..2 {
             match self.find(who, token, but, budget) {
-                Found::Session(session) => return Ok((session, false)),
-                Found::Flight(flight, ours) => match landed(flight, &who.auth, budget).await {
+                Lookup::VaultToken(session) => return Ok((session, false)),
+                Lookup::Flight(flight, ours) => match landed(flight, &who.auth, budget).await {
                     Err(error) if !ours && makers_own(&error) && Instant::now() < budget.end() => {}
                     outcome => return outcome.map(|session| (session, ours)),
                 },
@@ -174,14 +174,14 @@ impl Logins {
         Ok((flight.await?, true))
     }
 
-    fn find(&self, who: &Identity, token: &Arc<PodToken>, but: Option<&Arc<Session>>, budget: &Budget) -> Found {
+    fn find(&self, who: &LoginKey, token: &Arc<PodToken>, but: Option<&Arc<VaultToken>>, budget: &Budget) -> Lookup {
         let mut slots = self.inner.slots.lock().unwrap_or_else(PoisonError::into_inner);
         match slots.get(who) {
-            Some(Slot::Flying(flight)) => return Found::Flight(flight.clone(), false),
-            Some(Slot::Landed(session)) => {
-                let other = |session: &Arc<Session>| but.is_none_or(|but| !Arc::ptr_eq(but, session));
-                if let Some(session) = session.upgrade().filter(|session| other(session) && session.serves(Moment::now())) {
-                    return Found::Session(session);
+            Some(Slot::Pending(flight)) => return Lookup::Flight(flight.clone(), false),
+            Some(Slot::Ready(session)) => {
+                let other = |session: &Arc<VaultToken>| but.is_none_or(|but| !Arc::ptr_eq(but, session));
+                if let Some(session) = session.upgrade().filter(|session| other(session) && session.serves(UnixMillis::now())) {
+                    return Lookup::VaultToken(session);
                 }
             }
             None => {}
@@ -192,8 +192,8 @@ impl Logins {
         let call = tokio::spawn(async move { Inner::fly(inner, who, token, budget).await });
         let panicked = || Err(VaultError::Panicked { doing: "log in".into() });
         let flight = call.map(move |outcome| outcome.unwrap_or_else(|_| panicked())).boxed().shared();
-        slots.insert(slot, Slot::Flying(flight.clone()));
-        Found::Flight(flight, true)
+        slots.insert(slot, Slot::Pending(flight.clone()));
+        Lookup::Flight(flight, true)
     }
 
     fn server(&self, spec: &ServerSpec) -> Result<Server, VaultError> {
@@ -209,21 +209,21 @@ impl Logins {
         self.inner.closer.remove(record);
     }
 
-    fn kept(&self, who: Identity, login: Login, state: State, proved: Moment, record: RecordId) -> Arc<Session> {
-        Session::kept(who, login, state, proved, record, self.inner.closer.clone())
+    fn kept(&self, who: LoginKey, login: Login, state: State, authenticated_at: UnixMillis, record: RecordId) -> Arc<VaultToken> {
+        VaultToken::kept(who, login, state, authenticated_at, record, self.inner.closer.clone())
     }
 
-    fn land(&self, who: &Identity, session: &Arc<Session>) {
+    fn land(&self, who: &LoginKey, session: &Arc<VaultToken>) {
         let mut slots = self.inner.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        slots.insert(who.clone(), Slot::Landed(Arc::downgrade(session)));
+        slots.insert(who.clone(), Slot::Ready(Arc::downgrade(session)));
     }
 
-    fn is_personal(&self, who: &Identity) -> bool {
+    fn is_personal(&self, who: &LoginKey) -> bool {
         self.inner.personal.lock().unwrap_or_else(PoisonError::into_inner).contains(who)
     }
 
     /// What the server does not name for one scope it names for no other.
-    fn make_personal(&self, who: &Identity) {
+    fn make_personal(&self, who: &LoginKey) {
         let mut personal = self.inner.personal.lock().unwrap_or_else(PoisonError::into_inner);
         if personal.len() >= PERSONAL {
             personal.clear();
@@ -234,24 +234,24 @@ impl Logins {
 
 impl Inner {
     /// Makes the login of `who` and puts it where others find it.
-    async fn fly(inner: Arc<Self>, who: Identity, token: Arc<PodToken>, budget: Budget) -> Result<Arc<Session>, VaultError> {
+    async fn fly(inner: Arc<Self>, who: LoginKey, token: Arc<PodToken>, budget: Budget) -> Result<Arc<VaultToken>, VaultError> {
         let outcome = inner.made(who.clone(), token, budget).await;
         let mut slots = inner.slots.lock().unwrap_or_else(PoisonError::into_inner);
         match &outcome {
-            Ok(session) => slots.insert(who, Slot::Landed(Arc::downgrade(session))),
+            Ok(session) => slots.insert(who, Slot::Ready(Arc::downgrade(session))),
             Err(_) => slots.remove(&who),
         };
         outcome
     }
 
-    async fn made(&self, who: Identity, token: Arc<PodToken>, budget: Budget) -> Result<Arc<Session>, VaultError> {
+    async fn made(&self, who: LoginKey, token: Arc<PodToken>, budget: Budget) -> Result<Arc<VaultToken>, VaultError> {
         let login = self.logged_in(&who, &token, &budget).await;
         counter!("vaultmount_logins_total", "outcome" => if login.is_ok() { "ok" } else { "failed" }).increment(1);
-        Ok(Session::begin(who, login?, self.closer.clone()))
+        Ok(VaultToken::begin(who, login?, self.closer.clone()))
     }
 
     /// Logs in with `token`. A token that may be the node's is revoked at once.
-    async fn logged_in(&self, who: &Identity, token: &PodToken, budget: &Budget) -> Result<Login, VaultError> {
+    async fn logged_in(&self, who: &LoginKey, token: &PodToken, budget: &Budget) -> Result<Login, VaultError> {
         let login = self.vaults.server(&who.server)?.login(&who.auth, &token.jwt, budget).await?;
         let Err(refused) = self.vaults.check_login(&who.server, &who.auth, &who.account, Some(login.facts())) else { return Ok(login) };
         if let Err((login, _)) = login.revoke(budget).await {
@@ -262,7 +262,7 @@ impl Inner {
     }
 }
 
-async fn landed(flight: Flight, auth: &AuthSpec, budget: &Budget) -> Result<Arc<Session>, VaultError> {
+async fn landed(flight: Flight, auth: &AuthSpec, budget: &Budget) -> Result<Arc<VaultToken>, VaultError> {
     let late = |_| Err(VaultError::OutOfTime { doing: format!("log in at auth/{}", auth.mount) });
     timeout_at(budget.end(), flight).await.unwrap_or_else(late)
 }

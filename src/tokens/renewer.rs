@@ -11,11 +11,11 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 use tracing::{debug, warn};
 
-use crate::tokens::revoker::{Closer, counted};
-use super::Ending;
-use crate::tokens::vault_token::Life;
+use crate::tokens::revoker::{TokenRevoker, counted};
+use super::OnRelease;
+use crate::tokens::vault_token::TokenLife;
 use crate::error::Reason;
-use crate::renewal::{Action, Event, LeaseId, Moment, Renewed, Warning};
+use crate::renewal::{Action, Event, LeaseId, UnixMillis, Renewed, Warning};
 use crate::state::RecordId;
 use crate::supervise::{caught, supervise};
 use crate::limits::Budget;
@@ -28,27 +28,27 @@ const TIME: Duration = Duration::from_secs(20);
 const TASK: &str = "token-renewer";
 
 /// What keeps one login.
-pub(crate) struct Keeper {
+pub(crate) struct TokenRenewer {
     pub(crate) login: Arc<Login>,
-    pub(crate) life: Arc<Life>,
+    pub(crate) life: Arc<TokenLife>,
     pub(crate) record: RecordId,
     /// A digest of server and role.
     pub(crate) role: u64,
-    pub(crate) closer: Closer,
+    pub(crate) closer: TokenRevoker,
     pub(crate) queue: mpsc::UnboundedReceiver<Action>,
 }
 
 type Call = BoxFuture<'static, Event>;
 
-impl Keeper {
+impl TokenRenewer {
     /// Does what is due until nobody holds the login any more, then gives it back. A panic in between ends no renewal.
     pub(crate) async fn keep(self, gone: oneshot::Receiver<Infallible>) {
         let (keeper, _) = supervise(TASK, (self, gone), |(keeper, gone)| keeper.renew_until(gone).boxed()).await;
         match (keeper.life.ending(), Arc::into_inner(keeper.login)) {
             // The server keeps nothing of a batch token that it could revoke.
-            (Ending::Revoked, Some(login)) if !login.facts().batch => keeper.closer.close(login, keeper.record),
-            (Ending::Kept, _) => counted("kept"),
-            (Ending::Revoked | Ending::Left, _) => {
+            (OnRelease::Revoke, Some(login)) if !login.facts().batch => keeper.closer.close(login, keeper.record),
+            (OnRelease::Persist, _) => counted("kept"),
+            (OnRelease::Revoke | OnRelease::LetExpire, _) => {
                 counted("left");
                 keeper.closer.remove(&keeper.record);
             }
@@ -121,9 +121,9 @@ fn renewed(outcome: Result<Duration, VaultError>) -> Renewed {
     }
 }
 
-async fn until(at: Option<Moment>) {
+async fn until(at: Option<UnixMillis>) {
     match at {
-        Some(at) => sleep(at.since(Moment::now())).await,
+        Some(at) => sleep(at.since(UnixMillis::now())).await,
         None => pending().await,
     }
 }

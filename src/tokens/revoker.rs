@@ -38,16 +38,16 @@ const PAUSE: Duration = Duration::from_secs(30);
 
 /// Where tokens go that nobody needs any more.
 #[derive(Clone)]
-pub(crate) struct Closer {
+pub(crate) struct TokenRevoker {
     queue: mpsc::UnboundedSender<Ended>,
     store: Option<Arc<Store>>,
     tasks: TaskTracker,
     waiting: Arc<AtomicUsize>,
-    told: Arc<Mutex<HashSet<Told>>>,
+    told: Arc<Mutex<HashSet<RevokeEvent>>>,
 }
 
 /// A warning, and the digest of the role that it is about.
-type Told = (u64, Warning);
+type RevokeEvent = (u64, Warning);
 
 /// A login that nobody holds.
 struct Ended {
@@ -75,7 +75,7 @@ impl Drop for Waiting {
     }
 }
 
-impl Closer {
+impl TokenRevoker {
     /// Gives back what it is handed until every sender is gone; `tasks` are waited for at the end of the process.
     pub(crate) fn new(store: Option<Arc<Store>>, tasks: &TaskTracker) -> Self {
         let (queue, receiver) = mpsc::unbounded_channel();
@@ -102,7 +102,7 @@ impl Closer {
     }
 
     /// Whether nobody was warned of this before.
-    pub(crate) fn is_news(&self, told: Told) -> bool {
+    pub(crate) fn is_news(&self, told: RevokeEvent) -> bool {
         let mut all = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         if all.len() >= REMEMBERED {
             all.clear();

@@ -8,10 +8,10 @@ use std::time::Duration;
 use futures::future::{BoxFuture, FutureExt, Shared};
 use tokio::time::{Instant, timeout_at};
 
-use super::Session;
+use super::VaultToken;
 use crate::spec::Source;
 use crate::engine;
-use crate::engine::{Fetched, Miss};
+use crate::engine::{Fetched, FetchError};
 use crate::error::Reason;
 use crate::limits::Budget;
 
@@ -19,7 +19,7 @@ use crate::limits::Budget;
 const DENIED: Duration = Duration::from_secs(300);
 
 /// A call that is on its way, or its answer.
-type Flight = Shared<BoxFuture<'static, Result<Arc<Fetched>, Miss>>>;
+type Flight = Shared<BoxFuture<'static, Result<Arc<Fetched>, FetchError>>>;
 
 /// What was read by one login, and what it was denied.
 #[derive(Default)]
@@ -39,35 +39,35 @@ struct Read {
 
 /// How old an answer may be.
 #[derive(Clone, Copy, Debug)]
-pub struct Age {
+pub struct MaxAge {
     /// To whom asks now.
     pub most: Duration,
     /// To anybody: so long it is kept.
     pub refresh: Duration,
 }
 
-impl Age {
+impl MaxAge {
     /// No older than the question.
     const NONE: Self = Self { most: Duration::ZERO, refresh: Duration::ZERO };
 }
 
-impl Session {
+impl VaultToken {
     /// What `source` holds, by a call that began no longer ago than `age` allows: one of our own, or one that another volume made or is making. Who
     /// joins a call that fails for its maker's sake alone asks again.
-    pub async fn read(self: &Arc<Self>, source: &Source, age: Age, budget: &Budget) -> Result<Arc<Fetched>, Miss> {
+    pub async fn read(self: &Arc<Self>, source: &Source, age: MaxAge, budget: &Budget) -> Result<Arc<Fetched>, FetchError> {
         let (flight, joined) = self.flight(source, age, budget);
         let outcome = landed(flight, source, budget).await;
-        let makers_own = |miss: &Miss| matches!(miss.reason, Reason::Deadline | Reason::PayloadTooLarge | Reason::Bug);
+        let makers_own = |miss: &FetchError| matches!(miss.reason, Reason::Deadline | Reason::PayloadTooLarge | Reason::Bug);
         match outcome {
             // A lease is one volume's: who only joined must not hold it too.
-            Ok(fetched) if joined && fetched.is_leased() => landed(self.flight(source, Age::NONE, budget).0, source, budget).await,
-            Err(miss) if joined && makers_own(&miss) => landed(self.flight(source, Age::NONE, budget).0, source, budget).await,
+            Ok(fetched) if joined && fetched.is_leased() => landed(self.flight(source, MaxAge::NONE, budget).0, source, budget).await,
+            Err(miss) if joined && makers_own(&miss) => landed(self.flight(source, MaxAge::NONE, budget).0, source, budget).await,
             outcome => outcome,
         }
     }
 
     /// A call that is young enough, and whether it is another's; else a new one.
-    fn flight(self: &Arc<Self>, source: &Source, age: Age, budget: &Budget) -> (Flight, bool) {
+    fn flight(self: &Arc<Self>, source: &Source, age: MaxAge, budget: &Budget) -> (Flight, bool) {
         let now = Instant::now();
         let mut known = self.reads.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(read) = known.get_mut(source).filter(|read| now.duration_since(read.began) <= age.most && !age.most.is_zero()) {
@@ -77,14 +77,14 @@ impl Session {
         let (session, asked, budget) = (Arc::clone(self), source.clone(), budget.clone());
         // A task of its own: others may wait for it when its maker is gone.
         let call = tokio::spawn(async move { session.made(&asked, now, &budget).await });
-        let panicked = || Err(Miss { reason: Reason::Bug, what: "reading ended in a panic".into() });
+        let panicked = || Err(FetchError { reason: Reason::Bug, what: "reading ended in a panic".into() });
         let flight = call.map(move |outcome| outcome.unwrap_or_else(|_| panicked())).boxed().shared();
         known.insert(source.clone(), Read { began: now, until: now + age.refresh, flight: flight.clone() });
         (flight, false)
     }
 
-    async fn made(&self, source: &Source, began: Instant, budget: &Budget) -> Result<Arc<Fetched>, Miss> {
-        let outcome = engine::fetch(self.login(), source, budget).await.map(Arc::new).map_err(|error| Miss::from(&error));
+    async fn made(&self, source: &Source, began: Instant, budget: &Budget) -> Result<Arc<Fetched>, FetchError> {
+        let outcome = engine::fetch(self.login(), source, budget).await.map(Arc::new).map_err(|error| FetchError::from(&error));
         if outcome.as_ref().map_or(true, |fetched| fetched.is_leased()) {
             let mut known = self.reads.known.lock().unwrap_or_else(PoisonError::into_inner);
             // Nobody else is to have it.
@@ -133,7 +133,7 @@ impl Reads {
     }
 }
 
-async fn landed(flight: Flight, source: &Source, budget: &Budget) -> Result<Arc<Fetched>, Miss> {
-    let late = |_| Err(Miss { reason: Reason::Deadline, what: format!("read {source}: the mount's time ran out") });
+async fn landed(flight: Flight, source: &Source, budget: &Budget) -> Result<Arc<Fetched>, FetchError> {
+    let late = |_| Err(FetchError { reason: Reason::Deadline, what: format!("read {source}: the mount's time ran out") });
     timeout_at(budget.end(), flight).await.unwrap_or_else(late)
 }

@@ -74,20 +74,20 @@ impl Scene {
         Self { fake, server, logins }
     }
 
-    fn who(&self, account: usize) -> Identity {
+    fn who(&self, account: usize) -> LoginKey {
         let auth = AuthSpec { mount: "kubernetes".into(), role: "web".into(), audience: None };
-        Identity { server: self.server.clone(), auth, account: of(&name(account)), scope: Scope::Account }
+        LoginKey { server: self.server.clone(), auth, account: of(&name(account)), scope: Scope::Account }
     }
 
     /// One pod of `account` asks.
-    async fn ask(&self, account: usize, pod: usize) -> Result<Arc<Session>, VaultError> {
+    async fn ask(&self, account: usize, pod: usize) -> Result<Arc<VaultToken>, VaultError> {
         let token = PodToken { jwt: name(account).as_str().into(), audience: "vault".into(), account_uid: None, expires: None };
         let budget = Budget::lasting(Duration::from_secs(30));
         self.logins.session(&self.who(account), &format!("{account}-{pod}"), &Arc::new(token), None, &budget).await
     }
 
     /// All pods of all accounts ask at once.
-    async fn ask_all(&self) -> Vec<(usize, Result<Arc<Session>, VaultError>)> {
+    async fn ask_all(&self) -> Vec<(usize, Result<Arc<VaultToken>, VaultError>)> {
         let all = (0..ACCOUNTS * PODS).map(async |number| {
             let (account, pod) = (number % ACCOUNTS, number / ACCOUNTS);
             (account, self.ask(account, pod).await)
@@ -187,7 +187,7 @@ fn of(name: &str) -> Account {
 }
 
 /// Fails unless everybody's login is one of its own account.
-fn each_has_its_own(asked: &[(usize, Result<Arc<Session>, VaultError>)]) {
+fn each_has_its_own(asked: &[(usize, Result<Arc<VaultToken>, VaultError>)]) {
     for (account, session) in asked {
         let Ok(session) = session else { continue };
         assert_eq!(session.login().facts().accessor, Some(name(*account)), "the token is another account's");

@@ -20,7 +20,7 @@ pub(crate) struct Circuit {
 
 /// What a call is to do now.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Turn {
+pub(crate) enum CircuitDecision {
     /// Go.
     Go,
     /// Ask again at this moment.
@@ -29,14 +29,14 @@ pub(crate) enum Turn {
 
 impl Circuit {
     /// Whether a call may go; while the server is down one may, every two seconds.
-    pub(crate) fn turn(&mut self, now: Instant) -> Turn {
+    pub(crate) fn turn(&mut self, now: Instant) -> CircuitDecision {
         match self.probe {
-            Some(probe) if now < probe => Turn::Wait(probe),
+            Some(probe) if now < probe => CircuitDecision::Wait(probe),
             Some(_) => {
                 self.probe = Some(now + PROBE);
-                Turn::Go
+                CircuitDecision::Go
             }
-            None => Turn::Go,
+            None => CircuitDecision::Go,
         }
     }
 
@@ -74,10 +74,10 @@ mod tests {
         failed(&mut circuit, FAILURES - 1, now);
         circuit.after(false, now);
         failed(&mut circuit, FAILURES - 1, now);
-        assert_eq!((circuit.is_open(), circuit.turn(now)), (false, Turn::Go), "not in a row");
+        assert_eq!((circuit.is_open(), circuit.turn(now)), (false, CircuitDecision::Go), "not in a row");
         assert!(circuit.after(true, now));
-        assert_eq!(circuit.turn(now), Turn::Wait(now + PROBE));
-        assert!(circuit.after(false, now) && circuit.turn(now) == Turn::Go);
+        assert_eq!(circuit.turn(now), CircuitDecision::Wait(now + PROBE));
+        assert!(circuit.after(false, now) && circuit.turn(now) == CircuitDecision::Go);
     }
 
     #[tokio::test]
@@ -87,7 +87,7 @@ mod tests {
         let mut went = 0;
         for step in 0..1000 {
             let now = start + Duration::from_millis(10 * step);
-            if circuit.turn(now) == Turn::Go {
+            if circuit.turn(now) == CircuitDecision::Go {
                 went += 1;
                 circuit.after(true, now);
             }

@@ -2,7 +2,7 @@
 
 use super::{Hint, VaultError};
 use crate::vault::error_body::ErrorBody;
-use crate::vault::http::Reply;
+use crate::vault::http::HttpResponse;
 use crate::vault::retry::CallKind;
 use super::known_errors;
 use crate::error::Reason;
@@ -11,7 +11,7 @@ use crate::error::Reason;
 const NOT_VAULT: &str = "the body is none of Vault or OpenBao: something in between has answered";
 
 /// The error that `reply` is to a call that was `doing` something.
-pub(crate) fn refused(doing: String, kind: CallKind, reply: &Reply, hint: Option<Hint>) -> VaultError {
+pub(crate) fn refused(doing: String, kind: CallKind, reply: &HttpResponse, hint: Option<Hint>) -> VaultError {
     let status = reply.status.code;
     let body = ErrorBody::parse(&reply.body);
     let reason = reason(kind, reply, body.as_ref());
@@ -24,10 +24,10 @@ pub(crate) fn refused(doing: String, kind: CallKind, reply: &Reply, hint: Option
 
 /// The stable cause that a call, its status and its body make together. `body` is `None` when it has not the form of the API: then a
 /// 4xx says nothing of the path, the policy or the pod.
-fn reason(kind: CallKind, reply: &Reply, body: Option<&ErrorBody>) -> Reason {
+fn reason(kind: CallKind, reply: &HttpResponse, body: Option<&ErrorBody>) -> Reason {
     match reply.status.code.as_u16() {
         429 => return Reason::Busy,
-        500.. if reply.status.not_serving => return Reason::Sealed,
+        500.. if reply.status.not_serving => return Reason::TransitCiphertext,
         500.. => return Reason::ServerError,
         300..400 => return Reason::Redirect,
         _ => {}

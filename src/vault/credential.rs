@@ -14,7 +14,7 @@ pub(crate) enum Credential {
     /// A token.
     Token(Secret),
     /// The login itself, which OpenBao carries out for this call alone: nothing is stored of it.
-    Inline {
+    SecretText {
         /// `auth/<mount>/login`.
         path: String,
         /// Its parameters, each as the header wants it.
@@ -29,14 +29,14 @@ impl Credential {
             let json = Zeroizing::new(json!({ "key": key, "value": value }).to_string());
             Secret::from(URL_SAFE_NO_PAD.encode(&*json))
         };
-        Self::Inline { path: format!("auth/{}/login", auth.mount), parameters: vec![parameter("role", &auth.role), parameter("jwt", jwt)] }
+        Self::SecretText { path: format!("auth/{}/login", auth.mount), parameters: vec![parameter("role", &auth.role), parameter("jwt", jwt)] }
     }
 
     /// Puts it into `request`; `None` when it has bytes that no header may hold.
     pub(crate) fn put(&self, request: reqwest::RequestBuilder) -> Option<reqwest::RequestBuilder> {
         match self {
             Self::Token(token) => Some(request.header("X-Vault-Token", sensitive(token)?)),
-            Self::Inline { path, parameters } => {
+            Self::SecretText { path, parameters } => {
                 let request = request.header("X-Vault-Inline-Auth-Path", path);
                 parameters.iter().zip(1..).try_fold(request, |request, (parameter, number)| {
                     Some(request.header(format!("X-Vault-Inline-Auth-Parameter-{number}"), sensitive(parameter)?))

@@ -18,7 +18,7 @@ use crate::vault::error::Status;
 use super::VaultError;
 use crate::vault::error_body::{ERROR_LIMIT, ErrorBody};
 use crate::vault::resolve::NoAddressAllowed;
-use crate::vault::retry::Outcome;
+use crate::vault::retry::AttemptOutcome;
 use super::known_errors;
 
 /// Time until the first byte of a reply.
@@ -27,7 +27,7 @@ const FIRST_BYTE: Duration = Duration::from_secs(10);
 const NEXT_BYTE: Duration = Duration::from_secs(5);
 
 /// One request, ready to be sent as often as it takes.
-pub(crate) struct Ask<'a> {
+pub(crate) struct HttpRequest<'a> {
     pub(crate) method: &'a Method,
     /// Below `/v1/`, as it is read by people.
     pub(crate) path: &'a str,
@@ -45,7 +45,7 @@ pub(crate) struct Ask<'a> {
     pub(crate) doing: &'a str,
 }
 
-impl<'a> Ask<'a> {
+impl<'a> HttpRequest<'a> {
     /// A POST without a body and without a token.
     pub(crate) fn post(path: &'a str, doing: &'a str) -> Self {
         Self {
@@ -63,7 +63,7 @@ impl<'a> Ask<'a> {
 }
 
 /// A reply that came whole.
-pub(crate) struct Reply {
+pub(crate) struct HttpResponse {
     pub(crate) status: Status,
     pub(crate) body: Zeroizing<Vec<u8>>,
 }
@@ -72,14 +72,14 @@ pub(crate) struct Reply {
 pub(crate) struct Failed {
     pub(crate) error: VaultError,
     /// `None` when another try would end the same way.
-    pub(crate) outcome: Option<Outcome>,
+    pub(crate) outcome: Option<AttemptOutcome>,
 }
 
 pub(crate) async fn send(
     client: &reqwest::Client,
     url: &Url,
     namespace: Option<&str>,
-    ask: &Ask<'_>,
+    ask: &HttpRequest<'_>,
     budget: &Budget,
 ) -> Result<reqwest::Response, Failed> {
     let mut request = client.request(ask.method.clone(), url.clone()).header("X-Vault-Request", "true");
@@ -108,7 +108,7 @@ pub(crate) fn redirection(response: &reqwest::Response, from: &Url) -> Option<Ur
     from.join(location.to_str().ok()?).ok().filter(|to| matches!(to.scheme(), "http" | "https"))
 }
 
-pub(crate) async fn reply(mut response: reqwest::Response, ask: &Ask<'_>, budget: &Budget) -> Result<Reply, Failed> {
+pub(crate) async fn reply(mut response: reqwest::Response, ask: &HttpRequest<'_>, budget: &Budget) -> Result<HttpResponse, Failed> {
     let (code, retry_after) = (response.status(), retry_after(&response));
     let limit = if code.is_success() { BODY_LIMIT } else { ask.error_limit };
     let mut body = Zeroizing::new(Vec::with_capacity(4096));
@@ -133,7 +133,7 @@ pub(crate) async fn reply(mut response: reqwest::Response, ask: &Ask<'_>, budget
     if code.is_success() || body.len() > ERROR_LIMIT {
         budget.take(response::tree_cost(&body), ask.doing).map_err(Failed::last)?;
     }
-    Ok(Reply { status: status(code, retry_after, &body), body })
+    Ok(HttpResponse { status: status(code, retry_after, &body), body })
 }
 
 /// What a code, its headers and its body say before anybody knows what the call was for.
@@ -165,20 +165,20 @@ impl Failed {
     }
 
     /// The server said nothing for too long.
-    fn late(ask: &Ask<'_>, budget: &Budget) -> Self {
+    fn late(ask: &HttpRequest<'_>, budget: &Budget) -> Self {
         let doing = ask.doing.to_owned();
         if Instant::now() >= budget.end() {
             return Self::last(VaultError::OutOfTime { doing });
         }
         Self {
             error: VaultError::Unreachable { doing, why: "the server is connected and does not answer" },
-            outcome: Some(Outcome::Unknown),
+            outcome: Some(AttemptOutcome::Unknown),
         }
     }
 }
 
 /// What an error of the HTTP client means. Its own text is not used: it holds the URL.
-fn failed(error: &reqwest::Error, ask: &Ask<'_>) -> Failed {
+fn failed(error: &reqwest::Error, ask: &HttpRequest<'_>) -> Failed {
     let doing = ask.doing.to_owned();
     if is_caused_by::<NoAddressAllowed>(error) {
         return Failed::last(VaultError::AddressRefused(format!("{doing}: {NoAddressAllowed}")));
@@ -187,9 +187,9 @@ fn failed(error: &reqwest::Error, ask: &Ask<'_>) -> Failed {
         return Failed::last(VaultError::Handshake { doing, why: words(tls) });
     }
     let (why, outcome) = match (error.is_connect(), error.is_timeout()) {
-        (true, true) => ("no connection within 3 s", Outcome::NotSent),
-        (true, false) => (refusal(error), Outcome::NotSent),
-        (false, _) => ("the connection broke before the answer was whole", Outcome::Unknown),
+        (true, true) => ("no connection within 3 s", AttemptOutcome::NotSent),
+        (true, false) => (refusal(error), AttemptOutcome::NotSent),
+        (false, _) => ("the connection broke before the answer was whole", AttemptOutcome::Unknown),
     };
     Failed { error: VaultError::Unreachable { doing, why }, outcome: Some(outcome) }
 }

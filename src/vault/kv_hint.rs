@@ -7,11 +7,11 @@ use std::time::Duration;
 use http::Method;
 use tokio::time::Instant;
 
-use super::Answer;
+use super::VaultResponse;
 use crate::limits::Budget;
 use crate::vault::credential::Credential;
 use super::Hint;
-use crate::vault::http::Ask;
+use crate::vault::http::HttpRequest;
 use crate::vault::retry::CallKind;
 use super::Server;
 use crate::spec::{KvEngine, ServerSpec};
@@ -24,7 +24,7 @@ const LOOK_UP: Duration = Duration::from_secs(2);
 const REMEMBERED: usize = 1024;
 
 /// Server, namespace where it is another than the server's, and first parts of a path.
-type Place = (Arc<ServerSpec>, Option<String>, String);
+type KvPath = (Arc<ServerSpec>, Option<String>, String);
 
 /// A mount of a KV engine: its path with the `/` at its end.
 #[derive(Clone)]
@@ -37,7 +37,7 @@ pub(crate) struct KvMount {
 /// everybody who may name the path is told.
 #[derive(Default)]
 pub(crate) struct Mounts {
-    known: Mutex<HashMap<Place, (Instant, Option<KvMount>)>>,
+    known: Mutex<HashMap<KvPath, (Instant, Option<KvMount>)>>,
 }
 
 impl KvMount {
@@ -78,7 +78,7 @@ impl Mounts {
         found.flatten()
     }
 
-    fn recall(&self, place: &Place) -> Option<Option<KvMount>> {
+    fn recall(&self, place: &KvPath) -> Option<Option<KvMount>> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.get(place).filter(|(until, _)| Instant::now() < *until).map(|(_, mount)| mount.clone())
     }
@@ -87,10 +87,10 @@ impl Mounts {
 /// `None` without an answer, `Some(None)` when the mount is no KV.
 async fn ask(server: &Server, namespace: Option<&str>, credential: &Credential, path: &str, budget: &Budget) -> Option<Option<KvMount>> {
     let path = format!("sys/internal/ui/mounts/{path}");
-    let ask = Ask { method: &Method::GET, namespace, credential: Some(credential), ..Ask::post(&path, "look up the mount") };
+    let ask = HttpRequest { method: &Method::GET, namespace, credential: Some(credential), ..HttpRequest::post(&path, "look up the mount") };
     let budget = &budget.at_most(LOOK_UP);
     let reply = server.exchange(&ask, CallKind::Read, budget).await.ok().filter(|reply| reply.status.code.is_success())?;
-    let answer = Answer::parse(&reply.body, ask.doing).ok()?;
+    let answer = VaultResponse::parse(&reply.body, ask.doing).ok()?;
     let is_v2 = answer.text(&["data", "options", "version"]) == Some("2");
     let engine = if is_v2 { KvEngine::V2 } else { KvEngine::V1 };
     let path = answer.text(&["data", "path"]).filter(|_| answer.text(&["data", "type"]) == Some("kv"));

@@ -7,13 +7,13 @@ use serde_json::json;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
-use super::Answer;
+use super::VaultResponse;
 use crate::limits::budget::BODY_LIMIT;
 use crate::limits::Budget;
 use crate::vault::credential::Credential;
 use super::{Hint, VaultError};
-use crate::vault::http::{Ask, Reply};
-use super::Facts;
+use crate::vault::http::{HttpRequest, HttpResponse};
+use super::TokenInfo;
 use crate::vault::classify::refused;
 use crate::vault::retry::CallKind;
 use super::Server;
@@ -34,7 +34,7 @@ const YOUNG: Duration = Duration::from_secs(2);
 pub struct Login {
     server: Server,
     credential: Credential,
-    facts: Facts,
+    facts: TokenInfo,
     began: Instant,
 }
 
@@ -45,19 +45,19 @@ impl Server {
         let jwt = jwt.expose_text().ok_or_else(|| VaultError::Malformed { doing: doing.clone(), why: "the pod's token is no text" })?;
         let body = Zeroizing::new(json!({"role": auth.role, "jwt": jwt}).to_string());
         let path = format!("auth/{}/login", auth.mount);
-        let ask = Ask { body: Some(&body), ..Ask::post(&path, &doing) };
+        let ask = HttpRequest { body: Some(&body), ..HttpRequest::post(&path, &doing) };
         let reply = self.ask(&ask, CallKind::Login, budget).await?;
         if !reply.status.code.is_success() {
             return Err(refused(doing, CallKind::Login, &reply, None));
         }
-        let answer = Answer::parse(&reply.body, &doing)?;
+        let answer = VaultResponse::parse(&reply.body, &doing)?;
         let token = answer.text(&["auth", "client_token"]).map(Secret::from);
         let token = token.ok_or(VaultError::Malformed { doing, why: "it holds no auth.client_token" })?;
-        Ok(Login { server: self, credential: Credential::Token(token), facts: Facts::of(&answer), began: Instant::now() })
+        Ok(Login { server: self, credential: Credential::Token(token), facts: TokenInfo::of(&answer), began: Instant::now() })
     }
 
     /// A login whose token is there already: an operator's, or one of an earlier process.
-    pub fn with_token(self, token: Secret, facts: Facts) -> Login {
+    pub fn with_token(self, token: Secret, facts: TokenInfo) -> Login {
         // An older token is known to every node.
         let began = Instant::now().checked_sub(YOUNG).unwrap_or_else(Instant::now);
         Login { server: self, credential: Credential::Token(token), facts, began }
@@ -67,13 +67,13 @@ impl Server {
     pub fn inline(self, auth: &AuthSpec, jwt: &Secret) -> Result<Login, VaultError> {
         let malformed = || VaultError::Malformed { doing: format!("log in at auth/{}", auth.mount), why: "the pod's token is no text" };
         let credential = Credential::inline(auth, jwt.expose_text().ok_or_else(malformed)?);
-        Ok(Login { server: self, credential, facts: Facts { batch: true, ..Facts::default() }, began: Instant::now() })
+        Ok(Login { server: self, credential, facts: TokenInfo { batch: true, ..TokenInfo::default() }, began: Instant::now() })
     }
 }
 
 impl Login {
     /// What the server said of its token.
-    pub fn facts(&self) -> &Facts {
+    pub fn facts(&self) -> &TokenInfo {
         &self.facts
     }
 
@@ -86,15 +86,15 @@ impl Login {
     pub fn token(&self) -> Option<&Secret> {
         match &self.credential {
             Credential::Token(token) => Some(token),
-            Credential::Inline { .. } => None,
+            Credential::SecretText { .. } => None,
         }
     }
 
     /// Makes one call, in `namespace` when it is another than the login's.
-    pub async fn call(&self, request: &Request, namespace: Option<&str>, budget: &Budget) -> Result<Answer, VaultError> {
+    pub async fn call(&self, request: &Request, namespace: Option<&str>, budget: &Budget) -> Result<VaultResponse, VaultError> {
         let doing = told(request, namespace);
         self.server.vaults.check_call(&self.server.spec, &request.method, request.path.as_str(), &doing)?;
-        let ask = Ask {
+        let ask = HttpRequest {
             method: &request.method,
             query: &request.query,
             body: request.body.as_ref().map(|body| body.expose()),
@@ -106,7 +106,7 @@ impl Login {
             let hint = self.kv_hint(request, namespace, reply.status.code, budget).await;
             return Err(refused(doing, kind, &reply, hint));
         }
-        let parse = if has_own_form(request.path.as_str()) { Answer::parse_any } else { Answer::parse };
+        let parse = if has_own_form(request.path.as_str()) { VaultResponse::parse_any } else { VaultResponse::parse };
         parse(&reply.body, &doing)
     }
 
@@ -119,7 +119,7 @@ impl Login {
     /// Asks whether the token lives; a role without the default policy may not ask.
     pub async fn look_up(&self, budget: &Budget) -> Result<(), VaultError> {
         let doing = "look up the token";
-        let ask = Ask { method: &Method::GET, young: false, ..self.post_to("auth/token/lookup-self", None, doing) };
+        let ask = HttpRequest { method: &Method::GET, young: false, ..self.post_to("auth/token/lookup-self", None, doing) };
         let reply = self.server.ask(&ask, CallKind::Read, budget).await?;
         if reply.status.code.is_success() { Ok(()) } else { Err(refused(doing.into(), CallKind::Read, &reply, None)) }
     }
@@ -145,7 +145,7 @@ impl Login {
         match self.server.ask(&ask, CallKind::Again, budget).await {
             // Another 2xx than the server's own may be one of something in between, and the token lives.
             Ok(reply) if reply.status.code == StatusCode::NO_CONTENT => Ok(()),
-            Ok(reply) if reply.status.code.is_success() => match Answer::parse(&reply.body, doing) {
+            Ok(reply) if reply.status.code.is_success() => match VaultResponse::parse(&reply.body, doing) {
                 Ok(_) => Ok(()),
                 Err(error) => Err((Box::new(self), error)),
             },
@@ -162,26 +162,26 @@ impl Login {
         body: &str,
         kind: CallKind,
         budget: &Budget,
-    ) -> Result<Reply, VaultError> {
+    ) -> Result<HttpResponse, VaultError> {
         let doing = within(format!("POST {path}"), namespace);
         self.server.vaults.check_call(&self.server.spec, &Method::POST, path, &doing)?;
         // A batch of which every item fails is a 400 that holds all results.
-        let ask = Ask { body: Some(body), error_limit: BODY_LIMIT, ..self.post_to(path, namespace, &doing) };
+        let ask = HttpRequest { body: Some(body), error_limit: BODY_LIMIT, ..self.post_to(path, namespace, &doing) };
         self.server.ask(&ask, kind, budget).await
     }
 
     /// Posts what may be repeated and gives the answer.
-    async fn told(&self, path: &str, body: &str, doing: &str, budget: &Budget) -> Result<Answer, VaultError> {
-        let ask = Ask { body: Some(body), ..self.post_to(path, None, doing) };
+    async fn told(&self, path: &str, body: &str, doing: &str, budget: &Budget) -> Result<VaultResponse, VaultError> {
+        let ask = HttpRequest { body: Some(body), ..self.post_to(path, None, doing) };
         let reply = self.server.ask(&ask, CallKind::Again, budget).await?;
         if !reply.status.code.is_success() {
             return Err(refused(doing.into(), CallKind::Again, &reply, None));
         }
-        Answer::parse(&reply.body, doing)
+        VaultResponse::parse(&reply.body, doing)
     }
 
-    fn post_to<'a>(&'a self, path: &'a str, namespace: Option<&'a str>, doing: &'a str) -> Ask<'a> {
-        Ask { namespace, credential: Some(&self.credential), young: self.began.elapsed() < YOUNG, ..Ask::post(path, doing) }
+    fn post_to<'a>(&'a self, path: &'a str, namespace: Option<&'a str>, doing: &'a str) -> HttpRequest<'a> {
+        HttpRequest { namespace, credential: Some(&self.credential), young: self.began.elapsed() < YOUNG, ..HttpRequest::post(path, doing) }
     }
 
     /// What the path should have been, when it is one for the other version of the KV engine.

@@ -27,11 +27,11 @@ pub use error::{Hint, VaultError};
 pub use login::Login;
 pub use policy::{AllowedAddress, NotAnAddress};
 pub use pool::{Outbound, Vaults};
-pub use response::Answer;
+pub use response::VaultResponse;
 pub use retry::creates;
 pub use server::Server;
-pub use token_info::{Account, Facts};
+pub use token_info::{Account, TokenInfo};
 pub use transit::{Batch, Item, NotOpened, Opened};
 
-use crate::limits::{Budget, Bytes};
+use crate::limits::{Budget, MemoryQuota};
 

@@ -6,7 +6,7 @@
 use http::Method;
 
 use super::VaultError;
-use super::{Account, Facts};
+use super::{Account, TokenInfo};
 use super::Vaults;
 use crate::spec::{AuthSpec, ServerSpec};
 
@@ -18,7 +18,7 @@ impl Vaults {
         server: &ServerSpec,
         auth: &AuthSpec,
         account: &Account,
-        facts: Option<&Facts>,
+        facts: Option<&TokenInfo>,
     ) -> Result<(), VaultError> {
         let named = facts.and_then(|facts| facts.account.as_ref());
         let is_pods = named.is_some_and(|named| (&named.namespace, &named.name) == (&account.namespace, &account.name));

@@ -12,7 +12,7 @@ use url::{Host, Url};
 use super::ClassFiles;
 use super::VaultError;
 use crate::vault::kv_hint::Mounts;
-use crate::vault::upstream::Place;
+use crate::vault::upstream::Upstream;
 use super::{AllowedAddress, policy};
 use crate::vault::resolve::Resolver;
 use super::Server;
@@ -81,7 +81,7 @@ pub(crate) struct Link {
     /// The URL below which its API lies, ending in `/`.
     pub(crate) base: Url,
     /// What outlives the connections.
-    pub(crate) place: Arc<Place>,
+    pub(crate) place: Arc<Upstream>,
 }
 
 struct Pooled {
@@ -131,7 +131,7 @@ impl Vaults {
             return Ok(pooled.link.clone());
         }
         let place = clients.get(&key).map(|pooled| Arc::clone(&pooled.link.place));
-        let place = place.unwrap_or_else(|| Arc::new(Place::new(spec.address.to_string(), self.outbound.calls())));
+        let place = place.unwrap_or_else(|| Arc::new(Upstream::new(spec.address.to_string(), self.outbound.calls())));
         let pooled = self.connect(spec, place, now)?;
         let link = pooled.link.clone();
         if clients.len() >= CLIENTS && !clients.contains_key(&key) {
@@ -141,7 +141,7 @@ impl Vaults {
         Ok(link)
     }
 
-    fn connect(&self, spec: &ServerSpec, place: Arc<Place>, now: Instant) -> Result<Pooled, VaultError> {
+    fn connect(&self, spec: &ServerSpec, place: Arc<Upstream>, now: Instant) -> Result<Pooled, VaultError> {
         let reach = policy::reach(spec, &self.outbound.allowed)?;
         let base = base(spec)?;
         let tls = self.allowed_tls(spec)?;

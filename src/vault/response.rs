@@ -14,9 +14,9 @@ use crate::blocking;
 const VALUES: usize = 200_000;
 
 /// The members of one response (`request_id`, `lease_id`, `data`, ..). Prints nothing; its strings are wiped on drop.
-pub struct Answer(Map<String, Value>);
+pub struct VaultResponse(Map<String, Value>);
 
-impl Answer {
+impl VaultResponse {
     /// Reads a response's body, which must have the form of the API; `doing` is for the error, which quotes nothing of the body.
     pub(crate) fn parse(body: &[u8], doing: &str) -> Result<Self, VaultError> {
         let answer = Self::parse_any(body, doing)?;
@@ -108,19 +108,19 @@ impl Answer {
     }
 }
 
-impl From<Map<String, Value>> for Answer {
+impl From<Map<String, Value>> for VaultResponse {
     fn from(members: Map<String, Value>) -> Self {
         Self(members)
     }
 }
 
-impl fmt::Debug for Answer {
+impl fmt::Debug for VaultResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Answer(..)")
     }
 }
 
-impl Drop for Answer {
+impl Drop for VaultResponse {
     fn drop(&mut self) {
         self.0.values_mut().for_each(wipe);
     }
@@ -195,7 +195,7 @@ mod tests {
     #[test]
     fn what_is_no_response_is_an_error_that_quotes_nothing() {
         for body in ["", "canary", "[\"canary\"]", "{\"data\": canary}", &"[".repeat(100_000)] {
-            let error = Answer::parse(body.as_bytes(), "read a/b").unwrap_err();
+            let error = VaultResponse::parse(body.as_bytes(), "read a/b").unwrap_err();
             assert_eq!(error.reason(), Reason::Malformed);
             assert!(!format!("{error} {error:?}").contains("canary"), "{error:?}");
         }
@@ -204,21 +204,21 @@ mod tests {
     #[test]
     fn many_small_values_are_refused_before_they_take_memory() {
         let many = format!("{{\"data\": [{}1]}}", "1,".repeat(VALUES));
-        assert_eq!(Answer::parse(many.as_bytes(), "read a/b").unwrap_err().reason(), Reason::PayloadTooLarge);
+        assert_eq!(VaultResponse::parse(many.as_bytes(), "read a/b").unwrap_err().reason(), Reason::PayloadTooLarge);
         let one = serde_json::json!({ "data": { "csv": "a,b:[\"\\".repeat(VALUES) } }).to_string();
-        assert!(Answer::parse(one.as_bytes(), "read a/b").is_ok(), "separators inside of a text");
+        assert!(VaultResponse::parse(one.as_bytes(), "read a/b").is_ok(), "separators inside of a text");
     }
 
     #[test]
     fn a_lease_and_a_token_of_its_own_are_both_leased() {
-        let leased = |body: &str| Answer::parse(body.as_bytes(), "").unwrap().is_leased();
+        let leased = |body: &str| VaultResponse::parse(body.as_bytes(), "").unwrap().is_leased();
         assert!(leased(r#"{"request_id": "r", "lease_id": "database/creds/app/x"}"#) && leased(r#"{"auth": {"client_token": "t"}}"#));
         assert!(!leased(r#"{"request_id": "r", "lease_id": "", "auth": null, "data": {}}"#));
     }
 
     #[test]
     fn an_object_of_something_else_is_no_response() {
-        let parse = |body: &str| Answer::parse(body.as_bytes(), "").map_err(|error| error.reason());
+        let parse = |body: &str| VaultResponse::parse(body.as_bytes(), "").map_err(|error| error.reason());
         for body in [
             "{}",
             r#"{"message": "ok", "request_id": "r"}"#,

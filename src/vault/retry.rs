@@ -43,7 +43,7 @@ pub fn creates(method: &http::Method, path: &str) -> bool {
 
 /// What came of one try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum AttemptOutcome {
     /// No connection: nothing was sent.
     NotSent,
     /// The connection broke, or nothing came in time: nobody knows what the server did.
@@ -59,7 +59,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// The tries of one call so far.
 #[derive(Debug)]
-pub(crate) struct Tries {
+pub(crate) struct RetryPolicy {
     kind: CallKind,
     until: Instant,
     made: u32,
@@ -67,21 +67,21 @@ pub(crate) struct Tries {
     young: bool,
 }
 
-impl Tries {
+impl RetryPolicy {
     /// No try yet; none begins after `until`.
     pub(crate) fn new(kind: CallKind, young: bool, until: Instant) -> Self {
         Self { kind, until, made: 0, young }
     }
 
     /// When to try again after `outcome`; `None` when it stands. `chance` is uniform in 0..1.
-    pub(crate) fn next(&mut self, outcome: Outcome, now: Instant, chance: f64) -> Option<Instant> {
+    pub(crate) fn next(&mut self, outcome: AttemptOutcome, now: Instant, chance: f64) -> Option<Instant> {
         let cap = FIRST_PAUSE.saturating_mul(1 << self.made.min(8)).min(LONGEST_PAUSE);
         self.made += 1;
         let pause = match outcome {
-            Outcome::NotSent => cap.mul_f64(chance),
-            Outcome::Unknown if self.kind.may_be_repeated() => cap.mul_f64(chance),
-            Outcome::Unknown => return None,
-            Outcome::Answered(status) => self.after(status, cap, chance)?,
+            AttemptOutcome::NotSent => cap.mul_f64(chance),
+            AttemptOutcome::Unknown if self.kind.may_be_repeated() => cap.mul_f64(chance),
+            AttemptOutcome::Unknown => return None,
+            AttemptOutcome::Answered(status) => self.after(status, cap, chance)?,
         };
         // A server may name any number of seconds: what no clock reaches is later than the budget.
         now.checked_add(pause).filter(|again| *again < self.until)
@@ -114,23 +114,23 @@ mod tests {
     const LONG: Duration = Duration::from_secs(20);
     const KINDS: [CallKind; 3] = [CallKind::Read, CallKind::Write, CallKind::Login];
 
-    fn status(code: u16) -> Outcome {
-        Outcome::Answered(Status { code: code.try_into().unwrap(), retry_after: None, not_serving: false, passing: false })
+    fn status(code: u16) -> AttemptOutcome {
+        AttemptOutcome::Answered(Status { code: code.try_into().unwrap(), retry_after: None, not_serving: false, passing: false })
     }
 
-    fn repeats(outcome: Outcome) -> [bool; 3] {
+    fn repeats(outcome: AttemptOutcome) -> [bool; 3] {
         let now = Instant::now();
-        KINDS.map(|kind| Tries::new(kind, kind != CallKind::Login, now + LONG).next(outcome, now, 0.5).is_some())
+        KINDS.map(|kind| RetryPolicy::new(kind, kind != CallKind::Login, now + LONG).next(outcome, now, 0.5).is_some())
     }
 
     #[tokio::test]
     async fn a_call_that_creates_is_repeated_only_when_it_certainly_did_not_happen() {
         let not_serving =
-            |code: u16| Outcome::Answered(Status { code: code.try_into().unwrap(), retry_after: None, not_serving: true, passing: false });
+            |code: u16| AttemptOutcome::Answered(Status { code: code.try_into().unwrap(), retry_after: None, not_serving: true, passing: false });
         let passing = Status { code: StatusCode::BAD_REQUEST, retry_after: None, not_serving: false, passing: true };
         let table = [
-            (Outcome::NotSent, [true; 3]),
-            (Outcome::Unknown, [true, false, false]),
+            (AttemptOutcome::NotSent, [true; 3]),
+            (AttemptOutcome::Unknown, [true, false, false]),
             (status(400), [false; 3]),
             (status(403), [true, true, false]),
             (status(404), [false; 3]),
@@ -143,7 +143,7 @@ mod tests {
             (status(503), [true, false, false]),
             (not_serving(500), [true; 3]),
             (not_serving(503), [true; 3]),
-            (Outcome::Answered(passing), [true; 3]),
+            (AttemptOutcome::Answered(passing), [true; 3]),
         ];
         for (outcome, expected) in table {
             assert_eq!(repeats(outcome), expected, "{outcome:?}");
@@ -153,19 +153,19 @@ mod tests {
     #[tokio::test]
     async fn a_denial_of_a_new_token_is_repeated_once() {
         let now = Instant::now();
-        let mut tries = Tries::new(CallKind::Read, true, now + LONG);
+        let mut tries = RetryPolicy::new(CallKind::Read, true, now + LONG);
         let again = tries.next(status(403), now, 0.0).unwrap();
         assert_eq!(again - now, Duration::from_millis(100));
         assert_eq!(tries.next(status(403), again, 0.0), None);
-        assert_eq!(Tries::new(CallKind::Read, false, now + LONG).next(status(403), now, 0.0), None, "every node knows it");
+        assert_eq!(RetryPolicy::new(CallKind::Read, false, now + LONG).next(status(403), now, 0.0), None, "every node knows it");
     }
 
     #[tokio::test]
     async fn pauses_double_up_to_five_seconds_and_end_with_the_budget() {
         let start = Instant::now();
-        let mut tries = Tries::new(CallKind::Read, false, start + LONG);
+        let mut tries = RetryPolicy::new(CallKind::Read, false, start + LONG);
         let (mut now, mut pauses) = (start, Vec::new());
-        while let Some(again) = tries.next(Outcome::Unknown, now, 1.0) {
+        while let Some(again) = tries.next(AttemptOutcome::Unknown, now, 1.0) {
             pauses.push((again - now).as_millis());
             now = again;
         }
@@ -177,13 +177,13 @@ mod tests {
     async fn a_server_that_says_when_is_believed_unless_that_is_too_late() {
         let now = Instant::now();
         let wait = |seconds| {
-            let outcome = Outcome::Answered(Status {
+            let outcome = AttemptOutcome::Answered(Status {
                 code: StatusCode::TOO_MANY_REQUESTS,
                 retry_after: Some(Duration::from_secs(seconds)),
                 not_serving: false,
                 passing: false,
             });
-            Tries::new(CallKind::Read, false, now + LONG).next(outcome, now, 0.5)
+            RetryPolicy::new(CallKind::Read, false, now + LONG).next(outcome, now, 0.5)
         };
         assert_eq!(wait(3), Some(now + Duration::from_secs(3)));
         assert_eq!(wait(30), None);

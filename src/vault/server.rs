@@ -10,10 +10,10 @@ use url::Url;
 use crate::limits::Budget;
 use super::VaultError;
 use super::http;
-use crate::vault::http::{Ask, Failed, Reply};
+use crate::vault::http::{HttpRequest, Failed, HttpResponse};
 use crate::vault::pool::Link;
 use super::Vaults;
-use crate::vault::retry::{CallKind, Outcome, Tries};
+use crate::vault::retry::{CallKind, AttemptOutcome, RetryPolicy};
 use crate::spec::ServerSpec;
 
 /// What Go leaves as it is in a URL's path; everything else is percent-encoded, a `%` too.
@@ -46,15 +46,15 @@ impl Server {
     }
 
     /// Sends `ask` until a reply stands or nothing more may be tried.
-    pub(crate) async fn ask(&self, ask: &Ask<'_>, kind: CallKind, budget: &Budget) -> Result<Reply, VaultError> {
+    pub(crate) async fn ask(&self, ask: &HttpRequest<'_>, kind: CallKind, budget: &Budget) -> Result<HttpResponse, VaultError> {
         let again = budget.for_another_try();
-        let mut tries = Tries::new(kind, ask.young, again.end());
+        let mut tries = RetryPolicy::new(kind, ask.young, again.end());
         let mut before = None;
         loop {
             let tried = self.exchange(ask, kind, if before.is_none() { budget } else { &again }).await;
             count(kind, &tried);
             let outcome = match &tried {
-                Ok(reply) => Some(Outcome::Answered(reply.status)),
+                Ok(reply) => Some(AttemptOutcome::Answered(reply.status)),
                 Err(failed) => failed.outcome,
             };
             match outcome.and_then(|outcome| tries.next(outcome, Instant::now(), rand::random())) {
@@ -68,7 +68,7 @@ impl Server {
     }
 
     /// Sends `ask` once, and once more to where the server redirects, when tokens may go there.
-    pub(crate) async fn exchange(&self, ask: &Ask<'_>, kind: CallKind, budget: &Budget) -> Result<Reply, Failed> {
+    pub(crate) async fn exchange(&self, ask: &HttpRequest<'_>, kind: CallKind, budget: &Budget) -> Result<HttpResponse, Failed> {
         let link = self.vaults.link(&self.spec).map_err(Failed::last)?;
         let _turn = link.place.enter(ask.doing, kind, &budget.for_another_try()).await.map_err(Failed::last)?;
         let tried = self.send(&link, ask, budget).await;
@@ -76,7 +76,7 @@ impl Server {
         tried
     }
 
-    async fn send(&self, link: &Link, ask: &Ask<'_>, budget: &Budget) -> Result<Reply, Failed> {
+    async fn send(&self, link: &Link, ask: &HttpRequest<'_>, budget: &Budget) -> Result<HttpResponse, Failed> {
         let url = url(link.base.clone(), ask);
         let first = http::send(&link.client, &url, self.namespace(ask), ask, budget).await?;
         let Some(to) = http::redirection(&first, &url) else { return http::reply(first, ask, budget).await };
@@ -88,13 +88,13 @@ impl Server {
         if http::redirection(&second, &to).is_some() { Err(refused()) } else { http::reply(second, ask, budget).await }
     }
 
-    fn namespace<'n>(&'n self, ask: &Ask<'n>) -> Option<&'n str> {
+    fn namespace<'n>(&'n self, ask: &HttpRequest<'n>) -> Option<&'n str> {
         ask.namespace.or(self.spec.namespace.as_deref())
     }
 }
 
 /// Where `ask` goes, at the server whose API lies below `url`.
-fn url(mut url: Url, ask: &Ask<'_>) -> Url {
+fn url(mut url: Url, ask: &HttpRequest<'_>) -> Url {
     let path = format!("{}v1/{}", url.path(), utf8_percent_encode(ask.path, PATH));
     url.set_path(&path);
     if !ask.query.is_empty() {
@@ -119,7 +119,7 @@ const STATUSES: [(u16, &str); 12] = [
     (504, "504"),
 ];
 
-fn count(kind: CallKind, tried: &Result<Reply, Failed>) {
+fn count(kind: CallKind, tried: &Result<HttpResponse, Failed>) {
     let word = |code: u16| STATUSES.iter().find(|(status, _)| *status == code).map_or("other", |(_, word)| word);
     let status = tried.as_ref().map_or("none", |reply| word(reply.status.code.as_u16()));
     let kind = match kind {
@@ -133,7 +133,7 @@ fn count(kind: CallKind, tried: &Result<Reply, Failed>) {
 
 /// The last try, or the one before when the last was cut short by the clock: what the server did tells more than that
 /// time ran out, and does not depend on how the pauses fell.
-fn telling(last: Result<Reply, Failed>, before: Option<Result<Reply, Failed>>) -> Result<Reply, Failed> {
+fn telling(last: Result<HttpResponse, Failed>, before: Option<Result<HttpResponse, Failed>>) -> Result<HttpResponse, Failed> {
     match (last, before) {
         (Err(Failed { error: VaultError::OutOfTime { .. }, .. }), Some(before)) => before,
         (last, _) => last,

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Answer;
+use super::VaultResponse;
 
 /// What is known of a token beside its text; nothing of it is secret.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Facts {
+pub struct TokenInfo {
     /// The name by which an operator finds and revokes it; batch tokens have none.
     #[serde(rename = "accessor")]
     pub accessor: Option<String>,
@@ -40,9 +40,9 @@ pub struct Account {
     pub uid: String,
 }
 
-impl Facts {
+impl TokenInfo {
     /// Read from the answer to a login.
-    pub(crate) fn of(answer: &Answer) -> Self {
+    pub(crate) fn of(answer: &VaultResponse) -> Self {
         let text = |name: &str| answer.text(&["auth", name]).map(str::to_owned);
         let metadata = |name: &str| answer.text(&["auth", "metadata", name]).map(str::to_owned);
         let account = || {

@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::Answer;
+use super::VaultResponse;
 use crate::limits::Budget;
 use super::VaultError;
-use crate::vault::http::Reply;
+use crate::vault::http::HttpResponse;
 use super::Login;
 use crate::vault::login::within;
 use crate::vault::classify::refused;
@@ -112,7 +112,7 @@ impl Login {
         if !reply.status.code.is_success() {
             return Err(refused(doing, CallKind::Read, &reply, None));
         }
-        let answer = Answer::parse(&reply.body, &doing)?;
+        let answer = VaultResponse::parse(&reply.body, &doing)?;
         let ciphertext = answer.text(&["data", "ciphertext"]).filter(|text| text.starts_with("vault:v"));
         ciphertext.map(str::to_owned).ok_or(VaultError::Malformed { doing, why: "it holds no ciphertext" })
     }
@@ -130,14 +130,14 @@ impl Batch<'_> {
 }
 
 /// The results of `batch`. When every item fails the server answers 400, and tells the items all the same.
-fn opened(batch: &Batch<'_>, reply: &Reply, doing: &str) -> Result<Opened, VaultError> {
+fn opened(batch: &Batch<'_>, reply: &HttpResponse, doing: &str) -> Result<Opened, VaultError> {
     let failed = reply.status.code == StatusCode::BAD_REQUEST;
     let refusal = || refused(doing.to_owned(), CallKind::Read, reply, None);
     let malformed = |why| VaultError::Malformed { doing: doing.to_owned(), why };
     if !failed && !reply.status.code.is_success() {
         return Err(refusal());
     }
-    let answer = match Answer::parse(&reply.body, doing) {
+    let answer = match VaultResponse::parse(&reply.body, doing) {
         Err(VaultError::Malformed { .. }) if failed => return Err(refusal()),
         other => other?,
     };
@@ -173,7 +173,7 @@ mod tests {
 
     fn answered(status: u16, body: &str, items: usize) -> Result<Vec<Result<Vec<u8>, NotOpened>>, VaultError> {
         let status = Status { code: StatusCode::from_u16(status).unwrap(), retry_after: None, not_serving: false, passing: false };
-        let reply = Reply { status, body: Zeroizing::new(body.as_bytes().to_vec()) };
+        let reply = HttpResponse { status, body: Zeroizing::new(body.as_bytes().to_vec()) };
         let results = opened(&batch(items), &reply, "POST transit/decrypt/orders")?;
         Ok(results.results.into_iter().map(|result| result.map(|secret| secret.expose().to_vec())).collect())
     }

@@ -8,35 +8,35 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::{info, warn};
 
 use crate::limits::Budget;
-use crate::vault::circuit::{Circuit, Turn};
+use crate::vault::circuit::{Circuit, CircuitDecision};
 use super::VaultError;
-use crate::vault::http::{Failed, Reply};
+use crate::vault::http::{Failed, HttpResponse};
 use crate::vault::classify::refused;
-use crate::vault::retry::{CallKind, Outcome};
+use crate::vault::retry::{CallKind, AttemptOutcome};
 
 /// Logins at one server at a time: each is a TokenReview at the API server, and after an outage a whole node asks for them at once.
 const LOGINS: usize = 4;
 
 /// The right to be on the way; a login needs two.
-pub(crate) type OnTheWay<'p> = (SemaphorePermit<'p>, Option<SemaphorePermit<'p>>);
+pub(crate) type CallPermits<'p> = (SemaphorePermit<'p>, Option<SemaphorePermit<'p>>);
 
 /// One server, by address and TLS setting.
-pub(crate) struct Place {
+pub(crate) struct Upstream {
     /// For the log.
     address: String,
     calls: Semaphore,
     logins: Semaphore,
-    down: Mutex<Down>,
+    down: Mutex<UpstreamDown>,
 }
 
 #[derive(Default)]
-struct Down {
+struct UpstreamDown {
     circuit: Circuit,
     /// Why: what those are told who cannot wait for the next call.
     error: Option<VaultError>,
 }
 
-impl Place {
+impl Upstream {
     /// A server that takes so many calls at a time.
     pub(crate) fn new(address: String, calls: usize) -> Self {
         Self { address, calls: Semaphore::new(calls), logins: Semaphore::new(LOGINS), down: Mutex::default() }
@@ -44,17 +44,17 @@ impl Place {
 
     /// Waits until a call may go: until there is room, and while the server is down until the next that tries. Who has no time for that is
     /// told what the last one met.
-    pub(crate) async fn enter(&self, doing: &str, kind: CallKind, budget: &Budget) -> Result<OnTheWay<'_>, VaultError> {
+    pub(crate) async fn enter(&self, doing: &str, kind: CallKind, budget: &Budget) -> Result<CallPermits<'_>, VaultError> {
         loop {
             let probe = {
                 let mut down = self.down.lock().unwrap_or_else(PoisonError::into_inner);
                 match down.circuit.turn(Instant::now()) {
-                    Turn::Go => break,
-                    Turn::Wait(probe) if probe >= budget.end() => {
+                    CircuitDecision::Go => break,
+                    CircuitDecision::Wait(probe) if probe >= budget.end() => {
                         let out_of_time = || VaultError::OutOfTime { doing: doing.to_owned() };
                         return Err(down.error.as_ref().map_or_else(out_of_time, |error| error.clone().of(doing)));
                     }
-                    Turn::Wait(probe) => probe,
+                    CircuitDecision::Wait(probe) => probe,
                 }
             };
             sleep_until(probe).await;
@@ -68,7 +68,7 @@ impl Place {
     }
 
     /// Takes in how a call ended.
-    pub(crate) fn after(&self, tried: &Result<Reply, Failed>) {
+    pub(crate) fn after(&self, tried: &Result<HttpResponse, Failed>) {
         // Our own end says nothing of the server.
         if matches!(tried, Err(Failed { error: VaultError::OutOfTime { .. } | VaultError::OutOfMemory { .. }, .. })) {
             return;
@@ -94,14 +94,14 @@ impl Place {
 }
 
 /// The failure that says the server is down, or cannot serve anybody.
-fn failure(tried: &Result<Reply, Failed>) -> Option<VaultError> {
+fn failure(tried: &Result<HttpResponse, Failed>) -> Option<VaultError> {
     match tried {
         Ok(reply) => {
             let gone = matches!(reply.status.code.as_u16(), 502..=504) || reply.status.not_serving;
             gone.then(|| refused(String::new(), CallKind::Read, reply, None))
         }
         Err(failed) => {
-            failed.outcome.filter(|outcome| matches!(outcome, Outcome::NotSent | Outcome::Unknown)).map(|_| failed.error.clone())
+            failed.outcome.filter(|outcome| matches!(outcome, AttemptOutcome::NotSent | AttemptOutcome::Unknown)).map(|_| failed.error.clone())
         }
     }
 }
@@ -114,9 +114,9 @@ mod tests {
 
     #[tokio::test]
     async fn an_end_of_our_own_says_nothing_of_the_server() {
-        let place = Place::new("http://vault".into(), 1);
+        let place = Upstream::new("http://vault".into(), 1);
         let failed = |error, outcome| Err(Failed { error, outcome });
-        let unreachable = || failed(VaultError::Unreachable { doing: String::new(), why: "" }, Some(Outcome::NotSent));
+        let unreachable = || failed(VaultError::Unreachable { doing: String::new(), why: "" }, Some(AttemptOutcome::NotSent));
         let is_open = || place.down.lock().unwrap().circuit.is_open();
         for _ in 0..4 {
             place.after(&unreachable());
@@ -131,7 +131,7 @@ mod tests {
 
     #[tokio::test]
     async fn logins_at_one_server_leave_room_for_its_other_calls() {
-        let place = Place::new("http://vault".into(), LOGINS + 1);
+        let place = Upstream::new("http://vault".into(), LOGINS + 1);
         let budget = Budget::lasting(Duration::from_millis(100));
         let mut under_way = Vec::new();
         for _ in 0..LOGINS {

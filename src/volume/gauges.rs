@@ -4,9 +4,9 @@ use std::collections::HashSet;
 
 use metrics::gauge;
 
-use crate::volume::liveness::Known;
+use crate::volume::liveness::LivenessVerdict;
 use super::{Volume, Volumes};
-use crate::renewal::Moment;
+use crate::renewal::UnixMillis;
 
 /// Republishes that may fail to come before a volume counts as one that nobody asks about.
 const MISSED: u32 = 4;
@@ -30,13 +30,13 @@ const ALL: [(Freshness, &str); 4] =
 #[expect(clippy::cast_precision_loss, reason = "numbers of a dashboard")]
 impl Volumes {
     /// Tells the numbers of now.
-    pub(crate) fn count(&self, now: Moment) {
+    pub(crate) fn count(&self, now: UnixMillis) {
         let volumes = self.all();
         let states: Vec<_> = volumes.iter().map(|volume| freshness(volume, now)).collect();
         for (freshness, name) in ALL {
             gauge!("vaultmount_volumes", "freshness" => name).set(states.iter().filter(|state| **state == freshness).count() as f64);
         }
-        let unseen = volumes.iter().filter(|volume| volume.known() == Known::Nothing).count();
+        let unseen = volumes.iter().filter(|volume| volume.known() == LivenessVerdict::Nothing).count();
         gauge!("vaultmount_volumes_unseen").set(unseen as f64);
         let age = volumes.iter().filter_map(|volume| Some(now.since(volume.held().good.as_ref()?.at))).max().unwrap_or_default();
         gauge!("vaultmount_oldest_content_age_seconds").set(age.as_secs_f64());
@@ -52,7 +52,7 @@ impl Volumes {
     }
 }
 
-fn freshness(volume: &Volume, now: Moment) -> Freshness {
+fn freshness(volume: &Volume, now: UnixMillis) -> Freshness {
     let held = volume.held();
     let silent = held.asked.is_none_or(|asked| now.since(asked) > held.interval.observed().saturating_mul(MISSED));
     match () {

@@ -12,9 +12,9 @@ pub mod registry; // what every volume of the node has, until its end
 pub mod sharing; // which way a source goes
 pub mod state; // one volume
 
-pub use fetch_context::Visit;
+pub use fetch_context::FetchContext;
 pub use id::VolumeId;
 pub use own_writer::Job;
-pub use registry::{Setting, Volumes};
+pub use registry::{VolumeConfig, Volumes};
 pub use state::{Keyed, Volume};
 

@@ -12,14 +12,14 @@ use tokio::time::{Instant, sleep_until};
 use tracing::debug;
 
 use crate::volume::id::part;
-use crate::cache::issued::Made;
+use crate::cache::issued::Issued;
 use super::{Volume, Volumes};
 use crate::blocking;
-use crate::spec::{MountSpec, Source, WrittenBy};
-use crate::class::Published;
-use crate::renewal::{Cadence, Moment, Pace};
+use crate::spec::{MountSpec, Source, VolumeWriter};
+use crate::class::RememberedRequest;
+use crate::renewal::{PollSchedule, UnixMillis, RenewalInputs};
 use crate::payload::Payload;
-use crate::writer::{Change, Leftover, Marks, Occasion, Target, WriteError, Writer};
+use crate::writer::{Change, StaleGeneration, Fingerprints, Trigger, Target, WriteError, Writer};
 
 /// Within this time of a start all volumes are looked at that an earlier process wrote.
 const RESUMED: Duration = Duration::from_secs(5);
@@ -41,9 +41,9 @@ pub(crate) struct Files {
 /// What is due.
 pub enum Job {
     /// A look at a volume whose files we wrote.
-    Look(Arc<Volume>),
+    Poll(Arc<Volume>),
     /// Removing what a swap left in it.
-    Sweep(Arc<Volume>),
+    RemoveStale(Arc<Volume>),
 }
 
 impl Files {
@@ -57,8 +57,8 @@ impl Files {
         self.look.into_iter().chain(self.sweep).min()
     }
 
-    fn leaves(&mut self, leftover: Option<Leftover>) {
-        let due = |leftover: Leftover| Instant::now() + leftover.due.duration_since(SystemTime::now()).unwrap_or_default();
+    fn leaves(&mut self, leftover: Option<StaleGeneration>) {
+        let due = |leftover: StaleGeneration| Instant::now() + leftover.due.duration_since(SystemTime::now()).unwrap_or_default();
         self.sweep = leftover.map(due);
     }
 }
@@ -67,7 +67,7 @@ impl Volumes {
     /// Who writes the files that `spec` asks for, where we do: what the driver mounts for a pod, below the directory that we were given.
     pub fn writer(&self, spec: &MountSpec) -> Option<&Writer> {
         let root = self.root.as_ref()?;
-        let is_ours = spec.written_by == WrittenBy::Provider && Path::new(&spec.target_path).starts_with(root);
+        let is_ours = spec.written_by == VolumeWriter::Provider && Path::new(&spec.target_path).starts_with(root);
         self.writer.as_ref().filter(|_| is_ours)
     }
 
@@ -77,11 +77,11 @@ impl Volumes {
     }
 
     /// Makes `payload` the files of `volume`. What it has is written down before: a process that is killed here leaves nothing unknown.
-    pub async fn write(&self, writer: &Writer, volume: &Volume, payload: &Payload, occasion: Occasion) -> Result<Change, WriteError> {
+    pub async fn write(&self, writer: &Writer, volume: &Volume, payload: &Payload, occasion: Trigger) -> Result<Change, WriteError> {
         self.save(volume);
         let _hand = self.hand.lock().await;
         // Another volume may have begun in its place meanwhile; and at the end of the process nobody keeps what hangs on the files.
-        let is_late = occasion == Occasion::Look || self.closed.load(Ordering::Relaxed);
+        let is_late = occasion == Trigger::Poll || self.closed.load(Ordering::Relaxed);
         if is_late && !self.remembers(volume) {
             return Err(WriteError::Ending(volume.target().path.to_owned()));
         }
@@ -93,7 +93,7 @@ impl Volumes {
         *volume.marks() = marks;
         let shown = match &written {
             Ok(written) => Some(written.leftover),
-            Err(error) if error.is_behind() => Some(Some(Leftover::of_now())),
+            Err(error) if error.is_behind() => Some(Some(StaleGeneration::of_now())),
             Err(_) => None,
         };
         if let Some(leftover) = shown {
@@ -131,7 +131,7 @@ impl Volumes {
     /// Has a volume whose files are ours looked at again: in time for what its sources, leases and certificates say, or soon where that failed.
     pub fn look_again(&self, volume: &Volume, spec: &MountSpec, succeeded: bool) {
         let Some(cadence) = self.cadence(volume, spec) else { return };
-        let now = Moment::now();
+        let now = UnixMillis::now();
         let pause = match succeeded {
             true => cadence.after_success(now, self.due_at(volume, spec, now)),
             false => cadence.after_failure(now),
@@ -167,16 +167,16 @@ impl Volumes {
     }
 
     /// By what the answer to `source` is judged.
-    pub(crate) fn pace(&self, volume: &Volume, spec: &MountSpec, source: &Source) -> Pace {
+    pub(crate) fn pace(&self, volume: &Volume, spec: &MountSpec, source: &Source) -> RenewalInputs {
         let (interval, refresh) = (self.interval(volume, spec), spec.refreshes.of(source));
-        Pace { interval, refresh, bounds: self.bounds, chance: volume.id().chance() }
+        RenewalInputs { interval, refresh, bounds: self.bounds, chance: volume.id().chance() }
     }
 
     /// When the first successor may be due of what `volume` has. A lease is looked at some times before: a renewal may bring its end nearer.
-    fn due_at(&self, volume: &Volume, spec: &MountSpec, now: Moment) -> Option<Moment> {
+    fn due_at(&self, volume: &Volume, spec: &MountSpec, now: UnixMillis) -> Option<UnixMillis> {
         let group = volume.held().group.as_ref().map(|(_, shelf)| Arc::clone(shelf));
         let made = group.iter().chain([&volume.shelf]).flat_map(|shelf| shelf.all());
-        let due = |(source, made): (Source, Made)| {
+        let due = |(source, made): (Source, Issued)| {
             let due = made.due_at(self.pace(volume, spec, &source))?;
             Some(if made.session().is_some() { now + due.since(now).mul_f64(0.75) } else { due })
         };
@@ -184,9 +184,9 @@ impl Volumes {
     }
 
     /// When the volume that `spec` asks for is looked at, where we write its files: at the moments of all volumes of its role and account.
-    pub(crate) fn cadence(&self, volume: &Volume, spec: &MountSpec) -> Option<Cadence> {
+    pub(crate) fn cadence(&self, volume: &Volume, spec: &MountSpec) -> Option<PollSchedule> {
         self.writer(spec)?;
-        Some(Cadence::new(spec.refreshes.shortest(), part(self.seed.hash_one(&volume.held().asker))))
+        Some(PollSchedule::new(spec.refreshes.shortest(), part(self.seed.hash_one(&volume.held().asker))))
     }
 
     /// Waits until something is due, and takes it.
@@ -226,12 +226,12 @@ impl Volumes {
 }
 
 impl Volume {
-    pub(crate) fn marks(&self) -> MutexGuard<'_, Marks> {
+    pub(crate) fn marks(&self) -> MutexGuard<'_, Fingerprints> {
         self.marks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What it was last asked to hold, for a look; `None` where nobody remembers, or the driver writes.
-    pub fn remembered(&self) -> Option<Published> {
+    pub fn remembered(&self) -> Option<RememberedRequest> {
         let held = self.held();
         held.published.clone().filter(|_| held.files.ours)
     }
@@ -248,8 +248,8 @@ impl Volume {
     fn take_due(self: &Arc<Self>, now: Instant) -> Vec<Job> {
         let files = &mut self.held().files;
         let is_due = |at: &mut Instant| *at <= now;
-        let look = files.look.take_if(is_due).map(|_| Job::Look(Arc::clone(self)));
-        let sweep = files.sweep.take_if(is_due).map(|_| Job::Sweep(Arc::clone(self)));
+        let look = files.look.take_if(is_due).map(|_| Job::Poll(Arc::clone(self)));
+        let sweep = files.sweep.take_if(is_due).map(|_| Job::RemoveStale(Arc::clone(self)));
         sweep.into_iter().chain(look).collect()
     }
 }

@@ -10,11 +10,11 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use tracing::{debug, info};
 
 use crate::volume::mountinfo::MountPoints;
-use crate::volume::liveness::{Known, Look};
+use crate::volume::liveness::{LivenessVerdict, LivenessCheck};
 use super::{Volume, Volumes};
 use crate::kube::pods::NodePods;
-use crate::tokens::Ending;
-use crate::renewal::{Moment, is_forgotten};
+use crate::tokens::OnRelease;
+use crate::renewal::{UnixMillis, is_forgotten};
 use crate::supervise::supervise;
 
 /// Longest time between two looks.
@@ -65,11 +65,11 @@ impl Volumes {
 
     /// One look: what has ended is let go, which gives back the logins that nobody else holds.
     fn sweep(&self) {
-        let now = Moment::now();
+        let now = UnixMillis::now();
         let mounts = self.root.as_ref().and_then(|_| MountPoints::read().inspect_err(|error| debug!("{error}")).ok());
-        let at_mounts = mounts.as_ref().zip(self.root.as_deref()).and_then(|(mounts, root)| Look::at_mounts(mounts, root, now));
+        let at_mounts = mounts.as_ref().zip(self.root.as_deref()).and_then(|(mounts, root)| LivenessCheck::at_mounts(mounts, root, now));
         let pods = self.pods.as_ref().and_then(NodePods::known);
-        let looks: Vec<_> = at_mounts.into_iter().chain(pods.as_ref().map(|pods| Look::at_pods(pods, now))).collect();
+        let looks: Vec<_> = at_mounts.into_iter().chain(pods.as_ref().map(|pods| LivenessCheck::at_pods(pods, now))).collect();
         let volumes = self.all();
         // In this order: whoever finds none there any more finds it closed.
         if self.closed.load(Ordering::Relaxed) {
@@ -86,29 +86,29 @@ impl Volumes {
         self.logins.forget();
     }
 
-    fn judge(&self, volume: &Arc<Volume>, now: Moment) {
+    fn judge(&self, volume: &Arc<Volume>, now: UnixMillis) {
         let (asked, answered) = {
             let held = volume.held();
             (held.asked, held.answered)
         };
         match volume.known() {
             // No pod ever had anything of it, so silence is enough.
-            Known::Nothing if !answered && asked.is_none_or(|asked| now.since(asked) > GIVEN_UP) => {
+            LivenessVerdict::Nothing if !answered && asked.is_none_or(|asked| now.since(asked) > GIVEN_UP) => {
                 self.let_go(volume, "never_filled");
             }
-            Known::Unmounted => self.revoke(volume, "unmounted"),
-            Known::PodDeleted => self.revoke(volume, "pod_deleted"),
-            Known::Lives => {
+            LivenessVerdict::Unmounted => self.revoke(volume, "unmounted"),
+            LivenessVerdict::PodDeleted => self.revoke(volume, "pod_deleted"),
+            LivenessVerdict::Lives => {
                 volume.tidy(now);
                 volume.wants(now + SEEN);
                 self.save(volume);
             }
             // Nobody knows whether its pod lives: what it has runs to its TTL.
-            Known::Nothing if asked.is_none_or(|asked| is_forgotten(asked, now)) => {
-                volume.sessions().iter().filter(|session| session.leases() > 0).for_each(|session| session.ends_by(Ending::Left));
+            LivenessVerdict::Nothing if asked.is_none_or(|asked| is_forgotten(asked, now)) => {
+                volume.sessions().iter().filter(|session| session.leases() > 0).for_each(|session| session.ends_by(OnRelease::LetExpire));
                 self.let_go(volume, "forgotten");
             }
-            Known::Nothing => {
+            LivenessVerdict::Nothing => {
                 volume.tidy(now);
                 self.save(volume);
             }
@@ -116,7 +116,7 @@ impl Volumes {
     }
 
     fn revoke(&self, volume: &Arc<Volume>, how: &'static str) {
-        volume.sessions().iter().for_each(|session| session.ends_by(Ending::Revoked));
+        volume.sessions().iter().for_each(|session| session.ends_by(OnRelease::Revoke));
         if self.let_go(volume, how) {
             info!(how, pod.uid = volume.id().pod.uid, pod.name = volume.id().pod.name, "the volume has ended");
         }

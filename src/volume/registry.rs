@@ -1,7 +1,7 @@
 //! What every volume of the node has, until its end: logins, what was made for it, and the last content that was whole.
 
-use crate::volume::{Job, Keyed, Visit, Volume, VolumeId};
-use crate::cache::Texts;
+use crate::volume::{Job, Keyed, FetchContext, Volume, VolumeId};
+use crate::cache::RenderedCache;
 
 use std::collections::{HashMap, HashSet};
 use std::hash::RandomState;
@@ -9,23 +9,23 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use tokio::sync::{Mutex as Hand, Notify};
+use tokio::sync::{Mutex as AsyncMutex, Notify};
 use tracing::debug;
 
-use crate::volume::sharing::Paths;
-use crate::cache::issued::Shelf;
-use crate::volume::fetch_context::Proof;
+use crate::volume::sharing::LearnedPaths;
+use crate::cache::issued::IssuedCache;
+use crate::volume::fetch_context::PodIdentity;
 use crate::volume::state::lives_until;
 use crate::spec::{MountSpec, Object, PodToken, Source};
-use crate::class::Published;
+use crate::class::RememberedRequest;
 use crate::error::{Failure, Reason};
 use crate::kube::events::PodEvents;
 use crate::kube::pods::NodePods;
-use crate::tokens::{Ending, Identity, Logins, Scope};
-use crate::renewal::{Bounds, Moment};
+use crate::tokens::{OnRelease, LoginKey, Logins, Scope};
+use crate::renewal::{Bounds, UnixMillis};
 use crate::state::Store;
 use crate::payload::{Payload, VersionKey};
-use crate::writer::{Occasion, Writer};
+use crate::writer::{Trigger, Writer};
 
 /// Volumes that are remembered at a time, more than a node has; what comes beyond is served and not kept.
 const VOLUMES: usize = 4096;
@@ -39,7 +39,7 @@ const ENTRY: usize = 256 * 1024;
 
 /// What the process is told of volumes.
 #[derive(Default)]
-pub struct Setting {
+pub struct VolumeConfig {
     /// Between which ages a certificate is replaced.
     pub bounds: Bounds,
     /// Whether reads at the process's own server carry the login themselves.
@@ -57,18 +57,18 @@ pub struct Setting {
 /// The volumes of a node.
 pub struct Volumes {
     pub(crate) logins: Logins,
-    pub(crate) leasing: Paths,
+    pub(crate) leasing: LearnedPaths,
     pub(crate) bounds: Bounds,
     pub(crate) inline: bool,
     pub(crate) root: Option<PathBuf>,
     pub(crate) writer: Option<Writer>,
     /// One volume is written at a time: while it is, it cannot be unmounted, so nobody waits for a core meanwhile.
-    pub(crate) hand: Hand<()>,
+    pub(crate) hand: AsyncMutex<()>,
     pub(crate) pods: Option<NodePods>,
     pub(crate) events: Option<PodEvents>,
     pub(crate) store: Option<Arc<Store>>,
     pub(crate) volumes: Mutex<HashMap<VolumeId, Arc<Volume>>>,
-    pub(crate) groups: Mutex<HashMap<Identity, Weak<Shelf>>>,
+    pub(crate) groups: Mutex<HashMap<LoginKey, Weak<IssuedCache>>>,
     /// About how much last good content is kept: added to as it comes, and counted anew now and then.
     pub(crate) bytes: AtomicUsize,
     /// The same of what was made.
@@ -85,16 +85,16 @@ pub struct Volumes {
 
 impl Volumes {
     /// None yet; `key` tells files apart that we wrote and may not read.
-    pub fn new(logins: Logins, setting: Setting, key: VersionKey) -> Self {
-        let Setting { bounds, inline, root, pods, events, store } = setting;
+    pub fn new(logins: Logins, setting: VolumeConfig, key: VersionKey) -> Self {
+        let VolumeConfig { bounds, inline, root, pods, events, store } = setting;
         Self {
             logins,
-            leasing: Paths::default(),
+            leasing: LearnedPaths::default(),
             bounds,
             inline,
             writer: root.as_deref().map(|root| Writer::of(root, key)),
             root,
-            hand: Hand::default(),
+            hand: AsyncMutex::default(),
             pods,
             events,
             store,
@@ -126,11 +126,11 @@ impl Volumes {
 
     /// Begins to fill `volume` by the pod of `token`, where somebody has one: it counts as asked about when the driver asks, and what its class
     /// no longer wants is let go.
-    pub fn visit<'v>(&'v self, volume: &'v Volume, spec: &'v MountSpec, token: Option<Arc<PodToken>>, occasion: Occasion) -> Visit<'v> {
-        let now = Moment::now();
+    pub fn visit<'v>(&'v self, volume: &'v Volume, spec: &'v MountSpec, token: Option<Arc<PodToken>>, occasion: Trigger) -> FetchContext<'v> {
+        let now = UnixMillis::now();
         let (uid, until) = {
             let mut held = volume.held();
-            if occasion == Occasion::Asked {
+            if occasion == Trigger::DriverRequest {
                 held.interval.asked(now);
                 held.asked = Some(now);
                 held.published = Some(spec.published.clone());
@@ -141,20 +141,20 @@ impl Volumes {
             let uid = token.as_ref().map_or(known, |token| token.account_uid.clone());
             (uid.unwrap_or_default(), lives_until(now, held.interval.observed()))
         };
-        volume.is_for(Identity::new(spec, uid.clone(), Scope::Account), &spec.objects);
+        volume.is_for(LoginKey::new(spec, uid.clone(), Scope::Account), &spec.objects);
         volume.tidy(now);
         volume.wants(until);
-        Visit::new(self, volume, spec, Proof { token, account_uid: uid })
+        FetchContext::new(self, volume, spec, PodIdentity { token, account_uid: uid })
     }
 
     /// What stands in where `failure` kept the content away: the last that was good, where the failure passes; a definite no drops that too.
-    pub fn stand_in(&self, volume: &Volume, spec: &MountSpec, failure: Failure, why: Occasion) -> Result<Arc<Payload>, Failure> {
+    pub fn stand_in(&self, volume: &Volume, spec: &MountSpec, failure: Failure, why: Trigger) -> Result<Arc<Payload>, Failure> {
         let was_fresh = std::mem::replace(&mut volume.held().fresh, false);
         let answer = match failure.reason {
-            reason if reason.is_passing() => volume.stand_in(spec, Moment::now(), &failure, was_fresh).ok_or(failure),
+            reason if reason.is_passing() => volume.stand_in(spec, UnixMillis::now(), &failure, was_fresh).ok_or(failure),
             // Of the content that says nothing; nor does a denial without a pod's fresh token.
             Reason::TokenMissing => Err(failure),
-            Reason::ReadDenied if why == Occasion::Look => Err(failure),
+            Reason::ReadDenied if why == Trigger::Poll => Err(failure),
             _ => {
                 volume.held().good = None;
                 Err(failure)
@@ -170,7 +170,7 @@ impl Volumes {
     /// That is written down, lest the next process takes the volume for one that never was filled; and with it, before the answer, all that the
     /// volume has: a process that is killed leaves nothing that nobody knows of.
     pub fn given(&self, volume: &Volume, spec: &MountSpec, fetched: Option<&Arc<Payload>>) {
-        let now = Moment::now();
+        let now = UnixMillis::now();
         if let Some(payload) = fetched {
             volume.keeps(spec, payload, |bytes, instead| takes(&self.bytes, bytes, instead), now);
         }
@@ -181,7 +181,7 @@ impl Volumes {
     }
 
     /// What is remembered of the kubelet's request for the directory `target_path`.
-    pub fn published(&self, target_path: &str) -> Option<Published> {
+    pub fn published(&self, target_path: &str) -> Option<RememberedRequest> {
         let volumes = self.volumes.lock().unwrap_or_else(PoisonError::into_inner);
         let volume = volumes.values().find(|volume| volume.id().parameters.is_none() && volume.id().target_path == target_path)?;
         volume.held().published.clone()
@@ -225,8 +225,8 @@ impl Volumes {
         self.all().iter().for_each(|volume| self.save(volume));
         for session in self.all().iter().flat_map(|volume| volume.sessions()) {
             match (kept, session.leases() > 0) {
-                (true, _) => session.ends_by(Ending::Kept),
-                (false, true) => session.ends_by(Ending::Left),
+                (true, _) => session.ends_by(OnRelease::Persist),
+                (false, true) => session.ends_by(OnRelease::LetExpire),
                 (false, false) => {}
             }
         }
@@ -235,7 +235,7 @@ impl Volumes {
     }
 
     /// What the pods of `who` have together.
-    pub(crate) fn group(&self, who: &Identity) -> Arc<Shelf> {
+    pub(crate) fn group(&self, who: &LoginKey) -> Arc<IssuedCache> {
         let mut groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
         let known = groups.get(who).and_then(Weak::upgrade);
         known.unwrap_or_else(|| {

@@ -4,16 +4,16 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use crate::spec::{Address, MountSpec, Question, ServerSpec, Source};
+use crate::spec::{Address, MountSpec, EngineRequest, ServerSpec, Source};
 use crate::vault;
 
 /// How a source is asked, and whose its answer is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Way {
+pub(crate) enum SharingClass {
     /// Shared with all who use the login.
-    Read,
+    SharedRead,
     /// Makes something that ends by itself, by the login that reads.
-    Make,
+    Issue,
     /// May make something that lives as long as the login that asks: by one of the volume's own, or of its group's.
     Lease,
 }
@@ -22,30 +22,30 @@ pub(crate) enum Way {
 const REMEMBERED: usize = 4096;
 
 /// Server, namespace, method and path.
-type Path = (Address, Option<String>, String, String);
+type LearnedPath = (Address, Option<String>, String, String);
 
 /// What was learnt of paths.
 #[derive(Default)]
-pub(crate) struct Paths(Mutex<HashMap<Path, bool>>);
+pub(crate) struct LearnedPaths(Mutex<HashMap<LearnedPath, bool>>);
 
-impl Paths {
+impl LearnedPaths {
     /// The way of `source`.
-    pub(crate) fn way(&self, spec: &MountSpec, source: &Source) -> Way {
-        let request = match &source.question {
-            Question::Certificate(_) => return Way::Make,
-            Question::Request(request) => request,
-            _ => return Way::Read,
+    pub(crate) fn way(&self, spec: &MountSpec, source: &Source) -> SharingClass {
+        let request = match &source.request {
+            EngineRequest::Certificate(_) => return SharingClass::Issue,
+            EngineRequest::Request(request) => request,
+            _ => return SharingClass::SharedRead,
         };
         let path = request.path.as_str();
         // What is a token's own, or ends it, must not reach a login that others use.
         let personal = ["auth/", "sys/", "cubbyhole/"].iter().any(|mount| path.starts_with(mount));
         match self.is_known(&spec.server, source) {
-            _ if personal => Way::Lease,
-            Some(true) => Way::Lease,
-            Some(false) => Way::Make,
+            _ if personal => SharingClass::Lease,
+            Some(true) => SharingClass::Lease,
+            Some(false) => SharingClass::Issue,
             // A GET of `creds` and the like counts as one that creates.
-            None if vault::creates(&request.method, path) => Way::Lease,
-            None => Way::Read,
+            None if vault::creates(&request.method, path) => SharingClass::Lease,
+            None => SharingClass::SharedRead,
         }
     }
 
@@ -65,8 +65,8 @@ impl Paths {
     }
 }
 
-fn path(server: &ServerSpec, source: &Source) -> Option<Path> {
-    let Question::Request(request) = &source.question else { return None };
+fn path(server: &ServerSpec, source: &Source) -> Option<LearnedPath> {
+    let EngineRequest::Request(request) = &source.request else { return None };
     let namespace = source.namespace.as_ref().or(server.namespace.as_ref()).cloned();
     Some((server.address.clone(), namespace, request.method.to_string(), request.path.to_string()))
 }

@@ -5,26 +5,26 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use tokio::sync::{Mutex as Turn, OwnedMutexGuard};
+use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 use tokio::time::error::Elapsed;
 use tokio::time::timeout_at;
 use tracing::{debug, warn};
 
 use super::VolumeId;
 use crate::volume::own_writer::Files;
-use crate::cache::last_known_good::Good;
-use crate::volume::liveness::{Known, Look, Presence};
-use crate::cache::issued::{Made, NOT_YET, Shelf};
-use crate::cache::Texts;
+use crate::cache::last_known_good::LastKnownGood;
+use crate::volume::liveness::{LivenessVerdict, LivenessCheck, Liveness};
+use crate::cache::issued::{Issued, NOT_YET, IssuedCache};
+use crate::cache::RenderedCache;
 use crate::spec::{MountSpec, Object, PodToken, Source};
-use crate::class::Published;
+use crate::class::RememberedRequest;
 use crate::error::Failure;
-use crate::tokens::{Identity, Session};
-use crate::renewal::{Interval, Moment, USUAL};
+use crate::tokens::{LoginKey, VaultToken};
+use crate::renewal::{RepublishInterval, UnixMillis, USUAL};
 use crate::state::Written;
 use crate::limits::Budget;
 use crate::payload::Payload;
-use crate::writer::Marks;
+use crate::writer::Fingerprints;
 
 /// Time for the calls of a republish whose last good content can stand in: the driver looks at one volume after the other.
 const PATIENCE: Duration = Duration::from_millis(4500);
@@ -36,12 +36,12 @@ const REFUSED: Duration = Duration::from_secs(60);
 pub struct Volume {
     id: VolumeId,
     /// One mount at a time: two would make everything twice.
-    turn: Arc<Turn<()>>,
-    pub(crate) shelf: Arc<Shelf>,
-    texts: Texts,
-    held: Mutex<Held>,
+    turn: Arc<AsyncMutex<()>>,
+    pub(crate) shelf: Arc<IssuedCache>,
+    texts: RenderedCache,
+    held: Mutex<VolumeState>,
     /// Of the files that we wrote; whoever writes holds it.
-    pub(crate) marks: Mutex<Marks>,
+    pub(crate) marks: Mutex<Fingerprints>,
     pub(crate) written: Written,
 }
 
@@ -50,22 +50,22 @@ pub type Keyed = BTreeSet<(String, String)>;
 
 /// What changes with every mount.
 #[derive(Default)]
-pub(crate) struct Held {
+pub(crate) struct VolumeState {
     /// Whose what it has is: role, account and server.
-    pub(crate) asker: Option<Identity>,
-    pub(crate) interval: Interval,
-    pub(crate) asked: Option<Moment>,
+    pub(crate) asker: Option<LoginKey>,
+    pub(crate) interval: RepublishInterval,
+    pub(crate) asked: Option<UnixMillis>,
     /// The login that reads.
-    pub(crate) account: Option<Arc<Session>>,
+    pub(crate) account: Option<Arc<VaultToken>>,
     /// Logins of its own and of its group by which it asks again, with nothing that hangs on them: kept, lest every poll makes one more. What
     /// was asked by each.
-    pub(crate) own: Vec<(Source, Arc<Session>)>,
+    pub(crate) own: Vec<(Source, Arc<VaultToken>)>,
     /// What the pods of its account have together.
-    pub(crate) group: Option<(Identity, Arc<Shelf>)>,
+    pub(crate) group: Option<(LoginKey, Arc<IssuedCache>)>,
     /// The last content that was whole, and of use.
-    pub(crate) good: Option<Good>,
+    pub(crate) good: Option<LastKnownGood>,
     /// What the kubelet's own request said.
-    pub(crate) published: Option<Published>,
+    pub(crate) published: Option<RememberedRequest>,
     /// Whether a mount was ever answered with files.
     pub(crate) answered: bool,
     /// What keys gave it last, and what they give it once it has the files that were fetched.
@@ -77,11 +77,11 @@ pub(crate) struct Held {
     /// The pod's own token, for looks of our own until it ends.
     pub(crate) token: Option<Arc<PodToken>>,
     /// When Kubernetes refused one last.
-    refused: Option<Moment>,
+    refused: Option<UnixMillis>,
     /// How we stand to its files.
     pub(crate) files: Files,
     /// What the mounts and the pods of the node say of it.
-    pub(crate) presence: Presence,
+    pub(crate) presence: Liveness,
 }
 
 impl Volume {
@@ -90,7 +90,7 @@ impl Volume {
             id,
             turn: Arc::default(),
             shelf: Arc::default(),
-            texts: Texts::default(),
+            texts: RenderedCache::default(),
             held: Mutex::default(),
             marks: Mutex::default(),
             written: Written::default(),
@@ -104,7 +104,7 @@ impl Volume {
 
     /// Makes it `asker`'s: what another role, account or server gave is let go, and what `objects` no longer look at.
     /// The pod has the files of before, until it is given others.
-    pub(crate) fn is_for(&self, asker: Identity, objects: &[Object]) {
+    pub(crate) fn is_for(&self, asker: LoginKey, objects: &[Object]) {
         let wanted = crate::volume::registry::sources(objects);
         self.texts.only(|name| objects.iter().any(|object| object.file() == Some(name)));
         let mut held = self.held();
@@ -117,7 +117,7 @@ impl Volume {
         held.asker = Some(asker);
         held.own.retain(|(source, _)| wanted.contains(source));
         let gone = self.shelf.only(|source| same && wanted.contains(source));
-        self.shelf.keep_until(NOT_YET, gone.iter().filter_map(Made::hangs_on));
+        self.shelf.keep_until(NOT_YET, gone.iter().filter_map(Issued::hangs_on));
     }
 
     /// Bytes of what it keeps beside its shelf.
@@ -133,21 +133,21 @@ impl Volume {
 
     /// The time that a mount may take: little where the last good content can stand in.
     pub fn patience(&self, spec: &MountSpec, budget: &Budget) -> Budget {
-        let stands_in = self.held().good.as_ref().is_some_and(|good| good.stands_in_for(spec, Moment::now()).is_some());
+        let stands_in = self.held().good.as_ref().is_some_and(|good| good.stands_in_for(spec, UnixMillis::now()).is_some());
         if stands_in { budget.at_most(PATIENCE) } else { budget.clone() }
     }
 
     /// Keeps `payload`, fetched `now`, as what stands in for the next that cannot be, if there is room for it.
-    pub(crate) fn keeps(&self, spec: &MountSpec, payload: &Arc<Payload>, has_room: impl FnOnce(usize, usize) -> bool, now: Moment) {
+    pub(crate) fn keeps(&self, spec: &MountSpec, payload: &Arc<Payload>, has_room: impl FnOnce(usize, usize) -> bool, now: UnixMillis) {
         let mut held = self.held();
         let before = held.good.take().map_or(0, |good| good.payload.bytes());
-        held.good = has_room(payload.bytes(), before).then(|| Good::new(spec, Arc::clone(payload), now));
+        held.good = has_room(payload.bytes(), before).then(|| LastKnownGood::new(spec, Arc::clone(payload), now));
         let keyed = std::mem::take(&mut held.keyed.1);
         (held.keyed.0, held.fresh) = (Arc::new(keyed), true);
     }
 
     /// Its pod has been given files `now`, `fetched` or standing in; tells whether they are the first.
-    pub(crate) fn was_given(&self, now: Moment, fetched: bool) -> bool {
+    pub(crate) fn was_given(&self, now: UnixMillis, fetched: bool) -> bool {
         let mut held = self.held();
         // What stands in may hold what has been replaced.
         if fetched {
@@ -164,18 +164,18 @@ impl Volume {
     }
 
     /// Whether a login of it was opened by a pod's token of the last hour.
-    pub fn is_proved(&self, now: Moment) -> bool {
-        self.sessions().iter().any(|session| session.is_proved(now))
+    pub fn is_authenticated(&self, now: UnixMillis) -> bool {
+        self.sessions().iter().any(|session| session.is_authenticated(now))
     }
 
     /// Whether a token may be asked for in its pod's name: it needs one, and none was refused a moment ago.
-    pub fn may_ask(&self, now: Moment) -> bool {
+    pub fn may_ask(&self, now: UnixMillis) -> bool {
         let refused = self.held().refused;
-        !self.is_proved(now) && refused.is_none_or(|at| now.since(at) >= REFUSED)
+        !self.is_authenticated(now) && refused.is_none_or(|at| now.since(at) >= REFUSED)
     }
 
     /// A token was asked for in its pod's name, and there is none.
-    pub fn was_refused(&self, now: Moment) {
+    pub fn was_refused(&self, now: UnixMillis) {
         self.held().refused = Some(now);
     }
 
@@ -190,7 +190,7 @@ impl Volume {
     }
 
     /// The last good content in the place of what `failure` kept away, when `spec` may still have it; told when that is `news`.
-    pub(crate) fn stand_in(&self, spec: &MountSpec, now: Moment, failure: &Failure, news: bool) -> Option<Arc<Payload>> {
+    pub(crate) fn stand_in(&self, spec: &MountSpec, now: UnixMillis, failure: &Failure, news: bool) -> Option<Arc<Payload>> {
         let held = self.held();
         let good = held.good.as_ref()?;
         let (payload, age) = (Arc::clone(&good.payload), good.stands_in_for(spec, now)?);
@@ -227,33 +227,33 @@ impl Volume {
     }
 
     /// What came of its templates.
-    pub fn texts(&self) -> &Texts {
+    pub fn texts(&self) -> &RenderedCache {
         &self.texts
     }
 
-    pub(crate) fn held(&self) -> MutexGuard<'_, Held> {
+    pub(crate) fn held(&self) -> MutexGuard<'_, VolumeState> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes in a look around.
-    pub(crate) fn looked_for(&self, looks: &[Look<'_>]) {
+    pub(crate) fn looked_for(&self, looks: &[LivenessCheck<'_>]) {
         let mut held = self.held();
         held.presence = looks.iter().fold(std::mem::take(&mut held.presence), |presence, look| presence.after(look, &self.id));
     }
 
     /// Whether it lives, as far as anybody sees.
-    pub(crate) fn known(&self) -> Known {
+    pub(crate) fn known(&self) -> LivenessVerdict {
         self.held().presence.known(&self.id)
     }
 
     /// Lets go of what was replaced long enough ago.
-    pub(crate) fn tidy(&self, now: Moment) {
+    pub(crate) fn tidy(&self, now: UnixMillis) {
         let group = self.held().group.as_ref().map(|(_, shelf)| Arc::clone(shelf));
         group.iter().chain([&self.shelf]).for_each(|shelf| shelf.tidy(now));
     }
 
     /// Every login that it holds.
-    pub(crate) fn sessions(&self) -> Vec<Arc<Session>> {
+    pub(crate) fn sessions(&self) -> Vec<Arc<VaultToken>> {
         let held = self.held();
         let shelves = [Some(&self.shelf), held.group.as_ref().map(|(_, shelf)| shelf)];
         let made: Vec<_> = shelves.into_iter().flatten().flat_map(|shelf| shelf.sessions()).collect();
@@ -262,12 +262,12 @@ impl Volume {
     }
 
     /// Tells its logins that a volume lives which needs them, until `until` if nobody says so again.
-    pub(crate) fn wants(&self, until: Moment) {
+    pub(crate) fn wants(&self, until: UnixMillis) {
         self.sessions().iter().for_each(|session| session.wanted(until));
     }
 }
 
 /// How long a volume that has been asked about counts as living where nobody sees its mount: some republishes.
-pub(crate) fn lives_until(asked: Moment, interval: Duration) -> Moment {
+pub(crate) fn lives_until(asked: UnixMillis, interval: Duration) -> UnixMillis {
     asked + interval.saturating_mul(4).max(Duration::from_secs(600))
 }

@@ -13,7 +13,7 @@ use crate::writer::directory::Directory;
 use crate::writer::error::at;
 use super::generation;
 use crate::writer::generation::OPEN;
-use super::Marks;
+use super::Fingerprints;
 use super::{DATA, WriteError};
 use crate::secret::Secret;
 use crate::payload::{File, Payload, VersionKey};
@@ -28,7 +28,7 @@ pub(crate) struct Current {
 }
 
 /// A file with the right content, and how its mode and owner differ.
-struct Mended<'p> {
+struct PartialFix<'p> {
     file: &'p File,
     was: Access,
 }
@@ -42,7 +42,7 @@ pub(crate) enum Difference<'p> {
 }
 
 /// Files that are not as they should be, but for their content.
-pub(crate) struct Rights<'p>(Vec<Mended<'p>>);
+pub(crate) struct Rights<'p>(Vec<PartialFix<'p>>);
 
 impl Current {
     /// `None` where `..data` is missing, or leads to anything but a generation of this volume.
@@ -59,11 +59,11 @@ impl Current {
     }
 
     /// Compares until the first difference, and as long as it is there. What cannot be looked at is not the same.
-    pub(crate) fn compare<'p>(&self, volume: &Directory, payload: &'p Payload, known: &Known<'_>) -> Difference<'p> {
+    pub(crate) fn compare<'p>(&self, volume: &Directory, payload: &'p Payload, known: &Previous<'_>) -> Difference<'p> {
         let Some(true) = self.has_names(payload) else { return Difference::Content };
         let mut rights = Vec::new();
         for file in payload.files() {
-            match self.check(volume).ok().and_then(|()| self.look(file, known)).map(|was| Mended { file, was }) {
+            match self.check(volume).ok().and_then(|()| self.look(file, known)).map(|was| PartialFix { file, was }) {
                 Some(found) if found.was == Access::wanted(file) => {}
                 Some(found) if found.is_one_step() => rights.push(found),
                 _ => return Difference::Content,
@@ -98,7 +98,7 @@ impl Current {
     }
 
     /// Mode and owner of a file that has the content it should have; `None` for any other.
-    fn look(&self, file: &File, known: &Known<'_>) -> Option<Access> {
+    fn look(&self, file: &File, known: &Previous<'_>) -> Option<Access> {
         let stat = fstat(self.directory.glance(file.path.as_str()).ok()?).ok()?;
         if SFlag::from_bits_truncate(stat.st_mode) != SFlag::S_IFREG {
             return None;
@@ -131,7 +131,7 @@ impl Current {
     }
 }
 
-impl Mended<'_> {
+impl PartialFix<'_> {
     /// With both to change, its reader would be shut out between the two.
     fn is_one_step(&self) -> bool {
         let wanted = Access::wanted(self.file);
@@ -140,8 +140,8 @@ impl Mended<'_> {
 }
 
 /// What this process knows beside what it can read.
-pub(crate) struct Known<'m> {
-    pub(crate) marks: &'m Marks,
+pub(crate) struct Previous<'m> {
+    pub(crate) marks: &'m Fingerprints,
     pub(crate) key: &'m VersionKey,
 }
 

@@ -17,10 +17,10 @@ const LASTING: usize = 512;
 /// A file of mode 0400 and another uid cannot be read back by a root whose only capability is CHOWN. It is taken to be unchanged
 /// while it is the same file, untouched since: its number and the time of its last change, which nobody can set, say so.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Marks(BTreeMap<String, Mark>);
+pub struct Fingerprints(BTreeMap<String, Fingerprint>);
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Mark {
+struct Fingerprint {
     /// Of its content, by the key of the writer.
     #[serde(rename = "version")]
     version: String,
@@ -31,14 +31,14 @@ struct Mark {
     changed: u64,
 }
 
-impl Mark {
+impl Fingerprint {
     fn of(file: &File, stat: &FileStat, key: &VersionKey) -> Self {
         let changed = u64::try_from(nanoseconds(stat.st_ctime, stat.st_ctime_nsec)).unwrap_or_default();
         Self { version: key.version("", file), inode: stat.st_ino, changed }
     }
 }
 
-impl Marks {
+impl Fingerprints {
     /// Those that may stand in a record: of very many files none, and a volume of so many is written once more after a restart.
     pub fn lasting(&self) -> Self {
         if self.0.len() <= LASTING { self.clone() } else { Self::default() }
@@ -61,12 +61,12 @@ impl Marks {
 
     /// Whether the file with this `stat` is the one that we wrote as `file`.
     pub(crate) fn is(&self, file: &File, stat: &FileStat, key: &VersionKey) -> bool {
-        self.0.get(file.path.as_str()).is_some_and(|mark| *mark == Mark::of(file, stat, key))
+        self.0.get(file.path.as_str()).is_some_and(|mark| *mark == Fingerprint::of(file, stat, key))
     }
 
     /// Remembers what is at the place of `file` now.
     pub(crate) fn put(&mut self, file: &File, stat: &FileStat, key: &VersionKey) {
-        self.0.insert(file.path.as_str().to_owned(), Mark::of(file, stat, key));
+        self.0.insert(file.path.as_str().to_owned(), Fingerprint::of(file, stat, key));
     }
 
     /// Forgets all: a new generation has new files.

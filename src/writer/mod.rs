@@ -38,8 +38,8 @@ pub mod stale_generation; // what nothing leads to any more
 pub mod target; // from the path of a request to the volume, or a refusal
 
 pub use error::WriteError;
-pub use fingerprints::Marks;
-pub use stale_generation::Leftover;
+pub use fingerprints::Fingerprints;
+pub use stale_generation::StaleGeneration;
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -48,7 +48,7 @@ use nix::sys::stat::{FileStat, fstat, futimens};
 use nix::sys::time::TimeSpec;
 
 use crate::payload::{Payload, VersionKey};
-use crate::writer::current::{Current, Difference, Known};
+use crate::writer::current::{Current, Difference, Previous};
 use crate::writer::directory::{Directory, nanoseconds};
 use crate::writer::error::at;
 
@@ -59,7 +59,7 @@ const DATA: &str = "..data";
 #[derive(Debug)]
 pub struct Writer {
     root: PathBuf,
-    /// Of [`Marks`].
+    /// Of [`Fingerprints`].
     key: VersionKey,
 }
 
@@ -74,11 +74,11 @@ pub struct Target<'t> {
 
 /// Why a volume is written to now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Occasion {
+pub enum Trigger {
     /// The driver asks for it and waits: an empty volume is a new one.
-    Asked,
+    DriverRequest,
     /// We look by ourselves at a volume that we filled before: one without files is about to be unmounted, and is left alone.
-    Look,
+    Poll,
 }
 
 /// What a write did.
@@ -87,7 +87,7 @@ pub struct Written {
     /// How the volume differs from before.
     pub change: Change,
     /// What there is to sweep, and when.
-    pub leftover: Option<Leftover>,
+    pub leftover: Option<StaleGeneration>,
 }
 
 /// How a volume differs from before.
@@ -124,12 +124,12 @@ impl Writer {
     /// Makes `payload` the whole content of a volume. After a failure it holds the old files or the new, and the same call goes on from there.
     ///
     /// `marks` are the volume's, from the last write, or empty.
-    pub fn write(&self, target: &Target<'_>, occasion: Occasion, payload: &Payload, marks: &mut Marks) -> Result<Written, WriteError> {
-        let open = if occasion == Occasion::Look { target::open_filled } else { target::open };
+    pub fn write(&self, target: &Target<'_>, occasion: Trigger, payload: &Payload, marks: &mut Fingerprints) -> Result<Written, WriteError> {
+        let open = if occasion == Trigger::Poll { target::open_filled } else { target::open };
         let volume = open(&self.root, target)?;
         let old = Current::of(&volume);
         let ending = || WriteError::Ending(target.path.to_owned());
-        if occasion == Occasion::Look && old.is_none() {
+        if occasion == Trigger::Poll && old.is_none() {
             return Err(ending());
         }
         let written = in_time(&volume, |volume| self.fill(volume, old.as_ref(), payload, marks));
@@ -139,7 +139,7 @@ impl Writer {
     /// Removes what nothing leads to and what has been so for 5 s; says what remains, for a later sweep.
     ///
     /// Of a volume whose `..data` is not ours nothing is removed: the next write puts it right.
-    pub fn sweep(&self, target: &Target<'_>, now: SystemTime) -> Result<Option<Leftover>, WriteError> {
+    pub fn sweep(&self, target: &Target<'_>, now: SystemTime) -> Result<Option<StaleGeneration>, WriteError> {
         let volume = match target::open_filled(&self.root, target) {
             Err(WriteError::Ending(_)) => return Ok(None),
             volume => volume?,
@@ -151,7 +151,7 @@ impl Writer {
     }
 
     /// Puts the files in their place, and then the names.
-    fn fill(&self, volume: &Directory, old: Option<&Current>, payload: &Payload, marks: &mut Marks) -> Result<Written, WriteError> {
+    fn fill(&self, volume: &Directory, old: Option<&Current>, payload: &Payload, marks: &mut Fingerprints) -> Result<Written, WriteError> {
         let change = self.change(volume, old, payload, marks)?;
         let behind = |error: WriteError| {
             let is_shown = change == Change::Swapped && !error.is_of_what_is_gone();
@@ -163,8 +163,8 @@ impl Writer {
         Ok(Written { change: if is_mended && change == Change::Unchanged { Change::Names } else { change }, leftover })
     }
 
-    fn change(&self, volume: &Directory, old: Option<&Current>, payload: &Payload, marks: &mut Marks) -> Result<Change, WriteError> {
-        let known = Known { marks, key: &self.key };
+    fn change(&self, volume: &Directory, old: Option<&Current>, payload: &Payload, marks: &mut Fingerprints) -> Result<Change, WriteError> {
+        let known = Previous { marks, key: &self.key };
         let change = match old.map(|old| (old, old.compare(volume, payload, &known))) {
             // Of a volume that somebody else has filled, or of very many files, nothing is known yet.
             Some((_, Difference::Nothing)) if marks.are_of(payload) => return Ok(Change::Unchanged),

@@ -15,12 +15,12 @@ const DRIVERS: &[u8] = b"..data_tmp";
 
 /// Generations and links that nothing leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Leftover {
+pub struct StaleGeneration {
     /// When all of them may go.
     pub due: SystemTime,
 }
 
-impl Leftover {
+impl StaleGeneration {
     /// Of a write that ends now, and has not said what it left.
     pub fn of_now() -> Self {
         Self { due: SystemTime::now() + KEPT }
@@ -28,12 +28,12 @@ impl Leftover {
 }
 
 /// Those of the volume beside the generation `current`.
-pub(crate) fn find(volume: &Directory, current: &str, now: SystemTime) -> Result<Option<Leftover>, WriteError> {
-    Ok(names(volume, current)?.iter().filter_map(|name| due(volume, name, now)).max().map(|due| Leftover { due }))
+pub(crate) fn find(volume: &Directory, current: &str, now: SystemTime) -> Result<Option<StaleGeneration>, WriteError> {
+    Ok(names(volume, current)?.iter().filter_map(|name| due(volume, name, now)).max().map(|due| StaleGeneration { due }))
 }
 
 /// Removes those that are due, and tells of the others. One that cannot be removed keeps no other from it.
-pub(crate) fn sweep(volume: &Directory, current: &str, now: SystemTime) -> Result<Option<Leftover>, WriteError> {
+pub(crate) fn sweep(volume: &Directory, current: &str, now: SystemTime) -> Result<Option<StaleGeneration>, WriteError> {
     let mut failed = None;
     for name in names(volume, current)? {
         let is_kept = due(volume, &name, now).is_some_and(|due| now < due);

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use vaultmount::spec::{Address, AuthSpec, Body, Request, ServerSpec, TlsSpec};
 use vaultmount::error::Reason;
 use vaultmount::secret::Secret;
-use vaultmount::vault::{Answer, Outbound, VaultError, Vaults};
+use vaultmount::vault::{VaultResponse, Outbound, VaultError, Vaults};
 use vaultmount::limits::Budget;
 
 use faulty::{Faulty, Reply};
@@ -62,7 +62,7 @@ fn secret(value: &str) -> Reply {
 }
 
 /// Logs in, makes one call and gives the token back.
-async fn call_within(vaults: &Vaults, spec: &ServerSpec, request: &Request, budget: Budget) -> Result<Answer, VaultError> {
+async fn call_within(vaults: &Vaults, spec: &ServerSpec, request: &Request, budget: Budget) -> Result<VaultResponse, VaultError> {
     let login = vaults.server(spec)?.login(&web(), &Secret::from("pod-jwt"), &budget).await?;
     let answer = login.call(request, None, &budget).await;
     // Best effort: a server that fails at everything fails at this too.
@@ -70,11 +70,11 @@ async fn call_within(vaults: &Vaults, spec: &ServerSpec, request: &Request, budg
     answer
 }
 
-async fn call(server: &Faulty, request: &Request) -> Result<Answer, VaultError> {
+async fn call(server: &Faulty, request: &Request) -> Result<VaultResponse, VaultError> {
     call_within(&anywhere(), &at(&server.address()), request, minute()).await
 }
 
-async fn call_briefly(server: &Faulty, request: &Request) -> Result<Answer, VaultError> {
+async fn call_briefly(server: &Faulty, request: &Request) -> Result<VaultResponse, VaultError> {
     call_within(&anywhere(), &at(&server.address()), request, second()).await
 }
 
@@ -94,7 +94,7 @@ fn reason<T>(outcome: Result<T, VaultError>) -> Reason {
     error.reason()
 }
 
-fn text(answer: &Answer) -> Option<&str> {
+fn text(answer: &VaultResponse) -> Option<&str> {
     answer.members().get("data")?.get("value")?.as_str()
 }
 
@@ -205,9 +205,9 @@ async fn a_refusal_has_the_reason_of_its_status() {
         (413, "canary", Reason::Rejected),
         (429, "canary", Reason::Busy),
         (500, "canary", Reason::ServerError),
-        (500, "local node not active but active cluster node not found", Reason::Sealed),
+        (500, "local node not active but active cluster node not found", Reason::TransitCiphertext),
         (502, "canary", Reason::ServerError),
-        (503, "Vault is sealed", Reason::Sealed),
+        (503, "Vault is sealed", Reason::TransitCiphertext),
         (503, "canary", Reason::ServerError),
     ];
     for (status, text, expected) in table {

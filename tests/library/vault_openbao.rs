@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use vaultmount::spec::{Address, AuthSpec, Request, ServerSpec, TlsSpec};
 use vaultmount::error::Reason;
 use vaultmount::secret::Secret;
-use vaultmount::vault::{Answer, Login, Outbound, VaultError, Vaults};
+use vaultmount::vault::{VaultResponse, Login, Outbound, VaultError, Vaults};
 use vaultmount::limits::Budget;
 
 /// A server with a plain listener, one with TLS and one on a socket, unsealed, with a role `web` that reads `secret/team/`.
@@ -125,7 +125,7 @@ impl OpenBao {
         Vaults::new(Outbound::default()).server(server)?.login(&auth("kubernetes", "web"), &self.token(&claims), &budget()).await
     }
 
-    async fn read(&self, server: &ServerSpec, path: &str) -> Result<Answer, VaultError> {
+    async fn read(&self, server: &ServerSpec, path: &str) -> Result<VaultResponse, VaultError> {
         let login = self.login(server).await?;
         let request = Request { method: Method::GET, path: path.parse().unwrap(), query: Vec::new(), body: None };
         let answer = login.call(&request, None, &budget()).await;
@@ -237,7 +237,7 @@ async fn a_failed_read_says_what_is_wrong_with_it() {
     }
     bao.put("sys/seal", Value::Null).await;
     let (reason, told) = failure(bao.login(&bao.plain()).await);
-    assert_eq!(reason, Reason::Sealed, "{told}");
+    assert_eq!(reason, Reason::TransitCiphertext, "{told}");
 }
 
 #[tokio::test]

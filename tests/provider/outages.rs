@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(35);
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Outage {
     Stopped,
-    Sealed,
+    TransitCiphertext,
     Hanging,
 }
 
@@ -24,7 +24,7 @@ enum Outage {
 #[tokio::test]
 async fn an_outage_is_told_within_20_seconds_and_the_first_retry_after_it_mounts() {
     join_all(
-        [(Outage::Stopped, "vault.unreachable"), (Outage::Sealed, "vault.sealed"), (Outage::Hanging, "vault.unreachable")].map(endured),
+        [(Outage::Stopped, "vault.unreachable"), (Outage::TransitCiphertext, "vault.sealed"), (Outage::Hanging, "vault.unreachable")].map(endured),
     )
     .await;
 }
@@ -37,7 +37,7 @@ async fn endured((outage, reason): (Outage, &str)) -> (Provider, Vault) {
     let call = provider.call("team-a/web", kv("db", "team-a/db", "password"));
     match outage {
         Outage::Stopped => vault.kill(),
-        Outage::Sealed => vault.seal().await,
+        Outage::TransitCiphertext => vault.seal().await,
         Outage::Hanging => vault.hang(),
     }
     let begun = Instant::now();
@@ -47,7 +47,7 @@ async fn endured((outage, reason): (Outage, &str)) -> (Provider, Vault) {
     assert_eq!(refusal.code, Code::FailedPrecondition);
     match outage {
         Outage::Stopped => return (provider, vault),
-        Outage::Sealed => vault.unseal().await,
+        Outage::TransitCiphertext => vault.unseal().await,
         Outage::Hanging => vault.resume(),
     }
     assert_eq!(call.mount().await.read("db"), canary("outage"), "{outage:?}");

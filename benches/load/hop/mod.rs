@@ -23,11 +23,11 @@ pub(crate) type Counts = BTreeMap<String, u64>;
 /// A listener before the server; it lasts as long as the process.
 pub(crate) struct Hop {
     address: SocketAddr,
-    way: Arc<Way>,
+    way: Arc<SelectorPath>,
 }
 
 #[derive(Default)]
-struct Way {
+struct SelectorPath {
     server: u16,
     /// Of one direction, in nanoseconds.
     delay: AtomicU64,
@@ -46,7 +46,7 @@ impl Hop {
     /// Before the server on that port of 127.0.0.1.
     pub(crate) fn before(server: u16, listen: Option<SocketAddr>) -> Self {
         let listener = TcpListener::bind(listen.unwrap_or((Ipv4Addr::LOCALHOST, 0).into())).unwrap();
-        let hop = Self { address: listener.local_addr().unwrap(), way: Arc::new(Way { server, ..Way::default() }) };
+        let hop = Self { address: listener.local_addr().unwrap(), way: Arc::new(SelectorPath { server, ..SelectorPath::default() }) };
         let way = Arc::clone(&hop.way);
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
@@ -79,7 +79,7 @@ impl Hop {
     }
 }
 
-impl Way {
+impl SelectorPath {
     fn counts(&self) -> MutexGuard<'_, Counts> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -3,18 +3,18 @@
 use crate::class::schema::field::{At, Fields};
 use super::Access;
 use crate::class::schema::file::Material;
-use crate::class::schema::table::{FileFields, MemberFields, OBJECT, ObjectFields, PickFields, SourceFields};
+use crate::class::schema::table::{FileFields, MemberFields, OBJECT, ObjectFields, SelectorFields, SourceFields};
 use crate::class::schema::source::Flat;
-use super::Scene;
+use super::ParseContext;
 use crate::class::schema::values::Mode;
 use crate::class::entries;
 use crate::class::entries::Entry;
 use crate::spec::{Encoding, Object, Template};
 use crate::spec::path::conflicts;
-use crate::class::diagnostics::{Found, Label, Misfit};
+use crate::class::diagnostics::{Diagnostics, Label, FieldError};
 use crate::class::spelling::nearest;
 use crate::spec::{MountPath, Request};
-use crate::class::{Problem, UnknownFields};
+use crate::class::{SpecError, UnknownFields};
 
 /// Most files and directories of one class: far above any use, far below what would hold a node.
 const OBJECTS: usize = 256;
@@ -22,19 +22,19 @@ const OBJECTS: usize = 256;
 /// What every entry is read with.
 pub(crate) struct Objects<'o> {
     pub(crate) access: Access,
-    pub(crate) scene: Scene<'o>,
+    pub(crate) scene: ParseContext<'o>,
     pub(crate) unknown: UnknownFields,
 }
 
 /// All objects of a class, in its order.
-pub(crate) fn objects(text: &str, with: &Objects<'_>, found: &mut Found) -> Vec<Object> {
-    let too_many = |count| Problem::TooManyObjects { count, limit: OBJECTS };
+pub(crate) fn objects(text: &str, with: &Objects<'_>, found: &mut Diagnostics) -> Vec<Object> {
+    let too_many = |count| SpecError::TooManyObjects { count, limit: OBJECTS };
     let entries = match entries::entries(text, &ours()) {
-        Ok(entries) if entries.is_empty() => return none(found, Problem::NoObjects),
+        Ok(entries) if entries.is_empty() => return none(found, SpecError::NoObjects),
         Ok(entries) if entries.len() > OBJECTS => return none(found, too_many(entries.len())),
         Ok(entries) => entries,
         Err(errors) => {
-            errors.into_iter().for_each(|error| found.problem(Problem::Yaml(error)));
+            errors.into_iter().for_each(|error| found.problem(SpecError::Yaml(error)));
             return Vec::new();
         }
     };
@@ -58,17 +58,17 @@ pub(crate) fn objects(text: &str, with: &Objects<'_>, found: &mut Found) -> Vec<
 const SOURCES: usize = 512;
 const KEYSTORES: usize = 16;
 
-fn limits(objects: &[Object], found: &mut Found) {
+fn limits(objects: &[Object], found: &mut Diagnostics) {
     let sources = objects.iter().map(|object| object.sources().len()).sum();
     let keystores = objects.iter().filter(|object| object.is_keystore()).count();
     for (what, count, limit) in [("sources", sources, SOURCES), ("keystores", keystores, KEYSTORES)] {
         if count > limit {
-            found.problem(Problem::TooMany { what, count, limit });
+            found.problem(SpecError::TooMany { what, count, limit });
         }
     }
 }
 
-fn none(found: &mut Found, problem: Problem) -> Vec<Object> {
+fn none(found: &mut Diagnostics, problem: SpecError) -> Vec<Object> {
     found.problem(problem);
     Vec::new()
 }
@@ -81,14 +81,14 @@ fn ours() -> Vec<&'static str> {
 
 type Named = (Vec<MountPath>, Option<Object>);
 
-fn read(mut entry: Entry, label: &Label, with: &Objects<'_>, found: &mut Found) -> Vec<Named> {
+fn read(mut entry: Entry, label: &Label, with: &Objects<'_>, found: &mut Diagnostics) -> Vec<Named> {
     let at = &mut At::object(label, found);
     judge(&entry, label, with.unknown, at.found);
     let ours = std::mem::take(&mut entry.ours);
     let mut fields = Fields::new(&ours);
     let source = SourceFields::take(&mut fields, at);
     let mut object = ObjectFields::take(&mut fields, at);
-    let (mut file, mut pick) = (FileFields::take(&mut fields, at), PickFields::take(&mut fields, at));
+    let (mut file, mut pick) = (FileFields::take(&mut fields, at), SelectorFields::take(&mut fields, at));
     let files = object.files.take();
     peers(&entry, &mut file, &mut pick, files.is_none() && ours.is_empty(), at);
     let material = material(entry, source, object, with.scene, at);
@@ -99,7 +99,7 @@ fn read(mut entry: Entry, label: &Label, with: &Objects<'_>, found: &mut Found) 
 }
 
 /// The fields that the peers have too, as they were read by the peers' rules.
-fn peers(entry: &Entry, file: &mut FileFields, pick: &mut PickFields, only_peers: bool, at: &mut At<'_>) {
+fn peers(entry: &Entry, file: &mut FileFields, pick: &mut SelectorFields, only_peers: bool, at: &mut At<'_>) {
     let text = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
     file.object_name = text(&entry.object_name);
     pick.secret_key = text(&entry.secret_key);
@@ -107,7 +107,7 @@ fn peers(entry: &Entry, file: &mut FileFields, pick: &mut PickFields, only_peers
     file.mode = match entry.file_permission {
         mode @ 0..=0o777 => Some(Mode(mode)),
         mode => {
-            at.found.problem(Problem::Permission { object: at.object.clone(), mode });
+            at.found.problem(SpecError::Permission { object: at.object.clone(), mode });
             None
         }
     };
@@ -127,39 +127,39 @@ fn encoding(entry: &Entry, only_peers: bool, at: &mut At<'_>) -> Option<Encoding
         "hex" => Some(Encoding::Hex),
         word => {
             let meant = nearest(word, ["utf-8", "base64", "hex"]);
-            at.found.problem(Problem::Encoding { object: at.object.clone(), word: word.into(), meant });
+            at.found.problem(SpecError::Encoding { object: at.object.clone(), word: word.into(), meant });
             None
         }
     }
 }
 
 /// What the entry's files are views of.
-fn material(entry: Entry, source: SourceFields, object: ObjectFields, scene: Scene<'_>, at: &mut At<'_>) -> Option<Material> {
+fn material(entry: Entry, source: SourceFields, object: ObjectFields, scene: ParseContext<'_>, at: &mut At<'_>) -> Option<Material> {
     let flat = flat(&entry, &source, &object, at);
     let ObjectFields { sources, template, delimiters, content, .. } = object;
     if template.is_none() && sources.is_none() {
         if delimiters.is_some() {
-            return at.below("delimiters").wrong(Misfit::Needs("template"));
+            return at.below("delimiters").wrong(FieldError::Needs("template"));
         }
         return source.source(flat, content, scene, at).map(Material::Source);
     }
     if flat.is_some() || source.is_some() {
-        return at.below("template").wrong(Misfit::Type("with `sources` alone: name the source there"));
+        return at.below("template").wrong(FieldError::Type("with `sources` alone: name the source there"));
     }
     let (text, sources) = match (template, sources) {
         (Some(text), Some(sources)) => (text, sources),
-        (Some(_), None) => return at.below("template").wrong(Misfit::Needs("sources")),
-        (None, _) => return at.below("sources").wrong(Misfit::Needs("template")),
+        (Some(_), None) => return at.below("template").wrong(FieldError::Needs("sources")),
+        (None, _) => return at.below("sources").wrong(FieldError::Needs("template")),
     };
     let mut below = at.below("sources");
     let read = sources.into_iter().map(|(name, value)| {
         let mut at = below.below(&name);
-        if is_identifier(&name) { Some((name, value.selection(scene, true, &mut at)?)) } else { at.wrong(Misfit::Identifier) }
+        if is_identifier(&name) { Some((name, value.selection(scene, true, &mut at)?)) } else { at.wrong(FieldError::Identifier) }
     });
     let sources = read.collect::<Vec<_>>().into_iter().collect::<Option<_>>();
     let delimiters = match delimiters {
         None => Some(crate::spec::Delimiters::default()),
-        Some(words) => at.below("delimiters").take(words.parse().map_err(Misfit::Delimiters)),
+        Some(words) => at.below("delimiters").take(words.parse().map_err(FieldError::Delimiters)),
     };
     Some(Material::Template(Template { sources: sources?, text: text.into(), delimiters: delimiters? }))
 }
@@ -172,7 +172,7 @@ fn flat(entry: &Entry, source: &SourceFields, object: &ObjectFields, at: &mut At
         return None;
     }
     let request = Request::new(&entry.method, &entry.secret_path, entry.secret_args.as_ref());
-    Some(at.found.take(request.map_err(|source| Problem::Request { object: at.object.clone(), source })))
+    Some(at.found.take(request.map_err(|source| SpecError::Request { object: at.object.clone(), source })))
 }
 
 /// A name that an expression can use.
@@ -185,16 +185,16 @@ fn is_identifier(name: &str) -> bool {
 fn several(
     files: Vec<MemberFields>,
     own: &FileFields,
-    pick: &PickFields,
+    pick: &SelectorFields,
     material: Option<Material>,
     with: &Objects<'_>,
     at: &mut At<'_>,
 ) -> Vec<Named> {
     if own.is_some() || pick.is_some() || pick.encoding.is_some() {
-        let _: Option<()> = at.below("files").wrong(Misfit::Type("without fields of a file beside it: they stand in its members"));
+        let _: Option<()> = at.below("files").wrong(FieldError::Type("without fields of a file beside it: they stand in its members"));
     }
     if files.len() > OBJECTS {
-        at.found.problem(Problem::TooManyObjects { count: files.len(), limit: OBJECTS });
+        at.found.problem(SpecError::TooManyObjects { count: files.len(), limit: OBJECTS });
         return Vec::new();
     }
     let Some(material) = material else { return Vec::new() };
@@ -207,10 +207,10 @@ fn several(
 
 /// Warns of fields that nobody knows, or refuses them: always beside fields of ours, for their author knows us, and without a `secretPath`, for
 /// then one of them was to be a source.
-fn judge(entry: &Entry, label: &Label, unknown: UnknownFields, found: &mut Found) {
+fn judge(entry: &Entry, label: &Label, unknown: UnknownFields, found: &mut Diagnostics) {
     let known = || OBJECT.iter().flat_map(|(_, fields)| fields.iter().map(|field| field.name));
     for field in &entry.unknown {
-        let problem = Problem::UnknownField { object: label.clone(), field: field.clone(), meant: nearest(field, known()) };
+        let problem = SpecError::UnknownField { object: label.clone(), field: field.clone(), meant: nearest(field, known()) };
         match unknown {
             UnknownFields::Warn if entry.ours.is_empty() && !entry.secret_path.is_empty() => found.warnings.push(problem.to_string()),
             UnknownFields::Warn | UnknownFields::Error => found.problem(problem),

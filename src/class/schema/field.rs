@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::class::diagnostics::{Found, Label, Misfit};
-use crate::class::Problem;
+use crate::class::diagnostics::{Diagnostics, Label, FieldError};
+use crate::class::SpecError;
 use crate::class::spelling::nearest;
 use crate::goyaml::{Item, ItemKind};
 
@@ -48,11 +48,11 @@ pub(crate) struct At<'f> {
     field: String,
     /// Problems of other objects.
     before: usize,
-    pub(crate) found: &'f mut Found,
+    pub(crate) found: &'f mut Diagnostics,
 }
 
 impl<'f> At<'f> {
-    pub(crate) fn object(object: &'f Label, found: &'f mut Found) -> Self {
+    pub(crate) fn object(object: &'f Label, found: &'f mut Diagnostics) -> Self {
         Self { object, field: String::new(), before: found.count(), found }
     }
 
@@ -73,13 +73,13 @@ impl<'f> At<'f> {
     }
 
     /// Notes what is wrong here.
-    pub(crate) fn wrong<T>(&mut self, misfit: Misfit) -> Option<T> {
-        self.found.problem(Problem::Field { object: self.object.clone(), field: self.field.clone(), misfit: Box::new(misfit) });
+    pub(crate) fn wrong<T>(&mut self, misfit: FieldError) -> Option<T> {
+        self.found.problem(SpecError::Field { object: self.object.clone(), field: self.field.clone(), misfit: Box::new(misfit) });
         None
     }
 
     /// The value, or nothing and one more problem.
-    pub(crate) fn take<T>(&mut self, result: Result<T, Misfit>) -> Option<T> {
+    pub(crate) fn take<T>(&mut self, result: Result<T, FieldError>) -> Option<T> {
         result.map_or_else(|misfit| self.wrong(misfit), Some)
     }
 }
@@ -99,7 +99,7 @@ impl<'i> Fields<'i> {
     pub(crate) fn of(item: &'i Item, at: &mut At<'_>) -> Option<Self> {
         match &item.kind {
             ItemKind::Map(pairs) => Some(Self::new(pairs)),
-            _ => at.wrong(Misfit::Type("a mapping of fields")),
+            _ => at.wrong(FieldError::Type("a mapping of fields")),
         }
     }
 
@@ -114,7 +114,7 @@ impl<'i> Fields<'i> {
     /// Notes every field that nobody has asked for.
     pub(crate) fn end(self, at: &mut At<'_>) {
         for (name, _) in self.left {
-            let _: Option<()> = at.below(name).wrong(Misfit::Unknown { meant: nearest(name, self.known.iter().copied()) });
+            let _: Option<()> = at.below(name).wrong(FieldError::Unknown { meant: nearest(name, self.known.iter().copied()) });
         }
     }
 }

@@ -1,13 +1,13 @@
 //! Fields of a file -> Object: what it shows of its source, and where.
 
 use crate::class::schema::field::At;
-use crate::class::schema::table::{FileFields, PickFields, SelectionFields};
-use super::Scene;
+use crate::class::schema::table::{FileFields, SelectorFields, SourceValueFields};
+use super::ParseContext;
 use crate::class::schema::values::Id;
 use crate::class::schema::words::{Keys as KeyFields, PartName};
-use crate::spec::{Absent, Directory, Keys, Keystore, Object, Part, Place, View};
-use crate::class::diagnostics::Misfit;
-use crate::spec::{Pick, Question, Selection, Source, Start, Way};
+use crate::spec::{Absent, Directory, Keys, Keystore, Object, Part, Placement, View};
+use crate::class::diagnostics::FieldError;
+use crate::spec::{Selector, EngineRequest, SourceValue, Source, SelectorRoot, SelectorPath};
 use crate::spec::{Encoding, Format, KeyForm, KeyType, MountPath, StoreForm, Template};
 
 /// What a class says of all its files.
@@ -37,10 +37,10 @@ impl FileFields {
     /// The object that they describe, and the names of its files: of one, even when the rest of it is wrong.
     pub(crate) fn object(
         mut self,
-        pick: PickFields,
+        pick: SelectorFields,
         material: Option<Material>,
         access: Access,
-        scene: Scene<'_>,
+        scene: ParseContext<'_>,
         at: &mut At<'_>,
     ) -> (Vec<MountPath>, Option<Object>) {
         let mode = self.mode.take().map(|mode| mode.0).filter(|mode| *mode != 0).unwrap_or(access.mode);
@@ -48,10 +48,10 @@ impl FileFields {
         let (owner, group) = (id(self.owner.take(), access.owner), id(self.group.take(), access.group));
         let absent = self.absent(at);
         let (names, place) = match (self.object_name.take().filter(|name| !name.is_empty()), self.directory.take()) {
-            (Some(_), Some(_)) => (Vec::new(), at.wrong(Misfit::Both("objectName", "directory"))),
+            (Some(_), Some(_)) => (Vec::new(), at.wrong(FieldError::Both("objectName", "directory"))),
             (None, Some(directory)) => {
                 let place = self.directory(&directory, pick, material, absent.as_ref(), at);
-                (place.iter().flat_map(Place::listed).cloned().collect(), place)
+                (place.iter().flat_map(Placement::listed).cloned().collect(), place)
             }
             (name, None) => {
                 let (name, place) = self.file(name.unwrap_or_default(), pick, material, scene, at);
@@ -64,7 +64,7 @@ impl FileFields {
 
     fn absent(&mut self, at: &mut At<'_>) -> Option<Absent> {
         match (self.optional.take(), self.default.take()) {
-            (Some(true), Some(_)) => at.wrong(Misfit::Both("optional", "default")),
+            (Some(true), Some(_)) => at.wrong(FieldError::Both("optional", "default")),
             (Some(true), None) => Some(Absent::NoFile),
             (_, Some(text)) => Some(Absent::Default(text.into())),
             (_, None) => Some(Absent::Fails),
@@ -74,30 +74,30 @@ impl FileFields {
     fn directory(
         mut self,
         root: &str,
-        pick: PickFields,
+        pick: SelectorFields,
         material: Option<Material>,
         absent: Option<&Absent>,
         at: &mut At<'_>,
-    ) -> Option<Place> {
+    ) -> Option<Placement> {
         let root = match root {
             "." => Some(None),
-            root => at.below("directory").take(root.parse().map(Some).map_err(Misfit::Name)),
+            root => at.below("directory").take(root.parse().map(Some).map_err(FieldError::Name)),
         };
         let keys = self.keys(root.as_ref(), at);
         let (encoding, secret_key) = (pick.encoding.unwrap_or_default(), pick.secret_key.is_some());
         let pick = pick.pick(at);
         self.alone(at)?;
-        let Material::Source(source) = material? else { return at.wrong(Misfit::Both("template", "directory")) };
-        if self.format.is_some() || secret_key || matches!(pick.as_ref()?.way, Way::Pointer(_)) {
-            return at.below("directory").wrong(Misfit::Type("without secretKey, pointer and format: `keys` says which"));
+        let Material::Source(source) = material? else { return at.wrong(FieldError::Both("template", "directory")) };
+        if self.format.is_some() || secret_key || matches!(pick.as_ref()?.way, SelectorPath::Pointer(_)) {
+            return at.below("directory").wrong(FieldError::Type("without secretKey, pointer and format: `keys` says which"));
         }
         if matches!(absent, Some(Absent::Default(_))) {
-            return at.below("default").wrong(Misfit::Needs("objectName"));
+            return at.below("default").wrong(FieldError::Needs("objectName"));
         }
         if !has_members(&source) {
-            return at.below("directory").wrong(Misfit::Needs("kv, request or a certificate"));
+            return at.below("directory").wrong(FieldError::Needs("kv, request or a certificate"));
         }
-        Some(Place::Directory(Directory { root: root?, source, start: pick?.start, keys: keys?, encoding }))
+        Some(Placement::Directory(Directory { root: root?, source, start: pick?.start, keys: keys?, encoding }))
     }
 
     /// The keys, each with the path of its file.
@@ -107,7 +107,7 @@ impl FileFields {
         let mut at = at.below("keys");
         let named = names.into_iter().map(|(key, name)| {
             let path = MountPath::below(root.as_ref(), &name);
-            Some((key.clone(), at.below(&key).take(path.map_err(Misfit::Name))?))
+            Some((key.clone(), at.below(&key).take(path.map_err(FieldError::Name))?))
         });
         named.collect::<Vec<_>>().into_iter().collect::<Option<_>>().map(Keys::Named)
     }
@@ -115,94 +115,94 @@ impl FileFields {
     fn file(
         mut self,
         name: String,
-        pick: PickFields,
+        pick: SelectorFields,
         material: Option<Material>,
-        scene: Scene<'_>,
+        scene: ParseContext<'_>,
         at: &mut At<'_>,
-    ) -> (Option<MountPath>, Option<Place>) {
-        let name: Option<MountPath> = at.take(name.parse().map_err(Misfit::ObjectName));
+    ) -> (Option<MountPath>, Option<Placement>) {
+        let name: Option<MountPath> = at.take(name.parse().map_err(FieldError::ObjectName));
         if self.keys.take().is_some() {
-            return (name, at.below("keys").wrong(Misfit::Needs("directory")));
+            return (name, at.below("keys").wrong(FieldError::Needs("directory")));
         }
         let view = match material {
             Some(Material::Template(template)) => self.of_template(&pick, template, at),
             Some(Material::Source(source)) => self.of_source(source, pick, scene, at),
             None => None,
         };
-        let place = name.clone().zip(view).map(|(name, view)| Place::File(name, view));
+        let place = name.clone().zip(view).map(|(name, view)| Placement::File(name, view));
         (name, place)
     }
 
-    fn of_template(&mut self, pick: &PickFields, template: Template, at: &mut At<'_>) -> Option<View> {
+    fn of_template(&mut self, pick: &SelectorFields, template: Template, at: &mut At<'_>) -> Option<View> {
         self.alone(at)?;
         if pick.is_some() || pick.encoding.is_some() || self.format.is_some() {
             return at
                 .below("template")
-                .wrong(Misfit::Type("without secretKey, pointer, from, encoding and format: they stand in its sources"));
+                .wrong(FieldError::Type("without secretKey, pointer, from, encoding and format: they stand in its sources"));
         }
         Some(View::Template(template))
     }
 
-    fn of_source(&mut self, source: Source, pick: PickFields, scene: Scene<'_>, at: &mut At<'_>) -> Option<View> {
+    fn of_source(&mut self, source: Source, pick: SelectorFields, scene: ParseContext<'_>, at: &mut At<'_>) -> Option<View> {
         let (encoding, picked) = (pick.encoding.unwrap_or_default(), pick.is_some());
         let pick = pick.pick(at)?;
-        if matches!(source.question, Question::Certificate(_) | Question::Authorities { .. }) {
+        if matches!(source.request, EngineRequest::Certificate(_) | EngineRequest::Authorities { .. }) {
             return self.of_certificate(source, pick, encoding, scene, at);
         }
         self.alone(at)?;
         if !has_members(&source) && (picked || self.format.is_some()) {
-            return at.wrong(Misfit::Opened);
+            return at.wrong(FieldError::Opened);
         }
-        let whole = pick.way == Way::Whole;
+        let whole = pick.way == SelectorPath::Whole;
         if encoding != Encoding::Utf8 && whole && has_members(&source) {
-            return at.below("encoding").wrong(Misfit::Needs("secretKey or pointer"));
+            return at.below("encoding").wrong(FieldError::Needs("secretKey or pointer"));
         }
-        match (&source.question, self.format, whole) {
-            (_, Some(_), false) => at.below("format").wrong(Misfit::Type("without secretKey and pointer: it is for the whole")),
+        match (&source.request, self.format, whole) {
+            (_, Some(_), false) => at.below("format").wrong(FieldError::Type("without secretKey and pointer: it is for the whole")),
             (_, Some(format), true) => Some(View::Document(source, pick.start, format)),
-            (Question::Kv(_), None, true) => Some(View::Document(source, pick.start, Format::Json)),
-            (Question::Request(_), None, true) if pick.start == Start::Response || !picked => Some(View::Response(source)),
-            (Question::Request(_), None, true) => Some(View::Document(source, pick.start, Format::Json)),
-            _ => Some(View::Value(Selection { source, pick, encoding })),
+            (EngineRequest::Kv(_), None, true) => Some(View::Document(source, pick.start, Format::Json)),
+            (EngineRequest::Request(_), None, true) if pick.start == SelectorRoot::Response || !picked => Some(View::Response(source)),
+            (EngineRequest::Request(_), None, true) => Some(View::Document(source, pick.start, Format::Json)),
+            _ => Some(View::Value(SourceValue { source, pick, encoding })),
         }
     }
 
-    fn of_certificate(&mut self, source: Source, pick: Pick, encoding: Encoding, scene: Scene<'_>, at: &mut At<'_>) -> Option<View> {
+    fn of_certificate(&mut self, source: Source, pick: Selector, encoding: Encoding, scene: ParseContext<'_>, at: &mut At<'_>) -> Option<View> {
         if self.format.is_some() {
-            return at.below("format").wrong(Misfit::Type("left out: a certificate has parts, and a key its keyFormat"));
+            return at.below("format").wrong(FieldError::Type("left out: a certificate has parts, and a key its keyFormat"));
         }
-        let way = pick.way != Way::Whole;
+        let way = pick.way != SelectorPath::Whole;
         match (self.part.take(), way) {
-            (Some(_), true) => at.below("part").wrong(Misfit::Type("without secretKey and pointer")),
-            (Some(_), false) if pick.start != Start::Data || encoding != Encoding::Utf8 => {
-                at.below("part").wrong(Misfit::Type("without from and encoding"))
+            (Some(_), true) => at.below("part").wrong(FieldError::Type("without secretKey and pointer")),
+            (Some(_), false) if pick.start != SelectorRoot::Data || encoding != Encoding::Utf8 => {
+                at.below("part").wrong(FieldError::Type("without from and encoding"))
             }
-            (None, true) => self.alone(at).map(|()| View::Value(Selection { source, pick, encoding })),
+            (None, true) => self.alone(at).map(|()| View::Value(SourceValue { source, pick, encoding })),
             // What was written there is wrong already.
             (None, false) if !at.is_clean() => None,
-            (None, false) => at.below("part").wrong(Misfit::Missing("say which: certificateChain, privateKey, ca, ...")),
+            (None, false) => at.below("part").wrong(FieldError::Missing("say which: certificateChain, privateKey, ca, ...")),
             (Some(part), false) => {
                 let part = self.part(part, scene, at)?;
                 if let (Part::PrivateKey(form) | Part::Bundle(form), Some(algorithm)) = (&part, source.node_key().map(KeyType::algorithm))
                     && !algorithm.has(*form)
                 {
-                    return at.below("keyFormat").wrong(Misfit::KeyForm(algorithm));
+                    return at.below("keyFormat").wrong(FieldError::KeyForm(algorithm));
                 }
-                let alone = matches!(source.question, Question::Authorities { .. });
+                let alone = matches!(source.request, EngineRequest::Authorities { .. });
                 match part {
                     Part::Chain | Part::Ca | Part::IssuingCa | Part::Truststore(_) => Some(View::Part(source, part)),
                     part if !alone => Some(View::Part(source, part)),
-                    _ => at.below("part").wrong(Misfit::Type("ca, issuingCa, chain or truststore: nothing is issued with `ca: true`")),
+                    _ => at.below("part").wrong(FieldError::Type("ca, issuingCa, chain or truststore: nothing is issued with `ca: true`")),
                 }
             }
         }
     }
 
-    fn part(&mut self, name: PartName, scene: Scene<'_>, at: &mut At<'_>) -> Option<Part> {
+    fn part(&mut self, name: PartName, scene: ParseContext<'_>, at: &mut At<'_>) -> Option<Part> {
         let form = self.key_form.take();
         let keyed = matches!(name, PartName::PrivateKey | PartName::Bundle);
         if form.is_some() && !keyed {
-            return at.below("keyFormat").wrong(Misfit::Needs("part: privateKey or bundle"));
+            return at.below("keyFormat").wrong(FieldError::Needs("part: privateKey or bundle"));
         }
         let form: KeyForm = form.unwrap_or_default();
         let part = match name {
@@ -222,26 +222,26 @@ impl FileFields {
         Some(part)
     }
 
-    fn keystore(&mut self, form: Option<StoreForm>, alias: &str, scene: Scene<'_>, at: &mut At<'_>) -> Option<Box<Keystore>> {
+    fn keystore(&mut self, form: Option<StoreForm>, alias: &str, scene: ParseContext<'_>, at: &mut At<'_>) -> Option<Box<Keystore>> {
         let own = self.store_form.take();
         if form.is_some() && own.is_some() {
-            return at.below("storeType").wrong(Misfit::Needs("part: truststore"));
+            return at.below("storeType").wrong(FieldError::Needs("part: truststore"));
         }
         let form = form.or(own).unwrap_or_default();
         let alias = self.alias.take().unwrap_or_else(|| alias.into());
-        let alias = at.below("alias").take(alias.parse().map_err(Misfit::Alias));
+        let alias = at.below("alias").take(alias.parse().map_err(FieldError::Alias));
         let Some(password) = self.password.take() else {
-            return at.below("password").wrong(Misfit::Missing("name the value that holds the keystore's password"));
+            return at.below("password").wrong(FieldError::Missing("name the value that holds the keystore's password"));
         };
-        let password = SelectionFields::selection(password, scene, false, &mut at.below("password"))?;
+        let password = SourceValueFields::selection(password, scene, false, &mut at.below("password"))?;
         Some(Box::new(Keystore { form, alias: alias?, password }))
     }
 
     /// Refuses what only certificates have.
     fn alone(&self, at: &mut At<'_>) -> Option<()> {
         match (self.part.is_some(), self.key_form.is_some()) {
-            (true, _) => at.below("part").wrong(Misfit::Needs("pki")),
-            (_, true) => at.below("keyFormat").wrong(Misfit::Needs("pki")),
+            (true, _) => at.below("part").wrong(FieldError::Needs("pki")),
+            (_, true) => at.below("keyFormat").wrong(FieldError::Needs("pki")),
             _ => self.no_store(at),
         }
     }
@@ -249,8 +249,8 @@ impl FileFields {
     fn no_store(&self, at: &mut At<'_>) -> Option<()> {
         let fields = [("password", self.password.is_some()), ("alias", self.alias.is_some()), ("storeType", self.store_form.is_some())];
         match fields.into_iter().find(|(_, given)| *given) {
-            Some(("storeType", _)) => at.below("storeType").wrong(Misfit::Needs("part: truststore")),
-            Some((field, _)) => at.below(field).wrong(Misfit::Needs("part: pkcs12, jks or truststore")),
+            Some(("storeType", _)) => at.below("storeType").wrong(FieldError::Needs("part: truststore")),
+            Some((field, _)) => at.below(field).wrong(FieldError::Needs("part: pkcs12, jks or truststore")),
             None => Some(()),
         }
     }
@@ -258,5 +258,5 @@ impl FileFields {
 
 /// Whether the answer has members that may be picked; opened ciphertext is one text.
 fn has_members(source: &Source) -> bool {
-    !matches!(source.question, Question::Transit(_) | Question::S5(_) | Question::Authorities { .. })
+    !matches!(source.request, EngineRequest::Transit(_) | EngineRequest::S5(_) | EngineRequest::Authorities { .. })
 }

@@ -16,6 +16,6 @@ mod tests;
 pub use describe::{reference, schema};
 pub(crate) use entry::{Objects, objects};
 pub(crate) use file::Access;
-pub(crate) use source::Scene;
+pub(crate) use source::ParseContext;
 pub(crate) use words::word;
 

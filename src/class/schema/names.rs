@@ -1,9 +1,9 @@
 //! Names of certificates: what the kubelet vouches for may be part of them.
 
 use crate::class::schema::field::At;
-use crate::class::schema::values::Texts;
+use crate::class::schema::values::TextList;
 use crate::spec::Pod;
-use crate::class::diagnostics::Misfit;
+use crate::class::diagnostics::FieldError;
 
 /// Names with the pod's own fields in them.
 pub(crate) struct Names<'p> {
@@ -11,20 +11,20 @@ pub(crate) struct Names<'p> {
 }
 
 impl Names<'_> {
-    pub(crate) fn all(&self, field: &'static str, names: Option<Texts>, at: &mut At<'_>) -> Option<Vec<String>> {
+    pub(crate) fn all(&self, field: &'static str, names: Option<TextList>, at: &mut At<'_>) -> Option<Vec<String>> {
         let mut at = at.below(field);
-        if names.as_ref().is_some_and(|Texts(names)| names.iter().any(|name| name.contains(','))) {
-            return at.wrong(Misfit::Type("one name a member: Vault takes a comma for the end of a name"));
+        if names.as_ref().is_some_and(|TextList(names)| names.iter().any(|name| name.contains(','))) {
+            return at.wrong(FieldError::Type("one name a member: Vault takes a comma for the end of a name"));
         }
-        names.map_or_else(Vec::new, |Texts(names)| names).iter().map(|name| at.take(self.expanded(name))).collect()
+        names.map_or_else(Vec::new, |TextList(names)| names).iter().map(|name| at.take(self.expanded(name))).collect()
     }
 
     /// `name` with `${POD_NAME}` and its like replaced, as cert-manager's CSI driver spells them.
-    fn expanded(&self, name: &str) -> Result<String, Misfit> {
+    fn expanded(&self, name: &str) -> Result<String, FieldError> {
         let mut expanded = String::new();
         let mut rest = name;
         while let Some((before, after)) = rest.split_once("${") {
-            let (variable, behind) = after.split_once('}').ok_or(Misfit::Variable)?;
+            let (variable, behind) = after.split_once('}').ok_or(FieldError::Variable)?;
             expanded += before;
             expanded += self.pod.map_or(Ok(""), |pod| value(pod, variable))?;
             rest = behind;
@@ -33,12 +33,12 @@ impl Names<'_> {
     }
 }
 
-fn value<'p>(pod: &'p Pod, variable: &str) -> Result<&'p str, Misfit> {
+fn value<'p>(pod: &'p Pod, variable: &str) -> Result<&'p str, FieldError> {
     match variable {
         "POD_NAME" => Ok(&pod.name),
         "POD_NAMESPACE" => Ok(&pod.namespace),
         "POD_UID" => Ok(&pod.uid),
         "SERVICE_ACCOUNT_NAME" => Ok(&pod.service_account),
-        _ => Err(Misfit::Variable),
+        _ => Err(FieldError::Variable),
     }
 }

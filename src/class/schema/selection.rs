@@ -1,27 +1,27 @@
 //! Fields of a value -> Selection: a source, and the way into its answer.
 
 use crate::class::schema::field::At;
-use crate::class::schema::table::{FlatFields, PickFields, SelectionFields};
+use crate::class::schema::table::{FlatFields, SelectorFields, SourceValueFields};
 use crate::class::schema::source::Flat;
-use super::Scene;
-use crate::class::diagnostics::Misfit;
-use crate::spec::{Pick, Question, Selection, Way};
+use super::ParseContext;
+use crate::class::diagnostics::FieldError;
+use crate::spec::{Selector, EngineRequest, SourceValue, SelectorPath};
 use crate::spec::{Encoding, Request};
 
-impl SelectionFields {
+impl SourceValueFields {
     /// The value; every source but ciphertext needs a way to it, unless `whole` may be taken.
-    pub(crate) fn selection(self, scene: Scene<'_>, whole: bool, at: &mut At<'_>) -> Option<Selection> {
+    pub(crate) fn selection(self, scene: ParseContext<'_>, whole: bool, at: &mut At<'_>) -> Option<SourceValue> {
         let flat = self.flat.request(at);
         let source = self.source.source(flat, None, scene, at);
         let (encoding, has_pick) = (self.pick.encoding.unwrap_or_default(), self.pick.is_some());
         let pick = self.pick.pick(at);
         let source = source?;
-        let opened = matches!(source.question, Question::Transit(_) | Question::S5(_));
+        let opened = matches!(source.request, EngineRequest::Transit(_) | EngineRequest::S5(_));
         match (opened, has_pick) {
-            (false, false) if encoding != Encoding::Utf8 => at.below("encoding").wrong(Misfit::Needs("secretKey or pointer")),
-            (true, true) => at.wrong(Misfit::Opened),
-            (false, false) if !whole => at.wrong(Misfit::NoPick),
-            _ => Some(Selection { source, pick: pick?, encoding }),
+            (false, false) if encoding != Encoding::Utf8 => at.below("encoding").wrong(FieldError::Needs("secretKey or pointer")),
+            (true, true) => at.wrong(FieldError::Opened),
+            (false, false) if !whole => at.wrong(FieldError::NoPick),
+            _ => Some(SourceValue { source, pick: pick?, encoding }),
         }
     }
 }
@@ -34,25 +34,25 @@ impl FlatFields {
         }
         let path = self.path.unwrap_or_default();
         let request = Request::with_body(&self.method.unwrap_or_default(), &path, self.args);
-        Some(at.take(request.map_err(Misfit::Request)))
+        Some(at.take(request.map_err(FieldError::Request)))
     }
 }
 
-impl PickFields {
+impl SelectorFields {
     pub(crate) fn is_some(&self) -> bool {
         self.secret_key.is_some() || self.pointer.is_some() || self.from.is_some()
     }
 
     /// The way that they describe.
-    pub(crate) fn pick(self, at: &mut At<'_>) -> Option<Pick> {
+    pub(crate) fn pick(self, at: &mut At<'_>) -> Option<Selector> {
         let way = match (self.secret_key.filter(|key| !key.is_empty()), self.pointer) {
-            (Some(_), Some(_)) => return at.wrong(Misfit::Both("secretKey", "pointer")),
-            (Some(key), None) => Way::Key(key),
-            (None, Some(pointer)) if is_pointer(&pointer) => Way::Pointer(pointer),
-            (None, Some(_)) => return at.below("pointer").wrong(Misfit::Type("a JSON pointer: /primary/host, with ~1 for / and ~0 for ~")),
-            (None, None) => Way::Whole,
+            (Some(_), Some(_)) => return at.wrong(FieldError::Both("secretKey", "pointer")),
+            (Some(key), None) => SelectorPath::Key(key),
+            (None, Some(pointer)) if is_pointer(&pointer) => SelectorPath::Pointer(pointer),
+            (None, Some(_)) => return at.below("pointer").wrong(FieldError::Type("a JSON pointer: /primary/host, with ~1 for / and ~0 for ~")),
+            (None, None) => SelectorPath::Whole,
         };
-        Some(Pick { start: self.from.unwrap_or_default(), way })
+        Some(Selector { start: self.from.unwrap_or_default(), way })
     }
 }
 

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use crate::class::schema::field::{At, Field, Kind, Read, shape};
-use crate::class::schema::values::{Age, Id, Mode, Texts};
+use crate::class::schema::values::{Age, Id, Mode, TextList};
 use crate::class::schema::words::{KeyMaker, Keys, PartName};
-use crate::spec::{Body, Encoding, Format, KeyForm, KeyType, ShareScope, Start, StoreForm};
+use crate::spec::{Body, Encoding, Format, KeyForm, KeyType, ShareScope, SelectorRoot, StoreForm};
 use crate::goyaml::Item;
 
 shape! {
@@ -32,11 +32,11 @@ shape! {
         /// The subject's common name; may hold `${POD_NAME}` and its like.
         common_name: String = "commonName", "none";
         /// Further DNS names and mail addresses; may hold `${POD_NAME}` and its like.
-        alt_names: Texts = "altNames", "none";
+        alt_names: TextList = "altNames", "none";
         /// IP addresses.
-        ip_sans: Texts = "ipSans", "none";
+        ip_sans: TextList = "ipSans", "none";
         /// URIs, such as a SPIFFE ID; may hold `${POD_NAME}` and its like.
-        uri_sans: Texts = "uriSans", "none";
+        uri_sans: TextList = "uriSans", "none";
         /// Life of the certificate: seconds, or numbers with the units `s`, `m`, `h`, `d`.
         ttl: String = "ttl", "the role's";
         /// Who makes the key: `vault` by `issue`, or `node` by `sign`; then it never leaves the node.
@@ -56,7 +56,7 @@ shape! {
         /// What `encrypt` answered, `vault:v1:...`.
         ciphertext: String = "ciphertext", "this or `from`";
         /// The value that holds the ciphertext.
-        from: Box<SelectionFields> = "from", "this or `ciphertext`";
+        from: Box<SourceValueFields> = "from", "this or `ciphertext`";
         /// Base64 of the context of a derived key.
         context: String = "context", "none";
     }
@@ -68,7 +68,7 @@ shape! {
         /// The key.
         key: String = "key", "`default`";
         /// The value that holds the text.
-        from: Box<SelectionFields> = "from", "this or the object's `content`";
+        from: Box<SourceValueFields> = "from", "this or the object's `content`";
     }
 
     /// Any path of any engine
@@ -102,13 +102,13 @@ shape! {
     }
 
     /// Which part of an answer
-    pub(crate) struct PickFields {
+    pub(crate) struct SelectorFields {
         /// The member of that name.
         secret_key: String = "secretKey", "the whole";
         /// The way to a value as a JSON pointer (RFC 6901): `/primary/host`.
         pointer: String = "pointer", "the whole";
         /// Where key, pointer, keys and format begin: the secret's own `data`, its `metadata` (KV version 2), or the whole `response`.
-        from: Start = "from", "`data`";
+        from: SelectorRoot = "from", "`data`";
         /// How the value's text stands for bytes.
         encoding: Encoding = "encoding", "`utf-8`";
     }
@@ -130,7 +130,7 @@ shape! {
         /// The format of a truststore.
         store_form: StoreForm = "storeType", "`pkcs12`";
         /// The value that holds a keystore's password.
-        password: SelectionFields = "password", "required for keystores";
+        password: SourceValueFields = "password", "required for keystores";
         /// The name of a keystore's entry.
         alias: String = "alias", "`certificate`, in a truststore `ca`";
         /// `true`: no file where nothing is found; a denial or an outage is still an error.
@@ -150,7 +150,7 @@ shape! {
         /// Several files of one source, instead of the object's own.
         files: Vec<MemberFields> = "files", "none";
         /// Several sources by name, for `template`.
-        sources: BTreeMap<String, SelectionFields> = "sources", "none";
+        sources: BTreeMap<String, SourceValueFields> = "sources", "none";
         /// The file's text with expressions over `sources`.
         template: String = "template", "none";
         /// What surrounds expressions, two words: `[[ ]]`.
@@ -161,16 +161,16 @@ shape! {
 }
 
 /// A source and which part of its answer: the value of `password`, of `from`, or of a template's name.
-pub(crate) struct SelectionFields {
+pub(crate) struct SourceValueFields {
     pub(crate) source: SourceFields,
     pub(crate) flat: FlatFields,
-    pub(crate) pick: PickFields,
+    pub(crate) pick: SelectorFields,
 }
 
 /// A member of `files`.
 pub(crate) struct MemberFields {
     pub(crate) file: FileFields,
-    pub(crate) pick: PickFields,
+    pub(crate) pick: SelectorFields,
 }
 
 shape! {
@@ -202,9 +202,9 @@ macro_rules! joined {
         }
     };
 }
-joined!(MemberFields, "file", "One file of a source", file: FileFields, pick: PickFields);
+joined!(MemberFields, "file", "One file of a source", file: FileFields, pick: SelectorFields);
 
-impl Read for SelectionFields {
+impl Read for SourceValueFields {
     /// Told without its own members: a source may hold a value again, and a schema of all levels would have no end.
     fn kind() -> Kind {
         Kind::new("value", json!({"$ref": "#/$defs/value"}))
@@ -215,7 +215,7 @@ impl Read for SelectionFields {
         let whole = Self {
             source: SourceFields::take(&mut fields, at),
             flat: FlatFields::take(&mut fields, at),
-            pick: PickFields::take(&mut fields, at),
+            pick: SelectorFields::take(&mut fields, at),
         };
         fields.end(at);
         Some(whole)
@@ -223,20 +223,20 @@ impl Read for SelectionFields {
 }
 
 /// A value inside of a source, which a value may hold again.
-impl Read for Box<SelectionFields> {
+impl Read for Box<SourceValueFields> {
     fn kind() -> Kind {
-        SelectionFields::kind()
+        SourceValueFields::kind()
     }
 
     fn read(item: &Item, at: &mut At<'_>) -> Option<Self> {
-        SelectionFields::read(item, at).map(Self::new)
+        SourceValueFields::read(item, at).map(Self::new)
     }
 }
 
 /// All fields of an object, shape by shape, and where they may stand.
 pub(crate) const OBJECT: [(&str, &[Field]); 5] = [
     ("object, `files`", FileFields::FIELDS),
-    ("object, `files`, value", PickFields::FIELDS),
+    ("object, `files`, value", SelectorFields::FIELDS),
     ("object, value", SourceFields::FIELDS),
     ("object, value", FlatFields::FIELDS),
     ("object", ObjectFields::FIELDS),
@@ -252,4 +252,4 @@ pub(crate) const BELOW: [(&str, &[Field]); 5] = [
 ];
 
 /// The fields of a value.
-pub(crate) const VALUE: [&[Field]; 3] = [SourceFields::FIELDS, FlatFields::FIELDS, PickFields::FIELDS];
+pub(crate) const VALUE: [&[Field]; 3] = [SourceFields::FIELDS, FlatFields::FIELDS, SelectorFields::FIELDS];

@@ -2,8 +2,8 @@ use serde_json::Value;
 
 use super::*;
 use crate::class::parameters::PARAMETERS;
-use crate::class::diagnostics::Found;
-use crate::spec::{Absent, Directory, KeyForm, KeyPlace, KeyType, Keys, KvEngine, Object, Part, Place, Pod, Question, StoreForm, View, Way};
+use crate::class::diagnostics::Diagnostics;
+use crate::spec::{Absent, Directory, KeyForm, KeyPlace, KeyType, Keys, KvEngine, Object, Part, Placement, Pod, EngineRequest, StoreForm, View, SelectorPath};
 use crate::class::UnknownFields;
 
 fn pod() -> Pod {
@@ -12,8 +12,8 @@ fn pod() -> Pod {
 
 /// The objects of `text`, or all that is wrong with it.
 fn read(text: &str) -> Result<Vec<Object>, Vec<String>> {
-    let (mut found, pod) = (Found::default(), pod());
-    let scene = Scene { pod: Some(&pod), ..Scene::default() };
+    let (mut found, pod) = (Diagnostics::default(), pod());
+    let scene = ParseContext { pod: Some(&pod), ..ParseContext::default() };
     let with = Objects { access: Access { mode: 0o644, owner: None, group: None }, scene, unknown: UnknownFields::Warn };
     let objects = objects(text, &with, &mut found);
     let told = |errors: crate::class::SpecErrors| errors.problems().iter().map(ToString::to_string).collect();
@@ -23,8 +23,8 @@ fn read(text: &str) -> Result<Vec<Object>, Vec<String>> {
 fn view(text: &str) -> View {
     let mut objects = read(text).unwrap();
     match objects.remove(0).place {
-        Place::File(_, view) => view,
-        Place::Directory(directory) => panic!("{directory:?}"),
+        Placement::File(_, view) => view,
+        Placement::Directory(directory) => panic!("{directory:?}"),
     }
 }
 
@@ -33,9 +33,9 @@ fn a_kv_source_needs_no_data_in_its_path() {
     let View::Value(selection) = view("- {objectName: pw, kv: {mount: secret/, path: /team-a/db, version: 3}, secretKey: password}") else {
         panic!()
     };
-    let Question::Kv(kv) = &selection.source.question else { panic!() };
+    let EngineRequest::Kv(kv) = &selection.source.request else { panic!() };
     assert_eq!((kv.mount.as_str(), kv.path.as_str(), kv.version, kv.engine), ("secret", "team-a/db", Some(3), KvEngine::V2));
-    assert_eq!((selection.source.to_string().as_str(), &selection.pick.way), ("secret/data/team-a/db", &Way::Key("password".into())));
+    assert_eq!((selection.source.to_string().as_str(), &selection.pick.way), ("secret/data/team-a/db", &SelectorPath::Key("password".into())));
     let View::Document(source, ..) = view("- {objectName: all, kv: {mount: kv, path: a, engineVersion: 1}}") else { panic!() };
     assert_eq!(source.to_string(), "kv/a");
 }
@@ -43,8 +43,8 @@ fn a_kv_source_needs_no_data_in_its_path() {
 #[test]
 fn keys_become_files_by_their_own_names_or_by_others() {
     let keys = |text: &str| match read(&format!("- {{directory: db, kv: {{mount: s, path: p}}, keys: {text}}}")).unwrap().remove(0).place {
-        Place::Directory(Directory { keys, .. }) => keys,
-        Place::File(..) => panic!(),
+        Placement::Directory(Directory { keys, .. }) => keys,
+        Placement::File(..) => panic!(),
     };
     let named = |pairs: &[(&str, &str)]| Keys::Named(pairs.iter().map(|(key, path)| ((*key).into(), path.parse().unwrap())).collect());
     assert_eq!(keys("\"*\""), Keys::All);
@@ -76,13 +76,13 @@ fn a_certificate_is_one_source_with_many_files_and_its_names_may_be_the_pods() {
     let sources: std::collections::HashSet<_> = objects.iter().map(|object| object.sources()[0]).collect();
     assert_eq!((objects.len(), sources.len()), (4, 1));
     let source = sources.into_iter().next().unwrap();
-    let Question::Certificate(ask) = &source.question else { panic!() };
+    let EngineRequest::Certificate(ask) = &source.request else { panic!() };
     assert_eq!((source.namespace.as_deref(), ask.common_name.as_str()), (Some("team"), "web-1.team-a.svc"));
     assert_eq!((&ask.alt_names[..], ask.ip_sans.len()), (&["etcd".to_owned(), "web".to_owned()][..], 2));
     assert_eq!((ask.uri_sans[0].as_str(), ask.key), ("spiffe://x/0c5a", KeyPlace::Node(KeyType::Rsa2048)));
     assert_eq!((objects[1].mode, objects[1].owner), (0o400, Some(1000)));
     let parts = objects.iter().map(|object| match &object.place {
-        Place::File(_, View::Part(_, part)) => part,
+        Placement::File(_, View::Part(_, part)) => part,
         other => panic!("{other:?}"),
     });
     let parts: Vec<_> = parts.collect();
@@ -103,13 +103,13 @@ fn what_may_be_missing_says_what_stands_in_its_place() {
 #[test]
 fn the_peers_form_takes_our_fields_beside_it() {
     let View::Value(selection) = view("- {objectName: a, secretPath: secret/data/db, pointer: /primary/host}") else { panic!() };
-    assert_eq!(selection.pick.way, Way::Pointer("/primary/host".into()));
+    assert_eq!(selection.pick.way, SelectorPath::Pointer("/primary/host".into()));
     let objects = read(
         "- {secretPath: pki/issue/web, method: PUT, secretArgs: {common_name: a}, files: [{objectName: a, secretKey: certificate}, {objectName: b}]}",
     );
     let objects = objects.unwrap();
     assert_eq!(objects[0].sources(), objects[1].sources());
-    assert!(matches!(objects[1].place, Place::File(_, View::Response(_))));
+    assert!(matches!(objects[1].place, Placement::File(_, View::Response(_))));
 }
 
 /// What is written, and every problem that must be told of it.

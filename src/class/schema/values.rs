@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::class::schema::field::{At, Kind, Read};
 use crate::spec::Body;
 use crate::class::duration::duration;
-use crate::class::diagnostics::Misfit;
+use crate::class::diagnostics::FieldError;
 use crate::goyaml::{Item, ItemKind};
 
 impl Read for String {
@@ -19,7 +19,7 @@ impl Read for String {
     fn read(item: &Item, at: &mut At<'_>) -> Option<Self> {
         match &item.kind {
             ItemKind::Scalar { text, .. } => Some(text.clone()),
-            _ => at.wrong(Misfit::Type("text")),
+            _ => at.wrong(FieldError::Type("text")),
         }
     }
 }
@@ -32,7 +32,7 @@ impl Read for bool {
     fn read(item: &Item, at: &mut At<'_>) -> Option<Self> {
         match &item.kind {
             ItemKind::Scalar { value: Value::Bool(value), .. } => Some(*value),
-            _ => at.wrong(Misfit::Type("true or false")),
+            _ => at.wrong(FieldError::Type("true or false")),
         }
     }
 }
@@ -48,7 +48,7 @@ impl Read for u32 {
             ItemKind::Scalar { value: Value::Number(number), .. } => number.as_u64().and_then(|number| Self::try_from(number).ok()),
             _ => None,
         }
-        .or_else(|| at.wrong(Misfit::Type("a whole number, without quotes")))
+        .or_else(|| at.wrong(FieldError::Type("a whole number, without quotes")))
     }
 }
 
@@ -63,7 +63,7 @@ impl Read for Mode {
 
     fn read(item: &Item, at: &mut At<'_>) -> Option<Self> {
         let mode = u32::read(item, at)?;
-        if mode <= 0o777 { Some(Self(mode)) } else { at.wrong(Misfit::Type("a mode of at most 0777, such as 0640")) }
+        if mode <= 0o777 { Some(Self(mode)) } else { at.wrong(FieldError::Type("a mode of at most 0777, such as 0640")) }
     }
 }
 
@@ -77,7 +77,7 @@ impl Read for Id {
 
     fn read(item: &Item, at: &mut At<'_>) -> Option<Self> {
         let id = u32::read(item, at)?;
-        if id < u32::MAX { Some(Self(id)) } else { at.wrong(Misfit::Type("a number below 4294967295, which means none")) }
+        if id < u32::MAX { Some(Self(id)) } else { at.wrong(FieldError::Type("a number below 4294967295, which means none")) }
     }
 }
 
@@ -94,14 +94,14 @@ impl Read for Age {
             ItemKind::Scalar { text, .. } => duration(text).map(Self),
             _ => None,
         };
-        age.or_else(|| at.wrong(Misfit::Type("a duration, such as 30s, 5m or 0s")))
+        age.or_else(|| at.wrong(FieldError::Type("a duration, such as 30s, 5m or 0s")))
     }
 }
 
 /// One text or several: a list, or a text with commas as Vault's own parameters have it.
-pub(crate) struct Texts(pub(crate) Vec<String>);
+pub(crate) struct TextList(pub(crate) Vec<String>);
 
-impl Read for Texts {
+impl Read for TextList {
     fn kind() -> Kind {
         Kind::new("list of text", json!({"type": ["array", "string"], "items": {"type": "string"}}))
     }
@@ -110,9 +110,9 @@ impl Read for Texts {
         let texts: Vec<String> = match &item.kind {
             ItemKind::Scalar { text, .. } => text.split(',').map(|text| text.trim().to_owned()).collect(),
             ItemKind::List(items) => members(items, at)?,
-            _ => return at.wrong(Misfit::Type("a list of texts")),
+            _ => return at.wrong(FieldError::Type("a list of texts")),
         };
-        if texts.iter().any(String::is_empty) { at.wrong(Misfit::Type("a list of texts, none of them empty")) } else { Some(Self(texts)) }
+        if texts.iter().any(String::is_empty) { at.wrong(FieldError::Type("a list of texts, none of them empty")) } else { Some(Self(texts)) }
     }
 }
 
@@ -131,7 +131,7 @@ impl<T: Read> Read for Vec<T> {
     fn read(item: &Item, at: &mut At<'_>) -> Option<Self> {
         match &item.kind {
             ItemKind::List(items) if !items.is_empty() => members(items, at),
-            _ => at.wrong(Misfit::Type("a list with at least one member")),
+            _ => at.wrong(FieldError::Type("a list with at least one member")),
         }
     }
 }
@@ -144,7 +144,7 @@ impl<T: Read> Read for BTreeMap<String, T> {
     }
 
     fn read(item: &Item, at: &mut At<'_>) -> Option<Self> {
-        let ItemKind::Map(pairs) = &item.kind else { return at.wrong(Misfit::Type("a mapping from names")) };
+        let ItemKind::Map(pairs) = &item.kind else { return at.wrong(FieldError::Type("a mapping from names")) };
         let read: Vec<_> = pairs.iter().map(|(name, item)| Some((name.clone(), T::read(item, &mut at.below(name))?))).collect();
         read.into_iter().collect()
     }
@@ -156,6 +156,6 @@ impl Read for Body {
     }
 
     fn read(item: &Item, at: &mut At<'_>) -> Option<Self> {
-        if matches!(item.kind, ItemKind::Map(_)) { Some(Self::new(&item.json())) } else { at.wrong(Misfit::Type("a mapping")) }
+        if matches!(item.kind, ItemKind::Map(_)) { Some(Self::new(&item.json())) } else { at.wrong(FieldError::Type("a mapping")) }
     }
 }

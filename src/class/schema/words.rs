@@ -6,9 +6,9 @@ use serde_json::json;
 
 use crate::class::schema::field::{At, Kind, Read};
 use crate::class::schema::values::members;
-use crate::class::diagnostics::Misfit;
+use crate::class::diagnostics::FieldError;
 use crate::class::spelling::nearest;
-use crate::spec::{Encoding, Format, KeyForm, KeyType, LoginScope, ShareScope, Start, StoreForm, WrittenBy};
+use crate::spec::{Encoding, Format, KeyForm, KeyType, LoginScope, ShareScope, SelectorRoot, StoreForm, VolumeWriter};
 use crate::goyaml::{Item, ItemKind};
 
 /// One of a few words.
@@ -33,7 +33,7 @@ impl<W: Word> Read for W {
             return Some(known);
         }
         let words = || W::WORDS.iter().map(|(word, _)| *word);
-        at.wrong(Misfit::Word { meant: nearest(&text, words()), word: text, allowed: words().collect() })
+        at.wrong(FieldError::Word { meant: nearest(&text, words()), word: text, allowed: words().collect() })
     }
 }
 
@@ -73,7 +73,7 @@ impl Word for ShareScope {
     const WORDS: &'static [(&'static str, Self)] = &[("pod", Self::Pod), ("serviceAccount", Self::ServiceAccount)];
 }
 
-impl Word for WrittenBy {
+impl Word for VolumeWriter {
     const WORDS: &'static [(&'static str, Self)] = &[("driver", Self::Driver), ("provider", Self::Provider)];
 }
 
@@ -121,7 +121,7 @@ impl Word for PartName {
     ];
 }
 
-impl Word for Start {
+impl Word for SelectorRoot {
     const WORDS: &'static [(&'static str, Self)] = &[("data", Self::Data), ("metadata", Self::Metadata), ("response", Self::Response)];
 }
 
@@ -141,7 +141,7 @@ impl Read for Keys {
     }
 
     fn read(item: &Item, at: &mut At<'_>) -> Option<Self> {
-        let misfit = Misfit::Type("\"*\", a list of keys, or a mapping from key to file name");
+        let misfit = FieldError::Type("\"*\", a list of keys, or a mapping from key to file name");
         match &item.kind {
             ItemKind::Scalar { text, .. } if text == "*" => Some(Self::All),
             ItemKind::List(items) if !items.is_empty() => {

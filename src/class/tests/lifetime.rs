@@ -1,4 +1,5 @@
 use super::*;
+use crate::spec::*;
 
 fn day(days: u64) -> Duration {
     Duration::from_secs(days * 86_400)
@@ -43,14 +44,14 @@ fn a_class_chooses_who_writes_its_files_and_where_we_do_they_are_at_most_a_minut
     let owned = "- {objectName: a, secretPath: p, filePermission: 0400, owner: 1000}\n- {objectName: b, secretPath: q, refresh: 5s}";
     let ours = parse(json!({"writer": "provider", "objects": owned})).unwrap();
     let seconds = |spec: &MountSpec| spec.objects.iter().map(|object| spec.refreshes.of(object.sources()[0]).as_secs()).collect::<Vec<_>>();
-    assert_eq!((ours.written_by, seconds(&ours), ours.refreshes.shortest().as_secs()), (WrittenBy::Provider, vec![60, 5], 5));
+    assert_eq!((ours.written_by, seconds(&ours), ours.refreshes.shortest().as_secs()), (VolumeWriter::Provider, vec![60, 5], 5));
     assert_eq!(ours.warnings, [""; 0]);
     let drivers = parse(json!({"objects": owned})).unwrap();
-    assert_eq!((drivers.written_by, seconds(&drivers)), (WrittenBy::Driver, vec![30, 5]));
+    assert_eq!((drivers.written_by, seconds(&drivers)), (VolumeWriter::Driver, vec![30, 5]));
     assert!(drivers.warnings[0].contains("`writer: provider` gives them"), "{:?}", drivers.warnings);
-    let all = Defaults { written_by: WrittenBy::Provider, ..defaults(Flavor::Vault) };
+    let all = Defaults { written_by: VolumeWriter::Provider, ..defaults(Flavor::Vault) };
     let written = |more: Value| parse_on(with(more), &all).unwrap().written_by;
-    assert_eq!((written(json!({})), written(json!({"writer": "driver"}))), (WrittenBy::Provider, WrittenBy::Driver));
+    assert_eq!((written(json!({})), written(json!({"writer": "driver"}))), (VolumeWriter::Provider, VolumeWriter::Driver));
     assert!(message(json!({"writer": "root"})).contains("parameter writer must be driver or provider"));
 }
 
@@ -67,7 +68,7 @@ fn a_volume_is_asked_for_once_more_by_what_is_remembered_of_it() {
     let asked = parse(json!({"refresh": "7s", "vaultNamespace": "n", "secretArgs": null})).unwrap();
     let stored = serde_json::to_string(&asked.published).unwrap();
     assert!(!stored.contains("serviceAccount.tokens"), "{stored}");
-    let published: Published = serde_json::from_str(&stored).unwrap();
+    let published: RememberedRequest = serde_json::from_str(&stored).unwrap();
     let again = MountSpec::again(&published, &asked.pod, &asked.target_path, &defaults(Flavor::Vault)).unwrap();
     assert_eq!((&again.pod, &again.class, &again.server, &again.auth), (&asked.pod, &asked.class, &asked.server, &asked.auth));
     assert_eq!((again.parameters, again.objects[0].mode, again.token.is_none()), (asked.parameters, asked.objects[0].mode, true));

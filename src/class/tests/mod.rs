@@ -24,7 +24,7 @@ fn defaults(flavor: Flavor) -> Defaults {
         audiences: Audiences::default(),
         unknown_fields: UnknownFields::Warn,
         max_stale: Duration::from_secs(24 * 3600),
-        written_by: WrittenBy::Driver,
+        written_by: VolumeWriter::Driver,
         clock: || UNIX_EPOCH + Duration::from_secs(1_000),
     }
 }
@@ -94,10 +94,10 @@ fn the_smallest_class_becomes_a_mount() {
     assert!(spec.token.is_none() && spec.warnings.is_empty(), "{:?}", spec.warnings);
     let [object] = spec.objects.as_slice() else { panic!("{:?}", spec.objects) };
     assert_eq!((object.name().as_str(), object.mode), ("db", 0o644));
-    let Place::File(_, View::Value(Selection { source, pick, encoding: Encoding::Utf8 })) = &object.place else { panic!("{object:?}") };
-    assert_eq!(pick, &Pick { start: Start::Data, way: Way::Key("password".into()) });
+    let Placement::File(_, View::Value(SourceValue { source, pick, encoding: Encoding::Utf8 })) = &object.place else { panic!("{object:?}") };
+    assert_eq!(pick, &Selector { start: SelectorRoot::Data, way: SelectorPath::Key("password".into()) });
     let request = Request::new("GET", "/v1/secret/data/db", None).unwrap();
-    assert_eq!(source, &Source { namespace: None, question: Question::Request(request), share: ShareScope::Pod });
+    assert_eq!(source, &Source { namespace: None, request: EngineRequest::Request(request), share: ShareScope::Pod });
 }
 
 #[test]
@@ -322,7 +322,7 @@ fn an_encoding_without_a_key_is_passed_over_with_a_warning() {
     let spec = parse(json!({"objects": "- {objectName: x, secretPath: p, encoding: rot13}\n- {objectName: y, secretPath: p, secretKey: k, encoding: HEX}"})).unwrap();
     assert_eq!(spec.warnings, ["object \"x\": encoding counts only beside secretKey, and is passed over"]);
     let encodings = spec.objects.iter().map(|object| match &object.place {
-        Place::File(_, View::Value(selection)) => Some(selection.encoding),
+        Placement::File(_, View::Value(selection)) => Some(selection.encoding),
         _ => None,
     });
     assert_eq!(encodings.collect::<Vec<_>>(), [None, Some(Encoding::Hex)]);
@@ -352,7 +352,7 @@ fn nothing_of_a_request_prints_its_secrets() {
 
 #[test]
 fn the_reference_has_every_parameter_and_field() {
-    let reference = include_str!("../../docs/reference.md");
+    let reference = include_str!("../../../docs/reference.md");
     for name in entries::Entry::FIELDS {
         assert!(reference.contains(&format!("| `{name}`")), "{name}");
     }

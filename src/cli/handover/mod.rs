@@ -16,8 +16,8 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::settings::{Environment, SettingsError};
 use crate::spec::ServerSpec;
 use crate::secret::Secret;
-use crate::state::{Directory, Found, KeyRefused, Kind, Outer, StateError, StateKey, Store};
-use crate::vault::{AllowedAddress, Facts, Outbound, VaultError, Vaults};
+use crate::state::{Directory, StoredRecord, KeyRefused, Kind, Outer, StateError, StateKey, Store};
+use crate::vault::{AllowedAddress, TokenInfo, Outbound, VaultError, Vaults};
 use crate::limits::Budget;
 
 /// Tokens that are given back at a time.
@@ -110,14 +110,14 @@ fn key(args: &HandoverArgs) -> Result<StateKey, HandoverError> {
 }
 
 /// The proxy of the process's own server, which records name when a token is from there.
-fn proxy(found: &[Found], environment: &Environment) -> Result<Option<url::Url>, SettingsError> {
+fn proxy(found: &[StoredRecord], environment: &Environment) -> Result<Option<url::Url>, SettingsError> {
     let servers = found.iter().filter_map(|found| found.outer()?.server.as_ref());
     let own = servers.into_iter().find(|server| server.configured);
     own.map_or(Ok(None), |server| environment.proxy_to(&server.address))
 }
 
 /// Each record, no sooner than its turn.
-fn paced(found: Vec<Found>) -> impl futures::Stream<Item = Found> {
+fn paced(found: Vec<StoredRecord>) -> impl futures::Stream<Item = StoredRecord> {
     let mut pace = interval(PACE);
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     stream::unfold((found.into_iter(), pace), |(mut found, mut pace)| async move {
@@ -140,7 +140,7 @@ enum End {
     Kept,
 }
 
-async fn end(store: &Store, vaults: &Vaults, found: Found) -> End {
+async fn end(store: &Store, vaults: &Vaults, found: StoredRecord) -> End {
     let ended = match found.outer() {
         Some(Outer { kind: Kind::Volume, .. }) => Ok(End::Forgotten),
         Some(Outer { server: Some(server), token: Some(token), .. }) => match give_back(vaults, server, token).await {
@@ -159,13 +159,13 @@ async fn end(store: &Store, vaults: &Vaults, found: Found) -> End {
 /// Revokes a token, and with it all that was leased by it.
 async fn give_back(vaults: &Vaults, server: &ServerSpec, token: &Secret) -> Result<(), VaultError> {
     // A copy goes to the server that gave it, and is wiped after the call.
-    let login = vaults.server(server)?.with_token(Secret::from(token.expose().to_vec()), Facts::default());
+    let login = vaults.server(server)?.with_token(Secret::from(token.expose().to_vec()), TokenInfo::default());
     login.revoke(&Budget::lasting(CALL)).await.map_err(|(_, error)| error)
 }
 
 /// A line for the operator: by accessor and lease ids, what is left can be revoked by hand.
-fn kept(found: &Found, why: &str) -> String {
-    let damage = if let Found::Unusable(unusable) = found { format!("; {}", unusable.why) } else { String::new() };
+fn kept(found: &StoredRecord, why: &str) -> String {
+    let damage = if let StoredRecord::Unusable(unusable) = found { format!("; {}", unusable.why) } else { String::new() };
     let Some(outer) = found.outer() else { return format!("record {} is kept: {why}{damage}", found.id()) };
     let server = outer.server.as_ref().map_or_else(|| "an unknown server".to_owned(), |server| server.address.to_string());
     let accessor = outer.accessor.as_deref().unwrap_or("none");

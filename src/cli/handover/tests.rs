@@ -60,7 +60,7 @@ impl Node {
         let store = node.store().await;
         for token in tokens {
             let outer = Outer {
-                kind: Kind::Session,
+                kind: Kind::VaultToken,
                 server: Some(server.clone()),
                 accessor: Some(format!("accessor of {token}")),
                 leases: Vec::new(),

@@ -57,7 +57,7 @@ pub struct MountArgs {
 
 /// Why nothing was mounted. Holds no token and no file's content.
 #[derive(Debug, Error)]
-pub enum DriverError {
+pub enum MountCommandError {
     /// The manifest.
     #[error(transparent)]
     Class(#[from] ClassError),
@@ -73,7 +73,7 @@ pub enum DriverError {
 }
 
 /// Mounts as `args` say and prints one line a version; files that a failure finds in the target stay as they are.
-pub async fn mount(args: &MountArgs) -> Result<(), DriverError> {
+pub async fn mount(args: &MountArgs) -> Result<(), MountCommandError> {
     let class = Class::read(&args.class, args.class_name.as_deref())?;
     let request = request::build(&class, args)?;
     let answer = csi_client::mount(&socket(args, &class), request).await?;

@@ -17,9 +17,9 @@ use url::Url;
 
 use crate::spec::ServerSpec;
 use crate::spec::request::plain_path;
-use crate::render::s5::{Marked, Marker, TooLarge, ciphertexts, marker};
+use crate::render::s5::{S5Document, Marker, TooLarge, ciphertexts, marker};
 use crate::secret::Secret;
-use crate::vault::{Batch, Facts, Item, Login, NotOpened, Outbound, VaultError, Vaults};
+use crate::vault::{Batch, TokenInfo, Item, Login, NotOpened, Outbound, VaultError, Vaults};
 use crate::limits::Budget;
 use crate::cli::s5::file::{Staged, Text};
 
@@ -136,7 +136,7 @@ async fn cipher(transit: &Transit, text: Option<OsString>) -> Result<(), S5Error
 
 async fn decipher(transit: &Transit, text: Option<OsString>) -> Result<(), S5Error> {
     let text = given(text)?;
-    let marked = Marked::parse(text.bytes.expose());
+    let marked = S5Document::parse(text.bytes.expose());
     let [marker] = marked.markers() else { return Err(S5Error::NotOne(marked.markers().len())) };
     let values = transit.open(&[marker.ciphertext()]).await?;
     let value = value(&values, marker).map_err(|why| S5Error::NotOpened(vec![text.unopened(marker, why)]))?;
@@ -147,7 +147,7 @@ async fn decipher(transit: &Transit, text: Option<OsString>) -> Result<(), S5Err
 async fn render(transit: &Transit, files: &[PathBuf], in_place: bool) -> Result<(), S5Error> {
     let texts =
         if files.is_empty() { vec![Text::stdin()?] } else { files.iter().map(|file| Text::read(file)).collect::<Result<_, _>>()? };
-    let marked: Vec<_> = texts.iter().map(|text| Marked::parse(text.bytes.expose())).collect();
+    let marked: Vec<_> = texts.iter().map(|text| S5Document::parse(text.bytes.expose())).collect();
     let values = transit.open(&ciphertexts(&marked)).await?;
     let rendered = rendered(&texts, &marked, &values)?;
     if !in_place {
@@ -159,13 +159,13 @@ async fn render(transit: &Transit, files: &[PathBuf], in_place: bool) -> Result<
 }
 
 /// Each text with its values, or every marker that has none.
-fn rendered(texts: &[Text], marked: &[Marked<'_>], values: &Values<'_>) -> Result<Vec<Secret>, S5Error> {
+fn rendered(texts: &[Text], marked: &[S5Document<'_>], values: &Values<'_>) -> Result<Vec<Secret>, S5Error> {
     let markers = texts.iter().zip(marked).flat_map(|(text, marked)| marked.markers().iter().map(move |marker| (text, marker)));
     let unopened: Vec<_> = markers.filter_map(|(text, marker)| value(values, marker).err().map(|why| text.unopened(marker, why))).collect();
     if !unopened.is_empty() {
         return Err(S5Error::NotOpened(unopened));
     }
-    let fill = |(text, marked): (&Text, &Marked<'_>)| {
+    let fill = |(text, marked): (&Text, &S5Document<'_>)| {
         marked.filled(RENDERED, |marker| value(values, marker).map_err(|why| S5Error::NotOpened(vec![text.unopened(marker, why)])))
     };
     texts.iter().zip(marked).map(fill).collect()
@@ -192,7 +192,7 @@ impl Transit {
     fn login(&self) -> Result<Login, S5Error> {
         let token = token::read(self.token_file.as_deref())?;
         let vaults = Vaults::new(Outbound { proxy: self.proxy.clone(), ..Outbound::default() });
-        Ok(vaults.server(&self.server)?.with_token(token, Facts::default()))
+        Ok(vaults.server(&self.server)?.with_token(token, TokenInfo::default()))
     }
 
     /// Opens `ciphertexts` in one call; texts without any need neither token nor server.

@@ -52,7 +52,7 @@ fn flags_of_life_reach_the_settings() {
 fn whoever_is_to_write_must_know_where() {
     let flags = ["--kubelet-dir=/kubelet", "--writer=provider"];
     let writer = |flags: &[&str]| settings(flags, []).map(|settings| settings.defaults(Flavor::OpenBao).written_by);
-    assert_eq!((writer(&flags).unwrap(), writer(&flags[..1]).unwrap()), (WrittenBy::Provider, WrittenBy::Driver));
+    assert_eq!((writer(&flags).unwrap(), writer(&flags[..1]).unwrap()), (VolumeWriter::Provider, VolumeWriter::Driver));
     assert_eq!(writer(&flags[1..]).unwrap_err().to_string(), "--writer=provider needs --kubelet-dir beside it");
     assert!(command(&["--writer=root"]).is_err());
 }

@@ -18,7 +18,7 @@ use crate::secret::Secret;
 const FIRST: &str = "vault:v1:";
 
 /// A text and the markers in it. Not `Debug`: the text may hold more than ciphertext.
-pub struct Marked<'t> {
+pub struct S5Document<'t> {
     text: &'t [u8],
     markers: Vec<Marker>,
 }
@@ -57,7 +57,7 @@ impl Marker {
     }
 }
 
-impl<'t> Marked<'t> {
+impl<'t> S5Document<'t> {
     /// Finds the markers of `text`, in time that grows with its length only: a try that fails at some byte has not passed
     /// any `{` that could begin another.
     pub fn parse(text: &'t [u8]) -> Self {
@@ -102,9 +102,9 @@ impl<'t> Marked<'t> {
 }
 
 /// The ciphertexts of all `texts`, each once, in the order in which they appear: what one batch has to open.
-pub fn ciphertexts<'m>(texts: impl IntoIterator<Item = &'m Marked<'m>>) -> Vec<&'m str> {
+pub fn ciphertexts<'m>(texts: impl IntoIterator<Item = &'m S5Document<'m>>) -> Vec<&'m str> {
     let mut seen = HashSet::new();
-    let all = texts.into_iter().flat_map(Marked::markers).map(Marker::ciphertext);
+    let all = texts.into_iter().flat_map(S5Document::markers).map(Marker::ciphertext);
     all.filter(|ciphertext| seen.insert(*ciphertext)).collect()
 }
 

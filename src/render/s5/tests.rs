@@ -9,12 +9,12 @@ use super::*;
 const ORIGINAL: &str = r"\{\{[\t\n\x0c\r ]?s5:[A-Za-z0-9+\\/=]{0,40}[\t\n\x0c\r ]?\}\}";
 
 fn found(text: &[u8]) -> Vec<(usize, String)> {
-    Marked::parse(text).markers.into_iter().map(|marker| (marker.line, marker.ciphertext)).collect()
+    S5Document::parse(text).markers.into_iter().map(|marker| (marker.line, marker.ciphertext)).collect()
 }
 
 fn filled(text: &[u8], value: &str) -> Vec<u8> {
     let value = Secret::from(value);
-    Marked::parse(text).filled(usize::MAX, |_| Ok::<_, TooLarge>(&value)).unwrap().expose().to_vec()
+    S5Document::parse(text).filled(usize::MAX, |_| Ok::<_, TooLarge>(&value)).unwrap().expose().to_vec()
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn a_marker_is_known_by_its_line_and_a_ciphertext_is_opened_once() {
     let text = b"a: {{ s5:A }}\r\nb: {{ s5:B }} {{s5:vault:v1:A}}\n\n{{\ns5:C }}\nd: {{ s5:vault:v2:A }}";
     let expected = [(1, "vault:v1:A"), (2, "vault:v1:B"), (2, "vault:v1:A"), (4, "vault:v1:C"), (6, "vault:v2:A")];
     assert_eq!(found(text), expected.map(|(line, ciphertext)| (line, ciphertext.to_owned())));
-    let (one, other) = (Marked::parse(text), Marked::parse(b"{{ s5:B }}{{ s5:D }}"));
+    let (one, other) = (S5Document::parse(text), S5Document::parse(b"{{ s5:B }}{{ s5:D }}"));
     assert_eq!(ciphertexts([&one, &other]), ["vault:v1:A", "vault:v1:B", "vault:v1:C", "vault:v2:A", "vault:v1:D"]);
 }
 
@@ -85,7 +85,7 @@ fn a_value_that_looks_like_a_marker_is_a_value() {
 #[test]
 fn many_markers_of_a_long_value_are_refused_before_they_take_memory() {
     let (text, value) = ("{{s5:A}}".repeat(1000), Secret::from("x".repeat(1000)));
-    let fill = |limit| Marked::parse(text.as_bytes()).filled(limit, |_| Ok::<_, TooLarge>(&value));
+    let fill = |limit| S5Document::parse(text.as_bytes()).filled(limit, |_| Ok::<_, TooLarge>(&value));
     assert_eq!(fill(999_999).unwrap_err().reason(), Reason::PayloadTooLarge);
     assert_eq!(fill(1_000_000).unwrap().len(), 1_000_000);
 }
@@ -100,7 +100,7 @@ fn a_marker_without_a_value_is_an_error_and_never_left_out() {
         }
     }
     let value = Secret::from("v");
-    let marked = Marked::parse(b"{{ s5:A }}\n{{ s5:B }}");
+    let marked = S5Document::parse(b"{{ s5:A }}\n{{ s5:B }}");
     let outcome = marked.filled(100, |marker| if marker.ciphertext() == "vault:v1:A" { Ok(&value) } else { Err(Missing(marker.line())) });
     assert_eq!(outcome.unwrap_err(), Missing(2));
 }
@@ -110,10 +110,10 @@ fn a_hostile_text_takes_time_by_its_length() {
     let begun = Instant::now();
     for piece in ["{", "{{", "{{ s5:", "{{s5:A", "{{ s5:vault:v1", "{{s5:vault:v1:A ", "{{ s5:A }"] {
         let text = piece.repeat(2 * 1024 * 1024 / piece.len());
-        assert_eq!(Marked::parse(text.as_bytes()).markers().len(), 0);
+        assert_eq!(S5Document::parse(text.as_bytes()).markers().len(), 0);
     }
     let long = format!("{{{{ s5:{}", "A".repeat(2 * 1024 * 1024));
-    assert_eq!(Marked::parse(long.as_bytes()).markers().len(), 0);
+    assert_eq!(S5Document::parse(long.as_bytes()).markers().len(), 0);
     // Squared, each of them would take hours.
     assert!(begun.elapsed() < Duration::from_secs(60));
 }
@@ -147,7 +147,7 @@ proptest! {
         pieces in prop::collection::vec(("[^{]{0,10}", 1_u32..20, "[A-Za-z0-9+/]{1,20}={0,2}"), 0..8)
     ) {
         let text: String = pieces.iter().map(|(front, version, base64)| format!("{front}{}", marker(&format!("vault:v{version}:{base64}")))).collect();
-        let marked = Marked::parse(text.as_bytes());
+        let marked = S5Document::parse(text.as_bytes());
         prop_assert_eq!(marked.markers().len(), pieces.len());
         let own: Vec<_> = marked.markers().iter().map(|found| (found.ciphertext().to_owned(), Secret::from(marker(found.ciphertext())))).collect();
         let value = |found: &Marker| Ok::<_, TooLarge>(&own.iter().find(|(ciphertext, _)| ciphertext == found.ciphertext()).unwrap().1);

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits::backoff::pause;
 use crate::renewal::expiry::{before_the_end, succeed_at};
-use super::Moment;
+use super::UnixMillis;
 
 /// Part of what remains after a grant, after which it is renewed: the rest is for tries that fail.
 const RENEWED: f64 = 2.0 / 3.0;
@@ -33,7 +33,7 @@ pub enum Renewed {
 
 /// Whether renewals extend it, and if not, why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Stand {
+pub enum Renewability {
     /// They do, as far as is known.
     #[serde(rename = "Extends")]
     Extends,
@@ -52,43 +52,43 @@ pub enum Stand {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
     /// A renewal is due at this moment, which may have passed.
-    RenewAt(Moment),
+    RenewAt(UnixMillis),
     /// Nothing until its end, if it has one.
-    Nothing(Option<Moment>),
+    Nothing(Option<UnixMillis>),
     /// It has ended.
     Ended,
 }
 
 /// The time of a token or a lease, by our clock.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Term {
+pub struct LeaseTerm {
     /// What the server gave at issue.
     #[serde(rename = "first")]
     first: Duration,
     #[serde(rename = "granted")]
-    granted: Moment,
+    granted: UnixMillis,
     #[serde(rename = "ends")]
-    ends: Option<Moment>,
+    ends: Option<UnixMillis>,
     #[serde(rename = "stand")]
-    stand: Stand,
+    stand: Renewability,
     /// Since when `stand` is so.
     #[serde(rename = "known")]
-    known: Moment,
+    known: UnixMillis,
     #[serde(rename = "failures")]
     failures: u32,
     #[serde(rename = "try_again")]
-    try_again: Option<Moment>,
+    try_again: Option<UnixMillis>,
 }
 
-impl Term {
+impl LeaseTerm {
     /// Issued for `ttl`; one of no time never ends, as Vault has it. `now` is when the call began: the server counted from later on, so
     /// the end comes no earlier than we think.
-    pub fn issued(ttl: Duration, renewable: bool, now: Moment) -> Self {
+    pub fn issued(ttl: Duration, renewable: bool, now: UnixMillis) -> Self {
         Self {
             first: ttl,
             granted: now,
             ends: (!ttl.is_zero()).then(|| now + ttl),
-            stand: if renewable { Stand::Extends } else { Stand::Fixed },
+            stand: if renewable { Renewability::Extends } else { Renewability::Fixed },
             known: now,
             failures: 0,
             try_again: None,
@@ -97,12 +97,12 @@ impl Term {
 
     /// What to do next. `chance` (0 to 1) moves the renewal after a grant by up to a tenth either way: whoever wants the same moment
     /// twice hands in the same one.
-    pub fn next(&self, now: Moment, chance: f64) -> Next {
+    pub fn next(&self, now: UnixMillis, chance: f64) -> Next {
         let Some(ends) = self.ends else { return Next::Nothing(None) };
         let at = self.try_again.unwrap_or_else(|| self.granted + renewed_after(ends.since(self.granted), chance));
         match self.stand {
             _ if now >= ends => Next::Ended,
-            Stand::Extends if at < ends => Next::RenewAt(at),
+            Renewability::Extends if at < ends => Next::RenewAt(at),
             _ => Next::Nothing(Some(ends)),
         }
     }
@@ -111,11 +111,11 @@ impl Term {
     /// failure, when it was over.
     ///
     /// A renewal for no time moves no end: the server has nothing more to give. A failure changes nothing but the next try.
-    pub fn after(&mut self, outcome: Renewed, now: Moment, chance: f64) {
+    pub fn after(&mut self, outcome: Renewed, now: UnixMillis, chance: f64) {
         match outcome {
-            Renewed::For(ttl) if ttl.is_zero() => self.stands(Stand::Capped, now),
+            Renewed::For(ttl) if ttl.is_zero() => self.stands(Renewability::Capped, now),
             Renewed::For(ttl) => self.grant(ttl, now),
-            Renewed::Refused => self.stands(Stand::Refused, now),
+            Renewed::Refused => self.stands(Renewability::Refused, now),
             Renewed::Failed => {
                 self.failures = self.failures.saturating_add(1);
                 let left = self.ends.map_or(Duration::MAX, |ends| ends.since(now));
@@ -125,7 +125,7 @@ impl Term {
     }
 
     /// Its end, if it has one.
-    pub fn ends(&self) -> Option<Moment> {
+    pub fn ends(&self) -> Option<UnixMillis> {
         self.ends
     }
 
@@ -135,39 +135,39 @@ impl Term {
     }
 
     /// Whether renewals extend it.
-    pub fn stand(&self) -> Stand {
+    pub fn stand(&self) -> Renewability {
         self.stand
     }
 
     /// Whether it has not ended.
-    pub fn is_of_use(&self, now: Moment) -> bool {
+    pub fn is_of_use(&self, now: UnixMillis) -> bool {
         self.ends.is_none_or(|ends| now < ends)
     }
 
     /// When a successor is made, for one that is asked about every `interval`: never while renewals extend it, failed ones included; else
     /// by the rule of what cannot be extended. Its end is a reason of its own: see `is_of_use`.
-    pub fn replace_at(&self, interval: Duration) -> Option<Moment> {
+    pub fn replace_at(&self, interval: Duration) -> Option<UnixMillis> {
         match self.stand {
-            Stand::Extends => None,
-            Stand::Fixed => Some(succeed_at(self.granted, self.ends?, interval)),
-            Stand::Capped | Stand::Refused => Some(before_the_end(self.known, self.ends?, interval)),
+            Renewability::Extends => None,
+            Renewability::Fixed => Some(succeed_at(self.granted, self.ends?, interval)),
+            Renewability::Capped | Renewability::Refused => Some(before_the_end(self.known, self.ends?, interval)),
         }
     }
 
     /// A renewal that gave `ttl`. The server's word counts even if it is less than what was left.
-    fn grant(&mut self, ttl: Duration, now: Moment) {
+    fn grant(&mut self, ttl: Duration, now: UnixMillis) {
         let whole = ttl >= self.first.mul_f64(WHOLE);
         (self.granted, self.ends) = (now, Some(now + ttl));
-        self.stand = Stand::Extends;
+        self.stand = Renewability::Extends;
         if !whole {
-            self.stands(Stand::Capped, now);
+            self.stands(Renewability::Capped, now);
         }
         (self.failures, self.try_again) = (0, None);
     }
 
     /// Renewals have come to their end; what was known before stays so.
-    fn stands(&mut self, stand: Stand, now: Moment) {
-        if self.stand == Stand::Extends {
+    fn stands(&mut self, stand: Renewability, now: UnixMillis) {
+        if self.stand == Renewability::Extends {
             (self.stand, self.known) = (stand, now);
         }
     }

@@ -4,8 +4,8 @@ use super::*;
 const HOUR: Duration = Duration::from_secs(3600);
 const USUAL: Duration = Duration::from_secs(75);
 
-fn at(seconds: u64) -> Moment {
-    Moment(seconds * 1000)
+fn at(seconds: u64) -> UnixMillis {
+    UnixMillis(seconds * 1000)
 }
 
 fn secs(seconds: u64) -> Duration {
@@ -13,8 +13,8 @@ fn secs(seconds: u64) -> Duration {
 }
 
 /// Issued for an hour at 0, and what came of its renewals.
-fn lived(renewals: &[(u64, Renewed)]) -> Term {
-    let mut term = Term::issued(HOUR, true, at(0));
+fn lived(renewals: &[(u64, Renewed)]) -> LeaseTerm {
+    let mut term = LeaseTerm::issued(HOUR, true, at(0));
     renewals.iter().for_each(|&(seconds, outcome)| term.after(outcome, at(seconds), 1.0));
     term
 }
@@ -31,9 +31,9 @@ fn a_term_is_renewed_after_two_thirds_give_or_take_a_tenth() {
 #[test]
 fn what_never_ends_needs_nothing() {
     for renewable in [true, false] {
-        let term = Term::issued(Duration::ZERO, renewable, at(5));
+        let term = LeaseTerm::issued(Duration::ZERO, renewable, at(5));
         assert_eq!((term.next(at(9_999_999), 0.5), term.ends()), (Next::Nothing(None), None));
-        assert_eq!((term.replace_at(USUAL), term.is_of_use(Moment(u64::MAX))), (None, true));
+        assert_eq!((term.replace_at(USUAL), term.is_of_use(UnixMillis(u64::MAX))), (None, true));
     }
 }
 
@@ -41,7 +41,7 @@ fn what_never_ends_needs_nothing() {
 fn what_nobody_can_renew_is_replaced_in_time() {
     let table = [(3600, 75, 2520), (400, 75, 250), (90, 75, 30), (3600, 900, 1800)];
     for (ttl, interval, expected) in table {
-        let term = Term::issued(secs(ttl), false, at(0));
+        let term = LeaseTerm::issued(secs(ttl), false, at(0));
         assert_eq!(term.next(at(0), 0.5), Next::Nothing(Some(at(ttl))));
         assert_eq!(term.replace_at(secs(interval)), Some(at(expected)), "ttl {ttl}, interval {interval}");
     }
@@ -79,7 +79,7 @@ fn a_failed_renewal_never_mints() {
 #[test]
 fn a_refused_renewal_is_the_last_and_the_rest_is_used() {
     let term = lived(&[(2400, Refused)]);
-    assert_eq!((term.next(at(2401), 0.5), term.stand()), (Next::Nothing(Some(at(3600))), Stand::Refused));
+    assert_eq!((term.next(at(2401), 0.5), term.stand()), (Next::Nothing(Some(at(3600))), Renewability::Refused));
     assert_eq!(term.replace_at(USUAL), Some(at(2400 + 840)));
     assert_eq!(term.replace_at(secs(300)), Some(at(3000)));
     assert_eq!(lived(&[(2400, Refused), (3000, Refused), (3100, Failed)]).replace_at(USUAL), term.replace_at(USUAL));
@@ -87,22 +87,22 @@ fn a_refused_renewal_is_the_last_and_the_rest_is_used() {
 
 #[test]
 fn a_renewal_that_gives_less_than_nine_tenths_has_met_the_max_ttl() {
-    assert_eq!(lived(&[(2400, For(secs(3240)))]).stand(), Stand::Extends);
+    assert_eq!(lived(&[(2400, For(secs(3240)))]).stand(), Renewability::Extends);
     let term = lived(&[(2400, For(secs(3239)))]);
-    assert_eq!((term.stand(), term.ends()), (Stand::Capped, Some(at(5639))));
-    assert_eq!(term.replace_at(USUAL), Some(Moment(2_400_000 + 2_267_300)));
+    assert_eq!((term.stand(), term.ends()), (Renewability::Capped, Some(at(5639))));
+    assert_eq!(term.replace_at(USUAL), Some(UnixMillis(2_400_000 + 2_267_300)));
     let shorter = lived(&[(2400, For(secs(10)))]);
     assert_eq!((shorter.ends(), shorter.replace_at(USUAL)), (Some(at(2410)), Some(at(2260))), "the server's word");
     let nothing = lived(&[(2400, For(Duration::ZERO))]);
-    assert_eq!((nothing.stand(), nothing.ends()), (Stand::Capped, Some(at(3600))), "no time moves no end");
+    assert_eq!((nothing.stand(), nothing.ends()), (Renewability::Capped, Some(at(3600))), "no time moves no end");
 }
 
 #[test]
 fn odd_lives_do_no_harm() {
-    let long = Term::issued(Duration::MAX, true, at(5));
-    assert_eq!(long.ends(), Some(Moment(u64::MAX)));
+    let long = LeaseTerm::issued(Duration::MAX, true, at(5));
+    assert_eq!(long.ends(), Some(UnixMillis(u64::MAX)));
     assert!(matches!(long.next(at(5), 1.0), Next::RenewAt(due) if due > at(9_000_000_000)));
-    let short = Term::issued(Duration::from_millis(1), true, at(5));
+    let short = LeaseTerm::issued(Duration::from_millis(1), true, at(5));
     assert_eq!((short.next(at(5), 0.5), short.next(at(6), 0.5)), (Next::RenewAt(at(5)), Next::Ended));
 }
 
@@ -110,5 +110,5 @@ fn odd_lives_do_no_harm() {
 fn a_term_outlives_a_restart() {
     let term = lived(&[(2400, For(HOUR)), (4800, Failed)]);
     let written = serde_json::to_string(&term).unwrap();
-    assert_eq!(serde_json::from_str::<Term>(&written).unwrap(), term);
+    assert_eq!(serde_json::from_str::<LeaseTerm>(&written).unwrap(), term);
 }

@@ -9,7 +9,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use crate::renewal::simulation::server::{Grant, Kind, Weather};
-use super::{Action, Event, Interval, LeaseId, Moment, Renewed, State, Term, next};
+use super::{Action, Event, RepublishInterval, LeaseId, UnixMillis, Renewed, State, LeaseTerm, next};
 
 /// Republishes of a volume before it stops being asked about.
 const ROUNDS: u32 = 150;
@@ -20,7 +20,7 @@ const STORM: usize = 20;
 enum Happens {
     Tick,
     Republish(u32),
-    Answer { thing: Thing, outcome: Renewed, ends: Moment, last: bool },
+    Answer { thing: Thing, outcome: Renewed, ends: UnixMillis, last: bool },
 }
 
 /// A lease, or the token.
@@ -30,7 +30,7 @@ struct Session {
     state: State,
     token: Grant,
     calls: BTreeSet<Thing>,
-    renewals: BTreeMap<Thing, Vec<Moment>>,
+    renewals: BTreeMap<Thing, Vec<UnixMillis>>,
 }
 
 /// What the pod reads.
@@ -44,16 +44,16 @@ struct World {
     seed: u64,
     rng: StdRng,
     weather: Weather,
-    now: Moment,
+    now: UnixMillis,
     /// By time, then in the order in which it was planned; with the session that it is for.
-    plan: BTreeMap<(Moment, u64), (u64, Happens)>,
+    plan: BTreeMap<(UnixMillis, u64), (u64, Happens)>,
     planned: u64,
     logins: u64,
     minted: u64,
     session: Option<Session>,
     files: Option<Files>,
-    interval: Interval,
-    wanted_until: Moment,
+    interval: RepublishInterval,
+    wanted_until: UnixMillis,
 }
 
 impl Drop for World {
@@ -68,8 +68,8 @@ impl World {
     fn new(seed: u64, weather: impl FnOnce(&mut StdRng) -> Weather) -> Self {
         let mut rng = StdRng::seed_from_u64(seed);
         let weather = weather(&mut rng);
-        let (plan, now) = (BTreeMap::new(), Moment::default());
-        let (session, files, interval) = (None, None, Interval::default());
+        let (plan, now) = (BTreeMap::new(), UnixMillis::default());
+        let (session, files, interval) = (None, None, RepublishInterval::default());
         Self { seed, rng, weather, now, plan, planned: 0, logins: 0, minted: 0, session, files, interval, wanted_until: now }
     }
 
@@ -149,7 +149,7 @@ impl World {
     fn log_in(&mut self) {
         let kind = self.weather.token;
         self.logins += 1;
-        let state = State::new(Term::issued(kind.ttl, kind.renewable, self.now), self.rng.random());
+        let state = State::new(LeaseTerm::issued(kind.ttl, kind.renewable, self.now), self.rng.random());
         let token = Grant::issued(kind, self.now);
         self.session = Some(Session { state, token, calls: BTreeSet::new(), renewals: BTreeMap::new() });
     }
@@ -160,7 +160,7 @@ impl World {
         self.minted += 1;
         let id = LeaseId(format!("database/creds/app/{}", self.minted));
         let old = self.files.replace(Files { user: id.clone(), password: id.clone(), lease: Grant::issued(kind, self.now) });
-        self.step(Event::LeaseIssued(id, Term::issued(kind.ttl, kind.renewable, self.now)));
+        self.step(Event::LeaseIssued(id, LeaseTerm::issued(kind.ttl, kind.renewable, self.now)));
         if let Some(old) = old {
             self.step(Event::LeaseGone(old.user));
         }
@@ -201,7 +201,7 @@ impl World {
         self.happens_after(takes, Happens::Answer { thing, outcome, ends, last });
     }
 
-    fn answer(&mut self, thing: Thing, outcome: Renewed, ends: Moment, last: bool) {
+    fn answer(&mut self, thing: Thing, outcome: Renewed, ends: UnixMillis, last: bool) {
         let Some(session) = &mut self.session else { return };
         session.calls.remove(&thing);
         let lease = self.files.as_mut().filter(|files| thing.as_ref() == Some(&files.user)).map(|files| &mut files.lease);

@@ -6,7 +6,7 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 
 use super::ROUNDS;
-use crate::renewal::{Moment, Renewed};
+use crate::renewal::{UnixMillis, Renewed};
 
 /// How the server issues a kind of thing.
 #[derive(Clone, Copy)]
@@ -20,10 +20,10 @@ pub(crate) struct Kind {
 /// What the server knows of a thing.
 pub(crate) struct Grant {
     pub(crate) kind: Kind,
-    pub(crate) issued: Moment,
-    pub(crate) ends: Moment,
+    pub(crate) issued: UnixMillis,
+    pub(crate) ends: UnixMillis,
     /// As the client was told: what came of a lost renewal it does not know.
-    pub(crate) told: Moment,
+    pub(crate) told: UnixMillis,
     /// The client was not told otherwise.
     pub(crate) extends: bool,
 }
@@ -36,19 +36,19 @@ pub(crate) struct Weather {
     pub(crate) lost: f64,
     /// Part of the republishes that come late.
     pub(crate) late: f64,
-    pub(crate) outages: Vec<(Moment, Moment)>,
+    pub(crate) outages: Vec<(UnixMillis, UnixMillis)>,
 }
 
 impl Grant {
-    pub(crate) fn issued(kind: Kind, now: Moment) -> Self {
+    pub(crate) fn issued(kind: Kind, now: UnixMillis) -> Self {
         Self { kind, issued: now, ends: now + kind.ttl, told: now + kind.ttl, extends: kind.renewable }
     }
 
-    pub(crate) fn lives(&self, now: Moment) -> bool {
+    pub(crate) fn lives(&self, now: UnixMillis) -> bool {
         now < self.ends
     }
 
-    pub(crate) fn hears(&mut self, outcome: Renewed, ends: Moment, last: bool) {
+    pub(crate) fn hears(&mut self, outcome: Renewed, ends: UnixMillis, last: bool) {
         self.extends &= !last;
         if outcome != Renewed::Failed {
             self.told = ends;
@@ -56,7 +56,7 @@ impl Grant {
     }
 
     /// The answer, and whether it says that there will be no more.
-    pub(crate) fn renew(&mut self, now: Moment) -> (Renewed, Moment, bool) {
+    pub(crate) fn renew(&mut self, now: UnixMillis) -> (Renewed, UnixMillis, bool) {
         if self.kind.refuses || !self.lives(now) {
             return (Renewed::Refused, self.ends, true);
         }
@@ -84,7 +84,7 @@ impl Weather {
     pub(crate) fn storm(rng: &mut StdRng) -> Self {
         let calm = Self::calm(rng);
         let mut outage = || {
-            let begins = Moment::default() + calm.interval.mul_f64(rng.random_range(0.0..f64::from(ROUNDS)));
+            let begins = UnixMillis::default() + calm.interval.mul_f64(rng.random_range(0.0..f64::from(ROUNDS)));
             (begins, begins + calm.interval.mul_f64(rng.random_range(0.1..20.0)))
         };
         let outages = (0..5).map(|_| outage()).collect();

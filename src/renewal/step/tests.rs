@@ -6,8 +6,8 @@ use super::*;
 const HOUR: Duration = Duration::from_secs(3600);
 const USUAL: Duration = Duration::from_secs(75);
 
-fn at(seconds: u64) -> Moment {
-    Moment(seconds * 1000)
+fn at(seconds: u64) -> UnixMillis {
+    UnixMillis(seconds * 1000)
 }
 
 fn secs(seconds: u64) -> Duration {
@@ -20,9 +20,9 @@ fn db() -> LeaseId {
 
 /// A session of a token of two hours that is wanted for a day, with a lease of one, both renewable.
 fn session() -> State {
-    let mut state = State::new(Term::issued(2 * HOUR, true, at(0)), 0.5);
+    let mut state = State::new(LeaseTerm::issued(2 * HOUR, true, at(0)), 0.5);
     step(&mut state, 0, Wanted(at(86400)));
-    step(&mut state, 0, LeaseIssued(db(), Term::issued(HOUR, true, at(0))));
+    step(&mut state, 0, LeaseIssued(db(), LeaseTerm::issued(HOUR, true, at(0))));
     state
 }
 
@@ -53,7 +53,7 @@ fn one_call_at_a_time_for_each_thing() {
 
 #[test]
 fn nothing_is_renewed_that_nobody_wants() {
-    let mut state = State::new(Term::issued(HOUR, true, at(0)), 0.5);
+    let mut state = State::new(LeaseTerm::issued(HOUR, true, at(0)), 0.5);
     assert_eq!(step(&mut state, 0, Tick), [], "nobody asked yet");
     assert_eq!(step(&mut state, 0, Wanted(at(2000))), [], "it is not renewed in that time");
     assert_eq!(step(&mut state, 3000, Tick), []);
@@ -64,15 +64,15 @@ fn nothing_is_renewed_that_nobody_wants() {
 
 #[test]
 fn nothing_is_renewed_with_a_token_that_has_ended() {
-    let mut state = State::new(Term::issued(secs(2000), false, at(0)), 0.5);
+    let mut state = State::new(LeaseTerm::issued(secs(2000), false, at(0)), 0.5);
     step(&mut state, 0, Wanted(at(86400)));
-    assert_eq!(step(&mut state, 0, LeaseIssued(db(), Term::issued(HOUR, true, at(0)))), [], "the token ends before its renewal");
+    assert_eq!(step(&mut state, 0, LeaseIssued(db(), LeaseTerm::issued(HOUR, true, at(0)))), [], "the token ends before its renewal");
     assert_eq!(step(&mut state, 2400, Tick), []);
 }
 
 #[test]
 fn a_token_that_cannot_be_renewed_degrades_with_one_warning() {
-    let mut batch = State::new(Term::issued(HOUR, false, at(0)), 0.5);
+    let mut batch = State::new(LeaseTerm::issued(HOUR, false, at(0)), 0.5);
     assert_eq!((step(&mut batch, 0, Wanted(at(9))), step(&mut batch, 1, Tick)), (vec![Warn(Warning::Degraded)], vec![]));
     assert!(batch.is_degraded());
 
@@ -83,7 +83,7 @@ fn a_token_that_cannot_be_renewed_degrades_with_one_warning() {
     assert_eq!((told, state.is_degraded()), (vec![Warn(Warning::Degraded)], true));
     assert_eq!(step(&mut state, 4801, Tick), []);
 
-    let mut root = State::new(Term::issued(Duration::ZERO, false, at(0)), 0.5);
+    let mut root = State::new(LeaseTerm::issued(Duration::ZERO, false, at(0)), 0.5);
     assert_eq!((step(&mut root, 0, Wanted(at(9))), root.is_degraded()), (vec![], false));
 }
 
@@ -91,7 +91,7 @@ fn a_token_that_cannot_be_renewed_degrades_with_one_warning() {
 fn leases_that_are_refused_are_warned_of_once_in_a_session() {
     let mut state = session();
     let other = LeaseId("database/creds/app/2".into());
-    step(&mut state, 0, LeaseIssued(other.clone(), Term::issued(HOUR, true, at(0))));
+    step(&mut state, 0, LeaseIssued(other.clone(), LeaseTerm::issued(HOUR, true, at(0))));
     assert_eq!(step(&mut state, 2400, Tick).len(), 3);
     assert_eq!(step(&mut state, 2400, LeaseRenewed(db(), Refused)), [Warn(Warning::LeaseRefused), WaitUntil(at(4800))]);
     assert_eq!(step(&mut state, 2400, LeaseRenewed(other, Refused)), [WaitUntil(at(4800))]);
@@ -106,7 +106,7 @@ fn a_lease_goes_when_it_ends_or_is_gone() {
     step(&mut state, 3600, Tick);
     assert_eq!((state.leases().count(), state.is_due(&db(), USUAL, at(3600))), (1, true), "its renewal is under way");
     step(&mut state, 3700, LeaseRenewed(db(), Failed));
-    assert_eq!((state.leases().count(), state.replace_at(&db(), USUAL)), (0, Some(Moment(0))), "at once");
+    assert_eq!((state.leases().count(), state.replace_at(&db(), USUAL)), (0, Some(UnixMillis(0))), "at once");
 
     let mut state = session();
     step(&mut state, 2400, Tick);
@@ -130,8 +130,8 @@ fn a_lease_is_replaced_no_later_than_its_token() {
         ((300, true), (3600, true), None), // while the token is renewed its end says nothing
     ];
     for ((token, renews), (lease, renewable), expected) in table {
-        let mut state = State::new(Term::issued(secs(token), renews, at(0)), 0.5);
-        step(&mut state, 0, LeaseIssued(db(), Term::issued(secs(lease), renewable, at(0))));
+        let mut state = State::new(LeaseTerm::issued(secs(token), renews, at(0)), 0.5);
+        step(&mut state, 0, LeaseIssued(db(), LeaseTerm::issued(secs(lease), renewable, at(0))));
         assert_eq!(state.replace_at(&db(), USUAL), expected.map(at), "token {token} {renews}, lease {lease} {renewable}");
     }
 }
@@ -139,12 +139,12 @@ fn a_lease_is_replaced_no_later_than_its_token() {
 #[test]
 fn a_lease_is_due_when_its_time_has_come_or_it_or_its_token_has_ended() {
     let due = |token: (u64, bool), lease: (u64, bool), now| {
-        let mut state = State::new(Term::issued(secs(token.0), token.1, at(0)), 0.5);
-        step(&mut state, 0, LeaseIssued(db(), Term::issued(secs(lease.0), lease.1, at(0))));
+        let mut state = State::new(LeaseTerm::issued(secs(token.0), token.1, at(0)), 0.5);
+        step(&mut state, 0, LeaseIssued(db(), LeaseTerm::issued(secs(lease.0), lease.1, at(0))));
         state.is_due(&db(), USUAL, at(now))
     };
     assert_eq!([2519, 2520].map(|now| due((7200, true), (3600, false), now)), [false, true]);
     assert_eq!([3599, 3600].map(|now| due((7200, true), (3600, true), now)), [false, true]);
     assert_eq!([1799, 1800].map(|now| due((1800, true), (3600, true), now)), [false, true]);
-    assert!(State::new(Term::issued(HOUR, true, at(0)), 0.5).is_due(&db(), USUAL, at(0)), "of one not held nobody has anything");
+    assert!(State::new(LeaseTerm::issued(HOUR, true, at(0)), 0.5).is_due(&db(), USUAL, at(0)), "of one not held nobody has anything");
 }

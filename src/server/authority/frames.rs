@@ -44,7 +44,7 @@ enum Client {
     /// h2 takes its headers as they are.
     Right,
     /// Its blocks are written anew, every one of them: h2 knows nothing of its table.
-    Mended,
+    AuthorityRewriter,
 }
 
 enum Expected {
@@ -163,7 +163,7 @@ impl Frames {
         }
         let (mended, changed) = self.headers.mend(&block.fragments)?;
         if self.client == Client::Unknown {
-            self.client = if changed { Client::Mended } else { Client::Right };
+            self.client = if changed { Client::AuthorityRewriter } else { Client::Right };
         }
         block.write(if self.pass() { &block.fragments } else { &mended }, out);
         Ok(())

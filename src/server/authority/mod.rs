@@ -45,7 +45,7 @@ pub(crate) enum Malformed {
 }
 
 /// A connection whose read side is mended; writes pass untouched.
-pub(crate) struct Mended<Io> {
+pub(crate) struct AuthorityRewriter<Io> {
     io: Io,
     frames: Frames,
     raw: Box<[u8]>,
@@ -54,14 +54,14 @@ pub(crate) struct Mended<Io> {
     mended: BytesMut,
 }
 
-impl<Io> Mended<Io> {
+impl<Io> AuthorityRewriter<Io> {
     /// The connection `io`, of which nothing was read yet.
     pub(crate) fn new(io: Io) -> Self {
         Self { io, frames: Frames::default(), raw: vec![0; READ_BYTES].into(), unread: 0..0, mended: BytesMut::new() }
     }
 }
 
-impl<Io: AsyncRead + Unpin> AsyncRead for Mended<Io> {
+impl<Io: AsyncRead + Unpin> AsyncRead for AuthorityRewriter<Io> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         while this.mended.is_empty() {
@@ -88,7 +88,7 @@ impl<Io: AsyncRead + Unpin> AsyncRead for Mended<Io> {
     }
 }
 
-impl<Io: AsyncWrite + Unpin> AsyncWrite for Mended<Io> {
+impl<Io: AsyncWrite + Unpin> AsyncWrite for AuthorityRewriter<Io> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.io).poll_write(cx, bytes)
     }

@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use unicode_normalization::UnicodeNormalization;
 
-use crate::class::Problem;
+use crate::class::SpecError;
 
 /// Longest path in bytes, by the driver's rule.
 const PATH_BYTES: usize = 4096;
@@ -120,7 +120,7 @@ impl Names {
 
 /// What keeps `paths` from being files of one volume: names that are equal once composed (Unicode NFC), though the node's
 /// filesystem would hold both, and a file where another needs a directory.
-pub fn conflicts(paths: &[MountPath]) -> Vec<Problem> {
+pub fn conflicts(paths: &[MountPath]) -> Vec<SpecError> {
     let mut times = BTreeMap::new();
     for path in paths {
         let composed = MountPath(path.0.nfc().collect());
@@ -128,9 +128,9 @@ pub fn conflicts(paths: &[MountPath]) -> Vec<Problem> {
     }
     let files: BTreeSet<&str> = times.keys().map(MountPath::as_str).collect();
     let duplicates = times.values().filter(|(_, times)| *times > 1);
-    let duplicates = duplicates.map(|(path, times)| Problem::DuplicateName { name: path.to_string(), times: *times });
+    let duplicates = duplicates.map(|(path, times)| SpecError::DuplicateName { name: path.to_string(), times: *times });
     let nested = times.keys().filter_map(|path| Some((path.directories().find(|directory| files.contains(directory))?, path)));
-    let nested = nested.map(|(file, path)| Problem::FileAndDirectory { file: file.into(), below: path.to_string() });
+    let nested = nested.map(|(file, path)| SpecError::FileAndDirectory { file: file.into(), below: path.to_string() });
     duplicates.chain(nested).collect()
 }
 

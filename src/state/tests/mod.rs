@@ -42,7 +42,7 @@ fn session() -> Outer {
     let address = "https://vault:8200".parse().unwrap();
     let server = ServerSpec { address, configured: true, namespace: Some("team-a".into()), tls };
     Outer {
-        kind: Kind::Session,
+        kind: Kind::VaultToken,
         server: Some(server),
         accessor: Some("accessor-1".into()),
         leases: vec!["database/creds/app/1".into()],
@@ -62,21 +62,21 @@ fn id(name: &str) -> RecordId {
     RecordId::of(&[name])
 }
 
-fn found(store: &Store) -> Vec<Found> {
+fn found(store: &Store) -> Vec<StoredRecord> {
     store.records().unwrap().collect()
 }
 
-fn record(found: Found) -> Record {
+fn record(found: StoredRecord) -> Record {
     match found {
-        Found::Record(record) => record,
-        Found::Unusable(unusable) => panic!("{:?}", unusable.why),
+        StoredRecord::Record(record) => record,
+        StoredRecord::Unusable(unusable) => panic!("{:?}", unusable.why),
     }
 }
 
-fn unusable(found: Found) -> Unusable {
+fn unusable(found: StoredRecord) -> Unusable {
     match found {
-        Found::Record(_) => panic!("it is usable"),
-        Found::Unusable(unusable) => unusable,
+        StoredRecord::Record(_) => panic!("it is usable"),
+        StoredRecord::Unusable(unusable) => unusable,
     }
 }
 
@@ -95,7 +95,7 @@ async fn a_successor_finds_what_was_kept() {
     records.sort_by_key(|record| record.id != id("a"));
     let [session, volume] = records.try_into().unwrap();
     assert_eq!((session.id, session.version, session.body.expose()), (id("a"), VERSION, &b"canary-body"[..]));
-    assert_eq!((session.outer.kind, session.outer.server), (Kind::Session, crate::state::tests::session().server));
+    assert_eq!((session.outer.kind, session.outer.server), (Kind::VaultToken, crate::state::tests::session().server));
     assert_eq!((session.outer.accessor, session.outer.leases), (Some("accessor-1".into()), vec!["database/creds/app/1".into()]));
     assert_eq!(session.outer.token.unwrap().expose(), b"canary-token");
     assert_eq!((volume.id, volume.outer.kind, volume.outer.token.is_none()), (id("b"), Kind::Volume, true));
@@ -142,7 +142,7 @@ async fn a_damaged_file_is_told_and_the_others_are_found() {
     fs::write(large, " ".repeat(1024 * 1024 + 1)).unwrap();
     nix::unistd::mkfifo(pipe, nix::sys::stat::Mode::S_IRUSR | nix::sys::stat::Mode::S_IWUSR).unwrap();
     symlink(directory.path().join(id("a").as_str()), link).unwrap();
-    let (usable, damaged): (Vec<_>, Vec<_>) = found(&store).into_iter().partition(|found| matches!(found, Found::Record(_)));
+    let (usable, damaged): (Vec<_>, Vec<_>) = found(&store).into_iter().partition(|found| matches!(found, StoredRecord::Record(_)));
     assert_eq!((usable.len(), damaged.len()), (1, names.len()));
     for unusable in damaged.into_iter().map(unusable) {
         let name = names.iter().find(|(name, _)| id(name) == unusable.id).unwrap().0;

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use super::*;
 
 /// The file of a session, changed by `change`, as a node with `seal` reads it.
-fn changed(seal: &Seal, change: impl FnOnce(&mut Value)) -> Found {
+fn changed(seal: &Seal, change: impl FnOnce(&mut Value)) -> StoredRecord {
     let file = record::write(&id("a"), VERSION, &session(), &body(), &crate::state::tests::seal(MATERIAL, "node-1")).unwrap();
     let mut file = serde_json::from_slice(&file).unwrap();
     change(&mut file);
@@ -15,7 +15,7 @@ fn changed(seal: &Seal, change: impl FnOnce(&mut Value)) -> Found {
 fn parts_do_not_open_in_the_place_of_others() {
     let ours = seal(MATERIAL, "node-1");
     let [a, b] = ["a", "b"].map(|name| record::write(&id(name), VERSION, &session(), &body(), &ours).unwrap());
-    assert_eq!(unusable(record::read(id("b"), &a, &ours)).why, Why::Sealed, "renamed");
+    assert_eq!(unusable(record::read(id("b"), &a, &ours)).why, Why::TransitCiphertext, "renamed");
     let other: Value = serde_json::from_slice(&b).unwrap();
     type Change<'a> = (&'static str, bool, Box<dyn Fn(&mut Value) + 'a>);
     let changes: [Change<'_>; 6] = [
@@ -29,7 +29,7 @@ fn parts_do_not_open_in_the_place_of_others() {
     for (what, token_opens, change) in &changes {
         let unusable = unusable(changed(&ours, change));
         let outer = unusable.outer.unwrap();
-        assert_eq!((unusable.why, outer.token.is_some()), (Why::Sealed, *token_opens), "{what}");
+        assert_eq!((unusable.why, outer.token.is_some()), (Why::TransitCiphertext, *token_opens), "{what}");
         assert_eq!(outer.accessor.as_deref(), Some("accessor-1"), "{what}");
     }
 }
@@ -40,7 +40,7 @@ fn another_key_or_node_opens_nothing_but_tells_what_to_revoke() {
     for seal in [seal(&material, "node-1"), seal(MATERIAL, "node-2")] {
         let unusable = unusable(changed(&seal, |_| {}));
         let outer = unusable.outer.unwrap();
-        assert_eq!((unusable.why, outer.token.is_none(), outer.server), (Why::Sealed, true, session().server));
+        assert_eq!((unusable.why, outer.token.is_none(), outer.server), (Why::TransitCiphertext, true, session().server));
         assert_eq!((outer.accessor.as_deref(), outer.leases.len()), (Some("accessor-1"), 1));
     }
 }
@@ -51,8 +51,8 @@ fn the_key_of_versions_serves_both_purposes_apart() {
     let file = directory.path().join("key");
     fs::write(&file, MATERIAL).unwrap();
     let shared = StateKey::read_shared(&file).unwrap().seal("node-1").unwrap();
-    assert_eq!(unusable(changed(&shared, |_| {})).why, Why::Sealed);
-    assert!(matches!(changed(&StateKey::read(&file).unwrap().seal("node-1").unwrap(), |_| {}), Found::Record(_)));
+    assert_eq!(unusable(changed(&shared, |_| {})).why, Why::TransitCiphertext);
+    assert!(matches!(changed(&StateKey::read(&file).unwrap().seal("node-1").unwrap(), |_| {}), StoredRecord::Record(_)));
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn what_a_later_version_adds_is_ignored_and_what_it_drops_has_a_default() {
     assert_eq!((form.why, form.outer.unwrap().token.is_some()), (Why::Form(2), true));
     for missing in ["server", "token"] {
         let unusable = unusable(changed(&ours, |file| drop(file.as_object_mut().unwrap().remove(missing))));
-        assert!(matches!(unusable.why, Why::Incomplete | Why::Sealed), "{missing}");
+        assert!(matches!(unusable.why, Why::Incomplete | Why::TransitCiphertext), "{missing}");
     }
 }
 
@@ -110,7 +110,7 @@ proptest! {
         if let Some(token) = found.outer().and_then(|outer| outer.token.as_ref()) {
             prop_assert_eq!(token.expose(), b"canary-token");
         }
-        if let Found::Record(record) = found {
+        if let StoredRecord::Record(record) = found {
             prop_assert_eq!(record.body.expose(), b"canary-body");
         }
     }

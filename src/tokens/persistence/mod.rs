@@ -9,37 +9,37 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use tracing::{debug, warn};
 
-use super::{Identity, Logins, Scope, Session};
+use super::{LoginKey, Logins, Scope, VaultToken};
 use crate::renewal;
-use crate::renewal::{Event, LeaseId, Moment, State, Term};
+use crate::renewal::{Event, LeaseId, UnixMillis, State, LeaseTerm};
 use crate::secret::Secret;
 use crate::state::{Kind, Outer, Record, Store, Unusable};
-use crate::vault::Facts;
+use crate::vault::TokenInfo;
 
 /// A record's body. A member that is added later has a default, for the version before does not write it.
 #[derive(Serialize, Deserialize)]
 struct Body {
     #[serde(rename = "who")]
-    who: Identity,
+    who: LoginKey,
     #[serde(rename = "facts")]
-    facts: Facts,
+    facts: TokenInfo,
     #[serde(rename = "proved")]
-    proved: Moment,
+    authenticated_at: UnixMillis,
     #[serde(rename = "token")]
-    token: Term,
+    token: LeaseTerm,
     #[serde(rename = "leases")]
-    leases: BTreeMap<String, Term>,
+    leases: BTreeMap<String, LeaseTerm>,
 }
 
-impl Session {
+impl VaultToken {
     /// Writes what outlives a restart, where it has changed.
     pub fn save(&self, store: &Store) {
         let Some(secret) = self.login().token() else { return };
         let (token, leases) = self.terms();
-        let body = Body { who: self.who().clone(), facts: self.login().facts().clone(), proved: self.proved(), token, leases };
+        let body = Body { who: self.who().clone(), facts: self.login().facts().clone(), authenticated_at: self.authenticated_at(), token, leases };
         let Ok(text) = serde_json::to_vec(&body).map(Secret::from) else { return };
         let outer = || Outer {
-            kind: Kind::Session,
+            kind: Kind::VaultToken,
             server: Some(body.who.server),
             accessor: body.facts.accessor,
             leases: body.leases.into_keys().collect(),
@@ -54,7 +54,7 @@ impl Session {
 
 impl Logins {
     /// Goes on with a login that an earlier process left, from when on it is kept alive again.
-    pub fn resume(&self, record: Record) -> Option<Arc<Session>> {
+    pub fn resume(&self, record: Record) -> Option<Arc<VaultToken>> {
         let Record { id, outer, body, .. } = record;
         let body: Body = match serde_json::from_slice(body.expose()) {
             Ok(body) => body,
@@ -77,9 +77,9 @@ impl Logins {
         let login = server.with_token(outer.token?, body.facts);
         let mut state = State::new(body.token, rand::random());
         for (lease, term) in body.leases {
-            drop(renewal::next(&mut state, Event::LeaseIssued(LeaseId(lease), term), Moment::default(), rand::random()));
+            drop(renewal::next(&mut state, Event::LeaseIssued(LeaseId(lease), term), UnixMillis::default(), rand::random()));
         }
-        let session = self.kept(body.who.clone(), login, state, body.proved, id);
+        let session = self.kept(body.who.clone(), login, state, body.authenticated_at, id);
         // One on which a lease hangs is its volume's, whoever it was made for.
         if body.who.scope != Scope::Account || session.leases() == 0 {
             self.land(&body.who, &session);
@@ -102,11 +102,11 @@ impl Logins {
         let Outer { kind, server, accessor, leases, token } = outer;
         match server.zip(token) {
             Some((server, token)) => match self.server(&server) {
-                Ok(server) => self.close(server.with_token(token, Facts { accessor, ..Facts::default() }), id.clone()),
+                Ok(server) => self.close(server.with_token(token, TokenInfo { accessor, ..TokenInfo::default() }), id.clone()),
                 Err(error) => warn!("its token is not given back: {error}"),
             },
             None => {
-                if kind == Kind::Session {
+                if kind == Kind::VaultToken {
                     let accessor = accessor.unwrap_or_default();
                     warn!(
                         accessor,

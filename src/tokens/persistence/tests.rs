@@ -11,7 +11,7 @@ use crate::state::golden;
 use crate::vault::{Account, Outbound, Vaults};
 
 /// 2100-01-01: nothing in the records is due before.
-const THEN: Moment = Moment(4_102_444_800_000);
+const THEN: UnixMillis = UnixMillis(4_102_444_800_000);
 
 /// The record whose token is `golden-token-<name>`.
 async fn record(name: &str) -> Record {
@@ -41,7 +41,7 @@ fn server(address: &str, namespace: Option<&str>) -> ServerSpec {
 #[tokio::test]
 async fn no_member_of_a_login_of_0_1_0_is_renamed_or_dropped() {
     let (_directory, store) = golden::store().await;
-    let sessions: Vec<_> = golden::records(&store).into_iter().filter(|record| record.outer.kind == Kind::Session).collect();
+    let sessions: Vec<_> = golden::records(&store).into_iter().filter(|record| record.outer.kind == Kind::VaultToken).collect();
     assert_eq!(sessions.len(), 6);
     for record in sessions {
         let old = golden::json(&record);
@@ -59,10 +59,10 @@ async fn a_login_of_0_1_0_is_for_the_same_account_at_the_same_server() {
     assert_eq!(body.who.server, server("http://127.0.0.1:9", Some("team-a")));
     assert_eq!(body.who.auth, AuthSpec { mount: "kubernetes".into(), role: "web".into(), audience: None });
     assert_eq!((&body.who.account, &body.who.scope), (&account(), &Scope::Account));
-    assert_eq!(body.proved, THEN - seconds(1));
-    assert_eq!(body.token, Term::issued(seconds(3600), true, THEN));
+    assert_eq!(body.authenticated_at, THEN - seconds(1));
+    assert_eq!(body.token, LeaseTerm::issued(seconds(3600), true, THEN));
     assert!(body.leases.is_empty());
-    let Facts { accessor, ttl, renewable, batch, uses, account: named } = body.facts;
+    let TokenInfo { accessor, ttl, renewable, batch, uses, account: named } = body.facts;
     assert_eq!((accessor.as_deref(), ttl, renewable), (Some("accessor-account"), seconds(3600), true));
     assert_eq!((batch, uses, named), (false, 0, Some(account())));
 }
@@ -73,7 +73,7 @@ async fn the_leases_of_0_1_0_have_the_ends_that_they_had() {
     let Scope::Volume(volume) = &body.who.scope else { panic!("it is one volume's") };
     let uid = "7b4a1f0e-6d41-4f41-9d0a-000000000001";
     assert_eq!(*volume, format!("{uid} team-a/web /var/lib/kubelet/pods/{uid}/volumes/kubernetes.io~csi/secrets/mount "));
-    assert_eq!((body.facts.ttl, body.proved), (Duration::new(7200, 5), THEN - seconds(2)));
+    assert_eq!((body.facts.ttl, body.authenticated_at), (Duration::new(7200, 5), THEN - seconds(2)));
     // Capped by the last of its renewals, and tried again since.
     let capped = json!({
         "first": {"secs": 7200, "nanos": 0}, "granted": THEN.0, "ends": THEN.0 + 7_200_000, "stand": "Capped",
@@ -83,7 +83,7 @@ async fn the_leases_of_0_1_0_have_the_ends_that_they_had() {
     let ends: Vec<_> = body.leases.iter().map(|(id, term)| (id.trim_start_matches("database/creds/app/"), term.ends())).collect();
     let ends_at = |seconds: u64| Some(THEN + crate::tokens::persistence::tests::seconds(seconds));
     assert_eq!(ends, [("endless", None), ("extends", ends_at(600)), ("fixed", ends_at(700)), ("refused", ends_at(800))]);
-    assert_eq!(body.leases["database/creds/app/fixed"], Term::issued(seconds(700), false, THEN));
+    assert_eq!(body.leases["database/creds/app/fixed"], LeaseTerm::issued(seconds(700), false, THEN));
     let stands: Vec<_> = body.leases.values().map(|term| serde_json::to_value(term).unwrap()["stand"].clone()).collect();
     assert_eq!(Value::from(stands), json!(["Capped", "Extends", "Fixed", "Refused"]));
 }
@@ -93,11 +93,11 @@ async fn batch_limited_and_shared_logins_of_0_1_0_stay_what_they_are() {
     let batch = body("batch").await;
     assert!(batch.facts.batch && !batch.facts.renewable && batch.facts.accessor.is_none() && batch.facts.account.is_none());
     assert_eq!(batch.who.scope, Scope::Pod("7b4a1f0e-6d41-4f41-9d0a-000000000001".into()));
-    assert_eq!(batch.token, Term::issued(seconds(900), false, THEN));
+    assert_eq!(batch.token, LeaseTerm::issued(seconds(900), false, THEN));
     let group = body("group").await;
     assert_eq!(group.who.auth, AuthSpec { mount: "jwt/eu".into(), role: "web".into(), audience: Some("prod".into()) });
     assert_eq!(group.who.scope, Scope::Group);
-    assert_eq!(group.leases["database/creds/app/group"], Term::issued(seconds(600), true, THEN));
+    assert_eq!(group.leases["database/creds/app/group"], LeaseTerm::issued(seconds(600), true, THEN));
     let unix = body("unix").await;
     assert_eq!(unix.who.server, server("unix:///run/agent.sock", None));
     assert_eq!((unix.facts.ttl, unix.token.ends()), (Duration::ZERO, None));

@@ -9,15 +9,15 @@ use std::time::Duration;
 use tokio::sync::OnceCell;
 
 use super::Volumes;
-use crate::volume::sharing::Way;
+use crate::volume::sharing::SharingClass;
 use super::Volume;
 use crate::spec::{LoginScope, MountSpec, PodToken, ShareScope, Source};
 use crate::engine;
-use crate::engine::{Answers, EngineError, Fetched, Miss, Outcome};
+use crate::engine::{Responses, EngineError, Fetched, FetchError, FetchResult};
 use crate::error::Reason;
-use crate::tokens::{Age, Identity, Scope, Session};
+use crate::tokens::{MaxAge, LoginKey, Scope, VaultToken};
 use crate::plan::{Batch, Plan};
-use crate::renewal::{Cadence, Moment};
+use crate::renewal::{PollSchedule, UnixMillis};
 use crate::limits::Budget;
 use crate::vault::VaultError;
 
@@ -25,7 +25,7 @@ use crate::vault::VaultError;
 const FIRST: Duration = Duration::from_secs(1);
 
 /// Whose logins a visit may use, and what it can open new ones with.
-pub(crate) struct Proof {
+pub(crate) struct PodIdentity {
     /// The pod's own; a look may have none.
     pub(crate) token: Option<Arc<PodToken>>,
     /// Of its service account; empty where nobody knows it.
@@ -33,23 +33,23 @@ pub(crate) struct Proof {
 }
 
 /// A mount, or a look of our own, at work on its volume.
-pub struct Visit<'v> {
+pub struct FetchContext<'v> {
     pub(crate) volumes: &'v Volumes,
     pub(crate) volume: &'v Volume,
     pub(crate) spec: &'v MountSpec,
-    proof: Proof,
-    cadence: Option<Cadence>,
-    began: Moment,
+    proof: PodIdentity,
+    cadence: Option<PollSchedule>,
+    began: UnixMillis,
     first: bool,
-    account: OnceCell<Arc<Session>>,
-    own: OnceCell<Arc<Session>>,
-    group: OnceCell<Arc<Session>>,
+    account: OnceCell<Arc<VaultToken>>,
+    own: OnceCell<Arc<VaultToken>>,
+    group: OnceCell<Arc<VaultToken>>,
     calls: AtomicUsize,
     warnings: Mutex<Vec<String>>,
 }
 
-impl<'v> Visit<'v> {
-    pub(crate) fn new(volumes: &'v Volumes, volume: &'v Volume, spec: &'v MountSpec, proof: Proof) -> Self {
+impl<'v> FetchContext<'v> {
+    pub(crate) fn new(volumes: &'v Volumes, volume: &'v Volume, spec: &'v MountSpec, proof: PodIdentity) -> Self {
         let first = !volume.held().answered;
         Self {
             volumes,
@@ -57,7 +57,7 @@ impl<'v> Visit<'v> {
             spec,
             proof,
             cadence: volumes.cadence(volume, spec),
-            began: Moment::now(),
+            began: UnixMillis::now(),
             first,
             account: OnceCell::new(),
             own: OnceCell::new(),
@@ -71,29 +71,29 @@ impl<'v> Visit<'v> {
     pub async fn log_in(&self, plan: &Plan<'_>, budget: &Budget) -> Result<(), VaultError> {
         let asked: Vec<_> =
             plan.stages.iter().flat_map(|stage| &stage.reads).copied().filter(|source| self.kept(source).is_none()).collect();
-        let reads = plan.stages.iter().any(|stage| !stage.batches.is_empty()) || asked.iter().any(|source| self.way(source) != Way::Lease);
-        let leases = |share| asked.iter().any(|source| self.way(source) == Way::Lease && source.share == share);
+        let reads = plan.stages.iter().any(|stage| !stage.batches.is_empty()) || asked.iter().any(|source| self.way(source) != SharingClass::Lease);
+        let leases = |share| asked.iter().any(|source| self.way(source) == SharingClass::Lease && source.share == share);
         let (own, group) = (leases(ShareScope::Pod), leases(ShareScope::ServiceAccount));
         let proves = own || group;
         let account =
-            async { if reads || !proves && !self.volume.is_proved(self.began) { self.account(budget).await.map(drop) } else { Ok(()) } };
+            async { if reads || !proves && !self.volume.is_authenticated(self.began) { self.account(budget).await.map(drop) } else { Ok(()) } };
         let own = async { if own { self.leasing(ShareScope::Pod, budget).await.map(drop) } else { Ok(()) } };
         let group = async { if group { self.leasing(ShareScope::ServiceAccount, budget).await.map(drop) } else { Ok(()) } };
         tokio::try_join!(account, own, group).map(drop)
     }
 
     /// What `source` holds: kept, shared, or asked for now.
-    pub async fn read(&self, source: &Source, budget: &Budget) -> Outcome {
+    pub async fn read(&self, source: &Source, budget: &Budget) -> FetchResult {
         match self.way(source) {
-            Way::Read => self.shared(source, budget).await.map_err(EngineError::Origin),
+            SharingClass::SharedRead => self.shared(source, budget).await.map_err(EngineError::Origin),
             way => self.made(source, way, budget).await,
         }
     }
 
     /// Opens the ciphertexts of `batch`.
-    pub async fn open<'a>(&self, batch: &Batch<'a>, answers: &Answers<'a>, budget: &Budget) -> Vec<(&'a Source, Outcome)> {
+    pub async fn open<'a>(&self, batch: &Batch<'a>, answers: &Responses<'a>, budget: &Budget) -> Vec<(&'a Source, FetchResult)> {
         let failed = |error: VaultError| {
-            let miss = Miss::from(error);
+            let miss = FetchError::from(error);
             batch.members.iter().map(|member| (*member, Err(EngineError::Origin(miss.clone())))).collect()
         };
         let session = match self.account(budget).await {
@@ -126,7 +126,7 @@ impl<'v> Visit<'v> {
     }
 
     /// A read that others may share.
-    async fn shared(&self, source: &Source, budget: &Budget) -> Result<Arc<Fetched>, Miss> {
+    async fn shared(&self, source: &Source, budget: &Budget) -> Result<Arc<Fetched>, FetchError> {
         let session = self.account(budget).await?;
         self.called();
         let age = self.age(source);
@@ -153,17 +153,17 @@ impl<'v> Visit<'v> {
     }
 
     /// How old an answer may be that is taken for `source`.
-    fn age(&self, source: &Source) -> Age {
+    fn age(&self, source: &Source) -> MaxAge {
         let refresh = self.spec.refreshes.of(source);
         let looked_at = || self.cadence.map_or(refresh, |cadence| cadence.age(refresh, self.began));
-        Age { most: if self.first { refresh.min(FIRST) } else { looked_at() }, refresh }
+        MaxAge { most: if self.first { refresh.min(FIRST) } else { looked_at() }, refresh }
     }
 
     /// A login in the place of `session`, whose token may be dead: not when it was made for this mount, or was new when it was denied the
     /// same before and still lives, for then its policy says no.
-    async fn again(&self, session: &Arc<Session>, source: &Source, budget: &Budget) -> Option<Result<Arc<Session>, VaultError>> {
+    async fn again(&self, session: &Arc<VaultToken>, source: &Source, budget: &Budget) -> Option<Result<Arc<VaultToken>, VaultError>> {
         self.proof.token.as_ref()?;
-        if session.proved() >= self.began {
+        if session.authenticated_at() >= self.began {
             session.denied(source, true);
             return None;
         }
@@ -183,12 +183,12 @@ impl<'v> Visit<'v> {
         Some(again)
     }
 
-    fn way(&self, source: &Source) -> Way {
+    fn way(&self, source: &Source) -> SharingClass {
         self.volumes.leasing.way(self.spec, source)
     }
 
     /// The login that reads.
-    async fn account(&self, budget: &Budget) -> Result<Arc<Session>, VaultError> {
+    async fn account(&self, budget: &Budget) -> Result<Arc<VaultToken>, VaultError> {
         let session = self.account.get_or_try_init(|| async {
             let scope = match self.spec.login {
                 LoginScope::Shared => Scope::Account,
@@ -209,7 +209,7 @@ impl<'v> Visit<'v> {
     }
 
     /// The login that leases: the volume's own, or its group's.
-    async fn leasing(&self, share: ShareScope, budget: &Budget) -> Result<Arc<Session>, VaultError> {
+    async fn leasing(&self, share: ShareScope, budget: &Budget) -> Result<Arc<VaultToken>, VaultError> {
         let (cell, scope) = match share {
             ShareScope::Pod => (&self.own, Scope::Volume(self.volume.id().name())),
             ShareScope::ServiceAccount => (&self.group, Scope::Group),
@@ -219,7 +219,7 @@ impl<'v> Visit<'v> {
     }
 
     /// The login of `who`, another than `but`: one that is there, or with a token one that is made now.
-    async fn session(&self, who: &Identity, but: Option<&Arc<Session>>, budget: &Budget) -> Result<Arc<Session>, VaultError> {
+    async fn session(&self, who: &LoginKey, but: Option<&Arc<VaultToken>>, budget: &Budget) -> Result<Arc<VaultToken>, VaultError> {
         let (logins, uid) = (&self.volumes.logins, &self.spec.pod.uid);
         match self.token() {
             Ok(token) => logins.session(who, uid, token, but, budget).await,
@@ -228,8 +228,8 @@ impl<'v> Visit<'v> {
     }
 
     /// Who uses logins of `scope`.
-    fn who(&self, scope: Scope) -> Identity {
-        Identity::new(self.spec, self.proof.account_uid.clone(), scope)
+    fn who(&self, scope: Scope) -> LoginKey {
+        LoginKey::new(self.spec, self.proof.account_uid.clone(), scope)
     }
 
     fn token(&self) -> Result<&Arc<PodToken>, VaultError> {
@@ -242,6 +242,6 @@ impl<'v> Visit<'v> {
     }
 }
 
-fn is_denied(outcome: &Outcome) -> bool {
+fn is_denied(outcome: &FetchResult) -> bool {
     outcome.as_ref().is_err_and(|error| error.reason() == Reason::ReadDenied)
 }

@@ -17,44 +17,44 @@ fn volume(target: &str) -> VolumeId {
 }
 
 /// What is known of a volume by its mount after looks at these seconds.
-fn after(begin: Sight<Mount>, target: &str, looks: &[(u64, &MountPoints)]) -> Sight<Mount> {
-    let begin = Presence { mount: begin, pod: Sight::Never };
+fn after(begin: Observation<Mount>, target: &str, looks: &[(u64, &MountPoints)]) -> Observation<Mount> {
+    let begin = Liveness { mount: begin, pod: Observation::Never };
     let presence = looks.iter().fold(begin, |presence, (seconds, mounts)| {
-        let look = Look::at_mounts(mounts, Path::new(ROOT), Moment(seconds * 1000));
+        let look = LivenessCheck::at_mounts(mounts, Path::new(ROOT), UnixMillis(seconds * 1000));
         look.map_or(presence.clone(), |look| presence.after(&look, &volume(target)))
     });
-    assert_eq!(presence.pod, Sight::Never, "mounts say nothing of pods");
+    assert_eq!(presence.pod, Observation::Never, "mounts say nothing of pods");
     presence.mount
 }
 
-fn looked(looks: &[(u64, &MountPoints)]) -> Sight<Mount> {
-    after(Sight::Never, TARGET, looks)
+fn looked(looks: &[(u64, &MountPoints)]) -> Observation<Mount> {
+    after(Observation::Never, TARGET, looks)
 }
 
-fn mounted(mounts: &MountPoints) -> Sight<Mount> {
-    Sight::There(mounts.at(Path::new(ROOT)).unwrap().clone())
+fn mounted(mounts: &MountPoints) -> Observation<Mount> {
+    Observation::There(mounts.at(Path::new(ROOT)).unwrap().clone())
 }
 
 /// What is known of the volume of pod 1 after looks, at these seconds, at the pods that are listed.
-fn listed(begin: Presence, looks: &[(u64, &[&str])]) -> Presence {
+fn listed(begin: Liveness, looks: &[(u64, &[&str])]) -> Liveness {
     looks.iter().fold(begin, |presence, (seconds, uids)| {
         let uids = uids.iter().map(|&uid| uid.into()).collect();
-        presence.after(&Look::at_pods(&uids, Moment(seconds * 1000)), &volume(TARGET))
+        presence.after(&LivenessCheck::at_pods(&uids, UnixMillis(seconds * 1000)), &volume(TARGET))
     })
 }
 
-fn known(presence: &Presence) -> Known {
+fn known(presence: &Liveness) -> LivenessVerdict {
     presence.known(&volume(TARGET))
 }
 
 #[test]
 fn a_volume_that_was_seen_and_is_missed_twice_is_gone() {
     let (with, without) = (container(10, &[ROOT, TARGET]), container(10, &[ROOT]));
-    assert_eq!(looked(&[(0, &with), (10, &without), (15, &without)]), Sight::Gone);
+    assert_eq!(looked(&[(0, &with), (10, &without), (15, &without)]), Observation::Gone);
     let once = looked(&[(0, &with), (10, &without)]);
-    assert!(matches!(once, Sight::Missing(_, Moment(10_000))));
+    assert!(matches!(once, Observation::Missing(_, UnixMillis(10_000))));
     assert_eq!(looked(&[(0, &with), (10, &without), (14, &without)]), once, "too soon after");
-    assert_eq!(looked(&[(0, &with), (10, &without), (12, &without), (15, &without)]), Sight::Gone, "from the first miss on");
+    assert_eq!(looked(&[(0, &with), (10, &without), (12, &without), (15, &without)]), Observation::Gone, "from the first miss on");
     assert_eq!(looked(&[(0, &with), (10, &without), (3, &without)]), once, "a clock that went back proves nothing");
 }
 
@@ -63,13 +63,13 @@ fn a_list_that_lacked_it_by_chance_ends_nothing() {
     let (with, without) = (container(10, &[ROOT, TARGET]), container(10, &[ROOT]));
     assert_eq!(looked(&[(0, &with), (10, &without), (20, &with)]), mounted(&with));
     let again = looked(&[(0, &with), (10, &without), (20, &with), (30, &without)]);
-    assert!(matches!(again, Sight::Missing(_, Moment(30_000))), "misses count anew");
+    assert!(matches!(again, Observation::Missing(_, UnixMillis(30_000))), "misses count anew");
 }
 
 #[test]
 fn a_volume_that_was_never_seen_never_ends() {
     let without = container(10, &[ROOT]);
-    assert_eq!(looked(&[(0, &without), (10, &without), (9999, &without)]), Sight::Never);
+    assert_eq!(looked(&[(0, &without), (10, &without), (9999, &without)]), Observation::Never);
 }
 
 #[test]
@@ -85,24 +85,24 @@ fn nothing_ends_behind_another_mount() {
     assert_eq!(looked(&[(0, &with), (10, &other), (60, &other)]), mounted(&with));
     assert_eq!(looked(&[(0, &with), (10, &ancestor), (60, &container(30, &["/var/lib"]))]), mounted(&with), "other windows");
     let without = container(10, &[ROOT]);
-    assert_eq!(looked(&[(0, &with), (10, &without), (20, &other), (30, &without), (40, &without)]), Sight::Gone, "it came back");
+    assert_eq!(looked(&[(0, &with), (10, &without), (20, &other), (30, &without), (40, &without)]), Observation::Gone, "it came back");
 }
 
 #[test]
 fn a_volume_seen_before_a_restart_ends_through_the_new_window() {
     let (with, without) = (container(10, &[ROOT, TARGET]), container(20, &[ROOT]));
-    let resumed = |looks: &[_]| after(Sight::Before, TARGET, looks);
-    assert_eq!(resumed(&[(0, &without), (5, &without)]), Sight::Gone);
+    let resumed = |looks: &[_]| after(Observation::Before, TARGET, looks);
+    assert_eq!(resumed(&[(0, &without), (5, &without)]), Observation::Gone);
     assert_eq!(resumed(&[(0, &with)]), mounted(&with));
-    assert_eq!(resumed(&[(0, &container(10, &[])), (60, &container(10, &[]))]), Sight::Before);
+    assert_eq!(resumed(&[(0, &container(10, &[])), (60, &container(10, &[]))]), Observation::Before);
 }
 
 #[test]
 fn a_path_outside_of_the_root_is_unknown_for_ever() {
     for target in [ROOT, "/var/lib/kubelet/podsaplenty/mount", "/tmp/mount", "/var/lib/kubelet"] {
         let (with, without) = (container(10, &[ROOT, target]), container(10, &[ROOT]));
-        let presence = after(Sight::Never, target, &[(0, &with), (10, &without), (20, &without)]);
-        assert_eq!(presence, Sight::Never, "{target}");
+        let presence = after(Observation::Never, target, &[(0, &with), (10, &without), (20, &without)]);
+        assert_eq!(presence, Observation::Never, "{target}");
     }
 }
 
@@ -110,64 +110,64 @@ fn a_path_outside_of_the_root_is_unknown_for_ever() {
 fn the_mount_on_the_top_counts_while_another_volume_is_seen() {
     let other = "/var/lib/kubelet/pods/2/mount";
     let (with, without, nothing) = (container(10, &[TARGET, other]), container(11, &[other]), container(10, &["/var/lib/kubeletty"]));
-    assert_eq!(looked(&[(0, &with), (10, &without), (20, &without)]), Sight::Gone);
+    assert_eq!(looked(&[(0, &with), (10, &without), (20, &without)]), Observation::Gone);
     assert_eq!(looked(&[(0, &with), (10, &nothing), (20, &nothing)]), looked(&[(0, &with)]));
 }
 
 #[test]
 fn what_is_gone_stays_gone() {
     let with = container(10, &[ROOT, TARGET]);
-    assert_eq!(after(Sight::Gone, TARGET, &[(0, &with), (10, &with)]), Sight::Gone);
+    assert_eq!(after(Observation::Gone, TARGET, &[(0, &with), (10, &with)]), Observation::Gone);
 }
 
 #[test]
 fn a_volume_whose_pod_was_listed_ends_when_it_is_listed_no_more() {
-    let begun = listed(Presence::default(), &[(0, &["2"]), (5, &["1", "2"])]);
-    assert_eq!(known(&begun), Known::Lives);
+    let begun = listed(Liveness::default(), &[(0, &["2"]), (5, &["1", "2"])]);
+    assert_eq!(known(&begun), LivenessVerdict::Lives);
     let once = listed(begun.clone(), &[(10, &["2"])]);
-    assert_eq!(known(&once), Known::Lives, "at one look");
-    assert_eq!(known(&listed(once, &[(15, &["2"])])), Known::PodDeleted);
-    assert_eq!(known(&listed(begun, &[(9999, &["1"])])), Known::Lives, "a gap that the pod outlived");
+    assert_eq!(known(&once), LivenessVerdict::Lives, "at one look");
+    assert_eq!(known(&listed(once, &[(15, &["2"])])), LivenessVerdict::PodDeleted);
+    assert_eq!(known(&listed(begun, &[(9999, &["1"])])), LivenessVerdict::Lives, "a gap that the pod outlived");
 }
 
 #[test]
 fn a_pod_that_was_never_listed_proves_nothing() {
-    let presence = listed(Presence::default(), &[(0, &["2"]), (10, &["2"]), (9999, &[])]);
-    assert_eq!(known(&presence), Known::Nothing);
+    let presence = listed(Liveness::default(), &[(0, &["2"]), (10, &["2"]), (9999, &[])]);
+    assert_eq!(known(&presence), LivenessVerdict::Nothing);
     // Its mount is seen; a list of pods that is behind lacks it still.
     let (with, without) = (container(10, &[ROOT, TARGET]), container(10, &[ROOT]));
     let at =
-        |mounts, presence: Presence| presence.after(&Look::at_mounts(mounts, Path::new(ROOT), Moment(20_000)).unwrap(), &volume(TARGET));
+        |mounts, presence: Liveness| presence.after(&LivenessCheck::at_mounts(mounts, Path::new(ROOT), UnixMillis(20_000)).unwrap(), &volume(TARGET));
     let mounted = listed(at(&with, presence), &[(30, &["2"]), (40, &["2"])]);
-    assert_eq!(known(&mounted), Known::Lives);
+    assert_eq!(known(&mounted), LivenessVerdict::Lives);
     // And the other way round: mounts that never showed it.
-    let running = at(&without, listed(Presence::default(), &[(0, &["1"])]));
-    assert_eq!((running.mount.clone(), known(&running)), (Sight::Never, Known::Lives));
+    let running = at(&without, listed(Liveness::default(), &[(0, &["1"])]));
+    assert_eq!((running.mount.clone(), known(&running)), (Observation::Never, LivenessVerdict::Lives));
 }
 
 #[test]
 fn either_end_is_one() {
-    let begun = listed(Presence { mount: Sight::Before, pod: Sight::Before }, &[(0, &["1"])]);
+    let begun = listed(Liveness { mount: Observation::Before, pod: Observation::Before }, &[(0, &["1"])]);
     let without = container(10, &[ROOT]);
     let unmounted = [5, 10].into_iter().fold(begun.clone(), |presence, seconds| {
-        presence.after(&Look::at_mounts(&without, Path::new(ROOT), Moment(seconds * 1000)).unwrap(), &volume(TARGET))
+        presence.after(&LivenessCheck::at_mounts(&without, Path::new(ROOT), UnixMillis(seconds * 1000)).unwrap(), &volume(TARGET))
     });
-    assert_eq!(known(&unmounted), Known::Unmounted);
-    assert_eq!(known(&listed(begun, &[(5, &["2"]), (10, &["2"])])), Known::PodDeleted);
+    assert_eq!(known(&unmounted), LivenessVerdict::Unmounted);
+    assert_eq!(known(&listed(begun, &[(5, &["2"]), (10, &["2"])])), LivenessVerdict::PodDeleted);
 }
 
 #[test]
 fn a_pod_listed_before_a_restart_ends_when_the_first_list_lacks_it() {
-    let resumed = Presence::before(false, true);
-    assert_eq!(known(&resumed), Known::Lives, "while nothing is listed yet");
-    assert_eq!(known(&listed(resumed.clone(), &[(0, &["1"])])), Known::Lives);
-    assert_eq!(known(&listed(resumed, &[(0, &["2"]), (5, &["2"])])), Known::PodDeleted);
+    let resumed = Liveness::before(false, true);
+    assert_eq!(known(&resumed), LivenessVerdict::Lives, "while nothing is listed yet");
+    assert_eq!(known(&listed(resumed.clone(), &[(0, &["1"])])), LivenessVerdict::Lives);
+    assert_eq!(known(&listed(resumed, &[(0, &["2"]), (5, &["2"])])), LivenessVerdict::PodDeleted);
 }
 
 #[test]
 fn a_directory_that_classes_share_ends_with_its_pod_and_is_not_kept_by_it() {
     let shared = VolumeId { parameters: Some([0; 32]), ..volume("/mnt/secrets-store") };
-    let begun = listed(Presence::default(), &[(0, &["1"])]);
-    assert_eq!(begun.known(&shared), Known::Nothing);
-    assert_eq!(listed(begun, &[(5, &["2"]), (10, &["2"])]).known(&shared), Known::PodDeleted);
+    let begun = listed(Liveness::default(), &[(0, &["1"])]);
+    assert_eq!(begun.known(&shared), LivenessVerdict::Nothing);
+    assert_eq!(listed(begun, &[(5, &["2"]), (10, &["2"])]).known(&shared), LivenessVerdict::PodDeleted);
 }

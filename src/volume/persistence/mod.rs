@@ -10,34 +10,34 @@ use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
 use crate::volume::own_writer::Files;
-use crate::volume::liveness::Presence;
-use crate::cache::issued::{Lasts, Made, Replaced, Shelf};
+use crate::volume::liveness::Liveness;
+use crate::cache::issued::{IssuedExpiry, Issued, Superseded, IssuedCache};
 use super::Keyed;
 use super::{Volume, VolumeId, Volumes};
-use crate::class::Published;
+use crate::class::RememberedRequest;
 use crate::spec::Source;
-use crate::engine::{Fetched, Kept};
-use crate::tokens::{Identity, Session};
-use crate::renewal::{Life, Moment};
+use crate::engine::{Fetched, StoredIssued};
+use crate::tokens::{LoginKey, VaultToken};
+use crate::renewal::{Expiry, UnixMillis};
 use crate::secret::Secret;
-use crate::state::{Found, Kind, Outer, Record, RecordId, Store, Written};
-use crate::writer::Marks;
+use crate::state::{StoredRecord, Kind, Outer, Record, RecordId, Store, Written};
+use crate::writer::Fingerprints;
 
 /// A record's body. A member that is added later has a default, for the version before does not write it.
 #[derive(Serialize, Deserialize)]
 enum Body {
     #[serde(rename = "Volume")]
-    Volume(Box<OfVolume>),
+    Volume(Box<VolumeRecord>),
     #[serde(rename = "Group")]
-    Group(Box<Identity>, Vec<OfMade>),
+    Group(Box<LoginKey>, Vec<IssuedRecord>),
 }
 
 #[derive(Serialize, Deserialize)]
-struct OfVolume {
+struct VolumeRecord {
     #[serde(rename = "id")]
     id: VolumeId,
     #[serde(rename = "asker")]
-    asker: Option<Identity>,
+    asker: Option<LoginKey>,
     #[serde(rename = "answered")]
     answered: bool,
     /// Whether its mount was seen.
@@ -47,35 +47,35 @@ struct OfVolume {
     #[serde(default, rename = "pod_seen")]
     pod_seen: bool,
     #[serde(rename = "published")]
-    published: Option<Published>,
+    published: Option<RememberedRequest>,
     /// Logins that it holds beside those of what was made.
     #[serde(rename = "account")]
     account: Option<RecordId>,
     #[serde(default, rename = "own")]
     own: Vec<(Source, RecordId)>,
     #[serde(rename = "made")]
-    made: Vec<OfMade>,
+    made: Vec<IssuedRecord>,
     #[serde(rename = "replaced")]
-    replaced: Vec<(Moment, RecordId)>,
+    replaced: Vec<(UnixMillis, RecordId)>,
     #[serde(rename = "group")]
-    group: Option<Identity>,
+    group: Option<LoginKey>,
     /// Whether we wrote its files, and what of them we may not read.
     #[serde(default, rename = "ours")]
     ours: bool,
     #[serde(default, rename = "marks")]
-    marks: Marks,
+    marks: Fingerprints,
     #[serde(default, rename = "keyed")]
     keyed: Keyed,
 }
 
 #[derive(Serialize, Deserialize)]
-struct OfMade {
+struct IssuedRecord {
     #[serde(rename = "source")]
     source: Source,
     #[serde(rename = "kept")]
-    kept: Kept,
+    kept: StoredIssued,
     #[serde(rename = "at")]
-    at: Moment,
+    at: UnixMillis,
     #[serde(rename = "lasts")]
     lasts: Until,
 }
@@ -85,11 +85,11 @@ enum Until {
     #[serde(rename = "Leased")]
     Leased(String, RecordId),
     #[serde(rename = "Told")]
-    Told(Life),
+    Told(Expiry),
 }
 
 /// The logins of the records, by their names.
-type Sessions = HashMap<RecordId, Arc<Session>>;
+type Sessions = HashMap<RecordId, Arc<VaultToken>>;
 
 impl Volumes {
     /// Writes what outlives a restart of `volume`, where it has changed; of one that is not remembered nobody would remove it.
@@ -115,12 +115,12 @@ impl Volumes {
         let records: Vec<_> = store.records().map(Iterator::collect).unwrap_or_default();
         for found in records {
             match found {
-                Found::Record(record) if record.outer.kind == Kind::Session => {
+                StoredRecord::Record(record) if record.outer.kind == Kind::VaultToken => {
                     let id = record.id.clone();
                     sessions.extend(self.logins.resume(record).map(|session| (id, session)));
                 }
-                Found::Record(record) => bodies.extend(read(store, &record)),
-                Found::Unusable(unusable) => self.logins.discard(unusable),
+                StoredRecord::Record(record) => bodies.extend(read(store, &record)),
+                StoredRecord::Unusable(unusable) => self.logins.discard(unusable),
             }
         }
         let groups: HashMap<_, _> = bodies.iter_mut().filter_map(|body| self.resume_group(body, &sessions)).collect();
@@ -149,14 +149,14 @@ impl Volumes {
         }
     }
 
-    fn resume_group(&self, body: &mut Body, sessions: &Sessions) -> Option<(Identity, Arc<Shelf>)> {
+    fn resume_group(&self, body: &mut Body, sessions: &Sessions) -> Option<(LoginKey, Arc<IssuedCache>)> {
         let Body::Group(who, made) = body else { return None };
         let shelf = self.group(who);
         fill(&shelf, std::mem::take(made), sessions);
         Some(((**who).clone(), shelf))
     }
 
-    fn resume_volume(&self, body: Body, sessions: &Sessions, groups: &HashMap<Identity, Arc<Shelf>>) {
+    fn resume_volume(&self, body: Body, sessions: &Sessions, groups: &HashMap<LoginKey, Arc<IssuedCache>>) {
         let Body::Volume(of) = body else { return };
         let volume = Volume::new(of.id.clone());
         if let Some(asker) = &of.asker {
@@ -167,22 +167,22 @@ impl Volumes {
         *volume.marks() = of.marks;
         let login = |id: Option<RecordId>| id.and_then(|id| sessions.get(&id)).cloned();
         let mut held = volume.held();
-        (held.asker, held.answered, held.asked, held.published) = (of.asker, of.answered, Some(Moment::now()), of.published);
+        (held.asker, held.answered, held.asked, held.published) = (of.asker, of.answered, Some(UnixMillis::now()), of.published);
         held.own = of.own.into_iter().filter_map(|(source, id)| Some((source, login(Some(id))?))).collect();
         held.account = login(of.account);
         held.keyed.0 = Arc::new(of.keyed);
         held.files = Files::resumed(of.ours, volume.id().chance());
         held.group = of.group.and_then(|who| groups.get(&who).map(|shelf| (who, Arc::clone(shelf))));
-        let replaced = of.replaced.into_iter().filter_map(|(until, id)| Some(Replaced { until, session: login(Some(id))?, lease: None }));
+        let replaced = of.replaced.into_iter().filter_map(|(until, id)| Some(Superseded { until, session: login(Some(id))?, lease: None }));
         volume.shelf.replaced().extend(replaced);
         // A pod whose volume is mounted was there too, whoever looked.
-        held.presence = Presence::before(of.seen, self.pods.is_some() && (of.seen || of.pod_seen));
+        held.presence = Liveness::before(of.seen, self.pods.is_some() && (of.seen || of.pod_seen));
         drop(held);
         self.adopt(volume);
     }
 }
 
-fn of_volume(volume: &Volume) -> OfVolume {
+fn of_volume(volume: &Volume) -> VolumeRecord {
     let made = of_shelf(&volume.shelf);
     let marks = volume.marks().lasting();
     let held = volume.held();
@@ -190,8 +190,8 @@ fn of_volume(volume: &Volume) -> OfVolume {
     let shelves = [Some(&volume.shelf), held.group.as_ref().map(|(_, shelf)| shelf)];
     let replaced = shelves.into_iter().flatten().flat_map(|shelf| shelf.replaced().clone());
     let replaced = replaced.map(|gone| (gone.until, gone.session.record().clone())).collect();
-    let name = |session: &Option<Arc<Session>>| session.as_ref().map(|session| session.record().clone());
-    OfVolume {
+    let name = |session: &Option<Arc<VaultToken>>| session.as_ref().map(|session| session.record().clone());
+    VolumeRecord {
         id: volume.id().clone(),
         asker: held.asker.clone(),
         answered: held.answered,
@@ -209,29 +209,29 @@ fn of_volume(volume: &Volume) -> OfVolume {
     }
 }
 
-fn of_shelf(shelf: &Shelf) -> Vec<OfMade> {
+fn of_shelf(shelf: &IssuedCache) -> Vec<IssuedRecord> {
     let mut made: Vec<_> = shelf.all().into_iter().filter_map(|(source, made)| of_made(source, &made)).collect();
     // In one order, so that equal shelves give equal bytes.
     made.sort_by_key(|made| (made.at, made.source.to_string()));
     made
 }
 
-fn of_made(source: Source, made: &Made) -> Option<OfMade> {
+fn of_made(source: Source, made: &Issued) -> Option<IssuedRecord> {
     let lasts = match &made.lasts {
-        Lasts::Leased(id, session) => Until::Leased(id.clone(), session.record().clone()),
-        Lasts::Told(life) => Until::Told(*life),
+        IssuedExpiry::Leased(id, session) => Until::Leased(id.clone(), session.record().clone()),
+        IssuedExpiry::Fixed(life) => Until::Told(*life),
     };
-    Some(OfMade { kept: made.fetched.to_record(&source)?, source, at: made.at, lasts })
+    Some(IssuedRecord { kept: made.fetched.to_record(&source)?, source, at: made.at, lasts })
 }
 
-fn fill(shelf: &Shelf, made: Vec<OfMade>, sessions: &Sessions) {
-    for OfMade { source, kept, at, lasts } in made {
+fn fill(shelf: &IssuedCache, made: Vec<IssuedRecord>, sessions: &Sessions) {
+    for IssuedRecord { source, kept, at, lasts } in made {
         let lasts = match lasts {
-            Until::Leased(id, session) => sessions.get(&session).map(|session| Lasts::Leased(id, Arc::clone(session))),
-            Until::Told(life) => Some(Lasts::Told(life)),
+            Until::Leased(id, session) => sessions.get(&session).map(|session| IssuedExpiry::Leased(id, Arc::clone(session))),
+            Until::Told(life) => Some(IssuedExpiry::Fixed(life)),
         };
         if let (Some(lasts), Some(fetched)) = (lasts, Fetched::of_record(&source, kept)) {
-            shelf.put(&source, Made { fetched: Arc::new(fetched), at, lasts });
+            shelf.put(&source, Issued { fetched: Arc::new(fetched), at, lasts });
         }
     }
 }
@@ -254,7 +254,7 @@ fn read(store: &Store, record: &Record) -> Option<Body> {
     body
 }
 
-fn group_id(who: &Identity) -> RecordId {
+fn group_id(who: &LoginKey) -> RecordId {
     RecordId::of(&["group", &serde_json::to_string(who).unwrap_or_default()])
 }
 

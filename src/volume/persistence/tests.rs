@@ -4,12 +4,12 @@ use serde_json::{Value, json};
 use tokio_util::task::TaskTracker;
 
 use super::*;
-use crate::spec::{AuthSpec, CertificateRequest, Encoding, KeyPlace, KeyType, KvEngine, KvRead, Marked, Pick, Pod, Question, Request, Sealed, Selection, ServerSpec, ShareScope, Start, Text, TlsSpec, TransitKey, Way};
+use crate::spec::{AuthSpec, CertificateRequest, Encoding, KeyPlace, KeyType, KvEngine, KvRead, S5Text, Selector, Pod, EngineRequest, Request, TransitCiphertext, SourceValue, ServerSpec, ShareScope, SelectorRoot, Text, TlsSpec, TransitKey, SelectorPath};
 use crate::tokens::{Logins, Scope};
 use crate::state::golden;
 use crate::vault::{Account, Outbound, Vaults};
 use crate::payload::VersionKey;
-use crate::volume::Setting;
+use crate::volume::VolumeConfig;
 
 /// 2100-01-01: nothing in the records is due before.
 const THEN: u64 = 4_102_444_800_000;
@@ -24,7 +24,7 @@ async fn bodies() -> Vec<(RecordId, Value, Body)> {
 }
 
 /// The volume of the pod `name`.
-async fn volume(name: &str) -> OfVolume {
+async fn volume(name: &str) -> VolumeRecord {
     let volume = |body| match body {
         Body::Volume(volume) if volume.id.pod.name == name => Some(*volume),
         _ => None,
@@ -32,7 +32,7 @@ async fn volume(name: &str) -> OfVolume {
     bodies().await.into_iter().find_map(|(_, _, body)| volume(body)).unwrap()
 }
 
-async fn group() -> (Identity, Vec<OfMade>) {
+async fn group() -> (LoginKey, Vec<IssuedRecord>) {
     let group = |body| match body {
         Body::Group(who, made) => Some((*who, made)),
         Body::Volume(_) => None,
@@ -40,9 +40,9 @@ async fn group() -> (Identity, Vec<OfMade>) {
     bodies().await.into_iter().find_map(|(_, _, body)| group(body)).unwrap()
 }
 
-fn who(mount: &str, audience: Option<&str>, scope: Scope) -> Identity {
+fn who(mount: &str, audience: Option<&str>, scope: Scope) -> LoginKey {
     let address = "http://127.0.0.1:9".parse().unwrap();
-    Identity {
+    LoginKey {
         server: ServerSpec { address, configured: true, namespace: Some("team-a".into()), tls: TlsSpec::default() },
         auth: AuthSpec { mount: mount.into(), role: "web".into(), audience: audience.map(str::to_owned) },
         account: Account { namespace: "team-a".into(), name: "web".into(), uid: "account-uid".into() },
@@ -54,12 +54,12 @@ fn login(name: &str) -> RecordId {
     RecordId::of(&["golden", name])
 }
 
-fn source(question: Question) -> Source {
-    Source { namespace: None, question, share: ShareScope::Pod }
+fn source(request: EngineRequest) -> Source {
+    Source { namespace: None, request, share: ShareScope::Pod }
 }
 
 fn secret(version: Option<u32>, engine: KvEngine) -> Source {
-    source(Question::Kv(KvRead { mount: "secret".into(), path: "team-a/db".into(), version, engine }))
+    source(EngineRequest::Kv(KvRead { mount: "secret".into(), path: "team-a/db".into(), version, engine }))
 }
 
 fn certificate(key: KeyPlace) -> CertificateRequest {
@@ -79,8 +79,8 @@ fn transit_key(mount: &str, name: &str) -> TransitKey {
     TransitKey { mount: mount.into(), name: name.into() }
 }
 
-fn selected(source: Source, start: Start, way: Way, encoding: Encoding) -> Text {
-    Text::Of(Box::new(Selection { source, pick: Pick { start, way }, encoding }))
+fn selected(source: Source, start: SelectorRoot, way: SelectorPath, encoding: Encoding) -> Text {
+    Text::Of(Box::new(SourceValue { source, pick: Selector { start, way }, encoding }))
 }
 
 #[tokio::test]
@@ -107,7 +107,7 @@ async fn a_volume_of_0_1_0_is_of_the_same_pod_and_request() {
     assert_eq!(volume.asker, Some(who("kubernetes", None, Scope::Account)));
     assert_eq!((volume.answered, volume.seen, volume.pod_seen, volume.ours), (true, true, true, true));
     assert_eq!((volume.account, volume.group), (Some(login("account")), Some(who("jwt/eu", Some("prod"), Scope::Group))));
-    assert_eq!(volume.replaced, [(Moment(THEN + 77), login("unix"))]);
+    assert_eq!(volume.replaced, [(UnixMillis(THEN + 77), login("unix"))]);
     let marks = json!({"db": {"version": "golden-version", "inode": 4711, "changed": 1_700_000_000_000_000_001_u64}});
     assert_eq!(serde_json::to_value(&volume.marks).unwrap(), marks);
     let keyed = [("db", "secret/data/team-a/db"), ("tls", "pki/issue/web")].map(|(name, path)| (name.to_owned(), path.to_owned()));
@@ -134,23 +134,23 @@ async fn what_was_made_for_a_volume_by_0_1_0_is_of_the_same_sources() {
     let creds = Request::new("GET", "database/creds/app", None).unwrap();
     let random = Request::new("POST", "transit/random/32?format=hex&x", Some(&json!({"bytes": 32}))).unwrap();
     let expected = [
-        source(Question::Request(creds)),
-        Source { namespace: Some("team-b".into()), question: Question::Request(random), share: ShareScope::ServiceAccount },
-        source(Question::Certificate(certificate(KeyPlace::Node(KeyType::EcP256)))),
-        Source { namespace: Some("team-b".into()), ..source(Question::Certificate(certificate(KeyPlace::Vault))) },
+        source(EngineRequest::Request(creds)),
+        Source { namespace: Some("team-b".into()), request: EngineRequest::Request(random), share: ShareScope::ServiceAccount },
+        source(EngineRequest::Certificate(certificate(KeyPlace::Node(KeyType::EcP256)))),
+        Source { namespace: Some("team-b".into()), ..source(EngineRequest::Certificate(certificate(KeyPlace::Vault))) },
         secret(Some(3), KvEngine::V2),
         secret(None, KvEngine::V1),
     ];
     let sources: Vec<_> = made.iter().map(|made| made.source.clone()).collect();
     assert_eq!(sources, expected);
     for (made, after) in made.iter().zip(1..) {
-        assert_eq!(made.at, Moment(THEN + after));
+        assert_eq!(made.at, UnixMillis(THEN + after));
     }
     let lasts: Vec<_> = made.into_iter().map(|made| made.lasts).collect();
-    let until = |end| move |lasts: &Until| matches!(lasts, Until::Told(Life::Until(at)) if *at == end);
+    let until = |end| move |lasts: &Until| matches!(lasts, Until::Told(Expiry::Until(at)) if *at == end);
     assert!(matches!(&lasts[0], Until::Leased(lease, id) if lease == "database/creds/app/extends" && *id == login("leases")));
     assert!(until(4_102_445_300)(&lasts[1]) && until(7_000_000_000)(&lasts[2]) && until(7_000_000_000)(&lasts[3]));
-    assert!(lasts[4..].iter().all(|lasts| matches!(lasts, Until::Told(Life::Untold))));
+    assert!(lasts[4..].iter().all(|lasts| matches!(lasts, Until::Told(Expiry::Unknown))));
 }
 
 #[tokio::test]
@@ -159,23 +159,23 @@ async fn every_kind_of_source_of_0_1_0_is_read() {
     assert!(own.iter().all(|(_, id)| *id == login("batch")));
     let transit = |ciphertext, context: Option<&str>| {
         let context = context.map(str::to_owned);
-        source(Question::Transit(Sealed { key: transit_key("transit", "app"), ciphertext, context }))
+        source(EngineRequest::Transit(TransitCiphertext { key: transit_key("transit", "app"), ciphertext, context }))
     };
-    let s5 = |key, text| source(Question::S5(Marked { key, text }));
+    let s5 = |key, text| source(EngineRequest::S5(S5Text { key, text }));
     let newest = || secret(None, KvEngine::V2);
-    let pointer = selected(newest(), Start::Response, Way::Pointer("/data/data/a~1b".into()), Encoding::Hex);
-    let key = selected(secret(Some(7), KvEngine::V2), Start::Metadata, Way::Key("a.b/c".into()), Encoding::Base64);
+    let pointer = selected(newest(), SelectorRoot::Response, SelectorPath::Pointer("/data/data/a~1b".into()), Encoding::Hex);
+    let key = selected(secret(Some(7), KvEngine::V2), SelectorRoot::Metadata, SelectorPath::Key("a.b/c".into()), Encoding::Base64);
     let mut expected = vec![
-        transit(Text::Inline("vault:v1:golden".to_owned().into()), Some("Z29sZGVu")),
-        transit(selected(newest(), Start::Data, Way::Whole, Encoding::Utf8), None),
+        transit(Text::Literal("vault:v1:golden".to_owned().into()), Some("Z29sZGVu")),
+        transit(selected(newest(), SelectorRoot::Data, SelectorPath::Whole, Encoding::Utf8), None),
         Source { namespace: Some("team-b".into()), ..transit(pointer, None) },
-        s5(transit_key("transit", "app"), Text::Inline("golden s5:text".to_owned().into())),
+        s5(transit_key("transit", "app"), Text::Literal("golden s5:text".to_owned().into())),
         s5(transit_key("transit/eu", "default"), key),
-        source(Question::Authorities { mount: "pki".into() }),
+        source(EngineRequest::Authorities { mount: "pki".into() }),
     ];
     let kinds = [KeyType::Rsa2048, KeyType::Rsa3072, KeyType::Rsa4096, KeyType::EcP384, KeyType::Ed25519];
     expected.extend(kinds.map(|kind| {
-        source(Question::Certificate(CertificateRequest {
+        source(EngineRequest::Certificate(CertificateRequest {
             common_name: String::new(),
             alt_names: Vec::new(),
             ip_sans: vec!["2001:db8::7".parse().unwrap()],
@@ -193,28 +193,28 @@ async fn a_group_of_0_1_0_is_of_the_same_account() {
     assert_eq!(identity, who("jwt/eu", Some("prod"), Scope::Group));
     assert!(made.iter().all(|made| made.source.share == ShareScope::ServiceAccount));
     assert!(matches!(&made[0].lasts, Until::Leased(lease, id) if lease == "database/creds/app/group" && *id == login("group")));
-    let node = Question::Certificate(certificate(KeyPlace::Node(KeyType::EcP256)));
-    assert_eq!((made.len(), &made[1].source.question), (2, &node));
+    let node = EngineRequest::Certificate(certificate(KeyPlace::Node(KeyType::EcP256)));
+    assert_eq!((made.len(), &made[1].source.request), (2, &node));
 }
 
 #[tokio::test]
 async fn answers_of_0_1_0_hold_what_they_held() {
     let made = volume("web-0").await.made;
-    let value = |at: usize, start, way: Way| {
-        let OfMade { source, kept, .. } = serde_json::from_value(serde_json::to_value(&made[at]).unwrap()).unwrap();
+    let value = |at: usize, start, way: SelectorPath| {
+        let IssuedRecord { source, kept, .. } = serde_json::from_value(serde_json::to_value(&made[at]).unwrap()).unwrap();
         let fetched = Fetched::of_record(&source, kept).unwrap();
-        let selection = Selection { source, pick: Pick { start, way }, encoding: Encoding::Utf8 };
+        let selection = SourceValue { source, pick: Selector { start, way }, encoding: Encoding::Utf8 };
         let bytes = fetched.bytes(&selection).unwrap();
         bytes.expose_text().unwrap().to_owned()
     };
-    let key = |name: &str| Way::Key(name.into());
-    assert_eq!(value(0, Start::Data, key("password")), "golden-password");
-    assert_eq!(value(1, Start::Response, key("request_id")), "golden-post");
-    assert_eq!(value(4, Start::Data, key("password")), "golden-kv2");
-    assert_eq!(value(4, Start::Metadata, key("version")), "3");
-    assert_eq!(value(5, Start::Data, key("password")), "golden-kv1");
+    let key = |name: &str| SelectorPath::Key(name.into());
+    assert_eq!(value(0, SelectorRoot::Data, key("password")), "golden-password");
+    assert_eq!(value(1, SelectorRoot::Response, key("request_id")), "golden-post");
+    assert_eq!(value(4, SelectorRoot::Data, key("password")), "golden-kv2");
+    assert_eq!(value(4, SelectorRoot::Metadata, key("version")), "3");
+    assert_eq!(value(5, SelectorRoot::Data, key("password")), "golden-kv1");
     for at in [2, 3] {
-        assert!(value(at, Start::Data, key("certificate")).starts_with("-----BEGIN CERTIFICATE-----"));
+        assert!(value(at, SelectorRoot::Data, key("certificate")).starts_with("-----BEGIN CERTIFICATE-----"));
     }
 }
 
@@ -226,7 +226,7 @@ async fn volumes_of_0_1_0_go_on_with_what_they_have() {
     let store = Arc::new(store);
     let logins = Logins::new(Vaults::new(Outbound::default()), None, &TaskTracker::new());
     let key = VersionKey::try_from(Secret::from("0123456789abcdef0123456789abcdef")).unwrap();
-    let volumes = Volumes::new(logins, Setting { store: Some(Arc::clone(&store)), ..Setting::default() }, key);
+    let volumes = Volumes::new(logins, VolumeConfig { store: Some(Arc::clone(&store)), ..VolumeConfig::default() }, key);
     volumes.resume();
     let all = volumes.all();
     assert_eq!(all.len(), 2);
@@ -234,7 +234,7 @@ async fn volumes_of_0_1_0_go_on_with_what_they_have() {
     let volume = all.iter().find(|volume| volume.is_answered()).unwrap();
     assert_eq!((volume.shelf.all().len(), volume.held().own.len()), (6, 11));
     assert_eq!(volume.held().group.as_ref().unwrap().1.all().len(), 2);
-    let node = source(Question::Certificate(certificate(KeyPlace::Node(KeyType::EcP256))));
+    let node = source(EngineRequest::Certificate(certificate(KeyPlace::Node(KeyType::EcP256))));
     let shelf = volume.shelf.all();
     let (source, made) = shelf.iter().find(|(source, _)| *source == node).unwrap();
     let key = before[&volume.id().record()]["Volume"]["made"][2]["kept"]["key"].clone();

@@ -12,13 +12,13 @@ use std::time::{Duration, Instant};
 
 use nix::unistd::{Uid, setresuid};
 use tokio::io::AsyncReadExt;
-use vaultmount::server::{Obstacle, Readiness};
+use vaultmount::server::{NotReadyReason, Readiness};
 
 use super::fake::{Server, Setup, answers, client, endpoint, mount, until};
 
 const NOBODY: u32 = 65534;
 
-fn waits_for(readiness: &Readiness, obstacle: Obstacle) -> bool {
+fn waits_for(readiness: &Readiness, obstacle: NotReadyReason) -> bool {
     readiness.sockets().iter().any(|socket| socket.obstacle == Some(obstacle))
 }
 
@@ -65,7 +65,7 @@ async fn a_live_provider_is_never_displaced_and_its_name_is_taken_when_it_has_di
     let foreign = UnixListener::bind(&path).unwrap();
     let theirs = fs::metadata(&path).unwrap().ino();
     let server = setup.start();
-    until("the server to see the other", || waits_for(&server.readiness, Obstacle::Taken)).await;
+    until("the server to see the other", || waits_for(&server.readiness, NotReadyReason::Taken)).await;
     assert_eq!(server.readiness.check().unwrap_err(), "vault.sock: another process listens there; stop that provider");
     assert_eq!(fs::metadata(&path).unwrap().ino(), theirs);
     drop(foreign); // killed: the file stays
@@ -80,7 +80,7 @@ async fn at_the_end_a_socket_that_is_not_ours_any_more_stays() {
     let new = path.with_file_name("new.sock");
     let successor = UnixListener::bind(&new).unwrap();
     fs::rename(&new, &path).unwrap();
-    until("the server to see its successor", || waits_for(&server.readiness, Obstacle::Taken)).await;
+    until("the server to see its successor", || waits_for(&server.readiness, NotReadyReason::Taken)).await;
     let _directory = server.stop().await;
     assert!(answers(&path));
     drop(successor);
@@ -99,7 +99,7 @@ async fn a_dead_socket_where_the_driver_looks_first_is_cleared_and_a_live_one_re
     until("the server to be ready", || server.readiness.check().is_ok()).await;
     assert!(!shadow.exists() && stranger.exists());
     let live = UnixListener::bind(&shadow).unwrap();
-    until("the shadow to be seen", || waits_for(&server.readiness, Obstacle::Shadowed)).await;
+    until("the shadow to be seen", || waits_for(&server.readiness, NotReadyReason::Shadowed)).await;
     server.client().await.mount(mount("ok")).await.unwrap();
     drop(live);
     until("the shadow to be cleared", || server.readiness.check().is_ok() && !shadow.exists()).await;

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use nix::unistd::{getppid, gettid};
 use tempfile::NamedTempFile;
 use vaultmount::payload::{Payload, VersionKey};
-use vaultmount::writer::{Change, Marks, Occasion, Target, Writer};
+use vaultmount::writer::{Change, Fingerprints, Trigger, Target, Writer};
 
 use super::node::{Kept, Node, UID, Volume, payload_of};
 
@@ -48,15 +48,15 @@ fn a_writer_of_another_process_goes_on_with_its_volume() {
 fn work(pods: &Path) {
     let path = pods.join(UID).join("volumes/kubernetes.io~csi/secrets/mount");
     let (writer, target) = (Writer::of(pods, VersionKey::random()), Target { pod_uid: UID, path: &path });
-    let (looks, mut marks) = (env::var(LOOKS).unwrap().parse().unwrap(), Marks::default());
+    let (looks, mut marks) = (env::var(LOOKS).unwrap().parse().unwrap(), Fingerprints::default());
     let new = payload_of(&NEW);
     println!("\n{THREAD}{}", gettid());
     stdin().read_line(&mut String::new()).unwrap();
     let _ = getppid();
-    writer.write(&target, Occasion::Asked, &new, &mut marks).unwrap();
+    writer.write(&target, Trigger::DriverRequest, &new, &mut marks).unwrap();
     for look in 0..looks {
         let payload = changed(look);
-        writer.write(&target, Occasion::Look, &payload, &mut marks).unwrap();
+        writer.write(&target, Trigger::Poll, &payload, &mut marks).unwrap();
         writer.sweep(&target, SystemTime::now() + Duration::from_secs(6)).unwrap();
     }
     let _ = getppid();

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use vaultmount::error::Reason;
-use vaultmount::writer::{Change, Marks, Occasion, Target, WriteError, Writer, Written};
+use vaultmount::writer::{Change, Fingerprints, Trigger, Target, WriteError, Writer, Written};
 
 use super::node::{Node, Volume, meanwhile, payload};
 
@@ -96,7 +96,7 @@ struct Poll<'v> {
     writer: &'v Writer,
     target: Target<'v>,
     /// Held by who writes, as there may be one at a time.
-    marks: Mutex<Marks>,
+    marks: Mutex<Fingerprints>,
     is_at_work: AtomicBool,
     /// A look has met the end of the volume: none follows until the driver asks, as it is with looks of the provider.
     is_over: AtomicBool,
@@ -121,7 +121,7 @@ impl<'v> Poll<'v> {
         }
     }
 
-    fn write(&self, occasion: Occasion) -> Result<Written, WriteError> {
+    fn write(&self, occasion: Trigger) -> Result<Written, WriteError> {
         let names: Vec<String> = (0..8).map(|number| format!("directory{}/file{number}", number % 4)).collect();
         let text = self.writes.fetch_add(1, Ordering::Relaxed).to_string();
         let payload = payload(&names.iter().map(|name| (name.as_str(), text.as_str())).collect::<Vec<_>>());
@@ -141,7 +141,7 @@ impl<'v> Poll<'v> {
             return;
         }
         self.is_at_work.store(true, Ordering::Relaxed);
-        match self.write(Occasion::Look) {
+        match self.write(Trigger::Poll) {
             Ok(written) => {
                 assert_eq!(written.change, Change::Swapped);
                 self.swaps.fetch_add(1, Ordering::Relaxed);
@@ -154,7 +154,7 @@ impl<'v> Poll<'v> {
 
     /// The driver asks.
     fn asked(&self) {
-        self.write(Occasion::Asked).unwrap();
+        self.write(Trigger::DriverRequest).unwrap();
     }
 
     /// Returns at any moment of a later look.

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use caps::Capability;
 use vaultmount::payload::VersionKey;
-use vaultmount::writer::{Marks, Occasion, Writer};
+use vaultmount::writer::{Fingerprints, Trigger, Writer};
 
 use super::child::{NEW, Traced, run};
 use super::node::{Kept, Node, Volume, payload_of};
@@ -69,7 +69,7 @@ fn is_new(volume: &Volume<'_>, old: &[Kept<'_>], killed: &str) -> bool {
 fn goes_on(volume: &Volume<'_>, killed: &str) {
     volume.restricted(&[Capability::CAP_CHOWN], |root, target| {
         let writer = Writer::of(root, VersionKey::random());
-        let written = writer.write(target, Occasion::Asked, &payload_of(&NEW), &mut Marks::default());
+        let written = writer.write(target, Trigger::DriverRequest, &payload_of(&NEW), &mut Fingerprints::default());
         written.unwrap_or_else(|error| panic!("{killed}: {error}"));
         assert_eq!(writer.sweep(target, SystemTime::now() + Duration::from_secs(6)).unwrap(), None, "{killed}");
     });

@@ -15,7 +15,7 @@ use caps::{CapSet, Capability};
 use tempfile::TempDir;
 use vaultmount::secret::Secret;
 use vaultmount::payload::{File, Payload, VersionKey};
-use vaultmount::writer::{Change, Leftover, Marks, Occasion, Target, WriteError, Writer, Written};
+use vaultmount::writer::{Change, StaleGeneration, Fingerprints, Trigger, Target, WriteError, Writer, Written};
 
 use crate::tools::tool;
 
@@ -91,7 +91,7 @@ pub(crate) struct Volume<'n> {
     pub(crate) node: &'n Node,
     pub(crate) writer: Writer,
     pub(crate) path: PathBuf,
-    marks: RefCell<Marks>,
+    marks: RefCell<Fingerprints>,
 }
 
 impl Volume<'_> {
@@ -101,15 +101,15 @@ impl Volume<'_> {
     }
 
     pub(crate) fn try_write(&self, payload: &Payload) -> Result<Written, WriteError> {
-        self.writer.write(&self.target(), Occasion::Asked, payload, &mut self.marks.borrow_mut())
+        self.writer.write(&self.target(), Trigger::DriverRequest, payload, &mut self.marks.borrow_mut())
     }
 
     /// As our own polling does.
     pub(crate) fn look(&self, payload: &Payload) -> Result<Written, WriteError> {
-        self.writer.write(&self.target(), Occasion::Look, payload, &mut self.marks.borrow_mut())
+        self.writer.write(&self.target(), Trigger::Poll, payload, &mut self.marks.borrow_mut())
     }
 
-    pub(crate) fn sweep(&self, now: SystemTime) -> Result<Option<Leftover>, WriteError> {
+    pub(crate) fn sweep(&self, now: SystemTime) -> Result<Option<StaleGeneration>, WriteError> {
         self.writer.sweep(&self.target(), now)
     }
 
@@ -131,7 +131,7 @@ impl Volume<'_> {
     }
 
     /// What it remembers of the files.
-    pub(crate) fn marks(&self) -> Marks {
+    pub(crate) fn marks(&self) -> Fingerprints {
         self.marks.borrow().clone()
     }
 

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use caps::Capability;
 use vaultmount::secret::Secret;
 use vaultmount::payload::{File, Payload, VersionKey};
-use vaultmount::writer::{Change, Marks, Occasion, Writer};
+use vaultmount::writer::{Change, Fingerprints, Trigger, Writer};
 
 use super::node::{Node, file, payload, rights};
 
@@ -57,15 +57,15 @@ fn a_file_that_only_the_pod_may_read_is_left_alone_while_it_is_unchanged() {
     let node = Node::new();
     let volume = node.volume();
     let changes = volume.restricted(&[Capability::CAP_CHOWN], |root, target| {
-        let (writer, mut marks) = (Writer::of(root, VersionKey::random()), Marks::default());
-        let change = |payload, marks: &mut Marks| writer.write(target, Occasion::Look, &payload, marks).unwrap().change;
-        writer.write(target, Occasion::Asked, &payload(&[("db", "none")]), &mut marks).unwrap();
+        let (writer, mut marks) = (Writer::of(root, VersionKey::random()), Fingerprints::default());
+        let change = |payload, marks: &mut Fingerprints| writer.write(target, Trigger::Poll, &payload, marks).unwrap().change;
+        writer.write(target, Trigger::DriverRequest, &payload(&[("db", "none")]), &mut marks).unwrap();
         let first = [owned("one", 0o400, Some(1000)), owned("one", 0o400, Some(1000)), owned("two", 0o400, Some(1000))];
         let mut changes: Vec<_> = first.into_iter().map(|payload| change(payload, &mut marks)).collect();
         changes.push(change(owned("two", 0o400, Some(1001)), &mut marks));
         changes.push(change(owned("two", 0o400, Some(1001)), &mut marks));
         changes.push(change(owned("two", 0o440, Some(1001)), &mut marks));
-        changes.push(change(owned("two", 0o440, Some(1001)), &mut Marks::default()));
+        changes.push(change(owned("two", 0o440, Some(1001)), &mut Fingerprints::default()));
         changes
     });
     use Change::{Modes, Swapped, Unchanged};
@@ -78,17 +78,17 @@ fn a_file_that_only_the_pod_may_read_is_left_alone_while_it_is_unchanged() {
 fn a_restart_that_kept_marks_and_key_leaves_such_a_file_alone() {
     let node = Node::new();
     let volume = node.volume();
-    let change = |key: &str, marks: &mut Marks| {
+    let change = |key: &str, marks: &mut Fingerprints| {
         volume.restricted(&[Capability::CAP_CHOWN], |root, target| {
             let writer = Writer::of(root, VersionKey::try_from(Secret::from(key)).unwrap());
-            writer.write(target, Occasion::Asked, &owned("canary", 0o400, Some(1000)), marks).unwrap().change
+            writer.write(target, Trigger::DriverRequest, &owned("canary", 0o400, Some(1000)), marks).unwrap().change
         })
     };
     let (shared, other) = ("a key of at least 16 bytes", "another key of as many bytes");
-    let mut marks = Marks::default();
+    let mut marks = Fingerprints::default();
     assert_eq!(change(shared, &mut marks), Change::Swapped);
     let kept = serde_json::to_string(&marks).unwrap();
-    assert!(!kept.contains("canary") && serde_json::from_str::<Marks>(&kept).unwrap() == marks);
+    assert!(!kept.contains("canary") && serde_json::from_str::<Fingerprints>(&kept).unwrap() == marks);
     assert_eq!(change(shared, &mut serde_json::from_str(&kept).unwrap()), Change::Unchanged);
     assert_eq!(change(other, &mut serde_json::from_str(&kept).unwrap()), Change::Swapped);
 }
