@@ -211,7 +211,13 @@ mod tests {
 
     #[test]
     fn no_reason_leaves_with_a_code_that_starts_a_pod_on_an_empty_volume() {
-        let forbidden = [Code::Unavailable, Code::DeadlineExceeded, Code::ResourceExhausted, Code::Aborted, Code::Cancelled];
+        let forbidden = [
+            Code::Unavailable,
+            Code::DeadlineExceeded,
+            Code::ResourceExhausted,
+            Code::Aborted,
+            Code::Cancelled,
+        ];
         for reason in Reason::ALL {
             assert!(!forbidden.contains(&reason.status()), "{reason}");
         }
@@ -237,7 +243,12 @@ mod tests {
         );
         for reason in Reason::ALL {
             text += &format!("\n## {reason}\n{}\n\n", reason.meaning());
-            text += &format!("- gRPC code: {:?}\n- Mended by: {}\n- Next step: {}\n", reason.status(), reason.mender(), reason.remedy());
+            text += &format!(
+                "- gRPC code: {:?}\n- Mended by: {}\n- Next step: {}\n",
+                reason.status(),
+                reason.mender(),
+                reason.remedy()
+            );
         }
         text
     }
@@ -248,12 +259,19 @@ mod tests {
         if std::env::var_os("UPDATE_DOCS").is_some() {
             std::fs::write(path, document()).unwrap();
         }
-        assert_eq!(std::fs::read_to_string(path).unwrap(), document(), "run `UPDATE_DOCS=1 cargo test --lib errors`");
+        assert_eq!(
+            std::fs::read_to_string(path).unwrap(),
+            document(),
+            "run `UPDATE_DOCS=1 cargo test --lib errors`"
+        );
     }
 
     #[test]
     fn a_long_message_keeps_its_remedy_and_fits_an_event() {
         let message = Failure::new(Reason::NotFound, "é".repeat(2000)).message();
-        assert!(message.len() <= MESSAGE_BYTES && message.ends_with("check path, version and key"), "{message}");
+        assert!(
+            message.len() <= MESSAGE_BYTES && message.ends_with("check path, version and key"),
+            "{message}"
+        );
     }
 }

@@ -28,5 +28,6 @@ pub mod limits; // admission, memory quota, time budget, backoff
 pub mod provider_api; // the driver's gRPC types, generated from proto/
 pub mod error; // Reason: the stable codes, and the one exit of a failure
 pub mod blocking; // long computations, beside the one async worker thread
+pub mod mutex; // a mutex that a panic does not poison
 pub mod supervise; // tasks that last as long as the process
 pub mod secret; // bytes that never print and are wiped

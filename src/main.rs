@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use nix::sys::prctl::set_dumpable;
 use nix::sys::resource::{Resource, setrlimit};
 use vaultmount::cli::{Command, S5Args};
-use vaultmount::settings::{Environment, ServeArgs, Settings};
 use vaultmount::cli::{handover, mount_command, prepare, s5, serve};
+use vaultmount::settings::{Environment, ServeArgs, Settings};
 use vaultmount::{telemetry, template};
 
 fn main() -> ExitCode {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use crate::spec::{S5Text, Object, EngineRequest, TransitCiphertext, Source, Text, TransitKey};
+use crate::spec::{EngineRequest, Object, S5Text, Source, Text, TransitCiphertext, TransitKey};
 
 /// What one mount asks of Vault: every source once, however many files look at it, in as few round trips as their dependence allows.
 #[derive(Debug)]
@@ -51,7 +51,11 @@ impl<'a> Plan<'a> {
         }
         for ((level, namespace, key, _), members) in groups {
             // What stands in the class itself waits for nothing, unless a neighbour under the same key does.
-            let stage = if level == 0 && members.iter().all(|member| origin(member).is_none()) { 0 } else { level + 1 };
+            let stage = if level == 0 && members.iter().all(|member| origin(member).is_none()) {
+                0
+            } else {
+                level + 1
+            };
             stages.resize_with(stages.len().max(stage + 1), Stage::default);
             stages[stage].batches.push(Batch { namespace, key, members });
         }
@@ -78,7 +82,9 @@ fn gather<'a>(source: &'a Source, seen: &mut HashSet<&'a Source>, sources: &mut 
 /// The key that opens `source`, where it is ciphertext.
 fn key(source: &Source) -> Option<&TransitKey> {
     match &source.request {
-        EngineRequest::Transit(TransitCiphertext { key, .. }) | EngineRequest::S5(S5Text { key, .. }) => Some(key),
+        EngineRequest::Transit(TransitCiphertext { key, .. }) | EngineRequest::S5(S5Text { key, .. }) => {
+            Some(key)
+        }
         _ => None,
     }
 }
@@ -91,9 +97,8 @@ fn has_context(source: &Source) -> bool {
 /// The source that holds the ciphertext of `source`.
 fn origin(source: &Source) -> Option<&Source> {
     match &source.request {
-        EngineRequest::Transit(TransitCiphertext { ciphertext: Text::Of(selection), .. }) | EngineRequest::S5(S5Text { text: Text::Of(selection), .. }) => {
-            Some(&selection.source)
-        }
+        EngineRequest::Transit(TransitCiphertext { ciphertext: Text::Of(selection), .. })
+        | EngineRequest::S5(S5Text { text: Text::Of(selection), .. }) => Some(&selection.source),
         _ => None,
     }
 }

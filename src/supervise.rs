@@ -19,7 +19,11 @@ const STEADY: Duration = Duration::from_secs(300);
 /// between, and `vaultmount_task_restarts_total` counts one more restart of `task`.
 ///
 /// What the task must not lose over a panic belongs into `state`.
-pub(crate) async fn supervise<S: Send>(task: &'static str, mut state: S, start: for<'s> fn(&'s mut S) -> BoxFuture<'s, ()>) -> S {
+pub(crate) async fn supervise<S: Send>(
+    task: &'static str,
+    mut state: S,
+    start: for<'s> fn(&'s mut S) -> BoxFuture<'s, ()>,
+) -> S {
     let mut pause = FIRST_PAUSE;
     loop {
         let begun = Instant::now();

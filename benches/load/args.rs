@@ -79,7 +79,8 @@ impl Shape {
     pub(crate) fn told(&self) -> String {
         let kind = self.kind.to_possible_value().map(|kind| kind.get_name().to_owned()).unwrap_or_default();
         let counts = [(self.pods, "pod"), (self.accounts(), "account"), (self.objects, "object")];
-        let [pods, accounts, objects] = counts.map(|(count, what)| format!("{count} {what}{}", if count == 1 { "" } else { "s" }));
+        let [pods, accounts, objects] =
+            counts.map(|(count, what)| format!("{count} {what}{}", if count == 1 { "" } else { "s" }));
         let away = if self.rtt_ms > 0.0 { format!(", {} ms away", self.rtt_ms) } else { String::new() };
         format!("{pods}, {} at a time, {accounts}, {objects} ({kind}){away}", self.concurrency)
     }

@@ -52,7 +52,8 @@ impl Bare {
 
     /// Logs in; gives the token.
     pub(crate) async fn login(&self, body: &str) -> String {
-        let answer = self.answer(self.request(Method::POST, "auth/kubernetes/login").body(body.to_owned())).await;
+        let answer =
+            self.answer(self.request(Method::POST, "auth/kubernetes/login").body(body.to_owned())).await;
         serde_json::from_slice::<Login>(&answer).unwrap().auth.client_token
     }
 

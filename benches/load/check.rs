@@ -42,7 +42,16 @@ impl Line {
     /// A figure with a bound of its own.
     pub(crate) fn figure(work: impl Into<String>, unit: &'static str, bound: f64, measured: f64) -> Self {
         let ratio = measured / bound;
-        Self { work: work.into(), goal: Goal::Figure, unit, bound, behind: None, measured, ratio, counts: ratio }
+        Self {
+            work: work.into(),
+            goal: Goal::Figure,
+            unit,
+            bound,
+            behind: None,
+            measured,
+            ratio,
+            counts: ratio,
+        }
     }
 
     pub(crate) fn outcome(&self) -> Outcome {
@@ -73,7 +82,9 @@ impl Line {
             Outcome::Miss => "**miss**",
         };
         let [bound, measured] = [*bound, *measured].map(short);
-        format!("| {work} | {bound}{unit} | {behind} | {measured}{unit} | {ratio:.2} | {counts:.2} | {asked} | {outcome} |")
+        format!(
+            "| {work} | {bound}{unit} | {behind} | {measured}{unit} | {ratio:.2} | {counts:.2} | {asked} | {outcome} |"
+        )
     }
 }
 
@@ -105,7 +116,8 @@ mod tests {
 
     #[test]
     fn a_figure_fails_the_run_past_twice_its_bound() {
-        let outcomes = [50.0, 50.1, 100.0, 100.1, f64::NAN].map(|measured| outcome(Goal::Figure, 50.0, measured));
+        let outcomes =
+            [50.0, 50.1, 100.0, 100.1, f64::NAN].map(|measured| outcome(Goal::Figure, 50.0, measured));
         assert_eq!(outcomes, [Outcome::Pass, Outcome::Over, Outcome::Over, Outcome::Miss, Outcome::Miss]);
     }
 

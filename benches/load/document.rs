@@ -12,7 +12,8 @@ const END: &str = "<!-- end of measured -->";
 /// Puts `tables` into the document at `path`.
 pub(crate) fn write(path: &Path, tables: &str) {
     let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let text = replaced(&text, tables).unwrap_or_else(|| panic!("{}: no line {BEGIN:?} before one {END:?}", path.display()));
+    let text = replaced(&text, tables)
+        .unwrap_or_else(|| panic!("{}: no line {BEGIN:?} before one {END:?}", path.display()));
     fs::write(path, text).unwrap();
 }
 

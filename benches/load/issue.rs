@@ -56,7 +56,17 @@ fn replicas() -> Shape {
 
 fn shape(pods: usize, concurrency: usize, objects: usize) -> Shape {
     let refresh = "0s".into();
-    Shape { pods, concurrency, accounts: None, objects, kind: Kind::Kv, rtt_ms: 0.0, remounts: 0, refresh, rest_ms: 0 }
+    Shape {
+        pods,
+        concurrency,
+        accounts: None,
+        objects,
+        kind: Kind::Kv,
+        rtt_ms: 0.0,
+        remounts: 0,
+        refresh,
+        rest_ms: 0,
+    }
 }
 
 impl Shape {
@@ -70,7 +80,12 @@ fn crowd_lines(load: &Load) -> [Line; 3] {
     [
         rate(load, &format!("{work}: cold"), cold, 0.8),
         rate(load, &format!("{work}: warm"), warm, 0.8),
-        Line::figure("CPU of a warm mount", " ms", 0.3, load.median(|round| round.provider.warm.processor_ms())),
+        Line::figure(
+            "CPU of a warm mount",
+            " ms",
+            0.3,
+            load.median(|round| round.provider.warm.processor_ms()),
+        ),
     ]
 }
 
@@ -78,11 +93,26 @@ fn replica_lines(load: &Load) -> [Line; 5] {
     let work = "110 replicas x 20 objects, one account";
     let all = |part: &Part| part.requests(|_| true);
     [
-        Line::figure(format!("{work}, cold: Vault requests"), "", 21.0, load.median(|round| all(&round.provider.cold))),
-        Line::figure(format!("{work}, each `refresh`: Vault requests"), "", 20.0, load.median(|round| all(&round.provider.warm))),
+        Line::figure(
+            format!("{work}, cold: Vault requests"),
+            "",
+            21.0,
+            load.median(|round| all(&round.provider.cold)),
+        ),
+        Line::figure(
+            format!("{work}, each `refresh`: Vault requests"),
+            "",
+            20.0,
+            load.median(|round| all(&round.provider.warm)),
+        ),
         rate(load, &format!("{work}: cold"), cold, 5.0),
         rate(load, &format!("{work}: republish"), warm, 5.0),
-        Line::figure(format!("{work}: RssAnon"), " MB", 15.0, load.median(|round| round.memory as f64 / 1024.0)),
+        Line::figure(
+            format!("{work}: RssAnon"),
+            " MB",
+            15.0,
+            load.median(|round| round.memory as f64 / 1024.0),
+        ),
     ]
 }
 
@@ -95,12 +125,19 @@ fn rate(load: &Load, work: &str, part: Sides, least: f64) -> Line {
 fn latency(load: &Load, most: f64) -> Line {
     let Shape { objects, rtt_ms, .. } = load.shape;
     let away = if rtt_ms > 0.0 { format!(", {rtt_ms} ms away") } else { String::new() };
-    let work = format!("one mount at a time, cold, {objects} object{}{away}", if objects == 1 { "" } else { "s" });
+    let work =
+        format!("one mount at a time, cold, {objects} object{}{away}", if objects == 1 { "" } else { "s" });
     beside(load, work, Goal::AtMost(most), " ms", |round| cold(round).map(|side| side.lap.p50()))
 }
 
 /// One figure of all sides.
-fn beside(load: &Load, work: String, goal: Goal, unit: &'static str, sides: impl Fn(&Round) -> [f64; 3]) -> Line {
+fn beside(
+    load: &Load,
+    work: String,
+    goal: Goal,
+    unit: &'static str,
+    sides: impl Fn(&Round) -> [f64; 3],
+) -> Line {
     let [bound, behind, measured] = [0, 1, 2].map(|side| load.median(|round| sides(round)[side]));
     let [ratio, counts] = [0, 1].map(|side| load.median(|round| sides(round)[2] / sides(round)[side]));
     Line { work, goal, unit, bound, behind: Some(behind), measured, ratio, counts }
@@ -127,7 +164,9 @@ async fn hop_line(args: &Args, stage: &Stage) -> String {
     }
     stage.hop.lengthen(Duration::ZERO);
     let [direct, through, far] = took.map(|took| short(median(took)));
-    format!("A bare read takes {direct} ms without the hop, {through} ms through it, {far} ms with 5 ms added.")
+    format!(
+        "A bare read takes {direct} ms without the hop, {through} ms through it, {far} ms with 5 ms added."
+    )
 }
 
 async fn one_way(shape: &Shape, crowd: &Arc<Crowd>, bare: &Bare) -> Lap {

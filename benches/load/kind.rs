@@ -32,10 +32,13 @@ impl Kind {
         let name = format!("file-{number}");
         match self {
             Self::Kv => json!({ "objectName": name, "secretPath": kv_path(number), "secretKey": "value" }),
-            Self::SamePath => json!({ "objectName": name, "secretPath": SAME, "secretKey": format!("key-{number}") }),
+            Self::SamePath => {
+                json!({ "objectName": name, "secretPath": SAME, "secretKey": format!("key-{number}") })
+            }
             Self::Pki | Self::Transit => {
                 let Ask { path, body, .. } = self.ask(number, sealed);
-                let (arguments, key) = (body.unwrap_or_default(), if self == Self::Pki { "certificate" } else { "plaintext" });
+                let (arguments, key) =
+                    (body.unwrap_or_default(), if self == Self::Pki { "certificate" } else { "plaintext" });
                 let arguments: Value = serde_json::from_str(&arguments).unwrap();
                 json!({ "objectName": name, "secretPath": path, "secretKey": key, "method": "POST", "secretArgs": arguments })
             }
@@ -50,13 +53,22 @@ impl Kind {
 
     fn ask(self, number: usize, sealed: &str) -> Ask {
         let read = |path: String| Ask { method: Method::GET, path, body: None };
-        let post = |path: &str, body: Value| Ask { method: Method::POST, path: path.into(), body: Some(body.to_string()) };
+        let post = |path: &str, body: Value| Ask {
+            method: Method::POST,
+            path: path.into(),
+            body: Some(body.to_string()),
+        };
         match self {
             Self::Kv => read(kv_path(number)),
             Self::SamePath => read(SAME.into()),
-            Self::Pki => post("pki/issue/bench", json!({ "common_name": format!("pod-{number}.bench.example") })),
+            Self::Pki => {
+                post("pki/issue/bench", json!({ "common_name": format!("pod-{number}.bench.example") }))
+            }
             // One ciphertext for all would be one call for all.
-            Self::Transit => post("transit/decrypt/bench", json!({ "ciphertext": sealed, "reference": format!("{number}") })),
+            Self::Transit => post(
+                "transit/decrypt/bench",
+                json!({ "ciphertext": sealed, "reference": format!("{number}") }),
+            ),
         }
     }
 }

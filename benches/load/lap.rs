@@ -19,7 +19,11 @@ pub(crate) struct Lap {
 
 impl Lap {
     /// Does the jobs `0..jobs`, `at_a_time` at a time.
-    pub(crate) async fn run<Job>(jobs: usize, at_a_time: usize, job: impl Fn(usize) -> Job + Send + Sync + 'static) -> Self
+    pub(crate) async fn run<Job>(
+        jobs: usize,
+        at_a_time: usize,
+        job: impl Fn(usize) -> Job + Send + Sync + 'static,
+    ) -> Self
     where
         Job: Future<Output = ()> + Send,
     {
@@ -30,7 +34,9 @@ impl Lap {
             let (job, next) = (Arc::clone(&job), Arc::clone(&next));
             workers.spawn(async move {
                 let mut each = Vec::new();
-                while let Some(number) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|&number| number < jobs) {
+                while let Some(number) =
+                    Some(next.fetch_add(1, Ordering::Relaxed)).filter(|&number| number < jobs)
+                {
                     let begun = Instant::now();
                     job(number).await;
                     each.push(begun.elapsed());

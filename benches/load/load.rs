@@ -94,7 +94,8 @@ impl Load {
 
 /// Connections are made and code is paged in; a volume of one object for each mount that there can be at a time.
 async fn warm_up(stage: &Stage, shape: &Shape, bare: &Bare, provider: &Provider) {
-    let small = Shape { pods: shape.concurrency.min(8), accounts: Some(1), objects: 1, remounts: 0, ..shape.clone() };
+    let small =
+        Shape { pods: shape.concurrency.min(8), accounts: Some(1), objects: 1, remounts: 0, ..shape.clone() };
     bare_side(stage, &small, bare).await;
     provider_side(stage, &small, provider).await;
 }
@@ -102,14 +103,18 @@ async fn warm_up(stage: &Stage, shape: &Shape, bare: &Bare, provider: &Provider)
 async fn bare_side(stage: &Stage, shape: &Shape, bare: &Bare) -> Side {
     let crowd = Arc::new(Crowd::new(stage, shape));
     let cold = counted(stage, None, async || log_in_and_read(shape, &crowd, bare).await).await;
-    let warm = counted(stage, None, async || repeated(shape, async || read(shape, &crowd, bare).await).await).await;
+    let warm =
+        counted(stage, None, async || repeated(shape, async || read(shape, &crowd, bare).await).await).await;
     Side { cold, warm }
 }
 
 async fn provider_side(stage: &Stage, shape: &Shape, provider: &Provider) -> Side {
     let (crowd, pid) = (Arc::new(Crowd::new(stage, shape)), Some(provider.pid));
     let cold = counted(stage, pid, async || mount_all(shape, &crowd, provider).await).await;
-    let warm = counted(stage, pid, async || repeated(shape, async || mount_all(shape, &crowd, provider).await).await).await;
+    let warm = counted(stage, pid, async || {
+        repeated(shape, async || mount_all(shape, &crowd, provider).await).await
+    })
+    .await;
     Side { cold, warm }
 }
 
@@ -161,6 +166,7 @@ pub(crate) async fn read(shape: &Shape, crowd: &Arc<Crowd>, bare: &Bare) -> Lap 
 
 async fn mount_all(shape: &Shape, crowd: &Arc<Crowd>, provider: &Provider) -> Lap {
     let (client, crowd, files) = (provider.client.clone(), Arc::clone(crowd), shape.objects);
-    let mount = move |number: usize| Provider::mount(client.clone(), crowd.pods[number].request.clone(), files);
+    let mount =
+        move |number: usize| Provider::mount(client.clone(), crowd.pods[number].request.clone(), files);
     Lap::run(shape.pods, shape.concurrency, mount).await
 }

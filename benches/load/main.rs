@@ -5,7 +5,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a measurement fails by panicking")]
 #![cfg_attr(
     test,
-    allow(dead_code, unused_imports, reason = "without a harness nothing calls the unit tests; `tests/library/load.rs` runs them")
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "without a harness nothing calls the unit tests; `tests/library/load.rs` runs them"
+    )
 )]
 
 mod args; // what can be asked for
@@ -48,7 +52,9 @@ use stage::Stage;
 async fn main() -> ExitCode {
     let args = Args::parse();
     if !args.bench {
-        println!("nothing is measured without --bench: use `make bench`, or `cargo bench --bench load -- --help`");
+        println!(
+            "nothing is measured without --bench: use `make bench`, or `cargo bench --bench load -- --help`"
+        );
         return ExitCode::SUCCESS;
     }
     let stage = Stage::build(args.listen).await;

@@ -64,7 +64,9 @@ impl Provider {
         let client = loop {
             match connect(&socket).await {
                 Some(client) => break client,
-                None if begun.elapsed() > Duration::from_secs(10) => panic!("no answer in 10 s: {}", told(home.path())),
+                None if begun.elapsed() > Duration::from_secs(10) => {
+                    panic!("no answer in 10 s: {}", told(home.path()))
+                }
                 None => sleep(Duration::from_millis(1)).await,
             }
         };
@@ -81,9 +83,17 @@ impl Provider {
     pub(crate) async fn mount(mut client: Client, request: MountRequest, files: usize) {
         let mut request = Request::new(request);
         request.set_timeout(DEADLINE);
-        let answer = client.mount(request).await.unwrap_or_else(|status| panic!("a mount failed: {status}")).into_inner();
+        let answer = client
+            .mount(request)
+            .await
+            .unwrap_or_else(|status| panic!("a mount failed: {status}"))
+            .into_inner();
         let code = answer.error.map(|error| error.code).unwrap_or_default();
-        assert!(code.is_empty() && answer.files.len() == files, "{} files of {files}, error code {code:?}", answer.files.len());
+        assert!(
+            code.is_empty() && answer.files.len() == files,
+            "{} files of {files}, error code {code:?}",
+            answer.files.len()
+        );
     }
 }
 
@@ -108,7 +118,9 @@ fn told(home: &Path) -> String {
 /// A connection on which a first question was answered.
 async fn connect(socket: &Path) -> Option<Client> {
     // Driver 1.6 names the provider `localhost`.
-    let endpoint = Endpoint::from_shared(format!("unix://{}", socket.display())).unwrap().origin(Uri::from_static("http://localhost"));
+    let endpoint = Endpoint::from_shared(format!("unix://{}", socket.display()))
+        .unwrap()
+        .origin(Uri::from_static("http://localhost"));
     let client = CsiDriverProviderClient::new(endpoint.connect().await.ok()?);
     Provider::version(client.clone()).await.ok()?;
     Some(client)

@@ -19,7 +19,9 @@ pub(crate) async fn run(args: &Args, stage: &Stage) -> ExitCode {
     }
     let load = Load::measure(args, stage, &args.shape).await;
     println!("\n{HEAD}{}", rows(&load));
-    let rate = |part: Sides, than: fn(&[&Part; 3]) -> f64| short(load.median(|round| part(round)[2].lap.rate() / than(&part(round))));
+    let rate = |part: Sides, than: fn(&[&Part; 3]) -> f64| {
+        short(load.median(|round| part(round)[2].lap.rate() / than(&part(round))))
+    };
     let (bare, behind) = (|sides: &[&Part; 3]| sides[0].lap.rate(), |sides: &[&Part; 3]| sides[1].lap.rate());
     println!("rate to bare, median of the rounds: cold {}, warm {}", rate(cold, bare), rate(warm, bare));
     println!("rate to bare behind a call: cold {}, warm {}", rate(cold, behind), rate(warm, behind));
@@ -50,11 +52,14 @@ pub(crate) fn first_answer_ms(round: &Round) -> f64 {
 
 /// Every part of `load`, a row each, as Markdown.
 pub(crate) fn rows(load: &Load) -> String {
-    let parts: &[(&str, Sides)] = if load.shape.remounts > 0 { &[("cold", cold), ("warm", warm)] } else { &[("cold", cold)] };
+    let parts: &[(&str, Sides)] =
+        if load.shape.remounts > 0 { &[("cold", cold), ("warm", warm)] } else { &[("cold", cold)] };
     let sides = ["bare", "bare behind a call", "provider"];
     parts
         .iter()
-        .flat_map(|(name, part)| sides.iter().enumerate().map(|(side, by)| row(load, name, by, |round| part(round)[side])))
+        .flat_map(|(name, part)| {
+            sides.iter().enumerate().map(|(side, by)| row(load, name, by, |round| part(round)[side]))
+        })
         .collect()
 }
 
@@ -66,9 +71,14 @@ fn row(load: &Load, name: &str, by: &str, part: impl Fn(&Round) -> &Part) -> Str
         load.median(|round| part(round).lap.p99()),
         load.median(|round| part(round).requests(is_login) / part(round).lap.each.len() as f64),
     ];
-    let processor = if by != "provider" { "-".into() } else { short(load.median(|round| part(round).processor_ms())) };
+    let processor =
+        if by != "provider" { "-".into() } else { short(load.median(|round| part(round).processor_ms())) };
     let others = others(part(&load.rounds[load.rounds.len() / 2]));
-    format!("| {}, {name} | {by} | {} | {others} | {processor} |\n", load.shape.told(), figures.map(short).join(" | "))
+    format!(
+        "| {}, {name} | {by} | {} | {others} | {processor} |\n",
+        load.shape.told(),
+        figures.map(short).join(" | ")
+    )
 }
 
 /// Requests that are no login, by class: of one round, for they are the same in each.

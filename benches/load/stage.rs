@@ -54,8 +54,12 @@ async fn names_the_account(vault: &Vault) {
     let account = Account { namespace: "bench".into(), name: "first".into(), pod: None };
     let jwt = vault.issuer.sign(&account.claims("vault", 60));
     let answer = vault.write("auth/kubernetes/login", json!({ "role": "bench", "jwt": jwt })).await;
-    let told = ["namespace", "name", "uid"].map(|part| &answer["auth"]["metadata"][format!("service_account_{part}")]);
-    assert!(told[0] == "bench" && told[1] == "first" && told[2].is_string(), "the login names another account: {told:?}");
+    let told = ["namespace", "name", "uid"]
+        .map(|part| &answer["auth"]["metadata"][format!("service_account_{part}")]);
+    assert!(
+        told[0] == "bench" && told[1] == "first" && told[2].is_string(),
+        "the login names another account: {told:?}"
+    );
 }
 
 async fn seed(vault: &Vault) -> String {
@@ -63,10 +67,16 @@ async fn seed(vault: &Vault) -> String {
     for number in 0..OBJECTS {
         vault.write(&kv_path(number), json!({ "data": { "value": format!("value-{number}") } })).await;
     }
-    let same: Map<String, Value> = (0..OBJECTS).map(|number| (format!("key-{number}"), json!(format!("value-{number}")))).collect();
+    let same: Map<String, Value> =
+        (0..OBJECTS).map(|number| (format!("key-{number}"), json!(format!("value-{number}")))).collect();
     vault.write(SAME, json!({ "data": same })).await;
     vault.enable("pki", "pki", json!({})).await;
-    vault.write("pki/root/generate/internal", json!({ "common_name": "bench", "key_type": "ec", "ttl": "720h" })).await;
+    vault
+        .write(
+            "pki/root/generate/internal",
+            json!({ "common_name": "bench", "key_type": "ec", "ttl": "720h" }),
+        )
+        .await;
     let names = json!({ "allowed_domains": "bench.example", "allow_subdomains": true, "key_type": "ec", "max_ttl": "24h" });
     vault.write("pki/roles/bench", names).await;
     vault.allow("pki/issue/bench", &["update"]).await;

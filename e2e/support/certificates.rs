@@ -21,7 +21,8 @@ pub(crate) fn is_valid(certificates: &str) {
 
 /// The subject of the first certificate in `certificates`, as in `CN=jane,O=readers`.
 pub(crate) fn subject(certificates: &str) -> String {
-    let line = tool("openssl", &["x509", "-noout", "-subject", "-nameopt", "RFC2253"], certificates.as_bytes());
+    let line =
+        tool("openssl", &["x509", "-noout", "-subject", "-nameopt", "RFC2253"], certificates.as_bytes());
     line.trim().trim_start_matches("subject=").into()
 }
 
@@ -46,13 +47,18 @@ impl Identity {
         let (chain, trusted) = (self.path("tls.crt"), self.path("root.crt"));
         fs::write(&trusted, root).unwrap();
         let (chain, trusted) = (chain.to_str().unwrap(), trusted.to_str().unwrap());
-        tool("openssl", &["verify", "-no-CApath", "-no-CAstore", "-CAfile", trusted, "-untrusted", chain, chain], b"");
+        tool(
+            "openssl",
+            &["verify", "-no-CApath", "-no-CAstore", "-CAfile", trusted, "-untrusted", chain, chain],
+            b"",
+        );
     }
 
     /// kubectl as whom the API server takes it for.
     pub(crate) fn kubectl(&self, arguments: &[&str]) -> Result<String, String> {
         let [chain, key] = ["tls.crt", "tls.key"].map(|file| self.path(file));
-        let own = [format!("--client-certificate={}", chain.display()), format!("--client-key={}", key.display())];
+        let own =
+            [format!("--client-certificate={}", chain.display()), format!("--client-key={}", key.display())];
         try_kubectl(&[&own.each_ref().map(String::as_str), arguments].concat())
     }
 

@@ -16,9 +16,16 @@ pub(crate) struct Class {
 impl Class {
     pub(super) fn new(namespace: &str, name: &str, objects: &str) -> Self {
         // Every look of the driver reads, so that a test need not wait for the default of 30 s.
-        let parameters = json!({"vaultAddress": OPENBAO, "roleName": namespace, "objects": objects, "refresh": "0s"});
+        let parameters =
+            json!({"vaultAddress": OPENBAO, "roleName": namespace, "objects": objects, "refresh": "0s"});
         let Value::Object(parameters) = parameters else { unreachable!() };
-        Self { namespace: namespace.into(), name: name.into(), provider: "vault".into(), parameters, secret_objects: Vec::new() }
+        Self {
+            namespace: namespace.into(),
+            name: name.into(),
+            provider: "vault".into(),
+            parameters,
+            secret_objects: Vec::new(),
+        }
     }
 
     /// Another socket than `vault`.
@@ -47,7 +54,9 @@ impl Class {
     /// The same into a Secret of another type.
     pub(crate) fn sync_as(mut self, kind: &str, secret: &str, data: &[(&str, &str)]) -> Self {
         let data: Vec<_> = data.iter().map(|(key, file)| json!({"key": key, "objectName": file})).collect();
-        self.secret_objects.push(json!({"secretName": secret, "type": kind, "labels": {"environment": "test"}, "data": data}));
+        self.secret_objects.push(
+            json!({"secretName": secret, "type": kind, "labels": {"environment": "test"}, "data": data}),
+        );
         self
     }
 

@@ -53,7 +53,8 @@ pub(crate) fn apply(object: &Value) {
 
 /// Creates or changes the objects of a manifest.
 pub(crate) fn apply_manifest(manifest: &str) {
-    text(script("kubectl", &["apply", "--filename=-"], manifest)).unwrap_or_else(|complaint| panic!("{complaint}"));
+    text(script("kubectl", &["apply", "--filename=-"], manifest))
+        .unwrap_or_else(|complaint| panic!("{complaint}"));
 }
 
 /// One object as JSON.
@@ -96,13 +97,17 @@ pub(crate) mod bao {
 
     /// Accessors of the living tokens that logins with a role of that name were given.
     pub(crate) fn tokens_of(role: &str) -> Vec<String> {
-        let all: Vec<String> = serde_json::from_str(&run(&["list", "-format=json", "auth/token/accessors"], "")).unwrap();
+        let all: Vec<String> =
+            serde_json::from_str(&run(&["list", "-format=json", "auth/token/accessors"], "")).unwrap();
         let is_of_role = |accessor: &String| {
-            let about = ["write", "-format=json", "auth/token/lookup-accessor", &format!("accessor={accessor}")];
+            let about =
+                ["write", "-format=json", "auth/token/lookup-accessor", &format!("accessor={accessor}")];
             match text(script("bao", &about, "")) {
                 Ok(token) => serde_json::from_str::<Value>(&token).unwrap()["data"]["meta"]["role"] == role,
                 // An accessor without its token: it ended a moment ago, or while the server went down.
-                Err(ended) if ended.contains("invalid accessor") || ended.contains("permission denied") => false,
+                Err(ended) if ended.contains("invalid accessor") || ended.contains("permission denied") => {
+                    false
+                }
                 Err(complaint) => panic!("{complaint}"),
             }
         };

@@ -33,7 +33,12 @@ impl User {
 
     /// The name of every user.
     pub(crate) fn all() -> Result<BTreeSet<String>, String> {
-        let all = enter(&["psql", "postgresql://postgres:postgres@10.99.0.1/postgres", "-Atc", "SELECT rolname FROM pg_roles"])?;
+        let all = enter(&[
+            "psql",
+            "postgresql://postgres:postgres@10.99.0.1/postgres",
+            "-Atc",
+            "SELECT rolname FROM pg_roles",
+        ])?;
         Ok(all.lines().map(str::to_owned).collect())
     }
 }

@@ -8,11 +8,13 @@ use tonic::{Code, Status};
 /// Calls Mount on the socket of that name. The socket is in the cluster's mount namespace: its first process shows the way.
 pub(crate) fn mount(socket: &str, request: MountRequest) -> Result<MountResponse, Status> {
     let holder = std::fs::read_to_string(super::cluster::state("holder")).unwrap();
-    let address = format!("unix:///proc/{}/root/run/secrets-store-csi-providers/{socket}.sock", holder.trim());
+    let address =
+        format!("unix:///proc/{}/root/run/secrets-store-csi-providers/{socket}.sock", holder.trim());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let endpoint = Endpoint::from_shared(address).unwrap();
-        let channel = endpoint.connect().await.map_err(|error| Status::new(Code::Unavailable, error.to_string()))?;
+        let channel =
+            endpoint.connect().await.map_err(|error| Status::new(Code::Unavailable, error.to_string()))?;
         CsiDriverProviderClient::new(channel).mount(request).await.map(tonic::Response::into_inner)
     })
 }

@@ -39,7 +39,11 @@ impl Volumes {
         );
         let waited = self.sh(file, &line);
         let took = begun.elapsed();
-        assert!(waited.is_ok() && self.count(file) > 0, "not {text:?} within {seconds} s: {:?}", self.sh(file, &others));
+        assert!(
+            waited.is_ok() && self.count(file) > 0,
+            "not {text:?} within {seconds} s: {:?}",
+            self.sh(file, &others)
+        );
         took
     }
 

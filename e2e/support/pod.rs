@@ -168,7 +168,11 @@ impl Pod {
 
     /// The bytes of a file, `<class>/<path>`, as the container sees them.
     pub(crate) fn try_bytes(&self, file: &str) -> Result<Vec<u8>, String> {
-        script("kubectl", &["exec", "--namespace", &self.namespace, &self.name, "--", "cat", &format!("/mnt/{file}")], "")
+        script(
+            "kubectl",
+            &["exec", "--namespace", &self.namespace, &self.name, "--", "cat", &format!("/mnt/{file}")],
+            "",
+        )
     }
 
     /// The text of a file, `<class>/<path>`, as the container sees it.
@@ -179,8 +183,11 @@ impl Pod {
     /// The texts of files of one class, all of one moment: a rotation between two reads would tear what belongs together apart.
     pub(crate) fn together<const N: usize>(&self, class: &str, files: [&str; N]) -> [String; N] {
         const BETWEEN: &str = "---- next ----";
-        let files = files.map(|file| format!("cat {file}")).join(&format!(" && echo && echo '{BETWEEN}' && "));
-        let text = eventually(20, "files of one generation", || self.try_sh(&format!("cd /mnt/{class}/..data && {files}")));
+        let files =
+            files.map(|file| format!("cat {file}")).join(&format!(" && echo && echo '{BETWEEN}' && "));
+        let text = eventually(20, "files of one generation", || {
+            self.try_sh(&format!("cd /mnt/{class}/..data && {files}"))
+        });
         let texts: Vec<_> = text.split(BETWEEN).map(|text| text.trim().to_owned()).collect();
         texts.try_into().unwrap()
     }
@@ -200,7 +207,17 @@ impl Pod {
 
     /// What a shell in the container of the second user prints.
     pub(crate) fn try_neighbour(&self, line: &str) -> Result<String, String> {
-        try_kubectl(&["exec", "--namespace", &self.namespace, &self.name, "--container=neighbour", "--", "sh", "-c", line])
+        try_kubectl(&[
+            "exec",
+            "--namespace",
+            &self.namespace,
+            &self.name,
+            "--container=neighbour",
+            "--",
+            "sh",
+            "-c",
+            line,
+        ])
     }
 
     /// What a shell in the container prints.
@@ -210,7 +227,9 @@ impl Pod {
 
     /// The files of a class and their modes, `644 path`, sorted.
     pub(crate) fn files(&self, class: &str) -> Vec<String> {
-        let line = format!("cd /mnt/{class}/..data && find . -type f | sort | while read -r f; do stat -c '%a %n' \"$f\"; done");
+        let line = format!(
+            "cd /mnt/{class}/..data && find . -type f | sort | while read -r f; do stat -c '%a %n' \"$f\"; done"
+        );
         // The driver removes what it replaces at once: whoever meets that reads again.
         let text = eventually(20, "files of one generation", || self.try_sh(&line));
         text.lines().map(|line| line.replace("./", "")).collect()
@@ -218,7 +237,8 @@ impl Pod {
 
     /// The object as the API server has it.
     pub(crate) fn object(&self) -> Value {
-        get(&["pod", &self.name, "--namespace", &self.namespace]).unwrap_or_else(|complaint| panic!("{complaint}"))
+        get(&["pod", &self.name, "--namespace", &self.namespace])
+            .unwrap_or_else(|complaint| panic!("{complaint}"))
     }
 
     /// How often a container of it has been restarted.
@@ -228,7 +248,15 @@ impl Pod {
 
     /// Deletes it and waits until it is gone: a volume that cannot be unmounted shows here.
     pub(crate) fn delete(self) {
-        kubectl(&["delete", "pod", &self.name, "--namespace", &self.namespace, "--wait=true", "--timeout=60s"]);
+        kubectl(&[
+            "delete",
+            "pod",
+            &self.name,
+            "--namespace",
+            &self.namespace,
+            "--wait=true",
+            "--timeout=60s",
+        ]);
     }
 
     fn kubectl(&self, arguments: &[&str]) -> Result<String, String> {

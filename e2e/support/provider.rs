@@ -37,8 +37,17 @@ pub(crate) fn change_flags(change: impl FnOnce(&mut Vec<Value>)) {
 /// Ends the provider in good order, and keeps any other from starting until the guard is dropped; then one is ready.
 pub(crate) fn stopped() -> Restore<impl FnMut()> {
     const NOWHERE: &str = "/spec/template/spec/nodeSelector/vaultmount-test";
-    let patch =
-        |change: Value| kubectl(&["patch", DAEMONSET, "--namespace", NAMESPACE, "--type=json", "--patch", &json!([change]).to_string()]);
+    let patch = |change: Value| {
+        kubectl(&[
+            "patch",
+            DAEMONSET,
+            "--namespace",
+            NAMESPACE,
+            "--type=json",
+            "--patch",
+            &json!([change]).to_string(),
+        ])
+    };
     patch(json!({"op": "add", "path": NOWHERE, "value": "stopped"}));
     let restore = Restore(move || {
         patch(json!({"op": "remove", "path": NOWHERE}));
@@ -94,7 +103,8 @@ fn container() -> String {
 
 /// All that its pods have written since they started.
 pub(crate) fn log() -> String {
-    try_kubectl(&["logs", SELECTOR, "--namespace", NAMESPACE, "--all-containers", "--tail=-1"]).unwrap_or_else(|complaint| complaint)
+    try_kubectl(&["logs", SELECTOR, "--namespace", NAMESPACE, "--all-containers", "--tail=-1"])
+        .unwrap_or_else(|complaint| complaint)
 }
 
 /// The last lines of its log that name `word`.

@@ -68,10 +68,16 @@ impl Scenario {
     /// `password`. A user ends after `ttl` unless somebody prolongs its lease.
     pub(crate) fn database(&self, ttl: &str) -> String {
         let (role, path) = (format!("database/roles/{}", self.name), format!("database/creds/{}", self.name));
-        let statement = "CREATE ROLE \"{{name}}\" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}';";
-        bao::write(&role, &json!({"db_name": "postgres", "default_ttl": ttl, "max_ttl": "2h", "creation_statements": statement}));
+        let statement =
+            "CREATE ROLE \"{{name}}\" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}';";
+        bao::write(
+            &role,
+            &json!({"db_name": "postgres", "default_ttl": ttl, "max_ttl": "2h", "creation_statements": statement}),
+        );
         self.allow(&format!("path \"{path}\" {{ capabilities = [\"read\"] }}\n"));
-        let member = |file: &str, key: &str| format!("- {{objectName: {file}, secretPath: {path}, secretKey: {key}}}\n");
+        let member = |file: &str, key: &str| {
+            format!("- {{objectName: {file}, secretPath: {path}, secretKey: {key}}}\n")
+        };
         self.class("db", &(member("user", "username") + &member("password", "password"))).apply();
         path
     }
@@ -84,7 +90,9 @@ impl Scenario {
 
     /// Makes one more service account.
     pub(crate) fn service_account(&self, account: &str) {
-        apply(&json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account, "namespace": self.name}}));
+        apply(
+            &json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account, "namespace": self.name}}),
+        );
     }
 
     /// The policy: the test's own KV secrets, and `more` in OpenBao's policy language.
@@ -133,7 +141,12 @@ impl Scenario {
             Access::Exclusive { .. } => "exclusive",
             Access::Neighbour => return,
         };
-        let line = format!("{:4} {how}, after {} of waiting: {}\n", self.begun.elapsed().as_secs(), self.waited.as_secs(), self.name);
+        let line = format!(
+            "{:4} {how}, after {} of waiting: {}\n",
+            self.begun.elapsed().as_secs(),
+            self.waited.as_secs(),
+            self.name
+        );
         let list = File::options().create(true).append(true).open(state("logs/durations"));
         let _ = list.and_then(|mut list| list.write_all(line.as_bytes()));
     }
@@ -147,7 +160,8 @@ impl Scenario {
 impl Drop for Scenario {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            let events = try_kubectl(&["get", "events", "--namespace", &self.name, "--sort-by=.lastTimestamp"]);
+            let events =
+                try_kubectl(&["get", "events", "--namespace", &self.name, "--sort-by=.lastTimestamp"]);
             eprintln!("events of {}:\n{}", self.name, events.unwrap_or_else(|complaint| complaint));
             eprintln!("provider's log of {}:\n{}", self.name, provider::log_about(&self.name));
         }

@@ -13,7 +13,13 @@ fn a_pod_may_mount_two_classes() {
         let objects = format!("- {{objectName: key, secretPath: {}, secretKey: key}}", scenario.path(name));
         scenario.class(name, &objects).sync(name, &[("key", "key")]).apply();
     }
-    let pod = scenario.pod("reader").mounts("one").mounts("two").env("ONE", "one", "key").env("TWO", "two", "key").start();
+    let pod = scenario
+        .pod("reader")
+        .mounts("one")
+        .mounts("two")
+        .env("ONE", "one", "key")
+        .env("TWO", "two", "key")
+        .start();
     assert_eq!((pod.read("one/key"), pod.read("two/key")), ("value-one".into(), "value-two".into()));
     assert_eq!(pod.sh("echo $ONE $TWO"), "value-one value-two\n");
 }
@@ -23,13 +29,22 @@ fn a_class_of_another_namespace_is_out_of_reach() {
     let scenario = Scenario::begin();
     let other = scenario.neighbour();
     other.put("db", json!({"password": "p"}));
-    other.class("db", &format!("- {{objectName: password, secretPath: {}, secretKey: password}}", other.path("db"))).apply();
+    other
+        .class(
+            "db",
+            &format!("- {{objectName: password, secretPath: {}, secretKey: password}}", other.path("db")),
+        )
+        .apply();
     let pod = scenario.pod("reader").mounts("db").create();
-    pod.fails_to_mount(&["failed to get secretproviderclass", &format!("{}/db", scenario.name), "not found"], 60);
+    pod.fails_to_mount(
+        &["failed to get secretproviderclass", &format!("{}/db", scenario.name), "not found"],
+        60,
+    );
     assert!(pod.is_waiting());
 
     // Nor does a copy of the class help: its role is bound to the other namespace.
-    let objects = format!("- {{objectName: password, secretPath: {}, secretKey: password}}", other.path("db"));
+    let objects =
+        format!("- {{objectName: password, secretPath: {}, secretKey: password}}", other.path("db"));
     scenario.class("copy", &objects).parameter("roleName", &other.name).apply();
     let pod = scenario.pod("copier").mounts("copy").create();
     pod.fails_to_mount(&["vault.login_", &other.name, "\"kubernetes\"", &scenario.name], 60);
@@ -46,13 +61,19 @@ fn every_socket_answers_to_every_prefix() {
     bound["audience"] = json!("openbao");
     bao::write(&format!("auth/kubernetes/role/{role}"), &bound);
 
-    let objects = format!("- {{objectName: password, secretPath: {}, secretKey: password}}", scenario.path("db"));
+    let objects =
+        format!("- {{objectName: password, secretPath: {}, secretKey: password}}", scenario.path("db"));
     let mut pod = scenario.pod("reader");
-    let pairs =
-        ["vault", "openbao", "vaultmount"].into_iter().flat_map(|socket| ["vault", "bao", "openbao"].map(|prefix| (socket, prefix)));
+    let pairs = ["vault", "openbao", "vaultmount"]
+        .into_iter()
+        .flat_map(|socket| ["vault", "bao", "openbao"].map(|prefix| (socket, prefix)));
     for (socket, prefix) in pairs.clone() {
         let role = if socket == "openbao" { &role } else { &scenario.name };
-        let class = scenario.class(&format!("{socket}-{prefix}"), &objects).provider(socket).without("vaultAddress").without("roleName");
+        let class = scenario
+            .class(&format!("{socket}-{prefix}"), &objects)
+            .provider(socket)
+            .without("vaultAddress")
+            .without("roleName");
         // HashiCorp's provider knows no prefix before roleName.
         let role_name = if prefix == "vault" { "roleName".into() } else { format!("{prefix}RoleName") };
         class.parameter(&format!("{prefix}Address"), OPENBAO).parameter(&role_name, role).apply();

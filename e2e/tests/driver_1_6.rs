@@ -11,7 +11,12 @@ use crate::support::{Restore, Scenario, holds, server};
 fn waits_for_openbao(leave: &str, come_back: &str, reasons: &[&str]) {
     let scenario = Scenario::alone();
     scenario.put("db", json!({"password": "at last"}));
-    scenario.class("db", &format!("- {{objectName: password, secretPath: {}, secretKey: password}}", scenario.path("db"))).apply();
+    scenario
+        .class(
+            "db",
+            &format!("- {{objectName: password, secretPath: {}, secretKey: password}}", scenario.path("db")),
+        )
+        .apply();
     // The interval of the driver's own chart: the longer it is, the longer a volume would be taken for fresh.
     let _interval = Restore(|| server::driver("5s"));
     server::driver("2m");
@@ -20,7 +25,9 @@ fn waits_for_openbao(leave: &str, come_back: &str, reasons: &[&str]) {
 
     let pod = scenario.pod("reader").mounts("db").create();
     pod.fails_to_mount(&[&["10.99.0.1:8200"], reasons].concat(), 90);
-    holds(20, "the pod waits", || if pod.is_waiting() { Ok(()) } else { Err(format!("{:#}", pod.object()["status"])) });
+    holds(20, "the pod waits", || {
+        if pod.is_waiting() { Ok(()) } else { Err(format!("{:#}", pod.object()["status"])) }
+    });
 
     drop(away);
     pod.ready_within(150); // the kubelet's pauses double up to two minutes
@@ -48,7 +55,9 @@ fn a_pod_overrides_a_parameter_by_its_volume_attributes() {
     let scenario = Scenario::begin();
     scenario.put("blue", json!({"key": "blue"}));
     scenario.put("green", json!({"key": "green"}));
-    let objects = |colour: &str| format!("- {{objectName: key, secretPath: {}, secretKey: key}}", scenario.path(colour));
+    let objects = |colour: &str| {
+        format!("- {{objectName: key, secretPath: {}, secretKey: key}}", scenario.path(colour))
+    };
     scenario.class("colour", &objects("blue")).apply();
     let pod = scenario.pod("reader").mounts_with("colour", json!({"objects": objects("green")})).start();
     assert_eq!(pod.read("colour/key"), "green");

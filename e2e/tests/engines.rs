@@ -17,7 +17,10 @@ fn a_query_asks_for_an_older_version() {
     );
     scenario.class("db", &objects).apply();
     let pod = scenario.pod("reader").mounts("db").start();
-    assert_eq!(["first", "second", "newest"].map(|file| pod.read(&format!("db/{file}"))), ["first", "second", "second"]);
+    assert_eq!(
+        ["first", "second", "newest"].map(|file| pod.read(&format!("db/{file}"))),
+        ["first", "second", "second"]
+    );
 }
 
 #[test]
@@ -25,7 +28,10 @@ fn a_put_sends_its_body() {
     let scenario = Scenario::begin();
     let key = &scenario.name;
     bao::run(&["write", "-force", &format!("transit/keys/{key}")], "");
-    let sealed = bao::run(&["write", "-field=ciphertext", &format!("transit/encrypt/{key}"), "plaintext=c2VjcmV0"], "");
+    let sealed = bao::run(
+        &["write", "-field=ciphertext", &format!("transit/encrypt/{key}"), "plaintext=c2VjcmV0"],
+        "",
+    );
     scenario.allow(&format!("path \"transit/decrypt/{key}\" {{ capabilities = [\"update\"] }}\n"));
     let objects = format!(
         "- objectName: opened

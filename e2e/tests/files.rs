@@ -22,7 +22,10 @@ fn files_have_exact_bytes_and_modes() {
     );
     scenario.class("db", &objects).apply();
     let pod = scenario.pod("reader").mounts("db").start();
-    assert_eq!(pod.files("db"), ["400 bytes", "600 empty", "640 hex", "644 number", "644 object", "644 text"]);
+    assert_eq!(
+        pod.files("db"),
+        ["400 bytes", "600 empty", "640 hex", "644 number", "644 object", "644 text"]
+    );
     assert_eq!(pod.read("db/text"), "p4ss\nwörd\t\\ ");
     assert_eq!(pod.try_bytes("db/bytes").unwrap(), [0, 1, 2, 255, b'\n']);
     assert_eq!(pod.try_bytes("db/hex").unwrap(), [0, 255, b'\n']);

@@ -44,7 +44,10 @@ fn an_openbao_namespace_has_logins_and_secrets_of_its_own() {
     scenario.class("team", &password(&scenario)).parameter("vaultNamespace", "team-a").apply();
     scenario.class("root", &password(&scenario)).apply();
     let pod = scenario.pod("reader").mounts("team").mounts("root").start();
-    assert_eq!((pod.read("team/password"), pod.read("root/password")), ("of-team-a".into(), "of-the-root".into()));
+    assert_eq!(
+        (pod.read("team/password"), pod.read("root/password")),
+        ("of-team-a".into(), "of-the-root".into())
+    );
 }
 
 #[test]
@@ -68,7 +71,8 @@ fn a_class_chooses_among_the_audiences_that_the_driver_offers() {
 fn https_with_the_right_ca_mounts_and_without_it_says_so() {
     let scenario = Scenario::begin();
     scenario.put("db", json!({"password": "by-tls"}));
-    let class = scenario.class("untrusted", &password(&scenario)).parameter("vaultAddress", "https://10.99.0.1:8210");
+    let class =
+        scenario.class("untrusted", &password(&scenario)).parameter("vaultAddress", "https://10.99.0.1:8210");
     class.apply();
     let pod = scenario.pod("distrustful").mounts("untrusted").create();
     pod.fails_to_mount(&["vault.tls", "https://10.99.0.1:8210"], 60);

@@ -19,7 +19,14 @@ fn variant() -> Restore<impl FnMut()> {
 
 /// The events of new content in a namespace, found as people find them.
 fn told(namespace: &str) -> Vec<Value> {
-    let events = kubectl(&["get", "events", "--namespace", namespace, "--field-selector=reason=SecretsUpdated", "--output=json"]);
+    let events = kubectl(&[
+        "get",
+        "events",
+        "--namespace",
+        namespace,
+        "--field-selector=reason=SecretsUpdated",
+        "--output=json",
+    ]);
     let Value::Object(mut list) = serde_json::from_str(&events).unwrap() else { panic!("{events}") };
     serde_json::from_value(list.remove("items").unwrap()).unwrap()
 }
@@ -46,7 +53,10 @@ fn a_pod_is_told_of_new_content_by_the_names_of_its_files() {
     assert_eq!(told(&scenario.name), [] as [Value; 0], "a first mount is no news");
     changed(&scenario, &pod, 1, "second-of-events");
     let event = told_times(&scenario.name, 1);
-    assert_eq!((&event["type"], &event["message"]), (&json!("Normal"), &json!(r#"new content in volume "secrets": password"#)));
+    assert_eq!(
+        (&event["type"], &event["message"]),
+        (&json!("Normal"), &json!(r#"new content in volume "secrets": password"#))
+    );
     let (object, pod_now) = (&event["involvedObject"], pod.object());
     assert_eq!((&object["kind"], &object["name"]), (&json!("Pod"), &json!("reload")));
     assert_eq!(object["uid"], pod_now["metadata"]["uid"]);

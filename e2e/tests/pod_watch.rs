@@ -17,7 +17,10 @@ fn variant() -> Restore<impl FnMut()> {
 
 /// The provider's rights in a namespace, one a line; how wide their table is does not matter.
 pub(super) fn rights(namespace: &str) -> BTreeSet<String> {
-    provider::rights(namespace).lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+    provider::rights(namespace)
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect()
 }
 
 #[test]
@@ -31,9 +34,15 @@ fn a_pod_that_is_deleted_takes_its_database_user_with_it_and_no_others() {
     let added: Vec<_> = rights(&scenario.name).difference(&before).cloned().collect();
     assert_eq!(added, ["pods [] [] [list watch]"]);
     let mounts = provider::proc("mounts");
-    assert!(!mounts.lines().any(|mount| mount.split(' ').nth(1).is_some_and(|at| at.starts_with("/var/lib/kubelet"))), "{mounts}");
+    assert!(
+        !mounts
+            .lines()
+            .any(|mount| mount.split(' ').nth(1).is_some_and(|at| at.starts_with("/var/lib/kubelet"))),
+        "{mounts}"
+    );
 
-    let [first, second, third] = ["first", "second", "third"].map(|name| scenario.pod(name).mounts("db").start());
+    let [first, second, third] =
+        ["first", "second", "third"].map(|name| scenario.pod(name).mounts("db").start());
     let users = [&first, &second, &third].map(User::of);
     holds(15, "the logins into PostgreSQL", || users.iter().try_for_each(User::enters));
     first.delete();

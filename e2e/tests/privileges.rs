@@ -21,9 +21,13 @@ fn mounts() -> Vec<(String, String)> {
 /// The process can change no file of the node's but in the directories of sockets and state; what is mounted for pods is left out.
 fn changes_nothing_else(mounts: &[(String, String)]) {
     for directory in ["/", "/key", "/var/lib/kubelet/pods"] {
-        assert!(mounts.iter().any(|(at, options)| at == directory && options.starts_with("ro")), "{directory}: {mounts:?}");
+        assert!(
+            mounts.iter().any(|(at, options)| at == directory && options.starts_with("ro")),
+            "{directory}: {mounts:?}"
+        );
     }
-    let mut writable: Vec<_> = mounts.iter().filter(|(_, options)| options.starts_with("rw")).map(|(at, _)| at.as_str()).collect();
+    let mut writable: Vec<_> =
+        mounts.iter().filter(|(_, options)| options.starts_with("rw")).map(|(at, _)| at.as_str()).collect();
     writable.retain(|directory| !directory.starts_with("/var/lib/kubelet/pods/"));
     writable.sort_unstable();
     // The first is root's, and the kubelet's doing.
@@ -34,7 +38,11 @@ fn changes_nothing_else(mounts: &[(String, String)]) {
 fn has_no_right_in_kubernetes(scenario: &Scenario) {
     for namespace in ["vaultmount", "kube-system", &scenario.name] {
         let ours = provider::rights(namespace);
-        assert_eq!(ours, rights(&format!("system:serviceaccount:{}:app", scenario.name), namespace), "in {namespace}");
+        assert_eq!(
+            ours,
+            rights(&format!("system:serviceaccount:{}:app", scenario.name), namespace),
+            "in {namespace}"
+        );
         for right in ["secrets", "serviceaccounts", "*.*"] {
             assert!(!ours.contains(right), "{right} in {namespace}: {ours}");
         }
@@ -64,8 +72,12 @@ fn the_process_can_change_no_file_but_in_the_directories_of_sockets() {
     let _story = Scenario::begin();
     // Volumes of pods are seen and not reached: what is over them is root's and read-only.
     changes_nothing_else(&mounts());
-    let within = ["setpriv", "--reuid=65532", "--regid=65532", "--clear-groups", "ls", "/var/lib/kubelet/pods"];
-    assert!(enter(&within).unwrap_err().contains("denied"), "an unprivileged user reads the kubelet's directory");
+    let within =
+        ["setpriv", "--reuid=65532", "--regid=65532", "--clear-groups", "ls", "/var/lib/kubelet/pods"];
+    assert!(
+        enter(&within).unwrap_err().contains("denied"),
+        "an unprivileged user reads the kubelet's directory"
+    );
 }
 
 #[test]
@@ -83,7 +95,9 @@ pub(super) fn root_with_chown_alone(scenario: &Scenario) {
     assert!(field(&status, "Groups").split(' ').any(|group| group == "65532"), "{status}");
     let chown = "0000000000000001";
     let none = "0000000000000000";
-    for (set, expected) in [("CapInh", none), ("CapPrm", chown), ("CapEff", chown), ("CapBnd", chown), ("CapAmb", none)] {
+    for (set, expected) in
+        [("CapInh", none), ("CapPrm", chown), ("CapEff", chown), ("CapBnd", chown), ("CapAmb", none)]
+    {
         assert_eq!(field(&status, set), expected, "{set}");
     }
     is_confined(&status);
@@ -94,7 +108,11 @@ pub(super) fn root_with_chown_alone(scenario: &Scenario) {
 #[test]
 fn nobody_else_may_call_a_socket() {
     let _story = Scenario::begin();
-    let sockets = ["openbao", "vault", "vaultmount"].map(|name| format!("/run/secrets-store-csi-providers/{name}.sock"));
+    let sockets = ["openbao", "vault", "vaultmount"]
+        .map(|name| format!("/run/secrets-store-csi-providers/{name}.sock"));
     let [one, two, three] = &sockets;
-    assert_eq!(enter(&["stat", "--format=%a %u:%g %F", one, two, three]).unwrap(), "600 65532:65532 socket\n".repeat(3));
+    assert_eq!(
+        enter(&["stat", "--format=%a %u:%g %F", one, two, three]).unwrap(),
+        "600 65532:65532 socket\n".repeat(3)
+    );
 }

@@ -9,10 +9,20 @@ fn a_service_account_that_the_role_does_not_know_is_named() {
     let scenario = Scenario::begin();
     scenario.put("db", json!({"password": "p"}));
     scenario.service_account("intruder");
-    scenario.class("db", &format!("- {{objectName: password, secretPath: {}, secretKey: password}}", scenario.path("db"))).apply();
+    scenario
+        .class(
+            "db",
+            &format!("- {{objectName: password, secretPath: {}, secretKey: password}}", scenario.path("db")),
+        )
+        .apply();
     let pod = scenario.pod("reader").account("intruder").mounts("db").create();
     let event = pod.fails_to_mount(
-        &["vault.login_", &format!("{}/intruder", scenario.name), &format!("role {:?}", scenario.name), "\"kubernetes\""],
+        &[
+            "vault.login_",
+            &format!("{}/intruder", scenario.name),
+            &format!("role {:?}", scenario.name),
+            "\"kubernetes\"",
+        ],
         60,
     );
     assert!(!event.contains("eyJ"), "a token reached the event: {event}");
@@ -23,10 +33,15 @@ fn a_service_account_that_the_role_does_not_know_is_named() {
 fn a_missing_policy_is_told_with_object_path_role_and_mount() {
     let scenario = Scenario::begin();
     bao::write("secret/data/of-nobody/db", &json!({"data": {"password": "p"}}));
-    scenario.class("db", "- {objectName: db-password, secretPath: secret/data/of-nobody/db, secretKey: password}").apply();
+    scenario
+        .class("db", "- {objectName: db-password, secretPath: secret/data/of-nobody/db, secretKey: password}")
+        .apply();
     let pod = scenario.pod("reader").mounts("db").create();
     let role = format!("role {:?}", scenario.name);
-    pod.fails_to_mount(&["vault.read_denied", "\"db-password\"", "secret/data/of-nobody/db", "403", &role, "\"kubernetes\""], 60);
+    pod.fails_to_mount(
+        &["vault.read_denied", "\"db-password\"", "secret/data/of-nobody/db", "403", &role, "\"kubernetes\""],
+        60,
+    );
     assert!(pod.is_waiting());
 
     // What was missing is given: the same pod starts.
@@ -47,7 +62,8 @@ fn a_missing_path_and_a_missing_key_are_told_together() {
     );
     scenario.class("db", &objects).apply();
     let pod = scenario.pod("reader").mounts("db").create();
-    let event = pod.fails_to_mount(&["vault.not_found", "\"no-path\"", &nowhere, "\"no-key\"", &here, "passwort"], 60);
+    let event = pod
+        .fails_to_mount(&["vault.not_found", "\"no-path\"", &nowhere, "\"no-key\"", &here, "passwort"], 60);
     assert!(!event.contains("good"), "{event}");
     assert!(pod.is_waiting());
 }
@@ -56,7 +72,15 @@ fn a_missing_path_and_a_missing_key_are_told_together() {
 fn a_kv2_path_without_data_is_told_the_right_one() {
     let scenario = Scenario::begin();
     scenario.put("devops", json!({"token": "pat"}));
-    scenario.class("devops", &format!("- {{objectName: token, secretPath: secret/{}/devops, secretKey: token}}", scenario.name)).apply();
+    scenario
+        .class(
+            "devops",
+            &format!(
+                "- {{objectName: token, secretPath: secret/{}/devops, secretKey: token}}",
+                scenario.name
+            ),
+        )
+        .apply();
     let pod = scenario.pod("reader").mounts("devops").create();
     pod.fails_to_mount(&["\"token\"", &scenario.path("devops")], 60);
     assert!(pod.is_waiting());

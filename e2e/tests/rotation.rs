@@ -8,7 +8,12 @@ use crate::support::{Scenario, holds, provider};
 fn a_changed_value_reaches_the_file_of_a_running_pod() {
     let scenario = Scenario::begin();
     scenario.put("db", json!({"password": "first-of-rotation"}));
-    scenario.class("db", &format!("- {{objectName: password, secretPath: {}, secretKey: password}}", scenario.path("db"))).apply();
+    scenario
+        .class(
+            "db",
+            &format!("- {{objectName: password, secretPath: {}, secretKey: password}}", scenario.path("db")),
+        )
+        .apply();
     let pod = scenario.pod("reader").mounts("db").start();
     assert_eq!(pod.read("db/password"), "first-of-rotation");
     scenario.put("db", json!({"password": "second-of-rotation"}));
@@ -28,7 +33,9 @@ fn a_changed_class_reaches_a_running_pod() {
     scenario.class("db", &one).apply();
     let pod = scenario.pod("reader").mounts("db").start();
     assert_eq!(pod.files("db"), ["644 password"]);
-    scenario.class("db", &format!("{one}\n- {{objectName: user, secretPath: {path}, secretKey: user}}")).apply();
+    scenario
+        .class("db", &format!("{one}\n- {{objectName: user, secretPath: {path}, secretKey: user}}"))
+        .apply();
     pod.comes_to_read("db/user", "u", 60);
     assert_eq!(pod.read("db/password"), "p");
 }
@@ -39,7 +46,9 @@ fn files_stay_as_they_are_while_nothing_changes() {
     scenario.put("db", json!({"user": "u"}));
     let path = scenario.path("db");
     // The whole answer too: its request id differs from call to call.
-    let objects = format!("- {{objectName: user, secretPath: {path}, secretKey: user}}\n- {{objectName: all, secretPath: {path}}}");
+    let objects = format!(
+        "- {{objectName: user, secretPath: {path}, secretKey: user}}\n- {{objectName: all, secretPath: {path}}}"
+    );
     scenario.class("db", &objects).apply();
     let pod = scenario.pod("reader").mounts("db").start();
     let written = pod.sh("readlink /mnt/db/..data");
@@ -55,7 +64,12 @@ fn files_stay_as_they_are_while_nothing_changes() {
 fn a_secret_that_is_gone_leaves_the_old_file() {
     let scenario = Scenario::begin();
     scenario.put("db", json!({"password": "p"}));
-    scenario.class("db", &format!("- {{objectName: password, secretPath: {}, secretKey: password}}", scenario.path("db"))).apply();
+    scenario
+        .class(
+            "db",
+            &format!("- {{objectName: password, secretPath: {}, secretKey: password}}", scenario.path("db")),
+        )
+        .apply();
     let pod = scenario.pod("reader").mounts("db").start();
     crate::support::bao::run(&["kv", "delete", "-mount=secret", &format!("{}/db", scenario.name)], "");
     crate::support::eventually(60, "the provider's complaint", || {

@@ -4,7 +4,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::support::{Identity, Pod, Scenario, bao, belong_together, eventually, holds, is_valid, kubectl, offline_root};
+use crate::support::{
+    Identity, Pod, Scenario, bao, belong_together, eventually, holds, is_valid, kubectl, offline_root,
+};
 
 /// A role whose certificates carry the group `<test>-readers`, which may list ConfigMaps in the test's namespace and nothing else.
 fn begin() -> Scenario {
@@ -13,7 +15,15 @@ fn begin() -> Scenario {
     let role = json!({"organization": group, "allow_any_name": true, "enforce_hostnames": false, "key_type": "ec", "key_bits": 256, "max_ttl": "2h"});
     bao::write(&format!("pki_int/roles/{name}"), &role);
     kubectl(&["create", "role", "readers", "--verb=list", "--resource=configmaps", "--namespace", name]);
-    kubectl(&["create", "rolebinding", "readers", "--role=readers", &format!("--group={group}"), "--namespace", name]);
+    kubectl(&[
+        "create",
+        "rolebinding",
+        "readers",
+        "--role=readers",
+        &format!("--group={group}"),
+        "--namespace",
+        name,
+    ]);
     scenario
 }
 
@@ -44,9 +54,13 @@ fn is_known_as(pod: &Pod, scenario: &Scenario, user: &str) {
     let identity = Identity::new(&chain, &key);
     identity.leads_to(&ca);
 
-    let known: Value = serde_json::from_str(&identity.kubectl(&["auth", "whoami", "--output=json"]).unwrap()).unwrap();
+    let known: Value =
+        serde_json::from_str(&identity.kubectl(&["auth", "whoami", "--output=json"]).unwrap()).unwrap();
     let known = &known["status"]["userInfo"];
-    assert_eq!((&known["username"], &known["groups"]), (&json!(user), &json!([group(scenario), "system:authenticated"])));
+    assert_eq!(
+        (&known["username"], &known["groups"]),
+        (&json!(user), &json!([group(scenario), "system:authenticated"]))
+    );
     identity.kubectl(&["get", "configmaps", "--namespace", &scenario.name]).unwrap();
     for beyond in [["secrets", &scenario.name], ["configmaps", "default"]] {
         let refusal = identity.kubectl(&["get", beyond[0], "--namespace", beyond[1]]).unwrap_err();
@@ -68,11 +82,18 @@ fn a_certificate_from_a_volume_is_a_user_and_a_group_to_the_api_server() {
 #[test]
 fn a_key_made_on_the_node_is_never_seen_by_the_server() {
     let scenario = begin();
-    certificate(&scenario, "sign", "commonName: \"${SERVICE_ACCOUNT_NAME}.${POD_NAMESPACE}\", privateKey: node");
+    certificate(
+        &scenario,
+        "sign",
+        "commonName: \"${SERVICE_ACCOUNT_NAME}.${POD_NAMESPACE}\", privateKey: node",
+    );
     let pod = scenario.pod("component").mounts("user").start();
     is_known_as(&pod, &scenario, &format!("app.{}", scenario.name));
     let answers = bao::answered(&format!("pki_int/sign/{}", scenario.name));
-    assert!(matches!(&answers[..], [one] if one.get("certificate").is_some() && one.get("private_key").is_none()), "{answers:#?}");
+    assert!(
+        matches!(&answers[..], [one] if one.get("certificate").is_some() && one.get("private_key").is_none()),
+        "{answers:#?}"
+    );
     assert!(bao::audited(&format!("pki_int/issue/{}", scenario.name)).is_empty(), "the server made a key");
 }
 
@@ -81,10 +102,16 @@ fn a_key_value_secret_reaches_file_and_secret_and_both_follow_it() {
     let scenario = Scenario::begin();
     scenario.allow("path \"kv/simple-secret\" { capabilities = [\"read\"] }\n");
     bao::write("kv/simple-secret", &json!({"user": "jane", "token": "first"}));
-    let class = scenario.class("simple", "- {directory: copy, kv: {mount: kv, path: simple-secret, engineVersion: 1}, keys: \"*\"}");
+    let class = scenario.class(
+        "simple",
+        "- {directory: copy, kv: {mount: kv, path: simple-secret, engineVersion: 1}, keys: \"*\"}",
+    );
     class.sync("copy", &[("user", "copy/user"), ("token", "copy/token")]).apply();
     let pod = scenario.pod("component").mounts("simple").start();
-    assert_eq!((pod.read("simple/copy/user"), pod.read("simple/copy/token")), ("jane".into(), "first".into()));
+    assert_eq!(
+        (pod.read("simple/copy/user"), pod.read("simple/copy/token")),
+        ("jane".into(), "first".into())
+    );
 
     bao::write("kv/simple-secret", &json!({"user": "jane", "token": "second"}));
     pod.comes_to_read("simple/copy/token", "second", 60);
@@ -125,7 +152,10 @@ fn a_transient_login_leaves_no_token() {
     let scenario = Scenario::begin();
     scenario.put("db", json!({"user": "u"}));
     let path = scenario.path("db");
-    scenario.class("db", &format!("- {{objectName: user, secretPath: {path}, secretKey: user}}")).parameter("login", "transient").apply();
+    scenario
+        .class("db", &format!("- {{objectName: user, secretPath: {path}, secretKey: user}}"))
+        .parameter("login", "transient")
+        .apply();
     let pod = scenario.pod("component").mounts("db").start();
     assert_eq!(pod.read("db/user"), "u");
     // Every login has read, and the pod still runs: between two questions of the driver there is no token.

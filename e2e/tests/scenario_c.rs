@@ -4,7 +4,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
-use crate::support::{Identity, Pod, Scenario, bao, belong_together, eventually, holds, kubectl, subject, tool};
+use crate::support::{
+    Identity, Pod, Scenario, bao, belong_together, eventually, holds, kubectl, subject, tool,
+};
 
 /// The test's etcd, at the address of the node and on the port of every etcd; only one test may have it.
 const ETCD: &str = "https://10.99.0.1:2379";
@@ -16,7 +18,10 @@ fn begin() -> Scenario {
     let scenario = Scenario::begin();
     for (role, kind, bits) in [("member", "ec", 256), ("member-rsa", "rsa", 2048)] {
         let role = format!("etcd/prod/pki/roles/{role}");
-        bao::write(&role, &json!({"allow_any_name": true, "key_type": kind, "key_bits": bits, "max_ttl": "72h"}));
+        bao::write(
+            &role,
+            &json!({"allow_any_name": true, "key_type": kind, "key_bits": bits, "max_ttl": "72h"}),
+        );
     }
     scenario.allow(&format!("path \"{ISSUE}*\" {{ capabilities = [\"update\"] }}\n"));
     scenario
@@ -28,28 +33,58 @@ fn set(common_name: &str, files: &[&str]) -> String {
 }
 
 fn set_of(role: &str, common_name: &str, files: &[&str]) -> String {
-    let pki = format!("mount: etcd/prod/pki, role: {role}, commonName: {common_name}, ipSans: [10.99.0.1], ttl: 24h");
+    let pki = format!(
+        "mount: etcd/prod/pki, role: {role}, commonName: {common_name}, ipSans: [10.99.0.1], ttl: 24h"
+    );
     let files: String = files.iter().map(|file| format!("    - {{{file}}}\n")).collect();
     format!("- pki: {{{pki}}}\n  files:\n{files}")
 }
 
-const THREE_FILES: &[&str] =
-    &["objectName: tls.crt, part: certificateChain", "objectName: tls.key, part: privateKey", "objectName: ca.crt, part: ca"];
+const THREE_FILES: &[&str] = &[
+    "objectName: tls.crt, part: certificateChain",
+    "objectName: tls.key, part: privateKey",
+    "objectName: ca.crt, part: ca",
+];
 
 /// Runs etcdctl in a pod with files of its volume `client`, all of one moment.
 fn etcdctl(client: &Pod, files: &str, command: &str) -> Result<String, String> {
-    client.try_sh(&format!("cd /mnt/client/..data && etcdctl --endpoints={ETCD} --command-timeout=3s {files} {command}"))
+    client.try_sh(&format!(
+        "cd /mnt/client/..data && etcdctl --endpoints={ETCD} --command-timeout=3s {files} {command}"
+    ))
 }
 
 /// An etcd that serves `clients` and `peers` with the files of its volume `server`; not applied yet.
 pub(super) fn etcd(scenario: &Scenario, clients: &str, peers: &str, data: &str) -> Pod {
-    let of_clients = ["--cert-file=/mnt/server/tls.crt", "--key-file=/mnt/server/tls.key", "--trusted-ca-file=/mnt/server/ca.crt"];
+    let of_clients = [
+        "--cert-file=/mnt/server/tls.crt",
+        "--key-file=/mnt/server/tls.key",
+        "--trusted-ca-file=/mnt/server/ca.crt",
+    ];
     let of_peers = of_clients.map(|flag| flag.replace("--", "--peer-"));
-    let urls = [("listen-client", clients), ("advertise-client", clients), ("listen-peer", peers), ("initial-advertise-peer", peers)];
+    let urls = [
+        ("listen-client", clients),
+        ("advertise-client", clients),
+        ("listen-peer", peers),
+        ("initial-advertise-peer", peers),
+    ];
     let urls = urls.map(|(name, url)| format!("--{name}-urls={url}"));
     let (data, cluster) = (format!("--data-dir={data}"), format!("--initial-cluster=etcd-0={peers}"));
-    let fixed = ["etcd", "--name=etcd-0", &data, "--unsafe-no-fsync", "--client-cert-auth", "--peer-client-cert-auth", &cluster];
-    let command = [&fixed[..], &of_clients, &of_peers.each_ref().map(String::as_str), &urls.each_ref().map(String::as_str)].concat();
+    let fixed = [
+        "etcd",
+        "--name=etcd-0",
+        &data,
+        "--unsafe-no-fsync",
+        "--client-cert-auth",
+        "--peer-client-cert-auth",
+        &cluster,
+    ];
+    let command = [
+        &fixed[..],
+        &of_clients,
+        &of_peers.each_ref().map(String::as_str),
+        &urls.each_ref().map(String::as_str),
+    ]
+    .concat();
     scenario.pod("etcd-0").etcd().serves(&command)
 }
 
@@ -71,7 +106,8 @@ fn an_etcd_serves_from_one_set_and_its_client_gets_in_with_another() {
 
     let identity = "--cacert=ca.crt --cert=tls.crt --key=tls.key";
     eventually(60, "the client's write", || etcdctl(&client, identity, "put greeting hello"));
-    let found = eventually(20, "the client's read", || etcdctl(&client, identity, "get greeting --print-value-only"));
+    let found =
+        eventually(20, "the client's read", || etcdctl(&client, identity, "get greeting --print-value-only"));
     assert_eq!(found, "hello\n");
     // Whether the client reads the alert or finds its connection closed is a race; why it was closed is the server's to say.
     etcdctl(&client, "--cacert=ca.crt", "get greeting").unwrap_err();
@@ -80,9 +116,11 @@ fn an_etcd_serves_from_one_set_and_its_client_gets_in_with_another() {
 
     are_of_one_issue(&server, "server", "etcd-0.etcd");
     are_of_one_issue(&client, "client", "apiserver.etcd");
-    holds(12, "one issue call for each volume, and none for its rotations", || match bao::calls_by_login(&scenario.name, ISSUE) {
-        calls if calls.iter().sum::<usize>() == 2 => Ok(()),
-        calls => Err(format!("calls by login: {calls:?}")),
+    holds(12, "one issue call for each volume, and none for its rotations", || {
+        match bao::calls_by_login(&scenario.name, ISSUE) {
+            calls if calls.iter().sum::<usize>() == 2 => Ok(()),
+            calls => Err(format!("calls by login: {calls:?}")),
+        }
     });
 }
 
@@ -91,14 +129,24 @@ fn sets_of_one_class_become_tls_secrets() {
     let scenario = begin();
     let objects = set("apiserver.etcd", &["objectName: etcd.pem, part: bundle"])
         + &set_of("member-rsa", "of-rsa", &["objectName: rsa.pem, part: bundle"])
-        + &set("apiserver", &["objectName: tls.crt, part: certificateChain", "objectName: tls.key, part: privateKey"]);
+        + &set(
+            "apiserver",
+            &["objectName: tls.crt, part: certificateChain", "objectName: tls.key, part: privateKey"],
+        );
     let class = scenario.class("apiserver", &objects);
-    let class = class.sync_as("kubernetes.io/tls", "etcd-client", &[("tls.crt", "etcd.pem"), ("tls.key", "etcd.pem")]);
-    let class = class.sync_as("kubernetes.io/tls", "of-rsa", &[("tls.crt", "rsa.pem"), ("tls.key", "rsa.pem")]);
+    let class = class.sync_as(
+        "kubernetes.io/tls",
+        "etcd-client",
+        &[("tls.crt", "etcd.pem"), ("tls.key", "etcd.pem")],
+    );
+    let class =
+        class.sync_as("kubernetes.io/tls", "of-rsa", &[("tls.crt", "rsa.pem"), ("tls.key", "rsa.pem")]);
     class.sync_as("kubernetes.io/tls", "serving", &[("tls.crt", "tls.crt"), ("tls.key", "tls.key")]).apply();
     let _pod = scenario.pod("apiserver").mounts("apiserver").start();
 
-    for (secret, name) in [("etcd-client", "CN=apiserver.etcd"), ("of-rsa", "CN=of-rsa"), ("serving", "CN=apiserver")] {
+    for (secret, name) in
+        [("etcd-client", "CN=apiserver.etcd"), ("of-rsa", "CN=of-rsa"), ("serving", "CN=apiserver")]
+    {
         let found = eventually(60, &format!("the Secret {secret}"), || scenario.get("secret", secret));
         let [certificate, key] = ["tls.crt", "tls.key"].map(|part| {
             let encoded = found["data"][part].as_str().unwrap();
@@ -114,11 +162,15 @@ fn sets_of_one_class_become_tls_secrets() {
 fn a_keystore_holds_a_pair_and_a_truststore_the_root() {
     let scenario = begin();
     scenario.put("store", json!({"password": "changeit"}));
-    let password = format!("password: {{kv: {{mount: secret, path: {}/store}}, secretKey: password}}", scenario.name);
-    let stores = ["key.p12, part: pkcs12", "key.jks, part: jks", "trust.p12, part: truststore, storeType: pkcs12"];
+    let password =
+        format!("password: {{kv: {{mount: secret, path: {}/store}}, secretKey: password}}", scenario.name);
+    let stores =
+        ["key.p12, part: pkcs12", "key.jks, part: jks", "trust.p12, part: truststore, storeType: pkcs12"];
     let mut files: Vec<_> = stores.iter().map(|store| format!("objectName: {store}, {password}")).collect();
     files.push("objectName: ca.crt, part: ca".into());
-    scenario.class("stores", &set("java.etcd", &files.iter().map(String::as_str).collect::<Vec<_>>())).apply();
+    scenario
+        .class("stores", &set("java.etcd", &files.iter().map(String::as_str).collect::<Vec<_>>()))
+        .apply();
     let pod = scenario.pod("java").mounts("stores").start();
 
     let opened = |file: &str| {
@@ -129,7 +181,10 @@ fn a_keystore_holds_a_pair_and_a_truststore_the_root() {
     assert_eq!(subject(&pair), "CN=java.etcd");
     assert!(belong_together(&pair, &pair), "key and certificate of two calls");
     let trusted = opened("trust.p12");
-    assert!(trusted.contains(pod.read("stores/ca.crt").trim()) && !trusted.contains("PRIVATE KEY"), "{trusted}");
+    assert!(
+        trusted.contains(pod.read("stores/ca.crt").trim()) && !trusted.contains("PRIVATE KEY"),
+        "{trusted}"
+    );
     assert_eq!(pod.try_bytes("stores/key.jks").unwrap()[..4], [0xfe, 0xed, 0xfe, 0xed]);
     assert_eq!(bao::calls_by_login(&scenario.name, ISSUE), [1]);
 }

@@ -25,7 +25,12 @@ impl Key {
     /// The ciphertext as transit writes it, `vault:v<n>:<base64>`.
     fn seal(&self, text: &str) -> String {
         let plain = format!("plaintext={}", STANDARD.encode(text));
-        bao::run(&["write", "-field=ciphertext", &format!("{}/encrypt/{}", self.mount, self.name), &plain], "").trim().into()
+        bao::run(
+            &["write", "-field=ciphertext", &format!("{}/encrypt/{}", self.mount, self.name), &plain],
+            "",
+        )
+        .trim()
+        .into()
     }
 
     /// The marker that `s5 cipher` prints: the ciphertext of the first version, without its prefix.
@@ -64,7 +69,8 @@ fn helm_values_are_opened_by_who_may_decrypt_and_nothing_else() {
     let scenario = Scenario::begin();
     let key = Key::new("transit", &scenario.name);
     scenario.allow_only(&key.rule());
-    let [user, password, name, value] = ["admin", "p4ss: \"word\"", "API_KEY", "k-123"].map(|text| key.marker(text));
+    let [user, password, name, value] =
+        ["admin", "p4ss: \"word\"", "API_KEY", "k-123"].map(|text| key.marker(text));
     let values = format!("replicas: 2\nlogin: {user}/{password}\nenv:\n  {name}: {value}\n");
     // Another engine, and a key of it that has been rotated; markers of both versions stand in one file.
     let other = format!("{}/sealed", scenario.name);
@@ -84,7 +90,10 @@ fn helm_values_are_opened_by_who_may_decrypt_and_nothing_else() {
     scenario.class("sealed", &objects).parameter("login", "transient").apply();
     let pod = scenario.pod("deployer").mounts("sealed").start();
 
-    assert_eq!(pod.read("sealed/values.yaml"), "replicas: 2\nlogin: admin/p4ss: \"word\"\nenv:\n  API_KEY: k-123\n");
+    assert_eq!(
+        pod.read("sealed/values.yaml"),
+        "replicas: 2\nlogin: admin/p4ss: \"word\"\nenv:\n  API_KEY: k-123\n"
+    );
     assert_eq!(pod.read("sealed/app.properties"), "old=of v1\nnew=of v2\n");
     key.was_asked_once_by_every_login(&scenario);
     rotated.was_asked_once_by_every_login(&scenario);

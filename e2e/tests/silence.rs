@@ -10,12 +10,16 @@ use crate::support::{Restore, Scenario, eventually, kubectl, provider};
 const CANARY: &str = "canary-7Hq2xR9vKd3m";
 
 /// Reads a piece that was cut anywhere.
-const PIECE: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, NO_PAD.with_decode_allow_trailing_bits(true));
+const PIECE: GeneralPurpose =
+    GeneralPurpose::new(&alphabet::STANDARD, NO_PAD.with_decode_allow_trailing_bits(true));
 
 /// Parts of a text that nobody may read, in clear or in base64 at any offset of whatever was encoded.
 fn told(text: &str, unspoken: &[&str]) -> Vec<String> {
     let mut found = in_clear(text, unspoken);
-    for word in text.split(|sign: char| !(sign.is_ascii_alphanumeric() || "+/-_".contains(sign))).filter(|word| word.len() >= 16) {
+    for word in text
+        .split(|sign: char| !(sign.is_ascii_alphanumeric() || "+/-_".contains(sign)))
+        .filter(|word| word.len() >= 16)
+    {
         let word = word.replace('-', "+").replace('_', "/");
         for start in 0..4 {
             let mut piece = &word[start..];
@@ -51,8 +55,16 @@ fn failures(scenario: &Scenario) -> Vec<(&'static str, String, &'static str)> {
         ("base64", object("secretKey: text, encoding: base64"), "base64"),
         ("nested", object("secretKey: object, encoding: base64"), "base64"),
         ("missing", object("secretKey: texts"), "texts"),
-        ("denied", "- {objectName: file, secretPath: secret/data/of-nobody/x, secretKey: k}".into(), "vault.read_denied"),
-        ("nowhere", format!("- {{objectName: file, secretPath: {}, secretKey: k}}", scenario.path("nowhere")), "vault.not_found"),
+        (
+            "denied",
+            "- {objectName: file, secretPath: secret/data/of-nobody/x, secretKey: k}".into(),
+            "vault.read_denied",
+        ),
+        (
+            "nowhere",
+            format!("- {{objectName: file, secretPath: {}, secretKey: k}}", scenario.path("nowhere")),
+            "vault.not_found",
+        ),
         (
             "bad-request",
             format!(
@@ -69,11 +81,16 @@ fn neither_values_nor_tokens_are_told_even_at_level_trace() {
     let _quiet = Restore(|| provider::change_flags(|flags| flags.retain(|flag| flag != "--log-level=trace")));
     provider::change_flags(|flags| flags.push(json!("--log-level=trace")));
     let value = |of: &str| format!("{CANARY}-{of}");
-    scenario.put("db", json!({"text": value("text"), "object": {"deep": value("object")}, "other": value("other")}));
+    scenario.put(
+        "db",
+        json!({"text": value("text"), "object": {"deep": value("object")}, "other": value("other")}),
+    );
     scenario.allow("path \"transit/decrypt/none\" { capabilities = [\"update\"] }\n");
 
     let path = scenario.path("db");
-    let good = format!("- {{objectName: text, secretPath: {path}, secretKey: text}}\n- {{objectName: all, secretPath: {path}}}");
+    let good = format!(
+        "- {{objectName: text, secretPath: {path}, secretKey: text}}\n- {{objectName: all, secretPath: {path}}}"
+    );
     scenario.class("good", &good).sync("synced", &[("text", "text")]).apply();
     let pod = scenario.pod("good").mounts("good").env("TEXT", "synced", "text").start();
     assert_eq!(pod.read("good/text"), value("text"));
@@ -82,12 +99,17 @@ fn neither_values_nor_tokens_are_told_even_at_level_trace() {
         scenario.class(name, objects).apply();
     }
     scenario.class("intruder", &good).parameter("roleName", "of-nobody").apply();
-    let expected = failing.iter().map(|(name, _, words)| (*name, *words)).chain([("intruder", "vault.login_")]);
-    let pods: Vec<_> = expected.map(|(name, words)| (scenario.pod(name).mounts(name).create(), words)).collect();
+    let expected =
+        failing.iter().map(|(name, _, words)| (*name, *words)).chain([("intruder", "vault.login_")]);
+    let pods: Vec<_> =
+        expected.map(|(name, words)| (scenario.pod(name).mounts(name).create(), words)).collect();
     for (pod, words) in &pods {
         pod.fails_to_mount(&[words], 90);
     }
-    scenario.put("db", json!({"text": value("rotated"), "object": {"deep": value("object")}, "other": value("other")}));
+    scenario.put(
+        "db",
+        json!({"text": value("rotated"), "object": {"deep": value("object")}, "other": value("other")}),
+    );
     pod.comes_to_read("good/text", &value("rotated"), 60);
 
     // Every token of Kubernetes begins with the same header: the algorithm, and the id of the key that signed it.

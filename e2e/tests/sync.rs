@@ -24,7 +24,10 @@ fn a_secret_follows_its_files_and_ends_with_its_last_owner() {
         "- {{objectName: user, secretPath: {path}, secretKey: user}}
 - {{objectName: nested/password, secretPath: {path}, secretKey: password}}"
     );
-    scenario.class("db", &objects).sync("login", &[("username", "user"), ("password", "nested/password")]).apply();
+    scenario
+        .class("db", &objects)
+        .sync("login", &[("username", "user"), ("password", "nested/password")])
+        .apply();
 
     // Two owners read the Secret through their environment.
     let one = scenario.pod("one").mounts("db").env("USERNAME", "login", "username").deploy();
@@ -54,9 +57,25 @@ fn a_secret_follows_its_files_and_ends_with_its_last_owner() {
         });
     };
     owned_by(2, 60);
-    kubectl(&["delete", "deployment", "one", "--namespace", &scenario.name, "--cascade=foreground", "--timeout=60s"]);
+    kubectl(&[
+        "delete",
+        "deployment",
+        "one",
+        "--namespace",
+        &scenario.name,
+        "--cascade=foreground",
+        "--timeout=60s",
+    ]);
     owned_by(1, 60);
-    kubectl(&["delete", "deployment", "two", "--namespace", &scenario.name, "--cascade=foreground", "--timeout=60s"]);
+    kubectl(&[
+        "delete",
+        "deployment",
+        "two",
+        "--namespace",
+        &scenario.name,
+        "--cascade=foreground",
+        "--timeout=60s",
+    ]);
     eventually(60, "the Secret's end", || match scenario.get("secret", "login") {
         Err(gone) if gone.contains("NotFound") => Ok(()),
         other => Err(format!("{other:?}")),
@@ -68,7 +87,8 @@ fn a_kv1_value_reaches_file_and_secret() {
     let scenario = Scenario::begin();
     let path = format!("kv/{}/simple", scenario.name);
     crate::support::bao::write(&path, &json!({"token": "first"}));
-    let class = scenario.class("simple", &format!("- {{objectName: token, secretPath: {path}, secretKey: token}}"));
+    let class =
+        scenario.class("simple", &format!("- {{objectName: token, secretPath: {path}, secretKey: token}}"));
     class.sync("simple", &[("token", "token")]).apply();
     let pod = scenario.pod("reader").mounts("simple").start();
     assert_eq!(pod.read("simple/token"), "first");

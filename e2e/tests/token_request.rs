@@ -30,13 +30,21 @@ fn role_of(scenario: &Scenario, audience: &str) -> String {
 fn without_token_requests_the_variant_gives_a_pod_its_files() {
     let scenario = Scenario::alone();
     scenario.put("db", json!({"password": "by-request"}));
-    let password = format!("- {{objectName: password, secretPath: {}, secretKey: password}}", scenario.path("db"));
+    let password =
+        format!("- {{objectName: password, secretPath: {}, secretKey: password}}", scenario.path("db"));
     scenario.class("plain", &password).apply();
-    scenario.class("team", &password).parameter("audience", "team").parameter("roleName", &role_of(&scenario, "team")).apply();
+    scenario
+        .class("team", &password)
+        .parameter("audience", "team")
+        .parameter("roleName", &role_of(&scenario, "team"))
+        .apply();
     let before = provider::rights(&scenario.name);
     let restore = variant(&[]);
     let pod = scenario.pod("reader").mounts("plain").mounts("team").start();
-    assert_eq!((pod.read("plain/password"), pod.read("team/password")), ("by-request".into(), "by-request".into()));
+    assert_eq!(
+        (pod.read("plain/password"), pod.read("team/password")),
+        ("by-request".into(), "by-request".into())
+    );
 
     // It rotates by tokens of its own too.
     scenario.put("db", json!({"password": "by-another-request"}));
@@ -55,8 +63,13 @@ fn without_token_requests_the_variant_gives_a_pod_its_files() {
 fn an_audience_that_the_driver_does_not_offer_is_asked_of_kubernetes() {
     let scenario = Scenario::alone();
     scenario.put("db", json!({"password": "by-request"}));
-    let password = format!("- {{objectName: password, secretPath: {}, secretKey: password}}", scenario.path("db"));
-    scenario.class("db", &password).parameter("audience", "team").parameter("roleName", &role_of(&scenario, "team")).apply();
+    let password =
+        format!("- {{objectName: password, secretPath: {}, secretKey: password}}", scenario.path("db"));
+    scenario
+        .class("db", &password)
+        .parameter("audience", "team")
+        .parameter("roleName", &role_of(&scenario, "team"))
+        .apply();
     let _restore = variant(&["vault"]);
     assert_eq!(scenario.pod("reader").mounts("db").start().read("db/password"), "by-request");
 }

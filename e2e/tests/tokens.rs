@@ -11,8 +11,15 @@ fn no_token_of_a_volume_outlives_it() {
     let path = scenario.path("db");
     let user = format!("- {{objectName: user, secretPath: {path}, secretKey: user}}");
     scenario.class("user", &user).apply();
-    scenario.class("password", &format!("- {{objectName: password, secretPath: {path}, secretKey: password}}")).apply();
-    scenario.class("refused", &format!("{user}\n- {{objectName: more, secretPath: secret/data/of-nobody/x, secretKey: k}}")).apply();
+    scenario
+        .class("password", &format!("- {{objectName: password, secretPath: {path}, secretKey: password}}"))
+        .apply();
+    scenario
+        .class(
+            "refused",
+            &format!("{user}\n- {{objectName: more, secretPath: secret/data/of-nobody/x, secretKey: k}}"),
+        )
+        .apply();
     let reader = scenario.pod("reader").mounts("user").mounts("password").start();
     // Nor of one that failed after its login.
     let failing = scenario.pod("failing").mounts("refused").create();

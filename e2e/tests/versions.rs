@@ -36,7 +36,12 @@ fn versions_outlive_the_pod_and_follow_the_content() {
 fn versions_outlive_the_provider_and_depend_on_its_key() {
     let scenario = Scenario::alone();
     scenario.put("db", json!({"password": "p"}));
-    scenario.class("db", &format!("- {{objectName: password, secretPath: {}, secretKey: password}}", scenario.path("db"))).apply();
+    scenario
+        .class(
+            "db",
+            &format!("- {{objectName: password, secretPath: {}, secretKey: password}}", scenario.path("db")),
+        )
+        .apply();
     let pod = scenario.pod("before").mounts("db").start();
     let before = pod.versions("db");
     provider::restart();

@@ -1,17 +1,18 @@
 //! What was made for a volume, or for the pods of an account together, and is still of use: certificates, credentials with their leases,
 //! answers of writes.
 
+use crate::mutex::Mutex;
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use tokio::sync::Mutex as AsyncMutex;
 
-use crate::spec::Source;
 use crate::engine::Fetched;
-use crate::tokens::{VaultToken, Standing};
-use crate::renewal::{Expiry, UnixMillis, RenewalInputs};
+use crate::renewal::{Expiry, RenewalInputs, UnixMillis};
+use crate::spec::Source;
 use crate::state::Written;
+use crate::tokens::{Standing, VaultToken};
 
 /// What one owner has.
 #[derive(Default)]
@@ -94,23 +95,27 @@ impl Issued {
 
 impl IssuedCache {
     pub(crate) fn get(&self, source: &Source) -> Option<Issued> {
-        self.made.lock().unwrap_or_else(PoisonError::into_inner).get(source).cloned()
+        self.made.lock().get(source).cloned()
     }
 
     /// Puts `made` in the place of what was there, which is given back.
     pub(crate) fn put(&self, source: &Source, made: Issued) -> Option<Issued> {
-        self.made.lock().unwrap_or_else(PoisonError::into_inner).insert(source.clone(), made)
+        self.made.lock().insert(source.clone(), made)
     }
 
     /// Takes what `wanted` refuses.
     pub(crate) fn only(&self, wanted: impl Fn(&Source) -> bool) -> Vec<Issued> {
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut made = self.made.lock();
         made.extract_if(|source, _| !wanted(source)).map(|(_, made)| made).collect()
     }
 
     /// Keeps logins until a moment, and the leases that hang on them: pods may still use them, for nobody tells us that the driver wrote the new
     /// files.
-    pub(crate) fn keep_until(&self, until: UnixMillis, gone: impl IntoIterator<Item = (Arc<VaultToken>, Option<String>)>) {
+    pub(crate) fn keep_until(
+        &self,
+        until: UnixMillis,
+        gone: impl IntoIterator<Item = (Arc<VaultToken>, Option<String>)>,
+    ) {
         self.replaced().extend(gone.into_iter().map(|(session, lease)| Superseded { until, session, lease }));
     }
 
@@ -134,19 +139,19 @@ impl IssuedCache {
 
     /// What was replaced.
     pub(crate) fn replaced(&self) -> MutexGuard<'_, Vec<Superseded>> {
-        self.replaced.lock().unwrap_or_else(PoisonError::into_inner)
+        self.replaced.lock()
     }
 
     /// The logins that it holds.
     pub(crate) fn sessions(&self) -> Vec<Arc<VaultToken>> {
         let mut sessions: Vec<_> = self.replaced().iter().map(|gone| Arc::clone(&gone.session)).collect();
-        sessions.extend(self.made.lock().unwrap_or_else(PoisonError::into_inner).values().filter_map(Issued::session).cloned());
+        sessions.extend(self.made.lock().values().filter_map(Issued::session).cloned());
         sessions
     }
 
     /// When each thing on it ends, where that is told.
     pub(crate) fn ends(&self) -> Vec<UnixMillis> {
-        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = self.made.lock();
         let told = |made: &Issued| match &made.lasts {
             IssuedExpiry::Leased(id, session) => session.lease_ends(id),
             IssuedExpiry::Fixed(Expiry::Until(end)) => Some(UnixMillis::of_unix_seconds(*end)),
@@ -157,17 +162,17 @@ impl IssuedCache {
 
     /// Everything on it.
     pub(crate) fn all(&self) -> Vec<(Source, Issued)> {
-        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = self.made.lock();
         made.iter().map(|(source, made)| (source.clone(), made.clone())).collect()
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        self.made.lock().unwrap_or_else(PoisonError::into_inner).values().map(|made| made.fetched.weight()).sum()
+        self.made.lock().values().map(|made| made.fetched.weight()).sum()
     }
 
     /// One at a time makes what `source` asks for: who waited finds it made.
     pub(crate) fn turn(&self, source: &Source) -> Arc<AsyncMutex<()>> {
-        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut turns = self.turns.lock();
         turns.retain(|_, turn| Arc::strong_count(turn) > 1);
         Arc::clone(turns.entry(source.clone()).or_default())
     }

@@ -4,9 +4,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::spec::MountSpec;
-use crate::renewal::UnixMillis;
 use crate::payload::Payload;
+use crate::renewal::UnixMillis;
+use crate::spec::MountSpec;
 
 /// Content, for whom and for what class it was fetched, and when.
 pub(crate) struct LastKnownGood {

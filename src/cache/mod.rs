@@ -5,4 +5,3 @@ pub mod last_known_good; // the last content that was whole
 pub mod rendered; // what came of templates
 
 pub use rendered::RenderedCache;
-

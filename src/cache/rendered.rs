@@ -1,14 +1,15 @@
 //! What came of a volume's templates: written anew only when what they are written from has changed.
 
+use crate::mutex::Mutex;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::spec::{Digest, MountPath};
 use crate::engine::FetchError;
 use crate::secret::Secret;
+use crate::spec::{Digest, MountPath};
 
 /// How long a template's failure is believed.
 const FAILED: Duration = Duration::from_secs(300);
@@ -30,7 +31,7 @@ impl RenderedCache {
     /// What came of the template `name`, when it was written from the same `inputs`; a failure counts for a while, lest a template that
     /// takes all of its second takes it again at every try.
     pub fn get(&self, name: &MountPath, inputs: &Digest) -> Option<Result<Arc<Secret>, FetchError>> {
-        let texts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let texts = self.0.lock();
         let kept = texts.get(name)?;
         let counts = kept.outcome.is_ok() || kept.at.elapsed() < FAILED;
         (counts && kept.inputs == *inputs).then(|| kept.outcome.clone())
@@ -42,16 +43,16 @@ impl RenderedCache {
             return;
         }
         let text = Rendered { inputs, outcome: outcome.clone(), at: Instant::now() };
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), text);
+        self.0.lock().insert(name.clone(), text);
     }
 
     /// Forgets what `wanted` refuses.
     pub(crate) fn only(&self, wanted: impl Fn(&MountPath) -> bool) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|name, _| wanted(name));
+        self.0.lock().retain(|name, _| wanted(name));
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        let texts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let texts = self.0.lock();
         texts.values().filter_map(|text| text.outcome.as_ref().ok()).map(|text| text.len()).sum()
     }
 }
@@ -69,7 +70,9 @@ mod tests {
     async fn a_text_is_that_of_its_inputs() {
         let texts = RenderedCache::default();
         texts.keep(&name(), [1; 32], &Ok(Arc::new(Secret::from("text"))));
-        assert!(texts.get(&name(), &[1; 32]).is_some_and(|text| text.is_ok_and(|text| text.expose() == b"text")));
+        assert!(
+            texts.get(&name(), &[1; 32]).is_some_and(|text| text.is_ok_and(|text| text.expose() == b"text"))
+        );
         assert!(texts.get(&name(), &[2; 32]).is_none(), "other inputs");
         assert!(texts.get(&"other.conf".parse().unwrap(), &[1; 32]).is_none(), "another file");
     }
@@ -77,7 +80,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_failure_is_believed_for_five_minutes() {
         let texts = RenderedCache::default();
-        texts.keep(&name(), [1; 32], &Err(FetchError { reason: Reason::RenderFailed, what: "too much".into() }));
+        texts.keep(
+            &name(),
+            [1; 32],
+            &Err(FetchError { reason: Reason::RenderFailed, what: "too much".into() }),
+        );
         assert!(texts.get(&name(), &[1; 32]).is_some_and(|outcome| outcome.is_err()));
         tokio::time::advance(FAILED).await;
         assert!(texts.get(&name(), &[1; 32]).is_none());

@@ -4,8 +4,8 @@ use super::CertificateError;
 use super::keystore;
 use crate::certificate::keystore::Contents;
 use crate::certificate::x509::Certificate;
-use crate::spec::{Alias, StoreForm};
 use crate::secret::Secret;
+use crate::spec::{Alias, StoreForm};
 
 /// CA certificates that are looked at; more than a chain ever has, and few enough to check every signature among them.
 const MOST: usize = 32;
@@ -25,7 +25,8 @@ impl Authorities {
         for text in texts {
             known.add(text, "certificate")?;
         }
-        let lowest = |ca: &Certificate| !known.0.iter().any(|other| other.der() != ca.der() && ca.signed(other));
+        let lowest =
+            |ca: &Certificate| !known.0.iter().any(|other| other.der() != ca.der() && ca.signed(other));
         let start = known.0.iter().position(lowest).unwrap_or_default();
         let missing = CertificateError::NotCertificate { field: "certificate" };
         let issuing = (start < known.0.len()).then(|| known.0.remove(start)).ok_or(missing)?;
@@ -33,7 +34,11 @@ impl Authorities {
     }
 
     /// The CAs above `leaf`, from `issuing_ca` and `ca_chain` of its answer; those that do not belong are left out.
-    pub(crate) fn of(leaf: &Certificate, issuing_ca: &str, ca_chain: &[&str]) -> Result<Self, CertificateError> {
+    pub(crate) fn of(
+        leaf: &Certificate,
+        issuing_ca: &str,
+        ca_chain: &[&str],
+    ) -> Result<Self, CertificateError> {
         let mut known = KnownCa::default();
         known.add(issuing_ca, "issuing_ca")?;
         let named = known.0.first().cloned();
@@ -60,7 +65,12 @@ impl Authorities {
     }
 
     /// A keystore whose one entry, `alias`, trusts [`Self::ca`]. The password is printable ASCII.
-    pub fn truststore(&self, form: StoreForm, alias: &Alias, password: &Secret) -> Result<Secret, CertificateError> {
+    pub fn truststore(
+        &self,
+        form: StoreForm,
+        alias: &Alias,
+        password: &Secret,
+    ) -> Result<Secret, CertificateError> {
         keystore::write(form, &Contents::Trusted(self.topmost()), alias, password)
     }
 
@@ -105,9 +115,12 @@ impl KnownCa {
     /// Takes out what signed `below`. Of cross-signed twins (one name, one key) the one that Vault `named`, else a root,
     /// else the one that lasts longest, whatever their order.
     fn take_issuer(&mut self, below: &Certificate, named: Option<&Certificate>) -> Option<Certificate> {
-        let rank = |ca: &Certificate| (named.is_some_and(|named| named.der() == ca.der()), ca.is_self_signed(), ca.not_after);
+        let rank = |ca: &Certificate| {
+            (named.is_some_and(|named| named.der() == ca.der()), ca.is_self_signed(), ca.not_after)
+        };
         let signers = self.0.iter().enumerate().filter(|(_, ca)| ca.signed(below));
-        let (place, _) = signers.max_by(|(_, a), (_, b)| rank(a).cmp(&rank(b)).then_with(|| a.der().cmp(b.der())))?;
+        let (place, _) =
+            signers.max_by(|(_, a), (_, b)| rank(a).cmp(&rank(b)).then_with(|| a.der().cmp(b.der())))?;
         Some(self.0.swap_remove(place))
     }
 }

@@ -32,13 +32,17 @@ pub enum CertificateError {
     #[error("no CA certificate of the answer signed the certificate")]
     IssuerMissing,
     /// The subject's common name is not `commonName`.
-    #[error("the certificate's common name is not {name:.64}, which was asked for; check use_csr_common_name of the role")]
+    #[error(
+        "the certificate's common name is not {name:.64}, which was asked for; check use_csr_common_name of the role"
+    )]
     OtherCommonName {
         /// The name as asked.
         name: String,
     },
     /// A name of `altNames`, `ipSans` or `uriSans` is not in the certificate.
-    #[error("the certificate lacks {name:.60}, which was asked for; check use_csr_sans and the allowed names of the role")]
+    #[error(
+        "the certificate lacks {name:.60}, which was asked for; check use_csr_sans and the allowed names of the role"
+    )]
     NameMissing {
         /// The name as asked.
         name: String,
@@ -77,7 +81,10 @@ impl CertificateError {
     /// The stable cause.
     pub fn reason(&self) -> Reason {
         match self {
-            Self::NotCertificate { .. } | Self::TooManyAuthorities { .. } | Self::KeyMissing | Self::KeyUnreadable => Reason::Malformed,
+            Self::NotCertificate { .. }
+            | Self::TooManyAuthorities { .. }
+            | Self::KeyMissing
+            | Self::KeyUnreadable => Reason::Malformed,
             Self::OtherKey | Self::IssuerMissing => Reason::Malformed,
             // The role made another certificate than the class asks for.
             Self::OtherCommonName { .. } | Self::NameMissing { .. } => Reason::Rejected,

@@ -1,13 +1,13 @@
 //! A certificate with its chain and key: of one issue, checked before any file is made of it.
 
 use super::Authorities;
-use crate::certificate::key::PrivateKey;
 use super::keystore;
+use super::{CertificateError, NodeKey, names};
+use crate::certificate::key::PrivateKey;
 use crate::certificate::keystore::Contents;
 use crate::certificate::x509::Certificate;
-use super::{CertificateError, NodeKey, names};
-use crate::spec::{Alias, CertificateRequest, KeyForm, StoreForm};
 use crate::secret::Secret;
+use crate::spec::{Alias, CertificateRequest, KeyForm, StoreForm};
 
 /// What `issue` or `sign` answered, in PEM, by the names that Vault gives it.
 pub struct Issued<'a> {
@@ -39,7 +39,11 @@ pub struct Identity {
 impl Identity {
     /// Holds the answer against the question: the leaf carries every name of `ask`, one of the CAs signed it, and the key
     /// (`node`'s, else the answer's) is its own.
-    pub fn new(ask: &CertificateRequest, issued: &Issued<'_>, node: Option<NodeKey>) -> Result<Self, CertificateError> {
+    pub fn new(
+        ask: &CertificateRequest,
+        issued: &Issued<'_>,
+        node: Option<NodeKey>,
+    ) -> Result<Self, CertificateError> {
         let missing = CertificateError::NotCertificate { field: "certificate" };
         let leaf = Certificate::all(issued.certificate, "certificate")?.into_iter().next().ok_or(missing)?;
         let key = match (node, issued.private_key) {
@@ -91,7 +95,12 @@ impl Identity {
     }
 
     /// A keystore whose one entry, `alias`, is the key with its full chain. The password, printable ASCII, opens both.
-    pub fn keystore(&self, form: StoreForm, alias: &Alias, password: &Secret) -> Result<Secret, CertificateError> {
+    pub fn keystore(
+        &self,
+        form: StoreForm,
+        alias: &Alias,
+        password: &Secret,
+    ) -> Result<Secret, CertificateError> {
         let chain = self.everything().collect();
         keystore::write(form, &Contents::Identity { key: self.key.pkcs8(), chain }, alias, password)
     }

@@ -6,14 +6,17 @@ use rcgen::KeyPair;
 use rsa::pkcs1::{self, RsaPrivateKeyRef};
 use rsa::pkcs8::der::asn1::OctetStringRef;
 use rsa::pkcs8::der::{Decode, Encode};
-use rsa::pkcs8::{AlgorithmIdentifierRef, LineEnding, ObjectIdentifier, PrivateKeyInfoRef, SecretDocument, SubjectPublicKeyInfoRef};
+use rsa::pkcs8::{
+    AlgorithmIdentifierRef, LineEnding, ObjectIdentifier, PrivateKeyInfoRef, SecretDocument,
+    SubjectPublicKeyInfoRef,
+};
 use sec1::{EcParameters, EcPrivateKey};
 use zeroize::Zeroizing;
 
 use super::CertificateError;
 use crate::certificate::x509::Certificate;
-use crate::spec::{KeyAlgorithm as Algorithm, KeyForm};
 use crate::secret::Secret;
+use crate::spec::{KeyAlgorithm as Algorithm, KeyForm};
 
 /// id-ecPublicKey (RFC 5480).
 const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
@@ -35,7 +38,8 @@ pub(crate) struct PrivateKey {
 impl PrivateKey {
     /// Reads `PRIVATE KEY`, `RSA PRIVATE KEY` or `EC PRIVATE KEY`, the three that `issue` answers with.
     pub(crate) fn from_pem(text: &str) -> Result<Self, CertificateError> {
-        let (label, document) = SecretDocument::from_pem(text.trim_ascii()).map_err(|_| CertificateError::KeyUnreadable)?;
+        let (label, document) =
+            SecretDocument::from_pem(text.trim_ascii()).map_err(|_| CertificateError::KeyUnreadable)?;
         let key = match label {
             "PRIVATE KEY" => Self::from_pkcs8(document.as_bytes()),
             "RSA PRIVATE KEY" => Self::new(pkcs1::ALGORITHM_ID, document.as_bytes()),
@@ -85,7 +89,9 @@ impl PrivateKey {
     pub(crate) fn pem(&self, form: KeyForm) -> Result<Secret, CertificateError> {
         let text = match (form, self.algorithm) {
             (KeyForm::Pkcs8, _) => pem_text("PRIVATE KEY", self.pkcs8())?,
-            (KeyForm::Pkcs1, Algorithm::Rsa) => pem_text("RSA PRIVATE KEY", self.info()?.private_key.as_bytes())?,
+            (KeyForm::Pkcs1, Algorithm::Rsa) => {
+                pem_text("RSA PRIVATE KEY", self.info()?.private_key.as_bytes())?
+            }
             (KeyForm::Sec1, Algorithm::Ec) => pem_text("EC PRIVATE KEY", &self.sec1().ok_or(NOT_WRITTEN)?)?,
             (KeyForm::Pkcs1, _) => return Err(self.impossible("pkcs1")),
             (KeyForm::Sec1, _) => return Err(self.impossible("sec1")),
@@ -125,7 +131,9 @@ impl PrivateKey {
                 let known = RSA_BYTES_OF_RING.contains(&key.modulus.as_bytes().len());
                 if known { self.computed() } else { key.public_key().to_der().ok() }
             }
-            Algorithm::Ec if CURVES_OF_RING.contains(&info.algorithm.parameters_oid().ok()?) => self.computed(),
+            Algorithm::Ec if CURVES_OF_RING.contains(&info.algorithm.parameters_oid().ok()?) => {
+                self.computed()
+            }
             Algorithm::Ec => EcPrivateKey::from_der(inner).ok()?.public_key.map(<[u8]>::to_vec),
             Algorithm::Ed25519 => self.computed(),
         }

@@ -22,4 +22,3 @@ pub use node::NodeKey;
 pub fn not_after(text: &str) -> Option<i64> {
     x509::Certificate::all(text, "certificate").ok()?.first().map(|first| first.not_after)
 }
-

@@ -26,7 +26,9 @@ pub(crate) fn check(ask: &CertificateRequest, leaf: &X509Certificate<'_>) -> Res
 fn missing(ask: &CertificateRequest, held: &[GeneralName<'_>]) -> Option<String> {
     let lacks_name = |asked: &&String| !held.iter().any(|held| holds_name(asked, held));
     let lacks_address = |asked: &&IpAddr| !held.iter().any(|held| holds_address(asked, held));
-    let lacks_uri = |asked: &&String| !held.iter().any(|held| matches!(held, GeneralName::URI(uri) if same_uri(asked, uri)));
+    let lacks_uri = |asked: &&String| {
+        !held.iter().any(|held| matches!(held, GeneralName::URI(uri) if same_uri(asked, uri)))
+    };
     let name = ask.alt_names.iter().find(lacks_name).cloned();
     let address = || ask.ip_sans.iter().find(lacks_address).map(IpAddr::to_string);
     name.or_else(address).or_else(|| ask.uri_sans.iter().find(lacks_uri).cloned())

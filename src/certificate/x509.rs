@@ -27,7 +27,8 @@ impl Certificate {
     /// with something in it, but no certificate, is one.
     pub(crate) fn all(text: &str, field: &'static str) -> Result<Vec<Self>, CertificateError> {
         let wrong = CertificateError::NotCertificate { field };
-        let blocks: Vec<Pem> = Pem::iter_from_buffer(text.as_bytes()).collect::<Result<_, _>>().map_err(|_| wrong.clone())?;
+        let blocks: Vec<Pem> =
+            Pem::iter_from_buffer(text.as_bytes()).collect::<Result<_, _>>().map_err(|_| wrong.clone())?;
         let certificates = blocks.into_iter().filter(|block| block.label == "CERTIFICATE");
         let read: Option<Vec<Self>> = certificates.map(|block| Self::read(&block.contents)).collect();
         read.filter(|read| !read.is_empty() || text.trim_ascii().is_empty()).ok_or(wrong)
@@ -60,7 +61,8 @@ impl Certificate {
 
     /// The fields of it; it has been read before, so this does not fail in practice.
     pub(crate) fn parsed(&self) -> Result<X509Certificate<'_>, CertificateError> {
-        let (_, parsed) = X509Certificate::from_der(&self.der).map_err(|_| CertificateError::NotCertificate { field: "certificate" })?;
+        let (_, parsed) = X509Certificate::from_der(&self.der)
+            .map_err(|_| CertificateError::NotCertificate { field: "certificate" })?;
         Ok(parsed)
     }
 
@@ -78,7 +80,10 @@ impl Certificate {
 
     fn verifies(&self, other: &Self) -> bool {
         let (Ok(ca), Ok(signed)) = (self.parsed(), other.parsed()) else { return false };
-        matches!(signed.verify_signature(Some(ca.public_key())), Ok(()) | Err(X509Error::SignatureUnsupportedAlgorithm))
+        matches!(
+            signed.verify_signature(Some(ca.public_key())),
+            Ok(()) | Err(X509Error::SignatureUnsupportedAlgorithm)
+        )
     }
 
     /// True for a root.
@@ -93,7 +98,9 @@ fn key_ids(parsed: &X509Certificate<'_>) -> (Option<Vec<u8>>, Option<Vec<u8>>) {
     for extension in parsed.extensions() {
         match extension.parsed_extension() {
             ParsedExtension::SubjectKeyIdentifier(id) => own = Some(id.0.to_vec()),
-            ParsedExtension::AuthorityKeyIdentifier(id) => issuer = id.key_identifier.as_ref().map(|id| id.0.to_vec()),
+            ParsedExtension::AuthorityKeyIdentifier(id) => {
+                issuer = id.key_identifier.as_ref().map(|id| id.0.to_vec())
+            }
             _ => {}
         }
     }

@@ -6,10 +6,10 @@ use std::fmt;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use sha2::{Digest as _, Sha256};
 
+use super::{RememberedRequest, SpecError};
 use crate::class::diagnostics::Diagnostics;
-use crate::spec::{Digest, Pod};
-use super::{SpecError, RememberedRequest};
 use crate::secret::Secret;
+use crate::spec::{Digest, Pod};
 
 /// Longest `attributes`, in bytes: well above what kubelet and driver make of the largest sensible class.
 const ATTRIBUTES_BYTES: usize = 512 * 1024;
@@ -50,14 +50,21 @@ impl Attributes {
         let mut json = serde_json::Deserializer::from_str(text);
         let read = json.deserialize_map(Reader).and_then(|attributes| json.end().map(|()| attributes));
         // The error's own text may quote a value.
-        let attributes = read.map_err(|error| SpecError::Attributes { line: error.line(), column: error.column() })?;
+        let attributes =
+            read.map_err(|error| SpecError::Attributes { line: error.line(), column: error.column() })?;
         let texts = attributes.texts.iter();
-        texts.clone().try_for_each(|(name, value)| within(format_args!("parameter {name:.64}"), value, PARAMETER_BYTES))?;
+        texts.clone().try_for_each(|(name, value)| {
+            within(format_args!("parameter {name:.64}"), value, PARAMETER_BYTES)
+        })?;
         Ok(attributes)
     }
 
     /// Lays what is remembered of the kubelet's request over one that has the class alone, and gives what is to be remembered from now on.
-    pub(crate) fn completed(&mut self, before: &dyn Fn() -> Option<RememberedRequest>, found: &mut Diagnostics) -> RememberedRequest {
+    pub(crate) fn completed(
+        &mut self,
+        before: &dyn Fn() -> Option<RememberedRequest>,
+        found: &mut Diagnostics,
+    ) -> RememberedRequest {
         let written = |texts: &BTreeMap<String, String>| -> BTreeMap<String, String> {
             let written = texts.iter().filter(|(name, _)| is_written(name));
             written.map(|(name, value)| (name.clone(), value.clone())).collect()
@@ -131,7 +138,11 @@ pub(crate) fn has_secrets(secrets: &str) -> Result<bool, SpecError> {
 }
 
 fn within(what: impl fmt::Display, text: &str, limit: usize) -> Result<(), SpecError> {
-    if text.len() <= limit { Ok(()) } else { Err(SpecError::TooLong { what: what.to_string(), bytes: text.len(), limit }) }
+    if text.len() <= limit {
+        Ok(())
+    } else {
+        Err(SpecError::TooLong { what: what.to_string(), bytes: text.len(), limit })
+    }
 }
 
 struct Reader;

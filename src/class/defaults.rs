@@ -111,7 +111,9 @@ impl Audiences {
 
     pub(crate) fn allow(&self, audience: &str) -> bool {
         let lower = audience.to_ascii_lowercase();
-        let foreign = lower.is_empty() || lower.ends_with(".svc.id.goog") || FOREIGN.iter().any(|foreign| begins(&lower, foreign));
+        let foreign = lower.is_empty()
+            || lower.ends_with(".svc.id.goog")
+            || FOREIGN.iter().any(|foreign| begins(&lower, foreign));
         let own = [Flavor::Vault, Flavor::OpenBao].iter().any(|flavor| flavor.audience() == audience);
         own || if self.0.is_empty() { !foreign } else { self.0.iter().any(|listed| listed == audience) }
     }
@@ -120,7 +122,9 @@ impl Audiences {
 /// True for `foreign` itself and for what goes on after a `.`, `/`, `:` or without a break in `api://azureadtokenexchangechina`.
 fn begins(audience: &str, foreign: &str) -> bool {
     let rest = audience.strip_prefix(foreign);
-    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '/', ':']) || foreign.starts_with("api:"))
+    rest.is_some_and(|rest| {
+        rest.is_empty() || rest.starts_with(['.', '/', ':']) || foreign.starts_with("api:")
+    })
 }
 
 #[cfg(test)]
@@ -130,7 +134,9 @@ mod tests {
     #[test]
     fn a_class_may_not_ask_for_a_token_that_is_worth_more_than_a_login() {
         let free = Audiences::default();
-        for audience in ["vault", "openbao", "my-aud", "https://vault.example.com", "kubernetes-vault", "conjur"] {
+        for audience in
+            ["vault", "openbao", "my-aud", "https://vault.example.com", "kubernetes-vault", "conjur"]
+        {
             assert!(free.allow(audience), "{audience}");
         }
         let foreign = [
@@ -155,7 +161,12 @@ mod tests {
     #[test]
     fn a_list_is_all_there_is_beside_the_peers_own() {
         let listed = Audiences::listed(vec!["prod".into(), "sts.amazonaws.com".into()]);
-        assert!(listed.allow("prod") && listed.allow("vault") && listed.allow("openbao") && listed.allow("sts.amazonaws.com"));
+        assert!(
+            listed.allow("prod")
+                && listed.allow("vault")
+                && listed.allow("openbao")
+                && listed.allow("sts.amazonaws.com")
+        );
         assert!(!listed.allow("my-aud"));
     }
 

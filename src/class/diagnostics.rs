@@ -3,17 +3,17 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::class::token::TokenFault;
+use crate::error::{Failure, Reason};
+use crate::goyaml::YamlError;
+use crate::spec::KeyAlgorithm;
 use crate::spec::Source;
 use crate::spec::address::AddressError;
 use crate::spec::auth_mount::InvalidAuthMount;
 use crate::spec::certificate::AliasError;
-use crate::spec::KeyAlgorithm;
 use crate::spec::path::PathError;
 use crate::spec::request::{PlainPathError, RequestError};
 use crate::spec::template::DelimitersError;
-use crate::class::token::TokenFault;
-use crate::error::{Failure, Reason};
-use crate::goyaml::YamlError;
 
 /// Mistakes that a message names; the rest is counted.
 const NAMED: usize = 8;
@@ -96,9 +96,13 @@ pub enum SpecError {
     Yaml(YamlError),
     #[error("parameter objects lists nothing: no secret would be read")]
     NoObjects,
-    #[error("parameter objects lists {count} objects; at most {limit} are read: split the class over two volumes")]
+    #[error(
+        "parameter objects lists {count} objects; at most {limit} are read: split the class over two volumes"
+    )]
     TooManyObjects { count: usize, limit: usize },
-    #[error("parameter objects has {count} {what}; at most {limit} are taken: split the class over two volumes")]
+    #[error(
+        "parameter objects has {count} {what}; at most {limit} are taken: split the class over two volumes"
+    )]
     TooMany { what: &'static str, count: usize, limit: usize },
     #[error("objectName {} is given {times} times: each file needs a name of its own", Shown(.name))]
     DuplicateName { name: String, times: usize },
@@ -250,7 +254,11 @@ pub struct Label {
 
 impl fmt::Display for Label {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.name.is_empty() { write!(f, "object {}", self.place) } else { write!(f, "object {}", Shown(&self.name)) }
+        if self.name.is_empty() {
+            write!(f, "object {}", self.place)
+        } else {
+            write!(f, "object {}", Shown(&self.name))
+        }
     }
 }
 

@@ -38,11 +38,18 @@ mod tests {
     #[test]
     fn numbers_stand_alone_or_with_a_unit_each() {
         let seconds = |text| duration(text).map(|duration| duration.as_secs());
-        for (text, expected) in [("0", 0), ("3600", 3600), ("0s", 0), ("24h", 86400), ("1h30m", 5400), ("1d12h", 129_600)] {
+        for (text, expected) in
+            [("0", 0), ("3600", 3600), ("0s", 0), ("24h", 86400), ("1h30m", 5400), ("1d12h", 129_600)]
+        {
             assert_eq!(seconds(text), Some(expected), "{text}");
         }
-        assert_eq!((seconds("9999999999999999999"), seconds("400000d")), (Some(LONGEST.as_secs()), Some(LONGEST.as_secs())));
-        for text in ["", "h", "1h30", "1 h", "-1s", "1.5h", "1w", "99999999999999999999s", "9999999999999999999d"] {
+        assert_eq!(
+            (seconds("9999999999999999999"), seconds("400000d")),
+            (Some(LONGEST.as_secs()), Some(LONGEST.as_secs()))
+        );
+        for text in
+            ["", "h", "1h30", "1 h", "-1s", "1.5h", "1w", "99999999999999999999s", "9999999999999999999d"]
+        {
             assert_eq!(seconds(text), None, "{text}");
         }
     }

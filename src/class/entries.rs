@@ -31,13 +31,17 @@ pub struct Entry {
 
 impl Entry {
     /// Every field of the Go providers.
-    pub const FIELDS: [&str; 7] = ["objectName", "secretPath", "secretKey", "method", "secretArgs", "filePermission", "encoding"];
+    pub const FIELDS: [&str; 7] =
+        ["objectName", "secretPath", "secretKey", "method", "secretArgs", "filePermission", "encoding"];
 }
 
 /// Without `secretArgs`, which may contain secrets.
 impl fmt::Debug for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Entry").field("object_name", &self.object_name).field("secret_path", &self.secret_path).finish_non_exhaustive()
+        f.debug_struct("Entry")
+            .field("object_name", &self.object_name)
+            .field("secret_path", &self.secret_path)
+            .finish_non_exhaustive()
     }
 }
 
@@ -53,7 +57,8 @@ pub fn entries(text: &str, ours: &[&str]) -> Result<Vec<Entry>, Vec<YamlError>> 
     let members = decoder.list("`objects` must be a list: begin each object with `- `");
     let mut entries = Vec::new();
     for member in members {
-        let fields = decoder.fields(*member, "an object must be a mapping of fields, such as `objectName: ...`");
+        let fields =
+            decoder.fields(*member, "an object must be a mapping of fields, such as `objectName: ...`");
         let Some(fields) = fields else { continue };
         let mut entry = Entry::default();
         for (name, value) in fields {
@@ -64,10 +69,13 @@ pub fn entries(text: &str, ours: &[&str]) -> Result<Vec<Entry>, Vec<YamlError>> 
                 "method" => entry.method = decoder.text(value),
                 "encoding" => entry.encoding = decoder.text(value),
                 "filePermission" => {
-                    entry.file_permission = decoder.unsigned(value, "filePermission must be a number such as 0640, without quotes");
+                    entry.file_permission = decoder
+                        .unsigned(value, "filePermission must be a number such as 0640, without quotes");
                 }
                 "secretArgs" => entry.secret_args = decoder.map(value, "secretArgs must be a mapping"),
-                other if ours.contains(&other) => entry.ours.extend(decoder.item(value).map(|item| (name, item))),
+                other if ours.contains(&other) => {
+                    entry.ours.extend(decoder.item(value).map(|item| (name, item)))
+                }
                 _ => entry.unknown.push(name),
             }
         }

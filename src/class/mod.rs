@@ -18,4 +18,3 @@ pub use defaults::{Audiences, Clock, Defaults, Flavor, UnknownFields};
 pub use diagnostics::{SpecError, SpecErrors};
 pub use remembered::RememberedRequest;
 pub(crate) use server::go_bool;
-

@@ -3,12 +3,12 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use super::{Defaults, SpecError, UnknownFields};
 use crate::class::attributes::Attributes;
+use crate::class::diagnostics::Diagnostics;
 use crate::class::duration::duration;
 use crate::class::schema::{Access, word};
-use crate::class::diagnostics::Diagnostics;
 use crate::class::spelling::nearest;
-use super::{Defaults, SpecError, UnknownFields};
 use crate::spec::{LoginScope, ShareScope, VolumeWriter};
 
 /// A parameter of a class, as the reference knows it.
@@ -100,7 +100,8 @@ impl<'a> Parameters<'a> {
 
     /// The parameter `suffix` under its first prefix that is present, and that whole name; a present one counts though empty.
     pub(crate) fn prefixed(&self, suffix: &str) -> Option<(String, &'a str)> {
-        let (name, value) = self.prefixes.iter().find_map(|prefix| self.attributes.prefixed(prefix, suffix))?;
+        let (name, value) =
+            self.prefixes.iter().find_map(|prefix| self.attributes.prefixed(prefix, suffix))?;
         Some((name.to_owned(), value))
     }
 
@@ -116,11 +117,15 @@ impl<'a> Parameters<'a> {
     /// Who writes what the mount gets, how long it is good and for whom; `maxStale` may be at most that of `defaults`.
     pub(crate) fn terms(&self, defaults: &Defaults, found: &mut Diagnostics) -> Terms {
         let stale = defaults.max_stale;
-        let written_by = self.read("writer", "driver or provider", word, found).unwrap_or(defaults.written_by);
+        let written_by =
+            self.read("writer", "driver or provider", word, found).unwrap_or(defaults.written_by);
         let refresh = self.read("refresh", "a duration, such as 30s, 5m or 0s", duration, found);
         let max_stale = self.read("maxStale", "a duration, such as 1h, 24h or 0s", duration, found);
         if max_stale.is_some_and(|asked| asked > stale) {
-            found.warnings.push(format!("parameter maxStale is more than --max-stale allows: {} s count", stale.as_secs()));
+            found.warnings.push(format!(
+                "parameter maxStale is more than --max-stale allows: {} s count",
+                stale.as_secs()
+            ));
         }
         Terms {
             written_by,
@@ -145,10 +150,21 @@ impl<'a> Parameters<'a> {
 
     /// Mode, owner and group of files that name none; `mode` is the request's own.
     pub(crate) fn access(&self, mode: u32, found: &mut Diagnostics) -> Access {
-        let mut id =
-            |parameter| self.read(parameter, "a number, such as 1000", |text| text.parse().ok().filter(|id| *id != u32::MAX), found);
+        let mut id = |parameter| {
+            self.read(
+                parameter,
+                "a number, such as 1000",
+                |text| text.parse().ok().filter(|id| *id != u32::MAX),
+                found,
+            )
+        };
         let (owner, group) = (id("owner"), id("group"));
-        let own = self.read("filePermission", "a mode of 0 to 0777 in octal, with a 0 in front, such as 0400", permission, found);
+        let own = self.read(
+            "filePermission",
+            "a mode of 0 to 0777 in octal, with a 0 in front, such as 0400",
+            permission,
+            found,
+        );
         Access { mode: own.filter(|mode| *mode != 0).unwrap_or(mode), owner, group }
     }
 
@@ -173,4 +189,5 @@ fn permission(text: &str) -> Option<u32> {
 }
 
 /// Every name of a parameter.
-static KNOWN: LazyLock<Vec<String>> = LazyLock::new(|| PARAMETERS.iter().flat_map(Parameter::names).collect());
+static KNOWN: LazyLock<Vec<String>> =
+    LazyLock::new(|| PARAMETERS.iter().flat_map(Parameter::names).collect());

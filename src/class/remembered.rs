@@ -5,8 +5,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::class::attributes::{ACCOUNT, CLASS, NAME, NAMESPACE, UID};
 use super::{Flavor, parameters};
+use crate::class::attributes::{ACCOUNT, CLASS, NAME, NAMESPACE, UID};
 use crate::spec::Pod;
 
 /// Parameters as the last request had them, and which of them are the pod's own. Prints none: a class may hold passwords.
@@ -51,7 +51,12 @@ impl RememberedRequest {
 
     /// The attributes of the request, for `pod` and without tokens, as JSON.
     pub(crate) fn attributes(&self, pod: &Pod) -> String {
-        let vouched = [(NAMESPACE, &pod.namespace), (NAME, &pod.name), (UID, &pod.uid), (ACCOUNT, &pod.service_account)];
+        let vouched = [
+            (NAMESPACE, &pod.namespace),
+            (NAME, &pod.name),
+            (UID, &pod.uid),
+            (ACCOUNT, &pod.service_account),
+        ];
         let class = self.class.iter().map(|class| (CLASS, class));
         let written = self.parameters.iter().map(|(name, value)| (name.as_str(), value));
         let all: BTreeMap<_, _> = written.chain(class).chain(vouched).collect();
@@ -110,7 +115,10 @@ mod tests {
 
     #[test]
     fn what_the_pod_said_stays_and_what_the_class_says_changes() {
-        let mut published = RememberedRequest::new(parameters(&[("roleName", "pods"), ("objects", "one"), ("audience", "a")]), None);
+        let mut published = RememberedRequest::new(
+            parameters(&[("roleName", "pods"), ("objects", "one"), ("audience", "a")]),
+            None,
+        );
         let mut first = parameters(&[("roleName", "class"), ("objects", "one")]);
         let doubts = published.complete(&mut first);
         assert!(matches!(&doubts[..], [doubt] if doubt.contains("roleName")), "{doubts:?}");
@@ -122,14 +130,29 @@ mod tests {
 
     #[test]
     fn a_class_that_was_edited_before_the_first_question_counts_in_what_the_volume_holds() {
-        let mounted =
-            [("vaultAddress", "http://own"), ("objects", "one"), ("refresh", "30s"), ("vaultNamespace", "own"), ("filePermission", "0400")];
+        let mounted = [
+            ("vaultAddress", "http://own"),
+            ("objects", "one"),
+            ("refresh", "30s"),
+            ("vaultNamespace", "own"),
+            ("filePermission", "0400"),
+        ];
         let mut published = RememberedRequest::new(parameters(&mounted), None);
-        let sent = [("vaultAddress", "http://class"), ("objects", "two"), ("refresh", "5s"), ("filePermission", "0644")];
+        let sent = [
+            ("vaultAddress", "http://class"),
+            ("objects", "two"),
+            ("refresh", "5s"),
+            ("filePermission", "0644"),
+        ];
         let mut first = parameters(&sent);
         assert_eq!(published.complete(&mut first).len(), 4);
-        let expected =
-            [("vaultAddress", "http://own"), ("objects", "two"), ("refresh", "5s"), ("vaultNamespace", "own"), ("filePermission", "0400")];
+        let expected = [
+            ("vaultAddress", "http://own"),
+            ("objects", "two"),
+            ("refresh", "5s"),
+            ("vaultNamespace", "own"),
+            ("filePermission", "0400"),
+        ];
         assert_eq!(first, parameters(&expected));
     }
 }

@@ -2,17 +2,23 @@
 
 use std::path::PathBuf;
 
-use crate::spec::auth_mount::auth_mount;
-use crate::class::parameters::Parameters;
-use crate::spec::path::is_unprintable;
-use crate::class::diagnostics::Diagnostics;
-use crate::spec::{AuthSpec, ClientCertificate, ServerSpec, TlsSpec};
 use super::{Defaults, SpecError};
+use crate::class::diagnostics::Diagnostics;
+use crate::class::parameters::Parameters;
+use crate::spec::auth_mount::auth_mount;
+use crate::spec::path::is_unprintable;
+use crate::spec::{AuthSpec, ClientCertificate, ServerSpec, TlsSpec};
 
 /// The server that `parameters` choose; `None` after a problem.
-pub(crate) fn server(parameters: &Parameters<'_>, defaults: &Defaults, found: &mut Diagnostics) -> Option<ServerSpec> {
+pub(crate) fn server(
+    parameters: &Parameters<'_>,
+    defaults: &Defaults,
+    found: &mut Diagnostics,
+) -> Option<ServerSpec> {
     let address = match parameters.set("Address") {
-        Some((parameter, text)) => found.take(text.parse().map_err(|source| SpecError::Address { parameter, source })),
+        Some((parameter, text)) => {
+            found.take(text.parse().map_err(|source| SpecError::Address { parameter, source }))
+        }
         None => Some(defaults.address.clone()),
     };
     let namespace = found.take(namespace(parameters, defaults));
@@ -22,14 +28,25 @@ pub(crate) fn server(parameters: &Parameters<'_>, defaults: &Defaults, found: &m
 }
 
 /// The login that `parameters` ask for; `None` after a problem.
-pub(crate) fn auth(parameters: &Parameters<'_>, defaults: &Defaults, found: &mut Diagnostics) -> Option<AuthSpec> {
-    let role = parameters.prefixed("RoleName").map(|(_, role)| role).or(parameters.plain("roleName")).filter(|role| !role.is_empty());
-    let missing = SpecError::Missing { parameter: "roleName", hint: "name the role of the auth mount to log in with" };
+pub(crate) fn auth(
+    parameters: &Parameters<'_>,
+    defaults: &Defaults,
+    found: &mut Diagnostics,
+) -> Option<AuthSpec> {
+    let role = parameters
+        .prefixed("RoleName")
+        .map(|(_, role)| role)
+        .or(parameters.plain("roleName"))
+        .filter(|role| !role.is_empty());
+    let missing =
+        SpecError::Missing { parameter: "roleName", hint: "name the role of the auth mount to log in with" };
     let role = found.take(role.ok_or(missing));
     let mount = found.take(mount(parameters, defaults));
     let audience = parameters.plain("audience").filter(|audience| !audience.is_empty());
     let audience = found.take(match audience {
-        Some(audience) if !defaults.audiences.allow(audience) => Err(SpecError::Audience { audience: audience.into() }),
+        Some(audience) if !defaults.audiences.allow(audience) => {
+            Err(SpecError::Audience { audience: audience.into() })
+        }
         audience => Ok(audience.map(str::to_owned)),
     });
     Some(AuthSpec { mount: mount?, role: role?.into(), audience: audience? })
@@ -44,11 +61,12 @@ fn namespace(parameters: &Parameters<'_>, defaults: &Defaults) -> Result<Option<
 }
 
 fn mount(parameters: &Parameters<'_>, defaults: &Defaults) -> Result<String, SpecError> {
-    let (parameter, text) = match (parameters.prefixed("KubernetesMountPath"), parameters.prefixed("AuthMountPath")) {
-        (Some((one, _)), Some((other, _))) => return Err(SpecError::Both { one, other }),
-        (Some(named), None) | (None, Some(named)) => named,
-        (None, None) => return Ok(defaults.auth_mounts.default_mount().to_owned()),
-    };
+    let (parameter, text) =
+        match (parameters.prefixed("KubernetesMountPath"), parameters.prefixed("AuthMountPath")) {
+            (Some((one, _)), Some((other, _))) => return Err(SpecError::Both { one, other }),
+            (Some(named), None) | (None, Some(named)) => named,
+            (None, None) => return Ok(defaults.auth_mounts.default_mount().to_owned()),
+        };
     match auth_mount(text) {
         Err(source) => Err(SpecError::Mount { parameter, source }),
         Ok(None) => Ok(defaults.auth_mounts.default_mount().to_owned()),
@@ -78,11 +96,17 @@ fn tls(parameters: &Parameters<'_>, below: &TlsSpec, found: &mut Diagnostics) ->
 fn client(parameters: &Parameters<'_>) -> Result<Option<ClientCertificate>, SpecError> {
     let (certificate, key) = ("TLSClientCertPath", "TLSClientKeyPath");
     match (parameters.set(certificate), parameters.set(key)) {
-        (Some((_, certificate)), Some((_, key))) => {
-            Ok(Some(ClientCertificate { certificate: certificate.into(), key: key.into(), configured: false }))
+        (Some((_, certificate)), Some((_, key))) => Ok(Some(ClientCertificate {
+            certificate: certificate.into(),
+            key: key.into(),
+            configured: false,
+        })),
+        (Some((given, _)), None) => {
+            Err(SpecError::HalfCertificate { missing: given.replace(certificate, key), given })
         }
-        (Some((given, _)), None) => Err(SpecError::HalfCertificate { missing: given.replace(certificate, key), given }),
-        (None, Some((given, _))) => Err(SpecError::HalfCertificate { missing: given.replace(key, certificate), given }),
+        (None, Some((given, _))) => {
+            Err(SpecError::HalfCertificate { missing: given.replace(key, certificate), given })
+        }
         (None, None) => Ok(None),
     }
 }

@@ -23,6 +23,9 @@ mod tests {
         assert_eq!(nearest("objectname", known).as_deref(), Some("objectName"));
         assert_eq!(nearest("secertKey", known).as_deref(), Some("secretKey"));
         assert_eq!(nearest("refresh", known), None);
-        assert_eq!(["kvv", "s3", "ab"].map(|word| nearest(word, ["kv", "s5"])), [Some("kv".into()), Some("s5".into()), None]);
+        assert_eq!(
+            ["kvv", "s3", "ab"].map(|word| nearest(word, ["kv", "s5"])),
+            [Some("kv".into()), Some("s5".into()), None]
+        );
     }
 }

@@ -9,9 +9,9 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use zeroize::Zeroizing;
 
-use crate::spec::{Pod, PodToken};
 use crate::error::Reason;
 use crate::secret::Secret;
+use crate::spec::{Pod, PodToken};
 
 /// Why the pod's token cannot log in. Names are the attributes', never the token's own: nobody has checked those.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,7 +20,9 @@ pub enum TokenFault {
     Tokens,
     #[error("the token for audience {audience:?} is not a JWT with claims")]
     NoJwt { audience: String },
-    #[error("the token for audience {audience:?} is not of service account {account} (its claim {claim} says otherwise)")]
+    #[error(
+        "the token for audience {audience:?} is not of service account {account} (its claim {claim} says otherwise)"
+    )]
     Account { audience: String, account: String, claim: &'static str },
     #[error("the token for audience {audience:?} is bound to another pod than {pod}")]
     Pod { audience: String, pod: String },
@@ -32,7 +34,9 @@ impl TokenFault {
     pub(crate) fn reason(&self) -> Reason {
         match self {
             Self::Expired { .. } => Reason::TokenExpired,
-            Self::Tokens | Self::NoJwt { .. } | Self::Account { .. } | Self::Pod { .. } => Reason::TokenMismatch,
+            Self::Tokens | Self::NoJwt { .. } | Self::Account { .. } | Self::Pod { .. } => {
+                Reason::TokenMismatch
+            }
         }
     }
 }
@@ -41,7 +45,12 @@ impl TokenFault {
 ///
 /// Other tokens, those of clouds, are passed over while the JSON is read. The claims are not verified here: checking them
 /// only narrows what Vault, which verifies them, would take.
-pub(crate) fn choose(tokens: &str, audience: &str, pod: &Pod, now: SystemTime) -> Result<Option<PodToken>, TokenFault> {
+pub(crate) fn choose(
+    tokens: &str,
+    audience: &str,
+    pod: &Pod,
+    now: SystemTime,
+) -> Result<Option<PodToken>, TokenFault> {
     let mut json = serde_json::Deserializer::from_str(tokens);
     let token = For(audience).deserialize(&mut json).and_then(|token| json.end().map(|()| token));
     let Some(jwt) = token.map_err(|_| TokenFault::Tokens)? else { return Ok(None) };
@@ -110,13 +119,20 @@ impl Claims {
         let name = inner.and_then(|inner| inner.serviceaccount.as_ref()?.name.as_ref());
         let uid = inner.and_then(|inner| inner.pod.as_ref()?.uid.as_ref());
         match () {
-            () if self.sub != format!("system:serviceaccount:{}:{}", pod.namespace, pod.service_account) => Err(other("sub")),
-            () if differs(inner.and_then(|inner| inner.namespace.as_ref()), &pod.namespace) => Err(other("kubernetes.io/namespace")),
-            () if differs(name, &pod.service_account) => Err(other("kubernetes.io/serviceaccount/name")),
-            () if differs(uid, &pod.uid) => {
-                Err(TokenFault::Pod { audience: audience(), pod: format!("{}/{} ({})", pod.namespace, pod.name, pod.uid) })
+            () if self.sub != format!("system:serviceaccount:{}:{}", pod.namespace, pod.service_account) => {
+                Err(other("sub"))
             }
-            () if self.exp.is_some_and(|exp| ended(exp, now)) => Err(TokenFault::Expired { audience: audience(), account: account() }),
+            () if differs(inner.and_then(|inner| inner.namespace.as_ref()), &pod.namespace) => {
+                Err(other("kubernetes.io/namespace"))
+            }
+            () if differs(name, &pod.service_account) => Err(other("kubernetes.io/serviceaccount/name")),
+            () if differs(uid, &pod.uid) => Err(TokenFault::Pod {
+                audience: audience(),
+                pod: format!("{}/{} ({})", pod.namespace, pod.name, pod.uid),
+            }),
+            () if self.exp.is_some_and(|exp| ended(exp, now)) => {
+                Err(TokenFault::Expired { audience: audience(), account: account() })
+            }
             () => Ok(()),
         }
     }
@@ -175,7 +191,12 @@ mod tests {
     use super::*;
 
     fn pod() -> Pod {
-        Pod { namespace: "team-a".into(), name: "web-1".into(), uid: "u1".into(), service_account: "web".into() }
+        Pod {
+            namespace: "team-a".into(),
+            name: "web-1".into(),
+            uid: "u1".into(),
+            service_account: "web".into(),
+        }
     }
 
     fn jwt(claims: &Value) -> String {
@@ -209,7 +230,10 @@ mod tests {
             (json!({"sub": "someone"}), Reason::TokenMismatch),
             (json!({}), Reason::TokenMismatch),
             (json!({"sub": sub, "kubernetes.io": {"namespace": "team-b"}}), Reason::TokenMismatch),
-            (json!({"sub": sub, "kubernetes.io": {"serviceaccount": {"name": "admin"}}}), Reason::TokenMismatch),
+            (
+                json!({"sub": sub, "kubernetes.io": {"serviceaccount": {"name": "admin"}}}),
+                Reason::TokenMismatch,
+            ),
             (json!({"sub": sub, "kubernetes.io": {"pod": {"uid": "u2"}}}), Reason::TokenMismatch),
             (json!({"sub": sub, "exp": 1000}), Reason::TokenExpired),
             (json!({"sub": sub, "exp": -1}), Reason::TokenExpired),
@@ -228,7 +252,9 @@ mod tests {
             let fault = choose(&tokens, "vault", &pod(), UNIX_EPOCH).unwrap_err();
             assert_eq!(fault.to_string(), "the token for audience \"vault\" is not a JWT with claims");
         }
-        for tokens in ["canary", "[]", "{\"vault\": {\"token\": \"canary\"}", "{\"vault\": \"canary\"}", "{} canary"] {
+        for tokens in
+            ["canary", "[]", "{\"vault\": {\"token\": \"canary\"}", "{\"vault\": \"canary\"}", "{} canary"]
+        {
             let fault = choose(tokens, "vault", &pod(), UNIX_EPOCH).unwrap_err();
             assert!(!format!("{fault} {fault:?}").contains("canary"), "{fault}");
         }

@@ -9,14 +9,17 @@ pub mod serve; // the rooms put together, and kept running until a signal
 #[cfg(test)]
 mod tests;
 
-use crate::settings::{Environment, LifeArgs, LifeSettings, Output, ServeArgs, ServerArgs, Settings, SettingsError, StateArgs, StateSettings, TokenRequests, VersionKeySource, WorkLimits};
+use crate::settings::{
+    Environment, LifeArgs, LifeSettings, Output, ServeArgs, ServerArgs, Settings, SettingsError, StateArgs,
+    StateSettings, TokenRequests, VersionKeySource, WorkLimits,
+};
 
 use std::ffi::OsString;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::cli::mount_command::MountArgs;
 use crate::cli::handover::HandoverArgs;
+use crate::cli::mount_command::MountArgs;
 use crate::cli::prepare::PrepareArgs;
 use crate::cli::s5::S5Work;
 
@@ -25,7 +28,9 @@ use crate::cli::s5::S5Work;
 /// Without a command it serves, and takes every flag of vault-csi-provider and openbao-csi-provider, with one dash or two.
 #[derive(Parser)]
 #[command(name = "vaultmount", disable_version_flag = true, args_override_self = true)]
-#[command(after_help = "The flags that it takes without a command are those of serve: vaultmount serve --help")]
+#[command(
+    after_help = "The flags that it takes without a command are those of serve: vaultmount serve --help"
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -76,4 +81,3 @@ impl Command {
         })
     }
 }
-

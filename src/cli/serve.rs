@@ -14,25 +14,25 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{sleep, timeout};
 use tracing::warn;
 
-use crate::settings::{Settings, TokenRequests, VersionKeySource};
-use crate::class::{Defaults, Flavor};
 use super::mount_command;
+use crate::class::{Defaults, Flavor};
 use crate::kube::Kubernetes;
 use crate::kube::events::PodEvents;
 use crate::kube::pods::NodePods;
-use crate::provider_api::csi_driver_provider_server::CsiDriverProviderServer;
 use crate::limits::AdmissionConfig;
-use crate::mount::{Poller, Provider, Services, PodTokenSource};
+use crate::mount::{PodTokenSource, Poller, Provider, Services};
+use crate::payload::VersionKey;
+use crate::provider_api::csi_driver_provider_server::CsiDriverProviderServer;
 use crate::secret::Secret;
 use crate::server;
 use crate::server::{Endpoint, Readiness, ServerError, Sockets};
+use crate::settings::{Settings, TokenRequests, VersionKeySource};
 use crate::state::{KeyRefused, StateError, StateKey, Store};
 use crate::supervise::supervise;
 use crate::telemetry::health;
 use crate::telemetry::health::Ready;
 use crate::telemetry::metrics;
 use crate::vault::{ClassFiles, Outbound, Vaults};
-use crate::payload::VersionKey;
 use crate::volume::VolumeConfig;
 
 /// Largest request that is read: a class, its tokens and 512 KiB of attributes fit many times.
@@ -91,16 +91,25 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     let sockets = sockets(&settings)?;
     let version_key = version_key(&settings.version_key).await?;
     let setting = setting(&settings).await?;
-    let services = Arc::new(Services::new(Vaults::new(outbound), tokens(settings.token_requests), version_key, limits(&settings), setting));
+    let services = Arc::new(Services::new(
+        Vaults::new(outbound),
+        tokens(settings.token_requests),
+        version_key,
+        limits(&settings),
+        setting,
+    ));
     services.volumes.resume();
     tokio::spawn(Arc::clone(&services.volumes).watch());
-    let listener = health::listen(settings.health).await.map_err(|source| ServeError::Health { address: settings.health, source })?;
+    let listener = health::listen(settings.health)
+        .await
+        .map_err(|source| ServeError::Health { address: settings.health, source })?;
     let mut signals = Signals::listen().map_err(ServeError::Signals)?;
     let readiness = Readiness::default();
     let probe = Probe { endpoints: sockets.endpoints.clone(), readiness: readiness.clone() };
     tokio::spawn(health::serve(listener, Arc::new(probe), metrics::start()?));
     let provider = |defaults: &Defaults| Provider::new(Arc::clone(&services), Arc::new(defaults.clone()));
-    let providers = [Flavor::Vault, Flavor::OpenBao].map(|flavor| provider(settings.defaults(flavor))).to_vec();
+    let providers =
+        [Flavor::Vault, Flavor::OpenBao].map(|flavor| provider(settings.defaults(flavor))).to_vec();
     let service_for = |endpoint: &Endpoint| {
         let provider = provider(settings.defaults(Flavor::of_socket(endpoint.path())));
         CsiDriverProviderServer::new(provider).max_decoding_message_size(REQUEST_BYTES)
@@ -118,7 +127,11 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
 
 fn outbound(settings: &Settings) -> Result<Outbound, ServeError> {
     let own = [Flavor::Vault, Flavor::OpenBao].map(|flavor| settings.defaults(flavor).tls.clone());
-    let class_files = ClassFiles { own: own.into(), directory: settings.tls_dir.clone(), kubelet: settings.life.kubelet_dir.clone() };
+    let class_files = ClassFiles {
+        own: own.into(),
+        directory: settings.tls_dir.clone(),
+        kubelet: settings.life.kubelet_dir.clone(),
+    };
     Ok(Outbound {
         allowed: parsed("--allow-address", &settings.allow_addresses)?,
         proxy: settings.proxy.clone(),
@@ -129,7 +142,10 @@ fn outbound(settings: &Settings) -> Result<Outbound, ServeError> {
 }
 
 fn limits(settings: &Settings) -> AdmissionConfig {
-    AdmissionConfig { mounts: settings.limits.mounts, mounts_per_namespace: settings.limits.mounts_per_namespace }
+    AdmissionConfig {
+        mounts: settings.limits.mounts,
+        mounts_per_namespace: settings.limits.mounts_per_namespace,
+    }
 }
 
 /// What volumes have, and where it outlives a restart: an earlier process may still be at its end, and is waited for.
@@ -163,7 +179,10 @@ fn sockets(settings: &Settings) -> Result<Sockets, ServeError> {
 }
 
 fn parsed<T: FromStr<Err: Display>>(flag: &str, texts: &[String]) -> Result<Vec<T>, ServeError> {
-    texts.iter().map(|text| text.parse().map_err(|error| ServeError::Flag(format!("{flag}: {error}")))).collect()
+    texts
+        .iter()
+        .map(|text| text.parse().map_err(|error| ServeError::Flag(format!("{flag}: {error}"))))
+        .collect()
 }
 
 /// The signals that end a process in good order: the kubelet's, and a terminal's.
@@ -195,7 +214,9 @@ fn tokens(requests: TokenRequests) -> PodTokenSource {
 /// The version key: a file's, else that of the peers' Secret, else one that dies with this process.
 async fn version_key(source: &VersionKeySource) -> Result<VersionKey, ServeError> {
     match source {
-        VersionKeySource::File(path) => return key_of_file(path).map_err(|why| ServeError::Key { path: path.clone(), why }),
+        VersionKeySource::File(path) => {
+            return key_of_file(path).map_err(|why| ServeError::Key { path: path.clone(), why });
+        }
         VersionKeySource::Secret(name) => {
             if let Some(key) = shared_key(name).await {
                 return Ok(key);
@@ -203,7 +224,9 @@ async fn version_key(source: &VersionKeySource) -> Result<VersionKey, ServeError
         }
         VersionKeySource::Random => {}
     }
-    warn!("no version key is shared: object versions differ on every node and after every restart; give --hmac-key-file");
+    warn!(
+        "no version key is shared: object versions differ on every node and after every restart; give --hmac-key-file"
+    );
     Ok(VersionKey::random())
 }
 

@@ -1,4 +1,3 @@
-
 pub mod life; // what is kept between mounts, and how much work is taken at once
 
 use std::path::Path;
@@ -25,7 +24,10 @@ fn flags(arguments: &[&str]) -> ServeArgs {
     }
 }
 
-fn settings<const N: usize>(arguments: &[&str], environment: [(&str, &str); N]) -> Result<Settings, SettingsError> {
+fn settings<const N: usize>(
+    arguments: &[&str],
+    environment: [(&str, &str); N],
+) -> Result<Settings, SettingsError> {
     Settings::new(flags(arguments), &environment.into())
 }
 
@@ -66,7 +68,11 @@ fn the_flags_of_both_peers_are_taken_in_gos_spelling() {
     ]);
     assert!(openbao.debug && !openbao.server.vault_tls_skip_verify);
     assert_eq!(
-        (openbao.server.vault_addr.as_deref(), openbao.vault_mount.as_str(), openbao.server.vault_namespace.as_deref()),
+        (
+            openbao.server.vault_addr.as_deref(),
+            openbao.vault_mount.as_str(),
+            openbao.server.vault_namespace.as_deref()
+        ),
         (Some("http://bao:8200"), "jwt", Some("a"))
     );
 }
@@ -85,7 +91,10 @@ fn a_flag_of_one_value_counts_as_given_last_and_a_list_keeps_all() {
         "--allow-address=y",
     ]);
     assert_eq!((flags.server.vault_addr.as_deref(), flags.debug), (Some("b"), false));
-    assert_eq!((flags.endpoint, flags.allow_address), (vec!["/a.sock".to_owned(), "/b.sock".into()], vec!["x".to_owned(), "y".into()]));
+    assert_eq!(
+        (flags.endpoint, flags.allow_address),
+        (vec!["/a.sock".to_owned(), "/b.sock".into()], vec!["x".to_owned(), "y".into()])
+    );
 }
 
 #[test]
@@ -93,11 +102,21 @@ fn without_a_command_it_serves() {
     assert!(matches!(command(&[]), Ok(Command::Serve(_))));
     assert!(matches!(command(&["serve", "-debug"]), Ok(Command::Serve(flags)) if flags.debug));
     assert!(matches!(command(&["-version"]), Ok(Command::Version { output: Output::Json })));
-    assert!(matches!(command(&["--version", "-output=json-pretty"]), Ok(Command::Version { output: Output::JsonPretty })));
+    assert!(matches!(
+        command(&["--version", "-output=json-pretty"]),
+        Ok(Command::Version { output: Output::JsonPretty })
+    ));
     assert!(matches!(command(&["-version=false"]), Ok(Command::Serve(_))));
-    assert!(matches!(command(&["version", "--output", "yaml"]), Ok(Command::Version { output: Output::Yaml })));
-    assert!(matches!(command(&["prepare", "--socket-dir=/a"]), Ok(Command::Prepare(prepare)) if prepare.gid == 65532));
-    assert!(matches!(command(&["mount", "--class=c.yaml", "--target=/t"]), Ok(Command::Mount(mount)) if mount.audience == "vault"));
+    assert!(matches!(
+        command(&["version", "--output", "yaml"]),
+        Ok(Command::Version { output: Output::Yaml })
+    ));
+    assert!(
+        matches!(command(&["prepare", "--socket-dir=/a"]), Ok(Command::Prepare(prepare)) if prepare.gid == 65532)
+    );
+    assert!(
+        matches!(command(&["mount", "--class=c.yaml", "--target=/t"]), Ok(Command::Mount(mount)) if mount.audience == "vault")
+    );
 }
 
 #[test]
@@ -136,13 +155,27 @@ fn log_level_counts_before_debug_and_nonsense_is_info() {
 
 #[test]
 fn a_flag_counts_before_the_environment() {
-    let address = |arguments: &[&str], environment: [(&str, &str); 2]| defaults(arguments, environment).address.to_string();
+    let address = |arguments: &[&str], environment: [(&str, &str); 2]| {
+        defaults(arguments, environment).address.to_string()
+    };
     assert_eq!(defaults(&[], []).address.to_string(), "https://127.0.0.1:8200");
-    assert_eq!(address(&[], [("VAULT_ADDR", "unix:///agent.sock"), ("BAO_ADDR", "http://bao")]), "unix:///agent.sock");
+    assert_eq!(
+        address(&[], [("VAULT_ADDR", "unix:///agent.sock"), ("BAO_ADDR", "http://bao")]),
+        "unix:///agent.sock"
+    );
     assert_eq!(address(&[], [("VAULT_ADDR", ""), ("BAO_ADDR", "http://bao")]), "http://bao");
     assert_eq!(address(&["-vault-addr="], [("VAULT_ADDR", "http://env"), ("X", "")]), "http://env");
-    assert_eq!(address(&["-vault-addr=http://flag"], [("VAULT_ADDR", "http://env"), ("X", "")]), "http://flag");
-    assert_eq!(address(&["-vault-addr=http://flag"], [("VAULT_ADDR", "http://env"), ("VAULT_AGENT_ADDR", "http://agent")]), "http://agent");
+    assert_eq!(
+        address(&["-vault-addr=http://flag"], [("VAULT_ADDR", "http://env"), ("X", "")]),
+        "http://flag"
+    );
+    assert_eq!(
+        address(
+            &["-vault-addr=http://flag"],
+            [("VAULT_ADDR", "http://env"), ("VAULT_AGENT_ADDR", "http://agent")]
+        ),
+        "http://agent"
+    );
     let openbao = settings(&[], [("VAULT_ADDR", "http://vault"), ("BAO_ADDR", "http://bao")]).unwrap();
     assert_eq!(openbao.defaults(Flavor::OpenBao).address.to_string(), "http://bao");
 }
@@ -159,28 +192,39 @@ fn tls_of_flags_lies_over_tls_of_the_environment() {
     let env = defaults(&[], environment).tls;
     assert_eq!((env.ca_file, env.ca_bytes, env.ca_directory), (Some("/env-ca".into()), None, None));
     assert_eq!((env.server_name.as_deref(), env.skip_verify), (Some("env"), true));
-    let over = defaults(&["-vault-tls-ca-directory=/cas", "-vault-tls-server-name=flag", "-vault-tls-skip-verify=false"], environment).tls;
+    let over = defaults(
+        &["-vault-tls-ca-directory=/cas", "-vault-tls-server-name=flag", "-vault-tls-skip-verify=false"],
+        environment,
+    )
+    .tls;
     assert_eq!(
         (over.ca_file, over.ca_directory, over.server_name.as_deref(), over.skip_verify),
         (None, Some("/cas".into()), Some("flag"), true)
     );
-    let pair =
-        defaults(&["-vault-tls-client-cert=/c", "-vault-tls-client-key=/k"], [("VAULT_CLIENT_CERT", "/x"), ("VAULT_CLIENT_KEY", "/y")])
-            .tls
-            .client
-            .unwrap();
+    let pair = defaults(
+        &["-vault-tls-client-cert=/c", "-vault-tls-client-key=/k"],
+        [("VAULT_CLIENT_CERT", "/x"), ("VAULT_CLIENT_KEY", "/y")],
+    )
+    .tls
+    .client
+    .unwrap();
     assert_eq!((pair.certificate, pair.configured), ("/c".into(), true));
 }
 
 #[test]
 fn what_cannot_be_meant_stops_the_start_and_shows_no_value() {
-    let error = |arguments: &[&str], environment: [(&str, &str); 1]| settings(arguments, environment).err().unwrap().to_string();
+    let error = |arguments: &[&str], environment: [(&str, &str); 1]| {
+        settings(arguments, environment).err().unwrap().to_string()
+    };
     let none = [("X", "")];
     assert_eq!(
         error(&[], [("BAO_ADDR", "https://root:canary@bao")]),
         "BAO_ADDR: an address holds no user and no password: log in by a role"
     );
-    assert_eq!(error(&["-vault-addr=vault:8200"], none), "--vault-addr: an address begins with http://, https:// or unix://");
+    assert_eq!(
+        error(&["-vault-addr=vault:8200"], none),
+        "--vault-addr: an address begins with http://, https:// or unix://"
+    );
     assert_eq!(error(&[], [("VAULT_SKIP_VERIFY", "yes")]), "VAULT_SKIP_VERIFY: true or false is wanted");
     assert_eq!(
         error(&["-vault-tls-client-key=/k"], none),
@@ -198,7 +242,12 @@ fn what_cannot_be_meant_stops_the_start_and_shows_no_value() {
 fn what_is_ignored_is_told_once_and_without_its_value() {
     let settings = settings(
         &["-cache-size=5"],
-        [("VAULT_TOKEN", "canary"), ("BAO_TOKEN", "canary"), ("VAULT_MAX_RETRIES", ""), ("VAULT_AGENT_ADDR", "http://agent")],
+        [
+            ("VAULT_TOKEN", "canary"),
+            ("BAO_TOKEN", "canary"),
+            ("VAULT_MAX_RETRIES", ""),
+            ("VAULT_AGENT_ADDR", "http://agent"),
+        ],
     )
     .unwrap();
     let told = settings.warnings.join("\n");
@@ -218,15 +267,23 @@ fn what_is_ignored_is_told_once_and_without_its_value() {
 
 #[test]
 fn our_own_flags_have_their_defaults() {
-    let settings = settings(&["--allow-address=10.0.0.0/8", "--allow-auth-mount=jwt,/auth/b/", "--tls-dir=/tls"], []).unwrap();
+    let settings =
+        settings(&["--allow-address=10.0.0.0/8", "--allow-auth-mount=jwt,/auth/b/", "--tls-dir=/tls"], [])
+            .unwrap();
     assert_eq!(
         (settings.log_format, settings.token_requests, settings.shutdown_timeout),
         (Format::Json, TokenRequests::Auto, Duration::from_secs(20))
     );
-    assert_eq!((settings.health.port(), settings.health.ip().is_unspecified(), settings.warnings.len()), (8080, true, 0));
+    assert_eq!(
+        (settings.health.port(), settings.health.ip().is_unspecified(), settings.warnings.len()),
+        (8080, true, 0)
+    );
     let mounts = &settings.defaults(Flavor::Vault).auth_mounts;
     assert!(["jwt", "b", "kubernetes"].iter().all(|mount| mounts.names(mount)) && !mounts.names("cert"));
-    assert_eq!((settings.tls_dir.as_deref(), &settings.version_key), (Some(Path::new("/tls")), &VersionKeySource::Random));
+    assert_eq!(
+        (settings.tls_dir.as_deref(), &settings.version_key),
+        (Some(Path::new("/tls")), &VersionKeySource::Random)
+    );
     assert_eq!(settings.defaults(Flavor::Vault).unknown_fields, UnknownFields::Warn);
     let set = flags(&[
         "--unknown-fields=error",
@@ -253,7 +310,9 @@ fn the_reference_has_every_flag_with_its_default() {
         let name = flag.get_long().unwrap();
         let row = REFERENCE.lines().find(|line| line.starts_with(&format!("| `--{name}`")));
         let row = row.unwrap_or_else(|| panic!("--{name} is not in the reference"));
-        for alias in flag.get_all_aliases().unwrap_or_default().iter().filter(|alias| alias.starts_with("openbao")) {
+        for alias in
+            flag.get_all_aliases().unwrap_or_default().iter().filter(|alias| alias.starts_with("openbao"))
+        {
             assert!(row.contains(&format!("`--{alias}`")), "{row}");
         }
         for default in flag.get_default_values() {
@@ -269,15 +328,20 @@ fn the_reference_has_every_variable_as_the_table_uses_it() {
         let row = format!("| {names} | {} | {} |", variable.used.word(), variable.reason);
         assert!(REFERENCE.contains(&row), "missing: {row}");
     }
-    let rows =
-        REFERENCE.lines().filter(|line| ["| honoured |", "| ignored |", "| refused |"].iter().any(|used| line.contains(used))).count();
+    let rows = REFERENCE
+        .lines()
+        .filter(|line| ["| honoured |", "| ignored |", "| refused |"].iter().any(|used| line.contains(used)))
+        .count();
     assert_eq!(rows, crate::settings::environment::VARIABLES.len());
 }
 
 #[test]
 fn a_handover_is_told_what_becomes_of_credentials() {
-    let handover = |arguments: &[&str]| command(&[&["handover", "--state-dir=/s"], arguments].concat()).is_ok();
+    let handover =
+        |arguments: &[&str]| command(&[&["handover", "--state-dir=/s"], arguments].concat()).is_ok();
     assert!(handover(&["--keep"]));
     assert!(handover(&["--revoke", "--node-name=n", "--state-key-file=/key"]));
-    assert!(!handover(&[]) && !handover(&["--keep", "--revoke", "--node-name=n"]) && !handover(&["--revoke"]));
+    assert!(
+        !handover(&[]) && !handover(&["--keep", "--revoke", "--node-name=n"]) && !handover(&["--revoke"])
+    );
 }

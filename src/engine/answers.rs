@@ -6,10 +6,10 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::{EngineError, Fetched};
-use crate::spec::{SourceValue, Source, SelectorRoot};
 use crate::error::Reason;
 use crate::render::RenderError;
 use crate::secret::Secret;
+use crate::spec::{SelectorRoot, Source, SourceValue};
 use crate::vault::VaultError;
 
 /// What a source gave, or why it gave nothing.

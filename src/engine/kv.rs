@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::spec::VaultPath;
 use crate::spec::{KvEngine, KvRead, Request};
-use crate::vault::{VaultResponse, Hint, VaultError};
+use crate::vault::{Hint, VaultError, VaultResponse};
 
 /// The call that reads it.
 pub(crate) fn request(read: &KvRead) -> Request {
@@ -36,7 +36,9 @@ pub(crate) fn held(read: &KvRead, answer: &VaultResponse) -> Result<(), VaultErr
         (Some(data), KvEngine::V2) if !data.get("data").is_some_and(Value::is_object) => {
             malformed("it is none of KV version 2: set engineVersion: 1 if the mount has no versions")
         }
-        _ if read.version.is_some_and(|asked| version != Some(asked.into())) => malformed("it is of another version than was asked for"),
+        _ if read.version.is_some_and(|asked| version != Some(asked.into())) => {
+            malformed("it is of another version than was asked for")
+        }
         _ => Ok(()),
     }
 }
@@ -52,7 +54,10 @@ mod tests {
     #[test]
     fn a_version_2_path_gets_its_data_and_a_version_1_path_stays() {
         let two = request(&read(Some(3), KvEngine::V2));
-        assert_eq!((two.path.as_str(), two.query), ("secret/data/team-a/db", vec![("version".into(), "3".into())]));
+        assert_eq!(
+            (two.path.as_str(), two.query),
+            ("secret/data/team-a/db", vec![("version".into(), "3".into())])
+        );
         assert_eq!(request(&read(None, KvEngine::V1)).path.as_str(), "secret/team-a/db");
     }
 }

@@ -9,7 +9,7 @@ pub mod record; // what was made, as a sealed record keeps it
 pub mod validity; // how long an answer may stand for another call
 pub mod weight; // about how much memory values take
 
-pub use answers::{Responses, FetchError, FetchResult};
+pub use answers::{FetchError, FetchResult, Responses};
 pub use open::open;
 pub use pki::part;
 pub use record::StoredIssued;
@@ -25,13 +25,13 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use crate::certificate::{Authorities, CertificateError, Identity};
-use crate::spec::{Encoding, KvEngine, Selector, EngineRequest, SourceValue, Source, SelectorRoot};
 use crate::error::Reason;
+use crate::limits::Budget;
 use crate::render;
 use crate::render::RenderError;
 use crate::secret::Secret;
-use crate::vault::{VaultResponse, Login, VaultError};
-use crate::limits::Budget;
+use crate::spec::{Encoding, EngineRequest, KvEngine, Selector, SelectorRoot, Source, SourceValue};
+use crate::vault::{Login, VaultError, VaultResponse};
 
 /// What Vault holds of a source.
 pub enum Fetched {
@@ -98,7 +98,9 @@ impl EngineError {
 pub async fn fetch(login: &Login, source: &Source, budget: &Budget) -> Result<Fetched, EngineError> {
     let namespace = source.namespace.as_deref();
     match &source.request {
-        EngineRequest::Request(request) => Ok(Fetched::VaultResponse(login.call(request, namespace, budget).await?, DataAt::Either)),
+        EngineRequest::Request(request) => {
+            Ok(Fetched::VaultResponse(login.call(request, namespace, budget).await?, DataAt::Either))
+        }
         EngineRequest::Kv(read) => {
             let answer = login.call(&kv::request(read), namespace, budget).await.map_err(kv::told)?;
             let at = if read.engine == KvEngine::V1 { DataAt::Data } else { DataAt::DataData };
@@ -107,9 +109,10 @@ pub async fn fetch(login: &Login, source: &Source, budget: &Budget) -> Result<Fe
         }
         EngineRequest::Certificate(ask) => pki::certificate(login, ask, namespace, budget).await,
         EngineRequest::Authorities { mount } => pki::authorities(login, mount, namespace, budget).await,
-        EngineRequest::Transit(_) | EngineRequest::S5(_) => {
-            Err(EngineError::Origin(FetchError { reason: Reason::Bug, what: format!("{source} has no call of its own") }))
-        }
+        EngineRequest::Transit(_) | EngineRequest::S5(_) => Err(EngineError::Origin(FetchError {
+            reason: Reason::Bug,
+            what: format!("{source} has no call of its own"),
+        })),
     }
 }
 
@@ -127,7 +130,9 @@ impl Fetched {
     /// The answer that it came in; opened ciphertext comes with others.
     fn answer(&self) -> Option<&VaultResponse> {
         match self {
-            Self::VaultResponse(answer, _) | Self::Certificate(_, answer) | Self::Authorities(_, answer) => Some(answer),
+            Self::VaultResponse(answer, _) | Self::Certificate(_, answer) | Self::Authorities(_, answer) => {
+                Some(answer)
+            }
             Self::Text(..) => None,
         }
     }
@@ -145,7 +150,9 @@ impl Fetched {
     /// The id by which the server's audit log knows the answer.
     pub fn request_id(&self) -> Option<&str> {
         match self {
-            Self::VaultResponse(answer, _) | Self::Certificate(_, answer) | Self::Authorities(_, answer) => answer.request_id(),
+            Self::VaultResponse(answer, _) | Self::Certificate(_, answer) | Self::Authorities(_, answer) => {
+                answer.request_id()
+            }
             Self::Text(_, id) => id.as_deref(),
         }
     }
@@ -181,7 +188,8 @@ impl Fetched {
         match self {
             Self::Text(..) => text(self.bytes(selection)?),
             Self::Certificate(..) | Self::Authorities(..) if whole => {
-                let parts = pki::texts(self).map_err(|error| FetchError { reason: error.reason(), what: error.to_string() })?;
+                let parts = pki::texts(self)
+                    .map_err(|error| FetchError { reason: error.reason(), what: error.to_string() })?;
                 Ok(Value::Object(parts))
             }
             _ if selection.encoding == Encoding::Utf8 => Ok(self.value(selection)?.into_owned()),
@@ -193,13 +201,21 @@ impl Fetched {
     pub fn bytes(&self, selection: &SourceValue) -> Result<Secret, RenderError> {
         match self {
             Self::Text(text, _) => render::decoded(text, selection.encoding, &selection.source),
-            _ => render::bytes(&*self.value(selection)?, selection.encoding, &selection.pick.way, &selection.source),
+            _ => render::bytes(
+                &*self.value(selection)?,
+                selection.encoding,
+                &selection.pick.way,
+                &selection.source,
+            ),
         }
     }
 }
 
 fn not_text(selection: &SourceValue) -> FetchError {
-    FetchError { reason: Reason::RenderFailed, what: format!("{} is no UTF-8 text: a template takes only text", selection.source) }
+    FetchError {
+        reason: Reason::RenderFailed,
+        what: format!("{} is no UTF-8 text: a template takes only text", selection.source),
+    }
 }
 
 impl DataAt {

@@ -4,14 +4,14 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Responses, EngineError, Fetched, FetchError, FetchResult};
-use crate::spec::{SecretText, S5Text, EngineRequest, TransitCiphertext, Source, Text};
+use super::{EngineError, FetchError, FetchResult, Fetched, Responses};
 use crate::error::Reason;
+use crate::limits::Budget;
 use crate::plan;
 use crate::render::s5::S5Document;
 use crate::secret::Secret;
+use crate::spec::{EngineRequest, S5Text, SecretText, Source, Text, TransitCiphertext};
 use crate::vault::{Batch, Item, Login, NotOpened};
-use crate::limits::Budget;
 
 /// Largest text that markers may make: what a volume holds at most. All texts of a mount share the room of its answers.
 const TEXT_BYTES: usize = crate::payload::LIMIT_BYTES;
@@ -26,9 +26,15 @@ type Lock<'t> = (&'t str, Option<&'t str>);
 type Opened<'t> = HashMap<Lock<'t>, Result<Secret, NotOpened>>;
 
 /// Opens every member of `batch` by one call; `answers` hold the texts of those that other sources keep.
-pub async fn open<'a>(login: &Login, batch: &plan::Batch<'a>, answers: &Responses<'a>, budget: &Budget) -> Vec<(&'a Source, FetchResult)> {
+pub async fn open<'a>(
+    login: &Login,
+    batch: &plan::Batch<'a>,
+    answers: &Responses<'a>,
+    budget: &Budget,
+) -> Vec<(&'a Source, FetchResult)> {
     let texts: Vec<_> = batch.members.iter().map(|member| (*member, text(member, answers, budget))).collect();
-    let parsed: Vec<_> = texts.iter().map(|(member, text)| text.as_ref().map(|text| Ciphered::new(member, text))).collect();
+    let parsed: Vec<_> =
+        texts.iter().map(|(member, text)| text.as_ref().map(|text| Ciphered::new(member, text))).collect();
     let mut locks: Vec<_> = parsed.iter().flatten().flat_map(Ciphered::locks).collect();
     locks.sort_unstable();
     locks.dedup();
@@ -39,7 +45,10 @@ pub async fn open<'a>(login: &Login, batch: &plan::Batch<'a>, answers: &Response
         let plain = within(budget, batch.key, || ciphered.plain(opened).map_err(|miss| told(batch, miss)))?;
         Ok(Arc::new(Fetched::Text(plain, id.clone())))
     };
-    let outcomes = texts.iter().zip(&parsed).map(|((member, _), ciphered)| (*member, outcome(ciphered).map_err(EngineError::Origin)));
+    let outcomes = texts
+        .iter()
+        .zip(&parsed)
+        .map(|((member, _), ciphered)| (*member, outcome(ciphered).map_err(EngineError::Origin)));
     let outcomes = outcomes.collect();
     texts.iter().filter_map(|(_, text)| text.as_ref().ok()).for_each(|text| budget.give_back(text.len()));
     outcomes
@@ -65,7 +74,8 @@ async fn call<'t>(
 /// The text that holds a member's ciphertext.
 fn text(member: &Source, answers: &Responses<'_>, budget: &Budget) -> Result<Secret, FetchError> {
     within(budget, member, || match &member.request {
-        EngineRequest::Transit(TransitCiphertext { ciphertext: text, .. }) | EngineRequest::S5(S5Text { text, .. }) => match text {
+        EngineRequest::Transit(TransitCiphertext { ciphertext: text, .. })
+        | EngineRequest::S5(S5Text { text, .. }) => match text {
             Text::Literal(inline) => Ok(Secret::from(SecretText::expose(inline))),
             Text::Of(selection) => answers.bytes(selection),
         },
@@ -74,7 +84,11 @@ fn text(member: &Source, answers: &Responses<'_>, budget: &Budget) -> Result<Sec
 }
 
 /// The text that `make` gives for `what`, if the mount has room for it; once it has none, nothing more is made.
-fn within(budget: &Budget, what: &impl fmt::Display, make: impl FnOnce() -> Result<Secret, FetchError>) -> Result<Secret, FetchError> {
+fn within(
+    budget: &Budget,
+    what: &impl fmt::Display,
+    make: impl FnOnce() -> Result<Secret, FetchError>,
+) -> Result<Secret, FetchError> {
     let take = |bytes| budget.take(bytes, &format!("open at {what}"));
     take(0)?;
     let text = make()?;
@@ -97,7 +111,9 @@ enum Ciphered<'t> {
 impl<'t> Ciphered<'t> {
     fn new(member: &'t Source, text: &'t Secret) -> Self {
         match &member.request {
-            EngineRequest::Transit(sealed) => Self::One(text.expose_text().map(|text| (text.trim_end(), sealed.context.as_deref()))),
+            EngineRequest::Transit(sealed) => {
+                Self::One(text.expose_text().map(|text| (text.trim_end(), sealed.context.as_deref())))
+            }
             _ => Self::Document(S5Document::parse(text.expose())),
         }
     }
@@ -105,7 +121,9 @@ impl<'t> Ciphered<'t> {
     fn locks(&self) -> Vec<Lock<'_>> {
         match self {
             Self::One(lock) => lock.iter().copied().collect(),
-            Self::Document(marked) => marked.markers().iter().map(|marker| (marker.ciphertext(), None)).collect(),
+            Self::Document(marked) => {
+                marked.markers().iter().map(|marker| (marker.ciphertext(), None)).collect()
+            }
         }
     }
 
@@ -115,7 +133,10 @@ impl<'t> Ciphered<'t> {
             Self::One(None) => Err(NotOpened::NoCiphertext.into()),
             Self::One(Some(lock)) => value(opened, *lock).map(|plain| Secret::from(plain.expose().to_vec())),
             Self::Document(marked) => marked.filled(TEXT_BYTES, |marker| {
-                let named = |miss: FetchError| FetchError { reason: miss.reason, what: format!("the marker in line {}: {}", marker.line(), miss.what) };
+                let named = |miss: FetchError| FetchError {
+                    reason: miss.reason,
+                    what: format!("the marker in line {}: {}", marker.line(), miss.what),
+                };
                 value(opened, (marker.ciphertext(), None)).map_err(named)
             }),
         }

@@ -6,16 +6,16 @@ use http::Method;
 use serde_json::{Map, Value, json};
 use tokio::time::timeout_at;
 
-use crate::engine::queue::Queue;
-use super::{Responses, EngineError, Fetched, FetchError};
+use super::{EngineError, FetchError, Fetched, Responses};
 use crate::blocking;
 use crate::certificate::{Authorities, CertificateError, Identity, Issued, NodeKey};
+use crate::engine::queue::Queue;
+use crate::error::Reason;
+use crate::limits::Budget;
+use crate::secret::Secret;
 use crate::spec::VaultPath;
 use crate::spec::{Body, CertificateRequest, KeyForm, KeyPlace, KeyType, Keystore, Part, Request, Source};
-use crate::error::Reason;
-use crate::secret::Secret;
-use crate::vault::{VaultResponse, Login};
-use crate::limits::Budget;
+use crate::vault::{Login, VaultResponse};
 
 /// Asks for a certificate, with a key that is made here where the class says so.
 pub(crate) async fn certificate(
@@ -28,7 +28,8 @@ pub(crate) async fn certificate(
         KeyPlace::Vault => None,
         KeyPlace::Node(kind) => Some(node_key(kind, budget).await?),
     };
-    let refused = |error| EngineError::Certificate { role: format!("{}/roles/{}", ask.mount, ask.role), error };
+    let refused =
+        |error| EngineError::Certificate { role: format!("{}/roles/{}", ask.mount, ask.role), error };
     let csr = node.as_ref().map(|key| key.csr(ask)).transpose().map_err(refused)?;
     let answer = login.call(&request(ask, csr.as_deref()), namespace, budget).await?;
     let identity = identity(ask, &answer, node).map_err(refused)?;
@@ -40,8 +41,12 @@ static MAKER: LazyLock<Queue> = LazyLock::new(Queue::default);
 
 /// A new key of this node.
 async fn node_key(kind: KeyType, budget: &Budget) -> Result<NodeKey, EngineError> {
-    let late =
-        |_| EngineError::Origin(FetchError { reason: Reason::Overload, what: "other keys of this node took the time of the mount".into() });
+    let late = |_| {
+        EngineError::Origin(FetchError {
+            reason: Reason::Overload,
+            what: "other keys of this node took the time of the mount".into(),
+        })
+    };
     let turn = timeout_at(budget.end(), MAKER.turn(budget.namespace())).await.map_err(late)?;
     // Who no longer waits has the maker busy all the same.
     let make = move || {
@@ -50,7 +55,8 @@ async fn node_key(kind: KeyType, budget: &Budget) -> Result<NodeKey, EngineError
     };
     let made = tokio::task::spawn_blocking(make).await;
     let broken = |what: String| EngineError::Origin(FetchError { reason: Reason::Bug, what });
-    made.map_err(|_| broken("making a key ended in a panic".into()))?.map_err(|error| broken(error.to_string()))
+    made.map_err(|_| broken("making a key ended in a panic".into()))?
+        .map_err(|error| broken(error.to_string()))
 }
 
 /// The call for `ask`: `sign` with a CSR, `issue` without.
@@ -64,8 +70,11 @@ fn request(ask: &CertificateRequest, csr: Option<&str>) -> Request {
         ("ttl", ask.ttl.clone().unwrap_or_default()),
         ("csr", csr.unwrap_or_default().to_owned()),
     ];
-    let mut body: Map<String, Value> =
-        texts.into_iter().filter(|(_, text)| !text.is_empty()).map(|(name, text)| (name.into(), text.into())).collect();
+    let mut body: Map<String, Value> = texts
+        .into_iter()
+        .filter(|(_, text)| !text.is_empty())
+        .map(|(name, text)| (name.into(), text.into()))
+        .collect();
     body.insert("format".into(), json!("pem"));
     let call = if csr.is_some() { "sign" } else { "issue" };
     let path = VaultPath::of(&[&ask.mount, call, &ask.role]);
@@ -73,7 +82,11 @@ fn request(ask: &CertificateRequest, csr: Option<&str>) -> Request {
 }
 
 /// The certificate in `answer`, held against `ask` and the key.
-pub(crate) fn identity(ask: &CertificateRequest, answer: &VaultResponse, node: Option<NodeKey>) -> Result<Identity, CertificateError> {
+pub(crate) fn identity(
+    ask: &CertificateRequest,
+    answer: &VaultResponse,
+    node: Option<NodeKey>,
+) -> Result<Identity, CertificateError> {
     let data = answer.members().get("data").and_then(Value::as_object);
     let text = |name: &str| data.and_then(|data| data.get(name)?.as_str()).filter(|text| !text.is_empty());
     let chain = data.and_then(|data| data.get("ca_chain")?.as_array());
@@ -89,9 +102,19 @@ pub(crate) fn identity(ask: &CertificateRequest, answer: &VaultResponse, node: O
 /// Reads the CAs of a mount; nothing is issued, and no policy is needed.
 ///
 /// The chain of a root is the root itself, or nothing with servers that leave roots out of chains: then it is asked for alone.
-pub(crate) async fn authorities(login: &Login, mount: &str, namespace: Option<&str>, budget: &Budget) -> Result<Fetched, EngineError> {
+pub(crate) async fn authorities(
+    login: &Login,
+    mount: &str,
+    namespace: Option<&str>,
+    budget: &Budget,
+) -> Result<Fetched, EngineError> {
     let ask = |serial| {
-        let request = Request { method: Method::GET, path: VaultPath::of(&[mount, "cert", serial]), query: Vec::new(), body: None };
+        let request = Request {
+            method: Method::GET,
+            path: VaultPath::of(&[mount, "cert", serial]),
+            query: Vec::new(),
+            body: None,
+        };
         async move { login.call(&request, namespace, budget).await }
     };
     let mut answer = ask("ca_chain").await?;
@@ -111,7 +134,8 @@ fn held(answer: &VaultResponse) -> Option<&str> {
 /// The part of `source` that a file shows.
 pub fn part(answers: &Responses<'_>, source: &Source, part: &Part) -> Result<Secret, FetchError> {
     let fetched = answers.of(source)?;
-    let refused = |error: CertificateError| FetchError { reason: error.reason(), what: format!("{source}: {error}") };
+    let refused =
+        |error: CertificateError| FetchError { reason: error.reason(), what: format!("{source}: {error}") };
     let password = |store: &Keystore| answers.bytes(&store.password);
     match (fetched, part) {
         (Fetched::Certificate(identity, _), Part::Keystore(store)) => {
@@ -120,7 +144,8 @@ pub fn part(answers: &Responses<'_>, source: &Source, part: &Part) -> Result<Sec
         }
         (Fetched::Certificate(identity, _), Part::Truststore(store)) => {
             let password = password(store)?;
-            blocking::run(|| identity.authorities().truststore(store.form, &store.alias, &password)).map_err(refused)
+            blocking::run(|| identity.authorities().truststore(store.form, &store.alias, &password))
+                .map_err(refused)
         }
         (Fetched::Authorities(authorities, _), Part::Truststore(store)) => {
             let password = password(store)?;
@@ -128,7 +153,9 @@ pub fn part(answers: &Responses<'_>, source: &Source, part: &Part) -> Result<Sec
         }
         (Fetched::Certificate(identity, _), part) => of_identity(identity, part).map_err(refused),
         (Fetched::Authorities(authorities, _), part) => of_authorities(authorities, part).map_err(refused),
-        (Fetched::VaultResponse(..) | Fetched::Text(..), _) => Err(FetchError { reason: Reason::Bug, what: format!("{source} is no certificate") }),
+        (Fetched::VaultResponse(..) | Fetched::Text(..), _) => {
+            Err(FetchError { reason: Reason::Bug, what: format!("{source} is no certificate") })
+        }
     }
 }
 
@@ -171,5 +198,8 @@ pub(crate) fn texts(fetched: &Fetched) -> Result<Map<String, Value>, Certificate
         Fetched::Authorities(authorities, _) => of_authorities(authorities, part),
         Fetched::VaultResponse(..) | Fetched::Text(..) => Ok(Secret::from("")),
     };
-    parts.iter().map(|(name, part)| Ok(((*name).to_owned(), text(part)?.expose_text().unwrap_or_default().into()))).collect()
+    parts
+        .iter()
+        .map(|(name, part)| Ok(((*name).to_owned(), text(part)?.expose_text().unwrap_or_default().into())))
+        .collect()
 }

@@ -1,7 +1,8 @@
 //! Work that is done one at a time: who asks for a hundred pieces of it waits behind who asks for one.
 
+use crate::mutex::Mutex;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -31,7 +32,7 @@ impl Queue {
     }
 
     fn of(&self, namespace: &str) -> Arc<Semaphore> {
-        let mut namespaces = self.namespaces.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut namespaces = self.namespaces.lock();
         if let Some(known) = namespaces.get(namespace).and_then(Weak::upgrade) {
             return known;
         }
@@ -63,12 +64,12 @@ mod tests {
         let work = async |namespace: &'static str| {
             let _turn = queue.turn(namespace).await;
             yield_now().await;
-            done.lock().unwrap().push(namespace);
+            done.lock().push(namespace);
         };
         let many = (0..5).map(|_| work("many"));
         tokio::join!(join_all(many), work("one"));
-        assert_eq!(*done.lock().unwrap(), ["many", "one", "many", "many", "many", "many"]);
-        assert!(queue.namespaces.lock().unwrap().values().all(|queue| queue.strong_count() == 0));
+        assert_eq!(*done.lock(), ["many", "one", "many", "many", "many", "many"]);
+        assert!(queue.namespaces.lock().values().all(|queue| queue.strong_count() == 0));
     }
 
     #[tokio::test]

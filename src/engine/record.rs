@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::{DataAt, Fetched, pki};
 use crate::certificate::NodeKey;
-use crate::spec::{KeyForm, KeyPlace, EngineRequest, Source};
+use crate::spec::{EngineRequest, KeyForm, KeyPlace, Source};
 use crate::vault::VaultResponse;
 
 /// An answer with its own key, if that was made here. Holds secrets: for sealed records alone.
@@ -23,13 +23,17 @@ pub struct StoredIssued {
 impl Fetched {
     /// What is kept of an answer to `source`; `None` for what is read anew anyway.
     pub fn to_record(&self, source: &Source) -> Option<StoredIssued> {
-        let kept = |answer: &VaultResponse, at, key| Some(StoredIssued { answer: answer.members().clone(), at, key });
+        let kept = |answer: &VaultResponse, at, key| {
+            Some(StoredIssued { answer: answer.members().clone(), at, key })
+        };
         match (self, &source.request) {
             (Self::VaultResponse(answer, at), _) => kept(answer, *at, None),
             (Self::Certificate(identity, answer), EngineRequest::Certificate(ask)) => {
                 let key = match ask.key {
                     KeyPlace::Vault => None,
-                    KeyPlace::Node(_) => Some(identity.private_key(KeyForm::Pkcs8).ok()?.expose_text()?.to_owned()),
+                    KeyPlace::Node(_) => {
+                        Some(identity.private_key(KeyForm::Pkcs8).ok()?.expose_text()?.to_owned())
+                    }
                 };
                 kept(answer, DataAt::Data, key)
             }

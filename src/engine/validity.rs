@@ -6,8 +6,8 @@ use http::Method;
 use serde_json::{Map, Value};
 
 use super::Fetched;
-use crate::spec::{EngineRequest, Source};
 use crate::renewal::Expiry;
+use crate::spec::{EngineRequest, Source};
 use crate::vault;
 
 /// Whether and how long the answer to `source` may stand for another call; `now` is in Unix seconds. `None` for what must be asked for each time:
@@ -17,7 +17,9 @@ use crate::vault;
 /// of secrets that people write: their members are theirs to name.
 pub fn life(source: &Source, fetched: &Fetched, now: i64) -> Option<Expiry> {
     match (&source.request, fetched) {
-        (EngineRequest::Certificate(_), Fetched::Certificate(identity, _)) => Some(Expiry::Until(identity.not_after())),
+        (EngineRequest::Certificate(_), Fetched::Certificate(identity, _)) => {
+            Some(Expiry::Until(identity.not_after()))
+        }
         (EngineRequest::Request(request), Fetched::VaultResponse(answer, _)) => {
             let engine = answer.members().get("mount_type").and_then(Value::as_str);
             let written = matches!(engine, Some("kv" | "generic" | "cubbyhole"));
@@ -26,7 +28,12 @@ pub fn life(source: &Source, fetched: &Fetched, now: i64) -> Option<Expiry> {
             // Who reads a certificate, such as a CA's, wants its successor as soon as there is one.
             let end = data.and_then(|data| told(data, now).or_else(|| certificate(data).filter(|_| !reads)));
             match end.map_or(Expiry::Unknown, Expiry::Until) {
-                _ if answer.is_leased() || written || !vault::creates(&request.method, request.path.as_str()) => None,
+                _ if answer.is_leased()
+                    || written
+                    || !vault::creates(&request.method, request.path.as_str()) =>
+                {
+                    None
+                }
                 Expiry::Unknown if reads => None,
                 Expiry::Until(_) if reads && engine.is_none() => None,
                 life => Some(life),
@@ -55,7 +62,11 @@ fn ssh(line: &str) -> Option<i64> {
     // Strings between the nonce and the serial number: the public key's own.
     let key_strings = match kind.strip_suffix("-cert-v01@openssh.com")? {
         "ssh-ed25519" => 1,
-        "ssh-rsa" | "ecdsa-sha2-nistp256" | "ecdsa-sha2-nistp384" | "ecdsa-sha2-nistp521" | "sk-ssh-ed25519" => 2,
+        "ssh-rsa"
+        | "ecdsa-sha2-nistp256"
+        | "ecdsa-sha2-nistp384"
+        | "ecdsa-sha2-nistp521"
+        | "sk-ssh-ed25519" => 2,
         "sk-ecdsa-sha2-nistp256" => 3,
         _ => return None,
     };
@@ -94,7 +105,13 @@ mod tests {
     fn an_answer_tells_its_end_as_a_moment_or_as_a_life() {
         assert_eq!(told_by(&json!({"expiration": 5000, "ttl": 7})), Some(5000));
         assert_eq!(told_by(&json!({"ttl": 60})), Some(1060));
-        for none in [json!({}), json!({"ttl": 0}), json!({"ttl": "1h"}), json!({"expiration": null}), json!({"signed_key": "canary"})] {
+        for none in [
+            json!({}),
+            json!({"ttl": 0}),
+            json!({"ttl": "1h"}),
+            json!({"expiration": null}),
+            json!({"signed_key": "canary"}),
+        ] {
             assert_eq!(told_by(&none), None, "{none}");
         }
     }
@@ -103,11 +120,27 @@ mod tests {
     fn an_ssh_certificate_tells_its_own_validity() {
         let string = |text: &[u8]| [&u32::try_from(text.len()).unwrap().to_be_bytes(), text].concat();
         let kind = "ssh-ed25519-cert-v01@openssh.com";
-        let before = [string(kind.as_bytes()), string(b"nonce"), string(&[7; 32]), vec![0; 12], string(b"id"), string(b"root")].concat();
-        let blob = [before.clone(), 500_u64.to_be_bytes().to_vec(), 900_u64.to_be_bytes().to_vec(), string(b"")].concat();
-        assert_eq!(told_by(&json!({"signed_key": format!("{kind} {}\n", STANDARD.encode(&blob))})), Some(900));
+        let before = [
+            string(kind.as_bytes()),
+            string(b"nonce"),
+            string(&[7; 32]),
+            vec![0; 12],
+            string(b"id"),
+            string(b"root"),
+        ]
+        .concat();
+        let blob =
+            [before.clone(), 500_u64.to_be_bytes().to_vec(), 900_u64.to_be_bytes().to_vec(), string(b"")]
+                .concat();
+        assert_eq!(
+            told_by(&json!({"signed_key": format!("{kind} {}\n", STANDARD.encode(&blob))})),
+            Some(900)
+        );
         for length in 0..before.len() + 16 {
-            assert_eq!(told_by(&json!({"signed_key": format!("{kind} {}", STANDARD.encode(&blob[..length]))})), None);
+            assert_eq!(
+                told_by(&json!({"signed_key": format!("{kind} {}", STANDARD.encode(&blob[..length]))})),
+                None
+            );
         }
     }
 }

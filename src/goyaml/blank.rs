@@ -32,7 +32,8 @@ impl Scanner<'_> {
         loop {
             self.cursor.skip_while(|_| true);
             let between = |character| is_blank(character) || matches!(character, '\r' | '\n');
-            let mut after = self.cursor.rest().chars().take(COMMENT_SEARCH).skip_while(|character| between(*character));
+            let mut after =
+                self.cursor.rest().chars().take(COMMENT_SEARCH).skip_while(|character| between(*character));
             if !self.cursor.rest().starts_with(['\r', '\n']) || after.next() != Some('#') {
                 return;
             }
@@ -46,7 +47,8 @@ impl Scanner<'_> {
 
     /// Moves past the comment that stands behind a token on its line.
     pub(crate) fn skip_line_comment(&mut self) {
-        let mut after = self.cursor.rest().chars().take(COMMENT_SEARCH).skip_while(|character| is_blank(*character));
+        let mut after =
+            self.cursor.rest().chars().take(COMMENT_SEARCH).skip_while(|character| is_blank(*character));
         if self.cursor.on_line_of_content() && after.next() == Some('#') {
             self.cursor.skip_while(|_| true);
         }

@@ -81,7 +81,12 @@ impl Scanner<'_> {
     }
 
     /// Reads indentation and empty lines; sets the indentation, if it is not known yet, and returns it.
-    fn scan_block_breaks(&mut self, indent: &mut Option<usize>, breaks: &mut String, end: &mut Mark) -> Result<usize, YamlError> {
+    fn scan_block_breaks(
+        &mut self,
+        indent: &mut Option<usize>,
+        breaks: &mut String,
+        end: &mut Mark,
+    ) -> Result<usize, YamlError> {
         *end = self.cursor.mark();
         let mut deepest = 0;
         loop {

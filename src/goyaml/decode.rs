@@ -4,11 +4,11 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
+use super::Tree;
+use super::{Fault, YamlError};
 use crate::goyaml::number::Number;
 use crate::goyaml::resolve::{Scalar, is_merge, is_null, is_text, resolve};
 use crate::goyaml::tree::{DEPTH, Kind, Node, NodeId};
-use super::Tree;
-use super::{Fault, YamlError};
 
 /// Bytes of all values that are decoded, at most. A value counts once for each alias: a long text behind many aliases is short in the
 /// document and large in memory.
@@ -81,7 +81,9 @@ impl<'t> Decoder<'t> {
         let number = match self.scalar(node) {
             Some(Scalar::Null) => return 0,
             Some(Scalar::Number(Number::Integer(number))) => u32::try_from(number).ok(),
-            Some(Scalar::Number(Number::Float(number))) if number > -1.0 && number <= f64::from(u32::MAX) => Some(number as u32),
+            Some(Scalar::Number(Number::Float(number))) if number > -1.0 && number <= f64::from(u32::MAX) => {
+                Some(number as u32)
+            }
             Some(_) => None,
             None if matches!(node.kind, Kind::Scalar { .. }) => return 0, // the fault of its tag is collected already
             None => None,
@@ -107,8 +109,13 @@ impl<'t> Decoder<'t> {
                 let scalar = self.scalar(node)?;
                 json(scalar).or_else(|| self.wrong(node, Fault::NotFinite))
             }
-            Kind::Sequence(members) => Some(members.iter().filter_map(|member| self.value(*member, depth + 1)).collect()),
-            Kind::Mapping(pairs) => match pairs.iter().find(|(key, _)| !is_text(self.tree.node(*key)) && !is_merge(self.tree.raw(*key))) {
+            Kind::Sequence(members) => {
+                Some(members.iter().filter_map(|member| self.value(*member, depth + 1)).collect())
+            }
+            Kind::Mapping(pairs) => match pairs
+                .iter()
+                .find(|(key, _)| !is_text(self.tree.node(*key)) && !is_merge(self.tree.raw(*key)))
+            {
                 Some((key, _)) => self.wrong(self.tree.raw(*key), Fault::KeyNotText),
                 None => self.object(node, depth + 1),
             },
@@ -185,11 +192,15 @@ impl<'t> Decoder<'t> {
         let Some(node) = self.step(id, depth) else { return };
         match (&self.tree.raw(id).kind, &node.kind) {
             (_, Kind::Mapping(_)) => self.gather(node, found, depth + 1),
-            (Kind::Sequence(members), _) => members.iter().for_each(|member| match self.step(*member, depth) {
-                Some(mapping) if matches!(mapping.kind, Kind::Mapping(_)) => self.gather(mapping, found, depth + 1),
-                Some(other) => self.faults.push(other.fault(Fault::Merge)),
-                None => {}
-            }),
+            (Kind::Sequence(members), _) => {
+                members.iter().for_each(|member| match self.step(*member, depth) {
+                    Some(mapping) if matches!(mapping.kind, Kind::Mapping(_)) => {
+                        self.gather(mapping, found, depth + 1)
+                    }
+                    Some(other) => self.faults.push(other.fault(Fault::Merge)),
+                    None => {}
+                })
+            }
             _ => self.faults.push(node.fault(Fault::Merge)),
         }
     }

@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use super::Decoder;
+use super::{Fault, YamlError};
 use crate::goyaml::decode::json;
 use crate::goyaml::tree::{Kind, NodeId};
-use super::{Fault, YamlError};
 
 /// A value as written. It may contain secrets, so `Debug` prints only its place.
 #[derive(Clone, PartialEq)]
@@ -49,7 +49,9 @@ impl Item {
             ItemKind::Null => Value::Null,
             ItemKind::Scalar { value, .. } => value.clone(),
             ItemKind::List(items) => items.iter().map(Self::json).collect(),
-            ItemKind::Map(members) => members.iter().map(|(name, item)| (name.clone(), item.json())).collect(),
+            ItemKind::Map(members) => {
+                members.iter().map(|(name, item)| (name.clone(), item.json())).collect()
+            }
         }
     }
 }
@@ -72,10 +74,17 @@ impl Decoder<'_> {
                     None => return self.wrong(node, Fault::NotFinite),
                 }
             }
-            Kind::Sequence(members) => ItemKind::List(members.iter().filter_map(|member| self.item_at(*member, depth + 1)).collect()),
+            Kind::Sequence(members) => {
+                ItemKind::List(members.iter().filter_map(|member| self.item_at(*member, depth + 1)).collect())
+            }
             Kind::Mapping(_) => {
                 let pairs = self.pairs(node);
-                ItemKind::Map(pairs.into_iter().filter_map(|(name, value)| Some((name, self.item_at(value, depth + 1)?))).collect())
+                ItemKind::Map(
+                    pairs
+                        .into_iter()
+                        .filter_map(|(name, value)| Some((name, self.item_at(value, depth + 1)?)))
+                        .collect(),
+                )
             }
             Kind::Alias(_) => return None,
         };

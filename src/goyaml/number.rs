@@ -60,7 +60,8 @@ fn radix(text: &str) -> (u32, &str) {
 
 /// `1.5`, `.5`, `1.`, `1e3`, and `08`, which is no octal number; `None` if it overflows.
 fn decimal(text: &str) -> Option<Number> {
-    let (mantissa, exponent) = text.split_once(['e', 'E']).map_or((text, None), |(mantissa, exponent)| (mantissa, Some(exponent)));
+    let (mantissa, exponent) =
+        text.split_once(['e', 'E']).map_or((text, None), |(mantissa, exponent)| (mantissa, Some(exponent)));
     let mantissa = mantissa.strip_prefix(['+', '-']).unwrap_or(mantissa);
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
@@ -68,7 +69,8 @@ fn decimal(text: &str) -> Option<Number> {
         let text = text.strip_prefix(['+', '-']).unwrap_or(text);
         !text.is_empty() && digits(text)
     });
-    let well_formed = exponent && digits(whole) && digits(fraction) && !(whole.is_empty() && fraction.is_empty());
+    let well_formed =
+        exponent && digits(whole) && digits(fraction) && !(whole.is_empty() && fraction.is_empty());
     let value: f64 = text.parse().ok().filter(|_| well_formed)?;
     value.is_finite().then_some(Number::Float(value))
 }

@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
+use super::{Fault, YamlError};
 use crate::goyaml::cursor::Mark;
 use crate::goyaml::scanner::Scanner;
 use crate::goyaml::token::{Token, TokenKind};
 use crate::goyaml::tree::{DEPTH, Kind, Node, NodeId};
-use super::{Fault, YamlError};
 
 /// Builds the nodes of the first document.
 pub(crate) struct Parser<'t> {
@@ -39,7 +39,13 @@ struct Properties {
 
 impl<'t> Parser<'t> {
     pub(crate) fn new(text: &'t str) -> Self {
-        Self { scanner: Scanner::new(text), nodes: Vec::new(), anchors: HashMap::new(), handles: Vec::new(), depth: 0 }
+        Self {
+            scanner: Scanner::new(text),
+            nodes: Vec::new(),
+            anchors: HashMap::new(),
+            handles: Vec::new(),
+            depth: 0,
+        }
     }
 
     /// The root of the first document; `None` without any.
@@ -105,12 +111,18 @@ impl<'t> Parser<'t> {
         let token = self.scanner.peek()?;
         let mark = token.start;
         match token.kind {
-            TokenKind::BlockEntry if context == Context::BlockMapping => self.collection(properties, Self::indentless_sequence),
+            TokenKind::BlockEntry if context == Context::BlockMapping => {
+                self.collection(properties, Self::indentless_sequence)
+            }
             TokenKind::Scalar { .. } => self.scalar(properties),
             TokenKind::FlowSequenceStart => self.collection(properties, Self::flow_sequence),
             TokenKind::FlowMappingStart => self.collection(properties, Self::flow_mapping),
-            TokenKind::BlockSequenceStart if context != Context::Flow => self.collection(properties, Self::block_sequence),
-            TokenKind::BlockMappingStart if context != Context::Flow => self.collection(properties, Self::block_mapping),
+            TokenKind::BlockSequenceStart if context != Context::Flow => {
+                self.collection(properties, Self::block_sequence)
+            }
+            TokenKind::BlockMappingStart if context != Context::Flow => {
+                self.collection(properties, Self::block_mapping)
+            }
             _ if properties.anchor.is_some() || properties.tag.is_some() => {
                 Ok(self.add(properties, Kind::Scalar { text: String::new(), plain: true }))
             }
@@ -217,7 +229,11 @@ impl Parser<'_> {
             let token = self.scanner.take()?;
             match token.kind {
                 TokenKind::BlockEntry => {
-                    members.push(self.node_unless(&[TokenKind::BlockEntry, TokenKind::BlockEnd], token.end, Context::Block)?);
+                    members.push(self.node_unless(
+                        &[TokenKind::BlockEntry, TokenKind::BlockEnd],
+                        token.end,
+                        Context::Block,
+                    )?);
                 }
                 TokenKind::BlockEnd => return Ok(Kind::Sequence(members)),
                 _ => return Err(token.start.error(Fault::Syntax)),
@@ -227,7 +243,8 @@ impl Parser<'_> {
 
     /// A sequence at the column of the mapping that it is a value of; nothing marks its end.
     fn indentless_sequence(&mut self) -> Result<Kind, YamlError> {
-        const ENDS: [TokenKind; 4] = [TokenKind::BlockEntry, TokenKind::Key, TokenKind::Value, TokenKind::BlockEnd];
+        const ENDS: [TokenKind; 4] =
+            [TokenKind::BlockEntry, TokenKind::Key, TokenKind::Value, TokenKind::BlockEnd];
         let mut members = Vec::new();
         while self.scanner.peek()?.kind == TokenKind::BlockEntry {
             let mark = self.scanner.take()?.end;

@@ -18,7 +18,9 @@ impl Scanner<'_> {
                 self.cursor.take(&mut text);
                 end = self.cursor.mark();
             }
-            if !self.read_plain_gap(&mut gap, indent)? || !self.in_flow() && self.cursor.mark().column < indent {
+            if !self.read_plain_gap(&mut gap, indent)?
+                || !self.in_flow() && self.cursor.mark().column < indent
+            {
                 break;
             }
         }

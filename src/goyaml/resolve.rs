@@ -5,9 +5,9 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::number;
+use super::{Fault, timestamp};
 use crate::goyaml::number::Number;
 use crate::goyaml::tree::{Kind, Node};
-use super::{Fault, timestamp};
 
 /// A scalar and its type.
 #[derive(PartialEq)]
@@ -51,7 +51,9 @@ pub(crate) fn is_text(node: &Node) -> bool {
 /// True for a merge key: `<<` in plain style.
 pub(crate) fn is_merge(node: &Node) -> bool {
     match &node.kind {
-        Kind::Scalar { text, plain } => text == "<<" && node.tag.as_deref().map_or(*plain, |tag| tag == "!!merge"),
+        Kind::Scalar { text, plain } => {
+            text == "<<" && node.tag.as_deref().map_or(*plain, |tag| tag == "!!merge")
+        }
         Kind::Sequence(_) | Kind::Mapping(_) | Kind::Alias(_) => false,
     }
 }
@@ -80,7 +82,9 @@ fn untagged(text: &str) -> Scalar {
 fn tagged(text: &str, tag: &str) -> Result<Scalar, Fault> {
     let resolved = match untagged(text) {
         // Go tries to read a time only without a tag, or with the tag of a time.
-        Scalar::Time(_) if tag != "!!timestamp" => number::parse(text).map_or_else(|| Scalar::Text(text.to_owned()), Scalar::Number),
+        Scalar::Time(_) if tag != "!!timestamp" => {
+            number::parse(text).map_or_else(|| Scalar::Text(text.to_owned()), Scalar::Number)
+        }
         other => other,
     };
     match (tag, resolved) {
@@ -99,12 +103,15 @@ fn tagged(text: &str, tag: &str) -> Result<Scalar, Fault> {
 fn binary(text: &str) -> Result<Scalar, Fault> {
     let encoded: Vec<u8> = text.bytes().filter(|byte| !matches!(byte, b'\r' | b'\n')).collect();
     let bytes = BASE64.decode(encoded).map_err(|_| Fault::Binary)?;
-    let text = bytes.utf8_chunks().map(|chunk| chunk.valid().to_owned() + &"\u{fffd}".repeat(chunk.invalid().len()));
+    let text =
+        bytes.utf8_chunks().map(|chunk| chunk.valid().to_owned() + &"\u{fffd}".repeat(chunk.invalid().len()));
     Ok(Scalar::Binary(text.collect()))
 }
 
 /// Go's `base64.StdEncoding`: padding is needed, the unused bits of the last character may be set.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
-    GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true).with_decode_padding_mode(DecodePaddingMode::RequireCanonical),
+    GeneralPurposeConfig::new()
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(DecodePaddingMode::RequireCanonical),
 );

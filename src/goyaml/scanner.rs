@@ -3,9 +3,9 @@
 
 use std::collections::VecDeque;
 
+use super::{Fault, YamlError};
 use crate::goyaml::cursor::{Cursor, Mark, ends_word};
 use crate::goyaml::token::{Token, TokenKind};
-use super::{Fault, YamlError};
 
 /// Tokens that are scanned before the first of them is handed out.
 const AHEAD: usize = 3;
@@ -269,7 +269,10 @@ impl<'t> Scanner<'t> {
     }
 
     /// A token that may be a key, and after which no key may start.
-    fn fetch_word(&mut self, scan: impl FnOnce(&mut Self) -> Result<Token, YamlError>) -> Result<(), YamlError> {
+    fn fetch_word(
+        &mut self,
+        scan: impl FnOnce(&mut Self) -> Result<Token, YamlError>,
+    ) -> Result<(), YamlError> {
         self.save_key()?;
         self.key_allowed = false;
         let token = scan(self)?;
@@ -331,7 +334,8 @@ impl Scanner<'_> {
         let required = !self.in_flow() && self.indent == Some(mark.column);
         let token = self.next_number();
         if let Some(level) = self.levels.last_mut() {
-            *level = Level { key: Some(PossibleKey { required, awaited: true, token, mark }), last_token: token };
+            *level =
+                Level { key: Some(PossibleKey { required, awaited: true, token, mark }), last_token: token };
         }
         Ok(())
     }

@@ -1,9 +1,9 @@
 //! Scans anchors, aliases, tags and directives.
 
+use super::{Fault, YamlError};
 use crate::goyaml::cursor::{END, Mark, ends_line, ends_word, is_blank, is_name};
 use crate::goyaml::scanner::Scanner;
 use crate::goyaml::token::{Token, TokenKind};
-use super::{Fault, YamlError};
 
 /// Digits of each number in `%YAML 1.1`, at most.
 const VERSION_DIGITS: usize = 2;

@@ -54,7 +54,8 @@ fn zone(mut left: &str) -> Option<String> {
     let hours = number(&mut left, 2, 2).filter(|hours| *hours < 24)?;
     literal(&mut left, ":")?;
     let minutes = number(&mut left, 2, 2).filter(|minutes| *minutes < 60)?;
-    let zone = if (hours, minutes) == (0, 0) { "Z".to_owned() } else { format!("{sign}{hours:02}:{minutes:02}") };
+    let zone =
+        if (hours, minutes) == (0, 0) { "Z".to_owned() } else { format!("{sign}{hours:02}:{minutes:02}") };
     left.is_empty().then_some(zone)
 }
 

@@ -1,8 +1,8 @@
 //! The nodes of a text.
 
+use super::{Fault, YamlError};
 use crate::goyaml::cursor::Mark;
 use crate::goyaml::parser::Parser;
-use super::{Fault, YamlError};
 
 /// Levels of lists and mappings, at most; the outermost is the first.
 pub(crate) const DEPTH: usize = 32;

@@ -14,9 +14,9 @@ use kube::{Api, Client, Config};
 use thiserror::Error;
 use tokio::sync::OnceCell;
 
-use crate::spec::{Pod, PodToken};
 use crate::error::Reason;
 use crate::secret::Secret;
+use crate::spec::{Pod, PodToken};
 
 /// Life of a token that we ask for, in seconds: what the peers ask for, and enough for one mount.
 const TOKEN_SECONDS: i64 = 900;
@@ -75,10 +75,16 @@ impl Kubernetes {
     ///
     /// Needs `create` on `serviceaccounts/token`, which our manifests do not give.
     pub async fn token(&self, pod: &Pod, audience: Option<&str>) -> Result<PodToken, KubeError> {
-        let asked = || format!("request a token for service account {}/{}", pod.namespace, pod.service_account);
+        let asked =
+            || format!("request a token for service account {}/{}", pod.namespace, pod.service_account);
         let accounts: Api<ServiceAccount> = Api::namespaced(self.client().await?, &pod.namespace);
-        let answer = accounts.create_token_request(&pod.service_account, &PostParams::default(), &request(pod, audience)).await;
-        let status = answer.map_err(|error| refusal(asked(), error))?.status.ok_or_else(|| KubeError::Empty(asked()))?;
+        let answer = accounts
+            .create_token_request(&pod.service_account, &PostParams::default(), &request(pod, audience))
+            .await;
+        let status = answer
+            .map_err(|error| refusal(asked(), error))?
+            .status
+            .ok_or_else(|| KubeError::Empty(asked()))?;
         Ok(PodToken::issued(Secret::from(status.token), audience.unwrap_or_default().to_owned()))
     }
 

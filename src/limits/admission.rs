@@ -1,8 +1,9 @@
 //! How many mounts are at work: in all, and of one namespace, so that one that floods the node takes its own time.
 
+use crate::mutex::Mutex;
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
@@ -40,17 +41,27 @@ impl AdmissionLimiter {
     /// Waits for a turn of `namespace`, then for one of the node; those who wait for their namespace take no place of the node's.
     pub(crate) async fn take(&self, namespace: &str, end: Instant) -> Result<MountPermit, Failure> {
         let own = self.of(namespace);
-        let turn =
-            async { Some(MountPermit { _namespace: own.acquire_owned().await.ok()?, _all: Arc::clone(&self.all).acquire_owned().await.ok()? }) };
-        let full =
-            || Failure::new(Reason::Overload, format!("other mounts of the node, or of namespace {namespace}, took all of the time"));
+        let turn = async {
+            Some(MountPermit {
+                _namespace: own.acquire_owned().await.ok()?,
+                _all: Arc::clone(&self.all).acquire_owned().await.ok()?,
+            })
+        };
+        let full = || {
+            Failure::new(
+                Reason::Overload,
+                format!("other mounts of the node, or of namespace {namespace}, took all of the time"),
+            )
+        };
         timeout_at(end, turn).await.ok().flatten().ok_or_else(full)
     }
 
     fn of(&self, namespace: &str) -> Arc<Semaphore> {
-        let mut namespaces = self.namespaces.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut namespaces = self.namespaces.lock();
         namespaces.retain(|_, turns| Arc::strong_count(turns) > 1);
-        Arc::clone(namespaces.entry(namespace.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(self.each))))
+        Arc::clone(
+            namespaces.entry(namespace.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(self.each))),
+        )
     }
 }
 
@@ -73,7 +84,10 @@ mod tests {
     async fn a_namespace_that_floods_the_node_leaves_room_for_another() {
         let turns = turns();
         let flood = [turns.take("flood", soon()).await.unwrap(), turns.take("flood", soon()).await.unwrap()];
-        assert_eq!(turns.take("flood", soon()).await.err().map(|failure| failure.reason), Some(Reason::Overload));
+        assert_eq!(
+            turns.take("flood", soon()).await.err().map(|failure| failure.reason),
+            Some(Reason::Overload)
+        );
         assert!(turns.take("quiet", soon()).await.is_ok());
         drop(flood);
         assert!(turns.take("flood", soon()).await.is_ok());
@@ -85,6 +99,6 @@ mod tests {
         for number in 0..100 {
             drop(turns.take(&number.to_string(), soon()).await.unwrap());
         }
-        assert!(turns.namespaces.lock().unwrap().len() <= 1);
+        assert!(turns.namespaces.lock().len() <= 1);
     }
 }

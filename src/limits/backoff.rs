@@ -25,7 +25,8 @@ mod tests {
 
     #[test]
     fn pauses_double_to_five_minutes() {
-        let pauses = |chance| [1, 2, 3, 6, 9, 10, u32::MAX].map(|failures| pause(failures, DAY, chance).as_secs());
+        let pauses =
+            |chance| [1, 2, 3, 6, 9, 10, u32::MAX].map(|failures| pause(failures, DAY, chance).as_secs());
         assert_eq!(pauses(1.0), [1, 2, 4, 32, 256, 300, 300]);
         assert_eq!(pauses(0.5), [1, 1, 2, 16, 128, 150, 150]);
         assert_eq!(pauses(0.0), [1; 7]);

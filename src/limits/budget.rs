@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::vault::VaultError;
 use super::MemoryQuota;
+use crate::vault::VaultError;
 
 /// Largest body that is read: the driver takes 4 MiB, and JSON may double what a file holds.
 pub(crate) const BODY_LIMIT: usize = 8 * 1024 * 1024;

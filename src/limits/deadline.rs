@@ -38,7 +38,15 @@ mod tests {
     #[test]
     fn an_answer_is_ready_before_its_caller_gives_up() {
         let arrived = Instant::now();
-        for (timeout, usable) in [(120.0, 60.0), (71.0, 60.0), (69.0, 59.0), (30.0, 20.0), (15.0, 10.0), (1.0, 2.0 / 3.0), (0.0, 0.0)] {
+        for (timeout, usable) in [
+            (120.0, 60.0),
+            (71.0, 60.0),
+            (69.0, 59.0),
+            (30.0, 20.0),
+            (15.0, 10.0),
+            (1.0, 2.0 / 3.0),
+            (0.0, 0.0),
+        ] {
             let deadline = Deadline::new(arrived, Some(Duration::from_secs_f64(timeout)));
             let given = (deadline.0 - arrived).as_secs_f64();
             assert!((given - usable).abs() < 0.001, "{timeout} s gives {given} s");

@@ -1,8 +1,9 @@
 //! Memory that answers of all mounts may take together, shared fairly between namespaces.
 
+use crate::mutex::Mutex;
 use std::collections::HashMap;
 use std::fs;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use crate::limits::budget::LIMIT;
 
@@ -30,13 +31,15 @@ impl MemoryQuota {
 
     /// As much as the memory limit of our control group allows.
     pub fn of_process() -> Arc<Self> {
-        let limit = fs::read_to_string("/sys/fs/cgroup/memory.max").ok().and_then(|text| text.trim().parse::<usize>().ok());
+        let limit = fs::read_to_string("/sys/fs/cgroup/memory.max")
+            .ok()
+            .and_then(|text| text.trim().parse::<usize>().ok());
         Self::new(limit.map_or(USUAL, |limit| (limit / PART).clamp(LEAST, 4 * USUAL)))
     }
 
     /// Takes `bytes` for `namespace`; false when they are not there.
     pub(crate) fn take(&self, namespace: &str, bytes: usize) -> bool {
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = self.taken.lock();
         let all: usize = taken.values().sum();
         let own = taken.get(namespace).copied().unwrap_or_default();
         let fits = all + bytes <= self.limit && own + bytes <= self.limit / 2;
@@ -47,7 +50,7 @@ impl MemoryQuota {
     }
 
     pub(crate) fn give_back(&self, namespace: &str, bytes: usize) {
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = self.taken.lock();
         if let Some(own) = taken.get_mut(namespace) {
             *own = own.saturating_sub(bytes);
             if *own == 0 {
@@ -70,6 +73,6 @@ mod tests {
         assert!(bytes.take("c", 50));
         bytes.give_back("b", 50);
         bytes.give_back("c", 50);
-        assert!(bytes.taken.lock().unwrap().is_empty());
+        assert!(bytes.taken.lock().is_empty());
     }
 }

@@ -10,4 +10,3 @@ pub use admission::AdmissionConfig;
 pub use budget::Budget;
 pub use deadline::Deadline;
 pub use memory_quota::MemoryQuota;
-

@@ -6,11 +6,11 @@ use tokio::time::timeout_at;
 use tracing::debug;
 
 use crate::class::Flavor;
-use crate::spec::{MountSpec, Pod, PodToken};
 use crate::error::{Failure, Reason};
 use crate::kube::Kubernetes;
-use crate::renewal::UnixMillis;
 use crate::limits::Budget;
+use crate::renewal::UnixMillis;
+use crate::spec::{MountSpec, Pod, PodToken};
 use crate::volume::Volume;
 
 /// Where a pod's token comes from when the driver brings none.
@@ -23,17 +23,32 @@ pub enum PodTokenSource {
 
 impl PodTokenSource {
     /// The token of the wanted audience: the driver's, or one made now.
-    pub(crate) async fn of(&self, spec: &mut MountSpec, flavor: Flavor, budget: &Budget) -> Result<Arc<PodToken>, Failure> {
+    pub(crate) async fn of(
+        &self,
+        spec: &mut MountSpec,
+        flavor: Flavor,
+        budget: &Budget,
+    ) -> Result<Arc<PodToken>, Failure> {
         match (spec.token.take(), self) {
             (Some(token), _) => Ok(Arc::new(token)),
-            (None, Self::DriverOrKubernetes(kubernetes)) => requested(kubernetes, spec, flavor, budget).await.map(Arc::new),
-            (None, Self::Driver) => Err(missing(spec, flavor, "the driver passed none, and --token-requests is off")),
+            (None, Self::DriverOrKubernetes(kubernetes)) => {
+                requested(kubernetes, spec, flavor, budget).await.map(Arc::new)
+            }
+            (None, Self::Driver) => {
+                Err(missing(spec, flavor, "the driver passed none, and --token-requests is off"))
+            }
         }
     }
 
     /// The token for a look that nobody asked for: the last that the pod brought to `volume`, or one made now. Without one, logins that are
     /// there may do.
-    pub(crate) async fn at_hand(&self, volume: &Volume, spec: &MountSpec, flavor: Flavor, budget: &Budget) -> Option<Arc<PodToken>> {
+    pub(crate) async fn at_hand(
+        &self,
+        volume: &Volume,
+        spec: &MountSpec,
+        flavor: Flavor,
+        budget: &Budget,
+    ) -> Option<Arc<PodToken>> {
         match (volume.token(), self) {
             (Some(token), _) => Some(token),
             (None, Self::DriverOrKubernetes(kubernetes)) if volume.may_ask(UnixMillis::now()) => {
@@ -49,7 +64,12 @@ impl PodTokenSource {
     }
 }
 
-async fn requested(kubernetes: &Kubernetes, spec: &MountSpec, flavor: Flavor, budget: &Budget) -> Result<PodToken, Failure> {
+async fn requested(
+    kubernetes: &Kubernetes,
+    spec: &MountSpec,
+    flavor: Flavor,
+    budget: &Budget,
+) -> Result<PodToken, Failure> {
     let token = kubernetes.token(&spec.pod, spec.auth.audience.as_deref());
     match timeout_at(budget.end(), token).await {
         Ok(Ok(token)) => Ok(token),

@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 
-use crate::mount::render::ObjectError;
-use crate::spec::MountSpec;
 use crate::error::{Failure, Reason};
-use crate::vault::VaultError;
+use crate::mount::render::ObjectError;
 use crate::payload::PayloadError;
+use crate::spec::MountSpec;
+use crate::vault::VaultError;
 use crate::writer::WriteError;
 
 /// Objects that a message names; the rest is counted.
@@ -14,12 +14,18 @@ const NAMED: usize = 8;
 
 /// Another mount of the same volume took all of the time.
 pub(crate) fn turn(spec: &MountSpec) -> Failure {
-    Failure::new(Reason::Overload, format!("the mount before of the same volume has not ended ({})", place(spec)))
+    Failure::new(
+        Reason::Overload,
+        format!("the mount before of the same volume has not ended ({})", place(spec)),
+    )
 }
 
 /// While a look waited, the driver came with another class.
 pub(crate) fn overtaken(spec: &MountSpec) -> Failure {
-    Failure::new(Reason::Overload, format!("the volume was asked to hold something else while a look waited for it ({})", place(spec)))
+    Failure::new(
+        Reason::Overload,
+        format!("the volume was asked to hold something else while a look waited for it ({})", place(spec)),
+    )
 }
 
 /// No login.
@@ -58,12 +64,22 @@ pub(crate) fn payload(error: &PayloadError) -> Failure {
 fn told(group: &[ObjectError], reason: Reason) -> String {
     let names: Vec<_> = group.iter().map(|one| format!("{:?}", one.name)).collect();
     let noun = if names.len() == 1 { "object" } else { "objects" };
-    let other = group.first().filter(|one| one.miss.reason != reason).map_or(String::new(), |one| format!("{}: ", one.miss.reason));
+    let other = group
+        .first()
+        .filter(|one| one.miss.reason != reason)
+        .map_or(String::new(), |one| format!("{}: ", one.miss.reason));
     let what = group.first().map_or("", |one| one.miss.what.as_str());
     format!("{noun} {}: {other}{what}", names.join(", "))
 }
 
 fn place(spec: &MountSpec) -> String {
-    let namespace = spec.server.namespace.as_ref().map_or(String::new(), |namespace| format!(", namespace {namespace:?}"));
-    format!("role {:?}, auth mount {:?}{namespace}, server {}", spec.auth.role, spec.auth.mount, spec.server.address)
+    let namespace = spec
+        .server
+        .namespace
+        .as_ref()
+        .map_or(String::new(), |namespace| format!(", namespace {namespace:?}"));
+    format!(
+        "role {:?}, auth mount {:?}{namespace}, server {}",
+        spec.auth.role, spec.auth.mount, spec.server.address
+    )
 }

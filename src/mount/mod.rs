@@ -17,16 +17,16 @@ pub use service::{Provider, Services};
 
 use std::sync::Arc;
 
-use crate::mount::render::contents;
+use crate::blocking;
+use crate::error::Failure;
+use crate::limits::Budget;
 use crate::mount::fetch::fill;
 use crate::mount::publish::Published;
-use crate::provider_api::{MountRequest, MountResponse};
-use crate::blocking;
-use crate::spec::{MountSpec, PodToken};
-use crate::error::Failure;
-use crate::plan::Plan;
-use crate::limits::Budget;
+use crate::mount::render::contents;
 use crate::payload::Payload;
+use crate::plan::Plan;
+use crate::provider_api::{MountRequest, MountResponse};
+use crate::spec::{MountSpec, PodToken};
 use crate::volume::Volume;
 use crate::writer::{Change, Trigger};
 
@@ -39,22 +39,38 @@ pub(crate) struct MountOutcome {
 
 impl Provider {
     /// Fills the volume that `request` asks for: all of its files, or the failure that names what is missing.
-    pub(crate) async fn fill_volume(&self, request: &MountRequest, budget: &Budget) -> Result<MountOutcome, Failure> {
+    pub(crate) async fn fill_volume(
+        &self,
+        request: &MountRequest,
+        budget: &Budget,
+    ) -> Result<MountOutcome, Failure> {
         let mut spec = self.parse(request)?;
         let volume = self.services.volumes.open(&spec);
         let (payload, written) = self.fill(&volume, &mut spec, Trigger::DriverRequest, budget).await?;
-        let response = respond::response(&payload, &spec.pod.namespace, &self.services.version_key, written.is_none());
+        let response =
+            respond::response(&payload, &spec.pod.namespace, &self.services.version_key, written.is_none());
         Ok(MountOutcome { changed: volume.changes(&response.object_version), response })
     }
 
     /// Looks at a volume whose files we wrote: what has changed is written. `None` where the driver writes them from now on.
-    pub(crate) async fn look(&self, volume: &Arc<Volume>, spec: &mut MountSpec, budget: &Budget) -> Result<Option<Change>, Failure> {
+    pub(crate) async fn look(
+        &self,
+        volume: &Arc<Volume>,
+        spec: &mut MountSpec,
+        budget: &Budget,
+    ) -> Result<Option<Change>, Failure> {
         let (_, written) = self.fill(volume, spec, Trigger::Poll, budget).await?;
         Ok(written)
     }
 
     /// Fetches what `volume` is to hold, and writes it where that is ours to do; what was written, if we did.
-    async fn fill(&self, volume: &Arc<Volume>, spec: &mut MountSpec, why: Trigger, budget: &Budget) -> Result<Published, Failure> {
+    async fn fill(
+        &self,
+        volume: &Arc<Volume>,
+        spec: &mut MountSpec,
+        why: Trigger,
+        budget: &Budget,
+    ) -> Result<Published, Failure> {
         report::spec(spec, &self.services.repeats);
         let patience = volume.patience(spec, budget);
         let _place = match self.services.turns.take(&spec.pod.namespace, patience.end()).await {
@@ -63,7 +79,9 @@ impl Provider {
         };
         let budget = &patience.of(&spec.pod.namespace, &self.services.bytes);
         let token = match why {
-            Trigger::DriverRequest => Some(self.services.tokens.of(spec, self.defaults.flavor, budget).await?),
+            Trigger::DriverRequest => {
+                Some(self.services.tokens.of(spec, self.defaults.flavor, budget).await?)
+            }
             Trigger::Poll => self.services.tokens.at_hand(volume, spec, self.defaults.flavor, budget).await,
         };
         let Ok(_turn) = volume.turn(budget).await else {
@@ -87,13 +105,17 @@ impl Provider {
     ) -> Result<Payload, Failure> {
         let plan = Plan::new(&spec.objects);
         let visit = self.services.volumes.visit(volume, spec, token, why);
-        templates::check(&spec.objects, &self.services.checked, budget).await.map_err(|unfilled| failure::objects(spec, &unfilled))?;
+        templates::check(&spec.objects, &self.services.checked, budget)
+            .await
+            .map_err(|unfilled| failure::objects(spec, &unfilled))?;
         visit.log_in(&plan, budget).await.map_err(|error| failure::login(spec, &error))?;
         let answers = fill(&plan, &visit, budget).await;
         report::answers(visit.calls(), &answers);
         let mut written = templates::write(&spec.objects, &answers, volume.texts(), budget).await;
         let had = volume.keyed();
-        let contents = blocking::run_if_large(answers.weight(), || contents(&spec.objects, &answers, &mut written, had.as_deref()));
+        let contents = blocking::run_if_large(answers.weight(), || {
+            contents(&spec.objects, &answers, &mut written, had.as_deref())
+        });
         let contents = contents.map_err(|unfilled| failure::objects(spec, &unfilled))?;
         volume.will_have(contents.keyed());
         report::warnings(spec, &[contents.warnings, visit.warnings()].concat(), &self.services.repeats);

@@ -8,12 +8,12 @@ use tokio::time::Instant;
 use tracing::Instrument;
 
 use super::Provider;
-use crate::mount::service::ended;
 use super::{Services, report};
-use crate::spec::MountSpec;
 use crate::class::RememberedRequest;
 use crate::error::Failure;
 use crate::limits::Budget;
+use crate::mount::service::ended;
+use crate::spec::MountSpec;
 use crate::volume::{Job, Volume};
 use crate::writer::Change;
 
@@ -50,7 +50,9 @@ impl Poller {
                 let (looks, tasks) = (self.clone(), &self.services.tasks);
                 match job {
                     Job::Poll(volume) => drop(tasks.spawn(async move { looks.at(&volume).await })),
-                    Job::RemoveStale(volume) => drop(tasks.spawn(async move { looks.services.volumes.sweep_files(&volume).await })),
+                    Job::RemoveStale(volume) => {
+                        drop(tasks.spawn(async move { looks.services.volumes.sweep_files(&volume).await }))
+                    }
                 }
             }
         }
@@ -68,9 +70,15 @@ impl Poller {
         report::look(&span, &self.services.repeats, &volume.id().target_path, &outcome, begun.elapsed());
     }
 
-    async fn look(&self, volume: &Arc<Volume>, published: &RememberedRequest, provider: &Provider) -> Result<Option<Change>, Failure> {
+    async fn look(
+        &self,
+        volume: &Arc<Volume>,
+        published: &RememberedRequest,
+        provider: &Provider,
+    ) -> Result<Option<Change>, Failure> {
         let id = volume.id();
-        let spec = MountSpec::again(published, &id.pod, &id.target_path, &provider.defaults).map_err(Failure::from);
+        let spec =
+            MountSpec::again(published, &id.pod, &id.target_path, &provider.defaults).map_err(Failure::from);
         let mut spec = spec.inspect_err(|_| self.services.volumes.look_after(volume, UNREADABLE))?;
         let deadline = Instant::now() + LONGEST;
         let budget = Budget::until(deadline - WRITING);

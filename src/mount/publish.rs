@@ -7,9 +7,9 @@ use tracing::debug;
 
 use super::Provider;
 use super::{failure, report};
-use crate::spec::{MountSpec, VolumeWriter};
 use crate::error::Failure;
 use crate::payload::Payload;
+use crate::spec::{MountSpec, VolumeWriter};
 use crate::volume::Volume;
 use crate::writer::{Change, Trigger, WriteError};
 
@@ -21,7 +21,13 @@ pub(crate) type Published = (Arc<Payload>, Option<Change>);
 
 impl Provider {
     /// The last good content for who had no turn; not where we write the files, which nobody has looked at now.
-    pub(crate) async fn stand_in(&self, volume: &Volume, spec: &MountSpec, failure: Failure, why: Trigger) -> Result<Published, Failure> {
+    pub(crate) async fn stand_in(
+        &self,
+        volume: &Volume,
+        spec: &MountSpec,
+        failure: Failure,
+        why: Trigger,
+    ) -> Result<Published, Failure> {
         if self.services.volumes.writer(spec).is_some() {
             return Err(failure);
         }
@@ -58,7 +64,13 @@ impl Provider {
     }
 
     /// Writes the files where we do. Where we cannot, and the driver can, it does.
-    async fn write(&self, volume: &Volume, spec: &MountSpec, payload: &Payload, why: Trigger) -> Result<Option<Change>, WriteError> {
+    async fn write(
+        &self,
+        volume: &Volume,
+        spec: &MountSpec,
+        payload: &Payload,
+        why: Trigger,
+    ) -> Result<Option<Change>, WriteError> {
         let volumes = &self.services.volumes;
         // The rotation loop of driver 1.5, which names no class, does not know what the kubelet does: a volume that we filled may be at its end.
         let is_loop = why == Trigger::DriverRequest && spec.class.is_none() && volume.is_ours();
@@ -76,9 +88,15 @@ impl Provider {
                 return Ok(None);
             }
             Some(Err(error)) if error.is_of_an_end() && is_loop => return Err(error),
-            Some(Err(error)) if why == Trigger::DriverRequest && (error.is_of_an_end() || error.is_for_driver()) => Some(error.to_string()),
+            Some(Err(error))
+                if why == Trigger::DriverRequest && (error.is_of_an_end() || error.is_for_driver()) =>
+            {
+                Some(error.to_string())
+            }
             Some(Err(error)) => return Err(error),
-            None if spec.written_by == VolumeWriter::Provider && volume.is_kubelets() => Some(volumes.unreachable().into()),
+            None if spec.written_by == VolumeWriter::Provider && volume.is_kubelets() => {
+                Some(volumes.unreachable().into())
+            }
             None => None,
         };
         volumes.leave(volume);

@@ -5,17 +5,19 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::mount::templates::RenderedTemplates;
-use crate::spec::path::{Names, conflicts, is_one};
-use crate::spec::{Absent, Directory, Format, Keys, MountPath, Object, Placement, Source, SelectorRoot, View, SelectorPath};
 use crate::class::SpecError;
 use crate::engine;
-use crate::engine::{Responses, FetchError};
+use crate::engine::{FetchError, Responses};
 use crate::error::Reason;
+use crate::mount::templates::RenderedTemplates;
+use crate::payload::{File, PayloadQuota};
 use crate::render;
 use crate::render::format::FormatError;
 use crate::secret::Secret;
-use crate::payload::{File, PayloadQuota};
+use crate::spec::path::{Names, conflicts, is_one};
+use crate::spec::{
+    Absent, Directory, Format, Keys, MountPath, Object, Placement, SelectorPath, SelectorRoot, Source, View,
+};
 use crate::volume::Keyed;
 
 /// An object without its files: which, and why.
@@ -91,18 +93,30 @@ fn file(
     contents.put(object, FileOrigin::new(object), name.clone(), shown(name, view, answers, written))
 }
 
-fn shown(name: &MountPath, view: &View, answers: &Responses<'_>, written: &mut RenderedTemplates) -> Result<Secret, FetchError> {
+fn shown(
+    name: &MountPath,
+    view: &View,
+    answers: &Responses<'_>,
+    written: &mut RenderedTemplates,
+) -> Result<Secret, FetchError> {
     match view {
         View::Response(source) => Ok(render::response(answers.start(source, SelectorRoot::Response)?)),
         View::Value(selection) => answers.bytes(selection),
-        View::Document(source, start, format) => document(source, *start, answers.start(source, *start)?, *format),
+        View::Document(source, start, format) => {
+            document(source, *start, answers.start(source, *start)?, *format)
+        }
         View::Part(source, part) => engine::part(answers, source, part),
         View::Template(_) => written.take(name),
     }
 }
 
 /// One file a key.
-fn files(object: &Object, directory: &Directory, answers: &Responses<'_>, contents: &mut Contents<'_>) -> Result<(), FetchError> {
+fn files(
+    object: &Object,
+    directory: &Directory,
+    answers: &Responses<'_>,
+    contents: &mut Contents<'_>,
+) -> Result<(), FetchError> {
     let data = match answers.start(&directory.source, directory.start) {
         Err(miss) if miss.reason == Reason::NotFound && matches!(object.absent, Absent::NoFile) => {
             contents.absent.push(object.name());
@@ -112,17 +126,23 @@ fn files(object: &Object, directory: &Directory, answers: &Responses<'_>, conten
     };
     match &directory.keys {
         Keys::All => all(object, directory, data, contents),
-        Keys::Named(named) => {
-            named.iter().try_for_each(|(key, path)| contents.put(object, FileOrigin::new(object), path.clone(), member(directory, data, key)))
-        }
+        Keys::Named(named) => named.iter().try_for_each(|(key, path)| {
+            contents.put(object, FileOrigin::new(object), path.clone(), member(directory, data, key))
+        }),
     }
 }
 
 /// Every key under its own name. One that cannot be a file is told and left out: it must not keep the others from a running pod. Of two that
 /// meet the one stays that the pod has, else the first in the order of bytes.
-fn all(object: &Object, directory: &Directory, data: &Map<String, Value>, contents: &mut Contents<'_>) -> Result<(), FetchError> {
+fn all(
+    object: &Object,
+    directory: &Directory,
+    data: &Map<String, Value>,
+    contents: &mut Contents<'_>,
+) -> Result<(), FetchError> {
     let of: Arc<str> = format!("{} of {}", object.name(), directory.source).into();
-    let had = |path: &MountPath| contents.had.is_some_and(|had| had.contains(&(of.to_string(), path.to_string())));
+    let had =
+        |path: &MountPath| contents.had.is_some_and(|had| had.contains(&(of.to_string(), path.to_string())));
     let was_there = |key: &str| MountPath::below(directory.root.as_ref(), key).is_ok_and(|path| had(&path));
     let keys = data.iter().filter(|(_, value)| !value.is_null()).map(|(key, _)| key.as_str());
     let (old, new): (Vec<_>, Vec<_>) = keys.partition(|key| was_there(key));
@@ -136,13 +156,22 @@ fn all(object: &Object, directory: &Directory, data: &Map<String, Value>, conten
     }
     contents.warnings.extend(left_out(object, &odd));
     found.into_iter().try_for_each(|(key, (path, bytes))| {
-        let giver = FileOrigin { keys: Some(Arc::clone(&of)), gives_way: gives_way.contains(key), ..FileOrigin::new(object) };
+        let giver = FileOrigin {
+            keys: Some(Arc::clone(&of)),
+            gives_way: gives_way.contains(key),
+            ..FileOrigin::new(object)
+        };
         contents.put(object, giver, path, Ok(bytes))
     })
 }
 
 /// The file of one key, or why it has none.
-fn named(directory: &Directory, data: &Map<String, Value>, key: &str, names: &mut Names) -> Result<(MountPath, Secret), String> {
+fn named(
+    directory: &Directory,
+    data: &Map<String, Value>,
+    key: &str,
+    names: &mut Names,
+) -> Result<(MountPath, Secret), String> {
     let path = MountPath::below(directory.root.as_ref(), key).map_err(|error| format!("its name {error}"))?;
     let bytes = member(directory, data, key).map_err(|miss| miss.what)?;
     if names.take(&path) { Ok((path, bytes)) } else { Err("its name meets another key's".into()) }
@@ -153,9 +182,19 @@ const NAMED: usize = 8;
 
 fn left_out(object: &Object, odd: &BTreeMap<&str, String>) -> Option<String> {
     let shown = |key: &str| key.escape_debug().take(64).collect::<String>();
-    let told: Vec<_> = odd.iter().take(NAMED).map(|(key, why)| format!("key \"{}\" is no file: {why}", shown(key))).collect();
-    let more = odd.len().checked_sub(NAMED).filter(|more| *more > 0).map_or(String::new(), |more| format!("; and {more} more"));
-    (!odd.is_empty()).then(|| format!("object {:?}: {}{more}; rename or list them with keys", object.name(), told.join("; ")))
+    let told: Vec<_> = odd
+        .iter()
+        .take(NAMED)
+        .map(|(key, why)| format!("key \"{}\" is no file: {why}", shown(key)))
+        .collect();
+    let more = odd
+        .len()
+        .checked_sub(NAMED)
+        .filter(|more| *more > 0)
+        .map_or(String::new(), |more| format!("; and {more} more"));
+    (!odd.is_empty()).then(|| {
+        format!("object {:?}: {}{more}; rename or list them with keys", object.name(), told.join("; "))
+    })
 }
 
 fn member(directory: &Directory, data: &Map<String, Value>, key: &str) -> Result<Secret, FetchError> {
@@ -172,23 +211,35 @@ impl<'h> Contents<'h> {
 
     /// What keys give the volume.
     pub(crate) fn keyed(&self) -> Keyed {
-        let of = |(file, giver): (&File, &FileOrigin)| Some((giver.keys.as_ref()?.to_string(), file.path.to_string()));
+        let of = |(file, giver): (&File, &FileOrigin)| {
+            Some((giver.keys.as_ref()?.to_string(), file.path.to_string()))
+        };
         self.files.iter().zip(&self.givers).filter_map(of).collect()
     }
 
     /// Takes one file, or what stands in its place when nothing was found.
-    fn put(&mut self, object: &Object, giver: FileOrigin, path: MountPath, bytes: Result<Secret, FetchError>) -> Result<(), FetchError> {
+    fn put(
+        &mut self,
+        object: &Object,
+        giver: FileOrigin,
+        path: MountPath,
+        bytes: Result<Secret, FetchError>,
+    ) -> Result<(), FetchError> {
         let contents = match (bytes, &object.absent) {
             (Err(miss), Absent::NoFile) if miss.reason == Reason::NotFound => {
                 self.absent.push(path.to_string());
                 return Ok(());
             }
             // A copy: the class's own text stays with it.
-            (Err(miss), Absent::Default(text)) if miss.reason == Reason::NotFound => Secret::from(text.expose()),
+            (Err(miss), Absent::Default(text)) if miss.reason == Reason::NotFound => {
+                Secret::from(text.expose())
+            }
             (bytes, _) => bytes?,
         };
         let file = File { path, mode: object.mode, owner: object.owner, group: object.group, contents };
-        self.room.take(&file).map_err(|error| FetchError { reason: error.reason(), what: error.to_string() })?;
+        self.room
+            .take(&file)
+            .map_err(|error| FetchError { reason: error.reason(), what: error.to_string() })?;
         self.givers.push(giver);
         self.files.push(file);
         Ok(())
@@ -198,7 +249,13 @@ impl<'h> Contents<'h> {
     fn settle(&mut self) -> Vec<ObjectError> {
         let mut names = Names::default();
         let stays = |giver: &FileOrigin| !giver.gives_way;
-        if !self.files.iter().zip(&self.givers).filter(|(_, giver)| stays(giver)).all(|(file, _)| names.take(&file.path)) {
+        if !self
+            .files
+            .iter()
+            .zip(&self.givers)
+            .filter(|(_, giver)| stays(giver))
+            .all(|(file, _)| names.take(&file.path))
+        {
             return self.meeting();
         }
         let (files, givers) = (std::mem::take(&mut self.files), std::mem::take(&mut self.givers));
@@ -208,8 +265,10 @@ impl<'h> Contents<'h> {
                 self.givers.push(giver);
             } else {
                 let FileOrigin { object, .. } = giver;
-                self.warnings
-                    .push(format!("object {object:?}: the new file {:?} is left out: its name meets another object's", file.path.as_str()));
+                self.warnings.push(format!(
+                    "object {object:?}: the new file {:?} is left out: its name meets another object's",
+                    file.path.as_str()
+                ));
             }
         }
         Vec::new()
@@ -225,18 +284,29 @@ impl<'h> Contents<'h> {
             _ => Vec::new(),
         };
         let meets = |path: &MountPath| names.iter().any(|name| is_one(name, path.as_str()));
-        let givers: BTreeSet<_> = paths.iter().zip(&self.givers).filter(|(path, _)| meets(path)).map(|(_, giver)| &giver.object).collect();
+        let givers: BTreeSet<_> = paths
+            .iter()
+            .zip(&self.givers)
+            .filter(|(path, _)| meets(path))
+            .map(|(_, giver)| &giver.object)
+            .collect();
         let miss = FetchError { reason: Reason::SpecInvalid, what: problem.to_string() };
         givers.into_iter().map(|name| ObjectError { name: name.clone(), miss: miss.clone() }).collect()
     }
 }
 
 /// The data alone, without what differs at every call.
-fn document(source: &Source, start: SelectorRoot, data: &Map<String, Value>, format: Format) -> Result<Secret, FetchError> {
+fn document(
+    source: &Source,
+    start: SelectorRoot,
+    data: &Map<String, Value>,
+    format: Format,
+) -> Result<Secret, FetchError> {
     let mut data = data.clone();
     if start == SelectorRoot::Response {
         data.remove("request_id");
     }
-    let refused = |error: FormatError| FetchError { reason: error.reason(), what: format!("{source}: {error}") };
+    let refused =
+        |error: FormatError| FetchError { reason: error.reason(), what: format!("{source}: {error}") };
     render::format::document(&Value::Object(data), format).map_err(refused)
 }

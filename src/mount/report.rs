@@ -7,11 +7,11 @@ use tracing::field::Empty;
 use tracing::{Span, debug, error_span, info, record_all, warn};
 
 use super::MountOutcome;
-use crate::telemetry::log_throttle::LogThrottle;
-use crate::spec::MountSpec;
-use crate::engine::{Responses, Fetched};
+use crate::engine::{Fetched, Responses};
 use crate::error::Failure;
 use crate::payload::Payload;
+use crate::spec::MountSpec;
+use crate::telemetry::log_throttle::LogThrottle;
 use crate::writer::Change;
 
 /// The span of a mount that has only just come in; `mount.id` tells two mounts of one pod apart.
@@ -72,7 +72,9 @@ pub(crate) fn payload(spec: &MountSpec, payload: &Payload, repeats: &LogThrottle
     if let Some(bytes) = payload.large() {
         warnings(
             spec,
-            &[format!("the files hold {bytes} bytes: over 1 MiB the driver is slow, and no Kubernetes Secret can hold them")],
+            &[format!(
+                "the files hold {bytes} bytes: over 1 MiB the driver is slow, and no Kubernetes Secret can hold them"
+            )],
             repeats,
         );
     }
@@ -85,19 +87,29 @@ pub(crate) fn left(spec: &MountSpec, why: Option<&str>, repeats: &LogThrottle) {
     // Each pod of a class has the same reason, in a path of its own.
     let class = format!("{}/{}: writer", spec.pod.namespace, spec.class.as_deref().unwrap_or_default());
     let known = repeats.known(&class, Some("left"));
-    let told = format!("writer: provider has no effect, the driver writes the files, as root's: {why}; deploy/own-writer gives the rights");
+    let told = format!(
+        "writer: provider has no effect, the driver writes the files, as root's: {why}; deploy/own-writer gives the rights"
+    );
     if known { debug!("{told}") } else { warn!("{told}") }
 }
 
 /// The one line at the end of a look of our own at `volume`: nothing to speak of is told to those who ask for everything.
-pub(crate) fn look(span: &Span, repeats: &LogThrottle, volume: &str, outcome: &Result<Option<Change>, Failure>, took: Duration) {
+pub(crate) fn look(
+    span: &Span,
+    repeats: &LogThrottle,
+    volume: &str,
+    outcome: &Result<Option<Change>, Failure>,
+    took: Duration,
+) {
     let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     let reason = outcome.as_ref().map_or_else(|failure| failure.reason.code(), |_| "ok");
     counter!("vaultmount_looks_total", "reason" => reason).increment(1);
     let failure = outcome.as_ref().err().map(Failure::message);
     let known = repeats.known(&format!("look {volume}"), failure.as_deref());
     span.in_scope(|| match outcome {
-        Ok(Some(change)) if *change != Change::Unchanged => info!(reason, change = change.name(), took_ms, "the files were written"),
+        Ok(Some(change)) if *change != Change::Unchanged => {
+            info!(reason, change = change.name(), took_ms, "the files were written")
+        }
         Ok(_) => debug!(reason, took_ms, "nothing changed"),
         Err(failure) if known => debug!(reason, took_ms, "the look still fails: {}", failure.message()),
         Err(failure) => warn!(reason, took_ms, "the look failed: {}", failure.message()),
@@ -105,15 +117,27 @@ pub(crate) fn look(span: &Span, repeats: &LogThrottle, volume: &str, outcome: &R
 }
 
 /// The one line at the end of a mount of `volume`; below `info` where the driver has nothing to write.
-pub(crate) fn end(span: &Span, repeats: &LogThrottle, volume: &str, outcome: &Result<MountOutcome, Failure>, took: Duration) {
+pub(crate) fn end(
+    span: &Span,
+    repeats: &LogThrottle,
+    volume: &str,
+    outcome: &Result<MountOutcome, Failure>,
+    took: Duration,
+) {
     let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     let failure = outcome.as_ref().err().map(Failure::message);
     count(outcome, took);
     let known = repeats.known(volume, failure.as_deref());
     span.in_scope(|| match outcome {
-        Ok(MountOutcome { response, changed: true }) => info!(reason = "ok", files = response.object_version.len(), took_ms, "mounted"),
-        Ok(MountOutcome { response, .. }) => debug!(reason = "ok", files = response.object_version.len(), took_ms, "nothing changed"),
-        Err(failure) if known => debug!(reason = failure.reason.code(), took_ms, "still not mounted: {}", failure.message()),
+        Ok(MountOutcome { response, changed: true }) => {
+            info!(reason = "ok", files = response.object_version.len(), took_ms, "mounted")
+        }
+        Ok(MountOutcome { response, .. }) => {
+            debug!(reason = "ok", files = response.object_version.len(), took_ms, "nothing changed")
+        }
+        Err(failure) if known => {
+            debug!(reason = failure.reason.code(), took_ms, "still not mounted: {}", failure.message())
+        }
         Err(failure) => warn!(reason = failure.reason.code(), took_ms, "not mounted: {}", failure.message()),
     });
 }

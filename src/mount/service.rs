@@ -14,21 +14,21 @@ use tonic::{Request, Response, Status};
 use tracing::Instrument;
 
 use super::MountOutcome;
-use crate::telemetry::log_throttle::LogThrottle;
-use crate::mount::templates::CheckedTemplates;
-use crate::limits::AdmissionConfig;
-use crate::limits::admission::AdmissionLimiter;
-use crate::provider_api::csi_driver_provider_server::CsiDriverProvider;
-use crate::provider_api::{MountRequest, MountResponse, VersionRequest, VersionResponse};
-use crate::limits::Deadline;
 use super::{PodTokenSource, report};
 use crate::class::Defaults;
-use crate::spec::{MountCall, MountSpec};
 use crate::error::{Failure, Reason};
-use crate::tokens::Logins;
+use crate::limits::AdmissionConfig;
+use crate::limits::Deadline;
+use crate::limits::admission::AdmissionLimiter;
 use crate::limits::{Budget, MemoryQuota};
-use crate::vault::Vaults;
+use crate::mount::templates::CheckedTemplates;
 use crate::payload::VersionKey;
+use crate::provider_api::csi_driver_provider_server::CsiDriverProvider;
+use crate::provider_api::{MountRequest, MountResponse, VersionRequest, VersionResponse};
+use crate::spec::{MountCall, MountSpec};
+use crate::telemetry::log_throttle::LogThrottle;
+use crate::tokens::Logins;
+use crate::vault::Vaults;
 use crate::volume::{VolumeConfig, Volumes};
 
 /// The API version that the driver asks for and we answer with.
@@ -59,7 +59,13 @@ pub struct Services {
 
 impl Services {
     /// What all mounts use, none begun yet.
-    pub fn new(vaults: Vaults, tokens: PodTokenSource, version_key: VersionKey, limits: AdmissionConfig, setting: VolumeConfig) -> Self {
+    pub fn new(
+        vaults: Vaults,
+        tokens: PodTokenSource,
+        version_key: VersionKey,
+        limits: AdmissionConfig,
+        setting: VolumeConfig,
+    ) -> Self {
         let (tasks, mounts) = (TaskTracker::new(), AtomicU64::new(0));
         let logins = Logins::new(vaults, setting.store.clone(), &tasks);
         let volumes = Arc::new(Volumes::new(logins, setting, version_key.clone()));
@@ -155,7 +161,10 @@ impl CsiDriverProvider for Provider {
 }
 
 /// What came of `work`, which a panic ends alone, and the deadline.
-pub(crate) async fn ended<T>(work: impl Future<Output = Result<T, Failure>>, deadline: Instant) -> Result<T, Failure> {
+pub(crate) async fn ended<T>(
+    work: impl Future<Output = Result<T, Failure>>,
+    deadline: Instant,
+) -> Result<T, Failure> {
     match timeout_at(deadline, AssertUnwindSafe(work).catch_unwind()).await {
         Ok(outcome) => outcome.unwrap_or_else(|_| Err(bug())),
         Err(_) => Err(Failure::new(Reason::Deadline, "the mount did not end in time")),

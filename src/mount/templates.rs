@@ -1,21 +1,22 @@
 //! The templates of a mount: their syntax before anything is asked, and then their texts, all together.
 
+use crate::mutex::Mutex;
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use crate::mount::render::ObjectError;
-use crate::spec::{Digest, MountPath, Object, Placement, SourceValue, Template, View};
-use crate::engine::{Responses, FetchError, weight};
+use crate::cache::RenderedCache;
+use crate::engine::{FetchError, Responses, weight};
 use crate::error::Reason;
+use crate::limits::Budget;
+use crate::mount::render::ObjectError;
 use crate::secret::Secret;
+use crate::spec::{Digest, MountPath, Object, Placement, SourceValue, Template, View};
 use crate::template;
 use crate::template::{Job, TemplateError};
-use crate::limits::Budget;
-use crate::cache::RenderedCache;
 
 /// What came of every template, by its file.
 #[derive(Default)]
@@ -49,11 +50,11 @@ pub(crate) struct CheckedTemplates(Mutex<HashSet<Digest>>);
 
 impl CheckedTemplates {
     fn has(&self, template: &Digest) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(template)
+        self.0.lock().contains(template)
     }
 
     fn add(&self, template: Digest) {
-        let mut checked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut checked = self.0.lock();
         if checked.len() >= CHECKED {
             checked.clear();
         }
@@ -63,10 +64,16 @@ impl CheckedTemplates {
 
 /// Checks the templates of `objects` that nobody has seen before: what a class alone can tell is told before anything is asked, or made for it.
 /// Where the node has no process for that, writing them will tell.
-pub(crate) async fn check(objects: &[Object], checked: &CheckedTemplates, budget: &Budget) -> Result<(), Vec<ObjectError>> {
-    let new = objects.iter().filter_map(template_of).map(|(name, template)| (name, template, digest(template, "")));
+pub(crate) async fn check(
+    objects: &[Object],
+    checked: &CheckedTemplates,
+    budget: &Budget,
+) -> Result<(), Vec<ObjectError>> {
+    let new =
+        objects.iter().filter_map(template_of).map(|(name, template)| (name, template, digest(template, "")));
     let new: Vec<_> = new.filter(|(_, _, digest)| !checked.has(digest)).collect();
-    let texts: Vec<_> = new.iter().map(|(_, template, _)| (template.text.expose(), &template.delimiters)).collect();
+    let texts: Vec<_> =
+        new.iter().map(|(_, template, _)| (template.text.expose(), &template.delimiters)).collect();
     let outcomes = outcomes(template::check(&texts, budget.end()).await, new.len());
     let mut unfilled = Vec::new();
     for ((name, _, digest), (outcome, is_its_own)) in new.into_iter().zip(outcomes) {
@@ -80,7 +87,12 @@ pub(crate) async fn check(objects: &[Object], checked: &CheckedTemplates, budget
 }
 
 /// Writes every template of `objects` whose sources are all there, in one child; those whose inputs are those of the last time keep their text.
-pub(crate) async fn write(objects: &[Object], answers: &Responses<'_>, texts: &RenderedCache, budget: &Budget) -> RenderedTemplates {
+pub(crate) async fn write(
+    objects: &[Object],
+    answers: &Responses<'_>,
+    texts: &RenderedCache,
+    budget: &Budget,
+) -> RenderedTemplates {
     let mut written = RenderedTemplates::default();
     let (mut tasks, mut room) = (Vec::new(), SOURCES_BYTES);
     for (name, template) in objects.iter().filter_map(template_of) {
@@ -92,7 +104,8 @@ pub(crate) async fn write(objects: &[Object], answers: &Responses<'_>, texts: &R
             },
         }
     }
-    let (names, jobs): (Vec<_>, Vec<_>) = tasks.into_iter().map(|task| ((task.name, task.inputs), task.job)).unzip();
+    let (names, jobs): (Vec<_>, Vec<_>) =
+        tasks.into_iter().map(|task| ((task.name, task.inputs), task.job)).unzip();
     let outcomes = outcomes(template::render(&jobs, budget.end()).await, names.len());
     for ((name, inputs), (outcome, is_its_own)) in names.into_iter().zip(outcomes) {
         let outcome = outcome.map(Arc::new);
@@ -104,9 +117,15 @@ pub(crate) async fn write(objects: &[Object], answers: &Responses<'_>, texts: &R
     written
 }
 
-fn task<'a>(name: &'a MountPath, template: &'a Template, answers: &Responses<'_>, room: &mut usize) -> Result<Task<'a>, FetchError> {
+fn task<'a>(
+    name: &'a MountPath,
+    template: &'a Template,
+    answers: &Responses<'_>,
+    room: &mut usize,
+) -> Result<Task<'a>, FetchError> {
     let sources = sources(template, answers, room)?;
-    let unwritable = |_| FetchError { reason: Reason::Bug, what: "the values of the template are no JSON".into() };
+    let unwritable =
+        |_| FetchError { reason: Reason::Bug, what: "the values of the template are no JSON".into() };
     let values = Zeroizing::new(serde_json::to_string(&sources).map_err(unwritable)?);
     let job = Job { text: template.text.expose(), delimiters: &template.delimiters, sources };
     Ok(Task { name, inputs: digest(template, &values), job })
@@ -130,10 +149,17 @@ fn template_of(object: &Object) -> Option<(&MountPath, &Template)> {
 }
 
 /// The values that a template may name; the first that is missing stands for all.
-fn sources(template: &Template, answers: &Responses<'_>, room: &mut usize) -> Result<Map<String, Value>, FetchError> {
+fn sources(
+    template: &Template,
+    answers: &Responses<'_>,
+    room: &mut usize,
+) -> Result<Map<String, Value>, FetchError> {
     let source = |(name, selection): (&String, &SourceValue)| {
         let value = answers.value(selection)?;
-        let large = || FetchError { reason: Reason::PayloadTooLarge, what: "the sources of the templates are larger than 4 MiB together".into() };
+        let large = || FetchError {
+            reason: Reason::PayloadTooLarge,
+            what: "the sources of the templates are larger than 4 MiB together".into(),
+        };
         *room = room.checked_sub(weight(&value)).ok_or_else(large)?;
         Ok((name.clone(), value))
     };
@@ -142,9 +168,15 @@ fn sources(template: &Template, answers: &Responses<'_>, room: &mut usize) -> Re
 
 /// What came of each of `count` templates, and whether it follows from the template alone: neither from another's guilt nor from the state
 /// of the node or the mount.
-fn outcomes<T>(results: Result<Vec<Result<T, TemplateError>>, TemplateError>, count: usize) -> Vec<(Result<T, FetchError>, bool)> {
+fn outcomes<T>(
+    results: Result<Vec<Result<T, TemplateError>>, TemplateError>,
+    count: usize,
+) -> Vec<(Result<T, FetchError>, bool)> {
     let refused = |error: &TemplateError| FetchError { reason: error.reason(), what: error.to_string() };
-    let other = |reason| FetchError { reason, what: "not written, because another template of this class ended their process".into() };
+    let other = |reason| FetchError {
+        reason,
+        what: "not written, because another template of this class ended their process".into(),
+    };
     match results {
         // Too long it may be because of those before it: they share the room.
         Ok(texts) => texts
@@ -155,7 +187,13 @@ fn outcomes<T>(results: Result<Vec<Result<T, TemplateError>>, TemplateError>, co
             })
             .collect(),
         Err(error) => {
-            let miss = |job| if error.job().is_some_and(|guilty| guilty != job) { other(error.reason()) } else { refused(&error) };
+            let miss = |job| {
+                if error.job().is_some_and(|guilty| guilty != job) {
+                    other(error.reason())
+                } else {
+                    refused(&error)
+                }
+            };
             let own = |job| error.job() == Some(job) && error.reason() == Reason::RenderFailed;
             (0..count).map(|job| (Err(miss(job)), own(job))).collect()
         }

@@ -2,10 +2,10 @@
 
 use thiserror::Error;
 
-use crate::spec::{MountPath, path};
 use crate::class::SpecError;
 use crate::error::Reason;
 use crate::secret::Secret;
+use crate::spec::{MountPath, path};
 
 /// Bytes over which a payload is refused: the driver takes answers up to 4 MiB, framing and versions included, and
 /// turns a larger one into a code after which a pod starts on an empty volume.
@@ -138,12 +138,21 @@ mod tests {
     use super::*;
 
     fn file(path: &str, bytes: usize) -> File {
-        File { path: path.parse().unwrap(), mode: 0o644, owner: None, group: None, contents: Secret::from(vec![b'x'; bytes]) }
+        File {
+            path: path.parse().unwrap(),
+            mode: 0o644,
+            owner: None,
+            group: None,
+            contents: Secret::from(vec![b'x'; bytes]),
+        }
     }
 
     #[test]
     fn files_that_the_driver_would_not_take_are_refused_together() {
-        assert!(Payload::new(vec![file("a", LIMIT_BYTES - 1)], vec![]).is_ok_and(|payload| payload.large() == Some(LIMIT_BYTES)));
+        assert!(
+            Payload::new(vec![file("a", LIMIT_BYTES - 1)], vec![])
+                .is_ok_and(|payload| payload.large() == Some(LIMIT_BYTES))
+        );
         let error = Payload::new(vec![file("a", LIMIT_BYTES - 1), file("b", 1)], vec![]).unwrap_err();
         assert_eq!(error, PayloadError::Bytes);
         let many = (0..=LIMIT_FILES).map(|number| file(&number.to_string(), 0)).collect();
@@ -153,14 +162,23 @@ mod tests {
     #[test]
     fn a_volume_is_never_without_a_file() {
         let payload = Payload::new(vec![], vec!["db".into()]).unwrap();
-        assert_eq!(payload.files().iter().map(|file| file.path.as_str()).collect::<Vec<_>>(), [".vaultmount"]);
+        assert_eq!(
+            payload.files().iter().map(|file| file.path.as_str()).collect::<Vec<_>>(),
+            [".vaultmount"]
+        );
         assert_eq!(payload.absent(), ["db"]);
     }
 
     #[test]
     fn names_that_meet_are_refused_when_they_are_known() {
         for (one, other) in [("a", "a"), ("a", "a/b"), ("e\u{301}", "é")] {
-            assert!(matches!(Payload::new(vec![file(one, 1), file(other, 1)], vec![]), Err(PayloadError::Conflict(_))), "{one} {other}");
+            assert!(
+                matches!(
+                    Payload::new(vec![file(one, 1), file(other, 1)], vec![]),
+                    Err(PayloadError::Conflict(_))
+                ),
+                "{one} {other}"
+            );
         }
     }
 }

@@ -5,4 +5,3 @@ pub mod version; // content -> version, keyed
 
 pub use files::{File, LIMIT_BYTES, Payload, PayloadError, PayloadQuota};
 pub use version::VersionKey;
-

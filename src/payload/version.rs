@@ -20,7 +20,9 @@ pub struct VersionKey(Arc<Secret>);
 
 /// A key that is too short to hide what it is used on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("the version key holds {0} bytes, and needs at least {SHORTEST_KEY}; make one with `openssl rand 32`")]
+#[error(
+    "the version key holds {0} bytes, and needs at least {SHORTEST_KEY}; make one with `openssl rand 32`"
+)]
 pub struct KeyTooShort(usize);
 
 impl TryFrom<Secret> for VersionKey {
@@ -55,7 +57,13 @@ mod tests {
     use super::*;
 
     fn version(key: &str, namespace: &str, path: &str, contents: &str) -> String {
-        let file = File { path: path.parse().unwrap(), mode: 0o644, owner: None, group: None, contents: Secret::from(contents) };
+        let file = File {
+            path: path.parse().unwrap(),
+            mode: 0o644,
+            owner: None,
+            group: None,
+            contents: Secret::from(contents),
+        };
         VersionKey::try_from(Secret::from(key)).unwrap().version(namespace, &file)
     }
 

@@ -1,8 +1,8 @@
 //! utf-8, base64, hex -> bytes.
 
+use crate::secret::Secret;
 use crate::spec::Encoding;
 use crate::spec::object::base64;
-use crate::secret::Secret;
 
 /// The bytes that `text` stands for, or the name of the encoding that it is not.
 pub(crate) fn bytes(text: Secret, encoding: Encoding) -> Result<Secret, &'static str> {
@@ -16,7 +16,10 @@ pub(crate) fn bytes(text: Secret, encoding: Encoding) -> Result<Secret, &'static
 fn hex(text: &[u8]) -> Option<Secret> {
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     let (pairs, rest) = text.as_chunks::<2>();
-    let bytes = pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect::<Option<Vec<_>>>()?;
+    let bytes = pairs
+        .iter()
+        .map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?))
+        .collect::<Option<Vec<_>>>()?;
     rest.is_empty().then(|| Secret::from(bytes))
 }
 

@@ -28,7 +28,9 @@ pub(crate) enum Sorted<'a> {
 
 pub(crate) fn sorted(value: &Value) -> Sorted<'_> {
     match value {
-        Value::Object(members) => Sorted::Object(members.iter().map(|(key, value)| (key.as_str(), sorted(value))).collect()),
+        Value::Object(members) => {
+            Sorted::Object(members.iter().map(|(key, value)| (key.as_str(), sorted(value))).collect())
+        }
         Value::Array(items) => Sorted::Array(items.iter().map(sorted).collect()),
         scalar => Sorted::Scalar(scalar),
     }
@@ -78,7 +80,10 @@ mod tests {
 
     #[test]
     fn it_escapes_what_go_escapes() {
-        assert_eq!(text(&json!("a<b>&c\u{2028}\u{1}\u{8}\"\\/é")), r#""a\u003cb\u003e\u0026c\u2028\u0001\b\"\\/é""#);
+        assert_eq!(
+            text(&json!("a<b>&c\u{2028}\u{1}\u{8}\"\\/é")),
+            r#""a\u003cb\u003e\u0026c\u2028\u0001\b\"\\/é""#
+        );
         assert_eq!(text(&json!("\u{7f}\r\n\t\u{c}")), "\"\u{7f}\\r\\n\\t\\f\"");
     }
 

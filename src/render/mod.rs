@@ -15,9 +15,9 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use crate::spec::{Encoding, SelectorPath};
 use crate::error::Reason;
 use crate::secret::Secret;
+use crate::spec::{Encoding, SelectorPath};
 
 /// Why a value cannot become a file. Holds no value and no text of the server.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -62,23 +62,36 @@ impl RenderError {
     /// The stable cause.
     pub fn reason(&self) -> Reason {
         match self {
-            Self::KeyMissing { .. } | Self::PointerMissing { .. } | Self::StartMissing { .. } => Reason::NotFound,
+            Self::KeyMissing { .. } | Self::PointerMissing { .. } | Self::StartMissing { .. } => {
+                Reason::NotFound
+            }
             Self::NotEncoded { .. } => Reason::RenderFailed,
         }
     }
 }
 
 /// What lies at the end of `way`, which begins at `start`; `path` is for the error.
-pub fn value<'v>(start: &'v Map<String, Value>, way: &SelectorPath, path: &dyn ToString) -> Result<Cow<'v, Value>, RenderError> {
+pub fn value<'v>(
+    start: &'v Map<String, Value>,
+    way: &SelectorPath,
+    path: &dyn ToString,
+) -> Result<Cow<'v, Value>, RenderError> {
     selector::value(start, way).ok_or_else(|| match way {
         SelectorPath::Key(key) => RenderError::KeyMissing { path: path.to_string(), key: key.clone() },
-        SelectorPath::Pointer(pointer) => RenderError::PointerMissing { path: path.to_string(), pointer: pointer.clone() },
+        SelectorPath::Pointer(pointer) => {
+            RenderError::PointerMissing { path: path.to_string(), pointer: pointer.clone() }
+        }
         SelectorPath::Whole => RenderError::StartMissing { path: path.to_string(), start: "data" },
     })
 }
 
 /// The bytes that `value` stands for: a string by its `encoding`, anything else as compact JSON in it.
-pub fn bytes(value: &Value, encoding: Encoding, way: &SelectorPath, path: &dyn ToString) -> Result<Secret, RenderError> {
+pub fn bytes(
+    value: &Value,
+    encoding: Encoding,
+    way: &SelectorPath,
+    path: &dyn ToString,
+) -> Result<Secret, RenderError> {
     let what = || match way {
         SelectorPath::Key(key) => format!("key {key:?}"),
         SelectorPath::Pointer(pointer) => format!("what stands at {pointer:?}"),
@@ -91,6 +104,7 @@ pub fn bytes(value: &Value, encoding: Encoding, way: &SelectorPath, path: &dyn T
 /// The bytes that `text` stands for.
 pub fn decoded(text: &Secret, encoding: Encoding, path: &dyn ToString) -> Result<Secret, RenderError> {
     let copy = Secret::from(text.expose().to_vec());
-    let refused = |encoding| RenderError::NotEncoded { path: path.to_string(), what: "the text".into(), encoding };
+    let refused =
+        |encoding| RenderError::NotEncoded { path: path.to_string(), what: "the text".into(), encoding };
     decode::bytes(copy, encoding).map_err(refused)
 }

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 
 use super::gojson;
-use crate::spec::SelectorPath;
 use crate::secret::Secret;
+use crate::spec::SelectorPath;
 
 /// What lies at the end of `way`; `None` when it is absent or null.
 pub(crate) fn value<'v>(start: &'v Map<String, Value>, way: &SelectorPath) -> Option<Cow<'v, Value>> {
@@ -54,7 +54,10 @@ mod tests {
 
     #[test]
     fn what_is_no_string_becomes_json_with_its_number_text_kept() {
-        let data = || serde_json::from_str(r#"{"n": 1.50, "big": 12345678901234567890123, "o": {"b": 1, "a": [true]}}"#).unwrap();
+        let data = || {
+            serde_json::from_str(r#"{"n": 1.50, "big": 12345678901234567890123, "o": {"b": 1, "a": [true]}}"#)
+                .unwrap()
+        };
         assert_eq!(picked(data(), key("n")).as_deref(), Some("1.50"));
         assert_eq!(picked(data(), key("big")).as_deref(), Some("12345678901234567890123"));
         assert_eq!(picked(data(), key("o")).as_deref(), Some(r#"{"a":[true],"b":1}"#));

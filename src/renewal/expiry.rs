@@ -44,7 +44,9 @@ impl Expiry {
     pub fn due_at(self, made: UnixMillis, pace: RenewalInputs) -> UnixMillis {
         match self {
             Self::Unknown => made + pace.refresh.min(LONGEST),
-            Self::Until(end) => renew_at(made, UnixMillis::of_unix_seconds(end), pace.interval, pace.bounds, pace.chance),
+            Self::Until(end) => {
+                renew_at(made, UnixMillis::of_unix_seconds(end), pace.interval, pace.bounds, pace.chance)
+            }
         }
     }
 }
@@ -67,7 +69,13 @@ impl Default for Bounds {
 /// When the successor is made of what was issued at `issued`: see `succeed_at`, kept within `bounds`.
 ///
 /// `chance` (0 to 1) takes up to a tenth off; a volume that hands in the same one each time gets the same moment each time.
-fn renew_at(issued: UnixMillis, ends: UnixMillis, interval: Duration, bounds: Bounds, chance: f64) -> UnixMillis {
+fn renew_at(
+    issued: UnixMillis,
+    ends: UnixMillis,
+    interval: Duration,
+    bounds: Bounds,
+    chance: f64,
+) -> UnixMillis {
     let age = succeed_at(issued, ends, interval).since(issued).mul_f64(1.0 - SPREAD * chance.clamp(0.0, 1.0));
     let age = age.max(bounds.least).min(bounds.most).min(ends.since(issued));
     issued + age
@@ -98,8 +106,10 @@ mod tests {
 
     /// How long an answer of `now`, in Unix seconds, is kept by a volume that is asked about all the time.
     fn kept_for(life: Expiry, now: i64, refresh: Duration) -> Duration {
-        let (made, pace) =
-            (UnixMillis::of_unix_seconds(now), RenewalInputs { interval: Duration::ZERO, refresh, bounds: Bounds::default(), chance: 0.0 });
+        let (made, pace) = (
+            UnixMillis::of_unix_seconds(now),
+            RenewalInputs { interval: Duration::ZERO, refresh, bounds: Bounds::default(), chance: 0.0 },
+        );
         life.due_at(made, pace).since(made)
     }
 
@@ -139,7 +149,11 @@ mod tests {
             (30 * 24 * 3600, 75, 24 * 3600), // within the bounds
         ];
         for (life, interval, expected) in table {
-            assert_eq!(age(life, interval, Bounds::default(), 0.0), expected, "life {life}, interval {interval}");
+            assert_eq!(
+                age(life, interval, Bounds::default(), 0.0),
+                expected,
+                "life {life}, interval {interval}"
+            );
         }
     }
 

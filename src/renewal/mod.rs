@@ -10,9 +10,8 @@ pub mod unix_millis;
 mod simulation;
 
 pub use expiry::{Bounds, Expiry, RenewalInputs, too_short};
-pub use lease_term::{Next, Renewed, Renewability, LeaseTerm};
+pub use lease_term::{LeaseTerm, Next, Renewability, Renewed};
 pub use poll_schedule::{PollSchedule, TOGETHER};
 pub use republish_interval::{RepublishInterval, USUAL, is_forgotten};
 pub use step::{Action, Event, LeaseId, State, Warning, next};
 pub use unix_millis::UnixMillis;
-

@@ -75,14 +75,18 @@ mod tests {
     fn looks_come_at_moments_that_do_not_depend_on_when_a_volume_began() {
         let next = [4_000, 4_001, 13_999, 14_000, 0].map(|now| TEN.until_next(UnixMillis(now)).as_millis());
         assert_eq!(next, [10_000, 9_999, 1, 10_000, 10_000]);
-        let spread = [0.0, 0.25, 1.0, 9.0].map(|chance| PollSchedule::new(seconds(8), chance).until_next(UnixMillis(80_000)).as_secs());
+        let spread = [0.0, 0.25, 1.0, 9.0]
+            .map(|chance| PollSchedule::new(seconds(8), chance).until_next(UnixMillis(80_000)).as_secs());
         assert_eq!(spread, [8, 2, 8, 8]);
     }
 
     #[test]
     fn what_ends_sooner_is_looked_at_sooner_but_not_all_the_time() {
         let after = |due| TEN.after_success(UnixMillis(14_000), due).as_secs();
-        assert_eq!((after(None), after(Some(UnixMillis(99_000))), after(Some(UnixMillis(21_000)))), (10, 10, 7));
+        assert_eq!(
+            (after(None), after(Some(UnixMillis(99_000))), after(Some(UnixMillis(21_000)))),
+            (10, 10, 7)
+        );
         assert_eq!((after(Some(UnixMillis(14_000))), after(Some(UnixMillis(0)))), (5, 5));
         let quick = PollSchedule::new(seconds(2), 0.0);
         assert_eq!(quick.after_success(UnixMillis(1), Some(UnixMillis(0))).as_millis(), 1_999);
@@ -90,7 +94,8 @@ mod tests {
 
     #[test]
     fn a_look_that_failed_is_made_again_within_half_a_minute() {
-        let failed = |period, now| PollSchedule::new(seconds(period), 0.0).after_failure(UnixMillis(now)).as_secs();
+        let failed =
+            |period, now| PollSchedule::new(seconds(period), 0.0).after_failure(UnixMillis(now)).as_secs();
         assert_eq!((failed(3600, 1), failed(10, 0), failed(10, 8_000), failed(1, 0)), (30, 10, 5, 1));
     }
 

@@ -64,7 +64,11 @@ mod tests {
         assert_eq!(after(&[0, 5, 10, 15]), 5);
         assert_eq!(after(&[0, 120, 240]), 120, "slower than usual is known at once");
         assert_eq!(after(&[0, 1, 75, 76, 150, 151]), 74, "two that ask");
-        assert_eq!((after(&[0, 60, 3600, 3660, 3720]), after(&[0, 60, 3600, 3660, 3720, 3780])), (3540, 60), "a gap is soon forgotten");
+        assert_eq!(
+            (after(&[0, 60, 3600, 3660, 3720]), after(&[0, 60, 3600, 3660, 3720, 3780])),
+            (3540, 60),
+            "a gap is soon forgotten"
+        );
         assert_eq!(after(&[100, 50, 40, 30]), 0, "a clock that goes back tells nothing");
     }
 

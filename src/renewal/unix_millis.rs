@@ -56,12 +56,18 @@ mod tests {
         assert_eq!(UnixMillis(5) - Duration::from_secs(1), UnixMillis(0));
         assert_eq!(UnixMillis(5) + Duration::MAX, UnixMillis(u64::MAX));
         assert_eq!(UnixMillis(5).since(UnixMillis(9)), Duration::ZERO);
-        assert_eq!((UnixMillis::of_unix_seconds(-3), UnixMillis::of_unix_seconds(i64::MAX)), (UnixMillis(0), UnixMillis(u64::MAX)));
+        assert_eq!(
+            (UnixMillis::of_unix_seconds(-3), UnixMillis::of_unix_seconds(i64::MAX)),
+            (UnixMillis(0), UnixMillis(u64::MAX))
+        );
     }
 
     #[test]
     fn a_moment_is_written_as_a_number() {
         let written = serde_json::to_string(&UnixMillis(1_795_000_000_123)).unwrap();
-        assert_eq!((written.as_str(), serde_json::from_str(&written).ok()), ("1795000000123", Some(UnixMillis(1_795_000_000_123))));
+        assert_eq!(
+            (written.as_str(), serde_json::from_str(&written).ok()),
+            ("1795000000123", Some(UnixMillis(1_795_000_000_123)))
+        );
     }
 }

@@ -11,12 +11,12 @@ use tokio::net::UnixStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{info, warn};
 
+use super::Grpc;
+use super::Readiness;
 use crate::server::authority::AuthorityRewriter;
 use crate::server::drain::Shutdown;
-use super::Grpc;
 use crate::server::guard::Guard;
 use crate::server::peers::{Origin, Peers};
-use super::Readiness;
 
 /// The driver's connections over all sockets, and root's people's. A driver has one for each name it uses.
 const DRIVER_CONNECTIONS: usize = 64;
@@ -54,7 +54,8 @@ impl ConnectionAcceptor {
             warn!(?origin, "connection refused: too many are open; find out who holds them");
             return self.readiness.count_refused();
         };
-        let serving = serve(stream, Guard::new(service.clone(), self.life.last_call.clone()), self.life.clone());
+        let serving =
+            serve(stream, Guard::new(service.clone(), self.life.last_call.clone()), self.life.clone());
         self.life.tasks.spawn(async move {
             serving.await;
             drop(slot);
@@ -73,7 +74,11 @@ struct Slots {
 impl Default for Slots {
     fn default() -> Self {
         let slots = |limit| Arc::new(Semaphore::new(limit));
-        Self { driver: slots(DRIVER_CONNECTIONS), own_user: slots(OWN_USER_CONNECTIONS), own_process: slots(OWN_PROCESS_CONNECTIONS) }
+        Self {
+            driver: slots(DRIVER_CONNECTIONS),
+            own_user: slots(OWN_USER_CONNECTIONS),
+            own_process: slots(OWN_PROCESS_CONNECTIONS),
+        }
     }
 }
 
@@ -94,7 +99,11 @@ impl Slots {
 /// debugger) would lose its mounts as Unavailable.
 async fn serve<S: Grpc>(stream: UnixStream, guard: Guard<S>, life: Shutdown) {
     let mut http2 = http2::Builder::new(TokioExecutor::new());
-    http2.timer(TokioTimer::new()).max_concurrent_streams(STREAMS).max_header_list_size(HEADER_LIST_BYTES).auto_date_header(false);
+    http2
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS)
+        .max_header_list_size(HEADER_LIST_BYTES)
+        .auto_date_header(false);
     let service = service_fn(move |request| guard.clone().answer(request));
     let mut connection = pin!(http2.serve_connection(TokioIo::new(AuthorityRewriter::new(stream)), service));
     let ended = tokio::select! {

@@ -39,14 +39,17 @@ impl FromStr for Endpoint {
     fn from_str(text: &str) -> Result<Self, ServerError> {
         let refused = |why| ServerError::Endpoint { text: text.into(), why };
         let path = text.strip_prefix("unix://").or_else(|| text.strip_prefix("unix:")).unwrap_or(text);
-        let clean = path.starts_with('/') && Path::new(path).components().all(|part| !matches!(part, Component::ParentDir));
+        let clean = path.starts_with('/')
+            && Path::new(path).components().all(|part| !matches!(part, Component::ParentDir));
         if !clean {
             return Err(refused("give an absolute path of a unix socket, without `..`"));
         }
         let name = path.rsplit('/').next().and_then(|name| name.strip_suffix(".sock")).unwrap_or_default();
         let known = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
         if name.is_empty() || name.len() > NAME_BYTES || !name.bytes().all(known) {
-            return Err(refused("the driver finds only names of 1 to 30 letters, digits, `_` or `-` that end in `.sock`"));
+            return Err(refused(
+                "the driver finds only names of 1 to 30 letters, digits, `_` or `-` that end in `.sock`",
+            ));
         }
         if path.len() > PATH_BYTES {
             return Err(refused("the path is too long for a unix socket"));

@@ -23,12 +23,20 @@ use crate::error::{Failure, Reason};
 
 /// A gRPC service as tonic generates it.
 pub trait Grpc:
-    Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone + Send + Sync + 'static
+    Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send>
+    + Clone
+    + Send
+    + Sync
+    + 'static
 {
 }
 
 impl<S> Grpc for S where
-    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone + Send + Sync + 'static
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send>
+        + Clone
+        + Send
+        + Sync
+        + 'static
 {
 }
 
@@ -75,7 +83,10 @@ impl hyper::body::Body for Checked {
     type Data = Bytes;
     type Error = Infallible;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let Some(body) = &mut self.0 else { return Poll::Ready(None) };
         let failed = match catch_unwind(AssertUnwindSafe(|| Pin::new(body).poll_frame(cx))) {
             Ok(Poll::Pending) => return Poll::Pending,
@@ -112,7 +123,10 @@ fn checked(response: Response<Body>) -> Response<Checked> {
 fn check(headers: &mut HeaderMap) {
     let Some(code) = headers.get(GRPC_STATUS) else { return };
     if NEVER_SENT.contains(&code.as_bytes()) {
-        warn!(code = code.to_str().unwrap_or_default(), "a code that starts pods on empty volumes was held back");
+        warn!(
+            code = code.to_str().unwrap_or_default(),
+            "a code that starts pods on empty volumes was held back"
+        );
         headers.insert(GRPC_STATUS, INSTEAD);
     }
 }
@@ -137,9 +151,15 @@ mod tests {
     /// The grpc-status of an answer, from its head or its trailers.
     async fn status(inner: impl Grpc) -> (String, String) {
         let request = Request::new(Full::new(Bytes::new()));
-        let (head, body) = Guard::new(inner, CancellationToken::new()).answer(request).await.unwrap().into_parts();
+        let (head, body) =
+            Guard::new(inner, CancellationToken::new()).answer(request).await.unwrap().into_parts();
         let trailers = body.collect().await.unwrap().trailers().cloned().unwrap_or_default();
-        let text = |name| head.headers.get(name).or(trailers.get(name)).map_or("", |value: &HeaderValue| value.to_str().unwrap());
+        let text = |name| {
+            head.headers
+                .get(name)
+                .or(trailers.get(name))
+                .map_or("", |value: &HeaderValue| value.to_str().unwrap())
+        };
         (text("grpc-status").into(), text("grpc-message").into())
     }
 
@@ -162,7 +182,10 @@ mod tests {
                 async { Ok(response) }
             });
             let tail = service_fn(move |_| {
-                let frames = [Ok::<_, Status>(Frame::data(Bytes::from("x"))), Ok(Frame::trailers(trailers(&in_trailers)))];
+                let frames = [
+                    Ok::<_, Status>(Frame::data(Bytes::from("x"))),
+                    Ok(Frame::trailers(trailers(&in_trailers))),
+                ];
                 async { Ok(Response::new(Body::new(StreamBody::new(futures::stream::iter(frames))))) }
             });
             let expected = (kept.to_string(), "why".to_owned());
@@ -187,7 +210,10 @@ mod tests {
     async fn the_last_call_answers_what_is_still_open() {
         let last_call = CancellationToken::new();
         last_call.cancel();
-        let guard = Guard::new(service_fn(|_| futures::future::pending::<Result<Response<Body>, Infallible>>()), last_call);
+        let guard = Guard::new(
+            service_fn(|_| futures::future::pending::<Result<Response<Body>, Infallible>>()),
+            last_call,
+        );
         let response = guard.answer(Request::new(Full::new(Bytes::new()))).await.unwrap();
         assert_eq!(response.headers()["grpc-status"], "9");
         assert!(response.headers()["grpc-message"].to_str().unwrap().starts_with("overload:"));

@@ -11,12 +11,12 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use super::NotReadyReason;
 use super::Readiness;
 use super::socket;
+use super::{Endpoint, ServerError};
 use crate::server::socket::Bound;
 use crate::server::watch::{Action, next};
-use super::NotReadyReason;
-use super::{Endpoint, ServerError};
 use crate::supervise::supervise;
 
 /// Time between two looks at a socket that is ours: one `lstat`, so that a stolen one is back well within a second.
@@ -40,9 +40,14 @@ pub(crate) struct SocketListener {
 
 impl SocketListener {
     /// Makes the socket of `endpoint`, or begins to wait for its name; fails when waiting would be in vain.
-    pub(crate) fn open(endpoint: Endpoint, directories: &[PathBuf], readiness: Readiness) -> Result<Self, ServerError> {
+    pub(crate) fn open(
+        endpoint: Endpoint,
+        directories: &[PathBuf],
+        readiness: Readiness,
+    ) -> Result<Self, ServerError> {
         let elsewhere = |directory: &&PathBuf| Some(directory.as_path()) != endpoint.path().parent();
-        let shadows = directories.iter().filter(elsewhere).map(|directory| endpoint.path_in(directory)).collect();
+        let shadows =
+            directories.iter().filter(elsewhere).map(|directory| endpoint.path_in(directory)).collect();
         let mut place = Self { endpoint, shadows, bound: None, readiness, accept_failed: false };
         place.settle();
         match place.obstacle() {
@@ -55,7 +60,8 @@ impl SocketListener {
 
     /// Hands every connection to `admit` until `stop`, then takes the socket's name away.
     pub(crate) async fn keep(self, admit: impl Fn(UnixStream) + Send, stop: CancellationToken) {
-        supervise("socket", (self, admit, stop), |(place, admit, stop)| place.listen(admit, stop).boxed()).await;
+        supervise("socket", (self, admit, stop), |(place, admit, stop)| place.listen(admit, stop).boxed())
+            .await;
     }
 
     async fn listen(&mut self, admit: &mut (impl Fn(UnixStream) + Send), stop: &CancellationToken) {

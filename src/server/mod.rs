@@ -26,8 +26,8 @@ use std::time::Duration;
 
 use crate::server::connection::ConnectionAcceptor;
 use crate::server::drain::Shutdown;
-use crate::server::peers::Peers;
 use crate::server::listener::SocketListener;
+use crate::server::peers::Peers;
 
 /// What is served where, and to whom.
 #[derive(Clone, Debug)]
@@ -53,7 +53,8 @@ pub async fn serve<S: Grpc>(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServerError> {
     let life = Shutdown::default();
-    let hall = ConnectionAcceptor::new(Peers::new(sockets.allow_peer_uids.clone()), readiness.clone(), life.clone());
+    let hall =
+        ConnectionAcceptor::new(Peers::new(sockets.allow_peer_uids.clone()), readiness.clone(), life.clone());
     for (endpoint, place) in open(&sockets, &readiness)? {
         let (service, hall) = (service_for(&endpoint), hall.clone());
         let admit = move |stream| hall.admit(stream, &service);
@@ -74,6 +75,8 @@ fn open(sockets: &Sockets, readiness: &Readiness) -> Result<Vec<(Endpoint, Socke
         return Err(ServerError::Endpoints("the same socket is given twice"));
     }
     readiness.begin(&sockets.endpoints);
-    let open = |endpoint: &Endpoint| SocketListener::open(endpoint.clone(), &sockets.shadow_directories, readiness.clone());
+    let open = |endpoint: &Endpoint| {
+        SocketListener::open(endpoint.clone(), &sockets.shadow_directories, readiness.clone())
+    };
     sockets.endpoints.iter().map(|endpoint| Ok((endpoint.clone(), open(endpoint)?))).collect()
 }

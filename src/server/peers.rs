@@ -1,7 +1,7 @@
 //! Who may connect, beside the socket's mode: a directory that was opened too far, or a lent file handle, is no way in.
 
+use crate::mutex::Mutex;
 use std::collections::HashSet;
-use std::sync::{Mutex, PoisonError};
 
 use tokio::net::UnixStream;
 use tracing::warn;
@@ -40,7 +40,10 @@ impl Peers {
         let peer = stream.peer_cred().ok()?;
         let origin = self.origin(peer.uid(), peer.pid());
         if origin.is_none() && self.is_first(peer.uid()) {
-            warn!(uid = peer.uid(), "connection refused: only root, our own user and --allow-peer-uid may connect; said once for each uid");
+            warn!(
+                uid = peer.uid(),
+                "connection refused: only root, our own user and --allow-peer-uid may connect; said once for each uid"
+            );
         }
         origin
     }
@@ -57,7 +60,7 @@ impl Peers {
     }
 
     fn is_first(&self, uid: u32) -> bool {
-        let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut named = self.named.lock();
         named.len() < NAMED_UIDS && named.insert(uid)
     }
 }
@@ -74,7 +77,10 @@ mod tests {
     fn root_we_and_the_listed_are_let_in() {
         let peers = peers(65532, vec![1000]);
         let origins = [0, 65532, 1000, 1001, 65534, u32::MAX].map(|uid| peers.origin(uid, Some(8)));
-        assert_eq!(origins, [Some(Origin::Driver), Some(Origin::OwnUser), Some(Origin::Driver), None, None, None]);
+        assert_eq!(
+            origins,
+            [Some(Origin::Driver), Some(Origin::OwnUser), Some(Origin::Driver), None, None, None]
+        );
     }
 
     #[test]
@@ -82,7 +88,11 @@ mod tests {
         for own in [0, 65532] {
             let peers = peers(own, vec![65532]);
             let origins = [Some(7), Some(8), Some(0), None].map(|process| peers.origin(own, process));
-            assert_eq!(origins, [Origin::OwnProcess, Origin::Driver, Origin::Driver, Origin::Driver].map(Some), "{own}");
+            assert_eq!(
+                origins,
+                [Origin::OwnProcess, Origin::Driver, Origin::Driver, Origin::Driver].map(Some),
+                "{own}"
+            );
         }
         assert_eq!(peers(65532, vec![]).origin(0, Some(7)), Some(Origin::Driver));
     }

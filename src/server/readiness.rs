@@ -1,7 +1,8 @@
 //! Whether drivers reach us, for whoever asks.
 
+use crate::mutex::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 
 use metrics::counter;
 
@@ -34,7 +35,8 @@ impl Readiness {
         if sockets.is_empty() {
             return Err("the server has not begun".into());
         }
-        let missing = |socket: &SocketState| Some(format!("{}.sock: {}", socket.endpoint.provider(), socket.obstacle?));
+        let missing =
+            |socket: &SocketState| Some(format!("{}.sock: {}", socket.endpoint.provider(), socket.obstacle?));
         let missing: Vec<_> = sockets.iter().filter_map(missing).collect();
         if missing.is_empty() { Ok(()) } else { Err(missing.join("; ")) }
     }
@@ -50,14 +52,19 @@ impl Readiness {
     }
 
     pub(crate) fn begin(&self, endpoints: &[Endpoint]) {
-        let begun = |endpoint: &Endpoint| SocketState { endpoint: endpoint.clone(), obstacle: Some(NotReadyReason::NotYet) };
+        let begun = |endpoint: &Endpoint| SocketState {
+            endpoint: endpoint.clone(),
+            obstacle: Some(NotReadyReason::NotYet),
+        };
         *self.lock() = endpoints.iter().map(begun).collect();
     }
 
     /// Notes the state of `endpoint`; true when that is news.
     pub(crate) fn note(&self, endpoint: &Endpoint, obstacle: Option<NotReadyReason>) -> bool {
         let mut sockets = self.lock();
-        let Some(socket) = sockets.iter_mut().find(|socket| socket.endpoint == *endpoint) else { return false };
+        let Some(socket) = sockets.iter_mut().find(|socket| socket.endpoint == *endpoint) else {
+            return false;
+        };
         std::mem::replace(&mut socket.obstacle, obstacle) != obstacle
     }
 
@@ -67,7 +74,7 @@ impl Readiness {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<SocketState>> {
-        self.0.sockets.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.sockets.lock()
     }
 }
 
@@ -79,12 +86,16 @@ mod tests {
     fn ready_only_when_every_socket_is_ours() {
         let readiness = Readiness::default();
         assert!(readiness.check().is_err());
-        let endpoints: Vec<Endpoint> = ["/p/vault.sock", "/p/openbao.sock"].map(|path| path.parse().unwrap()).into();
+        let endpoints: Vec<Endpoint> =
+            ["/p/vault.sock", "/p/openbao.sock"].map(|path| path.parse().unwrap()).into();
         readiness.begin(&endpoints);
         assert!(readiness.note(&endpoints[0], None));
         assert!(!readiness.note(&endpoints[0], None));
         assert!(readiness.note(&endpoints[1], Some(NotReadyReason::Taken)));
-        assert_eq!(readiness.check().unwrap_err(), "openbao.sock: another process listens there; stop that provider");
+        assert_eq!(
+            readiness.check().unwrap_err(),
+            "openbao.sock: another process listens there; stop that provider"
+        );
         readiness.note(&endpoints[1], None);
         assert_eq!(readiness.check(), Ok(()));
     }

@@ -67,7 +67,8 @@ pub(crate) fn bind(path: &Path) -> Result<Bound> {
     let identity = named.inspect_err(|_| {
         let _ = unlink(&born); // the failure above is the one to tell
     })?;
-    let listener = UnixListener::from_std(socket.into()).map_err(|error| error.raw_os_error().map_or(Errno::EIO, Errno::from_raw))?;
+    let listener = UnixListener::from_std(socket.into())
+        .map_err(|error| error.raw_os_error().map_or(Errno::EIO, Errno::from_raw))?;
     Ok(Bound { listener, identity })
 }
 
@@ -84,7 +85,11 @@ pub(crate) fn clear(path: &Path, identity: Identity) -> Result<()> {
         Err(Errno::ENOENT) => return Ok(()),
         outcome => outcome?,
     }
-    if stat(&moved)?.0 == identity { unlink(&moved) } else { renameat2(AT_FDCWD, &moved, AT_FDCWD, path, RenameFlags::RENAME_NOREPLACE) }
+    if stat(&moved)?.0 == identity {
+        unlink(&moved)
+    } else {
+        renameat2(AT_FDCWD, &moved, AT_FDCWD, path, RenameFlags::RENAME_NOREPLACE)
+    }
 }
 
 fn stat(path: &Path) -> Result<(Identity, SFlag)> {
@@ -127,7 +132,10 @@ mod tests {
     }
 
     fn names(directory: &Path) -> Vec<String> {
-        std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+        std::fs::read_dir(directory)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect()
     }
 
     #[tokio::test]
@@ -135,7 +143,10 @@ mod tests {
         let (directory, path) = place();
         let bound = bind(&path).unwrap();
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);
-        assert_eq!(look(&path, None).unwrap(), Observed::Socket { identity: bound.identity, listener: Listener::Alive });
+        assert_eq!(
+            look(&path, None).unwrap(),
+            Observed::Socket { identity: bound.identity, listener: Listener::Alive }
+        );
         assert_eq!(names(directory.path()), ["vault.sock"]);
     }
 
@@ -153,7 +164,9 @@ mod tests {
     fn a_dead_socket_is_cleared_and_its_successor_is_not() {
         let (directory, path) = place();
         drop(StdListener::bind(&path).unwrap());
-        let Observed::Socket { identity, listener: Listener::Dead } = look(&path, None).unwrap() else { panic!("not dead") };
+        let Observed::Socket { identity, listener: Listener::Dead } = look(&path, None).unwrap() else {
+            panic!("not dead")
+        };
         let other = Identity { inode: identity.inode + 1, ..identity };
         clear(&path, other).unwrap();
         assert_eq!(names(directory.path()), ["vault.sock"]);

@@ -52,7 +52,9 @@ pub enum NotReadyReason {
     #[error("another process listens there; stop that provider")]
     Taken,
     /// A socket that may not be asked: dead or alive, it stays.
-    #[error("a socket of another user is there and may not be asked whether it lives; stop that provider or remove the socket")]
+    #[error(
+        "a socket of another user is there and may not be asked whether it lives; stop that provider or remove the socket"
+    )]
     Unclear,
     /// A file or directory.
     #[error("something that is no socket has its name; remove it")]

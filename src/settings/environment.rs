@@ -73,14 +73,22 @@ const fn plain(name: &'static str, spelling: Spelling, reason: &'static str) -> 
 /// Every variable that the peers' library reads, and ours behind them.
 pub const VARIABLES: &[Variable] = &[
     of("ADDR", Honoured, "default server, below `--vault-addr`"),
-    of("AGENT_ADDR", Honoured, "default server, above `--vault-addr`; unlike in the peers a class's own address counts more"),
+    of(
+        "AGENT_ADDR",
+        Honoured,
+        "default server, above `--vault-addr`; unlike in the peers a class's own address counts more",
+    ),
     of("NAMESPACE", Honoured, "default namespace, below `--vault-namespace`"),
     of("CACERT", Honoured, "as `--vault-tls-ca-cert`, below all flags of CAs"),
     of("CACERT_BYTES", Honoured, "PEM text of CAs, below `CACERT`"),
     of("CAPATH", Honoured, "as `--vault-tls-ca-directory`, below `CACERT_BYTES`"),
     of("CLIENT_CERT", Honoured, "as `--vault-tls-client-cert`; for the default server only"),
     of("CLIENT_KEY", Honoured, "as `--vault-tls-client-key`"),
-    of("CLIENT_CERT_BYTES", Ignored, "a client certificate is read from files, so that it can be renewed: use `CLIENT_CERT`"),
+    of(
+        "CLIENT_CERT_BYTES",
+        Ignored,
+        "a client certificate is read from files, so that it can be renewed: use `CLIENT_CERT`",
+    ),
     of("CLIENT_KEY_BYTES", Ignored, "use `CLIENT_KEY`"),
     of("TLS_SERVER_NAME", Honoured, "as `--vault-tls-server-name`"),
     of("SKIP_VERIFY", Honoured, "as `--vault-tls-skip-verify`"),
@@ -90,7 +98,11 @@ pub const VARIABLES: &[Variable] = &[
     of("HEADERS", Ignored, "no headers are added to calls made as a pod"),
     of("WRAP_TTL", Ignored, "a wrapped answer holds nothing that a file could show"),
     of("CLIENT_TIMEOUT", Ignored, "a mount has one budget, 60 s or what its caller leaves it"),
-    of("MAX_RETRIES", Ignored, "what is read is tried again within the budget; what creates something is not"),
+    of(
+        "MAX_RETRIES",
+        Ignored,
+        "what is read is tried again within the budget; what creates something is not",
+    ),
     of("RATE_LIMIT", Ignored, "calls are bounded for each server and namespace"),
     of("DISABLE_REDIRECTS", Ignored, "a redirect is followed once, and only to where tokens may go"),
     of("SRV_LOOKUP", Refused, "a DNS record would choose where tokens go: give the server's address"),
@@ -100,7 +112,11 @@ pub const VARIABLES: &[Variable] = &[
         "proxy for a default server with https, below `PROXY_ADDR` and `VAULT_HTTP_PROXY`; for no other",
     ),
     plain("HTTP_PROXY", Spelling::BothCases, "the same with http"),
-    plain("NO_PROXY", Spelling::BothCases, "hosts, domains and networks that `HTTPS_PROXY` and `HTTP_PROXY` are not for"),
+    plain(
+        "NO_PROXY",
+        Spelling::BothCases,
+        "hosts, domains and networks that `HTTPS_PROXY` and `HTTP_PROXY` are not for",
+    ),
     plain("NODE_NAME", Spelling::Exact, "name of this node, below `--node-name`"),
 ];
 
@@ -131,7 +147,10 @@ impl Environment {
             Flavor::Vault => ["VAULT", "BAO"],
             Flavor::OpenBao => ["BAO", "VAULT"],
         };
-        prefixes.iter().map(|prefix| format!("{prefix}_{name}")).find_map(|name| self.value(&name).map(|value| (name.clone(), value)))
+        prefixes
+            .iter()
+            .map(|prefix| format!("{prefix}_{name}"))
+            .find_map(|name| self.value(&name).map(|value| (name.clone(), value)))
     }
 
     /// The variables that are set and used as `used`, with the reason: never with their values.

@@ -129,11 +129,13 @@ pub(crate) fn truth(text: &str) -> Result<bool, &'static str> {
 }
 
 fn format() -> impl TypedValueParser<Value = Format> {
-    PossibleValuesParser::new(["json", "text"]).map(|word| if word == "text" { Format::Text } else { Format::Json })
+    PossibleValuesParser::new(["json", "text"])
+        .map(|word| if word == "text" { Format::Text } else { Format::Json })
 }
 
 fn unknown() -> impl TypedValueParser<Value = UnknownFields> {
-    PossibleValuesParser::new(["warn", "error"]).map(|word| if word == "error" { UnknownFields::Error } else { UnknownFields::Warn })
+    PossibleValuesParser::new(["warn", "error"])
+        .map(|word| if word == "error" { UnknownFields::Error } else { UnknownFields::Warn })
 }
 
 /// A duration in Go's spelling, whole numbers only: `90s`, `1m30s`, `500ms`.

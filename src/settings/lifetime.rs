@@ -8,10 +8,10 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::Environment;
-use crate::settings::flags::{duration, path, truth};
 use super::{SettingsError, given};
-use crate::spec::VolumeWriter;
 use crate::renewal::Bounds;
+use crate::settings::flags::{duration, path, truth};
+use crate::spec::VolumeWriter;
 
 /// Flags of the life of volumes.
 #[derive(Args, Clone)]
@@ -55,7 +55,8 @@ pub struct LifeArgs {
 }
 
 fn written_by() -> impl TypedValueParser<Value = VolumeWriter> {
-    PossibleValuesParser::new(["driver", "provider"]).map(|word| if word == "provider" { VolumeWriter::Provider } else { VolumeWriter::Driver })
+    PossibleValuesParser::new(["driver", "provider"])
+        .map(|word| if word == "provider" { VolumeWriter::Provider } else { VolumeWriter::Driver })
 }
 
 /// Where the sealed records are, and what seals them.
@@ -117,7 +118,11 @@ pub struct WorkLimits {
 
 impl LifeArgs {
     /// The settings; `hmac_key` is the key of versions, which seals where no other is given.
-    pub(crate) fn settings(self, hmac_key: Option<&Path>, environment: &Environment) -> Result<LifeSettings, SettingsError> {
+    pub(crate) fn settings(
+        self,
+        hmac_key: Option<&Path>,
+        environment: &Environment,
+    ) -> Result<LifeSettings, SettingsError> {
         let kubelet_dir = self.kubelet_dir.filter(|path| !path.as_os_str().is_empty());
         if self.writer == VolumeWriter::Provider && kubelet_dir.is_none() {
             return Err(SettingsError::Beside { given: "--writer=provider", missing: "--kubelet-dir" });
@@ -137,20 +142,31 @@ impl LifeArgs {
 
     /// The bounds of work.
     pub(crate) fn limits(&self) -> WorkLimits {
-        WorkLimits { mounts: self.max_mounts, mounts_per_namespace: self.max_mounts_per_namespace, calls: self.max_calls }
+        WorkLimits {
+            mounts: self.max_mounts,
+            mounts_per_namespace: self.max_mounts_per_namespace,
+            calls: self.max_calls,
+        }
     }
 }
 
 impl StateArgs {
     /// `None` without a directory; one without a key or a node is refused, for its records would be open to others or lost.
-    pub fn settings(self, hmac_key: Option<&Path>, environment: &Environment) -> Result<Option<StateSettings>, SettingsError> {
+    pub fn settings(
+        self,
+        hmac_key: Option<&Path>,
+        environment: &Environment,
+    ) -> Result<Option<StateSettings>, SettingsError> {
         let file = |path: Option<PathBuf>| path.filter(|path| !path.as_os_str().is_empty());
         let node = self.node("--state-dir", environment);
         let Some(directory) = file(self.state_dir) else { return Ok(None) };
         let own = file(self.state_key_file);
         let key_is_shared = own.is_none();
         let key_file = own.or_else(|| file(hmac_key.map(Path::to_owned)));
-        let key_file = key_file.ok_or(SettingsError::Beside { given: "--state-dir", missing: "--state-key-file or --hmac-key-file" })?;
+        let key_file = key_file.ok_or(SettingsError::Beside {
+            given: "--state-dir",
+            missing: "--state-key-file or --hmac-key-file",
+        })?;
         Ok(Some(StateSettings { directory, key_file, key_is_shared, node: node? }))
     }
 

@@ -19,12 +19,12 @@ use std::time::{Duration, SystemTime};
 use tracing::level_filters::LevelFilter;
 use url::Url;
 
+use crate::class::{Audiences, Defaults, Flavor};
 use crate::settings::environment::Use;
 use crate::settings::proxy::proxy;
+use crate::spec::AuthMounts;
 use crate::spec::address::AddressError;
 use crate::spec::auth_mount::InvalidAuthMount;
-use crate::class::{Audiences, Defaults, Flavor};
-use crate::spec::AuthMounts;
 use crate::telemetry::logs::Format;
 
 /// All that the process is told at its start, checked. Not `Debug`: a proxy's address may hold a password.
@@ -101,7 +101,8 @@ impl Settings {
     pub fn new(flags: ServeArgs, environment: &Environment) -> Result<Self, SettingsError> {
         let vault = defaults(&flags, environment, Flavor::Vault)?;
         let openbao = defaults(&flags, environment, Flavor::OpenBao)?;
-        let first = flags.endpoint.first().map_or(Flavor::Vault, |endpoint| Flavor::of_socket(Path::new(endpoint)));
+        let first =
+            flags.endpoint.first().map_or(Flavor::Vault, |endpoint| Flavor::of_socket(Path::new(endpoint)));
         let address = if first == Flavor::OpenBao { &openbao.address } else { &vault.address };
         Ok(Self {
             proxy: proxy(environment, first, address).map_err(SettingsError::Proxy)?,
@@ -187,17 +188,22 @@ fn version_key(file: Option<PathBuf>, secret: Option<String>) -> VersionKeySourc
 }
 
 fn warnings(flags: &ServeArgs, environment: &Environment) -> Vec<String> {
-    let mut warnings: Vec<_> = environment.used(Use::Ignored).map(|(name, reason)| format!("{name} is ignored: {reason}")).collect();
+    let mut warnings: Vec<_> =
+        environment.used(Use::Ignored).map(|(name, reason)| format!("{name} is ignored: {reason}")).collect();
     let agent = environment.used(Use::Honoured).find(|(name, _)| name.ends_with("_AGENT_ADDR"));
     warnings.extend(agent.map(|(name, reason)| format!("{name} is set: {reason}")));
     if flags.cache_size.is_some() {
         warnings.push("--cache-size is ignored: no logins are cached by count".into());
     }
     if flags.allow_address.is_empty() {
-        warnings.push("a class may send its pod's token to any server: name the servers with --allow-address".into());
+        warnings.push(
+            "a class may send its pod's token to any server: name the servers with --allow-address".into(),
+        );
     }
     if flags.allow_auth_mount.is_empty() {
-        warnings.push("a class may log in at any auth mount: name the auth mounts with --allow-auth-mount".into());
+        warnings.push(
+            "a class may log in at any auth mount: name the auth mounts with --allow-auth-mount".into(),
+        );
     }
     if flags.tls_dir.as_ref().is_none_or(|directory| directory.as_os_str().is_empty()) {
         let may = "a class may name any file of this container outside --kubelet-dir as its CA or client certificate";

@@ -7,8 +7,8 @@ use url::Url;
 
 use super::Environment;
 use super::SettingsError;
-use crate::spec::Address;
 use crate::class::Flavor;
+use crate::spec::Address;
 
 impl Environment {
     /// The proxy of an operator's own calls to `address`.
@@ -20,14 +20,22 @@ impl Environment {
 /// The proxy for `address`: the peers' own variables count before the common ones, and those not for what `NO_PROXY` names.
 ///
 /// The error is the name of the variable that is no URL; its value may hold a password.
-pub(crate) fn proxy(environment: &Environment, flavor: Flavor, address: &Address) -> Result<Option<Url>, String> {
+pub(crate) fn proxy(
+    environment: &Environment,
+    flavor: Flavor,
+    address: &Address,
+) -> Result<Option<Url>, String> {
     let Address::Http(server) = address else { return Ok(None) };
-    if let Some((name, text)) = environment.of(flavor, "PROXY_ADDR").or_else(|| environment.of(flavor, "HTTP_PROXY")) {
+    if let Some((name, text)) =
+        environment.of(flavor, "PROXY_ADDR").or_else(|| environment.of(flavor, "HTTP_PROXY"))
+    {
         return parse(text).map(Some).ok_or(name);
     }
     let name = if server.scheme() == "https" { "HTTPS_PROXY" } else { "HTTP_PROXY" };
     match environment.plain(name) {
-        Some(text) if !excepted(server, environment.plain("NO_PROXY").unwrap_or_default()) => parse(text).map(Some).ok_or(name.into()),
+        Some(text) if !excepted(server, environment.plain("NO_PROXY").unwrap_or_default()) => {
+            parse(text).map(Some).ok_or(name.into())
+        }
         _ => Ok(None),
     }
 }
@@ -35,7 +43,9 @@ pub(crate) fn proxy(environment: &Environment, flavor: Flavor, address: &Address
 /// As Go reads it: a proxy without a scheme is one of http.
 fn parse(text: &str) -> Option<Url> {
     let whole = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
-    Url::parse(&whole).ok().filter(|url| matches!(url.scheme(), "http" | "https" | "socks5" | "socks5h") && url.has_host())
+    Url::parse(&whole)
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https" | "socks5" | "socks5h") && url.has_host())
 }
 
 /// True when `list` names the server (`*`, a host, a domain with its subdomains, an address or network, each maybe with a
@@ -99,15 +109,25 @@ mod tests {
     #[test]
     fn the_peers_own_proxy_counts_before_the_common_one() {
         let address: Address = "https://vault:8200".parse().unwrap();
-        let of = |environment: Environment| proxy(&environment, Flavor::Vault, &address).map(|proxy| proxy.map(|url| url.to_string()));
+        let of = |environment: Environment| {
+            proxy(&environment, Flavor::Vault, &address).map(|proxy| proxy.map(|url| url.to_string()))
+        };
         assert_eq!(
-            of([("VAULT_PROXY_ADDR", "http://a:1"), ("VAULT_HTTP_PROXY", "http://b:1"), ("HTTPS_PROXY", "http://c:1")].into()),
+            of([
+                ("VAULT_PROXY_ADDR", "http://a:1"),
+                ("VAULT_HTTP_PROXY", "http://b:1"),
+                ("HTTPS_PROXY", "http://c:1")
+            ]
+            .into()),
             Ok(Some("http://a:1/".into()))
         );
         assert_eq!(of([("https_proxy", "c:3128")].into()), Ok(Some("http://c:3128/".into())));
         assert_eq!(of([("HTTP_PROXY", "http://c:1")].into()), Ok(None), "the server has https");
         assert_eq!(of([("HTTPS_PROXY", "http://c:1"), ("NO_PROXY", "vault")].into()), Ok(None));
         assert_eq!(of([("BAO_HTTP_PROXY", "ftp://user:canary@b")].into()), Err("BAO_HTTP_PROXY".into()));
-        assert_eq!(proxy(&[("HTTPS_PROXY", "http://c:1")].into(), Flavor::Vault, &"unix:///a".parse().unwrap()), Ok(None));
+        assert_eq!(
+            proxy(&[("HTTPS_PROXY", "http://c:1")].into(), Flavor::Vault, &"unix:///a".parse().unwrap()),
+            Ok(None)
+        );
     }
 }

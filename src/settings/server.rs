@@ -6,11 +6,11 @@ use clap::Args;
 use url::Url;
 
 use super::Environment;
+use super::{SettingsError, given};
+use crate::class::{Flavor, go_bool};
 use crate::settings::environment::Use;
 use crate::settings::flags::{path, truth};
-use super::{SettingsError, given};
 use crate::spec::{Address, ClientCertificate, ServerSpec, TlsSpec};
-use crate::class::{Flavor, go_bool};
 
 /// The server that the peers' library falls back to.
 const ADDRESS: &str = "https://127.0.0.1:8200";
@@ -54,12 +54,19 @@ impl ServerArgs {
     }
 
     /// The server of classes that name none, where `flavor`'s variables come first.
-    pub(crate) fn spec(&self, environment: &Environment, flavor: Flavor) -> Result<ServerSpec, SettingsError> {
+    pub(crate) fn spec(
+        &self,
+        environment: &Environment,
+        flavor: Flavor,
+    ) -> Result<ServerSpec, SettingsError> {
         if let Some((name, reason)) = environment.used(Use::Refused).next() {
             return Err(SettingsError::Refused { name, reason });
         }
-        let namespace = given(self.vault_namespace.as_deref()).or(environment.of(flavor, "NAMESPACE").map(|(_, value)| value));
-        let namespace = namespace.map(|namespace| namespace.trim_matches('/').to_owned()).filter(|namespace| !namespace.is_empty());
+        let namespace = given(self.vault_namespace.as_deref())
+            .or(environment.of(flavor, "NAMESPACE").map(|(_, value)| value));
+        let namespace = namespace
+            .map(|namespace| namespace.trim_matches('/').to_owned())
+            .filter(|namespace| !namespace.is_empty());
         let (address, tls) = (self.address(environment, flavor)?, self.tls(environment, flavor)?);
         Ok(ServerSpec { address, configured: true, namespace, tls })
     }
@@ -79,9 +86,14 @@ impl ServerArgs {
             Some((name, text)) => go_bool(text).ok_or(SettingsError::Bool(name))?,
             None => false,
         };
-        let mut tls = TlsSpec { server_name: value("TLS_SERVER_NAME").map(str::to_owned), skip_verify: skip, ..TlsSpec::default() };
+        let mut tls = TlsSpec {
+            server_name: value("TLS_SERVER_NAME").map(str::to_owned),
+            skip_verify: skip,
+            ..TlsSpec::default()
+        };
         tls.trust(file("CACERT"), value("CACERT_BYTES").map(str::to_owned), file("CAPATH"));
-        tls.client = pair((file("CLIENT_CERT"), "VAULT_CLIENT_CERT"), (file("CLIENT_KEY"), "VAULT_CLIENT_KEY"))?;
+        tls.client =
+            pair((file("CLIENT_CERT"), "VAULT_CLIENT_CERT"), (file("CLIENT_KEY"), "VAULT_CLIENT_KEY"))?;
 
         let path = |path: &Option<PathBuf>| path.clone().filter(|path| !path.as_os_str().is_empty());
         tls.trust(path(&self.vault_tls_ca_cert), None, path(&self.vault_tls_ca_directory));
@@ -103,7 +115,11 @@ fn pair(
     match (certificate, key) {
         (Some(certificate), Some(key)) => Ok(Some(ClientCertificate { certificate, key, configured: true })),
         (None, None) => Ok(None),
-        (Some(_), None) => Err(SettingsError::HalfCertificate { given: its_name.into(), missing: keys_name.into() }),
-        (None, Some(_)) => Err(SettingsError::HalfCertificate { given: keys_name.into(), missing: its_name.into() }),
+        (Some(_), None) => {
+            Err(SettingsError::HalfCertificate { given: its_name.into(), missing: keys_name.into() })
+        }
+        (None, Some(_)) => {
+            Err(SettingsError::HalfCertificate { given: keys_name.into(), missing: its_name.into() })
+        }
     }
 }

@@ -95,7 +95,11 @@ mod tests {
             ("https://vault#x", Err(AddressError::Query)),
         ];
         for (text, expected) in cases {
-            assert_eq!(text.parse::<Address>().map(|address| address.to_string()), expected.map(str::to_owned), "{text:?}");
+            assert_eq!(
+                text.parse::<Address>().map(|address| address.to_string()),
+                expected.map(str::to_owned),
+                "{text:?}"
+            );
         }
     }
 }

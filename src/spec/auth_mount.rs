@@ -46,10 +46,16 @@ impl AuthMounts {
     ///
     /// # Errors
     /// The text that is no name of an auth mount. An empty one in the list is none either: it would close the list without a word.
-    pub(crate) fn new<'a>(default: &'a str, listed: &'a [String]) -> Result<Self, (&'a str, InvalidAuthMount)> {
+    pub(crate) fn new<'a>(
+        default: &'a str,
+        listed: &'a [String],
+    ) -> Result<Self, (&'a str, InvalidAuthMount)> {
         let named = |text: &'a str| auth_mount(text).map_err(|error| (text, error));
         let default = named(default)?.unwrap_or_else(|| DEFAULT.to_owned());
-        let listed = listed.iter().map(|text| named(text)?.ok_or((text.as_str(), InvalidAuthMount))).collect::<Result<_, _>>()?;
+        let listed = listed
+            .iter()
+            .map(|text| named(text)?.ok_or((text.as_str(), InvalidAuthMount)))
+            .collect::<Result<_, _>>()?;
         Ok(Self { default, listed })
     }
 
@@ -75,7 +81,9 @@ mod tests {
 
     #[test]
     fn every_spelling_of_a_mount_is_one_name() {
-        for text in ["kubernetes", "/kubernetes/", "auth/kubernetes", "//auth/kubernetes//", "auth/kubernetes/"] {
+        for text in
+            ["kubernetes", "/kubernetes/", "auth/kubernetes", "//auth/kubernetes//", "auth/kubernetes/"]
+        {
             assert_eq!(auth_mount(text), Ok(Some("kubernetes".into())), "{text}");
         }
         assert_eq!(auth_mount("clusters/prod"), Ok(Some("clusters/prod".into())));
@@ -114,11 +122,17 @@ mod tests {
         for mount in ["kube", "jwt", "clusters/prod"] {
             assert!(mounts.allow(mount) && mounts.names(mount), "{mount}");
         }
-        for mount in ["cert", "JWT", "jwt ", "jw", "jwt/x", "clusters", "prod", "kubernetes", "auth/jwt", "ｊwt"] {
+        for mount in
+            ["cert", "JWT", "jwt ", "jw", "jwt/x", "clusters", "prod", "kubernetes", "auth/jwt", "ｊwt"]
+        {
             assert!(!mounts.allow(mount), "{mount}");
         }
         let open = AuthMounts::new("", &[]).unwrap();
         assert!(open.allow("cert") && !open.names("cert") && open.names("kubernetes"));
-        assert_eq!(AuthMounts::new("", &[String::new()]), Err(("", InvalidAuthMount)), "an empty list would close it without a word");
+        assert_eq!(
+            AuthMounts::new("", &[String::new()]),
+            Err(("", InvalidAuthMount)),
+            "an empty list would close it without a word"
+        );
     }
 }

@@ -21,7 +21,10 @@ pub use object::{Absent, Directory, Encoding, Keys, Keystore, Object, Part, Plac
 pub use path::MountPath;
 pub use pod::{Pod, PodToken};
 pub use request::{Body, Request, VaultPath};
-pub use source::{SecretText, KvEngine, KvRead, S5Text, Selector, EngineRequest, TransitCiphertext, SourceValue, Source, SelectorRoot, Text, TransitKey, SelectorPath};
+pub use source::{
+    EngineRequest, KvEngine, KvRead, S5Text, SecretText, Selector, SelectorPath, SelectorRoot, Source,
+    SourceValue, Text, TransitCiphertext, TransitKey,
+};
 pub use template::Delimiters;
 
 use std::path::PathBuf;
@@ -30,10 +33,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::class::attributes::{Attributes, CLASS, has_secrets};
-use crate::class::schema::{Objects, ParseContext, objects};
-use crate::class::parameters::{Parameters, Terms};
 use crate::class::diagnostics::Diagnostics;
-use crate::class::{Defaults, SpecError, RememberedRequest, SpecErrors, server, token};
+use crate::class::parameters::{Parameters, Terms};
+use crate::class::schema::{Objects, ParseContext, objects};
+use crate::class::{Defaults, RememberedRequest, SpecError, SpecErrors, server, token};
 
 /// One call of the driver, as it came over the socket.
 pub struct MountCall<'a> {
@@ -132,10 +135,21 @@ impl MountSpec {
     }
 
     /// What the volume of `pod` at `target_path` was last asked to hold, without a token: for a look that nobody asks for.
-    pub fn again(published: &RememberedRequest, pod: &Pod, target_path: &str, defaults: &Defaults) -> Result<Self, SpecErrors> {
+    pub fn again(
+        published: &RememberedRequest,
+        pod: &Pod,
+        target_path: &str,
+        defaults: &Defaults,
+    ) -> Result<Self, SpecErrors> {
         let (attributes, permission) = (published.attributes(pod), published.mode().to_string());
         let before = || Some(published.clone());
-        let call = MountCall { attributes: &attributes, secrets: "", target_path, permission: &permission, published: &before };
+        let call = MountCall {
+            attributes: &attributes,
+            secrets: "",
+            target_path,
+            permission: &permission,
+            published: &before,
+        };
         Ok(Self { published: published.clone(), ..Self::parse(&call, defaults)? })
     }
 }
@@ -171,7 +185,12 @@ impl MountCall<'_> {
 
 impl AuthSpec {
     /// The one token that may be read, of the audience that the class names, else of the socket's.
-    fn passed(&self, tokens: Option<&str>, pod: &Pod, defaults: &Defaults) -> Result<Option<PodToken>, SpecError> {
+    fn passed(
+        &self,
+        tokens: Option<&str>,
+        pod: &Pod,
+        defaults: &Defaults,
+    ) -> Result<Option<PodToken>, SpecError> {
         let audience = self.audience.as_deref().unwrap_or(defaults.flavor.audience());
         let token = tokens.map(|tokens| token::choose(tokens, audience, pod, (defaults.clock)()));
         Ok(token.transpose()?.flatten())

@@ -7,8 +7,8 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::{Deserialize, Serialize};
 
-use super::{SourceValue, Source, SelectorRoot};
-use super::{Alias, Delimiters, Format, SecretText, KeyForm, MountPath, StoreForm};
+use super::{Alias, Delimiters, Format, KeyForm, MountPath, SecretText, StoreForm};
+use super::{SelectorRoot, Source, SourceValue};
 use crate::secret::Secret;
 
 /// A file of the volume, or a directory with one file a key.
@@ -147,13 +147,16 @@ pub enum Absent {
 /// The bytes of a base64 text as Go's `StdEncoding` reads it: line breaks are passed over, padding is needed, odd bits behind the last byte are
 /// allowed.
 pub fn base64(text: &[u8]) -> Option<Secret> {
-    let text = Secret::from(text.iter().copied().filter(|byte| !matches!(byte, b'\r' | b'\n')).collect::<Vec<_>>());
+    let text =
+        Secret::from(text.iter().copied().filter(|byte| !matches!(byte, b'\r' | b'\n')).collect::<Vec<_>>());
     BASE64.decode(text.expose()).ok().map(Secret::from)
 }
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
-    GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true).with_decode_padding_mode(DecodePaddingMode::RequireCanonical),
+    GeneralPurposeConfig::new()
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(DecodePaddingMode::RequireCanonical),
 );
 
 /// How a value's text stands for the file's bytes.
@@ -196,9 +199,13 @@ impl Object {
         match &self.place {
             Placement::File(_, View::Response(source) | View::Document(source, ..)) => vec![source],
             Placement::File(_, View::Value(selection)) => vec![&selection.source],
-            Placement::File(_, View::Part(source, Part::Keystore(store) | Part::Truststore(store))) => vec![source, &store.password.source],
+            Placement::File(_, View::Part(source, Part::Keystore(store) | Part::Truststore(store))) => {
+                vec![source, &store.password.source]
+            }
             Placement::File(_, View::Part(source, _)) => vec![source],
-            Placement::File(_, View::Template(template)) => template.sources.values().map(|selection| &selection.source).collect(),
+            Placement::File(_, View::Template(template)) => {
+                template.sources.values().map(|selection| &selection.source).collect()
+            }
             Placement::Directory(directory) => vec![&directory.source],
         }
     }

@@ -196,7 +196,15 @@ mod tests {
 
     #[test]
     fn every_spelling_of_a_path_is_one_path() {
-        for spelling in ["secret/foo", "/secret/foo", "v1/secret/foo", "/v1/secret/foo", "secret//foo", "secret/foo/", "secret/foo?"] {
+        for spelling in [
+            "secret/foo",
+            "/secret/foo",
+            "v1/secret/foo",
+            "/v1/secret/foo",
+            "secret//foo",
+            "secret/foo/",
+            "secret/foo?",
+        ] {
             assert_eq!(path(spelling).as_deref(), Ok("secret/foo"), "{spelling}");
         }
         let odd = [
@@ -243,14 +251,16 @@ mod tests {
         ];
         for (location, expected) in cases {
             let request = Request::new("", location, None).unwrap();
-            let query: Vec<_> = request.query.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            let query: Vec<_> =
+                request.query.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
             assert_eq!(query, expected, "{location}");
         }
     }
 
     #[test]
     fn two_objects_are_one_call_only_when_every_part_is_equal() {
-        let call = |method, location, arguments: Value| Request::new(method, location, Some(&arguments)).unwrap();
+        let call =
+            |method, location, arguments: Value| Request::new(method, location, Some(&arguments)).unwrap();
         let one = call("PUT", "/v1/pki/issue/a?x=1&y=2", json!({"a": 1, "b": 2}));
         assert_eq!(one, call("PUT", "pki/issue/a?y=2&x=1", json!({"b": 2, "a": 1})));
         assert_ne!(one, call("POST", "pki/issue/a?x=1&y=2", json!({"a": 1, "b": 2})));

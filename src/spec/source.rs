@@ -230,11 +230,19 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.request {
             EngineRequest::Request(request) => request.path.fmt(f),
-            EngineRequest::Kv(KvRead { mount, path, engine: KvEngine::V1, .. }) => write!(f, "{mount}/{path}"),
-            EngineRequest::Kv(KvRead { mount, path, engine: KvEngine::V2, .. }) => write!(f, "{mount}/data/{path}"),
-            EngineRequest::Certificate(CertificateRequest { mount, role, .. }) => write!(f, "the certificate of {mount}/roles/{role}"),
+            EngineRequest::Kv(KvRead { mount, path, engine: KvEngine::V1, .. }) => {
+                write!(f, "{mount}/{path}")
+            }
+            EngineRequest::Kv(KvRead { mount, path, engine: KvEngine::V2, .. }) => {
+                write!(f, "{mount}/data/{path}")
+            }
+            EngineRequest::Certificate(CertificateRequest { mount, role, .. }) => {
+                write!(f, "the certificate of {mount}/roles/{role}")
+            }
             EngineRequest::Authorities { mount } => write!(f, "{mount}/cert/ca_chain"),
-            EngineRequest::Transit(TransitCiphertext { key, .. }) | EngineRequest::S5(S5Text { key, .. }) => write!(f, "{key}"),
+            EngineRequest::Transit(TransitCiphertext { key, .. }) | EngineRequest::S5(S5Text { key, .. }) => {
+                write!(f, "{key}")
+            }
         }?;
         self.namespace.as_ref().map_or(Ok(()), |namespace| write!(f, " in namespace {namespace:?}"))
     }

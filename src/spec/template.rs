@@ -27,7 +27,9 @@ pub enum DelimitersError {
     #[error("each delimiter has 2 to 8 of the characters !#$%&()*,./:;<=>?@[]^`{{|}}~, such as \"[[ ]]\"")]
     BadWord,
     /// Expressions, statements and comments would start or end alike.
-    #[error("the delimiters, and their forms with % for statements and # for comments, must differ: use \"[[ ]]\"")]
+    #[error(
+        "the delimiters, and their forms with % for statements and # for comments, must differ: use \"[[ ]]\""
+    )]
     Alike,
 }
 
@@ -68,7 +70,11 @@ impl FromStr for Delimiters {
         }
         // With `%` or `#` behind its first character, or before its last, it would be a statement's or a comment's.
         let marked = |character: Option<char>| matches!(character, Some('%' | '#'));
-        if open == close || marked(open.chars().nth(1)) || marked(close.chars().rev().nth(1)) || marked(close.chars().next()) {
+        if open == close
+            || marked(open.chars().nth(1))
+            || marked(close.chars().rev().nth(1))
+            || marked(close.chars().next())
+        {
             return Err(DelimitersError::Alike);
         }
         Ok(Self { open: open.into(), close: close.into() })
@@ -77,7 +83,8 @@ impl FromStr for Delimiters {
 
 /// Punctuation but for what a string, a name, a number or the engine's `-` and `+` at a tag's edge is made of.
 fn is_delimiter(word: &str) -> bool {
-    let usable = |byte: u8| byte.is_ascii_punctuation() && !matches!(byte, b'"' | b'\'' | b'\\' | b'_' | b'-' | b'+');
+    let usable =
+        |byte: u8| byte.is_ascii_punctuation() && !matches!(byte, b'"' | b'\'' | b'\\' | b'_' | b'-' | b'+');
     LENGTH.contains(&word.len()) && word.bytes().all(usable)
 }
 

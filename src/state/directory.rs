@@ -152,7 +152,11 @@ fn check(handle: &OwnedFd, path: &Path) -> Result<(), StateError> {
     }
     let stat = fstat(handle).map_err(at(path, "looking at it"))?;
     let (owner, mode, us) = (stat.st_uid, stat.st_mode & 0o7777, geteuid().as_raw());
-    if owner == us && mode == 0o700 { Ok(()) } else { Err(StateError::NotOurs { path: path.to_owned(), owner, mode, us }) }
+    if owner == us && mode == 0o700 {
+        Ok(())
+    } else {
+        Err(StateError::NotOurs { path: path.to_owned(), owner, mode, us })
+    }
 }
 
 async fn lock(handle: &OwnedFd, path: &Path, until: Instant) -> Result<Flock<OwnedFd>, StateError> {
@@ -162,7 +166,9 @@ async fn lock(handle: &OwnedFd, path: &Path, until: Instant) -> Result<Flock<Own
     loop {
         file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             Ok(locked) => return Ok(locked),
-            Err((_, Errno::EWOULDBLOCK)) if Instant::now() >= until => return Err(StateError::Held(path.to_owned())),
+            Err((_, Errno::EWOULDBLOCK)) if Instant::now() >= until => {
+                return Err(StateError::Held(path.to_owned()));
+            }
             Err((file, Errno::EWOULDBLOCK)) => file,
             Err((_, error)) => return Err(locking(error)),
         };

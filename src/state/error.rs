@@ -15,7 +15,9 @@ pub enum StateError {
     #[error("state directory {0}: it is not in memory; put it on a tmpfs, as /run is")]
     NotInMemory(PathBuf),
     /// Somebody else may write there.
-    #[error("state directory {path}: its owner is {owner} and its mode {mode:o}; it must be our own (uid {us}) with mode 700")]
+    #[error(
+        "state directory {path}: its owner is {owner} and its mode {mode:o}; it must be our own (uid {us}) with mode 700"
+    )]
     NotOurs {
         /// The directory.
         path: PathBuf,

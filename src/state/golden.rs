@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{Directory, StoredRecord, Record, StateKey, Store};
+use super::{Directory, Record, StateKey, Store, StoredRecord};
 
 /// The node that they were sealed on.
 const NODE: &str = "node-1";
@@ -29,7 +29,8 @@ async fn copied(name: &str, key: StateKey) -> (TempDir, Store) {
     for file in fs::read_dir(path(name)).unwrap().map(Result::unwrap) {
         fs::copy(file.path(), directory.path().join(file.file_name())).unwrap();
     }
-    let store = Store::new(Directory::open(directory.path(), Duration::ZERO).await.unwrap(), key, NODE).unwrap();
+    let store =
+        Store::new(Directory::open(directory.path(), Duration::ZERO).await.unwrap(), key, NODE).unwrap();
     (directory, store)
 }
 
@@ -56,7 +57,9 @@ pub(crate) fn json(record: &Record) -> Value {
 pub(crate) fn lost(old: &Value, new: &Value) -> Vec<String> {
     match (old, new) {
         (Value::Object(old), Value::Object(new)) => {
-            let lost = |(name, value): (&String, &Value)| below(name, &lost(value, new.get(name).unwrap_or(&Value::Null)));
+            let lost = |(name, value): (&String, &Value)| {
+                below(name, &lost(value, new.get(name).unwrap_or(&Value::Null)))
+            };
             // What is null is as good as left out.
             old.iter().flat_map(lost).collect()
         }
@@ -75,12 +78,18 @@ fn below(name: &str, lost: &[String]) -> Vec<String> {
 
 /// Holds the lines of `kind`, which begin with it, against those of `tests/golden/names-0.1.0.txt`.
 pub(crate) fn is_named(kind: &str, lines: impl Iterator<Item = String>) {
-    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/names-0.1.0.txt")).unwrap();
-    let golden: BTreeSet<_> = text.lines().filter(|line| line.split(' ').next() == Some(kind)).map(str::to_owned).collect();
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/names-0.1.0.txt"))
+        .unwrap();
+    let golden: BTreeSet<_> =
+        text.lines().filter(|line| line.split(' ').next() == Some(kind)).map(str::to_owned).collect();
     let now: BTreeSet<_> = lines.map(|line| line.trim_end().to_owned()).collect();
     assert!(!golden.is_empty(), "no {kind} in the list");
-    let (renamed, new): (Vec<_>, Vec<_>) = (golden.difference(&now).collect(), now.difference(&golden).collect());
-    assert!(renamed.is_empty() && new.is_empty(), "{kind}: gone or changed {renamed:#?}, not in the list {new:#?}");
+    let (renamed, new): (Vec<_>, Vec<_>) =
+        (golden.difference(&now).collect(), now.difference(&golden).collect());
+    assert!(
+        renamed.is_empty() && new.is_empty(),
+        "{kind}: gone or changed {renamed:#?}, not in the list {new:#?}"
+    );
 }
 
 #[tokio::test]
@@ -94,6 +103,7 @@ async fn a_record_of_0_1_0_opens_with_the_key_of_versions() {
     let key = StateKey::read_shared(&path("state-key")).unwrap();
     let (_directory, store) = copied("records-by-hmac-key", key).await;
     let records = records(&store);
-    let tokens: Vec<_> = records.iter().filter_map(|record| record.outer.token.as_ref()?.expose_text()).collect();
+    let tokens: Vec<_> =
+        records.iter().filter_map(|record| record.outer.token.as_ref()?.expose_text()).collect();
     assert_eq!(tokens, ["golden-token-account"]);
 }

@@ -8,8 +8,8 @@ use ring::aead::{CHACHA20_POLY1305, LessSafeKey, UnboundKey};
 use ring::hkdf::{HKDF_SHA256, Salt};
 use thiserror::Error;
 
-use crate::state::seal::Seal;
 use crate::secret::Secret;
+use crate::state::seal::Seal;
 
 /// Shortest key material that is taken, in bytes: the size of the cipher's key.
 const SHORTEST: usize = 32;
@@ -52,7 +52,11 @@ impl StateKey {
             return Err(KeyRefused::Short(material.len()));
         }
         let different: HashSet<_> = material.expose().iter().collect();
-        if different.len() < FEWEST_DIFFERENT { Err(KeyRefused::Guessable) } else { Ok(Self { material, label }) }
+        if different.len() < FEWEST_DIFFERENT {
+            Err(KeyRefused::Guessable)
+        } else {
+            Ok(Self { material, label })
+        }
     }
 
     /// The seal of `node`: RFC 5869 without salt, the label and the node's name as info. `None` never happens: HKDF gives

@@ -14,7 +14,7 @@ mod tests;
 pub use directory::Directory;
 pub use error::StateError;
 pub use key::{KeyRefused, StateKey};
-pub use record::{StoredRecord, Kind, Outer, Record, Unusable, VERSION, Why};
+pub use record::{Kind, Outer, Record, StoredRecord, Unusable, VERSION, Why};
 
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -77,7 +77,13 @@ pub struct Written(AtomicU64);
 
 impl Written {
     /// Puts `body` unless it is what was put last. `outer` is asked for only then.
-    pub fn put(&self, store: &Store, id: &RecordId, body: &Secret, outer: impl FnOnce() -> Outer) -> Result<(), StateError> {
+    pub fn put(
+        &self,
+        store: &Store,
+        id: &RecordId,
+        body: &Secret,
+        outer: impl FnOnce() -> Outer,
+    ) -> Result<(), StateError> {
         let mut hasher = DefaultHasher::new();
         body.expose().hash(&mut hasher);
         if self.0.swap(hasher.finish(), Ordering::Relaxed) == hasher.finish() {
@@ -120,4 +126,3 @@ impl fmt::Display for RecordId {
         f.write_str(&self.0)
     }
 }
-

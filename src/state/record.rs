@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::state::seal::{RecordPlace, Seal};
 use super::{RecordId, StateError, server};
-use crate::spec::ServerSpec;
 use crate::secret::Secret;
+use crate::spec::ServerSpec;
+use crate::state::seal::{RecordPlace, Seal};
 
 /// The version of bodies that this build writes. It reads those of the version before and of the next one: so a reader
 /// ignores members that it does not know, and a member that is new has a default for the bodies without it.
@@ -148,7 +148,13 @@ struct File {
 }
 
 /// The file of a record with a body of `version`.
-pub(crate) fn write(id: &RecordId, version: u32, outer: &Outer, body: &Secret, seal: &Seal) -> Result<Vec<u8>, StateError> {
+pub(crate) fn write(
+    id: &RecordId,
+    version: u32,
+    outer: &Outer,
+    body: &Secret,
+    seal: &Seal,
+) -> Result<Vec<u8>, StateError> {
     let mut file = File {
         vaultmount: FORM,
         kind: outer.kind,
@@ -159,7 +165,11 @@ pub(crate) fn write(id: &RecordId, version: u32, outer: &Outer, body: &Secret, s
         token: None,
         body: String::new(),
     };
-    file.token = outer.token.as_ref().map(|token| seal.close(file.tokens_place(id, &file.server_text()), token)).transpose()?;
+    file.token = outer
+        .token
+        .as_ref()
+        .map(|token| seal.close(file.tokens_place(id, &file.server_text()), token))
+        .transpose()?;
     file.body = seal.close(file.bodys_place(id, &file.version_text()), body)?;
     serde_json::to_vec(&file).map_err(|_| StateError::Seal)
 }
@@ -183,7 +193,10 @@ pub(crate) fn read(id: RecordId, bytes: &[u8], seal: &Seal) -> StoredRecord {
 
 impl File {
     fn outer(&self, id: &RecordId, seal: &Seal) -> Outer {
-        let token = self.token.as_ref().and_then(|token| seal.open(self.tokens_place(id, &self.server_text()), token));
+        let token = self
+            .token
+            .as_ref()
+            .and_then(|token| seal.open(self.tokens_place(id, &self.server_text()), token));
         Outer {
             kind: self.kind,
             server: self.server.as_ref().and_then(server::read),
@@ -200,7 +213,9 @@ impl File {
         if self.version.abs_diff(VERSION) > 1 {
             return Err(Why::Version(self.version));
         }
-        let body = seal.open(self.bodys_place(id, &self.version_text()), &self.body).ok_or(Why::TransitCiphertext)?;
+        let body = seal
+            .open(self.bodys_place(id, &self.version_text()), &self.body)
+            .ok_or(Why::TransitCiphertext)?;
         match (self.kind, &self.token, &outer.token, &outer.server) {
             (_, Some(_), None, _) => Err(Why::TransitCiphertext),
             (Kind::VaultToken, None, ..) | (Kind::VaultToken, .., None) => Err(Why::Incomplete),

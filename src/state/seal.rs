@@ -47,7 +47,11 @@ impl Seal {
         bytes.extend_from_slice(&nonce);
         bytes.extend_from_slice(plain.expose());
         let sealed = &mut bytes[NONCE_LEN..];
-        let tag = self.key.seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), self.bound_to(place), sealed);
+        let tag = self.key.seal_in_place_separate_tag(
+            Nonce::assume_unique_for_key(nonce),
+            self.bound_to(place),
+            sealed,
+        );
         bytes.extend_from_slice(tag.map_err(|_| StateError::Seal)?.as_ref());
         Ok(STANDARD.encode(&*bytes))
     }
@@ -63,7 +67,13 @@ impl Seal {
 
     /// Each part behind its length, so that none runs into the next.
     fn bound_to(&self, place: RecordPlace<'_>) -> Aad<Vec<u8>> {
-        let parts = [self.node.as_bytes(), place.id.as_str().as_bytes(), place.kind.word().as_bytes(), place.part.as_bytes(), place.beside];
+        let parts = [
+            self.node.as_bytes(),
+            place.id.as_str().as_bytes(),
+            place.kind.word().as_bytes(),
+            place.part.as_bytes(),
+            place.beside,
+        ];
         let prefixed = |part: &[u8]| [&(part.len() as u64).to_be_bytes(), part].concat();
         Aad::from(parts.into_iter().flat_map(prefixed).collect())
     }

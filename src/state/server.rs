@@ -51,7 +51,11 @@ pub(crate) fn write(server: &ServerSpec) -> Result<Value, StateError> {
             ca_directory: tls.ca_directory,
             ca_bytes: tls.ca_bytes,
             server_name: tls.server_name,
-            client: tls.client.map(|client| Client { certificate: client.certificate, key: client.key, configured: client.configured }),
+            client: tls.client.map(|client| Client {
+                certificate: client.certificate,
+                key: client.key,
+                configured: client.configured,
+            }),
             skip_verify: tls.skip_verify,
         },
     };
@@ -61,7 +65,11 @@ pub(crate) fn write(server: &ServerSpec) -> Result<Value, StateError> {
 /// `None` when `kept` is no server.
 pub(crate) fn read(kept: &Value) -> Option<ServerSpec> {
     let Form { address, configured, namespace, tls } = Form::deserialize(kept).ok()?;
-    let client = tls.client.map(|Client { certificate, key, configured }| ClientCertificate { certificate, key, configured });
+    let client = tls.client.map(|Client { certificate, key, configured }| ClientCertificate {
+        certificate,
+        key,
+        configured,
+    });
     let tls = TlsSpec {
         ca_file: tls.ca_file,
         ca_directory: tls.ca_directory,
@@ -81,7 +89,8 @@ mod tests {
 
     #[test]
     fn a_server_comes_back_as_it_was() {
-        let client = ClientCertificate { certificate: "/tls/crt".into(), key: "/tls/key".into(), configured: true };
+        let client =
+            ClientCertificate { certificate: "/tls/crt".into(), key: "/tls/key".into(), configured: true };
         let tls = TlsSpec {
             ca_file: Some("/ca".into()),
             server_name: Some("vault".into()),
@@ -90,16 +99,24 @@ mod tests {
             ..TlsSpec::default()
         };
         for address in ["https://vault:8200/prefix", "unix:///run/agent.sock"] {
-            let server =
-                ServerSpec { address: address.parse().unwrap(), configured: true, namespace: Some("team-a".into()), tls: tls.clone() };
+            let server = ServerSpec {
+                address: address.parse().unwrap(),
+                configured: true,
+                namespace: Some("team-a".into()),
+                tls: tls.clone(),
+            };
             assert_eq!(read(&write(&server).unwrap()), Some(server));
         }
     }
 
     #[test]
     fn what_another_version_left_out_or_added_does_no_harm() {
-        let server = read(&json!({"address": "http://vault:8200", "later": {"x": 1}, "tls": {"later": 1}})).unwrap();
-        assert_eq!((server.address.to_string().as_str(), server.configured, server.tls), ("http://vault:8200", false, TlsSpec::default()));
+        let server =
+            read(&json!({"address": "http://vault:8200", "later": {"x": 1}, "tls": {"later": 1}})).unwrap();
+        assert_eq!(
+            (server.address.to_string().as_str(), server.configured, server.tls),
+            ("http://vault:8200", false, TlsSpec::default())
+        );
         for none in [json!(null), json!({}), json!({"address": "vault"}), json!("http://vault:8200")] {
             assert_eq!(read(&none), None, "{none}");
         }

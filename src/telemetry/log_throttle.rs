@@ -1,7 +1,7 @@
 //! The same again: a failure or a warning is told three times, then only to those who ask for everything.
 
+use crate::mutex::Mutex;
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 
 /// Times that a volume's failure is told before it is taken as known. The driver asks about every 75 s for as long as
 /// the pod lives, and hides the failure from the kubelet: silence at once would hide it from everybody.
@@ -20,7 +20,7 @@ impl LogThrottle {
     /// Takes the outcome of one mount of `volume` (or a warning, under a name of its own); true when its failure has been told
     /// often enough.
     pub(crate) fn known(&self, volume: &str, failure: Option<&str>) -> bool {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.last.lock();
         let Some(failure) = failure else {
             last.remove(volume);
             return false;
@@ -54,6 +54,6 @@ mod tests {
         for volume in 0..3 * VOLUMES {
             repeats.known(&volume.to_string(), Some("denied"));
         }
-        assert!(repeats.last.lock().unwrap().len() <= VOLUMES);
+        assert!(repeats.last.lock().len() <= VOLUMES);
     }
 }

@@ -22,10 +22,14 @@ pub enum Format {
 /// Kubernetes stays at errors: it warns of an answer that it cannot read by printing it.
 pub fn start(format: Format, level: LevelFilter) {
     let ours = Targets::new().with_target("vaultmount", level);
-    let shown = ours.with_target("kube_client", level.min(LevelFilter::ERROR)).with_default(level.min(LevelFilter::WARN));
+    let shown = ours
+        .with_target("kube_client", level.min(LevelFilter::ERROR))
+        .with_default(level.min(LevelFilter::WARN));
     let lines = fmt::layer().with_writer(std::io::stderr).with_target(false);
     let lines = match format {
-        Format::Json => lines.json().flatten_event(true).with_current_span(true).with_span_list(false).boxed(),
+        Format::Json => {
+            lines.json().flatten_event(true).with_current_span(true).with_span_list(false).boxed()
+        }
         Format::Text => lines.with_ansi(false).boxed(),
     };
     tracing_subscriber::registry().with(lines.with_filter(shown)).init();

@@ -35,7 +35,12 @@ const METRICS: [Metric; 21] = [
         labels: "`outcome`: `ok`, `failed`",
         meaning: "from a mount's request to its answer",
     },
-    Metric { name: "vaultmount_mounts_in_flight", kind: Kind::Gauge, labels: "", meaning: "mounts that have begun and not ended" },
+    Metric {
+        name: "vaultmount_mounts_in_flight",
+        kind: Kind::Gauge,
+        labels: "",
+        meaning: "mounts that have begun and not ended",
+    },
     Metric {
         name: "vaultmount_looks_total",
         kind: Kind::Counter,
@@ -60,14 +65,24 @@ const METRICS: [Metric; 21] = [
         labels: "`how`: `revoked`, `left` (a pod may still need what hangs on it), `kept` (for the next process), `failed`",
         meaning: "logins that nobody uses any more",
     },
-    Metric { name: "vaultmount_logins_total", kind: Kind::Counter, labels: "`outcome`: `ok`, `failed`", meaning: "logins that were tried" },
+    Metric {
+        name: "vaultmount_logins_total",
+        kind: Kind::Counter,
+        labels: "`outcome`: `ok`, `failed`",
+        meaning: "logins that were tried",
+    },
     Metric {
         name: "vaultmount_tokens",
         kind: Kind::Gauge,
         labels: "",
         meaning: "tokens that volumes hold, and those that are on their way back",
     },
-    Metric { name: "vaultmount_leases", kind: Kind::Gauge, labels: "", meaning: "leases that are kept alive" },
+    Metric {
+        name: "vaultmount_leases",
+        kind: Kind::Gauge,
+        labels: "",
+        meaning: "leases that are kept alive",
+    },
     Metric {
         name: "vaultmount_volumes",
         kind: Kind::Gauge,
@@ -141,7 +156,8 @@ const SECONDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 
 
 /// Begins to count; may be called once. The handle gives the numbers as text.
 pub fn start() -> Result<PrometheusHandle, BuildError> {
-    let builder = PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_duration_seconds".into()), &SECONDS)?;
+    let builder = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_duration_seconds".into()), &SECONDS)?;
     let handle = builder.install_recorder()?;
     for Metric { name, kind, meaning, .. } in METRICS {
         match kind {
@@ -157,7 +173,8 @@ pub fn start() -> Result<PrometheusHandle, BuildError> {
 pub fn reference() -> String {
     let mut text = String::from("| metric | type | labels | meaning |\n| --- | --- | --- | --- |\n");
     for Metric { name, kind, labels, meaning } in METRICS {
-        let _ = writeln!(text, "| `{name}` | {} | {labels} | {meaning} |", format!("{kind:?}").to_lowercase());
+        let _ =
+            writeln!(text, "| `{name}` | {} | {labels} | {meaning} |", format!("{kind:?}").to_lowercase());
     }
     text
 }
@@ -177,7 +194,11 @@ mod tests {
         if std::env::var_os("UPDATE_DOCS").is_some() {
             std::fs::write(path, &text).unwrap();
         }
-        assert_eq!(std::fs::read_to_string(path).unwrap(), text, "run `UPDATE_DOCS=1 cargo test --lib metrics`");
+        assert_eq!(
+            std::fs::read_to_string(path).unwrap(),
+            text,
+            "run `UPDATE_DOCS=1 cargo test --lib metrics`"
+        );
     }
 
     /// Names, labels and their values of `tests/golden/names-0.1.0.txt`: dashboards and alerts use them. A new one is added there by hand.

@@ -12,7 +12,8 @@ use super::{engine, limits, protocol};
 pub fn child() -> ExitCode {
     // Nothing to tell, and nobody to tell it to: a panic's words may hold a value.
     std::panic::set_hook(Box::new(|_| {}));
-    let exchanged = limits::enter().and_then(|()| exchange(&mut io::stdin().lock(), &mut io::stdout().lock()));
+    let exchanged =
+        limits::enter().and_then(|()| exchange(&mut io::stdin().lock(), &mut io::stdout().lock()));
     if exchanged.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 

@@ -5,12 +5,12 @@ use base64::engine::general_purpose::STANDARD;
 use minijinja::value::{Kwargs, Rest, ValueKind};
 use minijinja::{Environment, Error, State, Value, filters};
 
-use crate::template::engine::failed;
-use crate::template::numbers::{exact, to_json};
 use super::{Cause, pem};
-use crate::spec::object::base64;
 use crate::render::quote;
 use crate::secret::Secret;
+use crate::spec::object::base64;
+use crate::template::engine::failed;
+use crate::template::numbers::{exact, to_json};
 
 /// Adds them all.
 pub(crate) fn add(environment: &mut Environment<'_>) {
@@ -18,8 +18,11 @@ pub(crate) fn add(environment: &mut Environment<'_>) {
     environment.add_filter("yaml", |value: &Value| to_json(value).map(|value| quote::yaml(&value)));
     environment.add_filter("toml", |value: &Value| text(value).map(|text| quote::toml(&text)));
     environment.add_filter("properties", |value: &Value| text(value).map(|text| quote::properties(&text)));
-    environment.add_filter("shell", |value: &Value| quote::shell(&text(value)?).map_err(|_| failed(Cause::NotQuotable)));
-    environment.add_filter("env", |value: &Value| quote::env(&text(value)?).map_err(|_| failed(Cause::NotQuotable)));
+    environment.add_filter("shell", |value: &Value| {
+        quote::shell(&text(value)?).map_err(|_| failed(Cause::NotQuotable))
+    });
+    environment
+        .add_filter("env", |value: &Value| quote::env(&text(value)?).map_err(|_| failed(Cause::NotQuotable)));
     environment.add_filter("url", |value: &Value| text(value).map(|text| quote::url(&text)));
     environment.add_filter("b64encode", |value: &Value| text(value).map(|text| STANDARD.encode(text)));
     environment.add_filter("b64decode", b64decode);
@@ -41,24 +44,39 @@ fn strict(environment: &mut Environment<'_>) {
     environment.add_filter("its join", filters::join);
     environment.add_filter("its format", filters::format);
     for name in ["upper", "lower", "title", "capitalize", "trim", "replace", "indent"] {
-        environment.add_filter(name, move |state: &mut State<'_, '_>, value: &Value, rest: Rest<Value>, named: Kwargs| {
-            its(state, name, Value::from(text(value)?), rest, named)
-        });
+        environment.add_filter(
+            name,
+            move |state: &mut State<'_, '_>, value: &Value, rest: Rest<Value>, named: Kwargs| {
+                its(state, name, Value::from(text(value)?), rest, named)
+            },
+        );
     }
     environment.add_filter("string", |value: &Value| text(value));
-    environment.add_filter("join", |state: &mut State<'_, '_>, value: &Value, rest: Rest<Value>, named: Kwargs| {
-        let has_attribute = rest.len() > 1 || named.has("attribute");
-        its(state, "join", if has_attribute { value.clone() } else { parts(value)? }, rest, named)
-    });
-    environment.add_filter("format", |state: &mut State<'_, '_>, value: &Value, rest: Rest<Value>, named: Kwargs| {
-        rest.iter().try_for_each(|value| text(value).map(drop))?;
-        named.args().try_for_each(|name| text(named.peek(name)?).map(drop))?;
-        its(state, "format", Value::from(text(value)?), rest, named)
-    });
+    environment.add_filter(
+        "join",
+        |state: &mut State<'_, '_>, value: &Value, rest: Rest<Value>, named: Kwargs| {
+            let has_attribute = rest.len() > 1 || named.has("attribute");
+            its(state, "join", if has_attribute { value.clone() } else { parts(value)? }, rest, named)
+        },
+    );
+    environment.add_filter(
+        "format",
+        |state: &mut State<'_, '_>, value: &Value, rest: Rest<Value>, named: Kwargs| {
+            rest.iter().try_for_each(|value| text(value).map(drop))?;
+            named.args().try_for_each(|name| text(named.peek(name)?).map(drop))?;
+            its(state, "format", Value::from(text(value)?), rest, named)
+        },
+    );
 }
 
 /// What the engine's own filter `name` makes of `value`.
-fn its(state: &mut State<'_, '_>, name: &str, value: Value, rest: Rest<Value>, named: Kwargs) -> Result<Value, Error> {
+fn its(
+    state: &mut State<'_, '_>,
+    name: &str,
+    value: Value,
+    rest: Rest<Value>,
+    named: Kwargs,
+) -> Result<Value, Error> {
     let is_named = named.args().next().is_some();
     let named = is_named.then(|| Value::from(named));
     let arguments: Vec<_> = std::iter::once(value).chain(rest.0).chain(named).collect();
@@ -68,7 +86,9 @@ fn its(state: &mut State<'_, '_>, name: &str, value: Value, rest: Rest<Value>, n
 /// The texts that are joined.
 fn parts(value: &Value) -> Result<Value, Error> {
     match value.kind() {
-        ValueKind::Seq | ValueKind::Iterable => value.try_iter()?.map(|part| text(&part)).collect::<Result<Vec<_>, _>>().map(Value::from),
+        ValueKind::Seq | ValueKind::Iterable => {
+            value.try_iter()?.map(|part| text(&part)).collect::<Result<Vec<_>, _>>().map(Value::from)
+        }
         _ => text(value).map(Value::from),
     }
 }
@@ -94,10 +114,16 @@ fn b64decode(value: &Value) -> Result<String, Error> {
 /// Of one PEM text, or of a list of them such as Vault's `ca_chain`.
 fn certificates(value: &Value) -> Result<Vec<String>, Error> {
     let texts = match value.kind() {
-        ValueKind::Seq | ValueKind::Iterable => value.try_iter()?.map(|item| text(&item)).collect::<Result<_, _>>()?,
+        ValueKind::Seq | ValueKind::Iterable => {
+            value.try_iter()?.map(|item| text(&item)).collect::<Result<_, _>>()?
+        }
         _ => vec![text(value)?],
     };
-    let found: Vec<_> = texts.iter().flat_map(|text| pem::blocks(text)).filter(|block| block.label == "CERTIFICATE").collect();
+    let found: Vec<_> = texts
+        .iter()
+        .flat_map(|text| pem::blocks(text))
+        .filter(|block| block.label == "CERTIFICATE")
+        .collect();
     if found.is_empty() {
         return Err(failed(Cause::NoCertificate));
     }

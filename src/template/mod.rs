@@ -20,8 +20,8 @@ use std::sync::LazyLock;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
-use crate::spec::Delimiters;
 use crate::secret::Secret;
+use crate::spec::Delimiters;
 
 /// The one of this process: it has one child at a time.
 static RENDERER: LazyLock<Renderer> = LazyLock::new(Renderer::default);
@@ -40,12 +40,18 @@ pub struct Job<'a> {
 ///
 /// A template that exhausts the child ends it, and is named by [`TemplateError::job`]; those behind it are not tried.
 /// Dropping the future kills the child.
-pub async fn render(jobs: &[Job<'_>], deadline: Instant) -> Result<Vec<Result<Secret, TemplateError>>, TemplateError> {
+pub async fn render(
+    jobs: &[Job<'_>],
+    deadline: Instant,
+) -> Result<Vec<Result<Secret, TemplateError>>, TemplateError> {
     RENDERER.render(jobs, deadline).await
 }
 
 /// Checks the syntax of `templates` without values, in a child too: the parser folds constants and follows chains of
 /// operators without a bound, so that 64 KiB of text can take a thread's whole stack.
-pub async fn check(templates: &[(&str, &Delimiters)], deadline: Instant) -> Result<Vec<Result<(), TemplateError>>, TemplateError> {
+pub async fn check(
+    templates: &[(&str, &Delimiters)],
+    deadline: Instant,
+) -> Result<Vec<Result<(), TemplateError>>, TemplateError> {
     RENDERER.check(templates, deadline).await
 }

@@ -70,8 +70,12 @@ pub(crate) fn to_json(value: &Value) -> Result<Json, Error> {
         ValueKind::Bool => Ok(Json::Bool(value.is_true())),
         ValueKind::Number => number(value),
         ValueKind::String => Ok(Json::String(value.to_string())),
-        ValueKind::Seq | ValueKind::Iterable => Ok(Json::Array(value.try_iter()?.map(|item| to_json(&item)).collect::<Result<_, _>>()?)),
-        ValueKind::Map => Ok(Json::Object(value.try_iter()?.map(|key| member(value, &key)).collect::<Result<_, _>>()?)),
+        ValueKind::Seq | ValueKind::Iterable => {
+            Ok(Json::Array(value.try_iter()?.map(|item| to_json(&item)).collect::<Result<_, _>>()?))
+        }
+        ValueKind::Map => {
+            Ok(Json::Object(value.try_iter()?.map(|key| member(value, &key)).collect::<Result<_, _>>()?))
+        }
         _ => exact(value).map(|number| Json::Number(number.clone())).ok_or_else(|| failed(Cause::NotText)),
     }
 }

@@ -40,14 +40,18 @@ mod tests {
         let text = "subject=a\r\n-----BEGIN A-----\r\nAA==\r\n-----END A-----\n\n-----BEGIN B KEY-----\nBB==\n-----END B KEY-----";
         let found = blocks(text);
         assert_eq!(found[0], Block { label: "A", text: "-----BEGIN A-----\nAA==\n-----END A-----\n".into() });
-        assert_eq!(found[1], Block { label: "B KEY", text: "-----BEGIN B KEY-----\nBB==\n-----END B KEY-----\n".into() });
+        assert_eq!(
+            found[1],
+            Block { label: "B KEY", text: "-----BEGIN B KEY-----\nBB==\n-----END B KEY-----\n".into() }
+        );
         assert_eq!(found.len(), 2);
     }
 
     #[test]
     fn a_block_that_does_not_end_is_none_and_swallows_no_other() {
         assert_eq!(blocks("-----BEGIN A-----\nAA==\n"), []);
-        let found = blocks("-----BEGIN A-----\nAA==\n-----BEGIN B-----\nBB==\n-----END A-----\n-----END B-----\n");
+        let found =
+            blocks("-----BEGIN A-----\nAA==\n-----BEGIN B-----\nBB==\n-----END A-----\n-----END B-----\n");
         assert_eq!((found.len(), found[0].label), (1, "B"));
         assert!(blocks("-----END A-----\n-----BEGIN -----\n----- BEGIN A-----\n").is_empty());
     }

@@ -39,13 +39,22 @@ pub(crate) fn tasks<'a>(
     templates: impl Iterator<Item = (&'a str, &'a Delimiters, Option<&'a Map<String, Value>>)> + Clone,
 ) -> io::Result<Zeroizing<Vec<u8>>> {
     let mut size = Size(0);
-    templates.clone().try_for_each(|(text, delimiters, sources)| write_task(&mut size, text, delimiters, sources))?;
+    templates
+        .clone()
+        .try_for_each(|(text, delimiters, sources)| write_task(&mut size, text, delimiters, sources))?;
     let mut bytes = Zeroizing::new(Vec::with_capacity(size.0));
-    templates.into_iter().try_for_each(|(text, delimiters, sources)| write_task(&mut *bytes, text, delimiters, sources))?;
+    templates
+        .into_iter()
+        .try_for_each(|(text, delimiters, sources)| write_task(&mut *bytes, text, delimiters, sources))?;
     Ok(bytes)
 }
 
-fn write_task(to: &mut impl Write, text: &str, by: &Delimiters, sources: Option<&Map<String, Value>>) -> io::Result<()> {
+fn write_task(
+    to: &mut impl Write,
+    text: &str,
+    by: &Delimiters,
+    sources: Option<&Map<String, Value>>,
+) -> io::Result<()> {
     for field in [text, &by.open, &by.close] {
         write_length(to, field.len())?;
         to.write_all(field.as_bytes())?;
@@ -153,7 +162,10 @@ mod tests {
         let causes: Vec<_> = (0..=u8::MAX).filter_map(Cause::from_number).collect();
         for cause in &causes {
             assert_eq!(Cause::from_number(cause.number()), Some(*cause));
-            assert!(TemplateError::from(Fault { line: 65_536, cause: *cause }).to_string().len() <= 160, "{cause:?}");
+            assert!(
+                TemplateError::from(Fault { line: 65_536, cause: *cause }).to_string().len() <= 160,
+                "{cause:?}"
+            );
         }
         assert_eq!(causes.len(), 17);
     }

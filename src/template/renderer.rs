@@ -11,10 +11,10 @@ use tokio::time::{Instant, timeout_at};
 use zeroize::Zeroizing;
 
 use super::protocol;
-use crate::template::protocol::ChildResponse;
 use super::{Job, TemplateError, limits};
-use crate::spec::Delimiters;
 use crate::secret::Secret;
+use crate::spec::Delimiters;
+use crate::template::protocol::ChildResponse;
 
 /// How long a child may live: its second of a core, and as much again for a node that is busy.
 const LONGEST: Duration = Duration::from_secs(2);
@@ -61,7 +61,12 @@ impl Renderer {
         Ok(answers.into_iter().map(|answer| answer.map(|_| ())).collect())
     }
 
-    async fn answers(&self, tasks: Zeroizing<Vec<u8>>, count: usize, deadline: Instant) -> Result<ChildResponses, TemplateError> {
+    async fn answers(
+        &self,
+        tasks: Zeroizing<Vec<u8>>,
+        count: usize,
+        deadline: Instant,
+    ) -> Result<ChildResponses, TemplateError> {
         if count == 0 {
             return Ok(Vec::new());
         }
@@ -88,7 +93,12 @@ impl Renderer {
 }
 
 /// Writes first and reads then, as the child reads first. A child that dies while it is written to tells by its silence.
-async fn exchange(child: &mut Child, tasks: Zeroizing<Vec<u8>>, count: usize, answers: &mut ChildResponses) -> Result<(), TemplateError> {
+async fn exchange(
+    child: &mut Child,
+    tasks: Zeroizing<Vec<u8>>,
+    count: usize,
+    answers: &mut ChildResponses,
+) -> Result<(), TemplateError> {
     let (Some(mut stdin), Some(mut stdout)) = (child.stdin.take(), child.stdout.take()) else {
         return Err(TemplateError::Broken);
     };
@@ -96,14 +106,19 @@ async fn exchange(child: &mut Child, tasks: Zeroizing<Vec<u8>>, count: usize, an
     drop((stdin, tasks));
     let mut room = limits::OUTPUT;
     while answers.len() < count {
-        let Some(answer) = answer(&mut stdout, &mut room).await? else { return Err(ended(child, answers.len()).await) };
+        let Some(answer) = answer(&mut stdout, &mut room).await? else {
+            return Err(ended(child, answers.len()).await);
+        };
         answers.push(answer);
     }
     Ok(())
 }
 
 /// One answer; `None` when the child ends before it is complete.
-async fn answer(stdout: &mut ChildStdout, room: &mut usize) -> Result<Option<Result<Secret, TemplateError>>, TemplateError> {
+async fn answer(
+    stdout: &mut ChildStdout,
+    room: &mut usize,
+) -> Result<Option<Result<Secret, TemplateError>>, TemplateError> {
     let mut header = [0; protocol::HEADER];
     if stdout.read_exact(&mut header).await.is_err() {
         return Ok(None);

@@ -44,7 +44,11 @@ impl LoginKey {
     pub fn new(spec: &MountSpec, uid: String, scope: Scope) -> Self {
         let pod = &spec.pod;
         // Without the uid nobody can tell whether the account is still the same: nothing is shared with other pods.
-        let scope = if uid.is_empty() && matches!(scope, Scope::Account | Scope::Group) { Scope::Pod(pod.uid.clone()) } else { scope };
+        let scope = if uid.is_empty() && matches!(scope, Scope::Account | Scope::Group) {
+            Scope::Pod(pod.uid.clone())
+        } else {
+            scope
+        };
         let account = Account { namespace: pod.namespace.clone(), name: pod.service_account.clone(), uid };
         Self { server: spec.server.clone(), auth: spec.auth.clone(), account, scope }
     }

@@ -11,22 +11,23 @@ mod tests;
 
 pub use login_key::{LoginKey, Scope};
 pub use shared_reads::MaxAge;
-pub use vault_token::{OnRelease, VaultToken, Standing};
+pub use vault_token::{OnRelease, Standing, VaultToken};
 
+use crate::mutex::Mutex;
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 use futures::future::{BoxFuture, FutureExt, Shared};
 use metrics::counter;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::task::TaskTracker;
 
-use crate::tokens::revoker::TokenRevoker;
-use crate::spec::{AuthSpec, PodToken, ServerSpec};
 use crate::error::Reason;
-use crate::renewal::{UnixMillis, State};
-use crate::state::{RecordId, Store};
 use crate::limits::Budget;
+use crate::renewal::{State, UnixMillis};
+use crate::spec::{AuthSpec, PodToken, ServerSpec};
+use crate::state::{RecordId, Store};
+use crate::tokens::revoker::TokenRevoker;
 use crate::vault::{Login, Server, VaultError, Vaults};
 
 /// Identities that are remembered as not to be shared; past that all are found out anew.
@@ -65,7 +66,12 @@ enum Lookup {
 impl Logins {
     /// None yet, at servers of `vaults`; tokens are given back by tasks of `tasks`.
     pub fn new(vaults: Vaults, store: Option<Arc<Store>>, tasks: &TaskTracker) -> Self {
-        let inner = Inner { vaults, slots: Mutex::default(), personal: Mutex::default(), closer: TokenRevoker::new(store, tasks) };
+        let inner = Inner {
+            vaults,
+            slots: Mutex::default(),
+            personal: Mutex::default(),
+            closer: TokenRevoker::new(store, tasks),
+        };
         Self { inner: Arc::new(inner) }
     }
 
@@ -111,7 +117,7 @@ impl Logins {
     /// The login of `who` that is there, for one who brings no token: where a pod's token opened it within the hour.
     pub fn there(&self, who: &LoginKey, uid: &str) -> Option<Arc<VaultToken>> {
         let who = self.sharing(who.clone(), uid);
-        let slots = self.inner.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let slots = self.inner.slots.lock();
         let Some(Slot::Ready(session)) = slots.get(&who) else { return None };
         let session = session.upgrade().filter(|session| session.serves(UnixMillis::now()))?;
         let may_join = !who.is_shared() || who.is_named_by(session.login().facts());
@@ -119,7 +125,12 @@ impl Logins {
     }
 
     /// A login that nobody else finds, and that ends with its last user.
-    pub async fn alone(&self, who: &LoginKey, token: &Arc<PodToken>, budget: &Budget) -> Result<Arc<VaultToken>, VaultError> {
+    pub async fn alone(
+        &self,
+        who: &LoginKey,
+        token: &Arc<PodToken>,
+        budget: &Budget,
+    ) -> Result<Arc<VaultToken>, VaultError> {
         self.inner.made(who.clone(), Arc::clone(token), budget.clone()).await
     }
 
@@ -132,7 +143,7 @@ impl Logins {
 
     /// Takes `session` from those who may still join it: something that is one volume's hangs on it.
     pub fn detach(&self, session: &Arc<VaultToken>) {
-        let mut slots = self.inner.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slots = self.inner.slots.lock();
         slots.retain(|_, slot| !matches!(slot, Slot::Ready(landed) if std::ptr::eq(landed.as_ptr(), Arc::as_ptr(session))));
     }
 
@@ -144,7 +155,7 @@ impl Logins {
     /// Drops what nobody uses any more: logins that ended, and answers that are too old for everybody.
     pub fn forget(&self) {
         let now = Instant::now();
-        let mut slots = self.inner.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slots = self.inner.slots.lock();
         slots.retain(|_, slot| match slot {
             Slot::Pending(_) => true,
             Slot::Ready(session) => session.upgrade().inspect(|session| session.reads.forget(now)).is_some(),
@@ -160,7 +171,9 @@ impl Logins {
         but: Option<&Arc<VaultToken>>,
         budget: &Budget,
     ) -> Result<(Arc<VaultToken>, bool), VaultError> {
-        let makers_own = |error: &VaultError| matches!(error.reason(), Reason::LoginDenied | Reason::Deadline | Reason::Bug);
+        let makers_own = |error: &VaultError| {
+            matches!(error.reason(), Reason::LoginDenied | Reason::Deadline | Reason::Bug)
+        };
         for _ in 0..2 {
             match self.find(who, token, but, budget) {
                 Lookup::VaultToken(session) => return Ok((session, false)),
@@ -174,19 +187,28 @@ impl Logins {
         Ok((flight.await?, true))
     }
 
-    fn find(&self, who: &LoginKey, token: &Arc<PodToken>, but: Option<&Arc<VaultToken>>, budget: &Budget) -> Lookup {
-        let mut slots = self.inner.slots.lock().unwrap_or_else(PoisonError::into_inner);
+    fn find(
+        &self,
+        who: &LoginKey,
+        token: &Arc<PodToken>,
+        but: Option<&Arc<VaultToken>>,
+        budget: &Budget,
+    ) -> Lookup {
+        let mut slots = self.inner.slots.lock();
         match slots.get(who) {
             Some(Slot::Pending(flight)) => return Lookup::Flight(flight.clone(), false),
             Some(Slot::Ready(session)) => {
                 let other = |session: &Arc<VaultToken>| but.is_none_or(|but| !Arc::ptr_eq(but, session));
-                if let Some(session) = session.upgrade().filter(|session| other(session) && session.serves(UnixMillis::now())) {
+                if let Some(session) =
+                    session.upgrade().filter(|session| other(session) && session.serves(UnixMillis::now()))
+                {
                     return Lookup::VaultToken(session);
                 }
             }
             None => {}
         }
-        let (inner, who, token, budget) = (Arc::clone(&self.inner), who.clone(), Arc::clone(token), budget.clone());
+        let (inner, who, token, budget) =
+            (Arc::clone(&self.inner), who.clone(), Arc::clone(token), budget.clone());
         let slot = who.clone();
         // A task of its own: others may wait for it when its maker is gone.
         let call = tokio::spawn(async move { Inner::fly(inner, who, token, budget).await });
@@ -209,22 +231,29 @@ impl Logins {
         self.inner.closer.remove(record);
     }
 
-    fn kept(&self, who: LoginKey, login: Login, state: State, authenticated_at: UnixMillis, record: RecordId) -> Arc<VaultToken> {
+    fn kept(
+        &self,
+        who: LoginKey,
+        login: Login,
+        state: State,
+        authenticated_at: UnixMillis,
+        record: RecordId,
+    ) -> Arc<VaultToken> {
         VaultToken::kept(who, login, state, authenticated_at, record, self.inner.closer.clone())
     }
 
     fn land(&self, who: &LoginKey, session: &Arc<VaultToken>) {
-        let mut slots = self.inner.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slots = self.inner.slots.lock();
         slots.insert(who.clone(), Slot::Ready(Arc::downgrade(session)));
     }
 
     fn is_personal(&self, who: &LoginKey) -> bool {
-        self.inner.personal.lock().unwrap_or_else(PoisonError::into_inner).contains(who)
+        self.inner.personal.lock().contains(who)
     }
 
     /// What the server does not name for one scope it names for no other.
     fn make_personal(&self, who: &LoginKey) {
-        let mut personal = self.inner.personal.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut personal = self.inner.personal.lock();
         if personal.len() >= PERSONAL {
             personal.clear();
         }
@@ -234,9 +263,14 @@ impl Logins {
 
 impl Inner {
     /// Makes the login of `who` and puts it where others find it.
-    async fn fly(inner: Arc<Self>, who: LoginKey, token: Arc<PodToken>, budget: Budget) -> Result<Arc<VaultToken>, VaultError> {
+    async fn fly(
+        inner: Arc<Self>,
+        who: LoginKey,
+        token: Arc<PodToken>,
+        budget: Budget,
+    ) -> Result<Arc<VaultToken>, VaultError> {
         let outcome = inner.made(who.clone(), token, budget).await;
-        let mut slots = inner.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slots = inner.slots.lock();
         match &outcome {
             Ok(session) => slots.insert(who, Slot::Ready(Arc::downgrade(session))),
             Err(_) => slots.remove(&who),
@@ -244,16 +278,30 @@ impl Inner {
         outcome
     }
 
-    async fn made(&self, who: LoginKey, token: Arc<PodToken>, budget: Budget) -> Result<Arc<VaultToken>, VaultError> {
+    async fn made(
+        &self,
+        who: LoginKey,
+        token: Arc<PodToken>,
+        budget: Budget,
+    ) -> Result<Arc<VaultToken>, VaultError> {
         let login = self.logged_in(&who, &token, &budget).await;
-        counter!("vaultmount_logins_total", "outcome" => if login.is_ok() { "ok" } else { "failed" }).increment(1);
+        counter!("vaultmount_logins_total", "outcome" => if login.is_ok() { "ok" } else { "failed" })
+            .increment(1);
         Ok(VaultToken::begin(who, login?, self.closer.clone()))
     }
 
     /// Logs in with `token`. A token that may be the node's is revoked at once.
-    async fn logged_in(&self, who: &LoginKey, token: &PodToken, budget: &Budget) -> Result<Login, VaultError> {
+    async fn logged_in(
+        &self,
+        who: &LoginKey,
+        token: &PodToken,
+        budget: &Budget,
+    ) -> Result<Login, VaultError> {
         let login = self.vaults.server(&who.server)?.login(&who.auth, &token.jwt, budget).await?;
-        let Err(refused) = self.vaults.check_login(&who.server, &who.auth, &who.account, Some(login.facts())) else { return Ok(login) };
+        let Err(refused) = self.vaults.check_login(&who.server, &who.auth, &who.account, Some(login.facts()))
+        else {
+            return Ok(login);
+        };
         if let Err((login, _)) = login.revoke(budget).await {
             // Tried again later where that can help. There is no record of it yet.
             self.closer.close(*login, RecordId::of(&[rand::random::<[u8; 32]>()]));

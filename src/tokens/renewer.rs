@@ -11,14 +11,14 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 use tracing::{debug, warn};
 
-use crate::tokens::revoker::{TokenRevoker, counted};
 use super::OnRelease;
-use crate::tokens::vault_token::TokenLife;
 use crate::error::Reason;
-use crate::renewal::{Action, Event, LeaseId, UnixMillis, Renewed, Warning};
+use crate::limits::Budget;
+use crate::renewal::{Action, Event, LeaseId, Renewed, UnixMillis, Warning};
 use crate::state::RecordId;
 use crate::supervise::{caught, supervise};
-use crate::limits::Budget;
+use crate::tokens::revoker::{TokenRevoker, counted};
+use crate::tokens::vault_token::TokenLife;
 use crate::vault::{Login, VaultError};
 
 /// Time of one renewal, tries included.
@@ -43,10 +43,13 @@ type Call = BoxFuture<'static, Event>;
 impl TokenRenewer {
     /// Does what is due until nobody holds the login any more, then gives it back. A panic in between ends no renewal.
     pub(crate) async fn keep(self, gone: oneshot::Receiver<Infallible>) {
-        let (keeper, _) = supervise(TASK, (self, gone), |(keeper, gone)| keeper.renew_until(gone).boxed()).await;
+        let (keeper, _) =
+            supervise(TASK, (self, gone), |(keeper, gone)| keeper.renew_until(gone).boxed()).await;
         match (keeper.life.ending(), Arc::into_inner(keeper.login)) {
             // The server keeps nothing of a batch token that it could revoke.
-            (OnRelease::Revoke, Some(login)) if !login.facts().batch => keeper.closer.close(login, keeper.record),
+            (OnRelease::Revoke, Some(login)) if !login.facts().batch => {
+                keeper.closer.close(login, keeper.record)
+            }
             (OnRelease::Persist, _) => counted("kept"),
             (OnRelease::Revoke | OnRelease::LetExpire, _) => {
                 counted("left");
@@ -83,9 +86,13 @@ impl TokenRenewer {
         }
         let server = &self.login.server().spec().address;
         match warning {
-            Warning::Degraded => warn!(%server, "a token cannot be renewed (a batch token, or a role without the default policy): \
-                 what hangs on it is made anew before its end"),
-            Warning::LeaseRefused => warn!(%server, "a renewable lease was refused its renewal: what it is of is made anew before its end"),
+            Warning::Degraded => {
+                warn!(%server, "a token cannot be renewed (a batch token, or a role without the default policy): \
+                 what hangs on it is made anew before its end")
+            }
+            Warning::LeaseRefused => {
+                warn!(%server, "a renewable lease was refused its renewal: what it is of is made anew before its end")
+            }
         }
     }
 }
@@ -100,7 +107,8 @@ fn renew(login: Arc<Login>) -> Call {
 
 fn renew_lease(login: Arc<Login>, id: LeaseId, increment: Duration) -> Call {
     async move {
-        match caught(TASK, async { login.renew_lease(&id.0, increment, &Budget::lasting(TIME)).await }).await {
+        match caught(TASK, async { login.renew_lease(&id.0, increment, &Budget::lasting(TIME)).await }).await
+        {
             // Somebody revoked it: what it was of is dead already.
             Some(Err(VaultError::Answered { words: Some("lease not found"), .. })) => Event::LeaseGone(id),
             outcome => Event::LeaseRenewed(id, outcome.map_or(Renewed::Failed, renewed)),

@@ -1,8 +1,9 @@
 //! Tokens given back, a few at a time: a node that drains ends a hundred volumes at once.
 
+use crate::mutex::Mutex;
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::{BoxFuture, FutureExt};
@@ -14,11 +15,11 @@ use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::{debug, warn};
 
-use crate::spec::ServerSpec;
+use crate::limits::Budget;
 use crate::renewal::Warning;
+use crate::spec::ServerSpec;
 use crate::state::{RecordId, Store};
 use crate::supervise::{caught, supervise};
-use crate::limits::Budget;
 use crate::vault::Login;
 
 /// Revocations that begin in a second: each may end leases in a database.
@@ -79,7 +80,12 @@ impl TokenRevoker {
     /// Gives back what it is handed until every sender is gone; `tasks` are waited for at the end of the process.
     pub(crate) fn new(store: Option<Arc<Store>>, tasks: &TaskTracker) -> Self {
         let (queue, receiver) = mpsc::unbounded_channel();
-        let revoker = Revoker { queue: receiver, store: store.clone(), ready: VecDeque::new(), waiting: FuturesUnordered::new() };
+        let revoker = Revoker {
+            queue: receiver,
+            store: store.clone(),
+            ready: VecDeque::new(),
+            waiting: FuturesUnordered::new(),
+        };
         tokio::spawn(supervise(TASK, revoker, |revoker| revoker.run().boxed()));
         Self { queue, store, tasks: tasks.clone(), waiting: Arc::default(), told: Arc::default() }
     }
@@ -92,7 +98,13 @@ impl TokenRevoker {
     /// Gives `login` back in its turn, then removes its record.
     pub(crate) fn close(&self, login: Login, record: RecordId) {
         // At the end of the process nobody listens: the next one finds the record, or the token ends with its TTL.
-        let ended = Ended { login, record, tries: 0, _token: self.tasks.token(), _waiting: Waiting::of(&self.waiting) };
+        let ended = Ended {
+            login,
+            record,
+            tries: 0,
+            _token: self.tasks.token(),
+            _waiting: Waiting::of(&self.waiting),
+        };
         let _ = self.queue.send(ended);
     }
 
@@ -103,7 +115,7 @@ impl TokenRevoker {
 
     /// Whether nobody was warned of this before.
     pub(crate) fn is_news(&self, told: RevokeEvent) -> bool {
-        let mut all = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.told.lock();
         if all.len() >= REMEMBERED {
             all.clear();
         }
@@ -131,7 +143,10 @@ impl Revoker {
         let (mut under_way, mut busy) = (FuturesUnordered::new(), HashMap::new());
         loop {
             // One server that does not answer keeps none from another.
-            let next = self.ready.iter().position(|ended| busy.get(&ended.server()).is_none_or(|calls| *calls < IN_FLIGHT));
+            let next = self
+                .ready
+                .iter()
+                .position(|ended| busy.get(&ended.server()).is_none_or(|calls| *calls < IN_FLIGHT));
             tokio::select! {
                 Some(ended) = self.queue.recv() => self.ready.push_back(ended),
                 Some(again) = self.waiting.next() => self.ready.push_back(again),
@@ -155,7 +170,10 @@ impl Revoker {
 }
 
 /// One revocation. One that panics ends alone: its token is left to its TTL, and its record to the next process.
-async fn revoked(server: ServerSpec, revocation: impl Future<Output = Option<Ended>>) -> (ServerSpec, Option<Ended>) {
+async fn revoked(
+    server: ServerSpec,
+    revocation: impl Future<Output = Option<Ended>>,
+) -> (ServerSpec, Option<Ended>) {
     let outcome = caught(TASK, revocation).await;
     if outcome.is_none() {
         counted("failed");

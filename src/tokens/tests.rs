@@ -63,13 +63,19 @@ struct Scene {
 impl Scene {
     async fn new(seed: u64, failing: (f64, f64), names: bool) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let (rng, under_way, most, made) = (Mutex::new(StdRng::seed_from_u64(seed)), Mutex::default(), Mutex::default(), Mutex::default());
+        let (rng, under_way, most, made) =
+            (Mutex::new(StdRng::seed_from_u64(seed)), Mutex::default(), Mutex::default(), Mutex::default());
         let (logins, revoked) = (AtomicUsize::new(0), Mutex::default());
         let fake = Arc::new(Fake { rng, failing, names, under_way, most, made, logins, revoked });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
         tokio::spawn(serve(listener, Arc::clone(&fake)));
-        let server = ServerSpec { address: Address::Http(address), configured: true, namespace: None, tls: TlsSpec::default() };
+        let server = ServerSpec {
+            address: Address::Http(address),
+            configured: true,
+            namespace: None,
+            tls: TlsSpec::default(),
+        };
         let logins = Logins::new(Vaults::new(Outbound::default()), None, &TaskTracker::new());
         Self { fake, server, logins }
     }
@@ -81,9 +87,16 @@ impl Scene {
 
     /// One pod of `account` asks.
     async fn ask(&self, account: usize, pod: usize) -> Result<Arc<VaultToken>, VaultError> {
-        let token = PodToken { jwt: name(account).as_str().into(), audience: "vault".into(), account_uid: None, expires: None };
+        let token = PodToken {
+            jwt: name(account).as_str().into(),
+            audience: "vault".into(),
+            account_uid: None,
+            expires: None,
+        };
         let budget = Budget::lasting(Duration::from_secs(30));
-        self.logins.session(&self.who(account), &format!("{account}-{pod}"), &Arc::new(token), None, &budget).await
+        self.logins
+            .session(&self.who(account), &format!("{account}-{pod}"), &Arc::new(token), None, &budget)
+            .await
     }
 
     /// All pods of all accounts ask at once.
@@ -98,12 +111,16 @@ impl Scene {
     /// Waits until every login that was made was given back, and once: but for tries that a machine that stood still left without an answer.
     async fn all_given_back(&self) {
         let end = Instant::now() + Duration::from_secs(60);
-        let made = self.fake.made.lock().unwrap().len();
-        while self.fake.revoked.lock().unwrap().len() < made {
-            assert!(Instant::now() < end, "{made} logins were made, and given back only {}", self.fake.revoked.lock().unwrap().len());
+        let made = self.fake.made.lock().len();
+        while self.fake.revoked.lock().len() < made {
+            assert!(
+                Instant::now() < end,
+                "{made} logins were made, and given back only {}",
+                self.fake.revoked.lock().len()
+            );
             sleep(Duration::from_millis(10)).await;
         }
-        let again = self.fake.revoked.lock().unwrap().values().filter(|times| **times > 1).count();
+        let again = self.fake.revoked.lock().values().filter(|times| **times > 1).count();
         assert!(again <= REVOKED_AT_ONCE, "{again} of {made} tokens were given back twice");
     }
 }
@@ -140,18 +157,21 @@ async fn login(fake: &Fake, body: &[u8]) -> (StatusCode, String) {
     fake.logins.fetch_add(1, Ordering::SeqCst);
     fake.begins(&account);
     let (pause, chance) = {
-        let mut rng = fake.rng.lock().unwrap();
+        let mut rng = fake.rng.lock();
         (rng.random_range(5..40), rng.random::<f64>())
     };
     sleep(Duration::from_millis(pause)).await;
-    *fake.under_way.lock().unwrap().get_mut(&account).unwrap() -= 1;
+    *fake.under_way.lock().get_mut(&account).unwrap() -= 1;
     if chance < fake.failing.0 {
-        return (StatusCode::FORBIDDEN, json!({ "errors": ["service account name not authorized"] }).to_string());
+        return (
+            StatusCode::FORBIDDEN,
+            json!({ "errors": ["service account name not authorized"] }).to_string(),
+        );
     }
     if chance < fake.failing.0 + fake.failing.1 {
         return (StatusCode::BAD_REQUEST, json!({ "errors": ["fetching keys: timeout"] }).to_string());
     }
-    let mut made = fake.made.lock().unwrap();
+    let mut made = fake.made.lock();
     let token = format!("token-{}", made.len());
     made.insert(token.clone(), account.clone());
     let Account { namespace, name, uid } = of(&account);
@@ -163,13 +183,13 @@ async fn login(fake: &Fake, body: &[u8]) -> (StatusCode, String) {
 
 impl Fake {
     fn revoke(&self, token: &str) {
-        *self.revoked.lock().unwrap().entry(token.to_owned()).or_default() += 1;
+        *self.revoked.lock().entry(token.to_owned()).or_default() += 1;
     }
 
     fn begins(&self, account: &str) {
-        let mut under_way = self.under_way.lock().unwrap();
+        let mut under_way = self.under_way.lock();
         *under_way.entry(account.to_owned()).or_default() += 1;
-        let mut most = self.most.lock().unwrap();
+        let mut most = self.most.lock();
         *most = (most.0.max(under_way.values().sum()), most.1.max(under_way[account]));
     }
 
@@ -204,7 +224,7 @@ async fn all_who_want_the_login_of_an_account_get_one_that_is_made_once() {
         let first = asked.iter().find(|(other, _)| other == account).unwrap().1.as_ref().unwrap();
         assert!(Arc::ptr_eq(first, session.as_ref().unwrap()));
     }
-    assert_eq!((scene.fake.count(), *scene.fake.most.lock().unwrap()), (ACCOUNTS, (IN_FLIGHT, 1)));
+    assert_eq!((scene.fake.count(), *scene.fake.most.lock()), (ACCOUNTS, (IN_FLIGHT, 1)));
     drop(asked);
     scene.all_given_back().await;
 }
@@ -216,9 +236,12 @@ async fn without_the_servers_word_every_pod_has_a_login_of_its_own() {
     each_has_its_own(&asked);
     for (place, (_, session)) in asked.iter().enumerate() {
         let session = session.as_ref().unwrap();
-        assert!(asked[..place].iter().all(|(_, other)| !Arc::ptr_eq(other.as_ref().unwrap(), session)), "two pods have one login");
+        assert!(
+            asked[..place].iter().all(|(_, other)| !Arc::ptr_eq(other.as_ref().unwrap(), session)),
+            "two pods have one login"
+        );
     }
-    assert_eq!((scene.fake.count(), scene.fake.most.lock().unwrap().0), (ACCOUNTS * PODS, IN_FLIGHT));
+    assert_eq!((scene.fake.count(), scene.fake.most.lock().0), (ACCOUNTS * PODS, IN_FLIGHT));
     drop(asked);
     scene.all_given_back().await;
 }
@@ -233,13 +256,17 @@ async fn whatever_fails_there_are_never_more_than_four_at_a_time_and_all_are_giv
             let before = scene.fake.count();
             let asked = scene.ask_all().await;
             each_has_its_own(&asked);
-            let (most, of_one) = *scene.fake.most.lock().unwrap();
+            let (most, of_one) = *scene.fake.most.lock();
             assert!(most <= IN_FLIGHT, "seed {seed}: {most} logins at a time");
             assert!(!names || of_one <= PODS, "seed {seed}: {of_one} logins of one account at a time");
             let failed = asked.iter().filter(|(_, session)| session.is_err()).count();
             let made = scene.fake.count() - before;
             // Who only waited tries once more together with others, and once by itself.
-            assert!(made <= asked.len() * 2, "seed {seed}: {made} logins for {} pods, {failed} without one", asked.len());
+            assert!(
+                made <= asked.len() * 2,
+                "seed {seed}: {made} logins for {} pods, {failed} without one",
+                asked.len()
+            );
         }
         scene.all_given_back().await;
     }
@@ -250,10 +277,16 @@ async fn a_failure_that_says_nothing_of_the_pod_is_shared_and_a_denial_is_not() 
     let unclear = Scene::new(3, (0.0, 1.0), true).await;
     assert!(unclear.ask_all().await.iter().all(|(_, session)| session.is_err()));
     assert_eq!(unclear.fake.count(), ACCOUNTS, "one answer for all who waited");
-    assert!(unclear.ask(0, 0).await.is_err() && unclear.fake.count() == ACCOUNTS + 1, "the next one asks again");
+    assert!(
+        unclear.ask(0, 0).await.is_err() && unclear.fake.count() == ACCOUNTS + 1,
+        "the next one asks again"
+    );
     let denied = Scene::new(4, (1.0, 0.0), true).await;
     assert!(denied.ask_all().await.iter().all(|(_, session)| session.is_err()));
-    assert!(denied.fake.count() >= ACCOUNTS * (PODS - 1), "each pod's own token may be better than the first one's");
+    assert!(
+        denied.fake.count() >= ACCOUNTS * (PODS - 1),
+        "each pod's own token may be better than the first one's"
+    );
 }
 
 #[tokio::test]

@@ -1,20 +1,21 @@
 //! A login, and what hangs on it: shared reads, leases, and how long all of it lives.
 
+use crate::mutex::Mutex;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, MutexGuard, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
 use super::LoginKey;
-use crate::tokens::revoker::TokenRevoker;
-use crate::tokens::renewer::TokenRenewer;
-use crate::tokens::shared_reads::Reads;
 use crate::renewal;
-use crate::renewal::{Action, Event, LeaseId, UnixMillis, State, LeaseTerm, USUAL};
+use crate::renewal::{Action, Event, LeaseId, LeaseTerm, State, USUAL, UnixMillis};
 use crate::state::{RecordId, Written};
+use crate::tokens::renewer::TokenRenewer;
+use crate::tokens::revoker::TokenRevoker;
+use crate::tokens::shared_reads::Reads;
 use crate::vault::Login;
 
 /// How long a login counts as proved: then a pod's new token must open it again, for an account may have lost its role.
@@ -57,7 +58,14 @@ impl VaultToken {
     }
 
     /// The same with terms that are known.
-    pub(crate) fn kept(who: LoginKey, login: Login, state: State, authenticated_at: UnixMillis, record: RecordId, closer: TokenRevoker) -> Arc<Self> {
+    pub(crate) fn kept(
+        who: LoginKey,
+        login: Login,
+        state: State,
+        authenticated_at: UnixMillis,
+        record: RecordId,
+        closer: TokenRevoker,
+    ) -> Arc<Self> {
         let tasks = closer.clone();
         let (actions, queue) = mpsc::unbounded_channel();
         let (alive, gone) = oneshot::channel();
@@ -66,10 +74,27 @@ impl VaultToken {
         let mut role = DefaultHasher::new();
         (&who.server, &who.auth).hash(&mut role);
         let (role, life_of_it) = (role.finish(), Arc::clone(&life));
-        let keeper = TokenRenewer { login: Arc::clone(&login), life: life_of_it, record: record.clone(), role, closer, queue };
+        let keeper = TokenRenewer {
+            login: Arc::clone(&login),
+            life: life_of_it,
+            record: record.clone(),
+            role,
+            closer,
+            queue,
+        };
         tasks.spawn(keeper.keep(gone));
         let makers = OnceLock::new();
-        Arc::new(Self { who, makers, login, reads: Reads::default(), life, authenticated_at, record, written: Written::default(), _alive: alive })
+        Arc::new(Self {
+            who,
+            makers,
+            login,
+            reads: Reads::default(),
+            life,
+            authenticated_at,
+            record,
+            written: Written::default(),
+            _alive: alive,
+        })
     }
 
     /// Whose it is.
@@ -109,7 +134,10 @@ impl VaultToken {
     /// Takes a lease that came with it into its keeping. A token of a limited number of calls renews nothing: the last one would end all.
     pub fn leased(&self, id: &str, ttl: Duration, renewable: bool) {
         let renewable = renewable && self.login.facts().uses == 0;
-        self.life.happens(Event::LeaseIssued(LeaseId(id.into()), LeaseTerm::issued(ttl, renewable, UnixMillis::now())));
+        self.life.happens(Event::LeaseIssued(
+            LeaseId(id.into()),
+            LeaseTerm::issued(ttl, renewable, UnixMillis::now()),
+        ));
     }
 
     /// Nobody uses the lease `id` any more: it is renewed no longer, and ends with its TTL, or with the token.
@@ -120,7 +148,8 @@ impl VaultToken {
     /// How the lease `id` stands for a volume that is asked about every `interval`.
     pub fn standing(&self, id: &str, now: UnixMillis, interval: Duration) -> Standing {
         let (id, state) = (LeaseId(id.into()), self.life.state());
-        let lives = state.token().is_of_use(now) && state.leases().any(|(lease, term)| *lease == id && term.is_of_use(now));
+        let lives = state.token().is_of_use(now)
+            && state.leases().any(|(lease, term)| *lease == id && term.is_of_use(now));
         match lives {
             false => Standing::Gone,
             true if state.is_due(&id, interval, now) => Standing::Due,
@@ -151,7 +180,7 @@ impl VaultToken {
 
     /// What becomes of its token when nobody holds it any more.
     pub fn ends_by(&self, ending: OnRelease) {
-        *self.life.ending.lock().unwrap_or_else(PoisonError::into_inner) = ending;
+        *self.life.ending.lock() = ending;
     }
 
     /// How many leases hang on it.
@@ -191,7 +220,7 @@ pub(crate) struct TokenLife {
 
 impl TokenLife {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// Takes in what happened; what is to be done goes to the keeper.
@@ -204,6 +233,6 @@ impl TokenLife {
     }
 
     pub(crate) fn ending(&self) -> OnRelease {
-        *self.ending.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.ending.lock()
     }
 }

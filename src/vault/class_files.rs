@@ -35,7 +35,11 @@ impl ClassFiles {
             None => File::options().read(true).custom_flags(FLAGS.bits()).open(path)?,
         };
         // Judged by what is open now: a check before could be outrun by a link that changes.
-        if self.is_kubelets(&file)? { Err(Error::new(ErrorKind::PermissionDenied, "it is below --kubelet-dir")) } else { Ok(file) }
+        if self.is_kubelets(&file)? {
+            Err(Error::new(ErrorKind::PermissionDenied, "it is below --kubelet-dir"))
+        } else {
+            Ok(file)
+        }
     }
 
     /// The paths of what is in the directory `path`, sorted by name.
@@ -50,7 +54,8 @@ impl ClassFiles {
     fn is_kubelets(&self, file: &File) -> io::Result<bool> {
         let Some(kubelet) = &self.kubelet else { return Ok(false) };
         let place = fs::read_link(in_proc(file))?;
-        Ok(place.starts_with(kubelet) || fs::canonicalize(kubelet).is_ok_and(|kubelet| place.starts_with(kubelet)))
+        Ok(place.starts_with(kubelet)
+            || fs::canonicalize(kubelet).is_ok_and(|kubelet| place.starts_with(kubelet)))
     }
 }
 
@@ -61,7 +66,10 @@ fn open_below(directory: &Path, path: &Path) -> io::Result<File> {
     let outside = |_| Error::new(ErrorKind::PermissionDenied, "it is not below --tls-dir");
     let below = if path.is_absolute() { path.strip_prefix(directory).map_err(outside)? } else { path };
     let below = if below.as_os_str().is_empty() { Path::new(".") } else { below };
-    let root = File::options().read(true).custom_flags((OFlag::O_PATH | OFlag::O_DIRECTORY).bits()).open(directory)?;
+    let root = File::options()
+        .read(true)
+        .custom_flags((OFlag::O_PATH | OFlag::O_DIRECTORY).bits())
+        .open(directory)?;
     let how = OpenHow::new()
         .flags(OFlag::O_RDONLY | OFlag::O_CLOEXEC | FLAGS)
         .resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_MAGICLINKS);
@@ -101,12 +109,28 @@ mod tests {
         symlink("..", place("tls/parent")).unwrap();
         symlink("../ca.pem", place("tls/sub/in")).unwrap();
         let files = ClassFiles { directory: Some(place("tls")), ..ClassFiles::default() };
-        for inside in [place("tls/ca.pem"), place("tls/sub/in"), place("tls/sub/../ca.pem"), place("tls//./ca.pem"), "ca.pem".into()] {
+        for inside in [
+            place("tls/ca.pem"),
+            place("tls/sub/in"),
+            place("tls/sub/../ca.pem"),
+            place("tls//./ca.pem"),
+            "ca.pem".into(),
+        ] {
             assert!(files.open(&inside).is_ok(), "{}", inside.display());
         }
-        let outside =
-            [place("ca.pem"), place("tls/../ca.pem"), place("tls/out"), place("tls/up"), place("tls/parent/ca.pem"), "../ca.pem".into()];
-        for outside in outside.into_iter().chain(["/proc/self/root/etc/passwd".into(), place("tlsx/ca.pem"), place("tls/absent")]) {
+        let outside = [
+            place("ca.pem"),
+            place("tls/../ca.pem"),
+            place("tls/out"),
+            place("tls/up"),
+            place("tls/parent/ca.pem"),
+            "../ca.pem".into(),
+        ];
+        for outside in outside.into_iter().chain([
+            "/proc/self/root/etc/passwd".into(),
+            place("tlsx/ca.pem"),
+            place("tls/absent"),
+        ]) {
             assert!(files.open(&outside).is_err(), "{}", outside.display());
         }
         assert_eq!(files.list(&place("tls/sub")).unwrap(), [place("tls/sub/in")]);
@@ -121,13 +145,21 @@ mod tests {
         for kubelet in [place("kubelet"), place("alias")] {
             for directory in [None, Some(world.path().to_owned())] {
                 let files = ClassFiles { own: Vec::new(), directory, kubelet: Some(kubelet.clone()) };
-                let pods = ["kubelet/pods/ca.pem", "alias/pods/ca.pem", "tls/ca", "tls/../kubelet/pods/ca.pem", "kubelet/./pods//ca.pem"];
+                let pods = [
+                    "kubelet/pods/ca.pem",
+                    "alias/pods/ca.pem",
+                    "tls/ca",
+                    "tls/../kubelet/pods/ca.pem",
+                    "kubelet/./pods//ca.pem",
+                ];
                 for path in pods.map(place) {
                     assert!(files.open(&path).is_err(), "{}", path.display());
                 }
                 let open = File::open(place("kubelet/pods")).unwrap();
                 assert!(files.open(&in_proc(&open).join("ca.pem")).is_err(), "by a link of the kernel");
-                assert!(files.list(&place("alias/pods")).is_err() && files.open(&place("tls/ca.pem")).is_ok());
+                assert!(
+                    files.list(&place("alias/pods")).is_err() && files.open(&place("tls/ca.pem")).is_ok()
+                );
             }
         }
     }
@@ -139,7 +171,8 @@ mod tests {
             ca_directory: directory.map(Into::into),
             ..TlsSpec::default()
         };
-        let files = ClassFiles { own: vec![of(Some("/ca"), None), of(None, Some("/cas"))], ..ClassFiles::default() };
+        let files =
+            ClassFiles { own: vec![of(Some("/ca"), None), of(None, Some("/cas"))], ..ClassFiles::default() };
         for own in [of(Some("/ca"), None), of(None, Some("/cas")), of(None, None)] {
             assert!(!files.chose_ca(&own), "{own:?}");
         }

@@ -1,11 +1,11 @@
 //! A status that is no success -> what it means.
 
+use super::known_errors;
 use super::{Hint, VaultError};
+use crate::error::Reason;
 use crate::vault::error_body::ErrorBody;
 use crate::vault::http::HttpResponse;
 use crate::vault::retry::CallKind;
-use super::known_errors;
-use crate::error::Reason;
 
 /// Stands where the server's own words would, when something else has answered.
 const NOT_VAULT: &str = "the body is none of Vault or OpenBao: something in between has answered";
@@ -33,7 +33,10 @@ fn reason(kind: CallKind, reply: &HttpResponse, body: Option<&ErrorBody>) -> Rea
         _ => {}
     }
     // No server of this API sends the statuses of proxies.
-    let Some(body) = body.filter(|_| !matches!(reply.status.code.as_u16(), 401 | 402 | 407 | 408 | 421)) else { return Reason::Malformed };
+    let Some(body) = body.filter(|_| !matches!(reply.status.code.as_u16(), 401 | 402 | 407 | 408 | 421))
+    else {
+        return Reason::Malformed;
+    };
     if reply.status.passing {
         return Reason::ServerError;
     }

@@ -6,8 +6,8 @@ use http::HeaderValue;
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use crate::spec::AuthSpec;
 use crate::secret::Secret;
+use crate::spec::AuthSpec;
 
 /// What stands in a call's headers.
 pub(crate) enum Credential {
@@ -29,7 +29,10 @@ impl Credential {
             let json = Zeroizing::new(json!({ "key": key, "value": value }).to_string());
             Secret::from(URL_SAFE_NO_PAD.encode(&*json))
         };
-        Self::SecretText { path: format!("auth/{}/login", auth.mount), parameters: vec![parameter("role", &auth.role), parameter("jwt", jwt)] }
+        Self::SecretText {
+            path: format!("auth/{}/login", auth.mount),
+            parameters: vec![parameter("role", &auth.role), parameter("jwt", jwt)],
+        }
     }
 
     /// Puts it into `request`; `None` when it has bytes that no header may hold.
@@ -39,7 +42,10 @@ impl Credential {
             Self::SecretText { path, parameters } => {
                 let request = request.header("X-Vault-Inline-Auth-Path", path);
                 parameters.iter().zip(1..).try_fold(request, |request, (parameter, number)| {
-                    Some(request.header(format!("X-Vault-Inline-Auth-Parameter-{number}"), sensitive(parameter)?))
+                    Some(
+                        request
+                            .header(format!("X-Vault-Inline-Auth-Parameter-{number}"), sensitive(parameter)?),
+                    )
                 })
             }
         }

@@ -23,10 +23,14 @@ pub enum VaultError {
         why: &'static str,
     },
     /// A certificate file of a class cannot be used. One text for every cause: it must not tell which files exist on the node.
-    #[error("the CA or client certificate that the class names cannot be used: each must be a PEM file that --tls-dir allows")]
+    #[error(
+        "the CA or client certificate that the class names cannot be used: each must be a PEM file that --tls-dir allows"
+    )]
     ClassFile,
     /// Nobody brought a token to log in with.
-    #[error("{doing}: no pod's token is at hand: none was brought since the last one ended, or since the start")]
+    #[error(
+        "{doing}: no pod's token is at hand: none was brought since the last one ended, or since the start"
+    )]
     NoToken {
         /// What was tried.
         doing: String,
@@ -139,7 +143,9 @@ impl VaultError {
             Self::AddressRefused(_) => Reason::AddressRefused,
             Self::AuthMountRefused { .. } => Reason::AuthMountRefused,
             Self::NoToken { .. } => Reason::TokenMissing,
-            Self::ClassFile | Self::TlsFile { .. } | Self::TlsSetting(_) | Self::Handshake { .. } => Reason::Tls,
+            Self::ClassFile | Self::TlsFile { .. } | Self::TlsSetting(_) | Self::Handshake { .. } => {
+                Reason::Tls
+            }
             Self::Unreachable { .. } => Reason::Unreachable,
             Self::Redirect { .. } => Reason::Redirect,
             Self::Answered { reason, .. } => *reason,

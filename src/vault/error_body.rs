@@ -12,8 +12,17 @@ const TEXTS: usize = 16;
 const TEXT: usize = 1024;
 
 /// Members that a response of the API has at its top; an error has `errors`, alone or beside some of them.
-pub(crate) const ENVELOPE: [&str; 9] =
-    ["request_id", "lease_id", "renewable", "lease_duration", "data", "wrap_info", "warnings", "auth", "mount_type"];
+pub(crate) const ENVELOPE: [&str; 9] = [
+    "request_id",
+    "lease_id",
+    "renewable",
+    "lease_duration",
+    "data",
+    "wrap_info",
+    "warnings",
+    "auth",
+    "mount_type",
+];
 
 /// The error texts of a body that has the form of the API: Vault's and OpenBao's own.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -75,7 +84,11 @@ impl<'de> Deserialize<'de> for Members {
                         }
                     }
                 }
-                Ok(Members { errors, is_response: request && lease && data || deleted && !has_foreign, has_foreign })
+                Ok(Members {
+                    errors,
+                    is_response: request && lease && data || deleted && !has_foreign,
+                    has_foreign,
+                })
             }
         }
         from.deserialize_map(OfMap)
@@ -185,13 +198,15 @@ mod tests {
     fn the_forms_of_the_api_are_read() {
         assert_eq!(texts(r#"{"errors": []}"#), Some(vec![]));
         assert_eq!(texts("{\"errors\":[\"a\", \"b\"]}\n"), Some(vec!["a".into(), "b".into()]));
-        assert_eq!(texts(r#"{"errors": ["a"], "data": {"error": 1}, "warnings": null}"#), Some(vec!["a".into()]));
+        assert_eq!(
+            texts(r#"{"errors": ["a"], "data": {"error": 1}, "warnings": null}"#),
+            Some(vec!["a".into()])
+        );
         let deleted = r#"{"request_id": "r", "lease_id": "", "renewable": false, "lease_duration": 0,
             "data": {"data": null, "metadata": {"deletion_time": "t", "version": 1}}, "wrap_info": null, "warnings": null, "auth": null}"#;
         assert_eq!(texts(deleted), Some(vec![]));
         assert_eq!(texts(r#"{"data": {"data": null, "metadata": {"version": 1}}}"#), Some(vec![]));
-        let warned =
-            r#"{"request_id": "r", "lease_id": "", "data": null, "warnings": ["Invalid path for a versioned K/V secrets engine"]}"#;
+        let warned = r#"{"request_id": "r", "lease_id": "", "data": null, "warnings": ["Invalid path for a versioned K/V secrets engine"]}"#;
         assert_eq!(texts(warned), Some(vec![]));
     }
 

@@ -10,16 +10,16 @@ use tokio::time::{Instant, timeout_at};
 use url::Url;
 use zeroize::Zeroizing;
 
+use super::VaultError;
+use super::known_errors;
 use super::response;
-use crate::limits::budget::BODY_LIMIT;
 use crate::limits::Budget;
+use crate::limits::budget::BODY_LIMIT;
 use crate::vault::credential::Credential;
 use crate::vault::error::Status;
-use super::VaultError;
 use crate::vault::error_body::{ERROR_LIMIT, ErrorBody};
 use crate::vault::resolve::NoAddressAllowed;
 use crate::vault::retry::AttemptOutcome;
-use super::known_errors;
 
 /// Time until the first byte of a reply.
 const FIRST_BYTE: Duration = Duration::from_secs(10);
@@ -88,7 +88,9 @@ pub(crate) async fn send(
         request = request.header("X-Vault-Namespace", namespace.as_bytes());
     }
     if let Some(credential) = ask.credential {
-        let malformed = || Failed::last(VaultError::Malformed { doing: ask.doing.to_owned(), why: "its token is no header" });
+        let malformed = || {
+            Failed::last(VaultError::Malformed { doing: ask.doing.to_owned(), why: "its token is no header" })
+        };
         request = credential.put(request).ok_or_else(malformed)?;
     }
     if let Some(body) = ask.body {
@@ -103,12 +105,21 @@ pub(crate) async fn send(
 
 /// Where `response` redirects to; a 303 is none, for it would change the method.
 pub(crate) fn redirection(response: &reqwest::Response, from: &Url) -> Option<Url> {
-    let moved = [StatusCode::MOVED_PERMANENTLY, StatusCode::FOUND, StatusCode::TEMPORARY_REDIRECT, StatusCode::PERMANENT_REDIRECT];
+    let moved = [
+        StatusCode::MOVED_PERMANENTLY,
+        StatusCode::FOUND,
+        StatusCode::TEMPORARY_REDIRECT,
+        StatusCode::PERMANENT_REDIRECT,
+    ];
     let location = moved.contains(&response.status()).then(|| response.headers().get(LOCATION))??;
     from.join(location.to_str().ok()?).ok().filter(|to| matches!(to.scheme(), "http" | "https"))
 }
 
-pub(crate) async fn reply(mut response: reqwest::Response, ask: &HttpRequest<'_>, budget: &Budget) -> Result<HttpResponse, Failed> {
+pub(crate) async fn reply(
+    mut response: reqwest::Response,
+    ask: &HttpRequest<'_>,
+    budget: &Budget,
+) -> Result<HttpResponse, Failed> {
     let (code, retry_after) = (response.status(), retry_after(&response));
     let limit = if code.is_success() { BODY_LIMIT } else { ask.error_limit };
     let mut body = Zeroizing::new(Vec::with_capacity(4096));
@@ -125,7 +136,10 @@ pub(crate) async fn reply(mut response: reqwest::Response, ask: &HttpRequest<'_>
             break;
         }
         if body.len() + piece.len() > limit {
-            return Err(Failed::last(VaultError::TooLarge { doing: ask.doing.to_owned(), limit: "the answer is larger than 8 MiB" }));
+            return Err(Failed::last(VaultError::TooLarge {
+                doing: ask.doing.to_owned(),
+                limit: "the answer is larger than 8 MiB",
+            }));
         }
         budget.take(piece.len(), ask.doing).map_err(Failed::last)?;
         append(&mut body, &piece);
@@ -138,9 +152,11 @@ pub(crate) async fn reply(mut response: reqwest::Response, ask: &HttpRequest<'_>
 
 /// What a code, its headers and its body say before anybody knows what the call was for.
 fn status(code: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> Status {
-    let errors = if code.is_success() { Vec::new() } else { ErrorBody::parse(body).unwrap_or_default().errors };
+    let errors =
+        if code.is_success() { Vec::new() } else { ErrorBody::parse(body).unwrap_or_default().errors };
     let not_serving = code.is_server_error() && known_errors::is_not_serving(&errors);
-    let passing = matches!(code, StatusCode::BAD_REQUEST | StatusCode::FORBIDDEN) && known_errors::is_passing(&errors);
+    let passing =
+        matches!(code, StatusCode::BAD_REQUEST | StatusCode::FORBIDDEN) && known_errors::is_passing(&errors);
     Status { code, retry_after, not_serving, passing }
 }
 
@@ -196,7 +212,9 @@ fn failed(error: &reqwest::Error, ask: &HttpRequest<'_>) -> Failed {
 
 /// What rustls says of a handshake, without its clock (the same failure is told in the same words) and its jargon.
 fn words(error: &rustls::Error) -> String {
-    use rustls::CertificateError::{BadSignature, Expired, ExpiredContext, NotValidYet, NotValidYetContext, UnknownIssuer};
+    use rustls::CertificateError::{
+        BadSignature, Expired, ExpiredContext, NotValidYet, NotValidYetContext, UnknownIssuer,
+    };
     let rustls::Error::InvalidCertificate(invalid) = error else { return error.to_string() };
     let known = match invalid {
         Expired | ExpiredContext { .. } => "has expired",

@@ -92,8 +92,12 @@ const NOT_SERVING: &[&str] = &[
 ];
 
 /// Beginnings of a 404 that says nothing of what lies at the path: no engine was asked.
-const NOTHING_MOUNTED: &[&str] =
-    &["no handler for route", "namespace not found", "requested namespace does not exist", "Requested namespace does not exist"];
+const NOTHING_MOUNTED: &[&str] = &[
+    "no handler for route",
+    "namespace not found",
+    "requested namespace does not exist",
+    "Requested namespace does not exist",
+];
 
 /// The known piece of `errors`, if there is one.
 pub(crate) fn known(errors: &[String]) -> Option<&'static str> {
@@ -117,7 +121,8 @@ pub(crate) fn is_not_serving(errors: &[String]) -> bool {
 
 /// True when an engine says that it did nothing because of something that ends by itself. Only for 400 and 403.
 pub(crate) fn is_passing(errors: &[String]) -> bool {
-    let passes = |text: &str| PASSING.iter().any(|start| text.starts_with(start)) || text.ends_with(PASSING_END);
+    let passes =
+        |text: &str| PASSING.iter().any(|start| text.starts_with(start)) || text.ends_with(PASSING_END);
     errors.iter().any(|text| passes(sentence(text)))
 }
 
@@ -165,17 +170,29 @@ mod tests {
         let not_serving = |text| is_not_serving(&texts(&[text]));
         assert!(NOT_SERVING.iter().all(|text| not_serving(text)));
         assert!(not_serving("1 error occurred:\n\t* Vault is sealed\n\n"));
-        for text in ["database is down", "the database system is in standby mode", "plugin: Vault is sealed", "Vault is sealed by wax", ""]
-        {
+        for text in [
+            "database is down",
+            "the database system is in standby mode",
+            "plugin: Vault is sealed",
+            "Vault is sealed by wax",
+            "",
+        ] {
             assert!(!not_serving(text), "{text}");
         }
     }
 
     #[test]
     fn what_ends_by_itself_and_what_no_engine_was_asked_for_are_known_by_their_beginning() {
-        assert!(is_passing(&texts(&["Upgrading from non-versioned to versioned data. This backend will be unavailable"])));
-        assert!(!is_passing(&texts(&["error: Upgrading from non-versioned to versioned data"])) && !is_passing(&[]));
-        assert!(is_nothing_mounted(&texts(&["no handler for route \"secret/data/x\". route entry not found."])));
+        assert!(is_passing(&texts(&[
+            "Upgrading from non-versioned to versioned data. This backend will be unavailable"
+        ])));
+        assert!(
+            !is_passing(&texts(&["error: Upgrading from non-versioned to versioned data"]))
+                && !is_passing(&[])
+        );
+        assert!(is_nothing_mounted(&texts(&[
+            "no handler for route \"secret/data/x\". route entry not found."
+        ])));
         assert!(!is_nothing_mounted(&texts(&["unsupported path"])) && !is_nothing_mounted(&[]));
     }
 }

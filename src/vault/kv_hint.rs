@@ -1,20 +1,21 @@
 //! "secret/devops is secret/data/devops": which mounts are KV, and of which version; asked only after a 403 or 404.
 
+use crate::mutex::Mutex;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::Method;
 use tokio::time::Instant;
 
+use super::Hint;
+use super::Server;
 use super::VaultResponse;
 use crate::limits::Budget;
+use crate::spec::{KvEngine, ServerSpec};
 use crate::vault::credential::Credential;
-use super::Hint;
 use crate::vault::http::HttpRequest;
 use crate::vault::retry::CallKind;
-use super::Server;
-use crate::spec::{KvEngine, ServerSpec};
 
 /// How long a look-up is believed, also one that found nothing.
 const BELIEVED: Duration = Duration::from_secs(300);
@@ -45,8 +46,14 @@ impl KvMount {
     pub(crate) fn hint(&self, path: &str) -> Option<Hint> {
         let rest = path.strip_prefix(self.path.as_str())?;
         match (self.engine, rest.split('/').next()?) {
-            (KvEngine::V1, "data") => Some(Hint::Unversioned(format!("{}{}", self.path, rest.strip_prefix("data/")?))),
-            (KvEngine::V1, _) | (KvEngine::V2, "data" | "metadata" | "config" | "delete" | "undelete" | "destroy" | "subkeys") => None,
+            (KvEngine::V1, "data") => {
+                Some(Hint::Unversioned(format!("{}{}", self.path, rest.strip_prefix("data/")?)))
+            }
+            (KvEngine::V1, _)
+            | (
+                KvEngine::V2,
+                "data" | "metadata" | "config" | "delete" | "undelete" | "destroy" | "subkeys",
+            ) => None,
             (KvEngine::V2, _) => Some(Hint::Versioned(format!("{}data/{rest}", self.path))),
         }
     }
@@ -62,12 +69,16 @@ impl Mounts {
         path: &str,
         budget: &Budget,
     ) -> Option<KvMount> {
-        let place = (server.spec.clone(), namespace.map(str::to_owned), path.split('/').take(2).collect::<Vec<_>>().join("/"));
+        let place = (
+            server.spec.clone(),
+            namespace.map(str::to_owned),
+            path.split('/').take(2).collect::<Vec<_>>().join("/"),
+        );
         if let Some(known) = self.recall(&place) {
             return known;
         }
         let found = ask(server, namespace, credential, path, budget).await;
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.lock();
         if known.len() >= REMEMBERED {
             known.clear();
         }
@@ -79,17 +90,32 @@ impl Mounts {
     }
 
     fn recall(&self, place: &KvPath) -> Option<Option<KvMount>> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.known.lock();
         known.get(place).filter(|(until, _)| Instant::now() < *until).map(|(_, mount)| mount.clone())
     }
 }
 
 /// `None` without an answer, `Some(None)` when the mount is no KV.
-async fn ask(server: &Server, namespace: Option<&str>, credential: &Credential, path: &str, budget: &Budget) -> Option<Option<KvMount>> {
+async fn ask(
+    server: &Server,
+    namespace: Option<&str>,
+    credential: &Credential,
+    path: &str,
+    budget: &Budget,
+) -> Option<Option<KvMount>> {
     let path = format!("sys/internal/ui/mounts/{path}");
-    let ask = HttpRequest { method: &Method::GET, namespace, credential: Some(credential), ..HttpRequest::post(&path, "look up the mount") };
+    let ask = HttpRequest {
+        method: &Method::GET,
+        namespace,
+        credential: Some(credential),
+        ..HttpRequest::post(&path, "look up the mount")
+    };
     let budget = &budget.at_most(LOOK_UP);
-    let reply = server.exchange(&ask, CallKind::Read, budget).await.ok().filter(|reply| reply.status.code.is_success())?;
+    let reply = server
+        .exchange(&ask, CallKind::Read, budget)
+        .await
+        .ok()
+        .filter(|reply| reply.status.code.is_success())?;
     let answer = VaultResponse::parse(&reply.body, ask.doing).ok()?;
     let is_v2 = answer.text(&["data", "options", "version"]) == Some("2");
     let engine = if is_v2 { KvEngine::V2 } else { KvEngine::V1 };

@@ -7,18 +7,18 @@ use serde_json::json;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
-use super::VaultResponse;
-use crate::limits::budget::BODY_LIMIT;
-use crate::limits::Budget;
-use crate::vault::credential::Credential;
-use super::{Hint, VaultError};
-use crate::vault::http::{HttpRequest, HttpResponse};
-use super::TokenInfo;
-use crate::vault::classify::refused;
-use crate::vault::retry::CallKind;
 use super::Server;
-use crate::spec::{AuthSpec, Request};
+use super::TokenInfo;
+use super::VaultResponse;
+use super::{Hint, VaultError};
+use crate::limits::Budget;
+use crate::limits::budget::BODY_LIMIT;
 use crate::secret::Secret;
+use crate::spec::{AuthSpec, Request};
+use crate::vault::classify::refused;
+use crate::vault::credential::Credential;
+use crate::vault::http::{HttpRequest, HttpResponse};
+use crate::vault::retry::CallKind;
 
 /// How long a token may be unknown to some nodes of a server: a standby that has not heard of it says 403.
 const YOUNG: Duration = Duration::from_secs(2);
@@ -42,7 +42,10 @@ impl Server {
     /// Logs in with a pod's token; kubernetes and jwt mounts take the same call.
     pub async fn login(self, auth: &AuthSpec, jwt: &Secret, budget: &Budget) -> Result<Login, VaultError> {
         let doing = format!("log in at auth/{}", auth.mount);
-        let jwt = jwt.expose_text().ok_or_else(|| VaultError::Malformed { doing: doing.clone(), why: "the pod's token is no text" })?;
+        let jwt = jwt.expose_text().ok_or_else(|| VaultError::Malformed {
+            doing: doing.clone(),
+            why: "the pod's token is no text",
+        })?;
         let body = Zeroizing::new(json!({"role": auth.role, "jwt": jwt}).to_string());
         let path = format!("auth/{}/login", auth.mount);
         let ask = HttpRequest { body: Some(&body), ..HttpRequest::post(&path, &doing) };
@@ -53,7 +56,12 @@ impl Server {
         let answer = VaultResponse::parse(&reply.body, &doing)?;
         let token = answer.text(&["auth", "client_token"]).map(Secret::from);
         let token = token.ok_or(VaultError::Malformed { doing, why: "it holds no auth.client_token" })?;
-        Ok(Login { server: self, credential: Credential::Token(token), facts: TokenInfo::of(&answer), began: Instant::now() })
+        Ok(Login {
+            server: self,
+            credential: Credential::Token(token),
+            facts: TokenInfo::of(&answer),
+            began: Instant::now(),
+        })
     }
 
     /// A login whose token is there already: an operator's, or one of an earlier process.
@@ -65,9 +73,17 @@ impl Server {
 
     /// A login that every call carries out by itself (OpenBao's inline auth): nothing of it is stored, so nothing is given back.
     pub fn inline(self, auth: &AuthSpec, jwt: &Secret) -> Result<Login, VaultError> {
-        let malformed = || VaultError::Malformed { doing: format!("log in at auth/{}", auth.mount), why: "the pod's token is no text" };
+        let malformed = || VaultError::Malformed {
+            doing: format!("log in at auth/{}", auth.mount),
+            why: "the pod's token is no text",
+        };
         let credential = Credential::inline(auth, jwt.expose_text().ok_or_else(malformed)?);
-        Ok(Login { server: self, credential, facts: TokenInfo { batch: true, ..TokenInfo::default() }, began: Instant::now() })
+        Ok(Login {
+            server: self,
+            credential,
+            facts: TokenInfo { batch: true, ..TokenInfo::default() },
+            began: Instant::now(),
+        })
     }
 }
 
@@ -91,7 +107,12 @@ impl Login {
     }
 
     /// Makes one call, in `namespace` when it is another than the login's.
-    pub async fn call(&self, request: &Request, namespace: Option<&str>, budget: &Budget) -> Result<VaultResponse, VaultError> {
+    pub async fn call(
+        &self,
+        request: &Request,
+        namespace: Option<&str>,
+        budget: &Budget,
+    ) -> Result<VaultResponse, VaultError> {
         let doing = told(request, namespace);
         self.server.vaults.check_call(&self.server.spec, &request.method, request.path.as_str(), &doing)?;
         let ask = HttpRequest {
@@ -106,7 +127,8 @@ impl Login {
             let hint = self.kv_hint(request, namespace, reply.status.code, budget).await;
             return Err(refused(doing, kind, &reply, hint));
         }
-        let parse = if has_own_form(request.path.as_str()) { VaultResponse::parse_any } else { VaultResponse::parse };
+        let parse =
+            if has_own_form(request.path.as_str()) { VaultResponse::parse_any } else { VaultResponse::parse };
         parse(&reply.body, &doing)
     }
 
@@ -119,13 +141,26 @@ impl Login {
     /// Asks whether the token lives; a role without the default policy may not ask.
     pub async fn look_up(&self, budget: &Budget) -> Result<(), VaultError> {
         let doing = "look up the token";
-        let ask = HttpRequest { method: &Method::GET, young: false, ..self.post_to("auth/token/lookup-self", None, doing) };
+        let ask = HttpRequest {
+            method: &Method::GET,
+            young: false,
+            ..self.post_to("auth/token/lookup-self", None, doing)
+        };
         let reply = self.server.ask(&ask, CallKind::Read, budget).await?;
-        if reply.status.code.is_success() { Ok(()) } else { Err(refused(doing.into(), CallKind::Read, &reply, None)) }
+        if reply.status.code.is_success() {
+            Ok(())
+        } else {
+            Err(refused(doing.into(), CallKind::Read, &reply, None))
+        }
     }
 
     /// Prolongs a lease by `increment`; gives how long it lives from now on.
-    pub async fn renew_lease(&self, lease: &str, increment: Duration, budget: &Budget) -> Result<Duration, VaultError> {
+    pub async fn renew_lease(
+        &self,
+        lease: &str,
+        increment: Duration,
+        budget: &Budget,
+    ) -> Result<Duration, VaultError> {
         let body = json!({"lease_id": lease, "increment": increment.as_secs()}).to_string();
         let answer = self.told("sys/leases/renew", &body, "renew a lease", budget).await?;
         Ok(answer.seconds(&["lease_duration"]))
@@ -166,12 +201,22 @@ impl Login {
         let doing = within(format!("POST {path}"), namespace);
         self.server.vaults.check_call(&self.server.spec, &Method::POST, path, &doing)?;
         // A batch of which every item fails is a 400 that holds all results.
-        let ask = HttpRequest { body: Some(body), error_limit: BODY_LIMIT, ..self.post_to(path, namespace, &doing) };
+        let ask = HttpRequest {
+            body: Some(body),
+            error_limit: BODY_LIMIT,
+            ..self.post_to(path, namespace, &doing)
+        };
         self.server.ask(&ask, kind, budget).await
     }
 
     /// Posts what may be repeated and gives the answer.
-    async fn told(&self, path: &str, body: &str, doing: &str, budget: &Budget) -> Result<VaultResponse, VaultError> {
+    async fn told(
+        &self,
+        path: &str,
+        body: &str,
+        doing: &str,
+        budget: &Budget,
+    ) -> Result<VaultResponse, VaultError> {
         let ask = HttpRequest { body: Some(body), ..self.post_to(path, None, doing) };
         let reply = self.server.ask(&ask, CallKind::Again, budget).await?;
         if !reply.status.code.is_success() {
@@ -181,17 +226,34 @@ impl Login {
     }
 
     fn post_to<'a>(&'a self, path: &'a str, namespace: Option<&'a str>, doing: &'a str) -> HttpRequest<'a> {
-        HttpRequest { namespace, credential: Some(&self.credential), young: self.began.elapsed() < YOUNG, ..HttpRequest::post(path, doing) }
+        HttpRequest {
+            namespace,
+            credential: Some(&self.credential),
+            young: self.began.elapsed() < YOUNG,
+            ..HttpRequest::post(path, doing)
+        }
     }
 
     /// What the path should have been, when it is one for the other version of the KV engine.
-    async fn kv_hint(&self, request: &Request, namespace: Option<&str>, status: StatusCode, budget: &Budget) -> Option<Hint> {
-        let misses = matches!(status, StatusCode::FORBIDDEN | StatusCode::NOT_FOUND) && request.method == Method::GET;
+    async fn kv_hint(
+        &self,
+        request: &Request,
+        namespace: Option<&str>,
+        status: StatusCode,
+        budget: &Budget,
+    ) -> Option<Hint> {
+        let misses =
+            matches!(status, StatusCode::FORBIDDEN | StatusCode::NOT_FOUND) && request.method == Method::GET;
         if !misses {
             return None;
         }
         let path = request.path.as_str();
-        self.server.vaults.mounts.kv(&self.server, namespace, &self.credential, path, budget).await?.hint(path)
+        self.server
+            .vaults
+            .mounts
+            .kv(&self.server, namespace, &self.credential, path, budget)
+            .await?
+            .hint(path)
     }
 }
 

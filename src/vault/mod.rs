@@ -34,4 +34,3 @@ pub use token_info::{Account, TokenInfo};
 pub use transit::{Batch, Item, NotOpened, Opened};
 
 use crate::limits::{Budget, MemoryQuota};
-

@@ -6,8 +6,8 @@
 use http::Method;
 
 use super::VaultError;
-use super::{Account, TokenInfo};
 use super::Vaults;
+use super::{Account, TokenInfo};
 use crate::spec::{AuthSpec, ServerSpec};
 
 impl Vaults {
@@ -21,19 +21,28 @@ impl Vaults {
         facts: Option<&TokenInfo>,
     ) -> Result<(), VaultError> {
         let named = facts.and_then(|facts| facts.account.as_ref());
-        let is_pods = named.is_some_and(|named| (&named.namespace, &named.name) == (&account.namespace, &account.name));
+        let is_pods =
+            named.is_some_and(|named| (&named.namespace, &named.name) == (&account.namespace, &account.name));
         if is_pods || self.outbound.auth_mounts.names(&auth.mount) || !self.identifies_node(server) {
             return Ok(());
         }
         let why = match facts {
-            Some(_) => "the response does not name the pod's service account, so the token may be the node's: it is revoked",
+            Some(_) => {
+                "the response does not name the pod's service account, so the token may be the node's: it is revoked"
+            }
             None => "with --inline-auth no response says whose the login is",
         };
         Err(VaultError::AuthMountRefused { doing: format!("log in at auth/{}", auth.mount), why })
     }
 
     /// Refuses a call of a class that is a login itself: its response would hold a token of the node.
-    pub(crate) fn check_call(&self, server: &ServerSpec, method: &Method, path: &str, doing: &str) -> Result<(), VaultError> {
+    pub(crate) fn check_call(
+        &self,
+        server: &ServerSpec,
+        method: &Method,
+        path: &str,
+        doing: &str,
+    ) -> Result<(), VaultError> {
         if !is_login(method, path) || !self.identifies_node(server) {
             return Ok(());
         }
@@ -44,7 +53,8 @@ impl Vaults {
     /// True if a connection to `server` may show a client certificate or goes through the proxy. A certificate that a class names counts
     /// too: its file belongs to the node, not to the pod.
     fn identifies_node(&self, server: &ServerSpec) -> bool {
-        let certificate = server.tls.client.as_ref().is_some_and(|client| server.configured || !client.configured);
+        let certificate =
+            server.tls.client.as_ref().is_some_and(|client| server.configured || !client.configured);
         certificate || (server.configured && self.outbound.proxy.is_some())
     }
 }
@@ -62,12 +72,23 @@ mod tests {
 
     #[test]
     fn every_way_to_write_a_login_is_one() {
-        for path in ["auth/cert/login", "auth/clusters/prod/login", "ns/auth/cert/login", "a/b/auth/cert/login", "auth/cert/login/x"] {
+        for path in [
+            "auth/cert/login",
+            "auth/clusters/prod/login",
+            "ns/auth/cert/login",
+            "a/b/auth/cert/login",
+            "auth/cert/login/x",
+        ] {
             for method in [Method::POST, Method::PUT, Method::PATCH, Method::from_bytes(b"post").unwrap()] {
                 assert!(is_login(&method, path), "{method} {path}");
             }
         }
-        assert!(!is_login(&Method::GET, "secret/data/auth/login") && !is_login(&Method::PUT, "secret/data/login"));
-        assert!(!is_login(&Method::POST, "auth/token/create") && !is_login(&Method::POST, "auth/approle/role/web/secret-id"));
+        assert!(
+            !is_login(&Method::GET, "secret/data/auth/login") && !is_login(&Method::PUT, "secret/data/login")
+        );
+        assert!(
+            !is_login(&Method::POST, "auth/token/create")
+                && !is_login(&Method::POST, "auth/approle/role/web/secret-id")
+        );
     }
 }

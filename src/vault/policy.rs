@@ -26,7 +26,9 @@ pub enum AllowedAddress {
 
 /// A text that is no address.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{0:?} is no address: give an origin (https://vault.example:8200), a host, a network (10.1.0.0/16) or unix:///path")]
+#[error(
+    "{0:?} is no address: give an origin (https://vault.example:8200), a host, a network (10.1.0.0/16) or unix:///path"
+)]
 pub struct NotAnAddress(String);
 
 impl FromStr for AllowedAddress {
@@ -39,7 +41,11 @@ impl FromStr for AllowedAddress {
         }
         if text.contains("://") {
             let url = Url::parse(text).map_err(|_| wrong())?;
-            return if matches!(url.scheme(), "http" | "https") && url.has_host() { Ok(Self::Origin(url)) } else { Err(wrong()) };
+            return if matches!(url.scheme(), "http" | "https") && url.has_host() {
+                Ok(Self::Origin(url))
+            } else {
+                Err(wrong())
+            };
         }
         if let Ok(network) = text.parse() {
             return Ok(Self::Network(network));
@@ -81,11 +87,16 @@ pub(crate) fn reach(server: &ServerSpec, allowed: &[AllowedAddress]) -> Result<R
     if is_trusted(server, allowed) {
         return Ok(Reach::Anywhere);
     }
-    let refused = |why: &str| VaultError::AddressRefused(format!("address {} is refused: {why}", server.address));
-    let Address::Http(url) = &server.address else { return Err(refused("a unix socket must be listed in --allow-address")) };
+    let refused =
+        |why: &str| VaultError::AddressRefused(format!("address {} is refused: {why}", server.address));
+    let Address::Http(url) = &server.address else {
+        return Err(refused("a unix socket must be listed in --allow-address"));
+    };
     let networks: Vec<_> = allowed.iter().filter_map(network).collect();
     let (reach, why) = match (allowed.is_empty(), networks.is_empty()) {
-        (true, _) => (Reach::Outside, "no class may name a loopback, link-local, multicast or metadata address"),
+        (true, _) => {
+            (Reach::Outside, "no class may name a loopback, link-local, multicast or metadata address")
+        }
         (false, true) => return Err(refused("it is not listed in --allow-address")),
         (false, false) => (Reach::Within(networks), "it is not listed in --allow-address"),
     };
@@ -104,9 +115,9 @@ fn names(entry: &AllowedAddress, address: &Address) -> bool {
     match (entry, address) {
         (AllowedAddress::Origin(origin), Address::Http(url)) => origin.origin() == url.origin(),
         (AllowedAddress::Host(name), Address::Http(url)) => url.host_str() == Some(name),
-        (AllowedAddress::Network(network), Address::Http(url)) => {
-            literal(url).is_some_and(|address| network.prefix_len() == network.max_prefix_len() && network.contains(&address))
-        }
+        (AllowedAddress::Network(network), Address::Http(url)) => literal(url).is_some_and(|address| {
+            network.prefix_len() == network.max_prefix_len() && network.contains(&address)
+        }),
         (AllowedAddress::Socket(path), Address::Unix(socket)) => path == socket,
         _ => false,
     }
@@ -149,13 +160,18 @@ fn is_forbidden_v4(address: Ipv4Addr) -> bool {
 fn is_forbidden_v6(address: Ipv6Addr) -> bool {
     /// Amazon's metadata service.
     const METADATA: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
-    address.is_unspecified() || address.is_loopback() || address.is_unicast_link_local() || address.is_multicast() || address == METADATA
+    address.is_unspecified()
+        || address.is_loopback()
+        || address.is_unicast_link_local()
+        || address.is_multicast()
+        || address == METADATA
 }
 
 /// The IPv4 address that an IPv6 one stands for: mapped (`::ffff:a.b.c.d`), compatible (`::a.b.c.d`) or by NAT64 (`64:ff9b::a.b.c.d`, RFC 6052).
 fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let [head @ .., high, low] = address.segments();
-    let embeds = matches!(head, [0, 0, 0, 0, 0, 0xffff] | [0x64, 0xff9b, 0, 0, 0, 0]) || (head == [0; 6] && high != 0);
+    let embeds =
+        matches!(head, [0, 0, 0, 0, 0, 0xffff] | [0x64, 0xff9b, 0, 0, 0, 0]) || (head == [0; 6] && high != 0);
     let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
     embeds.then(|| Ipv4Addr::new(a, b, c, d))
 }
@@ -166,8 +182,9 @@ mod tests {
     use crate::spec::TlsSpec;
 
     fn reaches(address: &str, configured: bool, allowed: &[&str]) -> Result<Reach, VaultError> {
-        let address =
-            address.strip_prefix("unix://").map_or_else(|| Address::Http(address.parse().unwrap()), |path| Address::Unix(path.into()));
+        let address = address
+            .strip_prefix("unix://")
+            .map_or_else(|| Address::Http(address.parse().unwrap()), |path| Address::Unix(path.into()));
         let server = ServerSpec { address, configured, namespace: None, tls: TlsSpec::default() };
         let allowed: Vec<_> = allowed.iter().map(|entry| entry.parse().unwrap()).collect();
         reach(&server, &allowed)
@@ -195,7 +212,11 @@ mod tests {
             "unix:///run/containerd.sock",
         ];
         for address in never {
-            assert_eq!(reaches(address, false, &[]).unwrap_err().reason(), crate::error::Reason::AddressRefused, "{address}");
+            assert_eq!(
+                reaches(address, false, &[]).unwrap_err().reason(),
+                crate::error::Reason::AddressRefused,
+                "{address}"
+            );
         }
         assert_eq!(reaches("http://127.0.0.1:8200", true, &[]), Ok(Reach::Anywhere), "the process's own");
         assert_eq!(reaches("http://10.1.2.3:8200", false, &[]), Ok(Reach::Outside));
@@ -208,16 +229,25 @@ mod tests {
             assert_eq!(reaches(address, false, &allowed), Ok(Reach::Anywhere), "{address}");
         }
         assert!(matches!(reaches("http://10.1.2.3", false, &allowed), Ok(Reach::Within(_))));
-        assert!(matches!(reaches("https://elsewhere", false, &allowed), Ok(Reach::Within(_))), "decided when its addresses are known");
+        assert!(
+            matches!(reaches("https://elsewhere", false, &allowed), Ok(Reach::Within(_))),
+            "decided when its addresses are known"
+        );
         for address in ["http://10.2.0.1", "http://127.0.0.1", "unix:///run/other.sock"] {
             assert!(reaches(address, false, &allowed).is_err(), "{address}");
         }
-        assert!(reaches("http://vault.example:8200", false, &["https://vault.example:8200"]).is_err(), "another scheme");
+        assert!(
+            reaches("http://vault.example:8200", false, &["https://vault.example:8200"]).is_err(),
+            "another scheme"
+        );
     }
 
     #[test]
     fn a_name_is_admitted_by_the_addresses_behind_it() {
-        assert!(!Reach::Outside.admits("169.254.169.254".parse().unwrap()) && Reach::Outside.admits("10.0.0.1".parse().unwrap()));
+        assert!(
+            !Reach::Outside.admits("169.254.169.254".parse().unwrap())
+                && Reach::Outside.admits("10.0.0.1".parse().unwrap())
+        );
         let within = Reach::Within(vec!["10.1.0.0/16".parse().unwrap()]);
         assert!(within.admits("10.1.9.9".parse().unwrap()) && !within.admits("10.2.0.1".parse().unwrap()));
     }

@@ -1,8 +1,9 @@
 //! One HTTP client per server and TLS setting, for the whole process.
 
+use crate::mutex::Mutex;
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::redirect;
@@ -10,16 +11,16 @@ use tokio::time::Instant;
 use url::{Host, Url};
 
 use super::ClassFiles;
-use super::VaultError;
-use crate::vault::kv_hint::Mounts;
-use crate::vault::upstream::Upstream;
-use super::{AllowedAddress, policy};
-use crate::vault::resolve::Resolver;
 use super::Server;
+use super::VaultError;
 use super::tls;
-use crate::vault::tls::Fingerprint;
+use super::{AllowedAddress, policy};
 use crate::spec::TlsSpec;
 use crate::spec::{Address, AuthMounts, ServerSpec};
+use crate::vault::kv_hint::Mounts;
+use crate::vault::resolve::Resolver;
+use crate::vault::tls::Fingerprint;
+use crate::vault::upstream::Upstream;
 
 /// Life of a client's connections: a client is replaced after this and up to twice this, so that load spreads over
 /// servers that came after it, and a connection that a middlebox forgot does not stay.
@@ -124,14 +125,15 @@ impl Vaults {
     pub(crate) fn link(&self, spec: &ServerSpec) -> Result<Link, VaultError> {
         let key = Key { address: spec.address.clone(), configured: spec.configured, tls: spec.tls.clone() };
         let now = Instant::now();
-        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut clients = self.clients.lock();
         if let Some(pooled) = clients.get_mut(&key)
             && pooled.is_current(now, self.outbound.class_files.as_ref())
         {
             return Ok(pooled.link.clone());
         }
         let place = clients.get(&key).map(|pooled| Arc::clone(&pooled.link.place));
-        let place = place.unwrap_or_else(|| Arc::new(Upstream::new(spec.address.to_string(), self.outbound.calls())));
+        let place =
+            place.unwrap_or_else(|| Arc::new(Upstream::new(spec.address.to_string(), self.outbound.calls())));
         let pooled = self.connect(spec, place, now)?;
         let link = pooled.link.clone();
         if clients.len() >= CLIENTS && !clients.contains_key(&key) {
@@ -162,11 +164,20 @@ impl Vaults {
             builder = builder.unix_socket(socket.clone());
         }
         if let Some(proxy) = self.outbound.proxy.as_ref().filter(|_| spec.configured) {
-            builder =
-                builder.proxy(reqwest::Proxy::all(proxy.clone()).map_err(|_| VaultError::TlsSetting("the proxy cannot be used".into()))?);
+            builder = builder.proxy(
+                reqwest::Proxy::all(proxy.clone())
+                    .map_err(|_| VaultError::TlsSetting("the proxy cannot be used".into()))?,
+            );
         }
-        let client = builder.build().map_err(|_| VaultError::TlsSetting("the HTTP client cannot be built".into()))?;
-        Ok(Pooled { link: Link { client, base, place }, tls, files, looked: now, ends: now + LIFE + LIFE.mul_f64(rand::random()) })
+        let client =
+            builder.build().map_err(|_| VaultError::TlsSetting("the HTTP client cannot be built".into()))?;
+        Ok(Pooled {
+            link: Link { client, base, place },
+            tls,
+            files,
+            looked: now,
+            ends: now + LIFE + LIFE.mul_f64(rand::random()),
+        })
     }
 
     /// What `spec` may use of its TLS setting. The process's own client certificate is an identity of the node: it serves
@@ -177,7 +188,8 @@ impl Vaults {
         match &tls.client {
             Some(client) if client.configured && !spec.configured => Ok(TlsSpec { client: None, ..tls }),
             Some(client) if !client.configured && !policy::is_trusted(spec, &self.outbound.allowed) => {
-                let why = "a client certificate of a class is shown only to servers listed in --allow-address";
+                let why =
+                    "a client certificate of a class is shown only to servers listed in --allow-address";
                 Err(VaultError::AddressRefused(format!("address {} is refused: {why}", spec.address)))
             }
             _ => Ok(tls),
@@ -201,7 +213,8 @@ impl Pooled {
 
 /// Drops the client that ends first, one that a class chose before one of the process's own.
 fn make_room(clients: &mut HashMap<Key, Pooled>) {
-    let first = clients.iter().min_by_key(|(key, pooled)| (key.configured, pooled.ends)).map(|(key, _)| key.clone());
+    let first =
+        clients.iter().min_by_key(|(key, pooled)| (key.configured, pooled.ends)).map(|(key, _)| key.clone());
     if let Some(key) = first {
         clients.remove(&key);
     }
@@ -217,7 +230,9 @@ fn instead(spec: &ServerSpec) -> Option<String> {
 /// The address and the name to ask for it by, when that is another; without TLS there is no such name.
 fn renamed(spec: &ServerSpec) -> Option<(&Url, &str)> {
     match &spec.address {
-        Address::Http(url) if url.scheme() == "https" => spec.tls.server_name.as_deref().map(|name| (url, name)),
+        Address::Http(url) if url.scheme() == "https" => {
+            spec.tls.server_name.as_deref().map(|name| (url, name))
+        }
         _ => None,
     }
 }

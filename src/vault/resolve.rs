@@ -29,8 +29,13 @@ impl Resolve for Resolver {
         Box::pin(async move {
             let host = resolver.instead.as_deref().unwrap_or(name.as_str());
             let found = addresses(host).await?;
-            let admitted: Vec<_> = found.into_iter().filter(|address| resolver.reach.admits(address.ip())).collect();
-            if admitted.is_empty() { Err(NoAddressAllowed.into()) } else { Ok(Box::new(admitted.into_iter()) as Addrs) }
+            let admitted: Vec<_> =
+                found.into_iter().filter(|address| resolver.reach.admits(address.ip())).collect();
+            if admitted.is_empty() {
+                Err(NoAddressAllowed.into())
+            } else {
+                Ok(Box::new(admitted.into_iter()) as Addrs)
+            }
         })
     }
 }

@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 use zeroize::Zeroize;
 
 use super::VaultError;
-use crate::vault::error_body::ENVELOPE;
 use crate::blocking;
+use crate::vault::error_body::ENVELOPE;
 
 /// Values that one answer may hold: two bytes of JSON become up to a hundred of memory, so 8 MiB of them would fill a node.
 const VALUES: usize = 200_000;
@@ -33,7 +33,10 @@ impl VaultResponse {
     pub(crate) fn parse_any(body: &[u8], doing: &str) -> Result<Self, VaultError> {
         let malformed = |why| VaultError::Malformed { doing: doing.to_owned(), why };
         if values(body) > VALUES {
-            return Err(VaultError::TooLarge { doing: doing.to_owned(), limit: "the answer holds more than 200,000 values" });
+            return Err(VaultError::TooLarge {
+                doing: doing.to_owned(),
+                limit: "the answer holds more than 200,000 values",
+            });
         }
         match blocking::run_if_large(body.len(), || serde_json::from_slice(body)) {
             Ok(Value::Object(members)) => Ok(Self(members)),
@@ -46,7 +49,8 @@ impl VaultResponse {
     /// True when Vault or OpenBao may have sent it: with the members that each response has, or with some of them and no others.
     fn has_api_form(&self) -> bool {
         let is_text = |name| self.0.get(name).is_some_and(Value::is_string);
-        let holds = |name| self.0.get(name).and_then(Value::as_object).is_some_and(|members| !members.is_empty());
+        let holds =
+            |name| self.0.get(name).and_then(Value::as_object).is_some_and(|members| !members.is_empty());
         let data_fits = self.0.get("data").is_none_or(|data| data.is_object() || data.is_null());
         let whole = is_text("request_id") && is_text("lease_id");
         let in_part = is_text("request_id") || ["data", "auth", "wrap_info"].into_iter().any(holds);
@@ -76,9 +80,9 @@ impl VaultResponse {
             return Some((id, self.seconds(&["lease_duration"]), self.is_true(&["renewable"])));
         }
         let held = |within: &str, ttl: &str| {
-            self.at(&[within])?
-                .as_object()
-                .map(|_| (self.text(&[within, "accessor"]).unwrap_or("token"), self.seconds(&[within, ttl]), false))
+            self.at(&[within])?.as_object().map(|_| {
+                (self.text(&[within, "accessor"]).unwrap_or("token"), self.seconds(&[within, ttl]), false)
+            })
         };
         held("auth", "lease_duration").or_else(|| held("wrap_info", "ttl"))
     }
@@ -204,7 +208,10 @@ mod tests {
     #[test]
     fn many_small_values_are_refused_before_they_take_memory() {
         let many = format!("{{\"data\": [{}1]}}", "1,".repeat(VALUES));
-        assert_eq!(VaultResponse::parse(many.as_bytes(), "read a/b").unwrap_err().reason(), Reason::PayloadTooLarge);
+        assert_eq!(
+            VaultResponse::parse(many.as_bytes(), "read a/b").unwrap_err().reason(),
+            Reason::PayloadTooLarge
+        );
         let one = serde_json::json!({ "data": { "csv": "a,b:[\"\\".repeat(VALUES) } }).to_string();
         assert!(VaultResponse::parse(one.as_bytes(), "read a/b").is_ok(), "separators inside of a text");
     }
@@ -212,7 +219,10 @@ mod tests {
     #[test]
     fn a_lease_and_a_token_of_its_own_are_both_leased() {
         let leased = |body: &str| VaultResponse::parse(body.as_bytes(), "").unwrap().is_leased();
-        assert!(leased(r#"{"request_id": "r", "lease_id": "database/creds/app/x"}"#) && leased(r#"{"auth": {"client_token": "t"}}"#));
+        assert!(
+            leased(r#"{"request_id": "r", "lease_id": "database/creds/app/x"}"#)
+                && leased(r#"{"auth": {"client_token": "t"}}"#)
+        );
         assert!(!leased(r#"{"request_id": "r", "lease_id": "", "auth": null, "data": {}}"#));
     }
 

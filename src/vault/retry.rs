@@ -101,7 +101,9 @@ impl RetryPolicy {
             StatusCode::PRECONDITION_FAILED => Some(jitter),
             StatusCode::TOO_MANY_REQUESTS => Some(status.retry_after.unwrap_or_default().max(jitter)),
             StatusCode::NOT_IMPLEMENTED => None,
-            code if code.is_server_error() && (self.kind.may_be_repeated() || status.not_serving) => Some(jitter),
+            code if code.is_server_error() && (self.kind.may_be_repeated() || status.not_serving) => {
+                Some(jitter)
+            }
             _ => None,
         }
     }
@@ -115,19 +117,33 @@ mod tests {
     const KINDS: [CallKind; 3] = [CallKind::Read, CallKind::Write, CallKind::Login];
 
     fn status(code: u16) -> AttemptOutcome {
-        AttemptOutcome::Answered(Status { code: code.try_into().unwrap(), retry_after: None, not_serving: false, passing: false })
+        AttemptOutcome::Answered(Status {
+            code: code.try_into().unwrap(),
+            retry_after: None,
+            not_serving: false,
+            passing: false,
+        })
     }
 
     fn repeats(outcome: AttemptOutcome) -> [bool; 3] {
         let now = Instant::now();
-        KINDS.map(|kind| RetryPolicy::new(kind, kind != CallKind::Login, now + LONG).next(outcome, now, 0.5).is_some())
+        KINDS.map(|kind| {
+            RetryPolicy::new(kind, kind != CallKind::Login, now + LONG).next(outcome, now, 0.5).is_some()
+        })
     }
 
     #[tokio::test]
     async fn a_call_that_creates_is_repeated_only_when_it_certainly_did_not_happen() {
-        let not_serving =
-            |code: u16| AttemptOutcome::Answered(Status { code: code.try_into().unwrap(), retry_after: None, not_serving: true, passing: false });
-        let passing = Status { code: StatusCode::BAD_REQUEST, retry_after: None, not_serving: false, passing: true };
+        let not_serving = |code: u16| {
+            AttemptOutcome::Answered(Status {
+                code: code.try_into().unwrap(),
+                retry_after: None,
+                not_serving: true,
+                passing: false,
+            })
+        };
+        let passing =
+            Status { code: StatusCode::BAD_REQUEST, retry_after: None, not_serving: false, passing: true };
         let table = [
             (AttemptOutcome::NotSent, [true; 3]),
             (AttemptOutcome::Unknown, [true, false, false]),
@@ -157,7 +173,11 @@ mod tests {
         let again = tries.next(status(403), now, 0.0).unwrap();
         assert_eq!(again - now, Duration::from_millis(100));
         assert_eq!(tries.next(status(403), again, 0.0), None);
-        assert_eq!(RetryPolicy::new(CallKind::Read, false, now + LONG).next(status(403), now, 0.0), None, "every node knows it");
+        assert_eq!(
+            RetryPolicy::new(CallKind::Read, false, now + LONG).next(status(403), now, 0.0),
+            None,
+            "every node knows it"
+        );
     }
 
     #[tokio::test]
@@ -195,7 +215,9 @@ mod tests {
     #[test]
     fn credentials_by_get_count_as_writes() {
         let kind = |path| CallKind::of(&http::Method::GET, path);
-        for path in ["database/creds/app", "a/b/creds/app", "aws/sts/x", "gcp/roleset/x/key", "identity/oidc/token/x"] {
+        for path in
+            ["database/creds/app", "a/b/creds/app", "aws/sts/x", "gcp/roleset/x/key", "identity/oidc/token/x"]
+        {
             assert_eq!(kind(path), CallKind::Write, "{path}");
         }
         for path in ["secret/data/creds-of-db", "creds/data/app", "pki/cert/ca"] {

@@ -7,14 +7,14 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::time::{Instant, sleep_until};
 use url::Url;
 
-use crate::limits::Budget;
 use super::VaultError;
-use super::http;
-use crate::vault::http::{HttpRequest, Failed, HttpResponse};
-use crate::vault::pool::Link;
 use super::Vaults;
-use crate::vault::retry::{CallKind, AttemptOutcome, RetryPolicy};
+use super::http;
+use crate::limits::Budget;
 use crate::spec::ServerSpec;
+use crate::vault::http::{Failed, HttpRequest, HttpResponse};
+use crate::vault::pool::Link;
+use crate::vault::retry::{AttemptOutcome, CallKind, RetryPolicy};
 
 /// What Go leaves as it is in a URL's path; everything else is percent-encoded, a `%` too.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC
@@ -46,7 +46,12 @@ impl Server {
     }
 
     /// Sends `ask` until a reply stands or nothing more may be tried.
-    pub(crate) async fn ask(&self, ask: &HttpRequest<'_>, kind: CallKind, budget: &Budget) -> Result<HttpResponse, VaultError> {
+    pub(crate) async fn ask(
+        &self,
+        ask: &HttpRequest<'_>,
+        kind: CallKind,
+        budget: &Budget,
+    ) -> Result<HttpResponse, VaultError> {
         let again = budget.for_another_try();
         let mut tries = RetryPolicy::new(kind, ask.young, again.end());
         let mut before = None;
@@ -68,24 +73,48 @@ impl Server {
     }
 
     /// Sends `ask` once, and once more to where the server redirects, when tokens may go there.
-    pub(crate) async fn exchange(&self, ask: &HttpRequest<'_>, kind: CallKind, budget: &Budget) -> Result<HttpResponse, Failed> {
+    pub(crate) async fn exchange(
+        &self,
+        ask: &HttpRequest<'_>,
+        kind: CallKind,
+        budget: &Budget,
+    ) -> Result<HttpResponse, Failed> {
         let link = self.vaults.link(&self.spec).map_err(Failed::last)?;
-        let _turn = link.place.enter(ask.doing, kind, &budget.for_another_try()).await.map_err(Failed::last)?;
+        let _turn =
+            link.place.enter(ask.doing, kind, &budget.for_another_try()).await.map_err(Failed::last)?;
         let tried = self.send(&link, ask, budget).await;
         link.place.after(&tried);
         tried
     }
 
-    async fn send(&self, link: &Link, ask: &HttpRequest<'_>, budget: &Budget) -> Result<HttpResponse, Failed> {
+    async fn send(
+        &self,
+        link: &Link,
+        ask: &HttpRequest<'_>,
+        budget: &Budget,
+    ) -> Result<HttpResponse, Failed> {
         let url = url(link.base.clone(), ask);
         let first = http::send(&link.client, &url, self.namespace(ask), ask, budget).await?;
         let Some(to) = http::redirection(&first, &url) else { return http::reply(first, ask, budget).await };
-        let refused = || Failed::last(VaultError::Redirect { doing: ask.doing.to_owned(), to: to.origin().ascii_serialization() });
+        let refused = || {
+            Failed::last(VaultError::Redirect {
+                doing: ask.doing.to_owned(),
+                to: to.origin().ascii_serialization(),
+            })
+        };
         let downgraded = url.scheme() == "https" && to.scheme() != "https";
-        let client = if to.origin() == url.origin() { Some(link.client.clone()) } else { self.vaults.redirected(&self.spec, &to) };
+        let client = if to.origin() == url.origin() {
+            Some(link.client.clone())
+        } else {
+            self.vaults.redirected(&self.spec, &to)
+        };
         let client = client.filter(|_| !downgraded).ok_or_else(refused)?;
         let second = http::send(&client, &to, self.namespace(ask), ask, budget).await?;
-        if http::redirection(&second, &to).is_some() { Err(refused()) } else { http::reply(second, ask, budget).await }
+        if http::redirection(&second, &to).is_some() {
+            Err(refused())
+        } else {
+            http::reply(second, ask, budget).await
+        }
     }
 
     fn namespace<'n>(&'n self, ask: &HttpRequest<'n>) -> Option<&'n str> {
@@ -120,7 +149,8 @@ const STATUSES: [(u16, &str); 12] = [
 ];
 
 fn count(kind: CallKind, tried: &Result<HttpResponse, Failed>) {
-    let word = |code: u16| STATUSES.iter().find(|(status, _)| *status == code).map_or("other", |(_, word)| word);
+    let word =
+        |code: u16| STATUSES.iter().find(|(status, _)| *status == code).map_or("other", |(_, word)| word);
     let status = tried.as_ref().map_or("none", |reply| word(reply.status.code.as_u16()));
     let kind = match kind {
         CallKind::Read => "read",
@@ -133,7 +163,10 @@ fn count(kind: CallKind, tried: &Result<HttpResponse, Failed>) {
 
 /// The last try, or the one before when the last was cut short by the clock: what the server did tells more than that
 /// time ran out, and does not depend on how the pauses fell.
-fn telling(last: Result<HttpResponse, Failed>, before: Option<Result<HttpResponse, Failed>>) -> Result<HttpResponse, Failed> {
+fn telling(
+    last: Result<HttpResponse, Failed>,
+    before: Option<Result<HttpResponse, Failed>>,
+) -> Result<HttpResponse, Failed> {
     match (last, before) {
         (Err(Failed { error: VaultError::OutOfTime { .. }, .. }), Some(before)) => before,
         (last, _) => last,

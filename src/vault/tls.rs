@@ -30,7 +30,9 @@ pub(crate) fn setting(spec: &TlsSpec, class: Option<&ClassFiles>) -> Result<Clie
     let (ca, client) = Chooser::of(spec, class);
     let provider = Arc::new(ring::default_provider());
     let wrong = |error: rustls::Error| VaultError::TlsSetting(error.to_string());
-    let versions = ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions().map_err(wrong)?;
+    let versions = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(wrong)?;
     let verified = if spec.skip_verify {
         versions.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
     } else {
@@ -54,10 +56,19 @@ pub(crate) fn fingerprint(spec: &TlsSpec, class: Option<&ClassFiles>) -> Fingerp
     let mut files: Vec<(PathBuf, Chooser<'_>)> = spec.ca_file.iter().map(|file| (file.clone(), ca)).collect();
     let entries = spec.ca_directory.iter().flat_map(|directory| ca.entries(directory).unwrap_or_default());
     files.extend(entries.map(|file| (file, ca)));
-    files.extend(spec.client.iter().flat_map(|pair| [pair.certificate.clone(), pair.key.clone()]).map(|file| (file, client)));
+    files.extend(
+        spec.client
+            .iter()
+            .flat_map(|pair| [pair.certificate.clone(), pair.key.clone()])
+            .map(|file| (file, client)),
+    );
     let state = |(file, chooser): (PathBuf, Chooser<'_>)| {
         let metadata = chooser.metadata(&file).ok();
-        (file, metadata.as_ref().map_or(0, fs::Metadata::len), metadata.and_then(|metadata| metadata.modified().ok()))
+        (
+            file,
+            metadata.as_ref().map_or(0, fs::Metadata::len),
+            metadata.and_then(|metadata| metadata.modified().ok()),
+        )
     };
     files.into_iter().map(state).collect()
 }
@@ -96,7 +107,9 @@ impl<'a> Chooser<'a> {
     /// The files of a directory by name, as the upstream providers read it: every regular file, links to files too, no folder.
     fn entries(self, directory: &Path) -> io::Result<Vec<PathBuf>> {
         let mut paths = match self {
-            Self::Operator => fs::read_dir(directory)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?,
+            Self::Operator => {
+                fs::read_dir(directory)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?
+            }
             Self::Class(files) => files.list(directory)?,
         };
         // What cannot be opened stays, so that it is an error, but for a link to nowhere.
@@ -129,7 +142,8 @@ fn roots(spec: &TlsSpec, chooser: Chooser<'_>) -> Result<RootCertStore, VaultErr
     } else if let Some(file) = &spec.ca_file {
         add(&mut roots, "CA file", file, &read("CA file", file, chooser)?)?;
     } else if let Some(directory) = &spec.ca_directory {
-        let files = chooser.entries(directory).map_err(|error| unusable("CA directory", directory, &error))?;
+        let files =
+            chooser.entries(directory).map_err(|error| unusable("CA directory", directory, &error))?;
         for file in files {
             add(&mut roots, "CA file", &file, &read("CA file", &file, chooser)?)?;
         }
@@ -152,10 +166,16 @@ fn add(roots: &mut RootCertStore, what: &'static str, path: &Path, pem: &[u8]) -
     if certificates.is_empty() {
         return Err(unusable(what, path, &"it holds no certificate"));
     }
-    certificates.into_iter().try_for_each(|certificate| roots.add(certificate)).map_err(|error| unusable(what, path, &error))
+    certificates
+        .into_iter()
+        .try_for_each(|certificate| roots.add(certificate))
+        .map_err(|error| unusable(what, path, &error))
 }
 
-fn chain(client: &ClientCertificate, chooser: Chooser<'_>) -> Result<Vec<CertificateDer<'static>>, VaultError> {
+fn chain(
+    client: &ClientCertificate,
+    chooser: Chooser<'_>,
+) -> Result<Vec<CertificateDer<'static>>, VaultError> {
     let (what, path) = ("client certificate", client.certificate.as_path());
     let chain = CertificateDer::pem_slice_iter(&read(what, path, chooser)?)
         .collect::<Result<Vec<_>, _>>()
@@ -166,7 +186,8 @@ fn chain(client: &ClientCertificate, chooser: Chooser<'_>) -> Result<Vec<Certifi
 fn key(client: &ClientCertificate, chooser: Chooser<'_>) -> Result<PrivateKeyDer<'static>, VaultError> {
     let (what, path) = ("client key", client.key.as_path());
     // The error of a key file is not shown: it may quote the file.
-    PrivateKeyDer::from_pem_slice(&read(what, path, chooser)?).map_err(|_| unusable(what, path, &"it holds no private key in PEM"))
+    PrivateKeyDer::from_pem_slice(&read(what, path, chooser)?)
+        .map_err(|_| unusable(what, path, &"it holds no private key in PEM"))
 }
 
 /// A class chooses the path: whatever is no file of a sensible size neither ends in memory nor keeps anybody waiting.
@@ -178,7 +199,11 @@ fn read(what: &'static str, path: &Path, chooser: Chooser<'_>) -> Result<Vec<u8>
     }
     let mut bytes = Vec::new();
     file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() as u64 > LARGEST { Err(unusable(what, path, &"it is larger than 1 MiB")) } else { Ok(bytes) }
+    if bytes.len() as u64 > LARGEST {
+        Err(unusable(what, path, &"it is larger than 1 MiB"))
+    } else {
+        Ok(bytes)
+    }
 }
 
 fn unusable(what: &'static str, path: &Path, why: &dyn std::fmt::Display) -> VaultError {
@@ -238,7 +263,11 @@ mod tests {
         mkfifo(&pipe, Mode::S_IRUSR).unwrap();
         File::create(&large).unwrap().set_len(LARGEST + 1).unwrap();
         for path in [Path::new("/dev/zero"), &pipe, &large, folder.path()] {
-            assert!(matches!(read("CA file", path, Chooser::Operator), Err(VaultError::TlsFile { .. })), "{}", path.display());
+            assert!(
+                matches!(read("CA file", path, Chooser::Operator), Err(VaultError::TlsFile { .. })),
+                "{}",
+                path.display()
+            );
         }
     }
 }

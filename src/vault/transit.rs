@@ -7,16 +7,16 @@ use serde_json::{Value, json};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::VaultResponse;
-use crate::limits::Budget;
-use super::VaultError;
-use crate::vault::http::HttpResponse;
 use super::Login;
-use crate::vault::login::within;
-use crate::vault::classify::refused;
-use crate::vault::retry::CallKind;
+use super::VaultError;
+use super::VaultResponse;
 use crate::error::Reason;
+use crate::limits::Budget;
 use crate::secret::Secret;
+use crate::vault::classify::refused;
+use crate::vault::http::HttpResponse;
+use crate::vault::login::within;
+use crate::vault::retry::CallKind;
 
 /// What one call opens: ciphertexts of one key.
 pub struct Batch<'a> {
@@ -101,7 +101,13 @@ impl Login {
 
     /// Makes a ciphertext (`vault:v<n>:<base64>`) of `plaintext` with the newest version of `key`; a policy with the
     /// capability `create` lets the server make a missing key.
-    pub async fn seal(&self, mount: &str, key: &str, plaintext: &Secret, budget: &Budget) -> Result<String, VaultError> {
+    pub async fn seal(
+        &self,
+        mount: &str,
+        key: &str,
+        plaintext: &Secret,
+        budget: &Budget,
+    ) -> Result<String, VaultError> {
         let path = format!("{mount}/encrypt/{key}");
         let text = Zeroizing::new(STANDARD.encode(plaintext.expose()));
         // By hand: `json!` would copy the text. Base64 needs no escapes.
@@ -141,14 +147,19 @@ fn opened(batch: &Batch<'_>, reply: &HttpResponse, doing: &str) -> Result<Opened
         Err(VaultError::Malformed { .. }) if failed => return Err(refusal()),
         other => other?,
     };
-    let results = answer.members().get("data").and_then(|data| data.get("batch_results")).and_then(Value::as_array);
+    let results =
+        answer.members().get("data").and_then(|data| data.get("batch_results")).and_then(Value::as_array);
     let Some(results) = results else {
         return Err(if failed { refusal() } else { malformed("it holds no batch_results") });
     };
     if results.len() != batch.items.len() {
         return Err(malformed("it holds another number of results than was asked for"));
     }
-    let results = results.iter().map(result).collect::<Option<_>>().ok_or_else(|| malformed("a result is neither base64 nor an error"))?;
+    let results = results
+        .iter()
+        .map(result)
+        .collect::<Option<_>>()
+        .ok_or_else(|| malformed("a result is neither base64 nor an error"))?;
     Ok(Opened { results, request_id: answer.request_id().map(str::to_owned) })
 }
 
@@ -168,11 +179,25 @@ mod tests {
 
     fn batch(items: usize) -> Batch<'static> {
         let item = || Item { ciphertext: "vault:v1:AA==", context: None };
-        Batch { namespace: None, mount: "transit", key: "orders", items: std::iter::repeat_with(item).take(items).collect() }
+        Batch {
+            namespace: None,
+            mount: "transit",
+            key: "orders",
+            items: std::iter::repeat_with(item).take(items).collect(),
+        }
     }
 
-    fn answered(status: u16, body: &str, items: usize) -> Result<Vec<Result<Vec<u8>, NotOpened>>, VaultError> {
-        let status = Status { code: StatusCode::from_u16(status).unwrap(), retry_after: None, not_serving: false, passing: false };
+    fn answered(
+        status: u16,
+        body: &str,
+        items: usize,
+    ) -> Result<Vec<Result<Vec<u8>, NotOpened>>, VaultError> {
+        let status = Status {
+            code: StatusCode::from_u16(status).unwrap(),
+            retry_after: None,
+            not_serving: false,
+            passing: false,
+        };
         let reply = HttpResponse { status, body: Zeroizing::new(body.as_bytes().to_vec()) };
         let results = opened(&batch(items), &reply, "POST transit/decrypt/orders")?;
         Ok(results.results.into_iter().map(|result| result.map(|secret| secret.expose().to_vec())).collect())
@@ -181,7 +206,10 @@ mod tests {
     #[test]
     fn a_batch_that_fails_in_part_or_as_a_whole_tells_each_item() {
         let partly = r#"{"data": {"batch_results": [{"plaintext": "aGk="}, {"plaintext": "", "error": "cipher: message authentication failed"}, {"plaintext": ""}]}}"#;
-        assert_eq!(answered(200, partly, 3).unwrap(), [Ok(b"hi".to_vec()), Err(NotOpened::Foreign), Ok(vec![])]);
+        assert_eq!(
+            answered(200, partly, 3).unwrap(),
+            [Ok(b"hi".to_vec()), Err(NotOpened::Foreign), Ok(vec![])]
+        );
         let wholly = r#"{"data": {"batch_results": [{"error": "invalid ciphertext: no prefix"}]}}"#;
         assert_eq!(answered(400, wholly, 1).unwrap(), [Err(NotOpened::NoCiphertext)]);
     }
@@ -193,7 +221,10 @@ mod tests {
         for body in ["canary", "[]", r#"{"data": null}"#] {
             assert_eq!(answered(400, body, 1).unwrap_err().reason(), Reason::Malformed, "{body}");
         }
-        assert_eq!(answered(403, r#"{"errors": ["permission denied"]}"#, 1).unwrap_err().reason(), Reason::ReadDenied);
+        assert_eq!(
+            answered(403, r#"{"errors": ["permission denied"]}"#, 1).unwrap_err().reason(),
+            Reason::ReadDenied
+        );
     }
 
     #[test]
@@ -220,7 +251,10 @@ mod tests {
             ("cipher: message authentication failed", NotOpened::Foreign),
             ("invalid ciphertext: version is too new", NotOpened::NoVersion),
             ("ciphertext or signature version is disallowed by policy (too old)", NotOpened::TooOld),
-            ("missing 'context' for key derivation; the key was created using a derived key", NotOpened::NoContext),
+            (
+                "missing 'context' for key derivation; the key was created using a derived key",
+                NotOpened::NoContext,
+            ),
             ("illegal base64 data at input byte 4", NotOpened::BadContext),
             ("invalid ciphertext: could not decode base64", NotOpened::NoCiphertext),
             ("missing ciphertext to decrypt", NotOpened::NoCiphertext),

@@ -1,18 +1,18 @@
 //! What all calls to one server share: how many are on their way, and whether it is known to be down.
 
-use std::sync::{Mutex, PoisonError};
+use crate::mutex::Mutex;
 
 use metrics::gauge;
 use tokio::sync::{AcquireError, Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::{info, warn};
 
+use super::VaultError;
 use crate::limits::Budget;
 use crate::vault::circuit::{Circuit, CircuitDecision};
-use super::VaultError;
-use crate::vault::http::{Failed, HttpResponse};
 use crate::vault::classify::refused;
-use crate::vault::retry::{CallKind, AttemptOutcome};
+use crate::vault::http::{Failed, HttpResponse};
+use crate::vault::retry::{AttemptOutcome, CallKind};
 
 /// Logins at one server at a time: each is a TokenReview at the API server, and after an outage a whole node asks for them at once.
 const LOGINS: usize = 4;
@@ -44,15 +44,23 @@ impl Upstream {
 
     /// Waits until a call may go: until there is room, and while the server is down until the next that tries. Who has no time for that is
     /// told what the last one met.
-    pub(crate) async fn enter(&self, doing: &str, kind: CallKind, budget: &Budget) -> Result<CallPermits<'_>, VaultError> {
+    pub(crate) async fn enter(
+        &self,
+        doing: &str,
+        kind: CallKind,
+        budget: &Budget,
+    ) -> Result<CallPermits<'_>, VaultError> {
         loop {
             let probe = {
-                let mut down = self.down.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut down = self.down.lock();
                 match down.circuit.turn(Instant::now()) {
                     CircuitDecision::Go => break,
                     CircuitDecision::Wait(probe) if probe >= budget.end() => {
                         let out_of_time = || VaultError::OutOfTime { doing: doing.to_owned() };
-                        return Err(down.error.as_ref().map_or_else(out_of_time, |error| error.clone().of(doing)));
+                        return Err(down
+                            .error
+                            .as_ref()
+                            .map_or_else(out_of_time, |error| error.clone().of(doing)));
                     }
                     CircuitDecision::Wait(probe) => probe,
                 }
@@ -70,10 +78,13 @@ impl Upstream {
     /// Takes in how a call ended.
     pub(crate) fn after(&self, tried: &Result<HttpResponse, Failed>) {
         // Our own end says nothing of the server.
-        if matches!(tried, Err(Failed { error: VaultError::OutOfTime { .. } | VaultError::OutOfMemory { .. }, .. })) {
+        if matches!(
+            tried,
+            Err(Failed { error: VaultError::OutOfTime { .. } | VaultError::OutOfMemory { .. }, .. })
+        ) {
             return;
         }
-        let mut down = self.down.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut down = self.down.lock();
         let error = failure(tried);
         let turned = down.circuit.after(error.is_some(), Instant::now());
         down.error = error;
@@ -83,7 +94,10 @@ impl Upstream {
         match &down.error {
             Some(error) if down.circuit.is_open() => {
                 gauge!("vaultmount_servers_down").increment(1.0);
-                warn!(server = self.address, "the server is taken as down, and asked every 2 s while somebody waits: {error}");
+                warn!(
+                    server = self.address,
+                    "the server is taken as down, and asked every 2 s while somebody waits: {error}"
+                );
             }
             _ => {
                 gauge!("vaultmount_servers_down").decrement(1.0);
@@ -100,9 +114,10 @@ fn failure(tried: &Result<HttpResponse, Failed>) -> Option<VaultError> {
             let gone = matches!(reply.status.code.as_u16(), 502..=504) || reply.status.not_serving;
             gone.then(|| refused(String::new(), CallKind::Read, reply, None))
         }
-        Err(failed) => {
-            failed.outcome.filter(|outcome| matches!(outcome, AttemptOutcome::NotSent | AttemptOutcome::Unknown)).map(|_| failed.error.clone())
-        }
+        Err(failed) => failed
+            .outcome
+            .filter(|outcome| matches!(outcome, AttemptOutcome::NotSent | AttemptOutcome::Unknown))
+            .map(|_| failed.error.clone()),
     }
 }
 
@@ -116,8 +131,10 @@ mod tests {
     async fn an_end_of_our_own_says_nothing_of_the_server() {
         let place = Upstream::new("http://vault".into(), 1);
         let failed = |error, outcome| Err(Failed { error, outcome });
-        let unreachable = || failed(VaultError::Unreachable { doing: String::new(), why: "" }, Some(AttemptOutcome::NotSent));
-        let is_open = || place.down.lock().unwrap().circuit.is_open();
+        let unreachable = || {
+            failed(VaultError::Unreachable { doing: String::new(), why: "" }, Some(AttemptOutcome::NotSent))
+        };
+        let is_open = || place.down.lock().circuit.is_open();
         for _ in 0..4 {
             place.after(&unreachable());
             place.after(&failed(VaultError::OutOfTime { doing: String::new() }, None));

@@ -4,9 +4,9 @@ use std::collections::HashSet;
 
 use metrics::gauge;
 
-use crate::volume::liveness::LivenessVerdict;
 use super::{Volume, Volumes};
 use crate::renewal::UnixMillis;
+use crate::volume::liveness::LivenessVerdict;
 
 /// Republishes that may fail to come before a volume counts as one that nobody asks about.
 const MISSED: u32 = 4;
@@ -24,8 +24,12 @@ enum Freshness {
     Empty,
 }
 
-const ALL: [(Freshness, &str); 4] =
-    [(Freshness::Fresh, "fresh"), (Freshness::Stale, "stale"), (Freshness::Static, "static"), (Freshness::Empty, "empty")];
+const ALL: [(Freshness, &str); 4] = [
+    (Freshness::Fresh, "fresh"),
+    (Freshness::Stale, "stale"),
+    (Freshness::Static, "static"),
+    (Freshness::Empty, "empty"),
+];
 
 #[expect(clippy::cast_precision_loss, reason = "numbers of a dashboard")]
 impl Volumes {
@@ -34,17 +38,23 @@ impl Volumes {
         let volumes = self.all();
         let states: Vec<_> = volumes.iter().map(|volume| freshness(volume, now)).collect();
         for (freshness, name) in ALL {
-            gauge!("vaultmount_volumes", "freshness" => name).set(states.iter().filter(|state| **state == freshness).count() as f64);
+            gauge!("vaultmount_volumes", "freshness" => name)
+                .set(states.iter().filter(|state| **state == freshness).count() as f64);
         }
         let unseen = volumes.iter().filter(|volume| volume.known() == LivenessVerdict::Nothing).count();
         gauge!("vaultmount_volumes_unseen").set(unseen as f64);
-        let age = volumes.iter().filter_map(|volume| Some(now.since(volume.held().good.as_ref()?.at))).max().unwrap_or_default();
+        let age = volumes
+            .iter()
+            .filter_map(|volume| Some(now.since(volume.held().good.as_ref()?.at)))
+            .max()
+            .unwrap_or_default();
         gauge!("vaultmount_oldest_content_age_seconds").set(age.as_secs_f64());
         let sessions: Vec<_> = volumes.iter().flat_map(|volume| volume.sessions()).collect();
         let mut seen = HashSet::new();
         let sessions: Vec<_> = sessions.iter().filter(|session| seen.insert(session.record())).collect();
         gauge!("vaultmount_tokens").set((sessions.len() + self.logins.ending()) as f64);
-        gauge!("vaultmount_leases").set(sessions.iter().map(|session| session.leases()).sum::<usize>() as f64);
+        gauge!("vaultmount_leases")
+            .set(sessions.iter().map(|session| session.leases()).sum::<usize>() as f64);
         let ends = sessions.iter().filter_map(|session| session.ends());
         let made = volumes.iter().flat_map(|volume| volume.shelf.ends());
         let next = ends.chain(made).map(|end| end.since(now)).min();
@@ -54,7 +64,8 @@ impl Volumes {
 
 fn freshness(volume: &Volume, now: UnixMillis) -> Freshness {
     let held = volume.held();
-    let silent = held.asked.is_none_or(|asked| now.since(asked) > held.interval.observed().saturating_mul(MISSED));
+    let silent =
+        held.asked.is_none_or(|asked| now.since(asked) > held.interval.observed().saturating_mul(MISSED));
     match () {
         () if !held.answered => Freshness::Empty,
         () if silent && !held.files.ours => Freshness::Static,

@@ -25,14 +25,18 @@ pub struct VolumeId {
 impl VolumeId {
     /// The volume that `spec` is for.
     pub fn of(spec: &MountSpec) -> Self {
-        let below_kubelet = spec.target_path.contains(&format!("/{}/volumes/kubernetes.io~csi/", spec.pod.uid));
+        let below_kubelet =
+            spec.target_path.contains(&format!("/{}/volumes/kubernetes.io~csi/", spec.pod.uid));
         let parameters = (!below_kubelet).then_some(spec.parameters);
         Self { target_path: spec.target_path.clone(), pod: spec.pod.clone(), parameters }
     }
 
     /// Its name among sessions and records.
     pub fn name(&self) -> String {
-        let parameters = self.parameters.as_ref().map(|digest| digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+        let parameters = self
+            .parameters
+            .as_ref()
+            .map(|digest| digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
         let Pod { namespace, service_account, uid, .. } = &self.pod;
         format!("{uid} {namespace}/{service_account} {} {}", self.target_path, parameters.unwrap_or_default())
     }

@@ -17,4 +17,3 @@ pub use id::VolumeId;
 pub use own_writer::Job;
 pub use registry::{VolumeConfig, Volumes};
 pub use state::{Keyed, Volume};
-

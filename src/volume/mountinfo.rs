@@ -50,7 +50,9 @@ impl MountPoints {
     /// A list that changes while it is read may lack a mount that was there all the time: whoever misses one looks again.
     pub fn read() -> Result<Self, MountinfoError> {
         let mut list = Vec::new();
-        File::open(OURS).and_then(|file| file.take(LONGEST + 1).read_to_end(&mut list)).map_err(MountinfoError::Read)?;
+        File::open(OURS)
+            .and_then(|file| file.take(LONGEST + 1).read_to_end(&mut list))
+            .map_err(MountinfoError::Read)?;
         Self::parse(&list)
     }
 
@@ -63,7 +65,10 @@ impl MountPoints {
             return Err(MountinfoError::Malformed(list.split(|b| *b == b'\n').count()));
         };
         let lines = whole_lines.split(|byte| *byte == b'\n').enumerate();
-        lines.map(|(at, line)| mount(line).ok_or(MountinfoError::Malformed(at + 1))).collect::<Result<_, _>>().map(Self)
+        lines
+            .map(|(at, line)| mount(line).ok_or(MountinfoError::Malformed(at + 1)))
+            .collect::<Result<_, _>>()
+            .map(Self)
     }
 
     /// The mount on exactly this path.
@@ -145,7 +150,10 @@ mod tests {
     #[test]
     fn mount_points_are_read_with_their_types() {
         let mounts = points(LIST);
-        assert_eq!(mounts.at(Path::new("/")), Some(&Mount { id: 27, device: "259:1".into(), fs_type: "ext4".into() }));
+        assert_eq!(
+            mounts.at(Path::new("/")),
+            Some(&Mount { id: 27, device: "259:1".into(), fs_type: "ext4".into() })
+        );
         assert_eq!((fs_type(&mounts, b"/proc"), fs_type(&mounts, b"/pods")), (Some("proc"), None));
     }
 
@@ -158,8 +166,14 @@ mod tests {
 
     #[test]
     fn escapes_are_the_kernels_and_nothing_else() {
-        let table: [(&[u8], &[u8]); 6] =
-            [(b"\\040", b" "), (b"\\0400", b" 0"), (b"\\08", b"\\08"), (b"\\777", b"\\777"), (b"a\\", b"a\\"), (b"\\+12", b"\\+12")];
+        let table: [(&[u8], &[u8]); 6] = [
+            (b"\\040", b" "),
+            (b"\\0400", b" 0"),
+            (b"\\08", b"\\08"),
+            (b"\\777", b"\\777"),
+            (b"a\\", b"a\\"),
+            (b"\\+12", b"\\+12"),
+        ];
         for (written, meant) in table {
             assert_eq!(unescaped(written), meant);
         }
@@ -168,7 +182,8 @@ mod tests {
     #[test]
     fn the_nearest_mount_shows_a_path() {
         let mounts = points(LIST);
-        let over = |path| mounts.over(Path::new(path)).map(|(point, mount)| (point.to_str().unwrap(), mount.id));
+        let over =
+            |path| mounts.over(Path::new(path)).map(|(point, mount)| (point.to_str().unwrap(), mount.id));
         assert_eq!(over("/pods/a b/mount/x/y"), Some(("/pods/a b/mount", 93)));
         assert_eq!(over("/pods/other"), Some(("/", 27)));
         assert_eq!(over("relative"), None);
@@ -176,19 +191,30 @@ mod tests {
 
     #[test]
     fn a_list_that_is_cut_off_is_no_list() {
-        let ends: Vec<usize> = (0..LIST.len()).filter(|end| MountPoints::parse(&LIST[..*end]).is_ok()).collect();
-        let lines: Vec<usize> = LIST.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1).collect();
+        let ends: Vec<usize> =
+            (0..LIST.len()).filter(|end| MountPoints::parse(&LIST[..*end]).is_ok()).collect();
+        let lines: Vec<usize> =
+            LIST.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1).collect();
         assert_eq!(ends, lines[..4], "only whole lines");
     }
 
     #[test]
     fn a_line_that_is_no_mount_is_named_by_its_number_alone() {
-        for broken in ["canary", "x 1 0:1 / /p rw - tmpfs t rw", "1 1 0:1 / p rw - tmpfs t rw", "1 1 0:1 / /p rw shared:1 tmpfs t rw", ""] {
+        for broken in [
+            "canary",
+            "x 1 0:1 / /p rw - tmpfs t rw",
+            "1 1 0:1 / p rw - tmpfs t rw",
+            "1 1 0:1 / /p rw shared:1 tmpfs t rw",
+            "",
+        ] {
             let list = [LIST, broken.as_bytes(), b"\n"].concat();
             let told = MountPoints::parse(&list).unwrap_err().to_string();
             assert_eq!(told, "line 6 of /proc/self/mountinfo is none of a mount", "{broken}");
         }
-        assert!(matches!(MountPoints::parse(b""), Err(MountinfoError::Malformed(1))), "there is always a root");
+        assert!(
+            matches!(MountPoints::parse(b""), Err(MountinfoError::Malformed(1))),
+            "there is always a root"
+        );
     }
 
     #[test]

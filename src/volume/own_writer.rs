@@ -4,22 +4,22 @@ use std::ffi::OsStr;
 use std::hash::BuildHasher;
 use std::path::Path;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, SystemTime};
 
 use metrics::counter;
 use tokio::time::{Instant, sleep_until};
 use tracing::debug;
 
-use crate::volume::id::part;
-use crate::cache::issued::Issued;
 use super::{Volume, Volumes};
 use crate::blocking;
-use crate::spec::{MountSpec, Source, VolumeWriter};
+use crate::cache::issued::Issued;
 use crate::class::RememberedRequest;
-use crate::renewal::{PollSchedule, UnixMillis, RenewalInputs};
 use crate::payload::Payload;
-use crate::writer::{Change, StaleGeneration, Fingerprints, Trigger, Target, WriteError, Writer};
+use crate::renewal::{PollSchedule, RenewalInputs, UnixMillis};
+use crate::spec::{MountSpec, Source, VolumeWriter};
+use crate::volume::id::part;
+use crate::writer::{Change, Fingerprints, StaleGeneration, Target, Trigger, WriteError, Writer};
 
 /// Within this time of a start all volumes are looked at that an earlier process wrote.
 const RESUMED: Duration = Duration::from_secs(5);
@@ -58,7 +58,9 @@ impl Files {
     }
 
     fn leaves(&mut self, leftover: Option<StaleGeneration>) {
-        let due = |leftover: StaleGeneration| Instant::now() + leftover.due.duration_since(SystemTime::now()).unwrap_or_default();
+        let due = |leftover: StaleGeneration| {
+            Instant::now() + leftover.due.duration_since(SystemTime::now()).unwrap_or_default()
+        };
         self.sweep = leftover.map(due);
     }
 }
@@ -67,17 +69,28 @@ impl Volumes {
     /// Who writes the files that `spec` asks for, where we do: what the driver mounts for a pod, below the directory that we were given.
     pub fn writer(&self, spec: &MountSpec) -> Option<&Writer> {
         let root = self.root.as_ref()?;
-        let is_ours = spec.written_by == VolumeWriter::Provider && Path::new(&spec.target_path).starts_with(root);
+        let is_ours =
+            spec.written_by == VolumeWriter::Provider && Path::new(&spec.target_path).starts_with(root);
         self.writer.as_ref().filter(|_| is_ours)
     }
 
     /// Why a volume of a pod is none that we could write.
     pub fn unreachable(&self) -> &'static str {
-        if self.root.is_some() { "the volume is not below --kubelet-dir" } else { "there is no --kubelet-dir" }
+        if self.root.is_some() {
+            "the volume is not below --kubelet-dir"
+        } else {
+            "there is no --kubelet-dir"
+        }
     }
 
     /// Makes `payload` the files of `volume`. What it has is written down before: a process that is killed here leaves nothing unknown.
-    pub async fn write(&self, writer: &Writer, volume: &Volume, payload: &Payload, occasion: Trigger) -> Result<Change, WriteError> {
+    pub async fn write(
+        &self,
+        writer: &Writer,
+        volume: &Volume,
+        payload: &Payload,
+        occasion: Trigger,
+    ) -> Result<Change, WriteError> {
         self.save(volume);
         let _hand = self.hand.lock().await;
         // Another volume may have begun in its place meanwhile; and at the end of the process nobody keeps what hangs on the files.
@@ -110,7 +123,10 @@ impl Volumes {
     /// Tells the pod that it has other content than before in the files `changed`.
     fn tell(&self, volume: &Volume, changed: Vec<String>) {
         let is_first = !volume.held().answered;
-        let name = Path::new(&volume.id().target_path).parent().and_then(Path::file_name).map(OsStr::to_string_lossy);
+        let name = Path::new(&volume.id().target_path)
+            .parent()
+            .and_then(Path::file_name)
+            .map(OsStr::to_string_lossy);
         if let (Some(events), Some(name), false) = (&self.events, name, is_first) {
             events.tell(&volume.id().pod, &name, changed);
         }
@@ -227,7 +243,7 @@ impl Volumes {
 
 impl Volume {
     pub(crate) fn marks(&self) -> MutexGuard<'_, Fingerprints> {
-        self.marks.lock().unwrap_or_else(PoisonError::into_inner)
+        self.marks.lock()
     }
 
     /// What it was last asked to hold, for a look; `None` where nobody remembers, or the driver writes.
@@ -277,7 +293,8 @@ mod tests {
     #[test]
     fn after_a_restart_volumes_are_looked_at_one_after_the_other() {
         let now = Instant::now();
-        let soon = [0.0, 0.5, 1.0].map(|chance| Files::resumed(true, chance).next().unwrap().duration_since(now).as_millis() / 500);
+        let soon = [0.0, 0.5, 1.0]
+            .map(|chance| Files::resumed(true, chance).next().unwrap().duration_since(now).as_millis() / 500);
         assert!(soon[0] < soon[1] && soon[1] < soon[2] && soon[2] <= 10, "{soon:?}");
         assert!(Files::resumed(false, 0.5).next().is_none());
     }

@@ -9,13 +9,13 @@ use metrics::counter;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tracing::{debug, info};
 
-use crate::volume::mountinfo::MountPoints;
-use crate::volume::liveness::{LivenessVerdict, LivenessCheck};
 use super::{Volume, Volumes};
 use crate::kube::pods::NodePods;
-use crate::tokens::OnRelease;
 use crate::renewal::{UnixMillis, is_forgotten};
 use crate::supervise::supervise;
+use crate::tokens::OnRelease;
+use crate::volume::liveness::{LivenessCheck, LivenessVerdict};
+use crate::volume::mountinfo::MountPoints;
 
 /// Longest time between two looks.
 const EVERY: Duration = Duration::from_secs(5);
@@ -66,10 +66,17 @@ impl Volumes {
     /// One look: what has ended is let go, which gives back the logins that nobody else holds.
     fn sweep(&self) {
         let now = UnixMillis::now();
-        let mounts = self.root.as_ref().and_then(|_| MountPoints::read().inspect_err(|error| debug!("{error}")).ok());
-        let at_mounts = mounts.as_ref().zip(self.root.as_deref()).and_then(|(mounts, root)| LivenessCheck::at_mounts(mounts, root, now));
+        let mounts =
+            self.root.as_ref().and_then(|_| MountPoints::read().inspect_err(|error| debug!("{error}")).ok());
+        let at_mounts = mounts
+            .as_ref()
+            .zip(self.root.as_deref())
+            .and_then(|(mounts, root)| LivenessCheck::at_mounts(mounts, root, now));
         let pods = self.pods.as_ref().and_then(NodePods::known);
-        let looks: Vec<_> = at_mounts.into_iter().chain(pods.as_ref().map(|pods| LivenessCheck::at_pods(pods, now))).collect();
+        let looks: Vec<_> = at_mounts
+            .into_iter()
+            .chain(pods.as_ref().map(|pods| LivenessCheck::at_pods(pods, now)))
+            .collect();
         let volumes = self.all();
         // In this order: whoever finds none there any more finds it closed.
         if self.closed.load(Ordering::Relaxed) {
@@ -93,7 +100,9 @@ impl Volumes {
         };
         match volume.known() {
             // No pod ever had anything of it, so silence is enough.
-            LivenessVerdict::Nothing if !answered && asked.is_none_or(|asked| now.since(asked) > GIVEN_UP) => {
+            LivenessVerdict::Nothing
+                if !answered && asked.is_none_or(|asked| now.since(asked) > GIVEN_UP) =>
+            {
                 self.let_go(volume, "never_filled");
             }
             LivenessVerdict::Unmounted => self.revoke(volume, "unmounted"),
@@ -105,7 +114,11 @@ impl Volumes {
             }
             // Nobody knows whether its pod lives: what it has runs to its TTL.
             LivenessVerdict::Nothing if asked.is_none_or(|asked| is_forgotten(asked, now)) => {
-                volume.sessions().iter().filter(|session| session.leases() > 0).for_each(|session| session.ends_by(OnRelease::LetExpire));
+                volume
+                    .sessions()
+                    .iter()
+                    .filter(|session| session.leases() > 0)
+                    .for_each(|session| session.ends_by(OnRelease::LetExpire));
                 self.let_go(volume, "forgotten");
             }
             LivenessVerdict::Nothing => {
@@ -118,7 +131,12 @@ impl Volumes {
     fn revoke(&self, volume: &Arc<Volume>, how: &'static str) {
         volume.sessions().iter().for_each(|session| session.ends_by(OnRelease::Revoke));
         if self.let_go(volume, how) {
-            info!(how, pod.uid = volume.id().pod.uid, pod.name = volume.id().pod.name, "the volume has ended");
+            info!(
+                how,
+                pod.uid = volume.id().pod.uid,
+                pod.name = volume.id().pod.name,
+                "the volume has ended"
+            );
         }
     }
 

@@ -1,30 +1,31 @@
 //! What every volume of the node has, until its end: logins, what was made for it, and the last content that was whole.
 
-use crate::volume::{Job, Keyed, FetchContext, Volume, VolumeId};
 use crate::cache::RenderedCache;
+use crate::volume::{FetchContext, Job, Keyed, Volume, VolumeId};
 
+use crate::mutex::Mutex;
 use std::collections::{HashMap, HashSet};
 use std::hash::RandomState;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 use tokio::sync::{Mutex as AsyncMutex, Notify};
 use tracing::debug;
 
-use crate::volume::sharing::LearnedPaths;
 use crate::cache::issued::IssuedCache;
-use crate::volume::fetch_context::PodIdentity;
-use crate::volume::state::lives_until;
-use crate::spec::{MountSpec, Object, PodToken, Source};
 use crate::class::RememberedRequest;
 use crate::error::{Failure, Reason};
 use crate::kube::events::PodEvents;
 use crate::kube::pods::NodePods;
-use crate::tokens::{OnRelease, LoginKey, Logins, Scope};
-use crate::renewal::{Bounds, UnixMillis};
-use crate::state::Store;
 use crate::payload::{Payload, VersionKey};
+use crate::renewal::{Bounds, UnixMillis};
+use crate::spec::{MountSpec, Object, PodToken, Source};
+use crate::state::Store;
+use crate::tokens::{LoginKey, Logins, OnRelease, Scope};
+use crate::volume::fetch_context::PodIdentity;
+use crate::volume::sharing::LearnedPaths;
+use crate::volume::state::lives_until;
 use crate::writer::{Trigger, Writer};
 
 /// Volumes that are remembered at a time, more than a node has; what comes beyond is served and not kept.
@@ -112,7 +113,7 @@ impl Volumes {
     /// The volume that `spec` is for: the one that is known, or a new one.
     pub fn open(&self, spec: &MountSpec) -> Arc<Volume> {
         let id = VolumeId::of(spec);
-        let mut volumes = self.volumes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut volumes = self.volumes.lock();
         if volumes.len() >= VOLUMES && !volumes.contains_key(&id) {
             debug!("more volumes than are remembered: this one begins anew at every question");
             return Arc::new(Volume::new(id));
@@ -126,7 +127,13 @@ impl Volumes {
 
     /// Begins to fill `volume` by the pod of `token`, where somebody has one: it counts as asked about when the driver asks, and what its class
     /// no longer wants is let go.
-    pub fn visit<'v>(&'v self, volume: &'v Volume, spec: &'v MountSpec, token: Option<Arc<PodToken>>, occasion: Trigger) -> FetchContext<'v> {
+    pub fn visit<'v>(
+        &'v self,
+        volume: &'v Volume,
+        spec: &'v MountSpec,
+        token: Option<Arc<PodToken>>,
+        occasion: Trigger,
+    ) -> FetchContext<'v> {
         let now = UnixMillis::now();
         let (uid, until) = {
             let mut held = volume.held();
@@ -148,10 +155,18 @@ impl Volumes {
     }
 
     /// What stands in where `failure` kept the content away: the last that was good, where the failure passes; a definite no drops that too.
-    pub fn stand_in(&self, volume: &Volume, spec: &MountSpec, failure: Failure, why: Trigger) -> Result<Arc<Payload>, Failure> {
+    pub fn stand_in(
+        &self,
+        volume: &Volume,
+        spec: &MountSpec,
+        failure: Failure,
+        why: Trigger,
+    ) -> Result<Arc<Payload>, Failure> {
         let was_fresh = std::mem::replace(&mut volume.held().fresh, false);
         let answer = match failure.reason {
-            reason if reason.is_passing() => volume.stand_in(spec, UnixMillis::now(), &failure, was_fresh).ok_or(failure),
+            reason if reason.is_passing() => {
+                volume.stand_in(spec, UnixMillis::now(), &failure, was_fresh).ok_or(failure)
+            }
             // Of the content that says nothing; nor does a denial without a pod's fresh token.
             Reason::TokenMissing => Err(failure),
             Reason::ReadDenied if why == Trigger::Poll => Err(failure),
@@ -182,29 +197,31 @@ impl Volumes {
 
     /// What is remembered of the kubelet's request for the directory `target_path`.
     pub fn published(&self, target_path: &str) -> Option<RememberedRequest> {
-        let volumes = self.volumes.lock().unwrap_or_else(PoisonError::into_inner);
-        let volume = volumes.values().find(|volume| volume.id().parameters.is_none() && volume.id().target_path == target_path)?;
+        let volumes = self.volumes.lock();
+        let volume = volumes
+            .values()
+            .find(|volume| volume.id().parameters.is_none() && volume.id().target_path == target_path)?;
         volume.held().published.clone()
     }
 
     pub(crate) fn remembers(&self, volume: &Volume) -> bool {
-        let volumes = self.volumes.lock().unwrap_or_else(PoisonError::into_inner);
+        let volumes = self.volumes.lock();
         volumes.get(volume.id()).is_some_and(|known| std::ptr::eq(&raw const **known, volume))
     }
 
     /// Every volume that is remembered.
     pub(crate) fn all(&self) -> Vec<Arc<Volume>> {
-        self.volumes.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        self.volumes.lock().values().cloned().collect()
     }
 
     /// Takes in a volume of an earlier process.
     pub(crate) fn adopt(&self, volume: Volume) {
-        self.volumes.lock().unwrap_or_else(PoisonError::into_inner).insert(volume.id().clone(), Arc::new(volume));
+        self.volumes.lock().insert(volume.id().clone(), Arc::new(volume));
     }
 
     /// Lets go of a volume and of all that it has, unless a mount or a look is at work on it; tells whether it did.
     pub(crate) fn end(&self, volume: &Arc<Volume>) -> bool {
-        let mut volumes = self.volumes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut volumes = self.volumes.lock();
         // Here, in the sweep's list, and nowhere else.
         if Arc::strong_count(volume) > 2 {
             return false;
@@ -231,12 +248,12 @@ impl Volumes {
             }
         }
         self.closed.store(true, Ordering::Relaxed);
-        self.volumes.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.volumes.lock().clear();
     }
 
     /// What the pods of `who` have together.
     pub(crate) fn group(&self, who: &LoginKey) -> Arc<IssuedCache> {
-        let mut groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut groups = self.groups.lock();
         let known = groups.get(who).and_then(Weak::upgrade);
         known.unwrap_or_else(|| {
             let shelf = Arc::default();

@@ -1,10 +1,10 @@
 //! Which way a source goes: whether what it gives may be shared, and whether its path hands out leases, which nobody tells before the first
 //! answer.
 
+use crate::mutex::Mutex;
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 
-use crate::spec::{Address, MountSpec, EngineRequest, ServerSpec, Source};
+use crate::spec::{Address, EngineRequest, MountSpec, ServerSpec, Source};
 use crate::vault;
 
 /// How a source is asked, and whose its answer is.
@@ -51,13 +51,13 @@ impl LearnedPaths {
 
     /// Whether the call of `source` was seen to lease.
     fn is_known(&self, server: &ServerSpec, source: &Source) -> Option<bool> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&path(server, source)?).copied()
+        self.0.lock().get(&path(server, source)?).copied()
     }
 
     /// Remembers whether the call of `source` leases; one that did once is taken to do so again.
     pub(crate) fn learn(&self, server: &ServerSpec, source: &Source, leases: bool) {
         let Some(path) = path(server, source) else { return };
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.0.lock();
         if known.len() >= REMEMBERED && !known.contains_key(&path) {
             known.clear();
         }

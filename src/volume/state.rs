@@ -1,8 +1,9 @@
 //! One volume: what it has, and what it had last.
 
+use crate::mutex::Mutex;
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
@@ -11,19 +12,19 @@ use tokio::time::timeout_at;
 use tracing::{debug, warn};
 
 use super::VolumeId;
-use crate::volume::own_writer::Files;
-use crate::cache::last_known_good::LastKnownGood;
-use crate::volume::liveness::{LivenessVerdict, LivenessCheck, Liveness};
-use crate::cache::issued::{Issued, NOT_YET, IssuedCache};
 use crate::cache::RenderedCache;
-use crate::spec::{MountSpec, Object, PodToken, Source};
+use crate::cache::issued::{Issued, IssuedCache, NOT_YET};
+use crate::cache::last_known_good::LastKnownGood;
 use crate::class::RememberedRequest;
 use crate::error::Failure;
-use crate::tokens::{LoginKey, VaultToken};
-use crate::renewal::{RepublishInterval, UnixMillis, USUAL};
-use crate::state::Written;
 use crate::limits::Budget;
 use crate::payload::Payload;
+use crate::renewal::{RepublishInterval, USUAL, UnixMillis};
+use crate::spec::{MountSpec, Object, PodToken, Source};
+use crate::state::Written;
+use crate::tokens::{LoginKey, VaultToken};
+use crate::volume::liveness::{Liveness, LivenessCheck, LivenessVerdict};
+use crate::volume::own_writer::Files;
 use crate::writer::Fingerprints;
 
 /// Time for the calls of a republish whose last good content can stand in: the driver looks at one volume after the other.
@@ -112,7 +113,10 @@ impl Volume {
         if !same {
             (held.account, held.own) = (None, Vec::new());
             let group = held.group.take();
-            self.shelf.keep_until(NOT_YET, group.iter().flat_map(|(_, shelf)| shelf.sessions()).map(|session| (session, None)));
+            self.shelf.keep_until(
+                NOT_YET,
+                group.iter().flat_map(|(_, shelf)| shelf.sessions()).map(|session| (session, None)),
+            );
         }
         held.asker = Some(asker);
         held.own.retain(|(source, _)| wanted.contains(source));
@@ -133,15 +137,26 @@ impl Volume {
 
     /// The time that a mount may take: little where the last good content can stand in.
     pub fn patience(&self, spec: &MountSpec, budget: &Budget) -> Budget {
-        let stands_in = self.held().good.as_ref().is_some_and(|good| good.stands_in_for(spec, UnixMillis::now()).is_some());
+        let stands_in = self
+            .held()
+            .good
+            .as_ref()
+            .is_some_and(|good| good.stands_in_for(spec, UnixMillis::now()).is_some());
         if stands_in { budget.at_most(PATIENCE) } else { budget.clone() }
     }
 
     /// Keeps `payload`, fetched `now`, as what stands in for the next that cannot be, if there is room for it.
-    pub(crate) fn keeps(&self, spec: &MountSpec, payload: &Arc<Payload>, has_room: impl FnOnce(usize, usize) -> bool, now: UnixMillis) {
+    pub(crate) fn keeps(
+        &self,
+        spec: &MountSpec,
+        payload: &Arc<Payload>,
+        has_room: impl FnOnce(usize, usize) -> bool,
+        now: UnixMillis,
+    ) {
         let mut held = self.held();
         let before = held.good.take().map_or(0, |good| good.payload.bytes());
-        held.good = has_room(payload.bytes(), before).then(|| LastKnownGood::new(spec, Arc::clone(payload), now));
+        held.good =
+            has_room(payload.bytes(), before).then(|| LastKnownGood::new(spec, Arc::clone(payload), now));
         let keyed = std::mem::take(&mut held.keyed.1);
         (held.keyed.0, held.fresh) = (Arc::new(keyed), true);
     }
@@ -190,7 +205,13 @@ impl Volume {
     }
 
     /// The last good content in the place of what `failure` kept away, when `spec` may still have it; told when that is `news`.
-    pub(crate) fn stand_in(&self, spec: &MountSpec, now: UnixMillis, failure: &Failure, news: bool) -> Option<Arc<Payload>> {
+    pub(crate) fn stand_in(
+        &self,
+        spec: &MountSpec,
+        now: UnixMillis,
+        failure: &Failure,
+        news: bool,
+    ) -> Option<Arc<Payload>> {
         let held = self.held();
         let good = held.good.as_ref()?;
         let (payload, age) = (Arc::clone(&good.payload), good.stands_in_for(spec, now)?);
@@ -232,13 +253,15 @@ impl Volume {
     }
 
     pub(crate) fn held(&self) -> MutexGuard<'_, VolumeState> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+        self.held.lock()
     }
 
     /// Takes in a look around.
     pub(crate) fn looked_for(&self, looks: &[LivenessCheck<'_>]) {
         let mut held = self.held();
-        held.presence = looks.iter().fold(std::mem::take(&mut held.presence), |presence, look| presence.after(look, &self.id));
+        held.presence = looks
+            .iter()
+            .fold(std::mem::take(&mut held.presence), |presence, look| presence.after(look, &self.id));
     }
 
     /// Whether it lives, as far as anybody sees.

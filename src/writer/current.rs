@@ -8,15 +8,15 @@ use nix::errno::Errno;
 use nix::sys::stat::{FileStat, SFlag, fstat};
 use zeroize::Zeroizing;
 
+use super::Fingerprints;
+use super::generation;
+use super::{DATA, WriteError};
+use crate::payload::{File, Payload, VersionKey};
+use crate::secret::Secret;
 use crate::writer::access::{Access, set_mode};
 use crate::writer::directory::Directory;
 use crate::writer::error::at;
-use super::generation;
 use crate::writer::generation::OPEN;
-use super::Fingerprints;
-use super::{DATA, WriteError};
-use crate::secret::Secret;
-use crate::payload::{File, Payload, VersionKey};
 
 /// Bytes that are read back at once.
 const PIECE: usize = 16 * 1024;
@@ -47,7 +47,8 @@ pub(crate) struct Rights<'p>(Vec<PartialFix<'p>>);
 impl Current {
     /// `None` where `..data` is missing, or leads to anything but a generation of this volume.
     pub(crate) fn of(volume: &Directory) -> Option<Self> {
-        let name = volume.link(DATA)?.into_string().ok().filter(|name| generation::is_name(name.as_bytes()))?;
+        let name =
+            volume.link(DATA)?.into_string().ok().filter(|name| generation::is_name(name.as_bytes()))?;
         let directory = Directory::of(volume, name.as_str()).ok()?;
         Some(Self { name, directory })
     }
@@ -59,11 +60,21 @@ impl Current {
     }
 
     /// Compares until the first difference, and as long as it is there. What cannot be looked at is not the same.
-    pub(crate) fn compare<'p>(&self, volume: &Directory, payload: &'p Payload, known: &Previous<'_>) -> Difference<'p> {
+    pub(crate) fn compare<'p>(
+        &self,
+        volume: &Directory,
+        payload: &'p Payload,
+        known: &Previous<'_>,
+    ) -> Difference<'p> {
         let Some(true) = self.has_names(payload) else { return Difference::Content };
         let mut rights = Vec::new();
         for file in payload.files() {
-            match self.check(volume).ok().and_then(|()| self.look(file, known)).map(|was| PartialFix { file, was }) {
+            match self
+                .check(volume)
+                .ok()
+                .and_then(|()| self.look(file, known))
+                .map(|was| PartialFix { file, was })
+            {
                 Some(found) if found.was == Access::wanted(file) => {}
                 Some(found) if found.is_one_step() => rights.push(found),
                 _ => return Difference::Content,
@@ -75,7 +86,12 @@ impl Current {
     /// Whether exactly the files of `payload` are there, with their directories.
     fn has_names(&self, payload: &Payload) -> Option<bool> {
         let directories = generation::directories(payload).ok()?;
-        let wanted: HashSet<&str> = payload.files().iter().map(|file| file.path.as_str()).chain(directories.iter().copied()).collect();
+        let wanted: HashSet<&str> = payload
+            .files()
+            .iter()
+            .map(|file| file.path.as_str())
+            .chain(directories.iter().copied())
+            .collect();
         let mut found = 0;
         for directory in [""].iter().chain(&directories) {
             let names = self.list(directory, wanted.len() + 1)?;

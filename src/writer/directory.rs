@@ -11,8 +11,9 @@ use nix::sys::stat::{FileStat, Mode, UtimensatFlags, fstatat, utimensat};
 use nix::sys::time::TimeSpec;
 
 /// How every path is looked up: beneath the handle, and through no link.
-pub(crate) const BENEATH: ResolveFlag =
-    ResolveFlag::RESOLVE_BENEATH.union(ResolveFlag::RESOLVE_NO_SYMLINKS).union(ResolveFlag::RESOLVE_NO_MAGICLINKS);
+pub(crate) const BENEATH: ResolveFlag = ResolveFlag::RESOLVE_BENEATH
+    .union(ResolveFlag::RESOLVE_NO_SYMLINKS)
+    .union(ResolveFlag::RESOLVE_NO_MAGICLINKS);
 /// The same for a path within a volume: on no other filesystem either.
 const WITHIN: ResolveFlag = BENEATH.union(ResolveFlag::RESOLVE_NO_XDEV);
 
@@ -62,7 +63,8 @@ impl Directory {
     pub(crate) fn names(&self, most: usize) -> Result<Vec<CString>, Errno> {
         let entries = Dir::from_fd(open(self, ".", OFlag::O_RDONLY | OFlag::O_DIRECTORY)?)?.into_iter();
         let names = entries.map(|entry| entry.map(name_of));
-        let others = names.filter(|name| !name.as_ref().is_ok_and(|name| matches!(name.to_bytes(), b"." | b"..")));
+        let others =
+            names.filter(|name| !name.as_ref().is_ok_and(|name| matches!(name.to_bytes(), b"." | b"..")));
         others.take(most).collect()
     }
 
@@ -77,7 +79,8 @@ impl Directory {
 fn open(parent: &impl AsFd, path: &(impl NixPath + ?Sized), flags: OFlag) -> Result<OwnedFd, Errno> {
     let flags = flags | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     let open = |flags| openat2(parent, path, OpenHow::new().flags(flags).resolve(WITHIN));
-    open(flags | OFlag::O_NOATIME).or_else(|error| if error == Errno::EPERM { open(flags) } else { Err(error) })
+    open(flags | OFlag::O_NOATIME)
+        .or_else(|error| if error == Errno::EPERM { open(flags) } else { Err(error) })
 }
 
 fn name_of(entry: Entry) -> CString {

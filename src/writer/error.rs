@@ -38,7 +38,9 @@ pub enum WriteError {
     #[error("{0}: it is not there: the pod is gone, or the kubelet's directory is not mounted here")]
     Missing(PathBuf, #[source] io::Error),
     /// The files would reach a disk.
-    #[error("{0}: nothing is mounted there, as seen from here; mount the kubelet's pods with mountPropagation HostToContainer")]
+    #[error(
+        "{0}: nothing is mounted there, as seen from here; mount the kubelet's pods with mountPropagation HostToContainer"
+    )]
     NotMounted(PathBuf),
     /// The files might reach a disk.
     #[error("{0}: it is not a tmpfs, as the driver mounts one")]
@@ -122,7 +124,11 @@ impl WriteError {
                 let rights = [Errno::EACCES, Errno::EPERM, Errno::EROFS, Errno::ENOSYS];
                 source.raw_os_error().is_some_and(|error| rights.contains(&Errno::from_raw(error)))
             }
-            Self::Outside { .. } | Self::NotAVolume(_) | Self::OtherPod { .. } | Self::Link(_) | Self::NotInMemory(_) => false,
+            Self::Outside { .. }
+            | Self::NotAVolume(_)
+            | Self::OtherPod { .. }
+            | Self::Link(_)
+            | Self::NotInMemory(_) => false,
             Self::Behind(_)
             | Self::TooDeep(_)
             | Self::Full(..)

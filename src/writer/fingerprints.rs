@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use nix::sys::stat::FileStat;
 use serde::{Deserialize, Serialize};
 
-use crate::writer::directory::nanoseconds;
 use crate::payload::{File, Payload, VersionKey};
+use crate::writer::directory::nanoseconds;
 
 /// Files whose marks outlive a restart, some 100 bytes each beside their path.
 const LASTING: usize = 512;
@@ -56,7 +56,8 @@ impl Fingerprints {
 
     /// Whether there is one for each file of `payload`, and no other.
     pub(crate) fn are_of(&self, payload: &Payload) -> bool {
-        self.0.len() == payload.files().len() && payload.files().iter().all(|file| self.0.contains_key(file.path.as_str()))
+        self.0.len() == payload.files().len()
+            && payload.files().iter().all(|file| self.0.contains_key(file.path.as_str()))
     }
 
     /// Whether the file with this `stat` is the one that we wrote as `file`.

@@ -8,14 +8,14 @@ use nix::errno::Errno;
 use nix::sys::stat::{Mode, fstat, mkdirat};
 
 use super::WriteError;
+use super::removal;
+use crate::payload::{File, Payload};
+use crate::spec::MountPath;
 use crate::writer::access::{Access, set_mode};
 use crate::writer::current::Current;
 use crate::writer::directory::Directory;
 use crate::writer::error::at;
-use super::removal;
 use crate::writer::removal::DEEPEST;
-use crate::spec::MountPath;
-use crate::payload::{File, Payload};
 
 /// Mode of every directory: names are no secret.
 pub(crate) const OPEN: u32 = 0o755;
@@ -27,8 +27,10 @@ pub(crate) fn new_name() -> String {
 
 /// Whether a generation may be called so, ours or the driver's.
 pub(crate) fn is_name(name: &[u8]) -> bool {
-    let parts =
-        name.strip_prefix(b"..").and_then(|rest| rest.split_at_checked(19)).and_then(|(time, rest)| Some((time, rest.strip_prefix(b".")?)));
+    let parts = name
+        .strip_prefix(b"..")
+        .and_then(|rest| rest.split_at_checked(19))
+        .and_then(|(time, rest)| Some((time, rest.strip_prefix(b".")?)));
     parts.is_some_and(|(time, chance)| {
         let is_time = time.iter().all(|byte| byte.is_ascii_digit() || *byte == b'_');
         is_time && !chance.is_empty() && chance.iter().all(u8::is_ascii_digit)
@@ -36,7 +38,11 @@ pub(crate) fn is_name(name: &[u8]) -> bool {
 }
 
 /// Makes one, and gives its name; gives up once `..data` leads to `old` no more. On failure nothing of it is left, or what is left is swept.
-pub(crate) fn make(volume: &Directory, payload: &Payload, old: Option<&Current>) -> Result<String, WriteError> {
+pub(crate) fn make(
+    volume: &Directory,
+    payload: &Payload,
+    old: Option<&Current>,
+) -> Result<String, WriteError> {
     let name = new_name();
     mkdirat(volume, name.as_str(), Mode::S_IRWXU).map_err(at("making", &name))?;
     fill(volume, &name, payload, old).inspect_err(|why| discard(volume, &name, why))?;

@@ -8,10 +8,10 @@ use nix::errno::Errno;
 use nix::fcntl::{RenameFlags, renameat, renameat2};
 use nix::unistd::{UnlinkatFlags, symlinkat, unlinkat};
 
-use crate::writer::directory::Directory;
-use crate::writer::error::at;
 use super::{DATA, WriteError, generation, removal};
 use crate::payload::Payload;
+use crate::writer::directory::Directory;
+use crate::writer::error::at;
 
 /// Names of a volume that are looked at in one go: four times the files of the largest.
 pub(crate) const MOST: usize = 16_384;
@@ -38,7 +38,12 @@ pub(crate) fn replace(volume: &Directory, name: &str, to: &str) -> Result<(), Wr
 }
 
 /// Makes a link under a generation's name, and moves it.
-fn beside(volume: &Directory, name: &str, to: &str, moving: impl FnOnce(&str) -> Result<(), Errno>) -> Result<(), WriteError> {
+fn beside(
+    volume: &Directory,
+    name: &str,
+    to: &str,
+    moving: impl FnOnce(&str) -> Result<(), Errno>,
+) -> Result<(), WriteError> {
     let beside = generation::new_name();
     symlinkat(to, volume, beside.as_str()).map_err(at("making a link beside", name))?;
     moving(&beside).map_err(|error| {
@@ -56,7 +61,8 @@ fn exchange(volume: &Directory, beside: &str, name: &str) -> Result<(), Errno> {
 /// Gives each first part of a path of `payload` its link, and then removes every other name: the volume is ours alone. Says whether
 /// there was anything to do.
 pub(crate) fn mend(volume: &Directory, payload: &Payload) -> Result<bool, WriteError> {
-    let wanted: BTreeSet<&str> = payload.files().iter().filter_map(|file| file.path.as_str().split('/').next()).collect();
+    let wanted: BTreeSet<&str> =
+        payload.files().iter().filter_map(|file| file.path.as_str().split('/').next()).collect();
     let mut is_mended = false;
     for name in &wanted {
         let to = format!("{DATA}/{name}");
@@ -66,7 +72,9 @@ pub(crate) fn mend(volume: &Directory, payload: &Payload) -> Result<bool, WriteE
         }
     }
     let names = volume.names(MOST).map_err(at("listing", "the volume"))?;
-    let is_stray = |name: &&CString| !name.to_bytes().starts_with(b"..") && !name.to_str().is_ok_and(|name| wanted.contains(name));
+    let is_stray = |name: &&CString| {
+        !name.to_bytes().starts_with(b"..") && !name.to_str().is_ok_and(|name| wanted.contains(name))
+    };
     for name in names.iter().filter(is_stray) {
         removal::remove(volume, name)?;
         is_mended = true;

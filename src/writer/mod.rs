@@ -124,7 +124,13 @@ impl Writer {
     /// Makes `payload` the whole content of a volume. After a failure it holds the old files or the new, and the same call goes on from there.
     ///
     /// `marks` are the volume's, from the last write, or empty.
-    pub fn write(&self, target: &Target<'_>, occasion: Trigger, payload: &Payload, marks: &mut Fingerprints) -> Result<Written, WriteError> {
+    pub fn write(
+        &self,
+        target: &Target<'_>,
+        occasion: Trigger,
+        payload: &Payload,
+        marks: &mut Fingerprints,
+    ) -> Result<Written, WriteError> {
         let open = if occasion == Trigger::Poll { target::open_filled } else { target::open };
         let volume = open(&self.root, target)?;
         let old = Current::of(&volume);
@@ -151,7 +157,13 @@ impl Writer {
     }
 
     /// Puts the files in their place, and then the names.
-    fn fill(&self, volume: &Directory, old: Option<&Current>, payload: &Payload, marks: &mut Fingerprints) -> Result<Written, WriteError> {
+    fn fill(
+        &self,
+        volume: &Directory,
+        old: Option<&Current>,
+        payload: &Payload,
+        marks: &mut Fingerprints,
+    ) -> Result<Written, WriteError> {
         let change = self.change(volume, old, payload, marks)?;
         let behind = |error: WriteError| {
             let is_shown = change == Change::Swapped && !error.is_of_what_is_gone();
@@ -160,10 +172,19 @@ impl Writer {
         let is_mended = links::mend(volume, payload).map_err(behind)?;
         let current = Current::of(volume).map(|current| current.name).unwrap_or_default();
         let leftover = stale_generation::find(volume, &current, SystemTime::now()).map_err(behind)?;
-        Ok(Written { change: if is_mended && change == Change::Unchanged { Change::Names } else { change }, leftover })
+        Ok(Written {
+            change: if is_mended && change == Change::Unchanged { Change::Names } else { change },
+            leftover,
+        })
     }
 
-    fn change(&self, volume: &Directory, old: Option<&Current>, payload: &Payload, marks: &mut Fingerprints) -> Result<Change, WriteError> {
+    fn change(
+        &self,
+        volume: &Directory,
+        old: Option<&Current>,
+        payload: &Payload,
+        marks: &mut Fingerprints,
+    ) -> Result<Change, WriteError> {
         let known = Previous { marks, key: &self.key };
         let change = match old.map(|old| (old, old.compare(volume, payload, &known))) {
             // Of a volume that somebody else has filled, or of very many files, nothing is known yet.
@@ -196,7 +217,10 @@ fn swap(volume: &Directory, old: Option<&Current>, payload: &Payload) -> Result<
 }
 
 /// Does something to the volume, and sets the times of its directory back when that has changed them.
-fn in_time<T>(volume: &Directory, change: impl FnOnce(&Directory) -> Result<T, WriteError>) -> Result<T, WriteError> {
+fn in_time<T>(
+    volume: &Directory,
+    change: impl FnOnce(&Directory) -> Result<T, WriteError>,
+) -> Result<T, WriteError> {
     let look = || fstat(volume).map_err(at("looking at", "the volume"));
     let before = look()?;
     let done = change(volume);

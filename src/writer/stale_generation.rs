@@ -3,10 +3,10 @@
 use std::ffi::{CStr, CString};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::{WriteError, generation, removal};
 use crate::writer::directory::{Directory, nanoseconds};
 use crate::writer::error::at;
 use crate::writer::links::MOST;
-use super::{WriteError, generation, removal};
 
 /// For how long a generation stays once it is replaced: a reader that holds it reads on.
 const KEPT: Duration = Duration::from_secs(5);
@@ -28,12 +28,24 @@ impl StaleGeneration {
 }
 
 /// Those of the volume beside the generation `current`.
-pub(crate) fn find(volume: &Directory, current: &str, now: SystemTime) -> Result<Option<StaleGeneration>, WriteError> {
-    Ok(names(volume, current)?.iter().filter_map(|name| due(volume, name, now)).max().map(|due| StaleGeneration { due }))
+pub(crate) fn find(
+    volume: &Directory,
+    current: &str,
+    now: SystemTime,
+) -> Result<Option<StaleGeneration>, WriteError> {
+    Ok(names(volume, current)?
+        .iter()
+        .filter_map(|name| due(volume, name, now))
+        .max()
+        .map(|due| StaleGeneration { due }))
 }
 
 /// Removes those that are due, and tells of the others. One that cannot be removed keeps no other from it.
-pub(crate) fn sweep(volume: &Directory, current: &str, now: SystemTime) -> Result<Option<StaleGeneration>, WriteError> {
+pub(crate) fn sweep(
+    volume: &Directory,
+    current: &str,
+    now: SystemTime,
+) -> Result<Option<StaleGeneration>, WriteError> {
     let mut failed = None;
     for name in names(volume, current)? {
         let is_kept = due(volume, &name, now).is_some_and(|due| now < due);
@@ -46,7 +58,10 @@ pub(crate) fn sweep(volume: &Directory, current: &str, now: SystemTime) -> Resul
 
 fn names(volume: &Directory, current: &str) -> Result<Vec<CString>, WriteError> {
     let mut names = volume.names(MOST).map_err(at("listing", "the volume"))?;
-    names.retain(|name| name.to_bytes() != current.as_bytes() && (generation::is_name(name.to_bytes()) || name.to_bytes() == DRIVERS));
+    names.retain(|name| {
+        name.to_bytes() != current.as_bytes()
+            && (generation::is_name(name.to_bytes()) || name.to_bytes() == DRIVERS)
+    });
     Ok(names)
 }
 

@@ -9,9 +9,9 @@ use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, OpenHow, openat, openat2};
 use nix::sys::stat::{Mode, fstat, fstatat};
 use nix::sys::statfs::{TMPFS_MAGIC, fstatfs};
 
+use super::{DATA, Target, WriteError};
 use crate::writer::directory::{BENEATH, Directory};
 use crate::writer::error::at;
-use super::{DATA, Target, WriteError};
 
 /// Where the kubelet mounts a volume, in a directory of the volume's own.
 const MOUNT: &str = "mount";
@@ -38,7 +38,10 @@ fn above(root: &Path, target: &Target<'_>) -> Result<OwnedFd, WriteError> {
 /// Whether something is mounted that has no `..data`. Each look is one call: whoever holds a handle makes the umount fail that follows.
 fn is_ending(parent: &OwnedFd) -> bool {
     let look = |path: &Path| fstatat(parent, path, AtFlags::AT_SYMLINK_NOFOLLOW);
-    let is_mounted = || look(Path::new(MOUNT)).is_ok_and(|mount| fstat(parent).is_ok_and(|parent| parent.st_dev != mount.st_dev));
+    let is_mounted = || {
+        look(Path::new(MOUNT))
+            .is_ok_and(|mount| fstat(parent).is_ok_and(|parent| parent.st_dev != mount.st_dev))
+    };
     look(&Path::new(MOUNT).join(DATA)).is_err_and(|error| error == Errno::ENOENT) && is_mounted()
 }
 
@@ -57,8 +60,11 @@ fn parent(root: &Path, target: &Target<'_>) -> Result<PathBuf, WriteError> {
     let below = target.path.strip_prefix(root).map_err(outside)?;
     let parts: Option<Vec<&OsStr>> = below.components().map(normal).collect();
     match parts.as_deref() {
-        Some([uid, volumes, plugin, _, mount]) if *volumes == "volumes" && *plugin == "kubernetes.io~csi" && *mount == MOUNT => {
-            let other = || WriteError::OtherPod { target: target.path.to_owned(), uid: target.pod_uid.to_owned() };
+        Some([uid, volumes, plugin, _, mount])
+            if *volumes == "volumes" && *plugin == "kubernetes.io~csi" && *mount == MOUNT =>
+        {
+            let other =
+                || WriteError::OtherPod { target: target.path.to_owned(), uid: target.pod_uid.to_owned() };
             (*uid == target.pod_uid).then(|| below.parent().unwrap_or(below).to_owned()).ok_or_else(other)
         }
         _ => Err(WriteError::NotAVolume(target.path.to_owned())),

@@ -7,9 +7,9 @@ use std::path::Path;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Map, Value, json};
-use vaultmount::spec::Format;
 use vaultmount::render::format::document;
 use vaultmount::render::quote;
+use vaultmount::spec::Format;
 
 use crate::tools::tool;
 
@@ -42,12 +42,25 @@ const TRAPS: &str = "~ null Null NULL yes Yes YES no on On off y Y n N true TRUE
     1_000 .5 5. + - . .. -.inf +.INF .NaN nan inf 2026-11-21 2026-11-21T10:00:00Z 12:30:45 = << - ? : # & * ! | > % @ ` [ ] { } , ' \" \
     -a ?a :a #a &a *a !a |a >a %a @a [a {a a: a:b a# --- ... --- $HOME ${HOME} $(id) `id` !! \\ \\n \\u0041 %s %20 é 😀 it's 'a' \"a\"";
 
-const PEM: &str = "-----BEGIN CERTIFICATE-----\nMIIBdzCCAR2gAwIBAgIBATAKBggqhkjOPQQDAjAS\n-----END CERTIFICATE-----\n";
+const PEM: &str =
+    "-----BEGIN CERTIFICATE-----\nMIIBdzCCAR2gAwIBAgIBATAKBggqhkjOPQQDAjAS\n-----END CERTIFICATE-----\n";
 
 /// Characters that are escaped, break lines or mark bytes somewhere, and one of each length beside them.
 fn characters() -> impl Iterator<Item = char> {
-    let ranges = [0..=0xa1, 0xad..=0xad, 0x2027..=0x202f, 0xd7ff..=0xd7ff, 0xe000..=0xe000, 0xfefe..=0xfeff, 0xfffd..=0xffff];
-    ranges.into_iter().flatten().chain([0x10000, 0x1f600, 0x1fffe, 0x1ffff, 0xe0001, 0x10ffff]).filter_map(char::from_u32)
+    let ranges = [
+        0..=0xa1,
+        0xad..=0xad,
+        0x2027..=0x202f,
+        0xd7ff..=0xd7ff,
+        0xe000..=0xe000,
+        0xfefe..=0xfeff,
+        0xfffd..=0xffff,
+    ];
+    ranges
+        .into_iter()
+        .flatten()
+        .chain([0x10000, 0x1f600, 0x1fffe, 0x1ffff, 0xe0001, 0x10ffff])
+        .filter_map(char::from_u32)
 }
 
 /// Everything that is hard to quote, alone, at either end, inside, and on a line of its own.
@@ -63,17 +76,25 @@ fn texts() -> Vec<String> {
             format!("{c}\nb\n\n"),
         ]
     };
-    let traps = TRAPS.split(' ').flat_map(|word| [word.to_owned(), format!("{word}\n"), format!("a: {word} #\n  {word}\n\tb")]);
-    let lines = ["", " ", "\n", "\n\n", " \n", "  a\nb\n", "\n  a", "a\n\n\n", "a\n \n", "a\r\nb\r\n", PEM].map(String::from);
-    characters().flat_map(around).chain(traps).chain(lines).chain([PEM.repeat(90), "a b ".repeat(900)]).collect()
+    let traps = TRAPS
+        .split(' ')
+        .flat_map(|word| [word.to_owned(), format!("{word}\n"), format!("a: {word} #\n  {word}\n\tb")]);
+    let lines = ["", " ", "\n", "\n\n", " \n", "  a\nb\n", "\n  a", "a\n\n\n", "a\n \n", "a\r\nb\r\n", PEM]
+        .map(String::from);
+    characters()
+        .flat_map(around)
+        .chain(traps)
+        .chain(lines)
+        .chain([PEM.repeat(90), "a b ".repeat(900)])
+        .collect()
 }
 
 /// Every text as a value and as a key, lists and objects in each other, and numbers at their edges.
 fn secret() -> Map<String, Value> {
-    let mut members: Map<String, Value> = texts().into_iter().enumerate().map(|(at, text)| (format!("k{at}"), json!(text))).collect();
+    let mut members: Map<String, Value> =
+        texts().into_iter().enumerate().map(|(at, text)| (format!("k{at}"), json!(text))).collect();
     members.extend(texts().into_iter().filter(|text| text.len() < 1100).map(|text| (text, json!(1))));
-    let nested =
-        json!({"pem": PEM, "": [[], {}, [[PEM, [" a\nb"]]], [{"a": [{}], "b": {"c": PEM}}, {"a": "\n x"}]], "x": {"y": {"z": [1]}}});
+    let nested = json!({"pem": PEM, "": [[], {}, [[PEM, [" a\nb"]]], [{"a": [{}], "b": {"c": PEM}}, {"a": "\n x"}]], "x": {"y": {"z": [1]}}});
     members.insert("nested".to_owned(), nested);
     members.insert("long ".repeat(400), json!({"a": PEM}));
     let numbers = r#"[0, -1, 9007199254740991, 0.1, 1.50, 1e3, 1E-7, 1.5e300, 5e-324, -2.5e-10, 123456789.125, true, false]"#;
@@ -133,8 +154,10 @@ fn python_reads_the_flow_of_yaml_and_the_strings_of_toml() {
     let secret = Value::Object(secret());
     same(&read(PYTHON, &["-c", READ], "secret.yaml", quote::yaml(&secret).as_bytes()), &secret);
     let texts = texts();
-    let lines: String = texts.iter().enumerate().map(|(at, text)| format!("k{at} = {}\n", quote::toml(text))).collect();
-    let expected: Map<String, Value> = texts.into_iter().enumerate().map(|(at, text)| (format!("k{at}"), json!(text))).collect();
+    let lines: String =
+        texts.iter().enumerate().map(|(at, text)| format!("k{at} = {}\n", quote::toml(text))).collect();
+    let expected: Map<String, Value> =
+        texts.into_iter().enumerate().map(|(at, text)| (format!("k{at}"), json!(text))).collect();
     same(&read(PYTHON, &["-c", READ], "secret.toml", lines.as_bytes()), &Value::Object(expected));
 }
 
@@ -147,9 +170,11 @@ fn python_reads_the_toml() {
 #[test]
 fn a_shell_reads_the_env_file() {
     let texts: Vec<_> = texts().into_iter().filter(|text| !text.contains('\0')).collect();
-    let secret: Map<_, _> = texts.iter().enumerate().map(|(at, text)| (format!("K{at}_"), json!(text))).collect();
+    let secret: Map<_, _> =
+        texts.iter().enumerate().map(|(at, text)| (format!("K{at}_"), json!(text))).collect();
     let script = "set -a; . \"$0\"; env -0";
-    let environment = read("env", &["-i", "sh", "-c", script], "secret.env", &written(&Value::Object(secret), Format::Env));
+    let environment =
+        read("env", &["-i", "sh", "-c", script], "secret.env", &written(&Value::Object(secret), Format::Env));
     let read: Vec<_> = environment.split('\0').filter(|line| line.starts_with('K')).collect();
     assert_eq!(read.len(), texts.len());
     for (at, text) in texts.iter().enumerate() {
@@ -173,10 +198,15 @@ fn java_reads_the_properties() {
     fs::write(&program, PROPERTIES).unwrap();
     let lines = read("java", &[path(&program)], "secret.properties", &written(&secret, Format::Properties));
     let decode = |text| String::from_utf8(BASE64_STANDARD.decode(text).unwrap()).unwrap();
-    let read: Map<String, Value> =
-        lines.lines().map(|line| line.split_once(' ').unwrap()).map(|(key, value)| (decode(key), json!(decode(value)))).collect();
-    let as_text = |value: &Value| value.as_str().map_or_else(|| json!(quote::json(value)), |text| json!(text));
-    let expected: Map<String, Value> = secret.as_object().unwrap().iter().map(|(key, value)| (key.clone(), as_text(value))).collect();
+    let read: Map<String, Value> = lines
+        .lines()
+        .map(|line| line.split_once(' ').unwrap())
+        .map(|(key, value)| (decode(key), json!(decode(value))))
+        .collect();
+    let as_text =
+        |value: &Value| value.as_str().map_or_else(|| json!(quote::json(value)), |text| json!(text));
+    let expected: Map<String, Value> =
+        secret.as_object().unwrap().iter().map(|(key, value)| (key.clone(), as_text(value))).collect();
     same(&Value::Object(read).to_string(), &Value::Object(expected));
 }
 

@@ -8,11 +8,11 @@ mod faulty;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use vaultmount::spec::{Address, AuthSpec, Body, Request, ServerSpec, TlsSpec};
 use vaultmount::error::Reason;
-use vaultmount::secret::Secret;
-use vaultmount::vault::{VaultResponse, Outbound, VaultError, Vaults};
 use vaultmount::limits::Budget;
+use vaultmount::secret::Secret;
+use vaultmount::spec::{Address, AuthSpec, Body, Request, ServerSpec, TlsSpec};
+use vaultmount::vault::{Outbound, VaultError, VaultResponse, Vaults};
 
 use faulty::{Faulty, Reply};
 
@@ -20,7 +20,12 @@ const LOGIN: &str = "auth/kubernetes/login";
 const REVOKE: &str = "auth/token/revoke-self";
 
 fn at(address: &str) -> ServerSpec {
-    ServerSpec { address: Address::Http(address.parse().unwrap()), configured: true, namespace: None, tls: TlsSpec::default() }
+    ServerSpec {
+        address: Address::Http(address.parse().unwrap()),
+        configured: true,
+        namespace: None,
+        tls: TlsSpec::default(),
+    }
 }
 
 /// The same server, but a class chose it.
@@ -62,7 +67,12 @@ fn secret(value: &str) -> Reply {
 }
 
 /// Logs in, makes one call and gives the token back.
-async fn call_within(vaults: &Vaults, spec: &ServerSpec, request: &Request, budget: Budget) -> Result<VaultResponse, VaultError> {
+async fn call_within(
+    vaults: &Vaults,
+    spec: &ServerSpec,
+    request: &Request,
+    budget: Budget,
+) -> Result<VaultResponse, VaultError> {
     let login = vaults.server(spec)?.login(&web(), &Secret::from("pod-jwt"), &budget).await?;
     let answer = login.call(request, None, &budget).await;
     // Best effort: a server that fails at everything fails at this too.
@@ -79,7 +89,8 @@ async fn call_briefly(server: &Faulty, request: &Request) -> Result<VaultRespons
 }
 
 async fn log_in(server: &Faulty) -> Result<(), VaultError> {
-    let login = anywhere().server(&at(&server.address()))?.login(&web(), &Secret::from("pod-jwt"), &minute()).await?;
+    let login =
+        anywhere().server(&at(&server.address()))?.login(&web(), &Secret::from("pod-jwt"), &minute()).await?;
     drop(login.revoke(&second()).await);
     Ok(())
 }
@@ -107,14 +118,23 @@ async fn calls_carry_what_a_server_wants_and_nothing_else_travels_with_them() {
     call_within(&anywhere(), &spec, &request, minute()).await.unwrap();
 
     let login = &server.calls(LOGIN)[0];
-    assert_eq!(serde_json::from_str::<Value>(&login.body).unwrap(), json!({ "role": "web", "jwt": "pod-jwt" }));
+    assert_eq!(
+        serde_json::from_str::<Value>(&login.body).unwrap(),
+        json!({ "role": "web", "jwt": "pod-jwt" })
+    );
     assert_eq!((login.method.as_str(), login.headers.get("x-vault-token")), ("POST", None));
     let read = &server.calls("secret/data/a%20b/%C3%BC%25%3F")[0];
     assert_eq!(read.target, "/v1/secret/data/a%20b/%C3%BC%25%3F?version=1+%26+2");
     assert_eq!(read.headers["x-vault-token"], "faulty-token");
     for call in [login, read, &server.calls(REVOKE)[0]] {
-        assert_eq!((call.headers["x-vault-request"].as_str(), call.headers["x-vault-namespace"].as_str()), ("true", "team/a"));
-        assert!(!call.headers.contains_key("accept-encoding") && !call.headers.contains_key("referer"), "{call:?}");
+        assert_eq!(
+            (call.headers["x-vault-request"].as_str(), call.headers["x-vault-namespace"].as_str()),
+            ("true", "team/a")
+        );
+        assert!(
+            !call.headers.contains_key("accept-encoding") && !call.headers.contains_key("referer"),
+            "{call:?}"
+        );
     }
 }
 
@@ -151,7 +171,11 @@ async fn a_refused_login_is_a_verdict_only_when_the_server_says_of_what() {
         (403, "service account name not authorized", Reason::LoginDenied),
         (403, "namespace not authorized", Reason::LoginDenied),
         (403, "namespace not authorized err=canary: dial tcp", Reason::LoginUnclear),
-        (403, "invalid audience (aud) claim: audience claim does not match any expected audience", Reason::LoginDenied),
+        (
+            403,
+            "invalid audience (aud) claim: audience claim does not match any expected audience",
+            Reason::LoginDenied,
+        ),
         (403, "invalid expiration time (exp) claim: token is expired", Reason::LoginDenied),
         (403, "1 error occurred:\n\t* permission denied\n\n", Reason::LoginUnclear),
         (403, "canary", Reason::LoginUnclear),
@@ -162,7 +186,11 @@ async fn a_refused_login_is_a_verdict_only_when_the_server_says_of_what() {
             "error validating token: error verifying token signature: no known key successfully validated the token signature",
             Reason::LoginDenied,
         ),
-        (400, "error validating token: error verifying token: fetching keys oidc: get keys failed: canary", Reason::LoginUnclear),
+        (
+            400,
+            "error validating token: error verifying token: fetching keys oidc: get keys failed: canary",
+            Reason::LoginUnclear,
+        ),
         (404, "no handler for route \"auth/canary/login\". route entry not found.", Reason::NoMount),
         (500, "canary", Reason::ServerError),
     ];
@@ -215,7 +243,13 @@ async fn a_refusal_has_the_reason_of_its_status() {
         assert_eq!(reason(call_briefly(&server, &get("a/b")).await), expected, "{status} {text}");
     }
     // A deleted version of KV v2 has a body with data.
-    server.on("a/b", [Reply::raw(404, r#"{"data": {"data": null, "metadata": {"deletion_time": "2026-01-01T00:00:00Z"}}}"#)]);
+    server.on(
+        "a/b",
+        [Reply::raw(
+            404,
+            r#"{"data": {"data": null, "metadata": {"deletion_time": "2026-01-01T00:00:00Z"}}}"#,
+        )],
+    );
     assert_eq!(reason(call(&server, &get("a/b")).await), Reason::NotFound);
 }
 
@@ -224,10 +258,19 @@ async fn a_read_outlives_passing_faults() {
     let faults: [(&str, Vec<Reply>); 6] = [
         ("errors inside", vec![Reply::error(500, "x"), Reply::error(502, "x"), secret("v")]),
         ("a node that lags behind", vec![Reply::error(412, "x"), secret("v")]),
-        ("a token that is not known everywhere yet", vec![Reply::error(403, "permission denied"), secret("v")]),
+        (
+            "a token that is not known everywhere yet",
+            vec![Reply::error(403, "permission denied"), secret("v")],
+        ),
         ("a cut connection", vec![Reply::hang_up(), secret("v").cut_after(5), secret("v")]),
-        ("an election", vec![Reply::error(503, "local node not active but active cluster node not found"), secret("v")]),
-        ("a limit", vec![Reply::error(429, "rate limit quota exceeded").header("Retry-After", "2"), secret("v")]),
+        (
+            "an election",
+            vec![Reply::error(503, "local node not active but active cluster node not found"), secret("v")],
+        ),
+        (
+            "a limit",
+            vec![Reply::error(429, "rate limit quota exceeded").header("Retry-After", "2"), secret("v")],
+        ),
     ];
     for (fault, replies) in faults {
         let (server, tries) = (Faulty::start().await, replies.len());
@@ -297,7 +340,10 @@ async fn a_server_that_says_nothing_fails_a_mount_after_20_seconds() {
     );
     // Retrying takes 18 s of the minute; a login is not sent twice and takes 10. The rest is for a busy machine.
     for ((reason, took), limit) in [read, body, login].into_iter().zip([35, 35, 18]) {
-        assert!(reason == Reason::Unreachable && took < Duration::from_secs(limit), "{reason} after {took:?}");
+        assert!(
+            reason == Reason::Unreachable && took < Duration::from_secs(limit),
+            "{reason} after {took:?}"
+        );
     }
 }
 
@@ -316,7 +362,10 @@ async fn no_call_outlives_its_budget() {
 #[tokio::test]
 async fn nobody_listening_is_unreachable() {
     let address = Faulty::start().await.address();
-    assert_eq!(reason(call_within(&anywhere(), &at(&address), &get("a/b"), second()).await), Reason::Unreachable);
+    assert_eq!(
+        reason(call_within(&anywhere(), &at(&address), &get("a/b"), second()).await),
+        Reason::Unreachable
+    );
     let socket = ServerSpec { address: Address::Unix("/nonexistent/agent.sock".into()), ..at(&address) };
     assert_eq!(reason(call_within(&anywhere(), &socket, &get("a/b"), second()).await), Reason::Unreachable);
 }
@@ -329,7 +378,9 @@ async fn a_redirect_is_followed_once_to_an_allowed_place_with_method_and_body() 
     standby.on("a/b", [secret("same")]);
     active.on("pki/issue/app", [secret("v")]);
     let (vaults, spec) = (allowing(&active.address()), at(&standby.address()));
-    let answer = call_within(&vaults, &spec, &put("pki/issue/app", &json!({ "common_name": "a" })), minute()).await.unwrap();
+    let answer = call_within(&vaults, &spec, &put("pki/issue/app", &json!({ "common_name": "a" })), minute())
+        .await
+        .unwrap();
     assert_eq!(text(&answer), Some("v"));
     let seen = &active.calls("pki/issue/app")[0];
     assert_eq!(
@@ -353,7 +404,9 @@ async fn a_redirect_is_followed_once_to_an_allowed_place_with_method_and_body() 
 async fn no_token_follows_a_redirect_elsewhere() {
     let (server, stranger) = (Faulty::start().await, Faulty::start().await);
     let elsewhere = format!("{}/v1/a/b?canary=1", stranger.address());
-    for location in [elsewhere.as_str(), "/v1/a/b", "file:///etc/passwd", "http://[", "//user:canary@127.0.0.1:1/v1/a/b"] {
+    for location in
+        [elsewhere.as_str(), "/v1/a/b", "file:///etc/passwd", "http://[", "//user:canary@127.0.0.1:1/v1/a/b"]
+    {
         server.on("a/b", [Reply::redirect(location)]);
         assert_eq!(reason(call(&server, &get("a/b")).await), Reason::Redirect, "{location}");
         server.on(LOGIN, [Reply::redirect(location).header("X-Canary", "canary")]);
@@ -372,19 +425,34 @@ async fn a_class_cannot_send_a_token_where_it_may_not_go() {
     let server = Faulty::start().await;
     let port = server.address().rsplit_once(':').unwrap().1.to_owned();
     let refused = async |vaults: Vaults, spec: ServerSpec| {
-        assert_eq!(reason(call_within(&vaults, &spec, &get("a/b"), minute()).await), Reason::AddressRefused, "{}", spec.address);
+        assert_eq!(
+            reason(call_within(&vaults, &spec, &get("a/b"), minute()).await),
+            Reason::AddressRefused,
+            "{}",
+            spec.address
+        );
     };
     for host in ["127.0.0.1", "localhost", "2130706433", "[::ffff:127.0.0.1]"] {
         refused(anywhere(), chosen(&format!("http://{host}:{port}"))).await;
         refused(allowing("https://vault.example:8200"), chosen(&format!("http://{host}:{port}"))).await;
         refused(allowing("10.0.0.0/8"), chosen(&format!("http://{host}:{port}"))).await;
     }
-    refused(anywhere(), ServerSpec { address: Address::Unix("/run/containerd/containerd.sock".into()), ..chosen(&server.address()) }).await;
+    refused(
+        anywhere(),
+        ServerSpec {
+            address: Address::Unix("/run/containerd/containerd.sock".into()),
+            ..chosen(&server.address())
+        },
+    )
+    .await;
     assert_eq!(server.connections(), 0);
 
     server.on("a/b", [secret("v")]);
     for allowed in [server.address().as_str(), "127.0.0.1", "127.0.0.0/8"] {
-        assert!(call_within(&allowing(allowed), &chosen(&server.address()), &get("a/b"), minute()).await.is_ok(), "{allowed}");
+        assert!(
+            call_within(&allowing(allowed), &chosen(&server.address()), &get("a/b"), minute()).await.is_ok(),
+            "{allowed}"
+        );
     }
 }
 
@@ -392,12 +460,19 @@ async fn a_class_cannot_send_a_token_where_it_may_not_go() {
 async fn another_server_name_does_not_lead_to_another_server() {
     let (server, stranger) = (Faulty::start().await, Faulty::start().await);
     let secure = server.address().replace("http:", "https:");
-    let (_, port) = stranger.address().rsplit_once(':').map(|(host, port)| (host.to_owned(), port.to_owned())).unwrap();
-    for name in ["127.0.0.1", "[::1]", "localhost:1", &format!("127.0.0.1:{port}"), "a/b", "user@localhost", ""] {
+    let (_, port) =
+        stranger.address().rsplit_once(':').map(|(host, port)| (host.to_owned(), port.to_owned())).unwrap();
+    for name in
+        ["127.0.0.1", "[::1]", "localhost:1", &format!("127.0.0.1:{port}"), "a/b", "user@localhost", ""]
+    {
         for address in [&secure, &stranger.address().replace("http:", "https:")] {
             let tls = TlsSpec { server_name: Some(name.to_owned()), skip_verify: true, ..TlsSpec::default() };
             let spec = ServerSpec { tls, ..at(address) };
-            assert_eq!(reason(call_within(&anywhere(), &spec, &get("a/b"), minute()).await), Reason::Tls, "{name:?}");
+            assert_eq!(
+                reason(call_within(&anywhere(), &spec, &get("a/b"), minute()).await),
+                Reason::Tls,
+                "{name:?}"
+            );
         }
     }
     assert_eq!((server.connections(), stranger.connections()), (0, 0));
@@ -405,7 +480,11 @@ async fn another_server_name_does_not_lead_to_another_server() {
     // Without TLS there is no name to ask for.
     server.on("a/b", [secret("v")]);
     let tls = TlsSpec { server_name: Some("vault.example".into()), ..TlsSpec::default() };
-    assert!(call_within(&anywhere(), &ServerSpec { tls, ..at(&server.address()) }, &get("a/b"), minute()).await.is_ok());
+    assert!(
+        call_within(&anywhere(), &ServerSpec { tls, ..at(&server.address()) }, &get("a/b"), minute())
+            .await
+            .is_ok()
+    );
     assert_eq!(server.calls("a/b")[0].headers["host"], server.address().trim_start_matches("http://"));
 }
 
@@ -415,8 +494,11 @@ async fn the_proxy_serves_the_configured_address_only() {
     for faulty in [&server, &proxy] {
         faulty.on("a/b", [secret("v")]);
     }
-    let outbound =
-        Outbound { allowed: vec![server.address().parse().unwrap()], proxy: Some(proxy.address().parse().unwrap()), ..Outbound::default() };
+    let outbound = Outbound {
+        allowed: vec![server.address().parse().unwrap()],
+        proxy: Some(proxy.address().parse().unwrap()),
+        ..Outbound::default()
+    };
     let vaults = Vaults::new(outbound);
     call_within(&vaults, &at(&server.address()), &get("a/b"), minute()).await.unwrap();
     assert_eq!((server.calls("a/b").len(), proxy.calls("a/b").len()), (0, 1));
@@ -440,7 +522,9 @@ async fn a_token_is_given_back_once_whatever_its_call_met() {
 async fn a_token_that_cannot_be_given_back_holds_nobody_up() {
     let server = Faulty::start().await;
     server.on("a/b", [secret("v")]);
-    for reply in [Reply::silent(), Reply::error(403, "permission denied"), Reply::error(500, "x"), Reply::endless()] {
+    for reply in
+        [Reply::silent(), Reply::error(403, "permission denied"), Reply::error(500, "x"), Reply::endless()]
+    {
         server.on(REVOKE, [reply]);
         let begun = Instant::now();
         call(&server, &get("a/b")).await.unwrap();
@@ -452,10 +536,14 @@ async fn a_token_that_cannot_be_given_back_holds_nobody_up() {
 async fn a_path_without_data_of_a_kv_v2_mount_gets_a_hint_from_one_look_up() {
     let (server, vaults) = (Faulty::start().await, anywhere());
     let look_up = "sys/internal/ui/mounts/secret/devops";
-    server.on(look_up, [Reply::json(&json!({ "data": { "path": "secret/", "type": "kv", "options": { "version": "2" } } }))]);
+    server.on(
+        look_up,
+        [Reply::json(&json!({ "data": { "path": "secret/", "type": "kv", "options": { "version": "2" } } }))],
+    );
     for (status, expected) in [(403, Reason::ReadDenied), (404, Reason::NotFound)] {
         server.on("secret/devops", [Reply::error(status, "x")]);
-        let error = call_within(&vaults, &at(&server.address()), &get("secret/devops"), minute()).await.unwrap_err();
+        let error =
+            call_within(&vaults, &at(&server.address()), &get("secret/devops"), minute()).await.unwrap_err();
         assert!(error.to_string().contains("secret/data/devops"), "{error}");
         assert_eq!(error.reason(), expected);
     }
@@ -465,7 +553,8 @@ async fn a_path_without_data_of_a_kv_v2_mount_gets_a_hint_from_one_look_up() {
         "sys/internal/ui/mounts/secret/data/gone",
         [Reply::json(&json!({ "data": { "path": "secret/", "type": "kv", "options": { "version": "2" } } }))],
     );
-    let error = call_within(&vaults, &at(&server.address()), &get("secret/data/gone"), minute()).await.unwrap_err();
+    let error =
+        call_within(&vaults, &at(&server.address()), &get("secret/data/gone"), minute()).await.unwrap_err();
     assert!(!error.to_string().contains("data/data"), "{error}");
 }
 
@@ -501,7 +590,12 @@ async fn mounts_of_all_namespaces_share_one_connection() {
 #[tokio::test]
 async fn a_failure_is_told_in_the_same_words_again() {
     let server = Faulty::start().await;
-    for reply in [Reply::error(500, "canary 1"), Reply::silent(), Reply::hang_up(), Reply::error(429, "x").header("Retry-After", "3")] {
+    for reply in [
+        Reply::error(500, "canary 1"),
+        Reply::silent(),
+        Reply::hang_up(),
+        Reply::error(429, "x").header("Retry-After", "3"),
+    ] {
         server.on("a/b", [reply]);
         let texts = [call_briefly(&server, &get("a/b")).await, call_briefly(&server, &get("a/b")).await]
             .map(|outcome| outcome.unwrap_err().to_string());

@@ -8,15 +8,17 @@ use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, PKCS_ED25519, SigningKey};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, PKCS_ED25519, SigningKey,
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use vaultmount::spec::{Address, AuthSpec, Request, ServerSpec, TlsSpec};
 use vaultmount::error::Reason;
-use vaultmount::secret::Secret;
-use vaultmount::vault::{VaultResponse, Login, Outbound, VaultError, Vaults};
 use vaultmount::limits::Budget;
+use vaultmount::secret::Secret;
+use vaultmount::spec::{Address, AuthSpec, Request, ServerSpec, TlsSpec};
+use vaultmount::vault::{Login, Outbound, VaultError, VaultResponse, Vaults};
 
 /// A server with a plain listener, one with TLS and one on a socket, unsealed, with a role `web` that reads `secret/team/`.
 struct OpenBao {
@@ -31,7 +33,10 @@ struct OpenBao {
 
 impl OpenBao {
     async fn start() -> Self {
-        Self::certified(CertificateParams::new(vec!["vault.example".to_owned(), "localhost".to_owned()]).unwrap()).await
+        Self::certified(
+            CertificateParams::new(vec!["vault.example".to_owned(), "localhost".to_owned()]).unwrap(),
+        )
+        .await
     }
 
     /// With a certificate of choice.
@@ -51,7 +56,8 @@ impl OpenBao {
     }
 
     async fn prepare(&mut self) {
-        let keys = self.at_last(Method::PUT, "sys/init", json!({ "secret_shares": 1, "secret_threshold": 1 })).await;
+        let keys =
+            self.at_last(Method::PUT, "sys/init", json!({ "secret_shares": 1, "secret_threshold": 1 })).await;
         self.root = keys["root_token"].as_str().unwrap().to_owned();
         self.put("sys/unseal", json!({ "key": keys["keys"][0] })).await;
         self.put("sys/mounts/secret", json!({ "type": "kv", "options": { "version": "2" } })).await;
@@ -61,7 +67,11 @@ impl OpenBao {
         self.ask(Method::DELETE, "secret/data/team/gone", Value::Null).await.unwrap();
         self.put("sys/policies/acl/web", json!({ "policy": "path \"secret/*\" { capabilities = [\"read\"] } path \"secret/data/denied\" { capabilities = [\"deny\"] }" })).await;
         self.put("sys/auth/kubernetes", json!({ "type": "jwt" })).await;
-        self.put("auth/kubernetes/config", json!({ "jwt_validation_pubkeys": [self.issuer.public_key_pem()] })).await;
+        self.put(
+            "auth/kubernetes/config",
+            json!({ "jwt_validation_pubkeys": [self.issuer.public_key_pem()] }),
+        )
+        .await;
         let role = json!({ "role_type": "jwt", "user_claim": "sub", "bound_audiences": ["vault"], "bound_subject": "web", "token_policies": ["web"] });
         self.put("auth/kubernetes/role/web", role).await;
     }
@@ -85,8 +95,12 @@ impl OpenBao {
     /// Calls the API with the root token.
     async fn ask(&self, method: Method, path: &str, body: Value) -> Result<Value, reqwest::Error> {
         let client = reqwest::Client::builder().unix_socket(self.socket()).build()?;
-        let request = client.request(method, format!("http://bao/v1/{path}")).header("X-Vault-Token", &self.root).body(body.to_string());
-        Ok(serde_json::from_slice(&request.send().await?.error_for_status()?.bytes().await?).unwrap_or_default())
+        let request = client
+            .request(method, format!("http://bao/v1/{path}"))
+            .header("X-Vault-Token", &self.root)
+            .body(body.to_string());
+        Ok(serde_json::from_slice(&request.send().await?.error_for_status()?.bytes().await?)
+            .unwrap_or_default())
     }
 
     async fn put(&self, path: &str, body: Value) {
@@ -94,7 +108,10 @@ impl OpenBao {
     }
 
     async fn tokens(&self) -> usize {
-        self.ask("LIST".parse().unwrap(), "auth/token/accessors", Value::Null).await.unwrap()["data"]["keys"].as_array().unwrap().len()
+        self.ask("LIST".parse().unwrap(), "auth/token/accessors", Value::Null).await.unwrap()["data"]["keys"]
+            .as_array()
+            .unwrap()
+            .len()
     }
 
     fn socket(&self) -> PathBuf {
@@ -122,12 +139,16 @@ impl OpenBao {
 
     async fn login(&self, server: &ServerSpec) -> Result<Login, VaultError> {
         let claims = json!({ "sub": "web", "aud": "vault", "iat": 1_700_000_000, "exp": 4_000_000_000_u64 });
-        Vaults::new(Outbound::default()).server(server)?.login(&auth("kubernetes", "web"), &self.token(&claims), &budget()).await
+        Vaults::new(Outbound::default())
+            .server(server)?
+            .login(&auth("kubernetes", "web"), &self.token(&claims), &budget())
+            .await
     }
 
     async fn read(&self, server: &ServerSpec, path: &str) -> Result<VaultResponse, VaultError> {
         let login = self.login(server).await?;
-        let request = Request { method: Method::GET, path: path.parse().unwrap(), query: Vec::new(), body: None };
+        let request =
+            Request { method: Method::GET, path: path.parse().unwrap(), query: Vec::new(), body: None };
         let answer = login.call(&request, None, &budget()).await;
         assert!(login.revoke(&budget()).await.is_ok());
         answer
@@ -169,8 +190,15 @@ fn launch(home: &Path, plain: u16, tls: u16) -> Child {
     fs::write(home.join("bao.json"), configuration.to_string()).unwrap();
     let log = File::create(home.join("bao.log")).unwrap();
     let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "KILL"]).arg(String::from_utf8(fetched.stdout).unwrap().trim()).arg("server");
-    command.arg(format!("-config={}", home.join("bao.json").display())).env_clear().env("HOME", home).stdin(Stdio::null());
+    command
+        .args(["--pdeathsig", "KILL"])
+        .arg(String::from_utf8(fetched.stdout).unwrap().trim())
+        .arg("server");
+    command
+        .arg(format!("-config={}", home.join("bao.json").display()))
+        .env_clear()
+        .env("HOME", home)
+        .stdin(Stdio::null());
     command.stderr(log.try_clone().unwrap()).stdout(log).spawn().unwrap()
 }
 
@@ -203,7 +231,11 @@ async fn the_words_of_a_refused_login_are_the_servers_own() {
     };
     let table = [
         (auth("kubernetes", "nobody"), good.clone(), "could not be found"),
-        (auth("kubernetes", "web"), with("aud", json!("other")), "audience claim does not match any expected audience"),
+        (
+            auth("kubernetes", "web"),
+            with("aud", json!("other")),
+            "audience claim does not match any expected audience",
+        ),
         (auth("kubernetes", "web"), with("sub", json!("other")), "invalid subject (sub) claim"),
         (auth("kubernetes", "web"), with("exp", json!(1_700_000_100)), "token is expired"),
         (auth("nowhere", "web"), good.clone(), "permission denied"),
@@ -217,7 +249,10 @@ async fn the_words_of_a_refused_login_are_the_servers_own() {
     let stranger = KeyPair::generate_for(&PKCS_ED25519).unwrap();
     bao.put("auth/kubernetes/config", json!({ "jwt_validation_pubkeys": [stranger.public_key_pem()] })).await;
     let (reason, told) = failure(bao.login(&bao.plain()).await);
-    assert!(reason == Reason::LoginDenied && told.contains("no known key successfully validated"), "{reason} {told}");
+    assert!(
+        reason == Reason::LoginDenied && told.contains("no known key successfully validated"),
+        "{reason} {told}"
+    );
 }
 
 #[tokio::test]
@@ -265,7 +300,11 @@ async fn a_server_is_reached_over_its_socket_and_over_tls_by_its_own_or_another_
     ];
     for server in ways {
         let answer = bao.read(&server, "secret/data/team/db").await;
-        assert_eq!(answer.as_ref().map(|answer| &answer.members()["data"]["data"]["password"]), Ok(&json!("p")), "{server:?}");
+        assert_eq!(
+            answer.as_ref().map(|answer| &answer.members()["data"]["data"]["password"]),
+            Ok(&json!("p")),
+            "{server:?}"
+        );
     }
 }
 
@@ -287,12 +326,16 @@ async fn a_certificate_that_cannot_be_trusted_ends_the_mount_with_its_cause() {
 #[tokio::test]
 async fn an_expired_certificate_is_told_in_the_same_words_each_time() {
     let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-    (params.not_before, params.not_after) = (rcgen::date_time_ymd(2020, 1, 1), rcgen::date_time_ymd(2021, 1, 1));
+    (params.not_before, params.not_after) =
+        (rcgen::date_time_ymd(2020, 1, 1), rcgen::date_time_ymd(2021, 1, 1));
     let bao = OpenBao::certified(params).await;
     let (reason, told) = failure(bao.login(&bao.secure("localhost", bao.ca())).await);
     assert_eq!(
         (reason, told.as_str()),
-        (Reason::Tls, "log in at auth/kubernetes: TLS handshake failed: the server's certificate has expired")
+        (
+            Reason::Tls,
+            "log in at auth/kubernetes: TLS handshake failed: the server's certificate has expired"
+        )
     );
 }
 
@@ -303,8 +346,11 @@ async fn tls_files_that_cannot_be_used_are_named() {
         fs::write(home.path().join(name), content).unwrap();
         home.path().join(name)
     };
-    let (garbage, half) = (place("garbage.pem", "canary"), place("half.pem", "-----BEGIN CERTIFICATE-----\nY2FuYXJ5\n"));
-    let client = |certificate: PathBuf, key: PathBuf| Some(vaultmount::spec::ClientCertificate { certificate, key, configured: true });
+    let (garbage, half) =
+        (place("garbage.pem", "canary"), place("half.pem", "-----BEGIN CERTIFICATE-----\nY2FuYXJ5\n"));
+    let client = |certificate: PathBuf, key: PathBuf| {
+        Some(vaultmount::spec::ClientCertificate { certificate, key, configured: true })
+    };
     let own = authority();
     let (good, key) = (place("good.pem", &own.pem()), place("key.pem", &own.key().serialize_pem()));
     let other = place("other.key", &KeyPair::generate().unwrap().serialize_pem());
@@ -319,7 +365,8 @@ async fn tls_files_that_cannot_be_used_are_named() {
         (TlsSpec { client: client(good, other), ..TlsSpec::default() }, "TLS setting"),
     ];
     for (tls, named) in settings {
-        let (reason, told) = failure(Vaults::new(Outbound::default()).server(&at("https://localhost:1", tls)).map(drop));
+        let (reason, told) =
+            failure(Vaults::new(Outbound::default()).server(&at("https://localhost:1", tls)).map(drop));
         assert!(reason == Reason::Tls && told.contains(named) && !told.contains("canary"), "{reason} {told}");
     }
 }

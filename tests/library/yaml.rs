@@ -47,11 +47,13 @@ fn mutated_documents_are_read_as_go_reads_them() {
     let number = |name, default| env::var(name).map_or(default, |text| text.parse().unwrap());
     let (count, mut random) = (number("COUNT", 2_000), Random(number("SEED", 1)));
     let corpus = corpus();
-    let documents: Vec<_> = (0..count).map(|_| mutate(&corpus, &mut random)).filter(|text| !doubly_marked(text)).collect();
+    let documents: Vec<_> =
+        (0..count).map(|_| mutate(&corpus, &mut random)).filter(|text| !doubly_marked(text)).collect();
     let expected = readings(&documents);
     assert_eq!(expected.len(), documents.len());
     let pairs = documents.iter().zip(&expected);
-    let differing: Vec<_> = pairs.filter_map(|(text, expected)| difference(&format!("{text:?}"), text, expected)).collect();
+    let differing: Vec<_> =
+        pairs.filter_map(|(text, expected)| difference(&format!("{text:?}"), text, expected)).collect();
     println!("{} documents, {} that differ", documents.len(), differing.len());
     assert!(differing.is_empty(), "{}", differing[..differing.len().min(10)].join("\n"));
 }
@@ -65,7 +67,16 @@ fn doubly_marked(text: &str) -> bool {
 fn readings(documents: &[String]) -> Vec<String> {
     let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("yaml-reference");
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/yaml/reference");
-    assert!(Command::new("go").args(["build", "-o"]).arg(&program).arg(".").current_dir(source).status().unwrap().success());
+    assert!(
+        Command::new("go")
+            .args(["build", "-o"])
+            .arg(&program)
+            .arg(".")
+            .current_dir(source)
+            .status()
+            .unwrap()
+            .success()
+    );
     let mut process = Command::new(program).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut input = process.stdin.take().unwrap();
     let mut lines = String::new();
@@ -89,7 +100,11 @@ fn a_text_that_explodes_is_refused_at_once() {
         "- ".repeat(30_000),
         "{a: ".repeat(15_000),
         "? ".repeat(30_000),
-        format!("- secretArgs: &a {{x: 1, {}}}", (0..5000).map(|n| format!("k{n}: [{n}]")).collect::<Vec<_>>().join(", ")).repeat(1)
+        format!(
+            "- secretArgs: &a {{x: 1, {}}}",
+            (0..5000).map(|n| format!("k{n}: [{n}]")).collect::<Vec<_>>().join(", ")
+        )
+        .repeat(1)
             + "\n"
             + &"- secretArgs: *a\n".repeat(100),
         "- &a {<<: [*a, *a], objectName: x}".to_owned(),
@@ -104,9 +119,14 @@ fn a_text_that_explodes_is_refused_at_once() {
 
 #[test]
 fn an_error_shows_a_place_and_nothing_of_the_text() {
-    let errors = entries("- objectName: a\n  secretArgs: {password: canary, password: canary}\n- canary\n", &[]).unwrap_err();
+    let errors =
+        entries("- objectName: a\n  secretArgs: {password: canary, password: canary}\n- canary\n", &[])
+            .unwrap_err();
     let text = errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-    assert!(text.contains("line 2, column 34: the same key twice") && text.contains("line 3, column 3"), "{text}");
+    assert!(
+        text.contains("line 2, column 34: the same key twice") && text.contains("line 3, column 3"),
+        "{text}"
+    );
     assert!(!text.contains("canary"), "{text}");
 }
 

@@ -9,7 +9,9 @@ use crate::support::*;
 /// A class of one required file and `fields` on top of what is looked for: path, and the way into it.
 async fn with(vault: &Vault, fields: &str) -> Class {
     vault.put("team-a/there", json!({ "password": canary("there"), "null": null, "list": [1] })).await;
-    typed(&format!("- {{objectName: there, kv: {{mount: secret, path: team-a/there}}, secretKey: password}}\n- {{{fields}}}"))
+    typed(&format!(
+        "- {{objectName: there, kv: {{mount: secret, path: team-a/there}}, secretKey: password}}\n- {{{fields}}}"
+    ))
 }
 
 /// Every kind of not found: the fields that lead there.
@@ -33,7 +35,9 @@ async fn an_optional_file_is_left_out_when_nothing_is_found_and_the_driver_is_to
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     for fields in NOT_FOUND {
-        let pod = provider.mount("team-a/web", with(&vault, &format!("objectName: db, optional: true, {fields}")).await).await;
+        let pod = provider
+            .mount("team-a/web", with(&vault, &format!("objectName: db, optional: true, {fields}")).await)
+            .await;
         assert_eq!((pod.names(), pod.version("db")), (vec!["there"], "absent"), "{fields}");
     }
 }
@@ -43,10 +47,17 @@ async fn a_default_stands_where_nothing_is_found() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     for fields in NOT_FOUND {
-        let pod = provider.mount("team-a/web", with(&vault, &format!("objectName: db, default: 'none: yet', {fields}")).await).await;
+        let pod = provider
+            .mount(
+                "team-a/web",
+                with(&vault, &format!("objectName: db, default: 'none: yet', {fields}")).await,
+            )
+            .await;
         assert_eq!((pod.read("db"), pod.read("there")), ("none: yet".into(), canary("there")), "{fields}");
     }
-    let empty = with(&vault, "objectName: db, default: '', kv: {mount: secret, path: team-a/none}, secretKey: x").await;
+    let empty =
+        with(&vault, "objectName: db, default: '', kv: {mount: secret, path: team-a/none}, secretKey: x")
+            .await;
     assert_eq!(provider.mount("team-a/web", empty).await.read("db"), "");
 }
 
@@ -54,7 +65,11 @@ async fn a_default_stands_where_nothing_is_found() {
 async fn a_file_comes_and_goes_with_its_secret() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
-    let class = with(&vault, "objectName: db, optional: true, kv: {mount: secret, path: team-a/db}, secretKey: password").await;
+    let class = with(
+        &vault,
+        "objectName: db, optional: true, kv: {mount: secret, path: team-a/db}, secretKey: password",
+    )
+    .await;
     let pod = provider.mount("team-a/web", class).await;
     vault.put("team-a/db", json!({ "password": canary("came") })).await;
     let came = pod.remount().await;
@@ -71,9 +86,14 @@ async fn a_file_comes_and_goes_with_its_secret() {
 async fn a_volume_with_nothing_left_is_told_from_one_that_failed() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
-    let class = typed("- {objectName: db, optional: true, kv: {mount: secret, path: team-a/db}, secretKey: password}");
+    let class = typed(
+        "- {objectName: db, optional: true, kv: {mount: secret, path: team-a/db}, secretKey: password}",
+    );
     let pod = provider.mount("team-a/web", class).await;
-    assert_eq!((pod.names(), pod.read(".vaultmount"), pod.version("db")), (vec![".vaultmount"], String::new(), "absent"));
+    assert_eq!(
+        (pod.names(), pod.read(".vaultmount"), pod.version("db")),
+        (vec![".vaultmount"], String::new(), "absent")
+    );
     vault.put("team-a/db", json!({ "password": canary("came") })).await;
     assert_eq!(pod.remount().await.names(), ["db"]);
 }
@@ -83,11 +103,18 @@ async fn an_optional_directory_is_empty_when_its_secret_is_not_there() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     for keys in ["'*'", "[user, password]"] {
-        let fields = format!("directory: db, keys: {keys}, optional: true, kv: {{mount: secret, path: team-a/{}}}", keys.len());
+        let fields = format!(
+            "directory: db, keys: {keys}, optional: true, kv: {{mount: secret, path: team-a/{}}}",
+            keys.len()
+        );
         let pod = provider.mount("team-a/web", with(&vault, &fields).await).await;
         assert_eq!(pod.names(), ["there"], "{keys}");
         vault.put(&format!("team-a/{}", keys.len()), json!({ "user": canary("came") })).await;
-        assert_eq!(pod.remount().await.names(), ["db/user", "there"], "{keys}: each listed key is optional by itself");
+        assert_eq!(
+            pod.remount().await.names(),
+            ["db/user", "there"],
+            "{keys}: each listed key is optional by itself"
+        );
     }
 }
 
@@ -97,12 +124,23 @@ async fn a_denial_is_never_taken_for_an_absence() {
     let provider = Provider::start(&vault).await;
     vault.key("transit", "orders", json!({})).await;
     vault.key("transit", "others", json!({})).await;
-    vault.put("team-a/sealed", json!({ "foreign": vault.cipher("others", "x", None).await, "text": canary("no-ciphertext") })).await;
+    vault
+        .put(
+            "team-a/sealed",
+            json!({ "foreign": vault.cipher("others", "x", None).await, "text": canary("no-ciphertext") }),
+        )
+        .await;
     for (fields, reason) in [
         ("kv: {mount: secret, path: team-b/db}, secretKey: password", "vault.read_denied"),
         ("secretPath: secret/data/team-b/db", "vault.read_denied"),
-        ("transit: {key: denied, from: {kv: {mount: secret, path: team-a/sealed}, secretKey: foreign}}", "vault.read_denied"),
-        ("transit: {key: orders, from: {kv: {mount: secret, path: team-a/sealed}, secretKey: foreign}}", "render.failed"),
+        (
+            "transit: {key: denied, from: {kv: {mount: secret, path: team-a/sealed}, secretKey: foreign}}",
+            "vault.read_denied",
+        ),
+        (
+            "transit: {key: orders, from: {kv: {mount: secret, path: team-a/sealed}, secretKey: foreign}}",
+            "render.failed",
+        ),
         ("kv: {mount: secret, path: team-a/sealed}, secretKey: text, encoding: hex", "render.failed"),
     ] {
         for absent in ["optional: true", "default: text"] {
@@ -116,7 +154,11 @@ async fn a_denial_is_never_taken_for_an_absence() {
 async fn an_outage_is_never_taken_for_an_absence() {
     let mut vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
-    let class = with(&vault, "objectName: db, optional: true, kv: {mount: secret, path: team-a/db}, secretKey: password").await;
+    let class = with(
+        &vault,
+        "objectName: db, optional: true, kv: {mount: secret, path: team-a/db}, secretKey: password",
+    )
+    .await;
     vault.put("team-a/db", json!({ "password": canary("came") })).await;
     let pod = provider.mount("team-a/web", class.clone()).await;
     let strict = provider.mount("team-a/web", class.clone().with("maxStale", "0s")).await;

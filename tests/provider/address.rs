@@ -38,7 +38,8 @@ async fn with_a_list_only_its_addresses_and_the_configured_one_are_reached() {
     let provider = Provider::of(&vault).flag(format!("--allow-address={}", listed.address())).start().await;
     let class = kv("db", "team-a/db", "password");
     assert_eq!(provider.mount("team-a/web", class.clone()).await.read("db"), canary("listed"));
-    let refusal = provider.refuses("team-a/web", class.clone().with("vaultAddress", stranger.address())).await;
+    let refusal =
+        provider.refuses("team-a/web", class.clone().with("vaultAddress", stranger.address())).await;
     refusal.tells("address.refused", &[&stranger.address(), "--allow-address"]);
     assert_eq!(refusal.code, Code::PermissionDenied);
     assert_eq!(stranger.connections().await, 0);
@@ -54,9 +55,10 @@ async fn a_proxy_sees_no_token_for_an_address_that_a_class_chose() {
     vault.put("team-a/db", json!({ "password": canary("direct") })).await;
     let stranger = Stranger::start().await;
     let setup = Provider::without_server(&vault).flag("--vault-addr=http://127.0.0.1:1");
-    let setup = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "VAULT_HTTP_PROXY", "VAULT_PROXY_ADDR"]
-        .iter()
-        .fold(setup, |setup, variable| setup.env(variable, stranger.address()));
+    let setup =
+        ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "VAULT_HTTP_PROXY", "VAULT_PROXY_ADDR"]
+            .iter()
+            .fold(setup, |setup, variable| setup.env(variable, stranger.address()));
     let provider = setup.flag(format!("--allow-address={}", vault.address())).start().await;
     let class = kv("db", "team-a/db", "password").with("vaultAddress", vault.address());
     assert_eq!(provider.mount("team-a/web", class).await.read("db"), canary("direct"));
@@ -70,6 +72,12 @@ async fn the_configured_server_is_reached_through_its_proxy() {
     proxy.on("secret/data/team-a/db", [Reply::json(&data)]);
     let setup = Provider::facing("http://vault.example:8200").env("VAULT_PROXY_ADDR", proxy.address());
     let provider = setup.start().await;
-    assert_eq!(provider.mount("team-a/web", kv("db", "team-a/db", "password")).await.read("db"), canary("proxied"));
-    assert_eq!(proxy.calls("secret/data/team-a/db")[0].target, "http://vault.example:8200/v1/secret/data/team-a/db");
+    assert_eq!(
+        provider.mount("team-a/web", kv("db", "team-a/db", "password")).await.read("db"),
+        canary("proxied")
+    );
+    assert_eq!(
+        proxy.calls("secret/data/team-a/db")[0].target,
+        "http://vault.example:8200/v1/secret/data/team-a/db"
+    );
 }

@@ -59,7 +59,10 @@ async fn a_list_of_keys_is_a_file_and_its_members_too() {
 - {objectName: peer, secretPath: secret/metadata/team-a/, method: LIST, secretKey: keys}",
     );
     let pod = provider.mount("team-a/web", class).await;
-    assert_eq!((pod.read("keys"), pod.read("first"), pod.read("peer")), (r#"["a","b","c/"]"#.into(), "a".into(), pod.read("keys")));
+    assert_eq!(
+        (pod.read("keys"), pod.read("first"), pod.read("peer")),
+        (r#"["a","b","c/"]"#.into(), "a".into(), pod.read("keys"))
+    );
 }
 
 #[tokio::test]
@@ -84,13 +87,17 @@ async fn a_whole_answer_is_as_the_peers_write_it() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault.put("team-a/db", json!({ "password": canary("whole"), "html": "<&>" })).await;
-    let class =
-        typed("- {objectName: ours, request: {path: secret/data/team-a/db}}\n- {objectName: theirs, secretPath: secret/data/team-a/db}");
+    let class = typed(
+        "- {objectName: ours, request: {path: secret/data/team-a/db}}\n- {objectName: theirs, secretPath: secret/data/team-a/db}",
+    );
     let pod = provider.mount("team-a/web", class).await;
     assert_eq!(pod.read("ours"), pod.read("theirs"));
     assert!(pod.read("ours").starts_with(r#"{"request_id":"","lease_id":"","#), "{}", pod.read("ours"));
     let data = typed("- {objectName: d, request: {path: secret/data/team-a/db}, from: data}");
-    assert_eq!(provider.mount("team-a/web", data).await.json("d"), json!({ "password": canary("whole"), "html": "<&>" }));
+    assert_eq!(
+        provider.mount("team-a/web", data).await.json("d"),
+        json!({ "password": canary("whole"), "html": "<&>" })
+    );
 }
 
 #[tokio::test]
@@ -109,7 +116,10 @@ async fn what_a_pod_may_know_of_itself_and_its_server_is_a_file() {
 - {objectName: cubby, request: {path: cubbyhole/none}, secretKey: x, default: empty}",
     );
     let pod = provider.mount("team-a/web", class).await;
-    assert_eq!(["role", "team", "capabilities", "cubby"].map(|name| pod.read(name)), ["web", "a", r#"["read"]"#, "empty"]);
+    assert_eq!(
+        ["role", "team", "capabilities", "cubby"].map(|name| pod.read(name)),
+        ["web", "a", r#"["read"]"#, "empty"]
+    );
     assert_eq!(vault.count("read cubbyhole/none"), 1, "it was looked for, and nothing is there");
 }
 
@@ -118,7 +128,9 @@ async fn a_volume_that_asks_for_what_is_its_tokens_own_logs_in_once_for_it() {
     let vault = Vault::start().await;
     let mut provider = Provider::start(&vault).await;
     let before = vault.tokens().await;
-    let class = typed("- {objectName: accessor, request: {path: auth/token/lookup-self}, secretKey: accessor}").with("refresh", "0s");
+    let class =
+        typed("- {objectName: accessor, request: {path: auth/token/lookup-self}, secretKey: accessor}")
+            .with("refresh", "0s");
     let pod = provider.mount("team-a/web", class.clone()).await;
     for _ in 0..3 {
         assert_eq!(pod.remount().await.read("accessor"), pod.read("accessor"));

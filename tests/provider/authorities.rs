@@ -20,8 +20,10 @@ async fn the_cas_of_a_mount_are_read_without_any_policy_and_nothing_is_issued() 
     vault.authorities().await;
     vault.call(reqwest::Method::DELETE, "", "sys/policies/acl/web", &json!({})).await;
     let (issuing, root) = (vault.authority("pki").await, vault.authority("root").await);
-    let wanted =
-        [("root", [root.clone(), root.clone(), root.clone()]), ("pki", [root.clone(), issuing.clone(), format!("{issuing}{root}")])];
+    let wanted = [
+        ("root", [root.clone(), root.clone(), root.clone()]),
+        ("pki", [root.clone(), issuing.clone(), format!("{issuing}{root}")]),
+    ];
     for (mount, files) in wanted {
         let pod = provider.mount("team-a/web", cas(mount)).await;
         assert_eq!(PARTS.map(|part| pod.read(part)), files, "{mount}");
@@ -60,8 +62,14 @@ async fn a_mount_without_a_ca_is_told_with_its_path() {
     let provider = Provider::start(&vault).await;
     vault.enable("empty", "pki", json!({})).await;
     let refusal = provider.refuses("team-a/web", cas("empty")).await;
-    refusal.tells("vault.rejected", &["objects \"ca\", \"issuingCa\", \"chain\"", "empty/cert/ca_chain", "no default issuer"]);
-    provider.refuses("team-a/web", cas("nowhere")).await.tells("vault.read_denied", &["nowhere/cert/ca_chain"]);
+    refusal.tells(
+        "vault.rejected",
+        &["objects \"ca\", \"issuingCa\", \"chain\"", "empty/cert/ca_chain", "no default issuer"],
+    );
+    provider
+        .refuses("team-a/web", cas("nowhere"))
+        .await
+        .tells("vault.read_denied", &["nowhere/cert/ca_chain"]);
 }
 
 #[tokio::test]
@@ -88,8 +96,12 @@ async fn what_only_an_issue_gives_is_refused_before_any_call() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     for part in ["certificate", "certificateChain", "fullChain", "privateKey", "bundle"] {
-        let class = object(json!({ "objectName": "file", "pki": { "mount": "pki", "ca": true }, "part": part }));
-        provider.refuses("team-a/web", class).await.tells("spec.invalid", &["part", "ca, issuingCa, chain or truststore"]);
+        let class =
+            object(json!({ "objectName": "file", "pki": { "mount": "pki", "ca": true }, "part": part }));
+        provider
+            .refuses("team-a/web", class)
+            .await
+            .tells("spec.invalid", &["part", "ca, issuingCa, chain or truststore"]);
     }
     assert!(vault.calls().is_empty());
 }

@@ -37,13 +37,28 @@ async fn a_request_that_is_none_is_refused() {
     let rows: Vec<Row<'_>> = vec![
         ("no JSON", attributes(format!("{{\"{TOKENS}\": \"{}\"", canary("cut"))), SPEC, &["attributes"]),
         ("a list", attributes(json!([canary("list")]).to_string()), SPEC, &["attributes"]),
-        ("a number", attributes(json!({ "roleName": 7, "objects": canary("number") }).to_string()), SPEC, &["attributes"]),
+        (
+            "a number",
+            attributes(json!({ "roleName": 7, "objects": canary("number") }).to_string()),
+            SPEC,
+            &["attributes"],
+        ),
         ("nothing", attributes(" ".into()), SPEC, &["attributes"]),
         ("deep", attributes("[".repeat(100_000)), SPEC, &["attributes"]),
         ("large", call().attribute("vaultNamespace", Some(&"n".repeat(600 * 1024))), SPEC, &[]),
-        ("a large parameter", call().attribute("vaultNamespace", Some(&"n".repeat(70 * 1024))), SPEC, &["vaultNamespace"]),
+        (
+            "a large parameter",
+            call().attribute("vaultNamespace", Some(&"n".repeat(70 * 1024))),
+            SPEC,
+            &["vaultNamespace"],
+        ),
         ("no target", call().request(|request| request.target_path.clear()), SPEC, &["target_path"]),
-        ("permission", call().request(|request| request.permission = "rw-r--r--".into()), SPEC, &["permission"]),
+        (
+            "permission",
+            call().request(|request| request.permission = "rw-r--r--".into()),
+            SPEC,
+            &["permission"],
+        ),
         ("no namespace", gone("pod.namespace"), SPEC, &["pod.namespace"]),
         ("no account", gone("serviceAccount.name"), SPEC, &["serviceAccount.name"]),
     ];
@@ -57,7 +72,9 @@ async fn a_class_that_cannot_be_right_is_refused() {
     let call = |class: Class| provider.call("team-a/web", class);
     let typed = |objects: &str| call(db().with("objects", objects));
     let bomb: String = (1..30).map(|level| format!("- &a{level} [*a{0}, *a{0}]\n", level - 1)).collect();
-    let many: String = (0..300).map(|number| format!("- {{objectName: f{number}, secretPath: secret/data/team-a/db}}\n")).collect();
+    let many: String = (0..300)
+        .map(|number| format!("- {{objectName: f{number}, secretPath: secret/data/team-a/db}}\n"))
+        .collect();
     let credentials = format!("http://user:{}@127.0.0.1:8200", canary("credentials"));
     let rows: Vec<Row<'_>> = vec![
         ("no role", call(db().without("roleName")), SPEC, &["roleName"]),
@@ -67,7 +84,12 @@ async fn a_class_that_cannot_be_right_is_refused() {
         ("no list", typed("objectName: db"), SPEC, &["objects"]),
         ("bad YAML", typed("- objectName: [db\n  secretPath: x\n"), SPEC, &["objects", "line"]),
         ("a tab", typed("- objectName: db\n\tsecretPath: x\n"), SPEC, &["objects", "line 2"]),
-        ("a field twice", typed("- {objectName: db, objectName: db2, secretPath: x}"), SPEC, &["objects, line 1", "twice"]),
+        (
+            "a field twice",
+            typed("- {objectName: db, objectName: db2, secretPath: x}"),
+            SPEC,
+            &["objects, line 1", "twice"],
+        ),
         ("aliases without end", typed(&format!("- &a0 [x]\n{bomb}")), SPEC, &["objects"]),
         ("too many objects", typed(&many), SPEC, &["256"]),
         ("depth", typed(&"[".repeat(60_000)), SPEC, &["objects"]),
@@ -77,11 +99,26 @@ async fn a_class_that_cannot_be_right_is_refused() {
             SPEC,
             &["AuthMountPath", "KubernetesMountPath"],
         ),
-        ("half a pair", call(db().with("vaultTLSClientCertPath", "/tls.crt")), SPEC, &["vaultTLSClientKeyPath"]),
-        ("the other half", call(db().with("vaultTLSClientKeyPath", "/tls.key")), SPEC, &["vaultTLSClientCertPath"]),
+        (
+            "half a pair",
+            call(db().with("vaultTLSClientCertPath", "/tls.crt")),
+            SPEC,
+            &["vaultTLSClientKeyPath"],
+        ),
+        (
+            "the other half",
+            call(db().with("vaultTLSClientKeyPath", "/tls.key")),
+            SPEC,
+            &["vaultTLSClientCertPath"],
+        ),
         ("no bool", call(db().with("vaultSkipTLSVerify", "maybe")), SPEC, &["vaultSkipTLSVerify"]),
         ("no address", call(db().with("vaultAddress", "vault:8200:x")), SPEC, &["vaultAddress"]),
-        ("no scheme of ours", call(db().with("vaultAddress", "ftp://vault")), SPEC, &["vaultAddress", "https"]),
+        (
+            "no scheme of ours",
+            call(db().with("vaultAddress", "ftp://vault")),
+            SPEC,
+            &["vaultAddress", "https"],
+        ),
         ("credentials", call(db().with("vaultAddress", credentials)), SPEC, &["vaultAddress"]),
         ("a query", call(db().with("vaultAddress", "https://vault?x=y")), SPEC, &["vaultAddress"]),
     ];
@@ -98,15 +135,30 @@ async fn an_object_that_cannot_be_right_is_refused() {
         ("encoding", each("encoding", json!("rot13")), SPEC, &["\"db\"", "encoding", "base64"]),
         ("no name", each("objectName", json!("")), SPEC, &["objectName"]),
         ("no path", each("secretPath", json!("")), SPEC, &["\"db\"", "secretPath"]),
-        ("dots in the path", each("secretPath", json!("secret/data/../../sys/seal")), SPEC, &["\"db\"", "secretPath"]),
+        (
+            "dots in the path",
+            each("secretPath", json!("secret/data/../../sys/seal")),
+            SPEC,
+            &["\"db\"", "secretPath"],
+        ),
         ("mode as text", each("filePermission", json!("0600")), SPEC, &["objects, line 1", "filePermission"]),
         ("mode too wide", each("filePermission", json!(0o1777)), SPEC, &["\"db\"", "filePermission", "0777"]),
         ("mode below zero", each("filePermission", json!(-1)), SPEC, &["objects, line 1", "filePermission"]),
         ("arguments as text", each("secretArgs", json!(canary("arguments"))), SPEC, &["secretArgs"]),
         ("method", each("method", json!("GET /")), SPEC, &["\"db\"", "method"]),
         ("twice", call(db().and(db())), SPEC, &["\"db\""]),
-        ("twice, composed and not", call(kv("caf\u{e9}", "team-a/db", "a").and(kv("cafe\u{301}", "team-a/db", "a"))), SPEC, &["caf"]),
-        ("file and directory", call(db().and(kv("db/user", "team-a/db", "user"))), SPEC, &["\"db\"", "\"db/user\""]),
+        (
+            "twice, composed and not",
+            call(kv("caf\u{e9}", "team-a/db", "a").and(kv("cafe\u{301}", "team-a/db", "a"))),
+            SPEC,
+            &["caf"],
+        ),
+        (
+            "file and directory",
+            call(db().and(kv("db/user", "team-a/db", "user"))),
+            SPEC,
+            &["\"db\"", "\"db/user\""],
+        ),
     ];
     refused_without_a_call(&vault, &provider, rows).await;
 }
@@ -115,8 +167,11 @@ async fn an_object_that_cannot_be_right_is_refused() {
 async fn all_mistakes_of_a_class_are_told_at_once() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
-    let class =
-        db().each("encoding", "rot13").and(kv("../up", "team-a/db", "password")).with("vaultSkipTLSVerify", "maybe").without("roleName");
+    let class = db()
+        .each("encoding", "rot13")
+        .and(kv("../up", "team-a/db", "password"))
+        .with("vaultSkipTLSVerify", "maybe")
+        .without("roleName");
     let refusal = provider.refuses("team-a/web", class).await;
     refusal.tells(SPEC, &["roleName", "vaultSkipTLSVerify", "rot13", "../up"]);
     assert_eq!(refusal.code, Code::InvalidArgument);
@@ -160,7 +215,9 @@ async fn an_unsafe_file_name_is_refused() {
     names.extend([long.as_str(), longer.as_str()]);
     let rows: Vec<Row<'_>> = names
         .iter()
-        .map(|name| ("a name", provider.call("team-a/web", kv(name, "team-a/db", "password")), SPEC, &["object"][..]))
+        .map(|name| {
+            ("a name", provider.call("team-a/web", kv(name, "team-a/db", "password")), SPEC, &["object"][..])
+        })
         .collect();
     refused_without_a_call(&vault, &provider, rows).await;
 }
@@ -184,7 +241,12 @@ async fn a_token_that_is_not_the_pods_is_refused() {
         ("no JSON in it", call().token(format!("a.{}.c", canary("claims"))), "token.mismatch", &[]),
         ("ended", call().token_life(-30), "token.expired", &["requiresRepublish"]),
         ("none", call().audiences(&[]), "token.missing", &["team-a/web", "tokenRequests"]),
-        ("for others only", call().audiences(&["sts.amazonaws.com", "conjur"]), "token.missing", &["\"vault\""]),
+        (
+            "for others only",
+            call().audiences(&["sts.amazonaws.com", "conjur"]),
+            "token.missing",
+            &["\"vault\""],
+        ),
         (
             "tokens that are no JSON",
             call().attribute(TOKENS, Some(&format!("{{{}", canary("tokens")))),

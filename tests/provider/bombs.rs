@@ -40,8 +40,13 @@ async fn a_class_that_grows_when_it_is_read_is_refused() {
     let provider = Provider::start(&vault).await;
     let level = |level: usize| format!("- &a{level} [{}]\n", vec![format!("*a{}", level - 1); 10].join(","));
     let bomb: String = (1..10).map(level).collect();
-    let merges: String = (1..40).map(|level| format!("- &m{level} {{<<: [*m{0}, *m{0}]}}\n", level - 1)).collect();
-    let args = format!("- {{objectName: f, request: {{path: p, args: {{x: {}1{}}}}}}}", "[".repeat(5000), "]".repeat(5000));
+    let merges: String =
+        (1..40).map(|level| format!("- &m{level} {{<<: [*m{0}, *m{0}]}}\n", level - 1)).collect();
+    let args = format!(
+        "- {{objectName: f, request: {{path: p, args: {{x: {}1{}}}}}}}",
+        "[".repeat(5000),
+        "]".repeat(5000)
+    );
     for objects in [
         format!("- &a0 [x,x,x,x,x,x,x,x,x,x]\n{bomb}"),
         format!("- &m0 {{objectName: x, kv: {{mount: m, path: p}}}}\n{merges}"),
@@ -61,8 +66,12 @@ async fn a_class_of_a_hundred_thousand_objects_is_refused() {
     let provider = Provider::start(&vault).await;
     let files: String = (0..1000).map(|at| format!("{{objectName: f{at}}},")).collect();
     refused(&provider, typed(&"- {}\n".repeat(100_000))).await.tells("spec.invalid", &["attributes"]);
-    refused(&provider, typed(&format!("[{}]", "{},".repeat(100_000)))).await.tells("spec.invalid", &["objects"]);
-    refused(&provider, typed(&format!("- {{kv: {{mount: m, path: p}}, files: [{files}]}}"))).await.tells("spec.invalid", &["256"]);
+    refused(&provider, typed(&format!("[{}]", "{},".repeat(100_000))))
+        .await
+        .tells("spec.invalid", &["objects"]);
+    refused(&provider, typed(&format!("- {{kv: {{mount: m, path: p}}, files: [{files}]}}")))
+        .await
+        .tells("spec.invalid", &["256"]);
     assert_eq!(vault.calls(), [""; 0]);
     lives_within_its_memory(&vault, &provider).await;
 }
@@ -73,9 +82,18 @@ async fn a_secret_of_ten_megabytes_is_refused_whatever_looks_at_it() {
     let provider = Provider::start(&vault).await;
     let value = canary("large").repeat(10 * 1024 * 1024 / canary("large").len());
     vault.put("team-a/large", json!({ "value": value, "small": "x" })).await;
-    for file in ["secretKey: small", "pointer: /value", "format: yaml", "format: properties", "optional: true", "default: x"] {
+    for file in [
+        "secretKey: small",
+        "pointer: /value",
+        "format: yaml",
+        "format: properties",
+        "optional: true",
+        "default: x",
+    ] {
         let class = typed(&format!("- {{objectName: f, kv: {{mount: secret, path: team-a/large}}, {file}}}"));
-        refused(&provider, class).await.tells("payload.too_large", &["object \"f\"", "team-a/large", "8 MiB"]);
+        refused(&provider, class)
+            .await
+            .tells("payload.too_large", &["object \"f\"", "team-a/large", "8 MiB"]);
     }
     lives_within_its_memory(&vault, &provider).await;
 }
@@ -87,7 +105,9 @@ async fn a_secret_that_grows_when_it_is_written_is_refused() {
     // One byte becomes six in JSON and in properties.
     vault.put("team-a/grows", json!({ "value": "\u{1}".repeat(1024 * 1024) })).await;
     for format in ["json", "yaml", "toml", "properties"] {
-        let class = typed(&format!("- {{objectName: f, kv: {{mount: secret, path: team-a/grows}}, format: {format}}}"));
+        let class = typed(&format!(
+            "- {{objectName: f, kv: {{mount: secret, path: team-a/grows}}, format: {format}}}"
+        ));
         refused(&provider, class).await.tells("payload.too_large", &["split"]);
     }
     lives_within_its_memory(&vault, &provider).await;
@@ -97,7 +117,9 @@ async fn a_secret_that_grows_when_it_is_written_is_refused() {
 async fn many_files_of_one_large_secret_are_refused_before_all_of_them_are_made() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
-    vault.put("team-a/large", json!({ "value": canary("large").repeat(1024 * 1024 / canary("large").len()) })).await;
+    vault
+        .put("team-a/large", json!({ "value": canary("large").repeat(1024 * 1024 / canary("large").len()) }))
+        .await;
     for file in ["secretKey: value", "format: properties", "from: response, format: yaml"] {
         let files: String = (0..250).map(|at| format!("{{objectName: f{at}, {file}}},")).collect();
         let class = typed(&format!("- {{kv: {{mount: secret, path: team-a/large}}, files: [{files}]}}"));
@@ -129,8 +151,12 @@ async fn a_volume_of_almost_the_largest_size_is_opened_from_ciphertext() {
 async fn many_texts_with_markers_are_refused_before_all_of_them_are_made() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
-    vault.put("team-a/large", json!({ "value": canary("large").repeat(1024 * 1024 / canary("large").len()) })).await;
-    let text = |at: usize| format!("s5: {{key: k{at}, from: {{kv: {{mount: secret, path: team-a/large}}, secretKey: value}}}}");
+    vault
+        .put("team-a/large", json!({ "value": canary("large").repeat(1024 * 1024 / canary("large").len()) }))
+        .await;
+    let text = |at: usize| {
+        format!("s5: {{key: k{at}, from: {{kv: {{mount: secret, path: team-a/large}}, secretKey: value}}}}")
+    };
     let files: String = (0..250).map(|at| format!("- {{objectName: f{at}, {}}}\n", text(at))).collect();
     let sources: String = (0..500).map(|at| format!("s{at}: {{{}}},", text(at))).collect();
     for objects in [files, format!("- {{objectName: f, template: x, sources: {{{sources}}}}}")] {
@@ -162,7 +188,8 @@ async fn ten_thousand_keys_are_refused_as_files_and_fit_a_document() {
     let many = typed("- {directory: d, kv: {mount: secret, path: team-a/many}}");
     refused(&provider, many).await.tells("payload.too_large", &["more than 4096 files", "list the keys"]);
     let pointer = "/a".repeat(20_000);
-    let long = typed(&format!("- {{objectName: f, kv: {{mount: secret, path: team-a/many}}, pointer: {pointer}}}"));
+    let long =
+        typed(&format!("- {{objectName: f, kv: {{mount: secret, path: team-a/many}}, pointer: {pointer}}}"));
     refused(&provider, long).await.tells("vault.not_found", &["object \"f\""]);
     let document = typed("- {objectName: f, kv: {mount: secret, path: team-a/many}, format: env}");
     assert_eq!(provider.mount("team-a/web", document).await.read("f").lines().count(), 10_000);
@@ -174,16 +201,21 @@ async fn twenty_thousand_markers_are_refused_and_a_repeated_one_is_sent_once() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault.key("transit", "default", json!({})).await;
-    let class = || typed("- {objectName: f, s5: {from: {kv: {mount: secret, path: team-a/text}, secretKey: text}}}");
+    let class =
+        || typed("- {objectName: f, s5: {from: {kv: {mount: secret, path: team-a/text}, secretKey: text}}}");
     let markers: String = (0..20_000).map(|at| format!("{{{{ s5:{at:08} }}}}\n")).collect();
     vault.put("team-a/text", json!({ "text": markers })).await;
-    refused(&provider, class()).await.tells("payload.too_large", &["object \"f\"", "20000 ciphertexts", "10000"]);
+    refused(&provider, class())
+        .await
+        .tells("payload.too_large", &["object \"f\"", "20000 ciphertexts", "10000"]);
     let sealed = vault.cipher("default", canary("often"), None).await;
     vault.put("team-a/text", json!({ "text": format!("{{{{ s5:{sealed} }}}}\n").repeat(20_000) })).await;
     assert_eq!(provider.mount("team-a/web", class()).await.read("f").lines().count(), 20_000);
     let sealed = vault.cipher("default", canary("long").repeat(500), None).await;
     vault.put("team-a/text", json!({ "text": format!("{{{{ s5:{sealed} }}}}").repeat(400) })).await;
-    refused(&provider, class()).await.tells("payload.too_large", &["object \"f\"", "with the values of its s5 markers it is larger than"]);
+    refused(&provider, class())
+        .await
+        .tells("payload.too_large", &["object \"f\"", "with the values of its s5 markers it is larger than"]);
     lives_within_its_memory(&vault, &provider).await;
 }
 
@@ -192,19 +224,26 @@ async fn twenty_thousand_markers_are_refused_and_a_repeated_one_is_sent_once() {
 async fn secrets_of_many_small_values_are_charged_with_what_they_take() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
-    let shapes = [json!(vec![1; 190_000]), json!(vec![json!([]); 120_000]), json!(vec![json!({ "a": 0 }); 40_000])];
+    let shapes =
+        [json!(vec![1; 190_000]), json!(vec![json!([]); 120_000]), json!(vec![json!({ "a": 0 }); 40_000])];
     for (shape, value) in shapes.iter().enumerate() {
         for number in 0..4 {
-            vault.put(&format!("team-a/many-{shape}-{number}"), json!({ "value": value, "small": "x" })).await;
+            vault
+                .put(&format!("team-a/many-{shape}-{number}"), json!({ "value": value, "small": "x" }))
+                .await;
         }
-        let file =
-            |number| format!("- {{objectName: f{number}, kv: {{mount: secret, path: team-a/many-{shape}-{number}}}, secretKey: small}}\n");
+        let file = |number| {
+            format!(
+                "- {{objectName: f{number}, kv: {{mount: secret, path: team-a/many-{shape}-{number}}}, secretKey: small}}\n"
+            )
+        };
         let class = typed(&(0..4).map(file).collect::<String>());
         let calls: Vec<_> = (0..8).map(|_| provider.call("team-a/web", class.clone())).collect();
         let ended = futures::future::join_all(calls.iter().map(|call| call.send())).await;
         for refusal in ended.into_iter().filter_map(Result::err) {
-            let clean =
-                ["overload", "payload.too_large", "vault.unreachable", "deadline"].iter().any(|reason| refusal.text.starts_with(reason));
+            let clean = ["overload", "payload.too_large", "vault.unreachable", "deadline"]
+                .iter()
+                .any(|reason| refusal.text.starts_with(reason));
             assert!(clean, "{refusal:?}");
         }
     }

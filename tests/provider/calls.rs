@@ -8,7 +8,8 @@ async fn two_keys_of_one_path_are_one_call() {
     let provider = Provider::start(&vault).await;
     vault.put("team-a/db", json!({ "user": canary("user"), "password": canary("password") })).await;
     let spelled = json!({ "objectName": "spelled", "secretPath": "/v1/secret/data/team-a/db", "secretKey": "user", "method": "GET" });
-    let class = kv("user", "team-a/db", "user").and(kv("password", "team-a/db", "password")).and(object(spelled));
+    let class =
+        kv("user", "team-a/db", "user").and(kv("password", "team-a/db", "password")).and(object(spelled));
     let pod = provider.mount("team-a/web", class).await;
     assert_eq!((pod.read("user"), pod.read("password")), (pod.read("spelled"), canary("password")));
     assert_eq!(vault.calls()[..2], ["update auth/kubernetes/login", "read secret/data/team-a/db"]);
@@ -24,7 +25,9 @@ async fn two_bodies_for_one_path_are_two_calls() {
     let mut class = None;
     for name in ["one", "two"] {
         let plain = base64(&canary(name));
-        let sealed = vault.write("transit/encrypt/orders", json!({ "plaintext": plain })).await["data"]["ciphertext"].take();
+        let sealed =
+            vault.write("transit/encrypt/orders", json!({ "plaintext": plain })).await["data"]["ciphertext"]
+                .take();
         let entry = object(json!({
             "objectName": name, "secretPath": "transit/decrypt/orders", "method": "PUT", "secretArgs": { "ciphertext": sealed },
             "secretKey": "plaintext", "encoding": "base64",
@@ -71,7 +74,12 @@ async fn a_token_lives_on_when_a_lease_hangs_on_it() {
     let mut provider = Provider::start(&vault).await;
     vault.put("team-a/db", json!({ "password": canary("beside") })).await;
     vault.enable("ssh", "ssh", json!({})).await;
-    vault.write("ssh/roles/otp", json!({ "key_type": "otp", "default_user": "admin", "cidr_list": "0.0.0.0/0" })).await;
+    vault
+        .write(
+            "ssh/roles/otp",
+            json!({ "key_type": "otp", "default_user": "admin", "cidr_list": "0.0.0.0/0" }),
+        )
+        .await;
     vault.allow("ssh/creds/otp", &["update"]).await;
     let before = vault.tokens().await;
     let otp = json!({ "objectName": "otp", "secretPath": "ssh/creds/otp", "method": "PUT", "secretArgs": { "ip": "127.0.0.1" }, "secretKey": "key" });
@@ -91,12 +99,17 @@ async fn a_token_that_a_pod_makes_for_itself_outlives_the_mount() {
     let mut provider = Provider::start(&vault).await;
     vault.allow("auth/token/create", &["update"]).await;
     let before = vault.tokens().await;
-    let class =
-        object(json!({ "objectName": "token.json", "secretPath": "auth/token/create", "method": "POST", "secretArgs": { "ttl": "5m" } }));
+    let class = object(
+        json!({ "objectName": "token.json", "secretPath": "auth/token/create", "method": "POST", "secretArgs": { "ttl": "5m" } }),
+    );
     let accessor = provider.mount("team-a/web", class).await.json("token.json")["auth"]["accessor"].take();
     provider.terminate();
     provider.ended().await;
-    assert_eq!(vault.tokens().await, before + 2, "revoking the mount's token would revoke the one that it made");
+    assert_eq!(
+        vault.tokens().await,
+        before + 2,
+        "revoking the mount's token would revoke the one that it made"
+    );
     vault.write("auth/token/lookup-accessor", json!({ "accessor": accessor })).await;
 }
 
@@ -107,7 +120,10 @@ async fn many_objects_are_read_at_once_and_each_only_once() {
     for number in 0..40 {
         vault.put(&format!("team-a/{number}"), json!({ "value": canary(&number.to_string()) })).await;
     }
-    let class = (0..40).map(|number| kv(&format!("files/{number}"), &format!("team-a/{number}"), "value")).reduce(Class::and).unwrap();
+    let class = (0..40)
+        .map(|number| kv(&format!("files/{number}"), &format!("team-a/{number}"), "value"))
+        .reduce(Class::and)
+        .unwrap();
     let pod = provider.mount("team-a/web", class).await;
     for number in 0..40 {
         assert_eq!(pod.read(&format!("files/{number}")), canary(&number.to_string()));

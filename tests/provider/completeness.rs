@@ -54,18 +54,26 @@ fn source(directories: &[&str], except: &str) -> String {
 
 /// What stands between `start` and `end` in each line that begins with `start`.
 fn names<'t>(text: &'t str, start: &'t str, end: char) -> Vec<&'t str> {
-    let names: Vec<_> = text.lines().filter_map(|line| Some(line.strip_prefix(start)?.split(end).next()?.trim())).collect();
+    let names: Vec<_> =
+        text.lines().filter_map(|line| Some(line.strip_prefix(start)?.split(end).next()?.trim())).collect();
     assert!(!names.is_empty(), "no line begins with {start:?}");
     names
 }
 
 #[test]
 fn every_reason_is_provoked() {
-    let (documented, tests) = (read("docs/errors.md"), source(&["tests/provider", "e2e/tests"], "completeness.rs"));
+    let (documented, tests) =
+        (read("docs/errors.md"), source(&["tests/provider", "e2e/tests"], "completeness.rs"));
     // As an expected text begins with it: alone, or before the colon.
-    let is_provoked = |reason: &str| ['"', ':', ' '].iter().any(|end| tests.contains(&format!("\"{reason}{end}")));
-    let unprovoked: Vec<_> = names(&documented, "## ", '\n').into_iter().filter(|reason| !is_provoked(reason)).collect();
-    assert_eq!(unprovoked, in_order(&documented, UNPROVOKED.map(|(reason, _)| reason)), "left: no test expects them; right: known");
+    let is_provoked =
+        |reason: &str| ['"', ':', ' '].iter().any(|end| tests.contains(&format!("\"{reason}{end}")));
+    let unprovoked: Vec<_> =
+        names(&documented, "## ", '\n').into_iter().filter(|reason| !is_provoked(reason)).collect();
+    assert_eq!(
+        unprovoked,
+        in_order(&documented, UNPROVOKED.map(|(reason, _)| reason)),
+        "left: no test expects them; right: known"
+    );
 }
 
 /// The reasons of a list in the order of the documentation.
@@ -77,9 +85,15 @@ fn in_order<const N: usize>(documented: &str, mut reasons: [&'static str; N]) ->
 #[test]
 fn every_metric_is_counted() {
     let (documented, code) = (read("docs/metrics.md"), source(&["src"], "telemetry/metrics.rs"));
-    let uncounted: Vec<_> =
-        names(&documented, "| `vaultmount_", '`').into_iter().filter(|name| !code.contains(&format!("\"vaultmount_{name}\""))).collect();
-    assert_eq!(uncounted, UNCOUNTED.map(|name| name.trim_start_matches("vaultmount_")), "left: nothing counts them; right: known");
+    let uncounted: Vec<_> = names(&documented, "| `vaultmount_", '`')
+        .into_iter()
+        .filter(|name| !code.contains(&format!("\"vaultmount_{name}\"")))
+        .collect();
+    assert_eq!(
+        uncounted,
+        UNCOUNTED.map(|name| name.trim_start_matches("vaultmount_")),
+        "left: nothing counts them; right: known"
+    );
 }
 
 #[test]
@@ -87,10 +101,17 @@ fn every_flag_is_documented() {
     let reference = read("docs/reference.md");
     let mut undocumented = Vec::new();
     for command in COMMANDS {
-        let help = Command::new(env!("CARGO_BIN_EXE_vaultmount")).args(command).arg("--help").output().unwrap();
+        let help =
+            Command::new(env!("CARGO_BIN_EXE_vaultmount")).args(command).arg("--help").output().unwrap();
         let help = String::from_utf8(help.stdout).unwrap();
         let flags = help.lines().filter_map(|line| {
-            Some(line.split_once("--")?.1.split(|letter: char| !letter.is_ascii_lowercase() && letter != '-').next()?.to_owned())
+            Some(
+                line.split_once("--")?
+                    .1
+                    .split(|letter: char| !letter.is_ascii_lowercase() && letter != '-')
+                    .next()?
+                    .to_owned(),
+            )
         });
         let flags: Vec<_> = flags.filter(|flag| !flag.is_empty()).collect();
         assert!(flags.contains(&"help".into()), "{command:?}: {help}");

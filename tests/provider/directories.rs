@@ -36,7 +36,9 @@ async fn only_the_listed_keys_become_files_under_the_names_that_they_are_given()
     vault.put("team-a/db", json!({ "user": canary("user"), "password": canary("password"), "..odd/": "odd", "tls.key": "key" })).await;
     let pod = provider.mount("team-a/web", directory("directory: db, keys: [user, tls.key]")).await;
     assert_eq!(pod.names(), ["db/tls.key", "db/user"]);
-    let pod = provider.mount("team-a/web", directory("directory: ., keys: {password: conf/pw, ..odd/: odd, user: user}")).await;
+    let pod = provider
+        .mount("team-a/web", directory("directory: ., keys: {password: conf/pw, ..odd/: odd, user: user}"))
+        .await;
     assert_eq!(pod.names(), ["conf/pw", "odd", "user"]);
     assert_eq!((pod.read("conf/pw"), pod.read("odd")), (canary("password"), "odd".into()));
     let all = typed("- {directory: ., kv: {mount: secret, path: team-a/plain}, keys: '*'}");
@@ -49,7 +51,8 @@ async fn files_of_a_directory_have_its_mode_and_encoding() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault.put("team-a/db", json!({ "a": "AP8=", "b": "/wA=" })).await;
-    let pod = provider.mount("team-a/web", directory("directory: d, encoding: base64, filePermission: 0440")).await;
+    let pod =
+        provider.mount("team-a/web", directory("directory: d, encoding: base64, filePermission: 0440")).await;
     assert_eq!((pod.bytes("d/a"), pod.bytes("d/b")), (&[0, 0xff][..], &[0xff, 0][..]));
     assert_eq!((pod.mode("d/a"), pod.mode("d/b")), (0o440, 0o440));
 }
@@ -74,13 +77,15 @@ async fn a_key_that_is_no_file_name_is_warned_of_and_keeps_nothing_else_from_the
         "z/",
         &"n".repeat(256),
     ];
-    let mut data: serde_json::Map<_, _> = odd.iter().map(|key| ((*key).to_owned(), json!(canary("odd")))).collect();
+    let mut data: serde_json::Map<_, _> =
+        odd.iter().map(|key| ((*key).to_owned(), json!(canary("odd")))).collect();
     data.insert("good".into(), json!(canary("better")));
     vault.put("team-a/db", data.into()).await;
     let after = pod.remount().await;
     assert_eq!((after.names(), after.read("good")), (vec!["good"], canary("better")));
     let log = provider.log();
-    let warnings: Vec<_> = log.lines().filter(|line| line.contains("is no file") && line.contains("WARN")).collect();
+    let warnings: Vec<_> =
+        log.lines().filter(|line| line.contains("is no file") && line.contains("WARN")).collect();
     assert!(warnings.len() == 1 && warnings[0].contains("; and 4 more"), "{warnings:?}");
     for shown in ["..x", "a/../b", "/etc/passwd"] {
         assert!(log.contains(shown), "{shown} is not named");
@@ -96,7 +101,10 @@ async fn keys_that_cannot_be_decoded_or_meet_are_left_out_and_keep_nothing_else_
     let pod = provider.mount("team-a/web", directory("directory: ., encoding: base64")).await;
     assert_eq!((pod.names(), pod.read("a"), pod.read("z")), (vec!["a", "z"], "hi".into(), "ho".into()));
     let log = provider.log();
-    assert!(log.contains("note") && log.contains("is not base64") && log.contains("meets another key"), "{log}");
+    assert!(
+        log.contains("note") && log.contains("is not base64") && log.contains("meets another key"),
+        "{log}"
+    );
     assert!(!log.contains("no base64!"), "a value in the log");
 }
 
@@ -110,7 +118,11 @@ async fn a_warning_is_told_three_times_and_not_at_every_republish() {
         pod.remount().await;
     }
     let log = provider.log();
-    assert_eq!(log.lines().filter(|line| line.contains("is no file") && line.contains("WARN")).count(), 3, "{log}");
+    assert_eq!(
+        log.lines().filter(|line| line.contains("is no file") && line.contains("WARN")).count(),
+        3,
+        "{log}"
+    );
 }
 
 #[tokio::test]
@@ -153,7 +165,11 @@ async fn two_objects_that_meet_on_a_name_are_told_by_their_names() {
             (pod.names(), pod.read("app/user"), pod.read("app/token")),
             (vec!["app/token", "app/user", "other"], user, canary("two"))
         );
-        assert!(provider.log().contains(&format!("the new file \\\"app/{key}\\\" is left out")), "{}", provider.log());
+        assert!(
+            provider.log().contains(&format!("the new file \\\"app/{key}\\\" is left out")),
+            "{}",
+            provider.log()
+        );
     }
 }
 
@@ -166,7 +182,11 @@ async fn a_new_key_takes_no_file_from_a_running_pod_whichever_of_the_two_sorts_f
         let pod = provider.mount("team-a/web", directory("directory: .")).await;
         vault.put("team-a/db", json!({ old: canary("newer"), new: canary("stranger"), "other": "2" })).await;
         let after = pod.remount().await;
-        assert_eq!((after.names(), after.read(old), after.read("other")), (pod.names(), canary("newer"), "2".into()), "{old} and {new}");
+        assert_eq!(
+            (after.names(), after.read(old), after.read("other")),
+            (pod.names(), canary("newer"), "2".into()),
+            "{old} and {new}"
+        );
     }
     let log = provider.log();
     assert!(log.contains("its name meets another key's") && !log.contains(&canary("stranger")), "{log}");
@@ -177,13 +197,17 @@ async fn a_new_key_of_one_secret_takes_no_file_of_another_in_the_same_directory_
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault.put("team-a/api", json!({ "token": canary("api") })).await;
-    let directory = |path: &str| format!("- {{directory: ., optional: true, kv: {{mount: secret, path: {path}}}}}\n");
+    let directory =
+        |path: &str| format!("- {{directory: ., optional: true, kv: {{mount: secret, path: {path}}}}}\n");
     let class = typed(&(directory("team-a/db") + &directory("team-a/api") + &directory("team-a/none")));
     let pod = provider.mount("team-a/web", class).await;
     for other in ["team-a/db", "team-a/none"] {
         vault.put(other, json!({ "token": canary("stranger"), "own": other })).await;
         let pod = pod.remount().await;
-        assert_eq!((pod.names(), pod.read("token"), pod.read("own")), (vec!["own", "token"], canary("api"), other.into()));
+        assert_eq!(
+            (pod.names(), pod.read("token"), pod.read("own")),
+            (vec!["own", "token"], canary("api"), other.into())
+        );
         vault.put(other, json!({})).await;
         pod.remount().await;
     }
@@ -194,7 +218,9 @@ async fn a_directory_of_a_request_has_the_members_of_its_data() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault.put("team-a/db", json!({ "user": canary("user") })).await;
-    let class = typed("- {directory: a, request: {path: secret/data/team-a/db}}\n- {directory: b, secretPath: secret/data/team-a/db}");
+    let class = typed(
+        "- {directory: a, request: {path: secret/data/team-a/db}}\n- {directory: b, secretPath: secret/data/team-a/db}",
+    );
     let pod = provider.mount("team-a/web", class).await;
     assert_eq!((pod.names(), pod.read("b/user")), (vec!["a/user", "b/user"], canary("user")));
     assert_eq!(vault.count("read secret/data/team-a/db"), 1);

@@ -39,8 +39,13 @@ async fn mounted(data: Value) -> BTreeMap<&'static str, Vec<u8>> {
     let provider = Provider::start(&vault).await;
     vault.put("team-a/all", data).await;
     let formats = ["json", "yaml", "toml", "env", "properties"];
-    let files: String = formats.iter().map(|format| format!("    - {{objectName: secret.{format}, format: {format}}}\n")).collect();
-    let pod = provider.mount("team-a/web", typed(&format!("- kv: {{mount: secret, path: team-a/all}}\n  files:\n{files}"))).await;
+    let files: String = formats
+        .iter()
+        .map(|format| format!("    - {{objectName: secret.{format}, format: {format}}}\n"))
+        .collect();
+    let pod = provider
+        .mount("team-a/web", typed(&format!("- kv: {{mount: secret, path: team-a/all}}\n  files:\n{files}")))
+        .await;
     assert_eq!(vault.count("read secret/data/team-a/all"), 1);
     formats.iter().map(|format| (*format, pod.bytes(&format!("secret.{format}")).to_vec())).collect()
 }
@@ -80,9 +85,16 @@ async fn what_a_format_cannot_hold_is_named_and_not_shown() {
     vault.put("team-a/null", json!({ "gone": null, "a": canary("a") })).await;
     vault.put("team-a/names", json!({ "not-a-name": canary("b") })).await;
     vault.put("team-a/nul", json!({ "NUL": format!("{}\u{0}", canary("c")) })).await;
-    for (path, format, named) in [("null", "toml", "gone"), ("names", "env", "not-a-name"), ("nul", "env", "NUL")] {
-        let class = typed(&format!("- {{objectName: doc, kv: {{mount: secret, path: team-a/{path}}}, format: {format}}}"));
-        provider.refuses("team-a/web", class).await.tells("render.failed", &["object \"doc\"", &format!("team-a/{path}"), named]);
+    for (path, format, named) in
+        [("null", "toml", "gone"), ("names", "env", "not-a-name"), ("nul", "env", "NUL")]
+    {
+        let class = typed(&format!(
+            "- {{objectName: doc, kv: {{mount: secret, path: team-a/{path}}}, format: {format}}}"
+        ));
+        provider
+            .refuses("team-a/web", class)
+            .await
+            .tells("render.failed", &["object \"doc\"", &format!("team-a/{path}"), named]);
     }
 }
 
@@ -91,17 +103,26 @@ async fn a_document_changes_only_when_the_secret_does() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault.put("team-a/all", json!({ "b": canary("b"), "a": "1" })).await;
-    let files = "[{objectName: kv}, {objectName: e, format: env}, {objectName: m, format: json, from: metadata}]";
+    let files =
+        "[{objectName: kv}, {objectName: e, format: env}, {objectName: m, format: json, from: metadata}]";
     let class = format!(
         "- kv: {{mount: secret, path: team-a/all}}\n  files: {files}\n- {{objectName: r, request: {{path: secret/data/team-a/all}}}}"
     );
     let pod = provider.mount("team-a/web", typed(&class)).await;
-    assert_eq!(pod.json("kv"), json!({ "a": "1", "b": canary("b") }), "without a format a kv source gives its data as JSON");
+    assert_eq!(
+        pod.json("kv"),
+        json!({ "a": "1", "b": canary("b") }),
+        "without a format a kv source gives its data as JSON"
+    );
     assert_eq!(pod.read("e"), format!("a='1'\nb='{}'\n", canary("b")));
     assert_eq!(pod.remount().await.versions(), pod.versions());
     vault.put("team-a/all", json!({ "a": "1", "b": canary("b") })).await;
     let after = pod.remount().await;
-    assert_eq!((after.version("kv"), after.version("e")), (pod.version("kv"), pod.version("e")), "a new version with the old values");
+    assert_eq!(
+        (after.version("kv"), after.version("e")),
+        (pod.version("kv"), pod.version("e")),
+        "a new version with the old values"
+    );
     assert_ne!((after.version("m"), after.version("r")), (pod.version("m"), pod.version("r")));
 }
 
@@ -112,8 +133,13 @@ pub(crate) fn properties(bytes: &[u8]) -> Value {
     std::fs::write(&program, PROPERTIES).unwrap();
     std::fs::write(&file, bytes).unwrap();
     let printed = tool("java", &[program.to_str().unwrap(), file.to_str().unwrap()], b"");
-    let decode = |text| String::from_utf8(base64::engine::general_purpose::STANDARD.decode(text).unwrap()).unwrap();
-    printed.lines().map(|line| line.split_once(' ').unwrap()).map(|(key, value)| (key.to_owned(), Value::String(decode(value)))).collect()
+    let decode =
+        |text| String::from_utf8(base64::engine::general_purpose::STANDARD.decode(text).unwrap()).unwrap();
+    printed
+        .lines()
+        .map(|line| line.split_once(' ').unwrap())
+        .map(|(key, value)| (key.to_owned(), Value::String(decode(value))))
+        .collect()
 }
 
 #[tokio::test]
@@ -122,7 +148,8 @@ async fn a_secret_keeps_its_members_whatever_they_are_called_and_a_response_its_
     let provider = Provider::start(&vault).await;
     vault.put("team-a/ids", json!({ "request_id": "mine", "lease_id": "mine too" })).await;
     let source = "kv: {mount: secret, path: team-a/ids}, format: json";
-    let class = format!("- {{objectName: data, {source}}}\n- {{objectName: response, from: response, {source}}}");
+    let class =
+        format!("- {{objectName: data, {source}}}\n- {{objectName: response, from: response, {source}}}");
     let pod = provider.mount("team-a/web", typed(&class)).await;
     assert_eq!(pod.json("data"), json!({ "request_id": "mine", "lease_id": "mine too" }));
     assert_eq!(pod.json("response")["request_id"], Value::Null);

@@ -22,8 +22,13 @@ async fn watching(vault: &Vault) -> (Provider, String) {
 }
 
 /// Begins the volumes of `pods` pods, and waits until each was seen.
-async fn begun<'p>((provider, metrics): &'p (Provider, String), pods: usize, class: &Class) -> Vec<(PathBuf, Volume<'p>)> {
-    let calls: Vec<_> = (0..pods).map(|_| provider.call("team-a/web", class.clone()).below(&provider.kubelet())).collect();
+async fn begun<'p>(
+    (provider, metrics): &'p (Provider, String),
+    pods: usize,
+    class: &Class,
+) -> Vec<(PathBuf, Volume<'p>)> {
+    let calls: Vec<_> =
+        (0..pods).map(|_| provider.call("team-a/web", class.clone()).below(&provider.kubelet())).collect();
     let places: Vec<_> = calls.iter().map(Call::place).collect();
     provider.volumes_begin(&places);
     let volumes: Vec<_> = stream::iter(calls.into_iter().map(Call::mount)).buffered(20).collect().await;
@@ -40,7 +45,9 @@ async fn begun<'p>((provider, metrics): &'p (Provider, String), pods: usize, cla
 async fn a_volume_that_ends_takes_its_token_and_its_database_user_with_it_and_no_others() {
     let (vault, postgres) = (Vault::start().await, Postgres::start().await);
     vault.database(&postgres, "app", json!({ "default_ttl": "1h", "max_ttl": "24h" })).await;
-    let member = |key: &str| object(json!({ "objectName": key, "secretPath": "database/creds/app", "secretKey": key }));
+    let member = |key: &str| {
+        object(json!({ "objectName": key, "secretPath": "database/creds/app", "secretKey": key }))
+    };
     let node = watching(&vault).await;
     let tokens = vault.tokens().await;
     let pods = begun(&node, 2, &member("username").and(member("password"))).await;
@@ -63,7 +70,8 @@ async fn a_shared_login_ends_with_the_last_volume_that_uses_it() {
     let tokens = vault.tokens().await;
     let pods = begun(&node, 3, &kv("db", "team-a/db", "password")).await;
     node.0.volumes_end(&[pods[0].0.clone(), pods[1].0.clone()]);
-    until("two ends", async || (node.0.log().matches("the volume has ended").count() == 2).then_some(())).await;
+    until("two ends", async || (node.0.log().matches("the volume has ended").count() == 2).then_some(()))
+        .await;
     assert_eq!(pods[2].1.remount().await.read("db"), canary("last"));
     assert_eq!((vault.tokens().await, vault.count("update auth/kubernetes/login")), (tokens + 1, 1));
     node.0.volumes_end(&[pods[2].0.clone()]);

@@ -12,7 +12,8 @@ async fn kv_version_1_is_read_by_its_plain_path() {
     vault.enable("old", "kv", json!({ "version": "1" })).await;
     vault.allow("old/*", &["read"]).await;
     vault.write("old/team-a/db", json!({ "password": canary("kv1"), "data": "text" })).await;
-    let password = object(json!({ "objectName": "db", "secretPath": "old/team-a/db", "secretKey": "password" }));
+    let password =
+        object(json!({ "objectName": "db", "secretPath": "old/team-a/db", "secretKey": "password" }));
     let data = object(json!({ "objectName": "data", "secretPath": "old/team-a/db", "secretKey": "data" }));
     let pod = provider.mount("team-a/web", password.and(data)).await;
     assert_eq!((pod.read("db"), pod.read("data")), (canary("kv1"), "text".into()));
@@ -24,7 +25,9 @@ async fn query_parameters_reach_the_engine() {
     let provider = Provider::start(&vault).await;
     vault.put("team-a/db", json!({ "password": canary("version-one") })).await;
     vault.put("team-a/db", json!({ "password": canary("version-two") })).await;
-    let one = object(json!({ "objectName": "one", "secretPath": "secret/data/team-a/db?version=1", "secretKey": "password" }));
+    let one = object(
+        json!({ "objectName": "one", "secretPath": "secret/data/team-a/db?version=1", "secretKey": "password" }),
+    );
     let pod = provider.mount("team-a/web", one.and(kv("latest", "team-a/db", "password"))).await;
     assert_eq!((pod.read("one"), pod.read("latest")), (canary("version-one"), canary("version-two")));
 }
@@ -33,7 +36,12 @@ async fn query_parameters_reach_the_engine() {
 async fn a_path_is_found_whatever_characters_it_has() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
-    for (path, sent) in [("with space", "with%20space"), ("ümlaut", "%C3%BCmlaut"), ("plus+and", "plus+and"), ("at@colon:", "at@colon:")] {
+    for (path, sent) in [
+        ("with space", "with%20space"),
+        ("ümlaut", "%C3%BCmlaut"),
+        ("plus+and", "plus+and"),
+        ("at@colon:", "at@colon:"),
+    ] {
         vault.put(&format!("team-a/{sent}"), json!({ "value": canary(path) })).await;
         let pod = provider.mount("team-a/web", kv("file", &format!("team-a/{path}"), "value")).await;
         assert_eq!(pod.read("file"), canary(path));
@@ -45,8 +53,15 @@ async fn two_certificates_of_one_role_are_two_certificates() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault.enable("pki", "pki", json!({})).await;
-    vault.write("pki/root/generate/internal", json!({ "common_name": "example.com", "key_type": "ec" })).await;
-    vault.write("pki/roles/web", json!({ "allowed_domains": "example.com", "allow_subdomains": true, "key_type": "ec" })).await;
+    vault
+        .write("pki/root/generate/internal", json!({ "common_name": "example.com", "key_type": "ec" }))
+        .await;
+    vault
+        .write(
+            "pki/roles/web",
+            json!({ "allowed_domains": "example.com", "allow_subdomains": true, "key_type": "ec" }),
+        )
+        .await;
     vault.allow("pki/issue/web", &["update"]).await;
     let issue = |file: &str, name: &str, key: Option<&str>| {
         let arguments = json!({ "common_name": name, "ttl": "1h" });
@@ -54,11 +69,9 @@ async fn two_certificates_of_one_role_are_two_certificates() {
             json!({ "objectName": file, "secretPath": "pki/issue/web", "method": "PUT", "secretArgs": arguments, "secretKey": key.unwrap_or("") }),
         )
     };
-    let class = issue("a.json", "a.example.com", None).and(issue("b.crt", "b.example.com", Some("certificate"))).and(issue(
-        "b.key",
-        "b.example.com",
-        Some("private_key"),
-    ));
+    let class = issue("a.json", "a.example.com", None)
+        .and(issue("b.crt", "b.example.com", Some("certificate")))
+        .and(issue("b.key", "b.example.com", Some("private_key")));
     let pod = provider.mount("team-a/web", class).await;
     let whole = pod.json("a.json");
     assert_eq!(whole["request_id"], "");

@@ -27,9 +27,14 @@ async fn a_file_holds_exactly_the_bytes_of_its_value() {
         ("fraction", json!(0.5), "0.5".into()),
         ("bool", json!(false), "false".into()),
         ("list", json!(["b", "a", 1]), r#"["b","a",1]"#.into()),
-        ("object", json!({ "b": "<&>", "a": { "c": [] } }), r#"{"a":{"c":[]},"b":"\u003c\u0026\u003e"}"#.into()),
+        (
+            "object",
+            json!({ "b": "<&>", "a": { "c": [] } }),
+            r#"{"a":{"c":[]},"b":"\u003c\u0026\u003e"}"#.into(),
+        ),
     ];
-    let data: serde_json::Map<_, _> = rows.iter().map(|(key, value, _)| ((*key).into(), value.clone())).collect();
+    let data: serde_json::Map<_, _> =
+        rows.iter().map(|(key, value, _)| ((*key).into(), value.clone())).collect();
     vault.put("team-a/values", data.into()).await;
     let class = rows.iter().map(|(key, ..)| kv(key, "team-a/values", key)).reduce(Class::and).unwrap();
     let pod = provider.mount("team-a/web", class).await;
@@ -43,10 +48,14 @@ async fn a_text_that_stands_for_bytes_is_decoded() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault.put("team-a/store", json!({ "base64": "AP8QYQ==", "hex": "00ff1061" })).await;
-    let class =
-        kv("one", "team-a/store", "base64").each("encoding", "base64").and(kv("two", "team-a/store", "hex").each("encoding", "HEX"));
+    let class = kv("one", "team-a/store", "base64")
+        .each("encoding", "base64")
+        .and(kv("two", "team-a/store", "hex").each("encoding", "HEX"));
     let pod = provider.mount("team-a/web", class).await;
-    assert_eq!((pod.bytes("one"), pod.bytes("two")), (&[0, 0xff, 0x10, 0x61][..], &[0, 0xff, 0x10, 0x61][..]));
+    assert_eq!(
+        (pod.bytes("one"), pod.bytes("two")),
+        (&[0, 0xff, 0x10, 0x61][..], &[0, 0xff, 0x10, 0x61][..])
+    );
 }
 
 #[tokio::test]
@@ -73,9 +82,19 @@ async fn every_file_has_the_mode_that_its_object_or_else_the_request_names() {
       - {objectName: nested/deep/unset, secretPath: secret/data/team-a/db, secretKey: password}";
     let class = kv("db", "team-a/db", "password").with("objects", objects);
     for (permission, default) in [("420", 0o644), ("", 0o644), ("256", 0o400)] {
-        let pod = provider.call("team-a/web", class.clone()).request(|request| request.permission = permission.into()).mount().await;
+        let pod = provider
+            .call("team-a/web", class.clone())
+            .request(|request| request.permission = permission.into())
+            .mount()
+            .await;
         let modes: Vec<_> = pod.names().into_iter().map(|name| (name, pod.mode(name))).collect();
-        let wanted = [("decimal", 0o400), ("nested/deep/unset", default), ("new-octal", 0o600), ("octal", 0o640), ("zero", default)];
+        let wanted = [
+            ("decimal", 0o400),
+            ("nested/deep/unset", default),
+            ("new-octal", 0o600),
+            ("octal", 0o640),
+            ("zero", default),
+        ];
         assert_eq!(modes, wanted, "permission {permission:?}");
     }
 }
@@ -100,8 +119,14 @@ async fn a_file_of_the_whole_response_changes_only_when_the_secret_does() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault.put("team-a/db", json!({ "password": canary("whole") })).await;
-    let pod = provider.mount("team-a/web", object(json!({ "objectName": "db.json", "secretPath": "secret/data/team-a/db" }))).await;
-    let start = r#"{"request_id":"","lease_id":"","lease_duration":0,"renewable":false,"data":{"data":{"password":"#;
+    let pod = provider
+        .mount(
+            "team-a/web",
+            object(json!({ "objectName": "db.json", "secretPath": "secret/data/team-a/db" })),
+        )
+        .await;
+    let start =
+        r#"{"request_id":"","lease_id":"","lease_duration":0,"renewable":false,"data":{"data":{"password":"#;
     assert!(pod.read("db.json").starts_with(start), "{}", pod.read("db.json"));
     assert_eq!(pod.json("db.json")["data"]["metadata"]["version"], 1);
     let again = pod.remount().await;
@@ -131,6 +156,9 @@ async fn a_class_as_its_author_types_it_is_read_as_go_yaml_reads_it() {
 "#;
     let pod = provider.mount("team-a/web", kv("db", "team-a/db", "password").with("objects", objects)).await;
     assert_eq!(pod.names(), ["flow", "merged/by-key", "number", "plain"]);
-    assert_eq!((pod.read("flow"), pod.read("merged/by-key"), pod.read("number")), ("key yes".into(), canary("yaml"), "key 8".into()));
+    assert_eq!(
+        (pod.read("flow"), pod.read("merged/by-key"), pod.read("number")),
+        ("key yes".into(), canary("yaml"), "key 8".into())
+    );
     assert_eq!(vault.count("read secret/data/team-a/db"), 1);
 }

@@ -26,7 +26,9 @@ const DRIVER_CONNECTIONS: usize = 64;
 /// A provider without a server, and where its health port is.
 async fn provider() -> (Provider, SocketAddr) {
     let health = free_address();
-    let setup = Provider::facing("http://127.0.0.1:1").without("--health-addr").flag(format!("--health-addr={health}"));
+    let setup = Provider::facing("http://127.0.0.1:1")
+        .without("--health-addr")
+        .flag(format!("--health-addr={health}"));
     let provider = setup.start().await;
     until("readiness", async || (status(health, "/health/ready").await == Some(200)).then_some(())).await;
     (provider, health)
@@ -108,8 +110,10 @@ async fn a_provider_is_ready_while_the_driver_holds_all_of_its_connections() {
     }
     assert!(get(health, "/metrics").await.unwrap().contains("\nvaultmount_connections_refused_total 1\n"));
     open.pop();
-    until("a free connection to be served again", async || is_served(&mut UnixStream::connect(&path).await.unwrap()).await.then_some(()))
-        .await;
+    until("a free connection to be served again", async || {
+        is_served(&mut UnixStream::connect(&path).await.unwrap()).await.then_some(())
+    })
+    .await;
 }
 
 /// Opens `count` connections, sends `bytes` on each and reads nothing. Those that the provider closes meanwhile stay in the result.
@@ -133,7 +137,10 @@ async fn withstands(what: &str, count: usize, bytes: &[u8]) {
     let beside = handles(&provider);
     // The answer's own connection, and the probe's with both of its ends.
     assert!(beside <= before + CONNECTIONS + 4, "{what}: {before} handles became {beside}");
-    until(&format!("{what}: the handles to be free again"), async || (handles(&provider) <= before).then_some(())).await;
+    until(&format!("{what}: the handles to be free again"), async || {
+        (handles(&provider) <= before).then_some(())
+    })
+    .await;
     assert_eq!(status(health, "/health/ready").await, Some(200), "{what}");
     drop(clients);
 }
@@ -150,7 +157,12 @@ async fn connections_without_a_byte_hold_few_handles_and_not_for_ever() {
 
 #[tokio::test]
 async fn bodies_that_never_end_hold_few_handles_and_not_for_ever() {
-    withstands("half a body", 500, b"GET /health/live HTTP/1.1\r\nHost: health\r\nContent-Length: 1000000\r\n\r\nx").await;
+    withstands(
+        "half a body",
+        500,
+        b"GET /health/live HTTP/1.1\r\nHost: health\r\nContent-Length: 1000000\r\n\r\nx",
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -184,16 +196,22 @@ async fn one_connection_is_one_answer() {
 async fn other_paths_are_not_found_other_methods_not_allowed_and_head_has_no_body() {
     let (_provider, health) = provider().await;
     let answer = async |method: &str, path: &str| {
-        exchange(health, &format!("{method} {path} HTTP/1.1\r\nHost: health\r\nConnection: close\r\n\r\n")).await.unwrap()
+        exchange(health, &format!("{method} {path} HTTP/1.1\r\nHost: health\r\nConnection: close\r\n\r\n"))
+            .await
+            .unwrap()
     };
-    for path in ["/", "/health", "/health/live/", "/health/ready/x", "/metrics/..", "/metricsx", "//metrics"] {
+    for path in ["/", "/health", "/health/live/", "/health/ready/x", "/metrics/..", "/metricsx", "//metrics"]
+    {
         assert_eq!(code(&answer("GET", path).await), Some(404), "{path}");
     }
     assert_eq!(code(&answer("POST", "/none").await), Some(404));
     for path in ["/health/live", "/health/ready", "/metrics"] {
         for method in ["POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE"] {
             let answer = answer(method, path).await;
-            assert!(code(&answer) == Some(405) && answer.to_lowercase().contains("\r\nallow: get, head\r\n"), "{method} {path}: {answer}");
+            assert!(
+                code(&answer) == Some(405) && answer.to_lowercase().contains("\r\nallow: get, head\r\n"),
+                "{method} {path}: {answer}"
+            );
         }
         let (get, head) = (answer("GET", path).await, answer("HEAD", path).await);
         assert_eq!((code(&get), code(&head)), (Some(200), Some(200)), "{path}");

@@ -6,8 +6,15 @@ use crate::support::*;
 /// A root that issues for `example.com`, and a role whose answers no lease hangs on.
 async fn pki(vault: &Vault) {
     vault.enable("pki", "pki", json!({})).await;
-    vault.write("pki/root/generate/internal", json!({ "common_name": "example.com", "key_type": "ec" })).await;
-    vault.write("pki/roles/web", json!({ "allowed_domains": "example.com", "allow_subdomains": true, "key_type": "ec" })).await;
+    vault
+        .write("pki/root/generate/internal", json!({ "common_name": "example.com", "key_type": "ec" }))
+        .await;
+    vault
+        .write(
+            "pki/roles/web",
+            json!({ "allowed_domains": "example.com", "allow_subdomains": true, "key_type": "ec" }),
+        )
+        .await;
     vault.allow("pki/issue/web", &["update"]).await;
 }
 
@@ -29,7 +36,10 @@ async fn a_certificate_is_the_same_at_every_republish_until_seven_tenths_of_its_
     });
     let pod = provider.mount("team-a/web", peers_certificate("peers.crt", "1h").and(object(ours))).await;
     let again = pod.remount().await;
-    assert_eq!((pod.read("peers.crt"), pod.read("ours.crt")), (again.read("peers.crt"), again.read("ours.crt")));
+    assert_eq!(
+        (pod.read("peers.crt"), pod.read("ours.crt")),
+        (again.read("peers.crt"), again.read("ours.crt"))
+    );
     assert_eq!(vault.count("update pki/issue/web"), 2);
     let renewed = until("the short one to be replaced", async || {
         let next = again.remount().await;
@@ -48,8 +58,7 @@ async fn what_a_request_made_stays_until_the_end_that_its_answer_tells_is_near()
     vault.ssh_authority().await;
     let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ+RjPV9eXFPEhWC9ct3vRYvwRJiTjnGdCTVdm3n0tsM";
     let signed = |name: &str, ttl: &str| {
-        let request =
-            json!({ "path": "ssh-ca/sign/web", "method": "POST", "args": { "public_key": key, "valid_principals": "deploy", "ttl": ttl } });
+        let request = json!({ "path": "ssh-ca/sign/web", "method": "POST", "args": { "public_key": key, "valid_principals": "deploy", "ttl": ttl } });
         object(json!({ "objectName": name, "request": request, "secretKey": "signed_key" }))
     };
     let class = signed("short", "20s").and(signed("long", "1h")).with("refresh", "1s");
@@ -108,7 +117,9 @@ async fn a_secret_is_never_kept_whatever_its_path_and_members_are_called() {
     let provider = Provider::start(&vault).await;
     vault.enable("old", "kv", json!({ "version": "1" })).await;
     vault.allow("old/*", &["read"]).await;
-    vault.write("old/web/token", json!({ "token": "first", "expiration": 4_000_000_000_u64, "ttl": 86400 })).await;
+    vault
+        .write("old/web/token", json!({ "token": "first", "expiration": 4_000_000_000_u64, "ttl": 86400 }))
+        .await;
     let token = object(json!({ "objectName": "token", "secretPath": "old/web/token", "secretKey": "token" }));
     let pod = provider.mount("team-a/web", token.with("refresh", "365d")).await;
     vault.write("old/web/token", json!({ "token": "second", "expiration": 4_000_000_000_u64 })).await;

@@ -58,14 +58,19 @@ async fn java_and_openssl_open_every_keystore_of_one_issue_with_the_password_of_
         let open = ["-keystore", &path, "-storetype", form, "-storepass", &secret];
         let listed = keytool(&[&["-list"], &open[..]].concat());
         assert!(listed.contains("contains 1 entry") && listed.contains(kind), "{name}: {listed}");
-        let exported = openssl(&["x509"], &keytool(&[&["-exportcert", "-rfc", "-alias", alias], &open[..]].concat()));
+        let exported =
+            openssl(&["x509"], &keytool(&[&["-exportcert", "-rfc", "-alias", alias], &open[..]].concat()));
         let wanted = if kind == "PrivateKeyEntry" { pod.read("tls.crt") } else { root.clone() };
         assert_eq!(exported, wanted, "{name}");
     }
     let path = provider.home().join("key.p12").display().to_string();
     let open = ["pkcs12", "-in", &path, "-passin", &format!("pass:{secret}"), "-nodes"];
     assert_eq!(openssl(&["pkey"], &openssl(&open, "")), pod.read("tls.key"));
-    assert_eq!(openssl(&[&open[..], &["-nokeys"]].concat(), "").matches("BEGIN CERTIFICATE").count(), 3, "leaf, issuer and root");
+    assert_eq!(
+        openssl(&[&open[..], &["-nokeys"]].concat(), "").matches("BEGIN CERTIFICATE").count(),
+        3,
+        "leaf, issuer and root"
+    );
     assert_eq!(public_key(&pod.read("tls.key")), certified_key(&pod.read("tls.crt")));
 }
 
@@ -76,9 +81,11 @@ async fn two_processes_write_the_same_truststore_to_the_byte() {
     let (one, other) = (Provider::start(&vault).await, Provider::start(&vault).await);
     vault.authorities().await;
     vault.put("team-a/store", json!({ "password": canary("same") })).await;
-    let files = json!([store("trust.p12", "truststore"), with(store("trust.jks", "truststore"), "storeType", "jks")]);
+    let files =
+        json!([store("trust.p12", "truststore"), with(store("trust.jks", "truststore"), "storeType", "jks")]);
     let class = object(json!({ "pki": { "mount": "pki", "ca": true }, "files": files }));
-    let (first, second) = (one.mount("team-a/web", class.clone()).await, other.mount("team-a/web", class).await);
+    let (first, second) =
+        (one.mount("team-a/web", class.clone()).await, other.mount("team-a/web", class).await);
     for name in ["trust.p12", "trust.jks"] {
         assert_eq!(first.bytes(name), second.bytes(name), "{name}");
     }
@@ -97,7 +104,10 @@ async fn a_new_password_rewrites_the_keystore_and_issues_nothing() {
     vault.put("team-a/store", json!({ "password": canary("new") })).await;
     let pod = pod.remount().await;
     let path = saved(&provider, &pod, "key.p12");
-    let read = openssl(&["pkcs12", "-in", &path, "-passin", &format!("pass:{}", canary("new")), "-nodes", "-nocerts"], "");
+    let read = openssl(
+        &["pkcs12", "-in", &path, "-passin", &format!("pass:{}", canary("new")), "-nodes", "-nocerts"],
+        "",
+    );
     assert_eq!(openssl(&["pkey"], &read), pod.read("tls.key"));
     assert_eq!(vault.count("update pki/issue/web"), 1);
 }
@@ -112,7 +122,8 @@ async fn a_password_that_cannot_be_one_is_told_without_it() {
             vault.put("team-a/store", json!({ "password": secret })).await;
             let class = issued(json!({ "commonName": "web.example.com" }), &json!([store("store", part)]));
             let refusal = provider.refuses("team-a/web", class).await;
-            refusal.tells("render.failed", &["object \"store\"", "password", "printable ASCII and not empty"]);
+            refusal
+                .tells("render.failed", &["object \"store\"", "password", "printable ASCII and not empty"]);
         }
     }
 }
@@ -126,7 +137,10 @@ async fn a_keystore_without_a_password_or_with_one_that_is_not_there_is_no_file(
         let bare = certificate(json!({ "commonName": "web.example.com" }), &[part]);
         provider.refuses("team-a/web", bare).await.tells("spec.invalid", &["password"]);
         let absent = issued(json!({ "commonName": "web.example.com" }), &json!([store("store", part)]));
-        provider.refuses("team-a/web", absent).await.tells("vault.not_found", &["object \"store\"", "secret/data/team-a/store"]);
+        provider
+            .refuses("team-a/web", absent)
+            .await
+            .tells("vault.not_found", &["object \"store\"", "secret/data/team-a/store"]);
     }
 }
 
@@ -138,7 +152,9 @@ async fn an_alias_that_a_keystore_cannot_hold_is_told() {
     vault.put("team-a/store", json!({ "password": canary("store") })).await;
     for alias in ["", "🔑", "a\nb"] {
         let file = with(store("store.p12", "pkcs12"), "alias", alias);
-        let refusal = provider.refuses("team-a/web", issued(json!({ "commonName": "web.example.com" }), &json!([file]))).await;
+        let refusal = provider
+            .refuses("team-a/web", issued(json!({ "commonName": "web.example.com" }), &json!([file])))
+            .await;
         refusal.tells("spec.invalid", &["files[0].alias"]);
     }
     assert_eq!(vault.calls(), [""; 0], "nothing is issued for it");

@@ -18,11 +18,16 @@ async fn the_mount_and_the_path_are_where_they_are_however_they_are_spelled() {
     let provider = Provider::start(&vault).await;
     vault.enable("teams/kv", "kv", json!({ "version": "2" })).await;
     vault.allow("teams/kv/data/*", &["read"]).await;
-    for (path, sent) in
-        [("a/b/c", "a/b/c"), ("data/x", "data/x"), ("with space", "with%20space"), ("käse?x#y%41", "k%C3%A4se%3Fx%23y%2541")]
-    {
+    for (path, sent) in [
+        ("a/b/c", "a/b/c"),
+        ("data/x", "data/x"),
+        ("with space", "with%20space"),
+        ("käse?x#y%41", "k%C3%A4se%3Fx%23y%2541"),
+    ] {
         vault.write(&format!("teams/kv/data/{sent}"), json!({ "data": { "value": canary(path) } })).await;
-        let class = object(json!({ "objectName": "f", "kv": { "mount": "teams/kv", "path": path }, "secretKey": "value" }));
+        let class = object(
+            json!({ "objectName": "f", "kv": { "mount": "teams/kv", "path": path }, "secretKey": "value" }),
+        );
         assert_eq!(provider.mount("team-a/web", class).await.read("f"), canary(path));
     }
 }
@@ -32,15 +37,20 @@ async fn a_pinned_version_stays_when_a_newer_one_is_written() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault.put("team-a/db", json!({ "password": canary("one") })).await;
-    let pinned = "- {objectName: pinned, kv: {mount: secret, path: team-a/db, version: 1}, secretKey: password}\n";
+    let pinned =
+        "- {objectName: pinned, kv: {mount: secret, path: team-a/db, version: 1}, secretKey: password}\n";
     let newest = "- {objectName: newest, kv: {mount: secret, path: team-a/db}, secretKey: password}";
     let pod = provider.mount("team-a/web", typed(&format!("{pinned}{newest}"))).await;
     vault.put("team-a/db", json!({ "password": canary("two") })).await;
     let after = pod.remount().await;
     assert_eq!((after.read("pinned"), after.read("newest")), (canary("one"), canary("two")));
     assert_eq!(after.version("pinned"), pod.version("pinned"));
-    let none = typed("- {objectName: db, kv: {mount: secret, path: team-a/db, version: 9}, secretKey: password}");
-    provider.refuses("team-a/web", none).await.tells("vault.not_found", &["object \"db\"", "secret/data/team-a/db", "version"]);
+    let none =
+        typed("- {objectName: db, kv: {mount: secret, path: team-a/db, version: 9}, secretKey: password}");
+    provider
+        .refuses("team-a/web", none)
+        .await
+        .tells("vault.not_found", &["object \"db\"", "secret/data/team-a/db", "version"]);
 }
 
 #[tokio::test]
@@ -49,7 +59,12 @@ async fn a_mount_without_versions_is_read_as_such() {
     let provider = Provider::start(&vault).await;
     vault.enable("old", "kv", json!({ "version": "1" })).await;
     vault.allow("old/*", &["read"]).await;
-    vault.write("old/team-a/db", json!({ "password": canary("v1"), "data": { "inner": "an object named data" } })).await;
+    vault
+        .write(
+            "old/team-a/db",
+            json!({ "password": canary("v1"), "data": { "inner": "an object named data" } }),
+        )
+        .await;
     let class = typed(
         "
 - kv: {mount: old, path: team-a/db, engineVersion: 1}
@@ -60,7 +75,10 @@ async fn a_mount_without_versions_is_read_as_such() {
     );
     let pod = provider.mount("team-a/web", class).await;
     assert_eq!((pod.read("db"), pod.read("inner")), (canary("v1"), "an object named data".into()));
-    assert_eq!(pod.json("all.json"), json!({ "data": { "inner": "an object named data" }, "password": canary("v1") }));
+    assert_eq!(
+        pod.json("all.json"),
+        json!({ "data": { "inner": "an object named data" }, "password": canary("v1") })
+    );
     assert_eq!(vault.count("read old/team-a/db"), 1);
 }
 
@@ -76,11 +94,22 @@ async fn the_wrong_engine_version_is_told_as_such() {
     // A version 1 secret may well have `data/` in its path: only then is there an answer at all.
     vault.write("old/data/team-a/db", json!({ "password": canary("v1") })).await;
     let two = typed("- {objectName: db, kv: {mount: old, path: team-a/db}, secretKey: password}");
-    provider.refuses("team-a/web", two).await.tells("vault.malformed", &["object \"db\"", "old/data/team-a/db", "engineVersion: 1"]);
+    provider
+        .refuses("team-a/web", two)
+        .await
+        .tells("vault.malformed", &["object \"db\"", "old/data/team-a/db", "engineVersion: 1"]);
     let none = typed("- {objectName: db, kv: {mount: old, path: team-a/other}, secretKey: password}");
-    provider.refuses("team-a/web", none).await.tells("vault.not_found", &["object \"db\"", "old/data/team-a/other", "engineVersion: 1"]);
-    let one = typed("- {objectName: db, kv: {mount: secret, path: team-a/db, engineVersion: 1}, secretKey: password}");
-    provider.refuses("team-a/web", one).await.tells("vault.not_found", &["object \"db\"", "secret/team-a/db", "engineVersion"]);
+    provider
+        .refuses("team-a/web", none)
+        .await
+        .tells("vault.not_found", &["object \"db\"", "old/data/team-a/other", "engineVersion: 1"]);
+    let one = typed(
+        "- {objectName: db, kv: {mount: secret, path: team-a/db, engineVersion: 1}, secretKey: password}",
+    );
+    provider
+        .refuses("team-a/web", one)
+        .await
+        .tells("vault.not_found", &["object \"db\"", "secret/team-a/db", "engineVersion"]);
 }
 
 #[tokio::test]
@@ -112,9 +141,16 @@ async fn a_pointer_leads_through_objects_lists_and_odd_names() {
         assert_eq!(pod.read(name), value, "{name}");
     }
     assert_eq!(pod.read("list"), format!(r#"["first",{{"name":"{}","port":5432}}]"#, canary("second")));
-    for pointer in ["/primary/hosts/2", "/primary/hosts/-", "/primary/hosts/01", "/primary/hosts/1/name/x", "/x"] {
-        let class = object(json!({ "objectName": "db", "kv": { "mount": "secret", "path": "team-a/db" }, "pointer": pointer }));
-        provider.refuses("team-a/web", class).await.tells("vault.not_found", &["object \"db\"", "secret", "team-a/db", pointer]);
+    for pointer in
+        ["/primary/hosts/2", "/primary/hosts/-", "/primary/hosts/01", "/primary/hosts/1/name/x", "/x"]
+    {
+        let class = object(
+            json!({ "objectName": "db", "kv": { "mount": "secret", "path": "team-a/db" }, "pointer": pointer }),
+        );
+        provider
+            .refuses("team-a/web", class)
+            .await
+            .tells("vault.not_found", &["object \"db\"", "secret", "team-a/db", pointer]);
     }
 }
 
@@ -143,7 +179,11 @@ async fn metadata_and_response_are_as_much_to_be_had_as_data() {
     assert_eq!(read, ["of data", "2", "team-a", "false", &canary("two"), "2"]);
     assert_eq!(pod.json("metadata.json")["version"], 2);
     assert_eq!(pod.json("response.json")["data"]["data"]["password"], canary("two"));
-    assert_eq!(pod.remount().await.versions(), pod.versions(), "what differs at every call is not in a document");
+    assert_eq!(
+        pod.remount().await.versions(),
+        pod.versions(),
+        "what differs at every call is not in a document"
+    );
     assert_eq!(vault.count("read secret/data/team-a/db"), 2);
 }
 
@@ -151,7 +191,12 @@ async fn metadata_and_response_are_as_much_to_be_had_as_data() {
 async fn bytes_deep_in_a_secret_are_decoded() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
-    vault.put("team-a/store", json!({ "stores": [{ "jks": "/u3+7QD/" }, { "hex": "00ff10" }, { "bad": canary("no*hex") }] })).await;
+    vault
+        .put(
+            "team-a/store",
+            json!({ "stores": [{ "jks": "/u3+7QD/" }, { "hex": "00ff10" }, { "bad": canary("no*hex") }] }),
+        )
+        .await;
     let class = typed(
         "
 - kv: {mount: secret, path: team-a/store}
@@ -160,9 +205,17 @@ async fn bytes_deep_in_a_secret_are_decoded() {
     - {objectName: two, pointer: /stores/1/hex, encoding: hex}",
     );
     let pod = provider.mount("team-a/web", class).await;
-    assert_eq!((pod.bytes("one"), pod.bytes("two")), (&[0xfe, 0xed, 0xfe, 0xed, 0, 0xff][..], &[0, 0xff, 0x10][..]));
-    let bad = typed("- {objectName: bad, kv: {mount: secret, path: team-a/store}, pointer: /stores/2/bad, encoding: hex}");
-    provider.refuses("team-a/web", bad).await.tells("render.failed", &["object \"bad\"", "/stores/2/bad", "hex"]);
+    assert_eq!(
+        (pod.bytes("one"), pod.bytes("two")),
+        (&[0xfe, 0xed, 0xfe, 0xed, 0, 0xff][..], &[0, 0xff, 0x10][..])
+    );
+    let bad = typed(
+        "- {objectName: bad, kv: {mount: secret, path: team-a/store}, pointer: /stores/2/bad, encoding: hex}",
+    );
+    provider
+        .refuses("team-a/web", bad)
+        .await
+        .tells("render.failed", &["object \"bad\"", "/stores/2/bad", "hex"]);
 }
 
 /// One class, one login; the namespaces of sources are absolute and count in the server's policies.
@@ -175,7 +228,9 @@ async fn secrets_of_two_namespaces_stand_in_one_volume_with_one_login() {
         let (parent, name) = namespace.rsplit_once('/').unwrap_or(("", namespace));
         vault.write_in(parent, &format!("sys/namespaces/{name}"), json!({})).await;
         vault.enable_in(namespace, "secret", "kv", json!({ "version": "2" })).await;
-        vault.write_in(namespace, "secret/data/db", json!({ "data": { "password": canary(namespace) } })).await;
+        vault
+            .write_in(namespace, "secret/data/db", json!({ "data": { "password": canary(namespace) } }))
+            .await;
         vault.allow(&format!("{namespace}/secret/data/*"), &["read"]).await;
     }
     let class = typed(
@@ -190,6 +245,11 @@ async fn secrets_of_two_namespaces_stand_in_one_volume_with_one_login() {
     let read = ["outer", "team", "inner", "peer", "request"].map(|name| pod.read(name));
     assert_eq!(read, ["root", "team", "team/inner", "team/inner", "team"].map(canary));
     assert_eq!(vault.count("update auth/kubernetes/login"), 1);
-    let denied = typed("- {objectName: db, vaultNamespace: team, kv: {mount: secret, path: none}, secretKey: password}");
-    provider.refuses("team-a/web", denied).await.tells("vault.not_found", &["object \"db\"", "namespace \"team\""]);
+    let denied = typed(
+        "- {objectName: db, vaultNamespace: team, kv: {mount: secret, path: none}, secretKey: password}",
+    );
+    provider
+        .refuses("team-a/web", denied)
+        .await
+        .tells("vault.not_found", &["object \"db\"", "namespace \"team\""]);
 }

@@ -12,7 +12,9 @@ use crate::support::*;
 
 /// A user of the database, in two files.
 fn login(role: &str) -> Class {
-    let member = |key: &str| object(json!({ "objectName": key, "secretPath": format!("database/creds/{role}"), "secretKey": key }));
+    let member = |key: &str| {
+        object(json!({ "objectName": key, "secretPath": format!("database/creds/{role}"), "secretKey": key }))
+    };
     member("username").and(member("password"))
 }
 
@@ -35,10 +37,15 @@ async fn a_user_by_request_is_of_one_lease_with_its_password_too() {
     vault.database(&postgres, "app", json!({ "default_ttl": "1h", "max_ttl": "24h" })).await;
     let provider = Provider::start(&vault).await;
     let files = json!([{ "objectName": "user", "secretKey": "username" }, { "objectName": "password", "secretKey": "password" }]);
-    let pod = provider.mount("team-a/web", object(json!({ "request": { "path": "database/creds/app" }, "files": files }))).await;
+    let pod = provider
+        .mount("team-a/web", object(json!({ "request": { "path": "database/creds/app" }, "files": files })))
+        .await;
     assert!(postgres.lets_in(&pod.read("user"), &pod.read("password")));
     let again = pod.remount().await;
-    assert_eq!((again.read("user"), again.read("password"), postgres.users().len()), (pod.read("user"), pod.read("password"), 1));
+    assert_eq!(
+        (again.read("user"), again.read("password"), postgres.users().len()),
+        (pod.read("user"), pod.read("password"), 1)
+    );
 }
 
 #[tokio::test]
@@ -62,7 +69,10 @@ async fn a_user_that_the_class_names_no_more_is_renewed_no_longer_though_its_log
         (!postgres.users().contains(&pod.read("username"))).then_some(())
     })
     .await;
-    assert_eq!((postgres.users(), edited.mount().await.read("username")), (BTreeSet::from([other.clone()]), other));
+    assert_eq!(
+        (postgres.users(), edited.mount().await.read("username")),
+        (BTreeSet::from([other.clone()]), other)
+    );
 }
 
 const MINTED: &str = "read database/creds/app";
@@ -76,7 +86,8 @@ async fn is_let_in_for_25_seconds(postgres: &Postgres, pod: &Volume<'_>) -> usiz
         let pod = pod.remount().await;
         let user = pod.read("username");
         // Whoever is answered has two seconds left: on a machine that stood still for longer they are over before the database is asked.
-        let is_let_in = postgres.lets_in(&user, &pod.read("password")) || asked.elapsed() > Duration::from_secs(2);
+        let is_let_in =
+            postgres.lets_in(&user, &pod.read("password")) || asked.elapsed() > Duration::from_secs(2);
         assert!(is_let_in, "{user} after {:?} and {} others", begun.elapsed(), users.len());
         users.insert(user);
     }
@@ -98,7 +109,10 @@ async fn a_database_user_stays_over_republishes_a_killed_provider_and_a_restart_
     vault.restart().await;
     assert_eq!(of(&pod.remount().await), of(&pod));
     assert!(postgres.lets_in(&pod.read("username"), &pod.read("password")));
-    assert_eq!((postgres.users().len(), vault.count(MINTED), vault.count("update auth/kubernetes/login")), (1, 1, 1));
+    assert_eq!(
+        (postgres.users().len(), vault.count(MINTED), vault.count("update auth/kubernetes/login")),
+        (1, 1, 1)
+    );
 }
 
 #[tokio::test]
@@ -109,7 +123,11 @@ async fn the_user_in_the_file_is_always_let_in_however_short_its_lease_lives() {
     let pod = provider.mount("team-a/web", login("app")).await;
     // Two renewals, and a successor.
     let users = is_let_in_for_25_seconds(&postgres, &pod).await;
-    assert!((2..=4).contains(&users) && vault.count(MINTED) == users, "{users} users, {} made", vault.count(MINTED));
+    assert!(
+        (2..=4).contains(&users) && vault.count(MINTED) == users,
+        "{users} users, {} made",
+        vault.count(MINTED)
+    );
 }
 
 #[tokio::test]
@@ -120,7 +138,11 @@ async fn a_failed_renewal_never_mints_at_every_republish() {
     let provider = Provider::start(&vault).await;
     let pod = provider.mount("team-a/web", login("app")).await;
     let users = is_let_in_for_25_seconds(&postgres, &pod).await;
-    assert!((2..=5).contains(&users) && vault.count(MINTED) == users, "{users} users, {} made", vault.count(MINTED));
+    assert!(
+        (2..=5).contains(&users) && vault.count(MINTED) == users,
+        "{users} users, {} made",
+        vault.count(MINTED)
+    );
     assert_eq!(provider.log().matches("was refused its renewal").count(), 1, "one warning");
 }
 
@@ -131,7 +153,8 @@ async fn a_user_is_its_pods_own_unless_the_class_shares_it_among_the_account() {
     vault.database(&postgres, "app", json!({ "default_ttl": "1h", "max_ttl": "24h" })).await;
     let provider = Provider::start(&vault).await;
     let users = async |account: &str, class: Class| {
-        let (one, other) = tokio::join!(provider.mount(account, class.clone()), provider.mount(account, class));
+        let (one, other) =
+            tokio::join!(provider.mount(account, class.clone()), provider.mount(account, class));
         assert!(postgres.lets_in(&one.read("username"), &one.read("password")));
         assert!(postgres.lets_in(&other.read("username"), &other.read("password")));
         BTreeSet::from([one.read("username"), other.read("username")])
@@ -161,7 +184,10 @@ async fn a_slip_in_a_class_ends_no_user_that_pods_have_in_their_files() {
             pace.tick().await;
             pod.edited(slip.clone()).fails().await;
         }
-        assert!(postgres.lets_in(&pod.read("username"), &pod.read("password")), "the user in the files has ended");
+        assert!(
+            postgres.lets_in(&pod.read("username"), &pod.read("password")),
+            "the user in the files has ended"
+        );
     }
     // The class as it was: there is another user, and the first one ends two republishes later.
     let mended = pod.remount().await;

@@ -20,7 +20,9 @@ async fn versions_are_equal_after_a_restart_and_differ_under_another_key() {
         let path = keys.path().join(file);
         fs::write(&path, key).unwrap();
         let provider = Provider::of(&vault).flag(format!("--hmac-key-file={}", path.display())).start().await;
-        versions.push(provider.mount("team-a/web", kv("db", "team-a/db", "password")).await.version("db").to_owned());
+        versions.push(
+            provider.mount("team-a/web", kv("db", "team-a/db", "password")).await.version("db").to_owned(),
+        );
     }
     assert_eq!(versions[0], versions[1]);
     assert_ne!(versions[0], versions[2]);
@@ -33,12 +35,14 @@ async fn a_provider_that_is_ended_finishes_the_mounts_that_it_began() {
     vault.put("team-a/db", json!({ "password": canary("drained") })).await;
     let before = vault.tokens().await;
     let gate = Gate::before(&vault).await;
-    let mut provider = Provider::without_server(&vault).flag(format!("--vault-addr={}", gate.address())).start().await;
+    let mut provider =
+        Provider::without_server(&vault).flag(format!("--vault-addr={}", gate.address())).start().await;
     let call = provider.call("team-a/web", kv("db", "team-a/db", "password"));
     let end = async {
         gate.reached().await;
         provider.terminate();
-        until("its socket to be gone", async || (!provider.socket("vault.sock").exists()).then_some(())).await;
+        until("its socket to be gone", async || (!provider.socket("vault.sock").exists()).then_some(()))
+            .await;
         gate.open();
     };
     let (pod, ()) = tokio::join!(call.mount(), end);
@@ -51,7 +55,9 @@ async fn a_provider_that_is_ended_finishes_the_mounts_that_it_began() {
 async fn a_mount_that_does_not_end_is_answered_before_the_provider_leaves() {
     let vault = Vault::start().await;
     let gate = Gate::before(&vault).await;
-    let setup = Provider::without_server(&vault).flag(format!("--vault-addr={}", gate.address())).without("--shutdown-timeout");
+    let setup = Provider::without_server(&vault)
+        .flag(format!("--vault-addr={}", gate.address()))
+        .without("--shutdown-timeout");
     let mut provider = setup.flag("--shutdown-timeout=1s").start().await;
     let call = provider.call("team-a/web", kv("db", "team-a/db", "password"));
     let end = async {
@@ -69,9 +75,14 @@ async fn a_mount_that_does_not_end_is_answered_before_the_provider_leaves() {
 async fn health_tells_of_the_socket_and_never_of_the_server() {
     let mut vault = Vault::start().await;
     let health = free_address();
-    let provider = Provider::of(&vault).without("--health-addr").flag(format!("--health-addr={health}")).start().await;
-    let ask = async |path: &str| reqwest::get(format!("http://{health}/health/{path}")).await.ok().map(|answer| answer.status());
-    let turns = async |path: &str, wanted| until("health", async || (ask(path).await == Some(wanted)).then_some(())).await;
+    let provider =
+        Provider::of(&vault).without("--health-addr").flag(format!("--health-addr={health}")).start().await;
+    let ask = async |path: &str| {
+        reqwest::get(format!("http://{health}/health/{path}")).await.ok().map(|answer| answer.status())
+    };
+    let turns = async |path: &str, wanted| {
+        until("health", async || (ask(path).await == Some(wanted)).then_some(())).await
+    };
     turns("ready", StatusCode::OK).await;
     turns("live", StatusCode::OK).await;
     vault.kill();
@@ -104,10 +115,17 @@ async fn a_mount_is_one_line_of_json_in_the_log() {
     let provider = Provider::of(&vault).without("--log-level").start().await;
     provider.mount("team-a/web", kv("db", "team-a/db", "password")).await;
     provider.refuses("team-a/web", kv("db", "team-a/none", "password")).await.tells("vault.not_found", &[]);
-    let log = until("both lines", async || Some(provider.log()).filter(|log| log.contains("vault.not_found"))).await;
+    let log =
+        until("both lines", async || Some(provider.log()).filter(|log| log.contains("vault.not_found")))
+            .await;
     let lines: Vec<serde_json::Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let of = |reason: &str| lines.iter().filter(|line| line.to_string().contains(&format!("\"reason\":\"{reason}\""))).count();
+    let of = |reason: &str| {
+        lines.iter().filter(|line| line.to_string().contains(&format!("\"reason\":\"{reason}\""))).count()
+    };
     assert_eq!((of("ok"), of("vault.not_found")), (1, 1), "{log}");
     let read = vault.request_ids("secret/data/team-a/db");
-    assert!(log.contains(&read[0]), "the server's own request id {read:?} joins the audit log to the mount: {log}");
+    assert!(
+        log.contains(&read[0]),
+        "the server's own request id {read:?} joins the audit log to the mount: {log}"
+    );
 }

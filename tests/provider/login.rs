@@ -9,8 +9,13 @@ async fn a_class_chooses_its_audience() {
     let provider = Provider::start(&vault).await;
     vault.put("team-a/db", json!({ "password": canary("audience") })).await;
     vault.role("kubernetes", "custom", json!({ "bound_audiences": ["custom-audience"] })).await;
-    let class = kv("db", "team-a/db", "password").with("audience", "custom-audience").with("roleName", "custom");
-    let pod = provider.call("team-a/web", class.clone()).audiences(&["vault", "custom-audience", "sts.amazonaws.com"]).mount().await;
+    let class =
+        kv("db", "team-a/db", "password").with("audience", "custom-audience").with("roleName", "custom");
+    let pod = provider
+        .call("team-a/web", class.clone())
+        .audiences(&["vault", "custom-audience", "sts.amazonaws.com"])
+        .mount()
+        .await;
     assert_eq!(pod.read("db"), canary("audience"));
     let refusal = provider.call("team-a/web", class).audiences(&["vault"]).fails().await;
     refusal.tells("token.missing", &["team-a/web", "\"custom-audience\"", "tokenRequests"]);
@@ -47,9 +52,12 @@ async fn a_login_that_the_role_does_not_allow_names_role_mount_and_account() {
     let provider = Provider::start(&vault).await;
     vault.role("kubernetes", "strict", json!({ "bound_audiences": ["somebody-else"] })).await;
     let class = kv("db", "team-a/db", "password");
-    for (account, role) in [("team-a/web", "absent"), ("team-a/web", "strict"), ("team-a/other", "web"), ("team-b/web", "web")] {
+    for (account, role) in
+        [("team-a/web", "absent"), ("team-a/web", "strict"), ("team-a/other", "web"), ("team-b/web", "web")]
+    {
         let refusal = provider.refuses(account, class.clone().with("roleName", role)).await;
-        let (account, role, address) = (format!("service account {account}"), format!("role {role:?}"), vault.address());
+        let (account, role, address) =
+            (format!("service account {account}"), format!("role {role:?}"), vault.address());
         refusal.tells("vault.login_denied", &[&account, &role, "auth mount \"kubernetes\"", &address]);
         assert_eq!(refusal.code, Code::Unauthenticated);
     }
@@ -59,7 +67,9 @@ async fn a_login_that_the_role_does_not_allow_names_role_mount_and_account() {
 async fn a_missing_auth_mount_is_told() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
-    let refusal = provider.refuses("team-a/web", kv("db", "team-a/db", "password").with("vaultAuthMountPath", "nowhere")).await;
+    let refusal = provider
+        .refuses("team-a/web", kv("db", "team-a/db", "password").with("vaultAuthMountPath", "nowhere"))
+        .await;
     refusal.tells("vault.login_unclear", &["auth mount \"nowhere\"", &vault.address()]);
 }
 
@@ -70,7 +80,10 @@ async fn the_environments_own_token_is_never_used_for_a_pod() {
     vault.put("team-b/db", json!({ "password": canary("foreign") })).await;
     let token = vault.root_token();
     let provider = Provider::of(&vault).env("VAULT_TOKEN", token).env("BAO_TOKEN", token).start().await;
-    assert_eq!(provider.mount("team-a/web", kv("db", "team-a/db", "password")).await.read("db"), canary("own"));
+    assert_eq!(
+        provider.mount("team-a/web", kv("db", "team-a/db", "password")).await.read("db"),
+        canary("own")
+    );
     provider.refuses("team-a/web", kv("db", "team-b/db", "password")).await.tells("vault.read_denied", &[]);
     assert_eq!(vault.count("update auth/kubernetes/login"), 2);
     for name in ["VAULT_TOKEN", "BAO_TOKEN"] {
@@ -83,7 +96,11 @@ async fn the_sync_controller_mounts_for_an_account_that_has_no_pod_here() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault.put("team-a/db", json!({ "password": canary("synced") })).await;
-    let pod = provider.call("team-a/web", kv("db", "team-a/db", "password")).by(Caller::SyncController).mount().await;
+    let pod = provider
+        .call("team-a/web", kv("db", "team-a/db", "password"))
+        .by(Caller::SyncController)
+        .mount()
+        .await;
     assert_eq!(pod.read("db"), canary("synced"));
 }
 
@@ -114,7 +131,8 @@ async fn driver_1_5_keeps_the_pods_own_role_and_follows_a_class_that_was_edited_
     assert_eq!(call.clone().mount().await.read("db"), canary("user"));
     vault.put("team-a/db", json!({ "user": canary("another") })).await;
     assert_eq!(call.mount().await.read("db"), canary("another"));
-    let logins: Vec<_> = vault.requests().into_iter().filter(|request| request["path"] == "auth/kubernetes/login").collect();
+    let logins: Vec<_> =
+        vault.requests().into_iter().filter(|request| request["path"] == "auth/kubernetes/login").collect();
     assert!(logins.len() == 3 && logins.iter().all(|login| login["data"]["role"] == "own"), "{logins:?}");
     let log = provider.log();
     assert_eq!(log.matches("parameter roleName is another in the class").count(), 1, "{log}");
@@ -127,7 +145,11 @@ async fn volume_attributes_stand_over_the_classs_parameters() {
     let provider = Provider::start(&vault).await;
     vault.put("team-a/db", json!({ "password": canary("own") })).await;
     vault.role("kubernetes", "other", json!({})).await;
-    provider.call("team-a/web", kv("db", "team-a/db", "password")).attribute("roleName", Some("other")).mount().await;
+    provider
+        .call("team-a/web", kv("db", "team-a/db", "password"))
+        .attribute("roleName", Some("other"))
+        .mount()
+        .await;
     assert_eq!(vault.requests()[0]["data"]["role"], "other");
 }
 
@@ -137,7 +159,9 @@ async fn every_form_of_an_empty_secrets_field_is_taken() {
     let provider = Provider::start(&vault).await;
     vault.put("team-a/db", json!({ "password": canary("secrets") })).await;
     for secrets in ["null", "{}", "", &json!({ "unused": canary("publish-ref") }).to_string()] {
-        let call = provider.call("team-a/web", kv("db", "team-a/db", "password")).request(|request| request.secrets = secrets.into());
+        let call = provider
+            .call("team-a/web", kv("db", "team-a/db", "password"))
+            .request(|request| request.secrets = secrets.into());
         assert_eq!(call.mount().await.read("db"), canary("secrets"));
     }
 }

@@ -39,13 +39,17 @@ async fn the_pods_of_an_account_share_one_login_and_each_read() {
     for number in 0..5 {
         vault.put(&format!("team-a/{number}"), json!({ "value": canary(&number.to_string()) })).await;
     }
-    let class = (0..5).map(|number| kv(&number.to_string(), &format!("team-a/{number}"), "value")).reduce(Class::and).unwrap();
+    let class = (0..5)
+        .map(|number| kv(&number.to_string(), &format!("team-a/{number}"), "value"))
+        .reduce(Class::and)
+        .unwrap();
     let pods = mounts(&provider, 10, &class.with("refresh", "1m")).await;
     let again = remounts(&pods).await;
     for pod in pods.iter().chain(&again) {
         (0..5).for_each(|number| assert_eq!(pod.read(&number.to_string()), canary(&number.to_string())));
     }
-    let reads: BTreeSet<_> = vault.calls().into_iter().filter(|call| call.starts_with("read secret/")).collect();
+    let reads: BTreeSet<_> =
+        vault.calls().into_iter().filter(|call| call.starts_with("read secret/")).collect();
     assert_eq!((vault.count(LOGIN), reads.len(), vault.calls().len()), (1, 5, 6), "{:?}", vault.calls());
 }
 
@@ -62,7 +66,11 @@ async fn a_change_is_seen_by_all_pods_with_one_read() {
     until("the change in every pod", seen).await;
     // A machine that stands still for longer than `refresh` has some of them read once more. Each by itself they would make ten.
     let reads = vault.count(DB);
-    assert!(vault.count(LOGIN) == 1 && (2..=3).contains(&reads), "{} logins, {reads} reads", vault.count(LOGIN));
+    assert!(
+        vault.count(LOGIN) == 1 && (2..=3).contains(&reads),
+        "{} logins, {reads} reads",
+        vault.count(LOGIN)
+    );
 }
 
 #[tokio::test]
@@ -80,7 +88,8 @@ async fn without_the_accounts_name_pods_share_no_certificate_and_keep_their_own_
     let vault = Vault::start().await;
     vault.root_authority("pki").await;
     let provider = Provider::of(&vault).keeping_state().start().await;
-    let class = certificate(json!({ "commonName": "a.example.com" }), &["certificate"]).with("shareScope", "serviceAccount");
+    let class = certificate(json!({ "commonName": "a.example.com" }), &["certificate"])
+        .with("shareScope", "serviceAccount");
     let pods = mounts(&provider, 2, &class).await;
     assert_ne!(pods[0].read("certificate"), pods[1].read("certificate"));
     provider.kill();
@@ -163,7 +172,12 @@ async fn a_policy_that_is_taken_away_is_seen_at_the_next_read() {
     let vault = naming(json!({})).await;
     let provider = Provider::start(&vault).await;
     let pod = provider.mount("team-a/web", db().with("refresh", "0s")).await;
-    vault.write("sys/policies/acl/web", json!({ "policy": "path \"secret/data/other\" { capabilities = [\"read\"] }" })).await;
+    vault
+        .write(
+            "sys/policies/acl/web",
+            json!({ "policy": "path \"secret/data/other\" { capabilities = [\"read\"] }" }),
+        )
+        .await;
     for _ in 0..3 {
         pod.remount_fails().await.tells("vault.read_denied", &[]);
     }
@@ -195,7 +209,10 @@ async fn batch_tokens_are_neither_renewed_nor_revoked() {
     until("a new token before the old one's end", replaced).await;
     provider.terminate();
     assert!(provider.ended().await.success());
-    assert_eq!((vault.count("update auth/token/renew-self"), vault.count("update auth/token/revoke-self")), (0, 0));
+    assert_eq!(
+        (vault.count("update auth/token/renew-self"), vault.count("update auth/token/revoke-self")),
+        (0, 0)
+    );
 }
 
 #[tokio::test]
@@ -224,5 +241,11 @@ async fn with_inline_auth_reads_carry_their_login_and_leave_no_token() {
     }
     provider.refuses("team-a/web", kv("db", "team-b/db", "password")).await.tells("vault.read_denied", &[]);
     assert_eq!((vault.tokens().await, vault.count("update auth/token/revoke-self")), (before, 0));
-    assert!(vault.requests().iter().all(|request| request["path"] != "auth/kubernetes/login" || request["headers"].is_null()), "no login");
+    assert!(
+        vault
+            .requests()
+            .iter()
+            .all(|request| request["path"] != "auth/kubernetes/login" || request["headers"].is_null()),
+        "no login"
+    );
 }

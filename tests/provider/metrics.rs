@@ -13,15 +13,18 @@ fn number(text: &str, series: &str) -> u64 {
 async fn mounts_calls_and_logins_are_counted_and_no_name_is_among_the_labels() {
     let vault = Vault::start().await;
     let address = free_address();
-    let provider = Provider::of(&vault).without("--health-addr").flag(format!("--health-addr={address}")).start().await;
+    let provider =
+        Provider::of(&vault).without("--health-addr").flag(format!("--health-addr={address}")).start().await;
     vault.put("team-a/db", json!({ "password": canary("counted") })).await;
     provider.mount("team-a/web", kv("db", "team-a/db", "password")).await;
     let transient = kv("db", "team-a/none", "password").with("login", "transient");
     provider.refuses("team-a/web", transient).await.tells("vault.not_found", &[]);
     let text = until("one login to be given back, and a look at both volumes", async || {
         let text = reqwest::get(format!("http://{address}/metrics")).await.ok()?.text().await.ok()?;
-        let volumes = ["fresh", "empty"].map(|freshness| number(&text, &format!("vaultmount_volumes{{freshness=\"{freshness}\"}}")));
-        (volumes == [1, 1] && number(&text, "vaultmount_logins_closed_total{how=\"revoked\"}") == 1).then_some(text)
+        let volumes = ["fresh", "empty"]
+            .map(|freshness| number(&text, &format!("vaultmount_volumes{{freshness=\"{freshness}\"}}")));
+        (volumes == [1, 1] && number(&text, "vaultmount_logins_closed_total{how=\"revoked\"}") == 1)
+            .then_some(text)
     });
     let text = text.await;
     for (series, expected) in [

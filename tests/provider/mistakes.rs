@@ -16,7 +16,9 @@ async fn all_mistakes_of_a_class_are_told_in_one_message_with_the_nearest_words(
     );
     let refusal = provider.refuses("team-a/web", class.clone()).await;
     let words = ["did you mean path?", "did you mean json?", "did you mean pointer?", "ciphertext", "object"];
-    refusal.tells("spec.invalid", &words).tells("spec.invalid", &["\"a\"", "\"b\"", "\"c\"", "\"d\"", "../e"]);
+    refusal
+        .tells("spec.invalid", &words)
+        .tells("spec.invalid", &["\"a\"", "\"b\"", "\"c\"", "\"d\"", "../e"]);
     assert_eq!((refusal.code, vault.calls()), (Code::InvalidArgument, vec![]));
     assert_eq!(provider.refuses("team-a/web", class).await, refusal, "a new text is a new event");
 }
@@ -27,7 +29,11 @@ async fn the_ninth_mistake_is_counted_and_the_message_fits_an_event() {
     let provider = Provider::start(&vault).await;
     let long = "n".repeat(200);
     for name in ["x", &long] {
-        let class = (0..40).map(|at| object(json!({ "objectName": format!("{name}{at}"), "kv": { "mont": "secret" }, "format": "xml" })));
+        let class = (0..40).map(|at| {
+            object(
+                json!({ "objectName": format!("{name}{at}"), "kv": { "mont": "secret" }, "format": "xml" }),
+            )
+        });
         let refusal = provider.refuses("team-a/web", class.reduce(Class::and).unwrap()).await;
         refusal.tells("spec.invalid", &["object"]);
         assert!(name.len() > 1 || refusal.text.contains(" more"), "{}", refusal.text);
@@ -52,22 +58,34 @@ async fn what_contradicts_itself_is_refused_before_the_server_is_asked() {
         ("directory: d, transit: {key: k, ciphertext: c}", "directory"),
         ("directory: d, kv: {mount: secret, path: x}, keys: {a: f, b: f}", "\"d/f\" is given 2 times"),
         ("kv: {mount: m, path: p}, files: [{objectName: d/a}, {directory: d, keys: [a]}]", "\"d/a\""),
-        ("kv: {mount: m, path: p}, files: [{objectName: d/a/b}, {directory: d, keys: [a]}]", "\"d/a\" and \"d/a/b\""),
+        (
+            "kv: {mount: m, path: p}, files: [{objectName: d/a/b}, {directory: d, keys: [a]}]",
+            "\"d/a\" and \"d/a/b\"",
+        ),
         ("objectName: f, kv: {mount: m, path: p}, encoding: base64", "encoding"),
         ("objectName: f, kv: {mount: m, path: p}, format: json, encoding: hex", "encoding"),
         ("objectName: f, request: {path: p}, encoding: hex", "encoding"),
         ("objectName: f, template: x, sources: {s: {kv: {mount: m, path: p}, encoding: hex}}", "encoding"),
-        ("objectName: f, transit: {key: k, ciphertext: c, from: {kv: {mount: m, path: p}, secretKey: s}}", "from"),
+        (
+            "objectName: f, transit: {key: k, ciphertext: c, from: {kv: {mount: m, path: p}, secretKey: s}}",
+            "from",
+        ),
         ("objectName: f, transit: {key: k, from: {kv: {mount: m, path: p}}}", "from"),
         ("objectName: f, transit: {key: k, ciphertext: c}, secretKey: x", "secretKey"),
         ("objectName: f, transit: {key: k, ciphertext: c, context: plain text}", "context"),
-        ("objectName: f, pki: {mount: m, role: r, commonName: c, uriSans: ['spiffe://é'], privateKey: node}, part: certificate", "uriSans"),
+        (
+            "objectName: f, pki: {mount: m, role: r, commonName: c, uriSans: ['spiffe://é'], privateKey: node}, part: certificate",
+            "uriSans",
+        ),
         (
             "objectName: f, pki: {mount: m, ca: true}, part: truststore, alias: '', password: {kv: {mount: m, path: p}, secretKey: s}",
             "alias",
         ),
         ("objectName: f, s5: {}", "content"),
-        ("objectName: f, kvv: {mount: m, path: p}, secretKey: k", "field \"kvv\" is unknown: did you mean kv?"),
+        (
+            "objectName: f, kvv: {mount: m, path: p}, secretKey: k",
+            "field \"kvv\" is unknown: did you mean kv?",
+        ),
         ("objectName: f, transitt: {key: k, ciphertext: c}", "did you mean transit?"),
         ("objectName: f, template: x", "template counts only with sources"),
         ("objectName: f, content: text, kv: {mount: m, path: p}", "content"),
@@ -88,7 +106,11 @@ async fn what_contradicts_itself_is_refused_before_the_server_is_asked() {
         ("kv: {mount: m, path: p}, files: [{objectName: g, kv: {mount: m, path: q}}]", "kv"),
     ] {
         let refusal = provider.refuses("team-a/web", typed(&format!("- {{{fields}}}"))).await;
-        assert!(refusal.text.starts_with("spec.invalid: ") && refusal.text.contains(named), "{fields}\n{}", refusal.text);
+        assert!(
+            refusal.text.starts_with("spec.invalid: ") && refusal.text.contains(named),
+            "{fields}\n{}",
+            refusal.text
+        );
     }
     assert_eq!(vault.calls(), [""; 0]);
 }
@@ -110,6 +132,8 @@ async fn a_mistake_shows_nothing_of_a_text_or_a_body() {
     }
     // Warned of, and not refused: the peers pass over what they do not know.
     vault.put("team-a/db", json!({ "password": "x" })).await;
-    let class = typed(&format!("- {{objectName: f, secretPath: secret/data/team-a/db, secretKey: password, formt: {canary}}}"));
+    let class = typed(&format!(
+        "- {{objectName: f, secretPath: secret/data/team-a/db, secretKey: password, formt: {canary}}}"
+    ));
     provider.mount("team-a/web", class).await;
 }

@@ -5,13 +5,20 @@ use serde_json::Value;
 use crate::support::authority::{certificate, certified_key, issued, public_key, told};
 use crate::support::*;
 
-const KINDS: [(&str, &str); 4] =
-    [("ec-p256", "prime256v1"), ("ec-p384", "secp384r1"), ("ed25519", "ED25519"), ("rsa-2048", "Public-Key: (2048 bit)")];
+const KINDS: [(&str, &str); 4] = [
+    ("ec-p256", "prime256v1"),
+    ("ec-p384", "secp384r1"),
+    ("ed25519", "ED25519"),
+    ("rsa-2048", "Public-Key: (2048 bit)"),
+];
 
 /// The audit log has bodies and answers in plain text.
 fn sees_no_key(vault: &Vault) {
     let log = vault.audit();
-    assert!(log.contains("BEGIN CERTIFICATE REQUEST") && log.contains("\"ca_chain\""), "the log shows bodies and answers");
+    assert!(
+        log.contains("BEGIN CERTIFICATE REQUEST") && log.contains("\"ca_chain\""),
+        "the log shows bodies and answers"
+    );
     assert!(!log.contains("PRIVATE KEY"));
 }
 
@@ -26,12 +33,19 @@ async fn a_key_made_on_the_node_is_never_shown_to_the_server() {
             "role": "any", "commonName": "web.example.com", "altNames": ["a.example.com"], "ipSans": ["10.0.0.7", "fd00::7"],
             "uriSans": ["spiffe://example.com/web"], "ttl": "1h", "privateKey": "node", "keyType": kind,
         });
-        let pod = provider.mount("team-a/web", certificate(ask, &["certificate", "privateKey", "certificateChain"])).await;
+        let pod = provider
+            .mount("team-a/web", certificate(ask, &["certificate", "privateKey", "certificateChain"]))
+            .await;
         assert_eq!(public_key(&pod.read("privateKey")), certified_key(&pod.read("certificate")), "{kind}");
         let text = told(&pod.read("certificate"));
-        for name in
-            ["CN=web.example.com", "DNS:web.example.com", "DNS:a.example.com", "IP Address:10.0.0.7", "URI:spiffe://example.com/web", shown]
-        {
+        for name in [
+            "CN=web.example.com",
+            "DNS:web.example.com",
+            "DNS:a.example.com",
+            "IP Address:10.0.0.7",
+            "URI:spiffe://example.com/web",
+            shown,
+        ] {
             assert!(text.contains(name), "{kind}: {name} in {text}");
         }
         assert_eq!(pod.labels("certificateChain").len(), 2);
@@ -47,7 +61,10 @@ async fn every_volume_has_a_key_of_its_own_and_keeps_it_with_its_certificate() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault.authorities().await;
-    let class = certificate(json!({ "commonName": "web.example.com", "privateKey": "node" }), &["certificate", "privateKey"]);
+    let class = certificate(
+        json!({ "commonName": "web.example.com", "privateKey": "node" }),
+        &["certificate", "privateKey"],
+    );
     let first = provider.mount("team-a/web", class.clone()).await;
     let second = provider.mount("team-a/web", class).await;
     assert_ne!(first.read("privateKey"), second.read("privateKey"));
@@ -67,7 +84,12 @@ async fn a_role_that_takes_names_from_the_call_gives_the_same_certificate() {
     let ask = json!({ "role": "call", "commonName": "web.example.com", "altNames": ["a.example.com"], "ipSans": ["10.0.0.7"], "privateKey": "node" });
     let pod = provider.mount("team-a/web", certificate(ask, &["certificate"])).await;
     let text = told(&pod.read("certificate"));
-    assert!(text.contains("CN=web.example.com") && text.contains("DNS:a.example.com") && text.contains("IP Address:10.0.0.7"), "{text}");
+    assert!(
+        text.contains("CN=web.example.com")
+            && text.contains("DNS:a.example.com")
+            && text.contains("IP Address:10.0.0.7"),
+        "{text}"
+    );
 }
 
 #[tokio::test]
@@ -77,7 +99,10 @@ async fn a_key_of_another_type_than_the_roles_is_told_with_the_path() {
     vault.authorities().await;
     let ask = json!({ "commonName": "web.example.com", "privateKey": "node", "keyType": "ed25519" });
     let refusal = provider.refuses("team-a/web", certificate(ask, &["privateKey"])).await;
-    refusal.tells("vault.rejected", &["object \"privateKey\"", "pki/sign/web", "400 (role requires keys of type"]);
+    refusal.tells(
+        "vault.rejected",
+        &["object \"privateKey\"", "pki/sign/web", "400 (role requires keys of type"],
+    );
 }
 
 #[tokio::test]
@@ -95,7 +120,10 @@ async fn a_form_that_the_key_does_not_have_is_told_with_the_one_to_use() {
         for part in ["privateKey", "bundle"] {
             let file = json!([{ "objectName": "tls.key", "part": part, "keyFormat": form }]);
             let ask: Value = json!({ "role": "any", "commonName": "web.example.com", "privateKey": "node", "keyType": kind });
-            provider.refuses("team-a/web", issued(ask, &file)).await.tells("spec.invalid", &["object", "keyFormat", instead]);
+            provider
+                .refuses("team-a/web", issued(ask, &file))
+                .await
+                .tells("spec.invalid", &["object", "keyFormat", instead]);
         }
     }
     assert_eq!(vault.calls(), [""; 0], "nothing is issued for it");

@@ -14,14 +14,17 @@ async fn behind_a_proxy() -> (Vault, Faulty, Provider) {
     vault.put("team-a/db", json!({ "password": canary("real") })).await;
     vault.put("team-a/there", json!({ "password": canary("there") })).await;
     let proxy = Faulty::before(vault.address()).await;
-    let provider = Provider::without_server(&vault).flag(format!("--vault-addr={}", proxy.address())).start().await;
+    let provider =
+        Provider::without_server(&vault).flag(format!("--vault-addr={}", proxy.address())).start().await;
     (vault, proxy, provider)
 }
 
 /// A file that is always wanted, and one of `team-a/db` with `fields`.
 fn class(fields: &str) -> Class {
     let there = "- {objectName: there, kv: {mount: secret, path: team-a/there}, secretKey: password}";
-    typed(&format!("{there}\n- {{objectName: db, kv: {{mount: secret, path: team-a/db}}, secretKey: password, {fields}}}"))
+    typed(&format!(
+        "{there}\n- {{objectName: db, kv: {{mount: secret, path: team-a/db}}, secretKey: password, {fields}}}"
+    ))
 }
 
 /// Bodies that no Vault and no OpenBao sends with a refusal.
@@ -31,10 +34,19 @@ fn foreign_bodies() -> Vec<(&'static str, String)> {
         ("nothing", String::new()),
         ("a page", "<html><body><h1>404 Not Found</h1></body></html>".into()),
         ("the text of a mesh", "RBAC: access denied".into()),
-        ("JSON of a gateway", json!({ "message": "no Route matched with those values", "request_id": "a1b2" }).to_string()),
-        ("errors that are objects", json!({ "errors": [{ "status": "404", "title": "Not Found" }] }).to_string()),
+        (
+            "JSON of a gateway",
+            json!({ "message": "no Route matched with those values", "request_id": "a1b2" }).to_string(),
+        ),
+        (
+            "errors that are objects",
+            json!({ "errors": [{ "status": "404", "title": "Not Found" }] }).to_string(),
+        ),
         ("errors that are one text", json!({ "errors": "not found" }).to_string()),
-        ("errors of another API", json!({ "errors": ["not found"], "status": 404, "path": "/v1" }).to_string()),
+        (
+            "errors of another API",
+            json!({ "errors": ["not found"], "status": 404, "path": "/v1" }).to_string(),
+        ),
         ("errors and text behind them", "{\"errors\": []}<!-- served by edge-7 -->".into()),
         ("a list", "[]".into()),
         ("half of an error", "{\"errors\": [".into()),
@@ -47,7 +59,10 @@ fn foreign_bodies() -> Vec<(&'static str, String)> {
 async fn a_running_pod_keeps_an_optional_file_when_something_else_than_vault_answers() {
     let (_vault, proxy, provider) = behind_a_proxy().await;
     let (optional, default) = (class("optional: true"), class("default: 'none: yet'"));
-    let pods = [provider.mount("team-a/web", optional.clone()).await, provider.mount("team-a/web", default.clone()).await];
+    let pods = [
+        provider.mount("team-a/web", optional.clone()).await,
+        provider.mount("team-a/web", default.clone()).await,
+    ];
     for status in [404, 403, 400, 401, 405, 410, 421] {
         for (what, body) in foreign_bodies() {
             proxy.on(DB, [Reply::raw(status, body)]);
@@ -114,12 +129,17 @@ async fn a_login_is_denied_by_vault_alone() {
         for (what, body) in foreign_bodies() {
             proxy.on(LOGIN, [Reply::raw(status, body)]);
             let refusal = provider.refuses("team-a/web", class("optional: true")).await;
-            let passing = ["vault.malformed", "vault.login_unclear"].iter().any(|reason| refusal.text.starts_with(reason));
+            let passing = ["vault.malformed", "vault.login_unclear"]
+                .iter()
+                .any(|reason| refusal.text.starts_with(reason));
             assert!(passing, "{status} with {what}: {refusal:?}");
         }
     }
     proxy.on(LOGIN, [Reply::raw(200, "<html>Please log in</html>")]);
-    provider.refuses("team-a/web", class("optional: true")).await.tells("vault.malformed", &["auth mount \"kubernetes\""]);
+    provider
+        .refuses("team-a/web", class("optional: true"))
+        .await
+        .tells("vault.malformed", &["auth mount \"kubernetes\""]);
     proxy.forget(LOGIN);
     assert_eq!(provider.mount("team-a/web", class("optional: true")).await.read("db"), canary("real"));
 }
@@ -127,7 +147,10 @@ async fn a_login_is_denied_by_vault_alone() {
 #[tokio::test]
 async fn a_mount_that_is_being_moved_and_a_namespace_that_is_gone_take_no_file_away() {
     let (vault, _proxy, provider) = behind_a_proxy().await;
-    let pods = [provider.mount("team-a/web", class("optional: true")).await, provider.mount("team-a/web", class("default: x")).await];
+    let pods = [
+        provider.mount("team-a/web", class("optional: true")).await,
+        provider.mount("team-a/web", class("default: x")).await,
+    ];
     vault.write("sys/remount", json!({ "from": "secret", "to": "moved" })).await;
     until("the mount to be moved", async || {
         let (status, _) = vault.try_call(reqwest::Method::GET, "", "moved/data/team-a/db", &json!({})).await;
@@ -137,9 +160,15 @@ async fn a_mount_that_is_being_moved_and_a_namespace_that_is_gone_take_no_file_a
     for pod in &pods {
         assert_eq!(pod.remount().await.versions(), pod.versions());
     }
-    provider.refuses("team-a/web", class("optional: true")).await.tells("vault.no_mount", &["object \"db\"", DB]);
+    provider
+        .refuses("team-a/web", class("optional: true"))
+        .await
+        .tells("vault.no_mount", &["object \"db\"", DB]);
     let gone = provider.refuses("team-a/web", class("default: x").with("vaultNamespace", "never")).await;
-    assert!(["vault.no_mount", "vault.login_unclear"].iter().any(|reason| gone.text.starts_with(reason)), "{gone:?}");
+    assert!(
+        ["vault.no_mount", "vault.login_unclear"].iter().any(|reason| gone.text.starts_with(reason)),
+        "{gone:?}"
+    );
 }
 
 /// Every form in which a real server says that something is not there.
@@ -181,13 +210,26 @@ async fn a_passing_400_of_the_engine_is_tried_again_and_takes_no_content_away() 
     ] {
         proxy.on(DB, [Reply::error(status, text)]);
         assert_eq!(pod.remount().await.versions(), pod.versions(), "{text}");
-        proxy.on(DB, [Reply::error(status, text), Reply::error(status, &format!("1 error occurred:\n\t* {text}\n\n")), good()]);
-        assert_eq!(provider.mount("team-a/web", class("optional: true")).await.read("db"), canary("good"), "{text}");
+        proxy.on(
+            DB,
+            [
+                Reply::error(status, text),
+                Reply::error(status, &format!("1 error occurred:\n\t* {text}\n\n")),
+                good(),
+            ],
+        );
+        assert_eq!(
+            provider.mount("team-a/web", class("optional: true")).await.read("db"),
+            canary("good"),
+            "{text}"
+        );
     }
 }
 
 fn good() -> Reply {
-    Reply::json(&json!({ "request_id": "r", "lease_id": "", "data": { "data": { "password": canary("good") }, "metadata": {} } }))
+    Reply::json(
+        &json!({ "request_id": "r", "lease_id": "", "data": { "data": { "password": canary("good") }, "metadata": {} } }),
+    )
 }
 
 /// A database may say what it likes: a call that creates is made once, and the server is not taken as sealed.
@@ -217,7 +259,14 @@ async fn the_words_of_a_database_do_not_seal_the_server() {
 async fn a_retry_after_of_any_size_ends_with_the_time_of_the_mount() {
     let server = Faulty::start().await;
     let provider = Provider::facing(&server.address()).start().await;
-    let endless = ["18446744073709551615", "9223372036854775807", "99999999999999999999", "-1", "1e400", "Fri, 31 Dec 9999 23:59:59 GMT"];
+    let endless = [
+        "18446744073709551615",
+        "9223372036854775807",
+        "99999999999999999999",
+        "-1",
+        "1e400",
+        "Fri, 31 Dec 9999 23:59:59 GMT",
+    ];
     for path in [LOGIN, DB] {
         for after in endless {
             let token = Reply::json(&json!({ "auth": { "client_token": "faulty-token", "accessor": "a" } }));
@@ -225,7 +274,10 @@ async fn a_retry_after_of_any_size_ends_with_the_time_of_the_mount() {
             let end = if path == LOGIN { token } else { good() };
             server.on(DB, [good()]);
             server.on(path, [Reply::error(429, "busy").header("Retry-After", after), end]);
-            let answer = provider.call("team-a/web", kv("db", "team-a/db", "password").with("login", "transient")).send().await;
+            let answer = provider
+                .call("team-a/web", kv("db", "team-a/db", "password").with("login", "transient"))
+                .send()
+                .await;
             if let Err(refusal) = answer {
                 assert!(refusal.text.starts_with("vault.busy"), "{path}, {after}: {refusal:?}");
             }
@@ -266,9 +318,13 @@ async fn an_error_of_eight_megabytes_takes_no_memory() {
         for (status, body) in [403, 400, 404, 500, 503].into_iter().zip(&bodies) {
             server.on(DB, [good()]);
             server.on(path, [Reply::raw(status, body.clone())]);
-            let call = provider.call("team-a/web", kv("db", "team-a/db", "password").with("login", "transient"));
+            let call =
+                provider.call("team-a/web", kv("db", "team-a/db", "password").with("login", "transient"));
             call.fails().await;
-            server.on(LOGIN, [Reply::json(&json!({ "auth": { "client_token": "faulty-token", "accessor": "a" } }))]);
+            server.on(
+                LOGIN,
+                [Reply::json(&json!({ "auth": { "client_token": "faulty-token", "accessor": "a" } }))],
+            );
         }
     }
     let peak = provider.peak_memory();

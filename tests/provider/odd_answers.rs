@@ -18,7 +18,9 @@ fn db() -> Class {
 }
 
 fn good() -> Reply {
-    Reply::json(&json!({ "request_id": "r", "lease_id": "", "data": { "data": { "password": canary("good") } } }))
+    Reply::json(
+        &json!({ "request_id": "r", "lease_id": "", "data": { "data": { "password": canary("good") } } }),
+    )
 }
 
 fn token() -> Reply {
@@ -31,7 +33,10 @@ async fn an_answer_that_breaks_the_apis_promise_is_told_and_the_process_lives() 
     let server = Faulty::start().await;
     let provider = Provider::facing(&server.address()).start().await;
     let html = format!("<html>{}</html>", canary("html"));
-    let (number, deep) = (json!({ "auth": { "client_token": 7 }, "data": canary("text") }), format!("{{\"data\":{}", "[".repeat(100_000)));
+    let (number, deep) = (
+        json!({ "auth": { "client_token": 7 }, "data": canary("text") }),
+        format!("{{\"data\":{}", "[".repeat(100_000)),
+    );
     let odd = || {
         [
             ("204", Reply::raw(204, "")),
@@ -46,11 +51,17 @@ async fn an_answer_that_breaks_the_apis_promise_is_told_and_the_process_lives() 
             ("depth", Reply::raw(200, deep.clone())),
             (
                 "no UTF-8",
-                Reply::raw(200, b"{\"data\":{\"data\":{\"password\":\"\xff\xfe\"}},\"auth\":{\"client_token\":\"\xff\"}}".to_vec()),
+                Reply::raw(
+                    200,
+                    b"{\"data\":{\"data\":{\"password\":\"\xff\xfe\"}},\"auth\":{\"client_token\":\"\xff\"}}"
+                        .to_vec(),
+                ),
             ),
         ]
     };
-    for (path, parts) in [(LOGIN, &["auth mount \"kubernetes\"", "role \"web\""][..]), (DB, &["object \"db\"", DB])] {
+    for (path, parts) in
+        [(LOGIN, &["auth mount \"kubernetes\"", "role \"web\""][..]), (DB, &["object \"db\"", DB])]
+    {
         for (what, reply) in odd() {
             server.on(LOGIN, [token()]);
             server.on(DB, [good()]);
@@ -94,7 +105,10 @@ async fn a_redirect_to_another_host_carries_no_token_there() {
 #[tokio::test]
 async fn a_redirect_to_a_listed_server_is_followed_once() {
     let (standby, active) = (Faulty::start().await, Faulty::start().await);
-    let provider = Provider::facing(&standby.address()).flag(format!("--allow-address={}", active.address())).start().await;
+    let provider = Provider::facing(&standby.address())
+        .flag(format!("--allow-address={}", active.address()))
+        .start()
+        .await;
     active.on(LOGIN, [token()]);
     active.on(DB, [good()]);
     for path in [LOGIN, DB] {
@@ -163,21 +177,34 @@ async fn every_call_is_marked_as_made_by_a_vault_client() {
             "{}",
             call.target
         );
-        assert_eq!(call.headers.contains_key("x-vault-token"), !call.target.ends_with(LOGIN), "{}", call.target);
+        assert_eq!(
+            call.headers.contains_key("x-vault-token"),
+            !call.target.ends_with(LOGIN),
+            "{}",
+            call.target
+        );
     }
 }
 
 /// All at once: each takes as long as a silent server is borne.
 #[tokio::test]
 async fn a_server_that_stops_in_the_middle_is_told_within_20_seconds() {
-    let faults = [(LOGIN, Reply::silent()), (DB, Reply::silent()), (LOGIN, token().stalls_after(5)), (DB, good().stalls_after(5))];
+    let faults = [
+        (LOGIN, Reply::silent()),
+        (DB, Reply::silent()),
+        (LOGIN, token().stalls_after(5)),
+        (DB, good().stalls_after(5)),
+    ];
     join_all(faults.map(async |(path, fault)| {
         let server = Faulty::start().await;
         let provider = Provider::facing(&server.address()).start().await;
         server.on(DB, [good()]);
         server.on(path, [fault]);
         let begun = Instant::now();
-        provider.refuses("team-a/web", db()).await.tells("vault.unreachable", &[path.trim_end_matches("/login"), &server.address()]);
+        provider
+            .refuses("team-a/web", db())
+            .await
+            .tells("vault.unreachable", &[path.trim_end_matches("/login"), &server.address()]);
         // 18 s where the machine has time; the whole of the mount's would be 60.
         assert!(begun.elapsed() <= Duration::from_secs(35), "{path}: {:?}", begun.elapsed());
         // Kept until all have ended: a provider's end holds this thread up, and with it the servers of the others.

@@ -24,7 +24,12 @@ enum Outage {
 #[tokio::test]
 async fn an_outage_is_told_within_20_seconds_and_the_first_retry_after_it_mounts() {
     join_all(
-        [(Outage::Stopped, "vault.unreachable"), (Outage::TransitCiphertext, "vault.sealed"), (Outage::Hanging, "vault.unreachable")].map(endured),
+        [
+            (Outage::Stopped, "vault.unreachable"),
+            (Outage::TransitCiphertext, "vault.sealed"),
+            (Outage::Hanging, "vault.unreachable"),
+        ]
+        .map(endured),
     )
     .await;
 }
@@ -58,13 +63,17 @@ async fn endured((outage, reason): (Outage, &str)) -> (Provider, Vault) {
 async fn a_mount_with_nine_seconds_of_time_is_answered_within_them() {
     let vault = Vault::start().await;
     let gate = Gate::before(&vault).await;
-    let provider = Provider::without_server(&vault).flag(format!("--vault-addr={}", gate.address())).start().await;
+    let provider =
+        Provider::without_server(&vault).flag(format!("--vault-addr={}", gate.address())).start().await;
     let call = provider.call("team-a/web", kv("db", "team-a/db", "password")).within(Duration::from_secs(9));
     let begun = Instant::now();
     let refusal = call.fails().await;
     // Due after 6 s; a login that nobody answers would be given up after 10.
     assert!(begun.elapsed() < Duration::from_secs(9), "{:?}", begun.elapsed());
-    assert!(["deadline: ", "vault.unreachable: "].iter().any(|reason| refusal.text.starts_with(reason)), "{refusal:?}");
+    assert!(
+        ["deadline: ", "vault.unreachable: "].iter().any(|reason| refusal.text.starts_with(reason)),
+        "{refusal:?}"
+    );
 }
 
 #[tokio::test]
@@ -74,7 +83,9 @@ async fn a_server_that_hangs_holds_up_no_other_servers_pods() {
     let gate = Gate::before(&hanging).await;
     let provider = Provider::of(&vault).flag(format!("--allow-address={}", gate.address())).start().await;
     let class = kv("db", "team-a/db", "password");
-    let stuck = provider.call("team-a/web", class.clone().with("vaultAddress", gate.address())).within(Duration::from_secs(90));
+    let stuck = provider
+        .call("team-a/web", class.clone().with("vaultAddress", gate.address()))
+        .within(Duration::from_secs(90));
     let mut stuck = pin!(stuck.fails());
     let others = async {
         gate.reached().await;
@@ -99,9 +110,14 @@ async fn a_server_that_limits_its_callers_is_named_with_what_its_operator_can_do
     let call = provider.call("team-a/web", kv("db", "team-a/db", "password"));
     assert_eq!(call.clone().mount().await.read("db"), canary("limited"));
     // One read an hour, which the second mount has used up.
-    vault.write("sys/quotas/rate-limit/reads", json!({ "path": "secret/", "rate": 1, "interval": "1h" })).await;
+    vault
+        .write("sys/quotas/rate-limit/reads", json!({ "path": "secret/", "rate": 1, "interval": "1h" }))
+        .await;
     assert_eq!(call.clone().mount().await.read("db"), canary("limited"));
-    provider.refuses("team-a/web", kv("db", "team-a/db", "password")).await.tells("vault.busy", &["429", "raise the server's quota"]);
+    provider
+        .refuses("team-a/web", kv("db", "team-a/db", "password"))
+        .await
+        .tells("vault.busy", &["429", "raise the server's quota"]);
     vault.call(Method::DELETE, "", "sys/quotas/rate-limit/reads", &json!({})).await;
     assert_eq!(call.mount().await.read("db"), canary("limited"));
 }

@@ -51,7 +51,10 @@ async fn a_pod_gets_files_of_its_own_uid_and_the_driver_their_versions_alone() {
     let vault = Vault::start().await;
     vault.put("team-a/db", json!({ "password": canary("owned") })).await;
     let provider = started(writing(&vault)).await;
-    let class = kv("db", "team-a/db", "password").with("owner", "1000").with("group", "2000").with("filePermission", "0400");
+    let class = kv("db", "team-a/db", "password")
+        .with("owner", "1000")
+        .with("group", "2000")
+        .with("filePermission", "0400");
     let pod = call(&provider, &class).mount().await;
     assert!(pod.is_ours());
     let file = pod.directory().join("db").metadata().unwrap();
@@ -61,7 +64,11 @@ async fn a_pod_gets_files_of_its_own_uid_and_the_driver_their_versions_alone() {
     assert_eq!((again.read("db"), again.versions()), (canary("owned"), pod.versions()));
     assert_eq!(generation(&again), written, "unchanged content is not written again");
     let other = pod.edited(class.with("owner", "1001")).mount().await;
-    assert_eq!((other.directory().join("db").metadata().unwrap().uid(), generation(&other)), (1001, written), "the owner alone");
+    assert_eq!(
+        (other.directory().join("db").metadata().unwrap().uid(), generation(&other)),
+        (1001, written),
+        "the owner alone"
+    );
 }
 
 #[tokio::test]
@@ -110,8 +117,11 @@ async fn credentials_and_certificates_are_replaced_in_time_though_nobody_asks() 
     vault.database(&postgres, "app", json!({ "default_ttl": "10s", "max_ttl": "10s" })).await;
     vault.root_authority("pki").await;
     let provider = started(writing(&vault)).await;
-    let member = |key: &str| object(json!({ "objectName": key, "secretPath": "database/creds/app", "secretKey": key }));
-    let pair = certificate(json!({ "commonName": "a.example.com", "ttl": "15s" }), &["certificate", "privateKey"]);
+    let member = |key: &str| {
+        object(json!({ "objectName": key, "secretPath": "database/creds/app", "secretKey": key }))
+    };
+    let pair =
+        certificate(json!({ "commonName": "a.example.com", "ttl": "15s" }), &["certificate", "privateKey"]);
     // By its refresh nothing would be due for an hour.
     let class = member("username").and(member("password")).and(pair).with("refresh", "1h");
     let pod = call(&provider, &class).mount().await;
@@ -119,7 +129,8 @@ async fn credentials_and_certificates_are_replaced_in_time_though_nobody_asks() 
     assert!(lets_in());
     until("another user", async || (pod.now("username") != pod.read("username")).then_some(())).await;
     assert!(lets_in(), "name and password of one lease");
-    until("another certificate", async || (pod.now("certificate") != pod.read("certificate")).then_some(())).await;
+    until("another certificate", async || (pod.now("certificate") != pod.read("certificate")).then_some(()))
+        .await;
     assert_ne!(pod.now("privateKey"), pod.read("privateKey"));
 }
 
@@ -129,7 +140,9 @@ async fn a_volume_that_is_looked_at_ends_as_any_other() {
     vault.database(&postgres, "app", json!({ "default_ttl": "1h", "max_ttl": "24h" })).await;
     let provider = started(writing(&vault)).await;
     let tokens = vault.tokens().await;
-    let class = object(json!({ "objectName": "user", "secretPath": "database/creds/app", "secretKey": "username" })).with("refresh", "1s");
+    let class =
+        object(json!({ "objectName": "user", "secretPath": "database/creds/app", "secretKey": "username" }))
+            .with("refresh", "1s");
     let pod = call(&provider, &class).mount().await;
     until("some polls", async || (polls(&provider, &pod) > 1).then_some(())).await;
     assert_eq!((postgres.users().len(), pod.now("user")), (1, pod.read("user")));
@@ -150,7 +163,10 @@ async fn a_volume_goes_on_after_a_restart_and_nothing_is_written_by_it() {
     let (old, new) = (canary("restart"), canary("restarted"));
     vault.put("team-a/db", json!({ "password": old })).await;
     let provider = started(writing(&vault).keeping_state()).await;
-    let class = kv("db", "team-a/db", "password").with("refresh", "1s").with("owner", "1000").with("filePermission", "0400");
+    let class = kv("db", "team-a/db", "password")
+        .with("refresh", "1s")
+        .with("owner", "1000")
+        .with("filePermission", "0400");
     let pod = call(&provider, &class).mount().await;
     let written = generation(&pod);
     provider.kill();
@@ -196,7 +212,11 @@ async fn what_the_driver_is_about_to_unmount_is_not_filled_again() {
     let empty = || assert_eq!(pod.directory().read_dir().unwrap().count(), 0);
     empty();
     // The rotation loop of driver 1.5 does not know that the kubelet has begun.
-    pod.edited(class).by(Caller::RotationLoop15).fails().await.tells("volume.unusable", &["its end has begun"]);
+    pod.edited(class)
+        .by(Caller::RotationLoop15)
+        .fails()
+        .await
+        .tells("volume.unusable", &["its end has begun"]);
     empty();
     assert!(pod.remount().await.is_ours(), "whoever asks for it has it filled");
     comes(&pod, "db", &canary("second")).await;
@@ -210,7 +230,8 @@ async fn where_the_volume_cannot_be_seen_the_driver_gets_the_files_and_the_log_s
     let class = kv("db", "team-a/db", "password");
     let unseen = provider.call("team-a/web", class.clone()).below(&provider.kubelet()).mount().await;
     assert_eq!((unseen.is_ours(), unseen.read("db")), (false, canary("driver")));
-    until("its reason", async || provider.log().contains("writer: provider has no effect").then_some(())).await;
+    until("its reason", async || provider.log().contains("writer: provider has no effect").then_some(()))
+        .await;
     // What comes from nowhere below the kubelet's directory is the sync controller's, which has no volume at all.
     let synced = provider.call("team-a/web", class).by(Caller::SyncController).mount().await;
     assert!(!synced.is_ours());
@@ -226,7 +247,8 @@ async fn where_the_directory_came_without_its_mounts_the_driver_gets_the_files_a
     provider.run("mkdir -p \"$1\"", &[call.place()]);
     let pod = call.mount().await;
     assert_eq!((pod.is_ours(), pod.read("db")), (false, canary("unpropagated")));
-    until("its reason", async || provider.log().contains("mountPropagation HostToContainer").then_some(())).await;
+    until("its reason", async || provider.log().contains("mountPropagation HostToContainer").then_some(()))
+        .await;
 }
 
 #[tokio::test]
@@ -236,12 +258,17 @@ async fn nothing_is_written_but_volumes_state_and_sockets() {
     let mut provider = started(writing(&vault).keeping_state().traced()).await;
     let template = object(json!({ "objectName": "conf", "template": "p={{ db.password }}",
         "sources": { "db": { "kv": { "mount": "secret", "path": "team-a/db" } } } }));
-    let class = kv("dir/db", "team-a/db", "password").and(template).with("refresh", "1s").with("owner", "1000");
+    let class =
+        kv("dir/db", "team-a/db", "password").and(template).with("refresh", "1s").with("owner", "1000");
     let pod = call(&provider, &class).mount().await;
     vault.put("team-a/db", json!({ "password": canary("retraced") })).await;
     comes(&pod, "dir/db", &canary("retraced")).await;
     let generations = || {
-        pod.directory().read_dir().unwrap().filter(|name| name.as_ref().unwrap().file_name().as_encoded_bytes().starts_with(b"..2")).count()
+        pod.directory()
+            .read_dir()
+            .unwrap()
+            .filter(|name| name.as_ref().unwrap().file_name().as_encoded_bytes().starts_with(b"..2"))
+            .count()
     };
     until("the old generation to be gone", async || (generations() == 1).then_some(())).await;
     let (place, state, home) = (pod.place(), provider.state(), provider.home().to_owned());
@@ -257,7 +284,8 @@ async fn nothing_is_written_but_volumes_state_and_sockets() {
         path.starts_with(&place) || path.starts_with(state.path()) || is_socket
     };
     // The child that writes templates asks to be the first that the kernel ends; its pipes begin as /dev/null.
-    let is_harmless = |path: &Path| ["/dev/null", "/proc/self/oom_score_adj"].iter().any(|known| path == Path::new(known));
+    let is_harmless =
+        |path: &Path| ["/dev/null", "/proc/self/oom_score_adj"].iter().any(|known| path == Path::new(known));
     let others: Vec<_> = changed.iter().filter(|(path, _)| !is_ours(path) && !is_harmless(path)).collect();
     assert!(others.is_empty(), "{others:#?}");
 }
@@ -271,7 +299,10 @@ async fn a_class_chooses_and_without_the_directory_it_is_told_that_it_cannot() {
     let ours = call(&provider, &class.clone().with("writer", "provider")).mount().await;
     let drivers = call(&provider, &class).mount().await;
     assert_eq!((ours.is_ours(), drivers.is_ours()), (true, false));
-    assert!(!ours.edited(class.clone().with("writer", "driver")).mount().await.is_ours(), "an edit changes who writes");
+    assert!(
+        !ours.edited(class.clone().with("writer", "driver")).mount().await.is_ours(),
+        "an edit changes who writes"
+    );
     let blind = Provider::start(&vault).await;
     assert!(!blind.mount("team-a/web", class.with("writer", "provider")).await.is_ours());
     until("its reason", async || blind.log().contains("there is no --kubelet-dir").then_some(())).await;
@@ -283,7 +314,10 @@ async fn a_link_in_the_place_of_the_volume_is_refused_and_nothing_is_answered() 
     vault.put("team-a/db", json!({ "password": canary("attacked") })).await;
     let provider = started(writing(&vault)).await;
     let call = provider.call("team-a/web", kv("db", "team-a/db", "password")).below(&provider.kubelet());
-    provider.run("mkdir -p \"${1%/*}\" /tmp/elsewhere-$$ && ln -s /tmp/elsewhere-$$ \"$1\" && rmdir /tmp/elsewhere-$$", &[call.place()]);
+    provider.run(
+        "mkdir -p \"${1%/*}\" /tmp/elsewhere-$$ && ln -s /tmp/elsewhere-$$ \"$1\" && rmdir /tmp/elsewhere-$$",
+        &[call.place()],
+    );
     call.fails().await.tells("volume.unusable", &["a part of it is a link"]);
 }
 
@@ -298,7 +332,10 @@ async fn logins_of_one_mount_go_by_the_token_that_the_pod_brought_last() {
     vault.put("team-a/db", json!({ "password": new })).await;
     comes(&pod, "db", &new).await;
     let brief = call(&provider, &class).token_life(3).mount().await;
-    until("a look without a token", async || provider.log().contains("no pod's token is at hand").then_some(())).await;
+    until("a look without a token", async || {
+        provider.log().contains("no pod's token is at hand").then_some(())
+    })
+    .await;
     assert_eq!(brief.now("db"), new, "the files stay");
     assert_eq!(pod.remount().await.read("db"), new);
 }

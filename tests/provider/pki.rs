@@ -5,7 +5,8 @@ use serde_json::Value;
 use crate::support::authority::{certificate, certified_key, issued, openssl, public_key, told};
 use crate::support::*;
 
-const PEM_PARTS: [&str; 8] = ["certificate", "certificateChain", "chain", "fullChain", "ca", "issuingCa", "privateKey", "bundle"];
+const PEM_PARTS: [&str; 8] =
+    ["certificate", "certificateChain", "chain", "fullChain", "ca", "issuingCa", "privateKey", "bundle"];
 
 fn web() -> Value {
     json!({ "commonName": "web.example.com" })
@@ -18,9 +19,13 @@ async fn one_issue_gives_all_files_and_openssl_trusts_them() {
     vault.authorities().await;
     let pod = provider.mount("team-a/web", certificate(web(), &PEM_PARTS)).await;
     assert_eq!(vault.count("update pki/issue/web"), 1);
-    let (leaf, issuing, root) = (pod.read("certificate"), vault.authority("pki").await, vault.authority("root").await);
+    let (leaf, issuing, root) =
+        (pod.read("certificate"), vault.authority("pki").await, vault.authority("root").await);
     assert_eq!((pod.read("issuingCa"), pod.read("ca")), (issuing.clone(), root.clone()));
-    assert_eq!((pod.read("chain"), pod.read("certificateChain")), (format!("{issuing}{root}"), format!("{leaf}{issuing}")));
+    assert_eq!(
+        (pod.read("chain"), pod.read("certificateChain")),
+        (format!("{issuing}{root}"), format!("{leaf}{issuing}"))
+    );
     assert_eq!(pod.read("fullChain"), format!("{leaf}{issuing}{root}"));
     assert_eq!(pod.read("bundle"), format!("{leaf}{issuing}{}", pod.read("privateKey")));
     assert_eq!(public_key(&pod.read("privateKey")), certified_key(&leaf));
@@ -30,7 +35,20 @@ async fn one_issue_gives_all_files_and_openssl_trusts_them() {
         home.join(name).display().to_string()
     };
     let (ca, sent) = (file("ca"), file("certificateChain"));
-    openssl(&["verify", "-x509_strict", "-verify_hostname", "web.example.com", "-CAfile", &ca, "-untrusted", &sent, &sent], "");
+    openssl(
+        &[
+            "verify",
+            "-x509_strict",
+            "-verify_hostname",
+            "web.example.com",
+            "-CAfile",
+            &ca,
+            "-untrusted",
+            &sent,
+            &sent,
+        ],
+        "",
+    );
 }
 
 #[tokio::test]
@@ -41,8 +59,14 @@ async fn a_ca_that_does_not_know_its_root_is_itself_what_clients_trust() {
     vault.intermediate("pki").await;
     let pod = provider.mount("team-a/web", certificate(web(), &PEM_PARTS)).await;
     let (leaf, issuing) = (pod.read("certificate"), vault.authority("pki").await);
-    assert_eq!([pod.read("ca"), pod.read("issuingCa"), pod.read("chain")], [issuing.clone(), issuing.clone(), issuing.clone()]);
-    assert_eq!([pod.read("certificateChain"), pod.read("fullChain")], [format!("{leaf}{issuing}"), format!("{leaf}{issuing}")]);
+    assert_eq!(
+        [pod.read("ca"), pod.read("issuingCa"), pod.read("chain")],
+        [issuing.clone(), issuing.clone(), issuing.clone()]
+    );
+    assert_eq!(
+        [pod.read("certificateChain"), pod.read("fullChain")],
+        [format!("{leaf}{issuing}"), format!("{leaf}{issuing}")]
+    );
 }
 
 #[tokio::test]
@@ -52,8 +76,14 @@ async fn a_root_that_issues_is_never_sent_beside_its_certificate() {
     vault.root_authority("pki").await;
     let pod = provider.mount("team-a/web", certificate(web(), &PEM_PARTS)).await;
     let (leaf, root) = (pod.read("certificate"), vault.authority("pki").await);
-    assert_eq!([pod.read("ca"), pod.read("issuingCa"), pod.read("chain")], [root.clone(), root.clone(), root.clone()]);
-    assert_eq!([pod.read("certificateChain"), pod.read("fullChain")], [leaf.clone(), format!("{leaf}{root}")]);
+    assert_eq!(
+        [pod.read("ca"), pod.read("issuingCa"), pod.read("chain")],
+        [root.clone(), root.clone(), root.clone()]
+    );
+    assert_eq!(
+        [pod.read("certificateChain"), pod.read("fullChain")],
+        [leaf.clone(), format!("{leaf}{root}")]
+    );
 }
 
 /// The driver cuts `tls.crt` and `tls.key` of a synced `kubernetes.io/tls` Secret from one file: the certificates, and the one key.
@@ -73,7 +103,9 @@ async fn a_bundle_has_its_certificates_first_and_exactly_one_key_at_its_end() {
             { "objectName": "tls.pem", "part": "bundle", "keyFormat": form },
             { "objectName": "tls.key", "part": "privateKey", "keyFormat": form },
         ]);
-        let pod = provider.mount("team-a/web", issued(json!({ "role": role, "commonName": "web.example.com" }), &files)).await;
+        let pod = provider
+            .mount("team-a/web", issued(json!({ "role": role, "commonName": "web.example.com" }), &files))
+            .await;
         assert_eq!(pod.labels("tls.pem"), ["CERTIFICATE", "CERTIFICATE", label]);
         assert_eq!(pod.labels("tls.key"), [label]);
         assert_eq!(public_key(&pod.read("tls.pem")), certified_key(&pod.read("tls.pem")), "{role} {form}");
@@ -92,17 +124,35 @@ async fn names_of_all_kinds_and_the_life_asked_for_are_in_the_certificate() {
     });
     let pod = provider.mount("team-a/web", certificate(ask, &["certificate"])).await;
     let text = told(&pod.read("certificate"));
-    for name in ["CN=web.example.com", "DNS:web.example.com", "DNS:a.example.com", "DNS:b.example.com", "IP Address:10.0.0.7"] {
+    for name in [
+        "CN=web.example.com",
+        "DNS:web.example.com",
+        "DNS:a.example.com",
+        "DNS:b.example.com",
+        "IP Address:10.0.0.7",
+    ] {
         assert!(text.contains(name), "{name} in {text}");
     }
-    assert!(text.contains("IP Address:FD00:0:0:0:0:0:0:7") && text.contains("URI:spiffe://example.com/ns/team-a/sa/web"), "{text}");
+    assert!(
+        text.contains("IP Address:FD00:0:0:0:0:0:0:7")
+            && text.contains("URI:spiffe://example.com/ns/team-a/sa/web"),
+        "{text}"
+    );
     assert!(lives(&pod.read("certificate"), 80 * 60) && !lives(&pod.read("certificate"), 91 * 60));
 }
 
 /// The serial number of a certificate, as the engine writes it: `1a:2b:..`.
 fn serial(certificate: &str) -> String {
-    let digits = openssl(&["x509", "-noout", "-serial"], certificate).trim().trim_start_matches("serial=").to_lowercase();
-    digits.as_bytes().chunks(2).map(|pair| String::from_utf8_lossy(pair).into_owned()).collect::<Vec<_>>().join(":")
+    let digits = openssl(&["x509", "-noout", "-serial"], certificate)
+        .trim()
+        .trim_start_matches("serial=")
+        .to_lowercase();
+    digits
+        .as_bytes()
+        .chunks(2)
+        .map(|pair| String::from_utf8_lossy(pair).into_owned())
+        .collect::<Vec<_>>()
+        .join(":")
 }
 
 #[tokio::test]
@@ -117,7 +167,10 @@ async fn the_answer_itself_can_be_looked_into_without_another_issue() {
     ]);
     let pod = provider.mount("team-a/web", issued(web(), &files)).await;
     assert_eq!(pod.names(), ["again", "issuer", "serial", "tls.crt"]);
-    assert_eq!([pod.read("serial"), pod.read("again")], [serial(&pod.read("tls.crt")), serial(&pod.read("tls.crt"))]);
+    assert_eq!(
+        [pod.read("serial"), pod.read("again")],
+        [serial(&pod.read("tls.crt")), serial(&pod.read("tls.crt"))]
+    );
     assert_eq!(pod.read("issuer") + "\n", vault.authority("pki").await);
     assert_eq!(vault.count("update pki/issue/web"), 1);
 }
@@ -129,10 +182,12 @@ async fn names_that_the_server_writes_in_its_own_way_are_those_that_were_asked_f
     vault.authorities().await;
     vault.certificates("pki", "free", json!({ "require_cn": false, "allow_bare_domains": true })).await;
     for key in ["vault", "node"] {
-        let names =
-            json!({ "altNames": "WWW.example.com, *.example.com,ops@example.com,b\u{fc}cher.example.com", "ipSans": ["::ffff:10.0.0.7"] });
+        let names = json!({ "altNames": "WWW.example.com, *.example.com,ops@example.com,b\u{fc}cher.example.com", "ipSans": ["::ffff:10.0.0.7"] });
         let only_uri = json!({ "uriSans": ["spiffe://example.com/ns/team-a/sa/web"] });
-        for (mut ask, wanted) in [(names, "DNS:xn--bcher-kva.example.com"), (only_uri, "URI:spiffe://example.com/ns/team-a/sa/web")] {
+        for (mut ask, wanted) in [
+            (names, "DNS:xn--bcher-kva.example.com"),
+            (only_uri, "URI:spiffe://example.com/ns/team-a/sa/web"),
+        ] {
             (ask["role"], ask["privateKey"]) = (json!("free"), json!(key));
             let pod = provider.mount("team-a/web", certificate(ask, &["certificate"])).await;
             let text = told(&pod.read("certificate"));
@@ -173,7 +228,12 @@ async fn a_pods_own_names_are_those_that_the_kubelet_vouches_for() {
     let class = certificate(ask, &["certificate"]).with("POD_NAME", "another").with("pod.name", "another");
     let pod = provider.mount("team-a/web", class).await;
     let text = told(&pod.read("certificate"));
-    for name in ["CN=web-7d4b9c-", "DNS:6f1f7a51-3f0b-4a38-9f5d-", ".team-a.example.com", "URI:spiffe://example.com/ns/team-a/sa/web"] {
+    for name in [
+        "CN=web-7d4b9c-",
+        "DNS:6f1f7a51-3f0b-4a38-9f5d-",
+        ".team-a.example.com",
+        "URI:spiffe://example.com/ns/team-a/sa/web",
+    ] {
         assert!(text.contains(name), "{name} in {text}");
     }
     let unknown = certificate(json!({ "commonName": "${HOSTNAME}.example.com" }), &["certificate"]);
@@ -187,9 +247,18 @@ async fn a_source_may_be_issued_in_a_namespace_of_its_own() {
     vault.root_authority("pki").await;
     vault.write("sys/namespaces/team", json!({})).await;
     vault.enable_in("team", "pki", "pki", json!({})).await;
-    vault.write_in("team", "pki/root/generate/internal", json!({ "common_name": "Team Root", "key_type": "ec" })).await;
-    vault.write_in("team", "pki/roles/web", json!({ "allow_any_name": true, "key_type": "ec", "ttl": "1h" })).await;
+    vault
+        .write_in(
+            "team",
+            "pki/root/generate/internal",
+            json!({ "common_name": "Team Root", "key_type": "ec" }),
+        )
+        .await;
+    vault
+        .write_in("team", "pki/roles/web", json!({ "allow_any_name": true, "key_type": "ec", "ttl": "1h" }))
+        .await;
     vault.allow("team/pki/issue/web", &["update"]).await;
-    let pod = provider.mount("team-a/web", certificate(web(), &["ca"]).each("vaultNamespace", "/team/")).await;
+    let pod =
+        provider.mount("team-a/web", certificate(web(), &["ca"]).each("vaultNamespace", "/team/")).await;
     assert!(told(&pod.read("ca")).contains("CN=Team Root"));
 }

@@ -46,8 +46,12 @@ impl Node {
 
     /// Prepares for a vaultmount that runs as `uid`.
     fn prepare(&self, uid: u32) {
-        let program = [env!("CARGO_BIN_EXE_vaultmount"), "prepare", &format!("--uid={uid}")].map(String::from);
-        let directories = [format!("--socket-dir={}", self.providers().display()), format!("--state-dir={}", self.state().display())];
+        let program =
+            [env!("CARGO_BIN_EXE_vaultmount"), "prepare", &format!("--uid={uid}")].map(String::from);
+        let directories = [
+            format!("--socket-dir={}", self.providers().display()),
+            format!("--state-dir={}", self.state().display()),
+        ];
         let (done, said) = as_user(0, &[&program[..], &directories].concat());
         assert!(done && said.is_empty(), "{said}");
     }
@@ -58,7 +62,11 @@ impl Node {
         let mut paths: Vec<_> = entries.chain([self.state(), self.providers()]).collect();
         paths.sort();
         let of = |path: PathBuf| (about(&path), path);
-        paths.into_iter().map(of).map(|(stat, path)| (path, stat.uid(), stat.ctime(), stat.ctime_nsec())).collect()
+        paths
+            .into_iter()
+            .map(of)
+            .map(|(stat, path)| (path, stat.uid(), stat.ctime(), stat.ctime_nsec()))
+            .collect()
     }
 }
 
@@ -70,21 +78,30 @@ fn about(path: &Path) -> Metadata {
 fn as_user(uid: u32, command: &[String]) -> (bool, String) {
     let user = [format!("--reuid={uid}"), format!("--regid={uid}"), "--clear-groups".into()];
     let mut setpriv = Command::new("setpriv");
-    setpriv.args(user).args(["--inh-caps=-all", "--bounding-set=-all,+chown", "--no-new-privs"]).args(command);
+    setpriv
+        .args(user)
+        .args(["--inh-caps=-all", "--bounding-set=-all,+chown", "--no-new-privs"])
+        .args(command);
     let output = setpriv.output().unwrap();
     (output.status.success(), String::from_utf8(output.stderr).unwrap())
 }
 
 /// Whether a user reads the record, may lock the lock, and may add a file.
 fn goes_on(node: &Node, uid: u32) -> bool {
-    let script = format!("cd '{}' && [ $(cat {RECORD}) = sealed ] && : >>lock && : >beside && rm beside", node.state().display());
+    let script = format!(
+        "cd '{}' && [ $(cat {RECORD}) = sealed ] && : >>lock && : >beside && rm beside",
+        node.state().display()
+    );
     as_user(uid, &["sh", "-ec", &script].map(String::from)).0
 }
 
 #[test]
 fn the_state_goes_with_the_user_that_vaultmount_runs_as_and_comes_back() {
     let node = Node::with_state();
-    assert!(goes_on(&node, OURS) && !goes_on(&node, 0), "root needs no hand-over here: it has more than CHOWN");
+    assert!(
+        goes_on(&node, OURS) && !goes_on(&node, 0),
+        "root needs no hand-over here: it has more than CHOWN"
+    );
     for (uid, other) in [(0, OURS), (OURS, 0), (0, OURS)] {
         node.prepare(uid);
         assert!(goes_on(&node, uid) && !goes_on(&node, other), "handed to {uid}");

@@ -10,14 +10,41 @@ async fn a_refusal_names_object_path_role_mount_server_and_remedy() {
     vault.put("team-a/db", json!({ "password": canary("present"), "null": null })).await;
     vault.allow("secret/nowhere/*", &["read"]).await;
     for (class, reason, code, parts) in [
-        (kv("db", "team-a/nothing", "password"), "vault.not_found", Code::NotFound, &["secret/data/team-a/nothing"][..]),
-        (kv("db", "team-a/db", "passwrod"), "vault.not_found", Code::NotFound, &["secret/data/team-a/db", "\"passwrod\""]),
-        (kv("db", "team-a/db", "null"), "vault.not_found", Code::NotFound, &["secret/data/team-a/db", "\"null\""]),
-        (kv("db", "team-b/db", "password"), "vault.read_denied", Code::PermissionDenied, &["secret/data/team-b/db", "403", "policy"]),
-        (kv("db", "team-a/db", "password").each("method", "PUT"), "vault.read_denied", Code::PermissionDenied, &["secret/data/team-a/db"]),
+        (
+            kv("db", "team-a/nothing", "password"),
+            "vault.not_found",
+            Code::NotFound,
+            &["secret/data/team-a/nothing"][..],
+        ),
+        (
+            kv("db", "team-a/db", "passwrod"),
+            "vault.not_found",
+            Code::NotFound,
+            &["secret/data/team-a/db", "\"passwrod\""],
+        ),
+        (
+            kv("db", "team-a/db", "null"),
+            "vault.not_found",
+            Code::NotFound,
+            &["secret/data/team-a/db", "\"null\""],
+        ),
+        (
+            kv("db", "team-b/db", "password"),
+            "vault.read_denied",
+            Code::PermissionDenied,
+            &["secret/data/team-b/db", "403", "policy"],
+        ),
+        (
+            kv("db", "team-a/db", "password").each("method", "PUT"),
+            "vault.read_denied",
+            Code::PermissionDenied,
+            &["secret/data/team-a/db"],
+        ),
     ] {
         let refusal = provider.refuses("team-a/web", class.clone()).await;
-        refusal.tells(reason, &["object \"db\"", "role \"web\"", "auth mount \"kubernetes\"", &vault.address()]).tells(reason, parts);
+        refusal
+            .tells(reason, &["object \"db\"", "role \"web\"", "auth mount \"kubernetes\"", &vault.address()])
+            .tells(reason, parts);
         assert_eq!(refusal.code, code);
         assert_eq!(provider.refuses("team-a/web", class).await, refusal, "a new text is a new event");
     }
@@ -38,7 +65,8 @@ async fn a_path_that_forgets_data_is_told_the_right_one() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault.put("team-a/devops", json!({ "password": canary("hint") })).await;
-    let class = |path: &str| object(json!({ "objectName": "db", "secretPath": path, "secretKey": "password" }));
+    let class =
+        |path: &str| object(json!({ "objectName": "db", "secretPath": path, "secretKey": "password" }));
     let denied = provider.refuses("team-a/web", class("secret/team-a/devops")).await;
     denied.tells("vault.read_denied", &["secret/data/team-a/devops"]);
     vault.allow("secret/*", &["read"]).await;
@@ -57,11 +85,14 @@ async fn all_failing_objects_are_told_at_once_and_the_ninth_is_counted() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault.put("team-a/db", json!({ "password": canary("present") })).await;
-    let failing = (1..=12).map(|number| kv(&format!("file-{number:02}"), &format!("team-a/none-{number:02}"), "password"));
+    let failing = (1..=12)
+        .map(|number| kv(&format!("file-{number:02}"), &format!("team-a/none-{number:02}"), "password"));
     let class = failing.fold(kv("present", "team-a/db", "password"), Class::and);
     let refusal = provider.refuses("team-a/web", class).await;
     let names: Vec<_> = (1..=8).map(|number| format!("\"file-{number:02}\"")).collect();
-    refusal.tells("vault.not_found", &names.iter().map(String::as_str).collect::<Vec<_>>()).tells("vault.not_found", &["4 more"]);
+    refusal
+        .tells("vault.not_found", &names.iter().map(String::as_str).collect::<Vec<_>>())
+        .tells("vault.not_found", &["4 more"]);
     for absent in ["file-09", "file-12", "\"present\""] {
         assert!(!refusal.text.contains(absent), "{}", refusal.text);
     }
@@ -86,8 +117,13 @@ async fn an_answer_without_content_is_an_error_and_not_a_crash() {
     let provider = Provider::start(&vault).await;
     vault.put("team-a/db", json!({ "password": canary("lives") })).await;
     for key in ["", "password"] {
-        let class = object(json!({ "objectName": "x", "secretPath": "auth/token/revoke-self", "method": "PUT", "secretKey": key }));
-        provider.refuses("team-a/web", class).await.tells("vault.malformed", &["object \"x\"", "auth/token/revoke-self"]);
+        let class = object(
+            json!({ "objectName": "x", "secretPath": "auth/token/revoke-self", "method": "PUT", "secretKey": key }),
+        );
+        provider
+            .refuses("team-a/web", class)
+            .await
+            .tells("vault.malformed", &["object \"x\"", "auth/token/revoke-self"]);
     }
     provider.mount("team-a/web", kv("db", "team-a/db", "password")).await;
 }

@@ -17,14 +17,23 @@ async fn markers_of_a_text_become_their_values_and_nothing_else_changes() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault.key("transit", "default", json!({})).await;
-    let (one, two) = (marker(&vault.cipher("default", canary("one"), None).await), marker(&vault.cipher("default", "two", None).await));
-    let class =
-        content("app.yaml", &format!("# {{{{ no marker }}}}\nuser: {one}\n{two}: [{one}, {{{{two}}}}, \"{two}{one}\"]\nlast: {one}"));
+    let (one, two) = (
+        marker(&vault.cipher("default", canary("one"), None).await),
+        marker(&vault.cipher("default", "two", None).await),
+    );
+    let class = content(
+        "app.yaml",
+        &format!(
+            "# {{{{ no marker }}}}\nuser: {one}\n{two}: [{one}, {{{{two}}}}, \"{two}{one}\"]\nlast: {one}"
+        ),
+    );
     let pod = provider.mount("team-a/web", class).await;
     let value = canary("one");
     assert_eq!(
         pod.read("app.yaml"),
-        format!("# {{{{ no marker }}}}\nuser: {value}\ntwo: [{value}, {{{{two}}}}, \"two{value}\"]\nlast: {value}")
+        format!(
+            "# {{{{ no marker }}}}\nuser: {value}\ntwo: [{value}, {{{{two}}}}, \"two{value}\"]\nlast: {value}"
+        )
     );
     assert_eq!(vault.count("update transit/decrypt/default"), 1);
 }
@@ -38,7 +47,9 @@ async fn every_spelling_of_a_marker_is_read() {
     vault.write("transit/keys/default/rotate", json!({})).await;
     let second = vault.cipher("default", canary("second"), None).await;
     let bare = first.strip_prefix("vault:v1:").unwrap();
-    let text = format!("{{{{s5:{bare}}}}} {{{{ s5:{bare}}}}} {{{{s5:{bare} }}}} {{{{ s5:{first} }}}} {{{{ s5:{second} }}}}");
+    let text = format!(
+        "{{{{s5:{bare}}}}} {{{{ s5:{bare}}}}} {{{{s5:{bare} }}}} {{{{ s5:{first} }}}} {{{{ s5:{second} }}}}"
+    );
     let pod = provider.mount("team-a/web", content("f", &text)).await;
     let (first, second) = (canary("first"), canary("second"));
     assert_eq!(pod.read("f"), format!("{first} {first} {first} {first} {second}"));
@@ -57,7 +68,8 @@ async fn line_ends_and_a_missing_last_newline_stay_as_they_are() {
         (format!("\t{sealed}\t\u{0}"), format!("\t{value}\t\u{0}")),
     ] {
         vault.put("team-a/text", json!({ "text": written })).await;
-        let class = typed("- {objectName: f, s5: {from: {kv: {mount: secret, path: team-a/text}, secretKey: text}}}");
+        let class =
+            typed("- {objectName: f, s5: {from: {kv: {mount: secret, path: team-a/text}, secretKey: text}}}");
         assert_eq!(provider.mount("team-a/web", class).await.read("f"), wanted);
     }
 }
@@ -68,7 +80,9 @@ async fn a_block_of_the_class_is_a_file_as_it_is_typed() {
     let provider = Provider::start(&vault).await;
     vault.key("transit", "default", json!({})).await;
     let sealed = marker(&vault.cipher("default", canary("block"), None).await);
-    let class = format!("- objectName: app.ini\n  s5: {{}}\n  content: |\n    [db]\n    password = {sealed}\n\n    # end\n");
+    let class = format!(
+        "- objectName: app.ini\n  s5: {{}}\n  content: |\n    [db]\n    password = {sealed}\n\n    # end\n"
+    );
     let pod = provider.mount("team-a/web", typed(&class)).await;
     assert_eq!(pod.read("app.ini"), format!("[db]\npassword = {}\n\n# end\n", canary("block")));
 }
@@ -83,7 +97,10 @@ async fn any_mount_and_key_may_be_named_and_texts_may_lie_in_kv() {
     let class = typed(
         "- {objectName: conf, s5: {mount: eu/transit, key: team-a, from: {kv: {mount: secret, path: team-a/app}, pointer: /files/conf}}}",
     );
-    assert_eq!(provider.mount("team-a/web", class).await.read("conf"), format!("password={}\n", canary("eu")));
+    assert_eq!(
+        provider.mount("team-a/web", class).await.read("conf"),
+        format!("password={}\n", canary("eu"))
+    );
     assert_eq!(vault.count("update eu/transit/decrypt/team-a"), 1);
 }
 
@@ -103,12 +120,21 @@ async fn a_marker_that_cannot_be_opened_is_named_by_its_line_and_object() {
     for key in ["default", "others"] {
         vault.key("transit", key, json!({})).await;
     }
-    let (good, foreign) = (marker(&vault.cipher("default", "x", None).await), marker(&vault.cipher("others", canary("x"), None).await));
-    let class = content("bad", &format!("{good}\n\n  key: {good} {foreign}\n{good}")).and(content("fine", &good));
+    let (good, foreign) = (
+        marker(&vault.cipher("default", "x", None).await),
+        marker(&vault.cipher("others", canary("x"), None).await),
+    );
+    let class =
+        content("bad", &format!("{good}\n\n  key: {good} {foreign}\n{good}")).and(content("fine", &good));
     let refusal = provider.refuses("team-a/web", class).await;
     refusal.tells("render.failed", &["object \"bad\"", "line 3", "another key", "transit/decrypt/default"]);
     assert!(!refusal.text.contains("fine"), "{}", refusal.text);
-    for text in ["{{ s5: }}", "{{ s5:AAAA }}", "{{s5:====}}", "{{ s5:vault:v7:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA }}"] {
+    for text in [
+        "{{ s5: }}",
+        "{{ s5:AAAA }}",
+        "{{s5:====}}",
+        "{{ s5:vault:v7:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA }}",
+    ] {
         let refusal = provider.refuses("team-a/web", content("bad", &format!("{good}\n{text}"))).await;
         refusal.tells("render.failed", &["object \"bad\"", "line 2"]);
     }

@@ -30,7 +30,10 @@ async fn a_text_comes_back_from_its_marker_byte_for_byte() {
     ] {
         let marker = person.cipher(text);
         let base64 = marker.strip_prefix("{{ s5:").and_then(|rest| rest.strip_suffix(" }}")).unwrap();
-        assert!(base64.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte)), "{marker}");
+        assert!(
+            base64.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte)),
+            "{marker}"
+        );
         assert_eq!(person.s5(&["decipher"], marker.as_bytes()), text);
         assert_eq!(person.s5(&["decipher", &marker], b""), text);
     }
@@ -45,9 +48,17 @@ async fn what_the_original_tool_wrote_is_read() {
     // The original sends the text to the engine by itself, and cuts `vault:v1:`.
     let answer = vault.write("transit/encrypt/default", json!({ "plaintext": "b2xkIHZhbHVl" })).await;
     let base64 = answer["data"]["ciphertext"].as_str().unwrap().strip_prefix("vault:v1:").unwrap().to_owned();
-    for marker in [format!("{{{{s5:{base64}}}}}"), format!("{{{{ s5:{base64} }}}}"), format!("{{{{ s5:vault:v1:{base64} }}}}")] {
+    for marker in [
+        format!("{{{{s5:{base64}}}}}"),
+        format!("{{{{ s5:{base64} }}}}"),
+        format!("{{{{ s5:vault:v1:{base64} }}}}"),
+    ] {
         assert_eq!(person.s5(&["decipher"], marker.as_bytes()), b"old value", "{marker}");
-        assert_eq!(person.s5(&["render"], format!("a: {marker}\n").as_bytes()), b"a: old value\n", "{marker}");
+        assert_eq!(
+            person.s5(&["render"], format!("a: {marker}\n").as_bytes()),
+            b"a: old value\n",
+            "{marker}"
+        );
     }
 }
 
@@ -55,8 +66,10 @@ async fn what_the_original_tool_wrote_is_read() {
 async fn all_files_are_rendered_by_one_call() {
     let vault = Vault::start().await;
     let person = Person::with_transit(&vault).await;
-    let [user, password, key] = ["admin", &canary("password"), "team-a"].map(|text| person.cipher(text.as_bytes()));
-    let values = format!("image:\n  tag: {{{{ .Values.tag }}}}\nauth: {{user: {user}, password: \"{password}\"}}\n");
+    let [user, password, key] =
+        ["admin", &canary("password"), "team-a"].map(|text| person.cipher(text.as_bytes()));
+    let values =
+        format!("image:\n  tag: {{{{ .Values.tag }}}}\nauth: {{user: {user}, password: \"{password}\"}}\n");
     let secret = format!("kind: Secret\nstringData:\n  {key}: {password}\n  {key}-{user}: {key}{key}\n");
     let properties = format!("db.user={user}\ndb.password = {password}\n# {{{{ not s5:abc }}}}\n");
     person.file("values.yaml", values);
@@ -106,7 +119,12 @@ async fn markers_of_every_version_of_the_key_are_read() {
     vault.write("transit/keys/default/config", json!({ "min_decryption_version": 2 })).await;
     assert_eq!(person.s5(&["decipher"], second.as_bytes()), b"second");
     let told = person.refused(&["decipher"], first.as_bytes());
-    assert!(told.contains("stdin:1: a marker cannot be opened: its version is below the key's min_decryption_version"), "{told}");
+    assert!(
+        told.contains(
+            "stdin:1: a marker cannot be opened: its version is below the key's min_decryption_version"
+        ),
+        "{told}"
+    );
     let next = person.refused(&["decipher"], second.replace(":v2:", ":v3:").as_bytes());
     assert!(next.contains("its key has no such version"), "{next}");
 }
@@ -142,7 +160,8 @@ async fn a_marker_that_cannot_be_opened_is_named_by_its_line_and_leaves_all_file
     vault.write("transit/keys/foreign", json!({})).await;
     let good = person.cipher(canary("good").as_bytes());
     let foreign = String::from_utf8(person.s5(&["cipher", "--transit-key=foreign"], b"x")).unwrap();
-    let (one, other) = (format!("a: {good}\n"), format!("b: {good}\nc: 1\nd: {foreign} {{{{ s5:AAAA }}}}\n{{{{ s5: }}}}\n"));
+    let (one, other) =
+        (format!("a: {good}\n"), format!("b: {good}\nc: 1\nd: {foreign} {{{{ s5:AAAA }}}}\n{{{{ s5: }}}}\n"));
     let paths = [person.file("one", &one), person.file("other", &other)];
     let foreign = "it was made with another key or context, or was changed since";
     let none = "it is no ciphertext of transit (vault:v<n>:<base64>), or not all of it";
@@ -171,7 +190,8 @@ async fn another_mount_key_and_namespace_are_named_by_flags() {
     assert_eq!(person.s5(&[&["decipher"][..], &flags, &[&marker]].concat(), b""), b"value");
     let missing = person.refused(&["decipher", &marker], b"");
     assert!(missing.contains("POST transit/decrypt/default: 404 (no handler for route)"), "{missing}");
-    let no_key = person.refused(&[&["decipher", &marker][..], &flags[..2], &["--transit-key=none"]].concat(), b"");
+    let no_key =
+        person.refused(&[&["decipher", &marker][..], &flags[..2], &["--transit-key=none"]].concat(), b"");
     assert!(no_key.contains("POST a/seals/decrypt/none: 400 (encryption key not found)"), "{no_key}");
     let wrong = person.refused(&["decipher", "--transit-key=../../sys/seal", &marker], b"");
     assert!(wrong.contains("must be a path without empty parts"), "{wrong}");
@@ -188,7 +208,11 @@ async fn everybody_may_cipher_and_only_the_deployer_may_decipher() {
     let told = developer.refused(&["decipher", &marker], b"");
     assert!(told.contains("POST transit/decrypt/default: 403 (permission denied)"), "{told}");
     assert_eq!(deployer.s5(&["decipher", &marker], b""), canary("value").as_bytes());
-    assert!(deployer.refused(&["cipher"], canary("value").as_bytes()).contains("POST transit/encrypt/default: 403"));
+    assert!(
+        deployer
+            .refused(&["cipher"], canary("value").as_bytes())
+            .contains("POST transit/encrypt/default: 403")
+    );
 }
 
 #[tokio::test]
@@ -206,7 +230,9 @@ async fn the_token_comes_from_a_file_the_environment_or_the_home_directory() {
     assert_eq!(succeeded(decipher(&[], Some("BAO_TOKEN"))), b"value");
     person.file("token", &token);
     assert_eq!(succeeded(decipher(&["--token-file=token"], None)), b"value");
-    assert!(told(decipher(&["--token-file=none"], Some("BAO_TOKEN"))).contains("none: reading the token failed"));
+    assert!(
+        told(decipher(&["--token-file=none"], Some("BAO_TOKEN"))).contains("none: reading the token failed")
+    );
     person.file(".vault-token", &token);
     assert_eq!(succeeded(decipher(&[], None)), b"value");
 }
@@ -216,7 +242,11 @@ async fn a_file_without_markers_needs_neither_token_nor_server() {
     let home = TempDir::new().unwrap();
     let person = Person { address: "http://127.0.0.1:1".into(), token: String::new(), home };
     assert_eq!(person.s5(&["render"], b"a: {{ .Values.a }}\n"), b"a: {{ .Values.a }}\n");
-    assert!(person.refused(&["decipher"], b"no marker").contains("exactly one marker is wanted, as {{ s5:<base64> }}; the text has 0"));
+    assert!(
+        person
+            .refused(&["decipher"], b"no marker")
+            .contains("exactly one marker is wanted, as {{ s5:<base64> }}; the text has 0")
+    );
     assert!(person.refused(&["render", "none"], b"").contains("none: reading failed"));
     assert!(person.refused(&["render", "-i"], b"").contains("<FILES>"));
     assert!(person.refused(&["render"], b"{{ s5:AAAA }}").contains("no token: set VAULT_TOKEN or BAO_TOKEN"));

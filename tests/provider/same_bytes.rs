@@ -31,7 +31,8 @@ async fn two_nodes_give_the_same_bytes_and_versions_for_everything() {
     std::fs::write(key.path(), [7; 32]).unwrap();
     let node = || Provider::of(&vault).flag(format!("--hmac-key-file={}", key.path().display())).start();
     let (one, other, stranger) = (node().await, node().await, Provider::start(&vault).await);
-    let (first, second) = (one.mount("team-a/web", class.clone()).await, other.mount("team-a/web", class.clone()).await);
+    let (first, second) =
+        (one.mount("team-a/web", class.clone()).await, other.mount("team-a/web", class.clone()).await);
     assert_eq!(first.names().len(), 17, "{:?}", first.names());
     for name in first.names() {
         assert_eq!(first.bytes(name), second.bytes(name), "{name}");

@@ -6,7 +6,8 @@ use crate::support::*;
 #[tokio::test]
 async fn on_each_socket_its_own_prefix_stands_over_the_others() {
     let vault = Vault::start().await;
-    let provider = Provider::of(&vault).sockets(&["vault.sock", "openbao.sock", "vaultmount.sock"]).start().await;
+    let provider =
+        Provider::of(&vault).sockets(&["vault.sock", "openbao.sock", "vaultmount.sock"]).start().await;
     vault.put("team-a/db", json!({ "password": canary("prefix") })).await;
     let (bao, openbao, hashi, plain) = ("baoRoleName", "openbaoRoleName", "vaultRoleName", "roleName");
     for role in [bao, openbao, hashi, plain] {
@@ -38,7 +39,8 @@ async fn a_parameter_that_is_there_but_empty_still_hides_the_next_prefix() {
     let vault = Vault::start().await;
     let provider = Provider::of(&vault).sockets(&["openbao.sock"]).start().await;
     let class = kv("db", "team-a/db", "password").with("baoRoleName", "");
-    let refusal = provider.call("team-a/web", class).over("openbao.sock").audiences(&["openbao"]).fails().await;
+    let refusal =
+        provider.call("team-a/web", class).over("openbao.sock").audiences(&["openbao"]).fails().await;
     refusal.tells("spec.invalid", &["oleName"]);
     assert_eq!(vault.calls(), [""; 0]);
 }
@@ -46,12 +48,14 @@ async fn a_parameter_that_is_there_but_empty_still_hides_the_next_prefix() {
 #[tokio::test]
 async fn the_default_audience_follows_the_sockets_name() {
     let vault = Vault::start().await;
-    let provider = Provider::of(&vault).sockets(&["vault.sock", "openbao.sock", "vaultmount.sock"]).start().await;
+    let provider =
+        Provider::of(&vault).sockets(&["vault.sock", "openbao.sock", "vaultmount.sock"]).start().await;
     vault.put("team-a/db", json!({ "password": canary("audience") })).await;
     vault.role("kubernetes", "openbao", json!({ "bound_audiences": ["openbao"] })).await;
     for (socket, role) in [("vault.sock", "web"), ("vaultmount.sock", "web"), ("openbao.sock", "openbao")] {
         let class = kv("db", "team-a/db", "password").with("roleName", role);
-        let pod = provider.call("team-a/web", class).over(socket).audiences(&["openbao", "vault"]).mount().await;
+        let pod =
+            provider.call("team-a/web", class).over(socket).audiences(&["openbao", "vault"]).mount().await;
         assert_eq!(pod.read("db"), canary("audience"), "{socket}");
     }
 }
@@ -63,7 +67,8 @@ async fn flags_of_both_peers_are_taken_in_gos_spelling() {
     let address = vault.address();
     let equal = |name: &str| vec![format!("{name}={address}")];
     let apart = |name: &str| vec![name.to_owned(), address.clone()];
-    let with = |flags: &[&str]| [equal("--vault-addr"), flags.iter().map(|&flag| flag.into()).collect()].concat();
+    let with =
+        |flags: &[&str]| [equal("--vault-addr"), flags.iter().map(|&flag| flag.into()).collect()].concat();
     for flags in [
         equal("-vault-addr"),
         equal("--openbao-addr"),
@@ -73,10 +78,17 @@ async fn flags_of_both_peers_are_taken_in_gos_spelling() {
         with(&["-debug"]),
         with(&["-debug=false", "-log-level", "trace"]),
         with(&["-cache-size=0", "-output=json"]),
-        with(&["-vault-mount", "kubernetes", "-vault-namespace=", "-vault-tls-skip-verify=false", "-vault-tls-ca-cert="]),
+        with(&[
+            "-vault-mount",
+            "kubernetes",
+            "-vault-namespace=",
+            "-vault-tls-skip-verify=false",
+            "-vault-tls-ca-cert=",
+        ]),
         with(&["-openbao-mount=kubernetes", "-openbao-tls-ca-directory=", "-openbao-tls-server-name="]),
     ] {
-        let setup = flags.iter().fold(Provider::without_server(&vault), |setup, flag| setup.flag(flag.as_str()));
+        let setup =
+            flags.iter().fold(Provider::without_server(&vault), |setup, flag| setup.flag(flag.as_str()));
         let provider = setup.start().await;
         let pod = provider.mount("team-a/web", kv("db", "team-a/db", "password")).await;
         assert_eq!(pod.read("db"), canary("flags"), "{flags:?}");
@@ -90,12 +102,24 @@ async fn a_flag_stands_over_the_environment_and_a_class_over_both() {
     let (class, nobody) = (kv("db", "team-a/db", "password"), "http://127.0.0.1:1");
     for variable in ["VAULT_ADDR", "BAO_ADDR"] {
         let provider = Provider::without_server(&vault).env(variable, vault.address()).start().await;
-        assert_eq!(provider.mount("team-a/web", class.clone()).await.read("db"), canary("address"), "{variable}");
+        assert_eq!(
+            provider.mount("team-a/web", class.clone()).await.read("db"),
+            canary("address"),
+            "{variable}"
+        );
         let provider = Provider::of(&vault).env(variable, nobody).start().await;
-        assert_eq!(provider.mount("team-a/web", class.clone()).await.read("db"), canary("address"), "{variable} under the flag");
+        assert_eq!(
+            provider.mount("team-a/web", class.clone()).await.read("db"),
+            canary("address"),
+            "{variable} under the flag"
+        );
     }
     let flags = [format!("--vault-addr={nobody}"), format!("--allow-address={}", vault.address())];
-    let provider = flags.into_iter().fold(Provider::without_server(&vault), |setup, flag| setup.flag(flag)).start().await;
+    let provider = flags
+        .into_iter()
+        .fold(Provider::without_server(&vault), |setup, flag| setup.flag(flag))
+        .start()
+        .await;
     let chosen = class.with("vaultAddress", vault.address());
     assert_eq!(provider.mount("team-a/web", chosen).await.read("db"), canary("address"));
 }
@@ -111,7 +135,10 @@ async fn an_agent_on_a_unix_socket_is_a_server_too() {
         Provider::without_server(&vault).env("BAO_ADDR", &*address),
     ] {
         let provider = setup.start().await;
-        assert_eq!(provider.mount("team-a/web", kv("db", "team-a/db", "password")).await.read("db"), canary("agent"));
+        assert_eq!(
+            provider.mount("team-a/web", kv("db", "team-a/db", "password")).await.read("db"),
+            canary("agent")
+        );
         let refusal = provider.refuses("team-a/web", kv("db", "team-a/none", "password")).await;
         refusal.tells("vault.not_found", &[&address]);
     }
@@ -121,7 +148,9 @@ async fn an_agent_on_a_unix_socket_is_a_server_too() {
 async fn an_unknown_parameter_warns_or_fails_as_the_operator_wants() {
     let vault = Vault::start().await;
     vault.put("team-a/db", json!({ "password": canary("unknown") })).await;
-    let class = kv("db", "team-a/db", "password").with("vaultAdress", "http://127.0.0.1:1").each("secretkey", "password");
+    let class = kv("db", "team-a/db", "password")
+        .with("vaultAdress", "http://127.0.0.1:1")
+        .each("secretkey", "password");
     let lenient = Provider::start(&vault).await;
     assert_eq!(lenient.mount("team-a/web", class.clone()).await.read("db"), canary("unknown"));
     for word in ["vaultAdress", "vaultAddress", "secretkey"] {
@@ -150,7 +179,10 @@ async fn a_variable_that_is_not_honoured_is_named_at_the_start_and_changes_nothi
     let ignored = variables("ignored");
     let setup = ignored.iter().fold(Provider::of(&vault), |setup, name| setup.env(name, canary("value")));
     let provider = setup.start().await;
-    assert_eq!(provider.mount("team-a/web", kv("db", "team-a/db", "password")).await.read("db"), canary("variables"));
+    assert_eq!(
+        provider.mount("team-a/web", kv("db", "team-a/db", "password")).await.read("db"),
+        canary("variables")
+    );
     for name in ignored {
         assert!(provider.log().contains(name), "{name}");
     }

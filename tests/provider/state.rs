@@ -27,7 +27,10 @@ fn records(provider: &Provider) -> Vec<std::path::PathBuf> {
 
 fn handover(provider: &Provider, how: &str, key: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_vaultmount"));
-    command.env_clear().args(["handover", how, "--node-name=node-1", "--state-dir"]).arg(provider.state().path());
+    command
+        .env_clear()
+        .args(["handover", how, "--node-name=node-1", "--state-dir"])
+        .arg(provider.state().path());
     command.arg(key).arg(provider.state_key()).output().unwrap()
 }
 
@@ -40,7 +43,10 @@ async fn a_killed_provider_goes_on_with_its_login_and_the_same_certificate() {
         provider.kill();
         provider.restart().await;
         let again = pod.remount().await;
-        assert_eq!((again.read("certificate"), again.read("privateKey")), (pod.read("certificate"), pod.read("privateKey")));
+        assert_eq!(
+            (again.read("certificate"), again.read("privateKey")),
+            (pod.read("certificate"), pod.read("privateKey"))
+        );
         assert_eq!(again.read("db"), canary("state"));
     }
     assert_eq!((vault.count(LOGIN), vault.count(ISSUE)), (1, 1));
@@ -48,7 +54,11 @@ async fn a_killed_provider_goes_on_with_its_login_and_the_same_certificate() {
     for record in records(&provider) {
         let bytes = fs::read(&record).unwrap();
         for secret in [canary("state"), key.clone(), certificate.clone()] {
-            assert!(!bytes.windows(secret.len()).any(|window| window == secret.as_bytes()), "{} is not sealed", record.display());
+            assert!(
+                !bytes.windows(secret.len()).any(|window| window == secret.as_bytes()),
+                "{} is not sealed",
+                record.display()
+            );
         }
     }
 }
@@ -191,7 +201,10 @@ async fn a_killed_provider_goes_on_with_the_login_that_pods_share() {
     let (vault, class) = seeded().await;
     vault.names_accounts(json!({})).await;
     let provider = Provider::of(&vault).keeping_state().start().await;
-    let (one, other) = (provider.mount("team-a/web", class.clone()).await, provider.mount("team-a/web", class.clone()).await);
+    let (one, other) = (
+        provider.mount("team-a/web", class.clone()).await,
+        provider.mount("team-a/web", class.clone()).await,
+    );
     provider.kill();
     provider.restart().await;
     tokio::join!(one.remount(), other.remount(), provider.mount("team-a/web", class));

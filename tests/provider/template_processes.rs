@@ -14,7 +14,11 @@ fn bombs() -> [(&'static str, String, &'static str); 4] {
     let doubled = "{% set x = x ~ x %}";
     [
         ("memory", "{% set x = db.password %}".to_owned() + &doubled.repeat(60), "render.failed"),
-        ("time", "{% set x = range(99999) | list %}".to_owned() + &"{% set y = x | sort | unique %}".repeat(900), "render.failed"),
+        (
+            "time",
+            "{% set x = range(99999) | list %}".to_owned() + &"{% set y = x | sort | unique %}".repeat(900),
+            "render.failed",
+        ),
         ("steps", "{% for a in range(99999) %}".repeat(6) + &"{% endfor %}".repeat(6), "render.failed"),
         ("text", "{{ 'x' * (5 * 1024 * 1024) }}".to_owned(), "payload.too_large"),
     ]
@@ -42,9 +46,12 @@ async fn the_neighbour_of_a_template_that_ended_their_process_is_told_why() {
     let provider = Provider::start(&vault).await;
     vault.put("team-a/db", json!({ "password": canary("neighbour") })).await;
     let bomb = &bombs()[0].1;
-    let class = over_db("before", "{{ db.password }}").and(over_db("bomb", bomb)).and(over_db("behind", "{{ db.password }}"));
+    let class = over_db("before", "{{ db.password }}")
+        .and(over_db("bomb", bomb))
+        .and(over_db("behind", "{{ db.password }}"));
     let refusal = provider.refuses("team-a/web", class).await;
-    refusal.tells("render.failed", &["object \"bomb\"", "object \"behind\"", "another template of this class"]);
+    refusal
+        .tells("render.failed", &["object \"bomb\"", "object \"behind\"", "another template of this class"]);
 }
 
 /// Seen while a template takes its second of a core; `tests/templates/child.rs` tells what the process sees.
@@ -54,7 +61,8 @@ async fn a_template_is_written_in_a_process_that_is_gone_with_the_mount() {
     let provider = Provider::start(&vault).await;
     vault.put("team-a/db", json!({ "password": canary("process") })).await;
     let mount = provider.refuses("team-a/web", over_db("bomb", &bombs()[1].1));
-    let (refusal, arguments) = futures::join!(mount, until("a child", async || provider.children().into_iter().find_map(arguments)));
+    let (refusal, arguments) =
+        futures::join!(mount, until("a child", async || provider.children().into_iter().find_map(arguments)));
     refusal.tells("render.failed", &["object \"bomb\""]);
     assert!(arguments.ends_with("\0render-templates\0"), "no value among them: {arguments:?}");
     until("no child, not even a dead one", async || provider.children().is_empty().then_some(())).await;
@@ -62,5 +70,7 @@ async fn a_template_is_written_in_a_process_that_is_gone_with_the_mount() {
 
 /// The arguments of a process that has become a vaultmount of its own.
 fn arguments(process: u32) -> Option<String> {
-    fs::read_to_string(format!("/proc/{process}/cmdline")).ok().filter(|line| line.contains("render-templates"))
+    fs::read_to_string(format!("/proc/{process}/cmdline"))
+        .ok()
+        .filter(|line| line.contains("render-templates"))
 }

@@ -23,12 +23,16 @@ async fn a_line_is_written_around_a_value() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault.put("team-a/devops", json!({ "token": canary("pat") })).await;
-    let sources = json!({ "devops": { "kv": { "mount": "secret", "path": "team-a/devops" }, "secretKey": "token" } });
+    let sources =
+        json!({ "devops": { "kv": { "mount": "secret", "path": "team-a/devops" }, "secretKey": "token" } });
     let class = template_of("line", "token value stored on path secret/devops is {{ devops }}\n", &sources);
     let pod = provider.mount("team-a/web", class.clone()).await;
     assert_eq!(pod.read("line"), format!("token value stored on path secret/devops is {}\n", canary("pat")));
     let brackets = class.each("delimiters", "[[ ]]").each("template", "[[ devops ]] {{ devops }}[# gone #]");
-    assert_eq!(provider.mount("team-a/web", brackets).await.read("line"), format!("{} {{{{ devops }}}}", canary("pat")));
+    assert_eq!(
+        provider.mount("team-a/web", brackets).await.read("line"),
+        format!("{} {{{{ devops }}}}", canary("pat"))
+    );
 }
 
 #[tokio::test]
@@ -38,7 +42,12 @@ async fn one_file_takes_values_of_several_engines() {
     vault.authorities().await;
     vault.key("transit", "orders", json!({})).await;
     let sealed = vault.cipher("orders", canary("sealed"), None).await;
-    vault.put("team-a/db", json!({ "user": "app", "primary": { "hosts": ["one", canary("two")] }, "empty": null })).await;
+    vault
+        .put(
+            "team-a/db",
+            json!({ "user": "app", "primary": { "hosts": ["one", canary("two")] }, "empty": null }),
+        )
+        .await;
     let db = || json!({ "mount": "secret", "path": "team-a/db" });
     let sources = json!({
         "db": { "kv": db() }, "host": { "kv": db(), "pointer": "/primary/hosts/1" }, "meta": { "kv": db(), "from": "metadata" },
@@ -52,7 +61,10 @@ async fn one_file_takes_values_of_several_engines() {
         {{ web.privateKey }}";
     let pod = provider.mount("team-a/web", template_of("all", text, &sources)).await;
     let (two, root) = (canary("two"), vault.authority("root").await);
-    let start = format!("app {two} 1 {} app 5432-\n1=one;2={two};\n{root}{root}-----BEGIN PRIVATE KEY-----\n", canary("sealed"));
+    let start = format!(
+        "app {two} 1 {} app 5432-\n1=one;2={two};\n{root}{root}-----BEGIN PRIVATE KEY-----\n",
+        canary("sealed")
+    );
     assert!(pod.read("all").starts_with(&start), "{}", pod.read("all"));
     assert_eq!(vault.count("read secret/data/team-a/db"), 1 + 1, "once, and once as the peers ask");
     assert_eq!((vault.count("update pki/issue/web"), vault.count("update transit/decrypt/orders")), (1, 1));
@@ -80,7 +92,12 @@ async fn a_password_with_any_character_means_the_same_in_every_language() {
         ("app.txt", "{{ db.encoded | b64decode }}"),
         ("app.properties", "password={{ db.password | properties }}\n"),
     ];
-    let pod = provider.mount("team-a/web", lines.map(|(name, text)| over_db(name, text)).into_iter().reduce(Class::and).unwrap()).await;
+    let pod = provider
+        .mount(
+            "team-a/web",
+            lines.map(|(name, text)| over_db(name, text)).into_iter().reduce(Class::and).unwrap(),
+        )
+        .await;
     for (filter, text) in read_back(&pod) {
         assert_eq!(text, awkward(), "{filter}");
     }
@@ -88,7 +105,8 @@ async fn a_password_with_any_character_means_the_same_in_every_language() {
 
 /// What other programs understand of each file.
 fn read_back(pod: &Volume<'_>) -> [(&'static str, String); 9] {
-    let json = |text: String| serde_json::from_str::<Value>(&text).unwrap()["password"].as_str().unwrap().to_owned();
+    let json =
+        |text: String| serde_json::from_str::<Value>(&text).unwrap()["password"].as_str().unwrap().to_owned();
     let python = |language: &str, name: &str| json(tool(PYTHON, &["-c", READ, language], pod.bytes(name)));
     let sh = |name: &str| tool("sh", &[], format!("{}\nprintf %s \"$password\"", pod.read(name)).as_bytes());
     let unquote = "import sys, urllib.parse; sys.stdout.write(urllib.parse.unquote(sys.stdin.read()))";
@@ -109,7 +127,9 @@ fn read_back(pod: &Volume<'_>) -> [(&'static str, String); 9] {
 async fn a_mistake_is_told_with_its_line_and_never_with_a_value() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
-    vault.put("team-a/db", json!({ "password": canary("value"), "null": null, "list": [canary("member")] })).await;
+    vault
+        .put("team-a/db", json!({ "password": canary("value"), "null": null, "list": [canary("member")] }))
+        .await;
     for (mistake, line, told) in [
         ("{{ db.password }}\n{{ db.", 2, "a syntax error"),
         ("{% if db.password %}x", 1, "a syntax error"),
@@ -142,7 +162,9 @@ async fn a_mistake_is_told_with_its_line_and_never_with_a_value() {
 async fn errors_of_syntax_are_told_together_before_anything_is_asked() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
-    let class = over_db("one", "{{ db.").and(over_db("good", "{{ db.password }}")).and(over_db("two", "\n{% if db.password %}x"));
+    let class = over_db("one", "{{ db.")
+        .and(over_db("good", "{{ db.password }}"))
+        .and(over_db("two", "\n{% if db.password %}x"));
     for _ in 0..2 {
         let refusal = provider.refuses("team-a/web", class.clone()).await;
         refusal.tells("render.failed", &["object \"one\": line 1", "object \"two\": line 2"]);
@@ -163,20 +185,36 @@ async fn a_missing_source_is_told_or_passed_over_as_the_object_says() {
     for (path, key) in [("team-a/none", "password"), ("team-a/db", "passwrod")] {
         let class = || template_of("app.conf", "{{ db.password }} {{ gone }}", &sources(path, key));
         let path = format!("secret/data/{path}");
-        provider.refuses("team-a/web", class()).await.tells("vault.not_found", &["object \"app.conf\"", &path]);
-        let pod = provider.mount("team-a/web", class().each("optional", true).and(over_db("there", "{{ db.password }}"))).await;
+        provider
+            .refuses("team-a/web", class())
+            .await
+            .tells("vault.not_found", &["object \"app.conf\"", &path]);
+        let pod = provider
+            .mount("team-a/web", class().each("optional", true).and(over_db("there", "{{ db.password }}")))
+            .await;
         assert_eq!((pod.names(), pod.read("there")), (vec!["there"], canary("there")));
         let pod = provider.mount("team-a/web", class().each("default", "{{ as it is }}")).await;
         assert_eq!(pod.read("app.conf"), "{{ as it is }}");
     }
     for absent in ["optional", "default"] {
         let value = if absent == "optional" { json!(true) } else { json!("text") };
-        let denied = template_of("app.conf", "{{ gone }}", &sources("../team-b/db", "password")).each(absent, value.clone());
+        let denied = template_of("app.conf", "{{ gone }}", &sources("../team-b/db", "password"))
+            .each(absent, value.clone());
         provider.refuses("team-a/web", denied).await.tells("spec.invalid", &[]);
-        let denied = template_of("app.conf", "{{ gone }}", &json!({ "gone": { "kv": { "mount": "secret", "path": "team-b/db" } } }));
-        provider.refuses("team-a/web", denied.each(absent, value.clone())).await.tells("vault.read_denied", &["object \"app.conf\""]);
+        let denied = template_of(
+            "app.conf",
+            "{{ gone }}",
+            &json!({ "gone": { "kv": { "mount": "secret", "path": "team-b/db" } } }),
+        );
+        provider
+            .refuses("team-a/web", denied.each(absent, value.clone()))
+            .await
+            .tells("vault.read_denied", &["object \"app.conf\""]);
         let wrong = over_db("app.conf", "{{ db.none }}").each(absent, value);
-        provider.refuses("team-a/web", wrong).await.tells("render.failed", &["object \"app.conf\"", "default("]);
+        provider
+            .refuses("team-a/web", wrong)
+            .await
+            .tells("render.failed", &["object \"app.conf\"", "default("]);
     }
 }
 
@@ -184,11 +222,13 @@ async fn a_missing_source_is_told_or_passed_over_as_the_object_says() {
 async fn two_processes_write_the_same_text() {
     let vault = Vault::start().await;
     let (one, other) = (Provider::start(&vault).await, Provider::start(&vault).await);
-    let members: serde_json::Map<_, _> = (0..50).map(|at| (format!("key-{}", at * 7919 % 50), json!(canary(&at.to_string())))).collect();
+    let members: serde_json::Map<_, _> =
+        (0..50).map(|at| (format!("key-{}", at * 7919 % 50), json!(canary(&at.to_string())))).collect();
     vault.put("team-a/db", members.into()).await;
     let text = "{{ db | json }}\n{{ db | yaml }}\n{% for key, value in db | items %}{{ key }}={{ value }}\n{% endfor %}";
     let class = over_db("app.conf", text);
-    let (first, second) = (one.mount("team-a/web", class.clone()).await, other.mount("team-a/web", class).await);
+    let (first, second) =
+        (one.mount("team-a/web", class.clone()).await, other.mount("team-a/web", class).await);
     assert_eq!(first.read("app.conf"), second.read("app.conf"));
     assert_eq!(first.remount().await.versions(), first.versions());
 }

@@ -10,7 +10,10 @@ use crate::support::*;
 #[tokio::test]
 async fn a_server_is_trusted_by_ca_file_ca_directory_and_name() {
     let ca = Authority::new("servers");
-    let (named, plain) = (Vault::listening(&ca.listener(&["vault.example"])).await, Vault::listening(&ca.listener(&["127.0.0.1"])).await);
+    let (named, plain) = (
+        Vault::listening(&ca.listener(&["vault.example"])).await,
+        Vault::listening(&ca.listener(&["127.0.0.1"])).await,
+    );
     let (file, directory) = (text(&ca.file()), text(&ca.directory()));
     let class = || kv("db", "team-a/db", "password");
     let of = |vault: &Vault| Provider::of(vault);
@@ -26,9 +29,23 @@ async fn a_server_is_trusted_by_ca_file_ca_directory_and_name() {
         ("class: file", of(&plain), class().with("vaultCACertPath", &*file)),
         ("class: directory", of(&plain), class().with("vaultCADirectory", &*directory)),
         ("class: no check", of(&plain), class().with("vaultSkipTLSVerify", "true")),
-        ("flag: no check", of(&plain).flag("-vault-tls-skip-verify"), class().with("vaultSkipTLSVerify", "false")),
-        ("flag: name", of(&named).flag(format!("--vault-tls-ca-cert={file}")).flag("--vault-tls-server-name=vault.example"), class()),
-        ("class: name", of(&named).flag(format!("--vault-tls-ca-cert={file}")), class().with("vaultTLSServerName", "vault.example")),
+        (
+            "flag: no check",
+            of(&plain).flag("-vault-tls-skip-verify"),
+            class().with("vaultSkipTLSVerify", "false"),
+        ),
+        (
+            "flag: name",
+            of(&named)
+                .flag(format!("--vault-tls-ca-cert={file}"))
+                .flag("--vault-tls-server-name=vault.example"),
+            class(),
+        ),
+        (
+            "class: name",
+            of(&named).flag(format!("--vault-tls-ca-cert={file}")),
+            class().with("vaultTLSServerName", "vault.example"),
+        ),
     ];
     for (way, setup, class) in rows {
         let provider = setup.start().await;
@@ -65,9 +82,12 @@ async fn the_process_shows_its_client_certificate_to_its_own_server() {
     let (certificate, key) = ca.certificate(&["provider"]);
     let bare = || Provider::of(&vault).flag(format!("--vault-tls-ca-cert={}", text(&ca.file())));
     let class = || kv("db", "team-a/db", "password");
-    let flags = bare().flag(format!("-vault-tls-client-cert={}", text(&certificate))).flag(format!("-vault-tls-client-key={}", text(&key)));
+    let flags = bare()
+        .flag(format!("-vault-tls-client-cert={}", text(&certificate)))
+        .flag(format!("-vault-tls-client-key={}", text(&key)));
     let environment = bare().env("VAULT_CLIENT_CERT", text(&certificate)).env("VAULT_CLIENT_KEY", text(&key));
-    let named = class().with("vaultTLSClientCertPath", text(&certificate)).with("vaultTLSClientKeyPath", text(&key));
+    let named =
+        class().with("vaultTLSClientCertPath", text(&certificate)).with("vaultTLSClientKeyPath", text(&key));
     for (setup, class) in [(flags, class()), (environment, class()), (bare(), named)] {
         let provider = setup.start().await;
         assert_eq!(provider.mount("team-a/web", class).await.read("db"), canary("mutual"));
@@ -76,7 +96,10 @@ async fn the_process_shows_its_client_certificate_to_its_own_server() {
     // it gets is chance, but never a success.
     let provider = bare().start().await;
     let refusal = provider.refuses("team-a/web", class()).await;
-    assert!(["vault.tls: ", "vault.unreachable: "].iter().any(|reason| refusal.text.starts_with(reason)), "{refusal:?}");
+    assert!(
+        ["vault.tls: ", "vault.unreachable: "].iter().any(|reason| refusal.text.starts_with(reason)),
+        "{refusal:?}"
+    );
     assert!(refusal.text.contains(&vault.address()), "{refusal:?}");
 }
 
@@ -98,9 +121,15 @@ async fn an_unusable_ca_or_certificate_file_of_the_process_is_named() {
     let ca = Authority::new("servers");
     let vault = Vault::listening(&ca.listener(&["127.0.0.1"])).await;
     let garbage = ca.directory().with_file_name("garbage.pem");
-    fs::write(&garbage, format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", canary("garbage"))).unwrap();
+    fs::write(
+        &garbage,
+        format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", canary("garbage")),
+    )
+    .unwrap();
     let (absent, garbage) = ("/nowhere/at/all.pem", text(&garbage));
-    let flags = |names: &[&str], file: &str| names.iter().fold(Provider::of(&vault), |setup, name| setup.flag(format!("{name}={file}")));
+    let flags = |names: &[&str], file: &str| {
+        names.iter().fold(Provider::of(&vault), |setup, name| setup.flag(format!("{name}={file}")))
+    };
     for (names, file) in [
         (&["--vault-tls-ca-cert"][..], absent),
         (&["--vault-tls-ca-directory"], absent),

@@ -4,7 +4,9 @@ use crate::support::*;
 
 /// A class of `files` from ciphertexts that stand in the class itself, all of the key `orders`.
 fn inline(files: &[(&str, &str)]) -> Class {
-    let one = |(name, sealed): &(&str, &str)| object(json!({ "objectName": name, "transit": { "key": "orders", "ciphertext": sealed } }));
+    let one = |(name, sealed): &(&str, &str)| {
+        object(json!({ "objectName": name, "transit": { "key": "orders", "ciphertext": sealed } }))
+    };
     files.iter().map(one).reduce(Class::and).unwrap()
 }
 
@@ -28,7 +30,9 @@ async fn leave_to_decrypt_is_all_that_a_pod_needs() {
     vault.key("transit", "orders", json!({})).await;
     let only = "path \"transit/decrypt/orders\" { capabilities = [\"update\"] }";
     vault.write("sys/policies/acl/least", json!({ "policy": only })).await;
-    vault.role("kubernetes", "least", json!({ "token_policies": ["least"], "token_no_default_policy": true })).await;
+    vault
+        .role("kubernetes", "least", json!({ "token_policies": ["least"], "token_no_default_policy": true }))
+        .await;
     let sealed = vault.cipher("orders", canary("least"), None).await;
     let pod = provider.mount("team-a/web", inline(&[("db", &sealed)]).with("roleName", "least")).await;
     assert_eq!(pod.read("db"), canary("least"));
@@ -40,7 +44,9 @@ async fn a_ciphertext_that_kv_keeps_is_opened_into_a_file() {
     let provider = Provider::start(&vault).await;
     vault.key("tenants/transit", "orders", json!({})).await;
     let sealed = vault.cipher("tenants/transit/orders", canary("kept"), None).await;
-    vault.put("team-a/db", json!({ "sealed": { "password": sealed }, "newline": format!("{sealed}\n") })).await;
+    vault
+        .put("team-a/db", json!({ "sealed": { "password": sealed }, "newline": format!("{sealed}\n") }))
+        .await;
     let class = typed(
         "
 - objectName: one
@@ -50,7 +56,10 @@ async fn a_ciphertext_that_kv_keeps_is_opened_into_a_file() {
     );
     let pod = provider.mount("team-a/web", class).await;
     assert_eq!((pod.read("one"), pod.read("two")), (canary("kept"), canary("kept")));
-    assert_eq!((vault.count("read secret/data/team-a/db"), vault.count("update tenants/transit/decrypt/orders")), (1, 1));
+    assert_eq!(
+        (vault.count("read secret/data/team-a/db"), vault.count("update tenants/transit/decrypt/orders")),
+        (1, 1)
+    );
 }
 
 #[tokio::test]
@@ -58,18 +67,28 @@ async fn a_derived_key_opens_with_the_context_of_each_ciphertext() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault.key("transit", "orders", json!({ "derived": true })).await;
-    let (one, two) = (vault.cipher("orders", canary("one"), Some("alice")).await, vault.cipher("orders", canary("two"), Some("bob")).await);
+    let (one, two) = (
+        vault.cipher("orders", canary("one"), Some("alice")).await,
+        vault.cipher("orders", canary("two"), Some("bob")).await,
+    );
     let file = |name: &str, sealed: &str, context: Option<&str>| {
         let context = context.map(|context| json!(context));
-        object(json!({ "objectName": name, "transit": { "key": "orders", "ciphertext": sealed, "context": context } }))
+        object(
+            json!({ "objectName": name, "transit": { "key": "orders", "ciphertext": sealed, "context": context } }),
+        )
     };
     let class = file("one", &one, Some("YWxp\nY2U=\n")).and(file("two", &two, Some("Ym9i")));
     let pod = provider.mount("team-a/web", class.clone()).await;
     assert_eq!((pod.read("one"), pod.read("two")), (canary("one"), canary("two")));
     assert_eq!(vault.count("update transit/decrypt/orders"), 1);
     // The server takes a batch with a context in every item or in none.
-    let refusal = provider.refuses("team-a/web", class.and(file("other", &one, Some("Ym9i"))).and(file("none", &one, None))).await;
-    refusal.tells("render.failed", &["object \"other\"", "made with another key or context", "object \"none\"", "needs the context"]);
+    let refusal = provider
+        .refuses("team-a/web", class.and(file("other", &one, Some("Ym9i"))).and(file("none", &one, None)))
+        .await;
+    refusal.tells(
+        "render.failed",
+        &["object \"other\"", "made with another key or context", "object \"none\"", "needs the context"],
+    );
     assert!(!refusal.text.contains("\"one\"") && !refusal.text.contains("\"two\""), "{}", refusal.text);
 }
 
@@ -80,13 +99,20 @@ async fn bytes_stay_bytes_and_an_encoding_decodes_once_more() {
     vault.key("transit", "orders", json!({})).await;
     let bytes: Vec<u8> = (0..=255).collect();
     let (raw, empty) = (vault.cipher("orders", &bytes, None).await, vault.cipher("orders", "", None).await);
-    let (base64, hex) = (vault.cipher("orders", "AP8Q", None).await, vault.cipher("orders", "00FF10", None).await);
-    let encoded = |name: &str, sealed: &str, encoding: &str| inline(&[(name, sealed)]).each("encoding", encoding);
-    let class = inline(&[("raw", &raw), ("empty", &empty)]).and(encoded("base64", &base64, "base64")).and(encoded("hex", &hex, "hex"));
+    let (base64, hex) =
+        (vault.cipher("orders", "AP8Q", None).await, vault.cipher("orders", "00FF10", None).await);
+    let encoded =
+        |name: &str, sealed: &str, encoding: &str| inline(&[(name, sealed)]).each("encoding", encoding);
+    let class = inline(&[("raw", &raw), ("empty", &empty)])
+        .and(encoded("base64", &base64, "base64"))
+        .and(encoded("hex", &hex, "hex"));
     let pod = provider.mount("team-a/web", class).await;
     assert_eq!((pod.bytes("raw"), pod.bytes("empty")), (&bytes[..], &[][..]));
     assert_eq!((pod.bytes("base64"), pod.bytes("hex")), (&[0, 0xff, 0x10][..], &[0, 0xff, 0x10][..]));
-    provider.refuses("team-a/web", encoded("bad", &raw, "base64")).await.tells("render.failed", &["object \"bad\"", "base64"]);
+    provider
+        .refuses("team-a/web", encoded("bad", &raw, "base64"))
+        .await
+        .tells("render.failed", &["object \"bad\"", "base64"]);
 }
 
 #[tokio::test]
@@ -105,7 +131,9 @@ async fn a_ciphertext_that_cannot_be_opened_is_named_and_no_other() {
         ("vault:v9:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "no such version"),
         (cut, "object \"bad\""),
     ] {
-        let refusal = provider.refuses("team-a/web", inline(&[("good", &good), ("bad", sealed), ("fine", &good)])).await;
+        let refusal = provider
+            .refuses("team-a/web", inline(&[("good", &good), ("bad", sealed), ("fine", &good)]))
+            .await;
         refusal.tells("render.failed", &["object \"bad\"", "transit/decrypt/orders", cause]);
         assert!(!refusal.text.contains("good") && !refusal.text.contains("fine"), "{}", refusal.text);
     }
@@ -136,10 +164,19 @@ async fn a_missing_key_and_a_denied_one_are_told_apart() {
     vault.key("transit", "orders", json!({})).await;
     vault.allow("transit/decrypt/none", &["update"]).await;
     let sealed = vault.cipher("orders", "x", None).await;
-    let of = |key: &str| typed(&format!("- {{objectName: db, transit: {{key: {key}, ciphertext: '{sealed}'}}}}"));
-    provider.refuses("team-a/web", of("denied")).await.tells("vault.read_denied", &["object \"db\"", "transit/decrypt/denied", "403"]);
+    let of =
+        |key: &str| typed(&format!("- {{objectName: db, transit: {{key: {key}, ciphertext: '{sealed}'}}}}"));
+    provider
+        .refuses("team-a/web", of("denied"))
+        .await
+        .tells("vault.read_denied", &["object \"db\"", "transit/decrypt/denied", "403"]);
     let missing = provider.refuses("team-a/web", of("none")).await;
     assert!(missing.text.contains("transit/decrypt/none"), "{}", missing.text);
-    let lost = typed(&format!("- {{objectName: db, transit: {{mount: nowhere, key: orders, ciphertext: '{sealed}'}}}}"));
-    provider.refuses("team-a/web", lost).await.tells("vault.read_denied", &["object \"db\"", "nowhere/decrypt/orders"]);
+    let lost = typed(&format!(
+        "- {{objectName: db, transit: {{mount: nowhere, key: orders, ciphertext: '{sealed}'}}}}"
+    ));
+    provider
+        .refuses("team-a/web", lost)
+        .await
+        .tells("vault.read_denied", &["object \"db\"", "nowhere/decrypt/orders"]);
 }

@@ -13,7 +13,8 @@ async fn a_look_that_may_not_write_is_a_failure_that_is_told() {
     let pod = call(&provider, &kv("db", "team-a/db", "password").with("refresh", "1s")).mount().await;
     provider.run("mount -o remount,ro \"$1\"", &[pod.place()]);
     vault.put("team-a/db", json!({ "password": new })).await;
-    until("a failure", async || provider.log().contains("the look failed: volume.unusable").then_some(())).await;
+    until("a failure", async || provider.log().contains("the look failed: volume.unusable").then_some(()))
+        .await;
     assert!(provider.log().contains("Read-only file system"), "{}", provider.log());
     assert_eq!(pod.now("db"), old);
     provider.run("mount -o remount,rw \"$1\"", &[pod.place()]);
@@ -46,7 +47,11 @@ async fn the_rotation_loop_of_driver_1_5_gets_no_files_for_what_is_unmounted() {
     let class = kv("db", "team-a/db", "password").with("refresh", "1h");
     let pod = call(&provider, &class).mount().await;
     provider.volumes_end(&[pod.place()]);
-    pod.edited(class).by(Caller::RotationLoop15).fails().await.tells("volume.unusable", &["nothing is mounted there"]);
+    pod.edited(class)
+        .by(Caller::RotationLoop15)
+        .fails()
+        .await
+        .tells("volume.unusable", &["nothing is mounted there"]);
     assert!(!provider.log().contains("has no effect"), "that is no lack of rights: {}", provider.log());
 }
 
@@ -63,6 +68,7 @@ async fn what_a_killed_process_left_is_removed_though_the_server_is_away() {
     vault.seal().await;
     provider.restart().await;
     assert!(pod.directory().join(&old).exists());
-    until("the old generation to be gone", async || (!pod.directory().join(&old).exists()).then_some(())).await;
+    until("the old generation to be gone", async || (!pod.directory().join(&old).exists()).then_some(()))
+        .await;
     assert_eq!(pod.now("db"), canary("replacing"));
 }

@@ -14,15 +14,24 @@ async fn a_certificate_that_may_not_be_issued_is_told_with_its_path() {
     vault.allow("pki/issue/unknown", &["update"]).await;
     vault.certificates("pki", "any", json!({ "key_type": "any" })).await;
     vault.certificates("pki", "long", json!({ "max_ttl": "9000h" })).await;
-    let ask = |role: &str, name: &str, ttl: &str| certificate(json!({ "role": role, "commonName": name, "ttl": ttl }), &["privateKey"]);
+    let ask = |role: &str, name: &str, ttl: &str| {
+        certificate(json!({ "role": role, "commonName": name, "ttl": ttl }), &["privateKey"])
+    };
     for (class, reason, part) in [
         (ask("other", "web.example.com", "1h"), "vault.read_denied", "policy"),
         (ask("unknown", "web.example.com", "1h"), "vault.rejected", "unknown role"),
         (ask("web", "web.example.org", "1h"), "vault.rejected", "not allowed by this role"),
-        (ask("any", "web.example.com", "1h"), "vault.rejected", "not allowed for issuing certificates without providing key_type"),
+        (
+            ask("any", "web.example.com", "1h"),
+            "vault.rejected",
+            "not allowed for issuing certificates without providing key_type",
+        ),
         (ask("long", "web.example.com", "2000h"), "vault.rejected", "TTL would result in notAfter"),
     ] {
-        let path = format!("pki/issue/{}", class.parameters()["objects"].split("\"role\":\"").nth(1).unwrap().split('"').next().unwrap());
+        let path = format!(
+            "pki/issue/{}",
+            class.parameters()["objects"].split("\"role\":\"").nth(1).unwrap().split('"').next().unwrap()
+        );
         provider.refuses("team-a/web", class).await.tells(reason, &["object \"privateKey\"", &path, part]);
     }
 }
@@ -33,7 +42,10 @@ async fn a_certificate_of_other_names_or_of_another_key_is_no_file() {
     let (vault, server) = (Vault::start().await, Faulty::start().await);
     let provider = Provider::facing(&server.address()).start().await;
     vault.authorities().await;
-    let issue = async |name: &str| vault.write("pki/issue/web", json!({ "common_name": name, "ip_sans": "10.0.0.7" })).await["data"].take();
+    let issue = async |name: &str| {
+        vault.write("pki/issue/web", json!({ "common_name": name, "ip_sans": "10.0.0.7" })).await["data"]
+            .take()
+    };
     let (right, other) = (issue("web.example.com").await, issue("other.example.com").await);
     let with = |field: &str, value: Value| {
         let mut answer = right.clone();
@@ -62,11 +74,17 @@ async fn a_certificate_of_other_names_or_of_another_key_is_no_file() {
             server.on(path, [Reply::json(&answer)]);
         }
         let refusal = provider.refuses("team-a/web", certificate(ask.clone(), &["privateKey"])).await;
-        let reason = if told.contains("example") || told.contains("10.0") { "vault.rejected" } else { "vault.malformed" };
+        let reason = if told.contains("example") || told.contains("10.0") {
+            "vault.rejected"
+        } else {
+            "vault.malformed"
+        };
         refusal.tells(reason, &["object \"privateKey\"", "pki/roles/web", told]);
     }
     server.on("pki/issue/web", [Reply::json(&json!({ "data": right }))]);
-    assert!(!provider.mount("team-a/web", certificate(ask, &["privateKey"])).await.read("privateKey").is_empty());
+    assert!(
+        !provider.mount("team-a/web", certificate(ask, &["privateKey"])).await.read("privateKey").is_empty()
+    );
 }
 
 /// What a field cannot change is no field that goes unread.

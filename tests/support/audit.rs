@@ -10,7 +10,10 @@ use super::openbao::Vault;
 impl Vault {
     /// Every call but the test's own and the audit device's test line, as `read secret/data/team-a/db`, in the order of arrival.
     pub(crate) fn calls(&self) -> Vec<String> {
-        self.requests().iter().map(|request| format!("{} {}", word(request, "operation"), word(request, "path"))).collect()
+        self.requests()
+            .iter()
+            .map(|request| format!("{} {}", word(request, "operation"), word(request, "path")))
+            .collect()
     }
 
     /// How many times `call` was made.
@@ -28,7 +31,9 @@ impl Vault {
     /// The whole entries behind `calls`: `namespace.path`, `data`, `headers`, ..
     pub(crate) fn requests(&self) -> Vec<Value> {
         let mut requests = entries(&self.audit_log());
-        let own = |request: &Value| request["client_token"] == self.root.as_str() || request["path"] == "sys/audit/test";
+        let own = |request: &Value| {
+            request["client_token"] == self.root.as_str() || request["path"] == "sys/audit/test"
+        };
         requests.retain(|entry| entry["type"] == "request" && !own(&entry["request"]));
         requests.into_iter().map(|mut entry| entry["request"].take()).collect()
     }
@@ -40,15 +45,21 @@ impl Vault {
 
     /// The ids under which the answers for `path` left, in order.
     pub(crate) fn request_ids(&self, path: &str) -> Vec<String> {
-        self.requests().iter().filter(|request| request["path"] == path).map(|request| word(request, "id").to_owned()).collect()
+        self.requests()
+            .iter()
+            .filter(|request| request["path"] == path)
+            .map(|request| word(request, "id").to_owned())
+            .collect()
     }
 }
 
 /// Every token that the server gave or was shown.
 pub(super) fn tokens(log: &Path) -> Vec<String> {
     let entries = entries(log);
-    let given = entries.iter().flat_map(|entry| [&entry["auth"]["client_token"], &entry["request"]["client_token"]]);
-    let mut tokens: Vec<String> = given.filter_map(Value::as_str).filter(|token| !token.is_empty()).map(Into::into).collect();
+    let given =
+        entries.iter().flat_map(|entry| [&entry["auth"]["client_token"], &entry["request"]["client_token"]]);
+    let mut tokens: Vec<String> =
+        given.filter_map(Value::as_str).filter(|token| !token.is_empty()).map(Into::into).collect();
     tokens.sort();
     tokens.dedup();
     tokens

@@ -19,7 +19,11 @@ impl Vault {
     /// A root at `mount`.
     pub(crate) async fn root_authority(&self, mount: &str) {
         self.enable(mount, "pki", json!({})).await;
-        self.write(&format!("{mount}/root/generate/internal"), json!({ "common_name": "Example Root", "key_type": "ec" })).await;
+        self.write(
+            &format!("{mount}/root/generate/internal"),
+            json!({ "common_name": "Example Root", "key_type": "ec" }),
+        )
+        .await;
         self.certificates(mount, "web", json!({})).await;
     }
 
@@ -28,8 +32,14 @@ impl Vault {
         self.enable(mount, "pki", json!({})).await;
         let path = format!("{mount}/intermediate/generate/internal");
         let request = self.write(&path, json!({ "common_name": "Example Issuing", "key_type": "ec" })).await;
-        let signed = self.write("root/root/sign-intermediate", json!({ "csr": request["data"]["csr"], "ttl": "700h" })).await;
-        self.write(&format!("{mount}/intermediate/set-signed"), json!({ "certificate": signed["data"]["certificate"] })).await;
+        let signed = self
+            .write("root/root/sign-intermediate", json!({ "csr": request["data"]["csr"], "ttl": "700h" }))
+            .await;
+        self.write(
+            &format!("{mount}/intermediate/set-signed"),
+            json!({ "certificate": signed["data"]["certificate"] }),
+        )
+        .await;
         self.certificates(mount, "web", json!({})).await;
     }
 
@@ -90,6 +100,9 @@ impl Volume<'_> {
     /// The labels of the file's PEM blocks, in order.
     pub(crate) fn labels(&self, name: &str) -> Vec<String> {
         let text = self.read(name);
-        text.lines().filter_map(|line| line.strip_prefix("-----BEGIN ")?.strip_suffix("-----")).map(Into::into).collect()
+        text.lines()
+            .filter_map(|line| line.strip_prefix("-----BEGIN ")?.strip_suffix("-----"))
+            .map(Into::into)
+            .collect()
     }
 }

@@ -61,7 +61,9 @@ fn a_canary_is_found_in_every_disguise() {
         disguises.push(claims);
     }
     for disguise in disguises {
-        let told = std::panic::catch_unwind(|| assert_silent("log", &format!("a line\n{{\"text\":\"{disguise}\"}}"), &[]));
+        let told = std::panic::catch_unwind(|| {
+            assert_silent("log", &format!("a line\n{{\"text\":\"{disguise}\"}}"), &[])
+        });
         assert!(told.is_err(), "{disguise}");
     }
     assert_silent("log", "nothing of it", &["s.token".into()]);

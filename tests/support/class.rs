@@ -72,7 +72,11 @@ impl Class {
 
 /// One list entry; a value's JSON is YAML too, but for what YAML takes as the end of a line.
 fn entry(fields: &Value) -> String {
-    let lines = fields.as_object().unwrap().iter().map(|(field, value)| format!("{field}: {value}").chars().map(escaped).collect());
+    let lines = fields
+        .as_object()
+        .unwrap()
+        .iter()
+        .map(|(field, value)| format!("{field}: {value}").chars().map(escaped).collect());
     let text: Vec<String> = lines.collect();
     format!("- {}\n", text.join("\n  "))
 }

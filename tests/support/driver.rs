@@ -20,7 +20,8 @@ use super::volume::{Refusal, Volume};
 const KUBELET: &str = "csi.storage.k8s.io";
 
 /// After any of these, driver 1.6 with rotation starts the pod on an empty volume.
-const FORBIDDEN: [Code; 5] = [Code::Unavailable, Code::DeadlineExceeded, Code::ResourceExhausted, Code::Aborted, Code::Cancelled];
+const FORBIDDEN: [Code; 5] =
+    [Code::Unavailable, Code::DeadlineExceeded, Code::ResourceExhausted, Code::Aborted, Code::Cancelled];
 
 /// Who asks.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -69,7 +70,12 @@ impl<'p> Call<'p> {
             token_life: 3600,
             token: None,
             changes: Vec::new(),
-            request: MountRequest { target_path: target, permission: "420".into(), secrets: "null".into(), ..MountRequest::default() },
+            request: MountRequest {
+                target_path: target,
+                permission: "420".into(),
+                secrets: "null".into(),
+                ..MountRequest::default()
+            },
             deadline: Some(Duration::from_secs(120)),
         }
     }
@@ -120,7 +126,9 @@ impl<'p> Call<'p> {
 
     /// In a directory below this one of the kubelet's.
     pub(crate) fn below(self, kubelet: &Path) -> Self {
-        self.request(|request| request.target_path = request.target_path.replace("/var/lib/kubelet", kubelet.to_str().unwrap()))
+        self.request(|request| {
+            request.target_path = request.target_path.replace("/var/lib/kubelet", kubelet.to_str().unwrap())
+        })
     }
 
     /// The directory that is filled.
@@ -137,7 +145,9 @@ impl<'p> Call<'p> {
     pub(super) fn written(&self) -> BTreeMap<String, (u32, Vec<u8>)> {
         let directory = self.directory();
         let generation = directory.join(directory.join("..data").read_link().unwrap());
-        files(&generation).map(|path| (path.strip_prefix(&generation).unwrap().to_str().unwrap().to_owned(), file(&path))).collect()
+        files(&generation)
+            .map(|path| (path.strip_prefix(&generation).unwrap().to_str().unwrap().to_owned(), file(&path)))
+            .collect()
     }
 
     /// By another process on the same node.
@@ -250,7 +260,9 @@ impl<'p> Call<'p> {
 /// Every file below `directory`.
 fn files(directory: &Path) -> Box<dyn Iterator<Item = PathBuf>> {
     let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
-    Box::new(entries.flat_map(|path| if path.is_dir() { files(&path) } else { Box::new(std::iter::once(path)) }))
+    Box::new(
+        entries.flat_map(|path| if path.is_dir() { files(&path) } else { Box::new(std::iter::once(path)) }),
+    )
 }
 
 /// Mode and bytes.

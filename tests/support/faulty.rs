@@ -66,7 +66,10 @@ impl Faulty {
     /// Listens, and lets everybody log in at `auth/kubernetes/login` with the token `faulty-token`.
     pub(crate) async fn start() -> Self {
         let faulty = Self::with(Script::default()).await;
-        faulty.on("auth/kubernetes/login", [Reply::json(&json!({ "auth": { "client_token": "faulty-token", "accessor": "a" } }))]);
+        faulty.on(
+            "auth/kubernetes/login",
+            [Reply::json(&json!({ "auth": { "client_token": "faulty-token", "accessor": "a" } }))],
+        );
         faulty
     }
 
@@ -268,8 +271,12 @@ impl Script {
     /// The real server's answer to `call`.
     async fn forward(&self, call: &Call) -> Reply {
         let (upstream, http) = self.upstream.as_ref().unwrap();
-        let mut request = http.request(call.method.parse().unwrap(), format!("{upstream}{}", call.target)).body(call.body.clone());
-        for (name, value) in call.headers.iter().filter(|(name, _)| name.starts_with("x-") || name.as_str() == "content-type") {
+        let mut request = http
+            .request(call.method.parse().unwrap(), format!("{upstream}{}", call.target))
+            .body(call.body.clone());
+        for (name, value) in
+            call.headers.iter().filter(|(name, _)| name.starts_with("x-") || name.as_str() == "content-type")
+        {
             request = request.header(name, value);
         }
         let Ok(response) = request.send().await else { return Reply::hang_up() };

@@ -40,7 +40,8 @@ impl Gate {
 
     /// Waits until somebody stands before it.
     pub(crate) async fn reached(&self) {
-        until("a connection at the gate", async || (self.waiting.load(Ordering::SeqCst) > 0).then_some(())).await;
+        until("a connection at the gate", async || (self.waiting.load(Ordering::SeqCst) > 0).then_some(()))
+            .await;
     }
 
     /// Lets everybody through, from now on.

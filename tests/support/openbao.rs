@@ -85,9 +85,17 @@ impl Vault {
         answer
     }
 
-    pub(crate) async fn try_call(&self, method: Method, namespace: &str, path: &str, body: &Value) -> (StatusCode, Value) {
-        let request = self.http.request(method, format!("http://bao/v1/{path}")).header("X-Vault-Token", &self.root);
-        let response = request.header("X-Vault-Namespace", namespace).body(body.to_string()).send().await.unwrap();
+    pub(crate) async fn try_call(
+        &self,
+        method: Method,
+        namespace: &str,
+        path: &str,
+        body: &Value,
+    ) -> (StatusCode, Value) {
+        let request =
+            self.http.request(method, format!("http://bao/v1/{path}")).header("X-Vault-Token", &self.root);
+        let response =
+            request.header("X-Vault-Namespace", namespace).body(body.to_string()).send().await.unwrap();
         let status = response.status();
         (status, serde_json::from_slice(&response.bytes().await.unwrap()).unwrap_or_default())
     }
@@ -95,8 +103,11 @@ impl Vault {
     /// Ends the token of an accessor, as an operator does; false when it has ended by itself in the meantime.
     #[allow(dead_code, reason = "for the model and the soak; tests end all logins together")]
     pub(crate) async fn revoke(&self, accessor: &Value) -> bool {
-        let (status, answer) = self.try_call(Method::POST, "", "auth/token/revoke-accessor", &json!({ "accessor": accessor })).await;
-        let ended = ["token not found", "invalid accessor"].iter().any(|words| answer.to_string().contains(words));
+        let (status, answer) = self
+            .try_call(Method::POST, "", "auth/token/revoke-accessor", &json!({ "accessor": accessor }))
+            .await;
+        let ended =
+            ["token not found", "invalid accessor"].iter().any(|words| answer.to_string().contains(words));
         assert!(status.is_success() || ended, "{status} {answer}");
         status.is_success()
     }
@@ -109,7 +120,10 @@ impl Vault {
 
     pub(crate) async fn unseal(&self) {
         self.call(Method::PUT, "", "sys/unseal", &json!({ "key": self.unseal_key })).await;
-        until("active", async || (self.try_call(Method::GET, "", "sys/health", &json!({})).await.0 == StatusCode::OK).then_some(())).await;
+        until("active", async || {
+            (self.try_call(Method::GET, "", "sys/health", &json!({})).await.0 == StatusCode::OK).then_some(())
+        })
+        .await;
     }
 
     /// Stops it in its tracks: connections are made and nothing is answered, until `resume`.
@@ -125,7 +139,10 @@ impl Vault {
     pub(crate) async fn restart(&mut self) {
         self.kill();
         self.process = launch(self.home.path());
-        until("the server's socket", async || self.http.get("http://bao/v1/sys/seal-status").send().await.ok()).await;
+        until("the server's socket", async || {
+            self.http.get("http://bao/v1/sys/seal-status").send().await.ok()
+        })
+        .await;
         self.unseal().await;
     }
 
@@ -152,7 +169,9 @@ impl Vault {
                 None => vault.http.get("http://bao/v1/sys/seal-status").send().await.is_ok().then_some(true),
             });
             if up.await {
-                let keys = vault.call(Method::PUT, "", "sys/init", &json!({ "secret_shares": 1, "secret_threshold": 1 })).await;
+                let keys = vault
+                    .call(Method::PUT, "", "sys/init", &json!({ "secret_shares": 1, "secret_threshold": 1 }))
+                    .await;
                 (vault.unseal_key, vault.root) = (text(&keys["keys"][0]), text(&keys["root_token"]));
                 vault.unseal().await;
                 return vault;
@@ -163,13 +182,23 @@ impl Vault {
 
     fn spawn(listener: &Listener) -> Self {
         let (home, port) = (TempDir::new().unwrap(), free_port());
-        fs::write(home.path().join("bao.json"), configuration(home.path(), port, listener).to_string()).unwrap();
+        fs::write(home.path().join("bao.json"), configuration(home.path(), port, listener).to_string())
+            .unwrap();
         // Only the first test installs it; a client wants one even where it speaks plain text.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = Client::builder().unix_socket(home.path().join("bao.sock")).build().unwrap();
         let scheme = if listener.certificate_and_key.is_some() { "https" } else { "http" };
         let (root, unseal_key) = (String::new(), String::new());
-        Self { process: launch(home.path()), home, port, scheme, http, unseal_key, root, issuer: Arc::new(Issuer::new()) }
+        Self {
+            process: launch(home.path()),
+            home,
+            port,
+            scheme,
+            http,
+            unseal_key,
+            root,
+            issuer: Arc::new(Issuer::new()),
+        }
     }
 }
 
@@ -191,8 +220,7 @@ fn configuration(home: &Path, port: u16, listener: &Listener) -> Value {
         tcp["tls_require_and_verify_client_cert"] = json!(true);
     }
     // A test may write a secret of thousands of keys at once.
-    let unix =
-        json!({ "address": home.join("bao.sock"), "max_request_json_strings": 100_000, "max_request_json_memory": 64 * 1024 * 1024 });
+    let unix = json!({ "address": home.join("bao.sock"), "max_request_json_strings": 100_000, "max_request_json_memory": 64 * 1024 * 1024 });
     let mut all = json!({
         "storage": { "inmem": {} }, "disable_clustering": true, "api_addr": format!("http://127.0.0.1:{port}"), "log_level": "warn",
         "listener": [{ "unix": unix }, { "tcp": tcp }],
@@ -216,8 +244,19 @@ fn configuration(home: &Path, port: u16, listener: &Listener) -> Value {
 fn launch(home: &Path) -> Child {
     let log = File::create(home.join("bao.log")).unwrap();
     let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "KILL"]).arg(binary()).arg("server").arg(format!("-config={}", home.join("bao.json").display()));
-    command.env_clear().env("HOME", home).stdin(Stdio::null()).stderr(log.try_clone().unwrap()).stdout(log).spawn().unwrap()
+    command
+        .args(["--pdeathsig", "KILL"])
+        .arg(binary())
+        .arg("server")
+        .arg(format!("-config={}", home.join("bao.json").display()));
+    command
+        .env_clear()
+        .env("HOME", home)
+        .stdin(Stdio::null())
+        .stderr(log.try_clone().unwrap())
+        .stdout(log)
+        .spawn()
+        .unwrap()
 }
 
 /// The server's binary: from the cache, fetched on first use.

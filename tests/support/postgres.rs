@@ -37,7 +37,9 @@ impl Postgres {
             let mut server = Self::spawn();
             let up = until("the database's socket", async || match server.process.try_wait().unwrap() {
                 Some(_) => Some(false),
-                None => server.psql(server.home.path(), ADMIN, "", "select 1").status.success().then_some(true),
+                None => {
+                    server.psql(server.home.path(), ADMIN, "", "select 1").status.success().then_some(true)
+                }
             });
             if up.await {
                 return server;
@@ -48,7 +50,8 @@ impl Postgres {
 
     /// Everybody who may log in, but for the superuser.
     pub(crate) fn users(&self) -> BTreeSet<String> {
-        let rows = self.query(&format!("select rolname from pg_roles where rolcanlogin and rolname <> '{ADMIN}'"));
+        let rows =
+            self.query(&format!("select rolname from pg_roles where rolcanlogin and rolname <> '{ADMIN}'"));
         rows.lines().map(str::to_owned).collect()
     }
 
@@ -67,7 +70,14 @@ impl Postgres {
 
     fn psql(&self, host: &Path, user: &str, password: &str, statement: &str) -> Output {
         let mut psql = Command::new(program("psql"));
-        psql.env_clear().env("PGPASSWORD", password).arg("-h").arg(host).args(["-p", &self.port.to_string(), "-U", user, "-d", ADMIN]);
+        psql.env_clear().env("PGPASSWORD", password).arg("-h").arg(host).args([
+            "-p",
+            &self.port.to_string(),
+            "-U",
+            user,
+            "-d",
+            ADMIN,
+        ]);
         // No settings of whoever runs the test; tuples alone.
         psql.args(["-X", "-w", "-q", "-A", "-t", "-c", statement]).stdin(Stdio::null()).output().unwrap()
     }
@@ -114,7 +124,10 @@ impl Vault {
 
 /// The server is called at once, so a wrong one fails the test here.
 fn connection(postgres: &Postgres) -> Value {
-    let url = format!("postgresql://{{{{username}}}}:{{{{password}}}}@127.0.0.1:{}/{ADMIN}?sslmode=disable", postgres.port);
+    let url = format!(
+        "postgresql://{{{{username}}}}:{{{{password}}}}@127.0.0.1:{}/{ADMIN}?sslmode=disable",
+        postgres.port
+    );
     json!({
         "plugin_name": "postgresql-database-plugin", "connection_url": url, "username": ADMIN, "password": postgres.password,
         "allowed_roles": ["*"],
@@ -125,7 +138,15 @@ fn connection(postgres: &Postgres) -> Value {
 fn launch(home: &Path, port: u16) -> Child {
     let (data, password) = (home.join("data"), home.join("password"));
     let mut initdb = as_somebody(home, "initdb");
-    initdb.arg("-D").arg(&data).args(["-U", ADMIN, "-E", "UTF8", "--no-locale", "--no-sync", "--no-instructions"]);
+    initdb.arg("-D").arg(&data).args([
+        "-U",
+        ADMIN,
+        "-E",
+        "UTF8",
+        "--no-locale",
+        "--no-sync",
+        "--no-instructions",
+    ]);
     initdb.args(["--auth-local=trust", "--auth-host=scram-sha-256"]).arg("--pwfile").arg(password);
     succeeded("initdb", initdb.output().unwrap());
     let log = fs::File::create(home.join("postgres.log")).unwrap();
@@ -151,9 +172,11 @@ fn as_somebody(home: &Path, name: &str) -> Command {
 fn program(name: &str) -> PathBuf {
     static PROGRAMS: OnceLock<PathBuf> = OnceLock::new();
     let newest = || {
-        let versions = fs::read_dir("/usr/lib/postgresql").expect("PostgreSQL is needed: scripts/packages installs it");
+        let versions =
+            fs::read_dir("/usr/lib/postgresql").expect("PostgreSQL is needed: scripts/packages installs it");
         let version = |path: &PathBuf| path.file_name()?.to_str()?.parse::<u32>().ok();
-        let versions = versions.map(|entry| entry.unwrap().path()).filter(|path| path.join("bin/postgres").exists());
+        let versions =
+            versions.map(|entry| entry.unwrap().path()).filter(|path| path.join("bin/postgres").exists());
         versions.max_by_key(version).expect("PostgreSQL is needed: scripts/packages installs it").join("bin")
     };
     PROGRAMS.get_or_init(newest).join(name)

@@ -97,7 +97,8 @@ impl Provider {
     pub(crate) fn kill(&self) {
         let mut process = self.process();
         if self.setup.own_mounts {
-            *self.setup.mounts.lock().unwrap() = Some(File::open(format!("/proc/{}/ns/mnt", process.id())).unwrap());
+            *self.setup.mounts.lock().unwrap() =
+                Some(File::open(format!("/proc/{}/ns/mnt", process.id())).unwrap());
         }
         process.kill().unwrap();
         process.wait().unwrap();
@@ -152,7 +153,14 @@ impl Provider {
     /// The processor time that it has used, in ticks of 10 ms: fields 14 and 15 of proc_pid_stat(5), here counted from behind its name.
     pub(crate) fn processor_time(&self) -> Duration {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.id())).unwrap();
-        let ticks = stat.rsplit_once(") ").unwrap().1.split(' ').skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap());
+        let ticks = stat
+            .rsplit_once(") ")
+            .unwrap()
+            .1
+            .split(' ')
+            .skip(11)
+            .take(2)
+            .map(|ticks| ticks.parse::<u64>().unwrap());
         Duration::from_millis(ticks.sum::<u64>() * 10)
     }
 
@@ -160,7 +168,9 @@ impl Provider {
     pub(crate) fn children(&self) -> Vec<u32> {
         let tasks = fs::read_dir(format!("/proc/{}/task", self.id())).unwrap().flatten();
         let lists = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
-        lists.flat_map(|list| list.split_whitespace().map(|id| id.parse().unwrap()).collect::<Vec<_>>()).collect()
+        lists
+            .flat_map(|list| list.split_whitespace().map(|id| id.parse().unwrap()).collect::<Vec<_>>())
+            .collect()
     }
 
     pub(crate) fn log(&self) -> String {
@@ -178,7 +188,11 @@ impl Provider {
     }
 
     /// Sends `request` over a connection of its own.
-    pub(super) async fn send(&self, socket: &str, request: Request<MountRequest>) -> Result<MountResponse, Status> {
+    pub(super) async fn send(
+        &self,
+        socket: &str,
+        request: Request<MountRequest>,
+    ) -> Result<MountResponse, Status> {
         let path = self.socket(socket);
         let answer = wire().spawn(async move {
             let connect = service_fn(move |_| UnixStream::connect(path.clone()).map_ok(TokioIo::new));
@@ -227,7 +241,11 @@ impl Drop for Provider {
         assert!(status.is_some_and(|status| status.success()), "it did not leave well: {status:?}\n{log}");
         let tokens = audit::tokens(&self.setup.audit);
         assert_silent("the log", &log, &tokens);
-        assert_silent("the statuses", self.statuses.get_mut().unwrap_or_else(PoisonError::into_inner), &tokens);
+        assert_silent(
+            "the statuses",
+            self.statuses.get_mut().unwrap_or_else(PoisonError::into_inner),
+            &tokens,
+        );
     }
 }
 
@@ -242,11 +260,13 @@ fn wire() -> &'static Runtime {
 fn changed(call: &str) -> Option<(PathBuf, String)> {
     let (_, call) = call.split_once(' ')?;
     let (name, arguments) = call.trim_start().split_once('(')?;
-    let for_writing = ["O_WRONLY", "O_RDWR", "O_CREAT", "O_TRUNC"].iter().any(|flag| arguments.contains(flag));
+    let for_writing =
+        ["O_WRONLY", "O_RDWR", "O_CREAT", "O_TRUNC"].iter().any(|flag| arguments.contains(flag));
     if name.starts_with("open") && !for_writing {
         return None;
     }
     let path = arguments.split('"').nth(1)?;
-    let base = arguments.split_once('<').and_then(|(_, rest)| rest.split_once('>')).map_or("", |(base, _)| base);
+    let base =
+        arguments.split_once('<').and_then(|(_, rest)| rest.split_once('>')).map_or("", |(base, _)| base);
     Some((Path::new(base).join(path), call.to_owned()))
 }

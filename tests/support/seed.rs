@@ -33,10 +33,13 @@ impl Vault {
 
     pub(crate) async fn enable_in(&self, namespace: &str, mount: &str, kind: &str, options: Value) {
         let versioned = options["version"] == "2";
-        self.write_in(namespace, &format!("sys/mounts/{mount}"), json!({ "type": kind, "options": options })).await;
+        self.write_in(namespace, &format!("sys/mounts/{mount}"), json!({ "type": kind, "options": options }))
+            .await;
         if versioned {
             let config = format!("{mount}/config");
-            let ready = async || self.try_call(Method::GET, namespace, &config, &json!({})).await.0.is_success().then_some(());
+            let ready = async || {
+                self.try_call(Method::GET, namespace, &config, &json!({})).await.0.is_success().then_some(())
+            };
             until("a KV v2 mount", ready).await;
         }
     }
@@ -125,7 +128,12 @@ impl Vault {
     pub(crate) async fn accessors(&self) -> BTreeSet<String> {
         let list = Method::from_bytes(b"LIST").unwrap();
         let accessors = self.call(list, "", "auth/token/accessors", &json!({})).await;
-        accessors["data"]["keys"].as_array().unwrap().iter().map(|accessor| accessor.as_str().unwrap().to_owned()).collect()
+        accessors["data"]["keys"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|accessor| accessor.as_str().unwrap().to_owned())
+            .collect()
     }
 
     /// Revokes every token that pods got, as an operator would after a leak.

@@ -44,16 +44,36 @@ pub(crate) struct Setup {
 
 impl Setup {
     pub(super) fn new(issuer: Arc<Issuer>, audit: PathBuf) -> Self {
-        let flags = ["--log-level=trace", "--health-addr=127.0.0.1:0", "--token-requests=off", "--shutdown-timeout=5s"];
+        let flags = [
+            "--log-level=trace",
+            "--health-addr=127.0.0.1:0",
+            "--token-requests=off",
+            "--shutdown-timeout=5s",
+        ];
         let (home, sockets) = (TempDir::new().unwrap(), vec!["vault.sock".into()]);
         let (flags, environment, state) = (flags.map(Into::into).into(), Vec::new(), None);
-        Self { home, sockets, flags, environment, issuer, audit, state, own_mounts: false, is_traced: false, mounts: Mutex::default() }
+        Self {
+            home,
+            sockets,
+            flags,
+            environment,
+            issuer,
+            audit,
+            state,
+            own_mounts: false,
+            is_traced: false,
+            mounts: Mutex::default(),
+        }
     }
 
     /// With records of what it has, in memory of the machine, which the next process finds.
     pub(crate) fn keeping_state(self) -> Self {
         let ours = Permissions::from_mode(0o700);
-        let state = tempfile::Builder::new().prefix("vaultmount-tests-").permissions(ours).tempdir_in("/dev/shm").unwrap();
+        let state = tempfile::Builder::new()
+            .prefix("vaultmount-tests-")
+            .permissions(ours)
+            .tempdir_in("/dev/shm")
+            .unwrap();
         self.with_state(Arc::new(state))
     }
 
@@ -74,7 +94,10 @@ impl Setup {
         if !key.exists() {
             fs::write(&key, rand::random::<[u8; 32]>()).unwrap();
         }
-        let (directory, key) = (format!("--state-dir={}", state.path().display()), format!("--state-key-file={}", key.display()));
+        let (directory, key) = (
+            format!("--state-dir={}", state.path().display()),
+            format!("--state-key-file={}", key.display()),
+        );
         self.state = Some(state);
         self.flag(directory).flag(key).flag("--node-name=node-1")
     }
@@ -144,17 +167,29 @@ impl Setup {
         command.args(["--pdeathsig", "KILL"]);
         let mounts = self.mounts.lock().unwrap();
         match &*mounts {
-            Some(mounts) => _ = command.args(["nsenter", &format!("--mount=/proc/{}/fd/{}", std::process::id(), mounts.as_raw_fd())]),
+            Some(mounts) => {
+                _ = command.args([
+                    "nsenter",
+                    &format!("--mount=/proc/{}/fd/{}", std::process::id(), mounts.as_raw_fd()),
+                ])
+            }
             None if self.own_mounts => _ = command.args(["unshare", "--mount", "--propagation=private"]),
             None => {}
         }
         if self.is_traced {
             // As a grandchild, so that the process is ours.
-            command.args(["strace", "-D", "-f", "-y", "-qq", "-s", "4096", "-e", CHANGES, "-o"]).arg(self.trace());
+            command
+                .args(["strace", "-D", "-f", "-y", "-qq", "-s", "4096", "-e", CHANGES, "-o"])
+                .arg(self.trace());
         }
         command.arg(env!("CARGO_BIN_EXE_vaultmount"));
-        command.args(self.sockets.iter().map(|name| format!("--endpoint={}", self.home.path().join(name).display())));
-        command.args(&self.flags).env_clear().envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.args(
+            self.sockets.iter().map(|name| format!("--endpoint={}", self.home.path().join(name).display())),
+        );
+        command
+            .args(&self.flags)
+            .env_clear()
+            .envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap()
     }
 

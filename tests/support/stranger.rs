@@ -39,7 +39,10 @@ impl Stranger {
     /// Connections since the last look. One more of our own comes after all that were begun before, so none is still on its way.
     pub(crate) async fn connections(&self) -> usize {
         tokio::net::TcpStream::connect(self.address).await.unwrap();
-        let own = super::until("our own connection", async || (self.connections.load(Ordering::SeqCst) > 0).then_some(1)).await;
+        let own = super::until("our own connection", async || {
+            (self.connections.load(Ordering::SeqCst) > 0).then_some(1)
+        })
+        .await;
         self.connections.swap(0, Ordering::SeqCst) - own
     }
 }

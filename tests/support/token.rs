@@ -45,8 +45,7 @@ impl Account {
         let Self { namespace, name, pod } = self;
         let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap();
         let begun = now.min(now + seconds) - 60;
-        let mut kubernetes =
-            json!({ "namespace": namespace, "serviceaccount": { "name": name, "uid": "0b5a1a5e-5a0e-4c1a-9d0a-000000000001" } });
+        let mut kubernetes = json!({ "namespace": namespace, "serviceaccount": { "name": name, "uid": "0b5a1a5e-5a0e-4c1a-9d0a-000000000001" } });
         if let Some((pod, uid)) = pod {
             kubernetes["pod"] = json!({ "name": pod, "uid": uid });
             kubernetes["node"] = json!({ "name": "node-1", "uid": "0b5a1a5e-5a0e-4c1a-9d0a-000000000002" });

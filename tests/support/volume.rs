@@ -29,20 +29,29 @@ impl<'p> Volume<'p> {
     pub(super) fn new(call: Call<'p>, answer: MountResponse) -> Self {
         assert!(answer.error.is_none());
         let ours = answer.files.is_empty();
-        let sent = answer.files.into_iter().map(|file| (file.path, (file.mode.cast_unsigned(), file.contents)));
+        let sent =
+            answer.files.into_iter().map(|file| (file.path, (file.mode.cast_unsigned(), file.contents)));
         let files: BTreeMap<_, _> = if ours { call.written() } else { sent.collect() };
         assert!(!files.is_empty(), "the driver would write nothing");
-        let versions: BTreeMap<_, _> = answer.object_version.into_iter().map(|object| (object.id, object.version)).collect();
+        let versions: BTreeMap<_, _> =
+            answer.object_version.into_iter().map(|object| (object.id, object.version)).collect();
         let present = versions.iter().filter(|(_, version)| *version != "absent").map(|(name, _)| name);
         assert!(present.eq(files.keys()), "one version a file: {:?} {versions:?}", files.keys());
-        assert!(files.values().all(|(mode, _)| (1..=0o777).contains(mode)), "modes that the driver can write");
+        assert!(
+            files.values().all(|(mode, _)| (1..=0o777).contains(mode)),
+            "modes that the driver can write"
+        );
         Self { call, files, versions, ours }
     }
 
     /// What the pod finds in it now, where the provider writes.
     pub(crate) fn now(&self, name: &str) -> String {
         assert!(self.ours, "the driver writes it");
-        self.call.written().remove(name).map(|(_, bytes)| String::from_utf8(bytes).unwrap()).unwrap_or_default()
+        self.call
+            .written()
+            .remove(name)
+            .map(|(_, bytes)| String::from_utf8(bytes).unwrap())
+            .unwrap_or_default()
     }
 
     /// Its directory, as this process can reach it, where the provider writes.

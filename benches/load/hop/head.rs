@@ -106,7 +106,8 @@ mod tests {
     fn requests_are_found_however_their_bytes_arrive() {
         for piece in 1..=TWO.len() {
             let mut stream = Stream::Head(Vec::new());
-            let found: Vec<String> = TWO.as_bytes().chunks(piece).flat_map(|bytes| stream.feed(bytes)).collect();
+            let found: Vec<String> =
+                TWO.as_bytes().chunks(piece).flat_map(|bytes| stream.feed(bytes)).collect();
             assert_eq!(found, ["POST auth/kubernetes/login", "GET secret/data/*"], "in pieces of {piece}");
         }
     }
@@ -114,7 +115,9 @@ mod tests {
     #[test]
     fn what_is_not_understood_is_told_once_and_passed() {
         let chunked = "POST /v1/a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n";
-        for text in ["PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", chunked, "\u{16}\u{3}\r\n\r\n", &"x".repeat(HEAD + 1)] {
+        for text in
+            ["PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", chunked, "\u{16}\u{3}\r\n\r\n", &"x".repeat(HEAD + 1)]
+        {
             let mut stream = Stream::Head(Vec::new());
             assert_eq!(stream.feed(text.as_bytes()), ["opaque"], "{}", &text[..10]);
             assert!(stream.feed(TWO.as_bytes()).is_empty());
@@ -123,7 +126,14 @@ mod tests {
 
     #[test]
     fn classes_are_few() {
-        let classes = ["/v1/sys/health", "/v1/pki/issue/web", "/v1/auth/token/revoke-self", "/v1/secret/data/a/b/c", "/"].map(class);
+        let classes = [
+            "/v1/sys/health",
+            "/v1/pki/issue/web",
+            "/v1/auth/token/revoke-self",
+            "/v1/secret/data/a/b/c",
+            "/",
+        ]
+        .map(class);
         assert_eq!(classes, ["sys/health", "pki/issue/*", "auth/token/revoke-self", "secret/data/*", "/"]);
     }
 }

@@ -46,7 +46,10 @@ impl Hop {
     /// Before the server on that port of 127.0.0.1.
     pub(crate) fn before(server: u16, listen: Option<SocketAddr>) -> Self {
         let listener = TcpListener::bind(listen.unwrap_or((Ipv4Addr::LOCALHOST, 0).into())).unwrap();
-        let hop = Self { address: listener.local_addr().unwrap(), way: Arc::new(SelectorPath { server, ..SelectorPath::default() }) };
+        let hop = Self {
+            address: listener.local_addr().unwrap(),
+            way: Arc::new(SelectorPath { server, ..SelectorPath::default() }),
+        };
         let way = Arc::clone(&hop.way);
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
@@ -71,7 +74,11 @@ impl Hop {
         let seen = || (self.way.counts().values().sum::<u64>(), self.way.open.load(Ordering::Acquire));
         let (mut before, begun) = (None, Instant::now());
         while before != Some((seen().0, 0)) {
-            assert!(begun.elapsed() < PATIENCE, "the server is still asked: {} requests without an answer", seen().1);
+            assert!(
+                begun.elapsed() < PATIENCE,
+                "the server is still asked: {} requests without an answer",
+                seen().1
+            );
             before = Some(seen());
             sleep(QUIET).await;
         }

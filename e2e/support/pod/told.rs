@@ -10,7 +10,8 @@ impl Pod {
     /// Its events of failed mounts, oldest first.
     pub(crate) fn events(&self) -> Vec<String> {
         let selector = format!("--field-selector=involvedObject.name={},reason=FailedMount", self.name);
-        let events = get(&["events", "--namespace", &self.namespace, &selector, "--sort-by=.lastTimestamp"]).unwrap_or_default();
+        let events = get(&["events", "--namespace", &self.namespace, &selector, "--sort-by=.lastTimestamp"])
+            .unwrap_or_default();
         let items = events["items"].as_array().cloned().unwrap_or_default();
         items.iter().filter_map(|event| event["message"].as_str().map(String::from)).collect()
     }
@@ -29,7 +30,8 @@ impl Pod {
         let pod = self.object();
         let container = &pod["status"]["containerStatuses"][0];
         // The event of a first failure may be there before the kubelet has told of any container.
-        pod["status"]["phase"] == "Pending" && (container.is_null() || container["state"]["waiting"]["reason"] == "ContainerCreating")
+        pod["status"]["phase"] == "Pending"
+            && (container.is_null() || container["state"]["waiting"]["reason"] == "ContainerCreating")
     }
 
     /// Object versions as the driver recorded them for a class: pairs of file and version.
@@ -38,7 +40,9 @@ impl Pod {
         eventually(20, "the pod status of the driver", || {
             let status = get(&["secretproviderclasspodstatus", &name, "--namespace", &self.namespace])?;
             let objects = status["status"]["objects"].as_array().cloned().ok_or("no objects yet")?;
-            let pair = |object: &Value| (object["id"].as_str().unwrap().into(), object["version"].as_str().unwrap().into());
+            let pair = |object: &Value| {
+                (object["id"].as_str().unwrap().into(), object["version"].as_str().unwrap().into())
+            };
             Ok(objects.iter().map(pair).collect())
         })
     }

@@ -66,7 +66,10 @@ fn etcdctl(client: &Pod, script: &str) -> Result<String, String> {
 
 /// A client that talks all the time sees no failure while both sides' certificates are replaced.
 pub(super) fn tell(scenario: &Scenario) {
-    bao::write("etcd/prod/pki/roles/short", &json!({"allow_any_name": true, "key_type": "ec", "key_bits": 256, "max_ttl": "1m"}));
+    bao::write(
+        "etcd/prod/pki/roles/short",
+        &json!({"allow_any_name": true, "key_type": "ec", "key_bits": 256, "max_ttl": "1m"}),
+    );
     scenario.allow(&format!("path \"{ISSUE}\" {{ capabilities = [\"update\"] }}\n"));
     class(scenario, "server", "1001");
     class(scenario, "client", "1000");
@@ -80,7 +83,11 @@ pub(super) fn tell(scenario: &Scenario) {
         let talking = scope.spawn(|| etcdctl(&client, LOAD));
         eventually(100, "several certificates of the server", || {
             seen.insert(certificate(&server));
-            if talking.is_finished() || seen.len() >= CERTIFICATES { Ok(()) } else { Err(format!("{} of them", seen.len())) }
+            if talking.is_finished() || seen.len() >= CERTIFICATES {
+                Ok(())
+            } else {
+                Err(format!("{} of them", seen.len()))
+            }
         });
         client.sh("touch /dev/shm/stop");
         talking.join().unwrap()
@@ -88,7 +95,11 @@ pub(super) fn tell(scenario: &Scenario) {
     let talked = talked.unwrap_or_else(|complaint| panic!("the client lost its etcd: {complaint}"));
     let numbers: Vec<usize> = talked.split_whitespace().map(|number| number.parse().unwrap()).collect();
     let [count, again] = numbers[..] else { panic!("{talked}") };
-    assert!(count >= 2 * CERTIFICATES && seen.len() >= CERTIFICATES, "{count} writes, {} certificates", seen.len());
+    assert!(
+        count >= 2 * CERTIFICATES && seen.len() >= CERTIFICATES,
+        "{count} writes, {} certificates",
+        seen.len()
+    );
     // A set that nobody gets in with fails at each replacement.
     assert!(again < CERTIFICATES - 1, "{again} calls failed at first");
     assert_eq!(server.restarts(), 0);

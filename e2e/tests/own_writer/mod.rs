@@ -29,10 +29,12 @@ fn variant() -> Restore<impl FnMut()> {
 /// and so of the namespaces that it makes.
 fn side_by_side<'a>(acts: &[Act<'a>]) {
     thread::scope(|scope| {
-        let begin = |(name, act): Act<'a>| thread::Builder::new().name(name.into()).spawn_scoped(scope, act).unwrap();
+        let begin =
+            |(name, act): Act<'a>| thread::Builder::new().name(name.into()).spawn_scoped(scope, act).unwrap();
         let told: Vec<_> = acts.iter().map(|act| begin(*act)).collect();
         let outcomes = acts.iter().zip(told.into_iter().map(ScopedJoinHandle::join));
-        let failed: Vec<_> = outcomes.filter_map(|((name, _), outcome)| outcome.is_err().then_some(name)).collect();
+        let failed: Vec<_> =
+            outcomes.filter_map(|((name, _), outcome)| outcome.is_err().then_some(name)).collect();
         assert!(failed.is_empty(), "acts that failed: {failed:?}");
     });
 }
@@ -44,7 +46,9 @@ fn vaultmount_writes_the_volumes_of_the_node_itself() {
     switched.is_written_by_the_driver();
     let restore = variant();
     side_by_side(&[
-        ("the_process_is_root_with_chown_alone", &|| privileges::root_with_chown_alone(&scenario.neighbour())),
+        ("the_process_is_root_with_chown_alone", &|| {
+            privileges::root_with_chown_alone(&scenario.neighbour())
+        }),
         ("a_pod_reads_files_of_its_own_uid_and_others_cannot", &|| owners::tell(&scenario.neighbour())),
         ("an_etcd_that_is_not_root_serves_while_it_is_replaced", &|| etcd::tell(&scenario.neighbour())),
         ("every_volume_of_a_node_follows_within_its_refresh", &|| node::tell(&scenario.neighbour())),
@@ -59,7 +63,8 @@ fn vaultmount_writes_the_volumes_of_the_node_itself() {
 fn where_rights_are_missing_the_driver_writes_and_the_log_says_so() {
     let scenario = Scenario::begin();
     scenario.put("db", json!({"password": "first"}));
-    let objects = format!("- {{objectName: password, secretPath: {}, secretKey: password}}", scenario.path("db"));
+    let objects =
+        format!("- {{objectName: password, secretPath: {}, secretKey: password}}", scenario.path("db"));
     scenario.class("db", &objects).parameter("writer", "provider").parameter("owner", "1000").apply();
     let pod = scenario.pod("reader").mounts("db").start();
     scenario.put("db", json!({"password": "second"}));

@@ -19,7 +19,9 @@ const VOLUMES: Volumes = Volumes("many-*");
 const ROUNDS: usize = 5;
 
 fn classes(scenario: &Scenario, refresh: &str) {
-    let file = |name: &str| format!("- {{objectName: {name}, secretPath: {}, secretKey: value}}\n", scenario.path("many"));
+    let file = |name: &str| {
+        format!("- {{objectName: {name}, secretPath: {}, secretKey: value}}\n", scenario.path("many"))
+    };
     let objects = file("value") + &file("copy");
     let class = |name: &str| scenario.class(name, &objects).parameter("refresh", refresh);
     class(CLASSES[0]).sync("many", &[("value", "value")]).apply();
@@ -49,9 +51,11 @@ pub(super) fn tell(scenario: &Scenario) {
         put(scenario, value);
         took.push(VOLUMES.come_to_read("value", value, 20));
         // Here the driver asks every 5 to 10 s.
-        eventually(60, "the Secret's new value", || match scenario.get("secret", "many")?["data"]["value"].as_str() {
-            Some(found) if found == STANDARD.encode(value) => Ok(()),
-            other => Err(format!("{other:?}")),
+        eventually(60, "the Secret's new value", || {
+            match scenario.get("secret", "many")?["data"]["value"].as_str() {
+                Some(found) if found == STANDARD.encode(value) => Ok(()),
+                other => Err(format!("{other:?}")),
+            }
         });
     }
     // The slowest of thirty volumes each time: with a longer round it would be late every time, on a busy machine now and then.
@@ -71,16 +75,34 @@ fn pods_end_while_their_volumes_change(scenario: &Scenario) {
     thread::scope(|scope| {
         let _ended = Ended(&is_over);
         scope.spawn(|| {
-            (0..).take_while(|_| !is_over.load(Ordering::Relaxed)).for_each(|number| put(scenario, &format!("changing-{number}")))
+            (0..)
+                .take_while(|_| !is_over.load(Ordering::Relaxed))
+                .for_each(|number| put(scenario, &format!("changing-{number}")))
         });
         for round in 0..ROUNDS {
             all_run(scenario);
             if round == 1 {
                 no_reader_sees_a_mix();
             }
-            kubectl(&["delete", "pods", "--selector=app=many", "--namespace", &scenario.name, "--wait=true", "--timeout=60s"]);
+            kubectl(&[
+                "delete",
+                "pods",
+                "--selector=app=many",
+                "--namespace",
+                &scenario.name,
+                "--wait=true",
+                "--timeout=60s",
+            ]);
         }
-        kubectl(&["delete", "deployment", "many", "--namespace", &scenario.name, "--cascade=foreground", "--timeout=60s"]);
+        kubectl(&[
+            "delete",
+            "deployment",
+            "many",
+            "--namespace",
+            &scenario.name,
+            "--cascade=foreground",
+            "--timeout=60s",
+        ]);
     });
     // The pods are gone, and the kubelet may be at their directories still.
     eventually(30, "the end of all volumes", || match VOLUMES.count("") {
@@ -95,13 +117,19 @@ fn pods_end_while_their_volumes_change(scenario: &Scenario) {
 fn no_reader_sees_a_mix() {
     let (reads, swaps) = (1000, 200);
     let found = VOLUMES.read_together(["value", "copy"], reads, swaps + 30);
-    assert!(found[0] >= reads && found[1] >= swaps + 30 && found[2] == 0, "whole, generations, mixes: {found:?}");
+    assert!(
+        found[0] >= reads && found[1] >= swaps + 30 && found[2] == 0,
+        "whole, generations, mixes: {found:?}"
+    );
 }
 
 /// Nobody makes an event of it: the kubelet's log has every unmount that failed, with the volume's name.
 fn failed_unmounts() -> Vec<String> {
     let log = server::log("kubelet");
-    log.lines().filter(|line| line.contains("TearDown failed") && line.contains("many-")).map(str::to_owned).collect()
+    log.lines()
+        .filter(|line| line.contains("TearDown failed") && line.contains("many-"))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Ends the changes also where a pod has not ended.

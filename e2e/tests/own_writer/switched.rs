@@ -38,7 +38,9 @@ impl Switched {
     /// By the flag alone, then by the class against the flag, then by the class.
     pub(super) fn follows_its_class(&self) {
         self.changes_to("value-2", 1000);
-        for (marker, writer, value, owner) in [("of-driver", "driver", "value-3", 0), ("of-provider", "provider", "value-4", 1000)] {
+        for (marker, writer, value, owner) in
+            [("of-driver", "driver", "value-3", 0), ("of-provider", "provider", "value-4", 1000)]
+        {
             class(&self.scenario, marker).parameter("writer", writer).apply();
             self.has_taken(marker);
             self.changes_to(value, owner);
@@ -80,6 +82,11 @@ impl Switched {
 
 /// The value in `value`, and in a file that tells which class the volume is of.
 fn class(scenario: &Scenario, marker: &str) -> Class {
-    let file = |name: &str| format!("- {{objectName: {name}, secretPath: {}, secretKey: value}}\n", scenario.path("db"));
-    scenario.class("db", &(file("value") + &file(marker))).parameter("refresh", "2s").parameter("owner", "1000")
+    let file = |name: &str| {
+        format!("- {{objectName: {name}, secretPath: {}, secretKey: value}}\n", scenario.path("db"))
+    };
+    scenario
+        .class("db", &(file("value") + &file(marker)))
+        .parameter("refresh", "2s")
+        .parameter("owner", "1000")
 }

@@ -11,7 +11,10 @@ const STILL: Volumes = Volumes("unasked-still");
 pub(super) fn tell(scenario: &Scenario) {
     for name in ["unasked-changing", "unasked-still"] {
         scenario.put(name, json!({"value": "first"}));
-        let objects = format!("- {{objectName: value, secretPath: {}, secretKey: value, filePermission: 0400}}", scenario.path(name));
+        let objects = format!(
+            "- {{objectName: value, secretPath: {}, secretKey: value, filePermission: 0400}}",
+            scenario.path(name)
+        );
         scenario.class(name, &objects).parameter("refresh", "3s").parameter("owner", "1000").apply();
     }
     let pod = scenario.pod("reader").user(1000).mounts("unasked-changing").mounts("unasked-still").start();

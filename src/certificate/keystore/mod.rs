@@ -9,8 +9,8 @@ use sha2::{Digest, Sha256};
 
 use super::CertificateError;
 use crate::certificate::x509::Certificate;
-use crate::spec::{Alias, StoreForm};
 use crate::secret::Secret;
+use crate::spec::{Alias, StoreForm};
 
 /// What a keystore's one entry holds.
 pub(crate) enum Contents<'a> {
@@ -46,14 +46,20 @@ impl Contents<'_> {
 }
 
 /// Writes `contents` as the one entry `alias`, opened by `password`.
-pub(crate) fn write(form: StoreForm, contents: &Contents<'_>, alias: &Alias, password: &Secret) -> Result<Secret, CertificateError> {
-    let password = password.expose_text().filter(|text| is_password(text)).ok_or(CertificateError::PasswordUnusable)?;
+pub(crate) fn write(
+    form: StoreForm,
+    contents: &Contents<'_>,
+    alias: &Alias,
+    password: &Secret,
+) -> Result<Secret, CertificateError> {
+    let password =
+        password.expose_text().filter(|text| is_password(text)).ok_or(CertificateError::PasswordUnusable)?;
     let alias = alias.as_str();
     match form {
-        StoreForm::Pkcs12 => {
-            pkcs12::write(contents, alias, password).map_err(|_| CertificateError::NotWritten { what: "the PKCS #12 keystore" })
-        }
-        StoreForm::Jks => jks::write(contents, alias, password).ok_or(CertificateError::NotWritten { what: "the JKS keystore" }),
+        StoreForm::Pkcs12 => pkcs12::write(contents, alias, password)
+            .map_err(|_| CertificateError::NotWritten { what: "the PKCS #12 keystore" }),
+        StoreForm::Jks => jks::write(contents, alias, password)
+            .ok_or(CertificateError::NotWritten { what: "the JKS keystore" }),
     }
 }
 
@@ -61,4 +67,3 @@ pub(crate) fn write(form: StoreForm, contents: &Contents<'_>, alias: &Alias, pas
 fn is_password(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| (b' '..=b'~').contains(&byte))
 }
-

@@ -52,14 +52,22 @@ pub(crate) fn write(contents: &Contents<'_>, alias: &str, password: &str) -> Res
     let safes = match contents {
         Contents::Identity { key, chain } => {
             let names = SetOfVec::try_from(vec![name, attribute(LOCAL_KEY_ID, &key_id(chain)?)?])?;
-            let bags = chain.iter().enumerate().map(|(place, ca)| certificate_bag(ca, (place == 0).then_some(&names)));
-            let certificates = encrypted(bags.collect::<Result<_, _>>()?, &parameters(contents, "certificates")?, password)?;
+            let bags = chain
+                .iter()
+                .enumerate()
+                .map(|(place, ca)| certificate_bag(ca, (place == 0).then_some(&names)));
+            let certificates =
+                encrypted(bags.collect::<Result<_, _>>()?, &parameters(contents, "certificates")?, password)?;
             let key = key_bag(key, &names, &parameters(contents, "key")?, password)?;
             vec![certificates, plain(&vec![key].to_der()?)?]
         }
         Contents::Trusted(ca) => {
             let marks = SetOfVec::try_from(vec![name, attribute(TRUSTED_KEY_USAGE, &ANY_PURPOSE)?])?;
-            vec![encrypted(vec![certificate_bag(ca, Some(&marks))?], &parameters(contents, "certificates")?, password)?]
+            vec![encrypted(
+                vec![certificate_bag(ca, Some(&marks))?],
+                &parameters(contents, "certificates")?,
+                password,
+            )?]
         }
     };
     let safes = safes.to_der()?;
@@ -72,7 +80,12 @@ fn certificate_bag(certificate: &Certificate, attributes: Option<&SetOfVec<Any>>
     bag(CERTIFICATE_BAG, &value, attributes)
 }
 
-fn key_bag(key: &[u8], names: &SetOfVec<Any>, parameters: &Parameters, password: &str) -> Result<Any, NotEncoded> {
+fn key_bag(
+    key: &[u8],
+    names: &SetOfVec<Any>,
+    parameters: &Parameters,
+    password: &str,
+) -> Result<Any, NotEncoded> {
     let encrypted_data = OctetString::new(parameters.encrypt(password, key)?)?;
     let encryption_algorithm = EncryptionScheme::from(parameters.clone());
     bag(KEY_BAG, &any(&EncryptedPrivateKeyInfoOwned { encryption_algorithm, encrypted_data })?, Some(names))
@@ -136,7 +149,8 @@ fn mac_key(salt: &[u8], password: &str) -> Zeroizing<[u8; 32]> {
     const ID: u8 = 3;
     /// Bytes that SHA-256 takes at a time.
     const BLOCK: usize = 64;
-    let password: Zeroizing<Vec<u8>> = Zeroizing::new(password.encode_utf16().chain([0]).flat_map(u16::to_be_bytes).collect());
+    let password: Zeroizing<Vec<u8>> =
+        Zeroizing::new(password.encode_utf16().chain([0]).flat_map(u16::to_be_bytes).collect());
     let mut text = Zeroizing::new(vec![ID; BLOCK]);
     for part in [salt, &password] {
         text.extend(part.iter().cycle().take(part.len().next_multiple_of(BLOCK)));

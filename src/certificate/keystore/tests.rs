@@ -24,9 +24,11 @@ fn a_keystore_has_the_same_bytes_in_every_version_of_vaultmount() {
     let certificate = &certificates[0];
     let stores = [StoreForm::Pkcs12, StoreForm::Jks].map(|form| {
         // The writers do not read the key.
-        let identity = Contents::Identity { key: b"the key of this test", chain: vec![certificate, certificate] };
+        let identity =
+            Contents::Identity { key: b"the key of this test", chain: vec![certificate, certificate] };
         [identity, Contents::Trusted(certificate)].map(|contents| {
-            let store = write(form, &contents, &"SameBytes".parse().unwrap(), &Secret::from("the password")).unwrap();
+            let store =
+                write(form, &contents, &"SameBytes".parse().unwrap(), &Secret::from("the password")).unwrap();
             let hash = digest(&SHA256, store.expose()); // of a test's own bytes
             (store.len(), hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<String>())
         })

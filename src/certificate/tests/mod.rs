@@ -1,19 +1,19 @@
-
 pub mod pki; // authorities and leaves
 
 use proptest::prelude::*;
 use rcgen::KeyPair;
 
-use crate::certificate::tests::pki::{Ca, ask, bare, ca, key, leaf, new_ca};
-use crate::certificate::key::{PrivateKey, pem_text};
 use super::*;
-use crate::spec::{Alias, CertificateRequest, KeyForm, KeyType, StoreForm};
+use crate::certificate::key::{PrivateKey, pem_text};
+use crate::certificate::tests::pki::{Ca, ask, bare, ca, key, leaf, new_ca};
 use crate::error::Reason;
 use crate::secret::Secret;
+use crate::spec::{Alias, CertificateRequest, KeyForm, KeyType, StoreForm};
 
 fn identity(leaf: &str, key: &KeyPair, issuing: &str, chain: &[&str]) -> Result<Identity, CertificateError> {
     let key = key.serialize_pem();
-    let issued = Issued { certificate: leaf, issuing_ca: issuing, ca_chain: chain.to_vec(), private_key: Some(&key) };
+    let issued =
+        Issued { certificate: leaf, issuing_ca: issuing, ca_chain: chain.to_vec(), private_key: Some(&key) };
     Identity::new(&ask(), &issued, None)
 }
 
@@ -22,7 +22,11 @@ fn answer(ask: &CertificateRequest) -> Result<Identity, CertificateError> {
     let (key, root) = (key(), new_ca("root", None));
     let pem = key.serialize_pem();
     let leaf = leaf(&key, &root);
-    Identity::new(ask, &Issued { certificate: &leaf, issuing_ca: &root.pem, ca_chain: vec![], private_key: Some(&pem) }, None)
+    Identity::new(
+        ask,
+        &Issued { certificate: &leaf, issuing_ca: &root.pem, ca_chain: vec![], private_key: Some(&pem) },
+        None,
+    )
 }
 
 fn error<T>(result: Result<T, CertificateError>) -> CertificateError {
@@ -38,14 +42,23 @@ fn a_chain_is_in_order_however_the_answer_is() {
     let own = key();
     let leaf = leaf(&own, &low);
     let wanted = format!("{}{}{}", low.pem, middle.pem, root.pem).replace("\r\n", "\n");
-    let (low, middle, root, stranger) = (low.pem.as_str(), middle.pem.as_str(), root.pem.as_str(), stranger.pem.as_str());
+    let (low, middle, root, stranger) =
+        (low.pem.as_str(), middle.pem.as_str(), root.pem.as_str(), stranger.pem.as_str());
     let all_in_one = [root, low, stranger, middle].concat();
-    for chain in [&[low, middle, root][..], &[root, stranger, middle, low, middle], &[middle, root, &leaf], &[&all_in_one]] {
+    for chain in [
+        &[low, middle, root][..],
+        &[root, stranger, middle, low, middle],
+        &[middle, root, &leaf],
+        &[&all_in_one],
+    ] {
         let identity = identity(&leaf, &own, low, chain).unwrap();
         assert_eq!(identity.authorities().chain().unwrap(), wanted);
         assert_eq!(identity.full_chain().unwrap(), format!("{}{wanted}", identity.certificate().unwrap()));
         assert_eq!(identity.authorities().ca().unwrap(), root.replace("\r\n", "\n"));
-        assert!(!identity.certificate_chain().unwrap().contains(root.lines().nth(3).unwrap()), "the root is sent");
+        assert!(
+            !identity.certificate_chain().unwrap().contains(root.lines().nth(3).unwrap()),
+            "the root is sent"
+        );
         assert_eq!(identity.certificate_chain().unwrap().matches("BEGIN CERTIFICATE").count(), 3);
     }
     assert_eq!(Authorities::new(&[root, middle, low, root]).unwrap().chain().unwrap(), wanted);
@@ -78,7 +91,8 @@ fn cross_signed_twins_are_told_apart_by_what_vault_names() {
     let leaf = leaf(&own, &own_root);
     for chain in [[&own_root, &crossed, &old], [&old, &crossed, &own_root]] {
         let chain = chain.map(|ca| ca.pem.as_str());
-        let named = |issuing: &Ca| identity(&leaf, &own, &issuing.pem, &chain).unwrap().authorities().ca().unwrap();
+        let named =
+            |issuing: &Ca| identity(&leaf, &own, &issuing.pem, &chain).unwrap().authorities().ca().unwrap();
         assert_eq!(named(&own_root), own_root.pem.replace("\r\n", "\n"));
         assert_eq!(named(&crossed), old.pem.replace("\r\n", "\n"));
         let unnamed = identity(&leaf, &own, "", &chain).unwrap();
@@ -124,12 +138,24 @@ fn a_name_that_was_asked_for_and_is_not_there_is_told() {
         CertificateError::NameMissing { name } => name,
         other => panic!("{other}"),
     };
-    assert_eq!(lacks(CertificateRequest { alt_names: vec!["db.example".to_owned()], ..bare() }), "db.example");
+    assert_eq!(
+        lacks(CertificateRequest { alt_names: vec!["db.example".to_owned()], ..bare() }),
+        "db.example"
+    );
     // The address of a mail is no DNS name, and an address in DNS none of a host.
-    assert_eq!(lacks(CertificateRequest { alt_names: vec!["web@example".to_owned()], ..bare() }), "web@example");
+    assert_eq!(
+        lacks(CertificateRequest { alt_names: vec!["web@example".to_owned()], ..bare() }),
+        "web@example"
+    );
     assert_eq!(lacks(CertificateRequest { alt_names: vec!["10.0.0.7".to_owned()], ..bare() }), "10.0.0.7");
-    assert_eq!(lacks(CertificateRequest { ip_sans: vec!["10.0.0.8".parse().unwrap()], ..bare() }), "10.0.0.8");
-    assert_eq!(lacks(CertificateRequest { uri_sans: vec!["spiffe://example/db".to_owned()], ..bare() }), "spiffe://example/db");
+    assert_eq!(
+        lacks(CertificateRequest { ip_sans: vec!["10.0.0.8".parse().unwrap()], ..bare() }),
+        "10.0.0.8"
+    );
+    assert_eq!(
+        lacks(CertificateRequest { uri_sans: vec!["spiffe://example/db".to_owned()], ..bare() }),
+        "spiffe://example/db"
+    );
     let other = CertificateRequest { common_name: "db.example".to_owned(), ..bare() };
     assert_eq!(error(answer(&other)), CertificateError::OtherCommonName { name: "db.example".to_owned() });
 }
@@ -146,8 +172,13 @@ fn a_name_that_no_certificate_can_hold_is_the_authors_mistake() {
 fn an_impossible_form_of_a_key_names_the_possible_ones() {
     let told = |kind, form| error(NodeKey::generate(kind).unwrap().0.pem(form)).to_string();
     assert!(told(KeyType::Ed25519, KeyForm::Sec1).contains("use keyFormat: pkcs8"));
-    assert!(told(KeyType::EcP256, KeyForm::Pkcs1).contains("ECDSA has no form pkcs1; use keyFormat: pkcs8 or sec1"));
-    assert!(told(KeyType::Rsa2048, KeyForm::Sec1).contains("RSA has no form sec1; use keyFormat: pkcs8 or pkcs1"));
+    assert!(
+        told(KeyType::EcP256, KeyForm::Pkcs1)
+            .contains("ECDSA has no form pkcs1; use keyFormat: pkcs8 or sec1")
+    );
+    assert!(
+        told(KeyType::Rsa2048, KeyForm::Sec1).contains("RSA has no form sec1; use keyFormat: pkcs8 or pkcs1")
+    );
 }
 
 #[test]
@@ -155,7 +186,8 @@ fn a_keystore_without_a_usable_password_is_refused() {
     let identity = answer(&bare()).unwrap();
     for form in [StoreForm::Pkcs12, StoreForm::Jks] {
         for password in ["", "pässword", "line\n"] {
-            let refused = error(identity.keystore(form, &"certificate".parse().unwrap(), &Secret::from(password)));
+            let refused =
+                error(identity.keystore(form, &"certificate".parse().unwrap(), &Secret::from(password)));
             assert_eq!(refused, CertificateError::PasswordUnusable);
         }
         identity.keystore(form, &"é".repeat(255).parse().unwrap(), &Secret::from("~ !")).unwrap();
@@ -170,12 +202,17 @@ fn no_error_holds_a_byte_of_the_answer() {
     let cut = |text: &str| format!("{}!canary\n", &text[..text.len() / 2]);
     let (bad_leaf, bad_ca, bad_key) = (cut(&leaf(&own, &root)), cut(&root.pem), cut(&pem));
     let good = leaf(&own, &root);
-    for (certificate, issuing_ca, key) in [(&bad_leaf, &root.pem, &pem), (&good, &bad_ca, &pem), (&good, &root.pem, &bad_key)] {
+    for (certificate, issuing_ca, key) in
+        [(&bad_leaf, &root.pem, &pem), (&good, &bad_ca, &pem), (&good, &root.pem, &bad_key)]
+    {
         let issued = Issued { certificate, issuing_ca, ca_chain: vec![], private_key: Some(key) };
         let error = error(Identity::new(&bare(), &issued, None));
         assert_eq!(error.reason(), Reason::Malformed);
         let told = format!("{error} {error:?}");
-        assert!(told.len() < 200 && !told.contains("canary") && !told.contains("BEGIN") && !told.contains("MI"), "{told}");
+        assert!(
+            told.len() < 200 && !told.contains("canary") && !told.contains("BEGIN") && !told.contains("MI"),
+            "{told}"
+        );
     }
 }
 

@@ -32,7 +32,8 @@ pub(crate) fn new_ca(name: &str, signer: Option<&Ca>) -> Ca {
 }
 
 pub(crate) fn leaf(key: &KeyPair, signer: &Ca) -> String {
-    let mut params = CertificateParams::new(["web.example".to_owned(), "xn--bcher-kva.example".to_owned()]).unwrap();
+    let mut params =
+        CertificateParams::new(["web.example".to_owned(), "xn--bcher-kva.example".to_owned()]).unwrap();
     params.distinguished_name = rcgen::DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, "Web.example");
     params.subject_alt_names.push(SanType::IpAddress([10, 0, 0, 7].into()));
@@ -56,5 +57,11 @@ pub(crate) fn ask() -> CertificateRequest {
 }
 
 pub(crate) fn bare() -> CertificateRequest {
-    CertificateRequest { common_name: String::new(), alt_names: vec![], ip_sans: vec![], uri_sans: vec![], ..ask() }
+    CertificateRequest {
+        common_name: String::new(),
+        alt_names: vec![],
+        ip_sans: vec![],
+        uri_sans: vec![],
+        ..ask()
+    }
 }

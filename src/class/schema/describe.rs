@@ -4,18 +4,23 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
+use crate::class::parameters::{PARAMETERS, Parameter};
 use crate::class::schema::field::{Field, mapping};
 use crate::class::schema::table::{BELOW, OBJECT, VALUE};
-use crate::class::parameters::{PARAMETERS, Parameter};
 
 /// The table of `docs/reference.md`, in Markdown: every parameter of a class and every field below `objects`.
 pub fn reference() -> String {
-    let mut text =
-        String::from("| name | stands in | type | default | set by | bound by | meaning |\n| --- | --- | --- | --- | --- | --- | --- |\n");
+    let mut text = String::from(
+        "| name | stands in | type | default | set by | bound by | meaning |\n| --- | --- | --- | --- | --- | --- | --- |\n",
+    );
     for parameter in PARAMETERS {
         let names: Vec<_> = parameter.names().iter().map(|name| format!("`{name}`")).collect();
         let Parameter { told, default, bound, meaning, .. } = parameter;
-        let _ = writeln!(text, "| {} | class | {told} | {default} | class, pod | {bound} | {meaning} |", names.join(", "));
+        let _ = writeln!(
+            text,
+            "| {} | class | {told} | {default} | class, pod | {bound} | {meaning} |",
+            names.join(", ")
+        );
     }
     for (place, fields) in OBJECT.iter().chain(&BELOW) {
         for Field { name, default, meaning, kind } in *fields {

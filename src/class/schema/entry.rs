@@ -1,20 +1,22 @@
 //! One entry of `objects` -> the objects that it stands for.
 
-use crate::class::schema::field::{At, Fields};
 use super::Access;
-use crate::class::schema::file::Material;
-use crate::class::schema::table::{FileFields, MemberFields, OBJECT, ObjectFields, SelectorFields, SourceFields};
-use crate::class::schema::source::Flat;
 use super::ParseContext;
-use crate::class::schema::values::Mode;
+use crate::class::diagnostics::{Diagnostics, FieldError, Label};
 use crate::class::entries;
 use crate::class::entries::Entry;
-use crate::spec::{Encoding, Object, Template};
-use crate::spec::path::conflicts;
-use crate::class::diagnostics::{Diagnostics, Label, FieldError};
+use crate::class::schema::field::{At, Fields};
+use crate::class::schema::file::Material;
+use crate::class::schema::source::Flat;
+use crate::class::schema::table::{
+    FileFields, MemberFields, OBJECT, ObjectFields, SelectorFields, SourceFields,
+};
+use crate::class::schema::values::Mode;
 use crate::class::spelling::nearest;
-use crate::spec::{MountPath, Request};
 use crate::class::{SpecError, UnknownFields};
+use crate::spec::path::conflicts;
+use crate::spec::{Encoding, Object, Template};
+use crate::spec::{MountPath, Request};
 
 /// Most files and directories of one class: far above any use, far below what would hold a node.
 const OBJECTS: usize = 256;
@@ -117,7 +119,9 @@ fn peers(entry: &Entry, file: &mut FileFields, pick: &mut SelectorFields, only_p
 fn encoding(entry: &Entry, only_peers: bool, at: &mut At<'_>) -> Option<Encoding> {
     if only_peers && entry.secret_key.is_empty() {
         if !entry.encoding.is_empty() {
-            at.found.warnings.push(format!("{}: encoding counts only beside secretKey, and is passed over", at.object));
+            at.found
+                .warnings
+                .push(format!("{}: encoding counts only beside secretKey, and is passed over", at.object));
         }
         return None;
     }
@@ -134,7 +138,13 @@ fn encoding(entry: &Entry, only_peers: bool, at: &mut At<'_>) -> Option<Encoding
 }
 
 /// What the entry's files are views of.
-fn material(entry: Entry, source: SourceFields, object: ObjectFields, scene: ParseContext<'_>, at: &mut At<'_>) -> Option<Material> {
+fn material(
+    entry: Entry,
+    source: SourceFields,
+    object: ObjectFields,
+    scene: ParseContext<'_>,
+    at: &mut At<'_>,
+) -> Option<Material> {
     let flat = flat(&entry, &source, &object, at);
     let ObjectFields { sources, template, delimiters, content, .. } = object;
     if template.is_none() && sources.is_none() {
@@ -154,7 +164,11 @@ fn material(entry: Entry, source: SourceFields, object: ObjectFields, scene: Par
     let mut below = at.below("sources");
     let read = sources.into_iter().map(|(name, value)| {
         let mut at = below.below(&name);
-        if is_identifier(&name) { Some((name, value.selection(scene, true, &mut at)?)) } else { at.wrong(FieldError::Identifier) }
+        if is_identifier(&name) {
+            Some((name, value.selection(scene, true, &mut at)?))
+        } else {
+            at.wrong(FieldError::Identifier)
+        }
     });
     let sources = read.collect::<Vec<_>>().into_iter().collect::<Option<_>>();
     let delimiters = match delimiters {
@@ -191,7 +205,9 @@ fn several(
     at: &mut At<'_>,
 ) -> Vec<Named> {
     if own.is_some() || pick.is_some() || pick.encoding.is_some() {
-        let _: Option<()> = at.below("files").wrong(FieldError::Type("without fields of a file beside it: they stand in its members"));
+        let _: Option<()> = at
+            .below("files")
+            .wrong(FieldError::Type("without fields of a file beside it: they stand in its members"));
     }
     if files.len() > OBJECTS {
         at.found.problem(SpecError::TooManyObjects { count: files.len(), limit: OBJECTS });
@@ -210,9 +226,15 @@ fn several(
 fn judge(entry: &Entry, label: &Label, unknown: UnknownFields, found: &mut Diagnostics) {
     let known = || OBJECT.iter().flat_map(|(_, fields)| fields.iter().map(|field| field.name));
     for field in &entry.unknown {
-        let problem = SpecError::UnknownField { object: label.clone(), field: field.clone(), meant: nearest(field, known()) };
+        let problem = SpecError::UnknownField {
+            object: label.clone(),
+            field: field.clone(),
+            meant: nearest(field, known()),
+        };
         match unknown {
-            UnknownFields::Warn if entry.ours.is_empty() && !entry.secret_path.is_empty() => found.warnings.push(problem.to_string()),
+            UnknownFields::Warn if entry.ours.is_empty() && !entry.secret_path.is_empty() => {
+                found.warnings.push(problem.to_string())
+            }
             UnknownFields::Warn | UnknownFields::Error => found.problem(problem),
         }
     }

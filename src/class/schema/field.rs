@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::class::diagnostics::{Diagnostics, Label, FieldError};
 use crate::class::SpecError;
+use crate::class::diagnostics::{Diagnostics, FieldError, Label};
 use crate::class::spelling::nearest;
 use crate::goyaml::{Item, ItemKind};
 
@@ -59,12 +59,22 @@ impl<'f> At<'f> {
     /// One field further down.
     pub(crate) fn below(&mut self, name: &str) -> At<'_> {
         let dot = if self.field.is_empty() { "" } else { "." };
-        At { object: self.object, field: format!("{}{dot}{name}", self.field), before: self.before, found: self.found }
+        At {
+            object: self.object,
+            field: format!("{}{dot}{name}", self.field),
+            before: self.before,
+            found: self.found,
+        }
     }
 
     /// A member of a list, from 0.
     pub(crate) fn member(&mut self, index: usize) -> At<'_> {
-        At { object: self.object, field: format!("{}[{index}]", self.field), before: self.before, found: self.found }
+        At {
+            object: self.object,
+            field: format!("{}[{index}]", self.field),
+            before: self.before,
+            found: self.found,
+        }
     }
 
     /// True while nothing is wrong with the object: what is missing now was never written, rather than written wrongly.
@@ -74,7 +84,11 @@ impl<'f> At<'f> {
 
     /// Notes what is wrong here.
     pub(crate) fn wrong<T>(&mut self, misfit: FieldError) -> Option<T> {
-        self.found.problem(SpecError::Field { object: self.object.clone(), field: self.field.clone(), misfit: Box::new(misfit) });
+        self.found.problem(SpecError::Field {
+            object: self.object.clone(),
+            field: self.field.clone(),
+            misfit: Box::new(misfit),
+        });
         None
     }
 
@@ -114,7 +128,9 @@ impl<'i> Fields<'i> {
     /// Notes every field that nobody has asked for.
     pub(crate) fn end(self, at: &mut At<'_>) {
         for (name, _) in self.left {
-            let _: Option<()> = at.below(name).wrong(FieldError::Unknown { meant: nearest(name, self.known.iter().copied()) });
+            let _: Option<()> = at
+                .below(name)
+                .wrong(FieldError::Unknown { meant: nearest(name, self.known.iter().copied()) });
         }
     }
 }
@@ -164,8 +180,12 @@ pub(crate) use shape;
 /// The kind of a mapping of `fields` and no others.
 pub(crate) fn mapping(told: &str, about: &str, fields: &[&[Field]]) -> Kind {
     let fields = fields.iter().flat_map(|fields| fields.iter());
-    let properties: serde_json::Map<_, _> = fields.map(|field| (field.name.to_owned(), described(field))).collect();
-    Kind::new(told, json!({"type": "object", "description": about, "properties": properties, "additionalProperties": false}))
+    let properties: serde_json::Map<_, _> =
+        fields.map(|field| (field.name.to_owned(), described(field))).collect();
+    Kind::new(
+        told,
+        json!({"type": "object", "description": about, "properties": properties, "additionalProperties": false}),
+    )
 }
 
 fn described(field: &Field) -> Value {

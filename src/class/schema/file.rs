@@ -1,14 +1,14 @@
 //! Fields of a file -> Object: what it shows of its source, and where.
 
+use super::ParseContext;
+use crate::class::diagnostics::FieldError;
 use crate::class::schema::field::At;
 use crate::class::schema::table::{FileFields, SelectorFields, SourceValueFields};
-use super::ParseContext;
 use crate::class::schema::values::Id;
 use crate::class::schema::words::{Keys as KeyFields, PartName};
 use crate::spec::{Absent, Directory, Keys, Keystore, Object, Part, Placement, View};
-use crate::class::diagnostics::FieldError;
-use crate::spec::{Selector, EngineRequest, SourceValue, Source, SelectorRoot, SelectorPath};
 use crate::spec::{Encoding, Format, KeyForm, KeyType, MountPath, StoreForm, Template};
+use crate::spec::{EngineRequest, Selector, SelectorPath, SelectorRoot, Source, SourceValue};
 
 /// What a class says of all its files.
 #[derive(Clone, Copy, Debug, Default)]
@@ -28,9 +28,16 @@ pub(crate) enum Material {
 
 impl FileFields {
     pub(crate) fn is_some(&self) -> bool {
-        let texts = [&self.object_name, &self.directory, &self.alias, &self.default].iter().any(|text| text.is_some());
-        let words = self.format.is_some() || self.part.is_some() || self.key_form.is_some() || self.store_form.is_some();
-        let access = self.mode.as_ref().is_some_and(|mode| mode.0 != 0) || self.owner.is_some() || self.group.is_some();
+        let texts = [&self.object_name, &self.directory, &self.alias, &self.default]
+            .iter()
+            .any(|text| text.is_some());
+        let words = self.format.is_some()
+            || self.part.is_some()
+            || self.key_form.is_some()
+            || self.store_form.is_some();
+        let access = self.mode.as_ref().is_some_and(|mode| mode.0 != 0)
+            || self.owner.is_some()
+            || self.group.is_some();
         texts || words || access || self.keys.is_some() || self.password.is_some() || self.optional.is_some()
     }
 
@@ -47,17 +54,18 @@ impl FileFields {
         let id = |own: Option<Id>, class| own.map(|id| id.0).or(class);
         let (owner, group) = (id(self.owner.take(), access.owner), id(self.group.take(), access.group));
         let absent = self.absent(at);
-        let (names, place) = match (self.object_name.take().filter(|name| !name.is_empty()), self.directory.take()) {
-            (Some(_), Some(_)) => (Vec::new(), at.wrong(FieldError::Both("objectName", "directory"))),
-            (None, Some(directory)) => {
-                let place = self.directory(&directory, pick, material, absent.as_ref(), at);
-                (place.iter().flat_map(Placement::listed).cloned().collect(), place)
-            }
-            (name, None) => {
-                let (name, place) = self.file(name.unwrap_or_default(), pick, material, scene, at);
-                (Vec::from_iter(name), place)
-            }
-        };
+        let (names, place) =
+            match (self.object_name.take().filter(|name| !name.is_empty()), self.directory.take()) {
+                (Some(_), Some(_)) => (Vec::new(), at.wrong(FieldError::Both("objectName", "directory"))),
+                (None, Some(directory)) => {
+                    let place = self.directory(&directory, pick, material, absent.as_ref(), at);
+                    (place.iter().flat_map(Placement::listed).cloned().collect(), place)
+                }
+                (name, None) => {
+                    let (name, place) = self.file(name.unwrap_or_default(), pick, material, scene, at);
+                    (Vec::from_iter(name), place)
+                }
+            };
         let object = || Some(Object { place: place?, mode, owner, group, absent: absent? });
         (names, object())
     }
@@ -87,9 +95,13 @@ impl FileFields {
         let (encoding, secret_key) = (pick.encoding.unwrap_or_default(), pick.secret_key.is_some());
         let pick = pick.pick(at);
         self.alone(at)?;
-        let Material::Source(source) = material? else { return at.wrong(FieldError::Both("template", "directory")) };
+        let Material::Source(source) = material? else {
+            return at.wrong(FieldError::Both("template", "directory"));
+        };
         if self.format.is_some() || secret_key || matches!(pick.as_ref()?.way, SelectorPath::Pointer(_)) {
-            return at.below("directory").wrong(FieldError::Type("without secretKey, pointer and format: `keys` says which"));
+            return at
+                .below("directory")
+                .wrong(FieldError::Type("without secretKey, pointer and format: `keys` says which"));
         }
         if matches!(absent, Some(Absent::Default(_))) {
             return at.below("default").wrong(FieldError::Needs("objectName"));
@@ -97,7 +109,13 @@ impl FileFields {
         if !has_members(&source) {
             return at.below("directory").wrong(FieldError::Needs("kv, request or a certificate"));
         }
-        Some(Placement::Directory(Directory { root: root?, source, start: pick?.start, keys: keys?, encoding }))
+        Some(Placement::Directory(Directory {
+            root: root?,
+            source,
+            start: pick?.start,
+            keys: keys?,
+            encoding,
+        }))
     }
 
     /// The keys, each with the path of its file.
@@ -136,14 +154,20 @@ impl FileFields {
     fn of_template(&mut self, pick: &SelectorFields, template: Template, at: &mut At<'_>) -> Option<View> {
         self.alone(at)?;
         if pick.is_some() || pick.encoding.is_some() || self.format.is_some() {
-            return at
-                .below("template")
-                .wrong(FieldError::Type("without secretKey, pointer, from, encoding and format: they stand in its sources"));
+            return at.below("template").wrong(FieldError::Type(
+                "without secretKey, pointer, from, encoding and format: they stand in its sources",
+            ));
         }
         Some(View::Template(template))
     }
 
-    fn of_source(&mut self, source: Source, pick: SelectorFields, scene: ParseContext<'_>, at: &mut At<'_>) -> Option<View> {
+    fn of_source(
+        &mut self,
+        source: Source,
+        pick: SelectorFields,
+        scene: ParseContext<'_>,
+        at: &mut At<'_>,
+    ) -> Option<View> {
         let (encoding, picked) = (pick.encoding.unwrap_or_default(), pick.is_some());
         let pick = pick.pick(at)?;
         if matches!(source.request, EngineRequest::Certificate(_) | EngineRequest::Authorities { .. }) {
@@ -158,18 +182,31 @@ impl FileFields {
             return at.below("encoding").wrong(FieldError::Needs("secretKey or pointer"));
         }
         match (&source.request, self.format, whole) {
-            (_, Some(_), false) => at.below("format").wrong(FieldError::Type("without secretKey and pointer: it is for the whole")),
+            (_, Some(_), false) => at
+                .below("format")
+                .wrong(FieldError::Type("without secretKey and pointer: it is for the whole")),
             (_, Some(format), true) => Some(View::Document(source, pick.start, format)),
             (EngineRequest::Kv(_), None, true) => Some(View::Document(source, pick.start, Format::Json)),
-            (EngineRequest::Request(_), None, true) if pick.start == SelectorRoot::Response || !picked => Some(View::Response(source)),
+            (EngineRequest::Request(_), None, true) if pick.start == SelectorRoot::Response || !picked => {
+                Some(View::Response(source))
+            }
             (EngineRequest::Request(_), None, true) => Some(View::Document(source, pick.start, Format::Json)),
             _ => Some(View::Value(SourceValue { source, pick, encoding })),
         }
     }
 
-    fn of_certificate(&mut self, source: Source, pick: Selector, encoding: Encoding, scene: ParseContext<'_>, at: &mut At<'_>) -> Option<View> {
+    fn of_certificate(
+        &mut self,
+        source: Source,
+        pick: Selector,
+        encoding: Encoding,
+        scene: ParseContext<'_>,
+        at: &mut At<'_>,
+    ) -> Option<View> {
         if self.format.is_some() {
-            return at.below("format").wrong(FieldError::Type("left out: a certificate has parts, and a key its keyFormat"));
+            return at
+                .below("format")
+                .wrong(FieldError::Type("left out: a certificate has parts, and a key its keyFormat"));
         }
         let way = pick.way != SelectorPath::Whole;
         match (self.part.take(), way) {
@@ -180,19 +217,26 @@ impl FileFields {
             (None, true) => self.alone(at).map(|()| View::Value(SourceValue { source, pick, encoding })),
             // What was written there is wrong already.
             (None, false) if !at.is_clean() => None,
-            (None, false) => at.below("part").wrong(FieldError::Missing("say which: certificateChain, privateKey, ca, ...")),
+            (None, false) => at
+                .below("part")
+                .wrong(FieldError::Missing("say which: certificateChain, privateKey, ca, ...")),
             (Some(part), false) => {
                 let part = self.part(part, scene, at)?;
-                if let (Part::PrivateKey(form) | Part::Bundle(form), Some(algorithm)) = (&part, source.node_key().map(KeyType::algorithm))
+                if let (Part::PrivateKey(form) | Part::Bundle(form), Some(algorithm)) =
+                    (&part, source.node_key().map(KeyType::algorithm))
                     && !algorithm.has(*form)
                 {
                     return at.below("keyFormat").wrong(FieldError::KeyForm(algorithm));
                 }
                 let alone = matches!(source.request, EngineRequest::Authorities { .. });
                 match part {
-                    Part::Chain | Part::Ca | Part::IssuingCa | Part::Truststore(_) => Some(View::Part(source, part)),
+                    Part::Chain | Part::Ca | Part::IssuingCa | Part::Truststore(_) => {
+                        Some(View::Part(source, part))
+                    }
                     part if !alone => Some(View::Part(source, part)),
-                    _ => at.below("part").wrong(FieldError::Type("ca, issuingCa, chain or truststore: nothing is issued with `ca: true`")),
+                    _ => at.below("part").wrong(FieldError::Type(
+                        "ca, issuingCa, chain or truststore: nothing is issued with `ca: true`",
+                    )),
                 }
             }
         }
@@ -214,7 +258,9 @@ impl FileFields {
             PartName::Ca => Part::Ca,
             PartName::IssuingCa => Part::IssuingCa,
             PartName::Bundle => Part::Bundle(form),
-            PartName::Pkcs12 => Part::Keystore(self.keystore(Some(StoreForm::Pkcs12), "certificate", scene, at)?),
+            PartName::Pkcs12 => {
+                Part::Keystore(self.keystore(Some(StoreForm::Pkcs12), "certificate", scene, at)?)
+            }
             PartName::Jks => Part::Keystore(self.keystore(Some(StoreForm::Jks), "certificate", scene, at)?),
             PartName::Truststore => Part::Truststore(self.keystore(None, "ca", scene, at)?),
         };
@@ -222,7 +268,13 @@ impl FileFields {
         Some(part)
     }
 
-    fn keystore(&mut self, form: Option<StoreForm>, alias: &str, scene: ParseContext<'_>, at: &mut At<'_>) -> Option<Box<Keystore>> {
+    fn keystore(
+        &mut self,
+        form: Option<StoreForm>,
+        alias: &str,
+        scene: ParseContext<'_>,
+        at: &mut At<'_>,
+    ) -> Option<Box<Keystore>> {
         let own = self.store_form.take();
         if form.is_some() && own.is_some() {
             return at.below("storeType").wrong(FieldError::Needs("part: truststore"));
@@ -231,7 +283,9 @@ impl FileFields {
         let alias = self.alias.take().unwrap_or_else(|| alias.into());
         let alias = at.below("alias").take(alias.parse().map_err(FieldError::Alias));
         let Some(password) = self.password.take() else {
-            return at.below("password").wrong(FieldError::Missing("name the value that holds the keystore's password"));
+            return at
+                .below("password")
+                .wrong(FieldError::Missing("name the value that holds the keystore's password"));
         };
         let password = SourceValueFields::selection(password, scene, false, &mut at.below("password"))?;
         Some(Box::new(Keystore { form, alias: alias?, password }))
@@ -247,7 +301,11 @@ impl FileFields {
     }
 
     fn no_store(&self, at: &mut At<'_>) -> Option<()> {
-        let fields = [("password", self.password.is_some()), ("alias", self.alias.is_some()), ("storeType", self.store_form.is_some())];
+        let fields = [
+            ("password", self.password.is_some()),
+            ("alias", self.alias.is_some()),
+            ("storeType", self.store_form.is_some()),
+        ];
         match fields.into_iter().find(|(_, given)| *given) {
             Some(("storeType", _)) => at.below("storeType").wrong(FieldError::Needs("part: truststore")),
             Some((field, _)) => at.below(field).wrong(FieldError::Needs("part: pkcs12, jks or truststore")),
@@ -258,5 +316,8 @@ impl FileFields {
 
 /// Whether the answer has members that may be picked; opened ciphertext is one text.
 fn has_members(source: &Source) -> bool {
-    !matches!(source.request, EngineRequest::Transit(_) | EngineRequest::S5(_) | EngineRequest::Authorities { .. })
+    !matches!(
+        source.request,
+        EngineRequest::Transit(_) | EngineRequest::S5(_) | EngineRequest::Authorities { .. }
+    )
 }

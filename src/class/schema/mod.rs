@@ -18,4 +18,3 @@ pub(crate) use entry::{Objects, objects};
 pub(crate) use file::Access;
 pub(crate) use source::ParseContext;
 pub(crate) use words::word;
-

@@ -1,9 +1,9 @@
 //! Names of certificates: what the kubelet vouches for may be part of them.
 
+use crate::class::diagnostics::FieldError;
 use crate::class::schema::field::At;
 use crate::class::schema::values::TextList;
 use crate::spec::Pod;
-use crate::class::diagnostics::FieldError;
 
 /// Names with the pod's own fields in them.
 pub(crate) struct Names<'p> {
@@ -11,12 +11,22 @@ pub(crate) struct Names<'p> {
 }
 
 impl Names<'_> {
-    pub(crate) fn all(&self, field: &'static str, names: Option<TextList>, at: &mut At<'_>) -> Option<Vec<String>> {
+    pub(crate) fn all(
+        &self,
+        field: &'static str,
+        names: Option<TextList>,
+        at: &mut At<'_>,
+    ) -> Option<Vec<String>> {
         let mut at = at.below(field);
         if names.as_ref().is_some_and(|TextList(names)| names.iter().any(|name| name.contains(','))) {
-            return at.wrong(FieldError::Type("one name a member: Vault takes a comma for the end of a name"));
+            return at
+                .wrong(FieldError::Type("one name a member: Vault takes a comma for the end of a name"));
         }
-        names.map_or_else(Vec::new, |TextList(names)| names).iter().map(|name| at.take(self.expanded(name))).collect()
+        names
+            .map_or_else(Vec::new, |TextList(names)| names)
+            .iter()
+            .map(|name| at.take(self.expanded(name)))
+            .collect()
     }
 
     /// `name` with `${POD_NAME}` and its like replaced, as cert-manager's CSI driver spells them.

@@ -1,16 +1,21 @@
 //! Fields of a value -> Selection: a source, and the way into its answer.
 
-use crate::class::schema::field::At;
-use crate::class::schema::table::{FlatFields, SelectorFields, SourceValueFields};
-use crate::class::schema::source::Flat;
 use super::ParseContext;
 use crate::class::diagnostics::FieldError;
-use crate::spec::{Selector, EngineRequest, SourceValue, SelectorPath};
+use crate::class::schema::field::At;
+use crate::class::schema::source::Flat;
+use crate::class::schema::table::{FlatFields, SelectorFields, SourceValueFields};
 use crate::spec::{Encoding, Request};
+use crate::spec::{EngineRequest, Selector, SelectorPath, SourceValue};
 
 impl SourceValueFields {
     /// The value; every source but ciphertext needs a way to it, unless `whole` may be taken.
-    pub(crate) fn selection(self, scene: ParseContext<'_>, whole: bool, at: &mut At<'_>) -> Option<SourceValue> {
+    pub(crate) fn selection(
+        self,
+        scene: ParseContext<'_>,
+        whole: bool,
+        at: &mut At<'_>,
+    ) -> Option<SourceValue> {
         let flat = self.flat.request(at);
         let source = self.source.source(flat, None, scene, at);
         let (encoding, has_pick) = (self.pick.encoding.unwrap_or_default(), self.pick.is_some());
@@ -18,7 +23,9 @@ impl SourceValueFields {
         let source = source?;
         let opened = matches!(source.request, EngineRequest::Transit(_) | EngineRequest::S5(_));
         match (opened, has_pick) {
-            (false, false) if encoding != Encoding::Utf8 => at.below("encoding").wrong(FieldError::Needs("secretKey or pointer")),
+            (false, false) if encoding != Encoding::Utf8 => {
+                at.below("encoding").wrong(FieldError::Needs("secretKey or pointer"))
+            }
             (true, true) => at.wrong(FieldError::Opened),
             (false, false) if !whole => at.wrong(FieldError::NoPick),
             _ => Some(SourceValue { source, pick: pick?, encoding }),
@@ -49,7 +56,11 @@ impl SelectorFields {
             (Some(_), Some(_)) => return at.wrong(FieldError::Both("secretKey", "pointer")),
             (Some(key), None) => SelectorPath::Key(key),
             (None, Some(pointer)) if is_pointer(&pointer) => SelectorPath::Pointer(pointer),
-            (None, Some(_)) => return at.below("pointer").wrong(FieldError::Type("a JSON pointer: /primary/host, with ~1 for / and ~0 for ~")),
+            (None, Some(_)) => {
+                return at
+                    .below("pointer")
+                    .wrong(FieldError::Type("a JSON pointer: /primary/host, with ~1 for / and ~0 for ~"));
+            }
             (None, None) => SelectorPath::Whole,
         };
         Some(Selector { start: self.from.unwrap_or_default(), way })

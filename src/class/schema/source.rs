@@ -2,18 +2,20 @@
 
 use std::net::IpAddr;
 
+use crate::class::diagnostics::FieldError;
+use crate::class::duration::duration;
 use crate::class::schema::field::At;
 use crate::class::schema::names::Names;
-use crate::class::schema::table::{KvFields, PkiFields, RequestFields, S5Fields, SourceValueFields, SourceFields, TransitFields};
+use crate::class::schema::table::{
+    KvFields, PkiFields, RequestFields, S5Fields, SourceFields, SourceValueFields, TransitFields,
+};
 use crate::class::schema::values::{Age, TextList};
 use crate::class::schema::words::KeyMaker;
-use crate::class::duration::duration;
-use crate::spec::object::base64;
-use crate::class::diagnostics::FieldError;
 use crate::spec::Request;
+use crate::spec::object::base64;
 use crate::spec::request::plain_path;
-use crate::spec::{KvEngine, KvRead, S5Text, EngineRequest, TransitCiphertext, Source, Text, TransitKey};
 use crate::spec::{CertificateRequest, KeyPlace, Pod, ShareScope};
+use crate::spec::{EngineRequest, KvEngine, KvRead, S5Text, Source, Text, TransitCiphertext, TransitKey};
 
 /// The transit key that s5 takes when none is named.
 const S5_KEY: &str = "default";
@@ -35,11 +37,21 @@ pub(crate) type Flat = Option<Option<Request>>;
 
 impl SourceFields {
     pub(crate) fn is_some(&self) -> bool {
-        self.kv.is_some() || self.pki.is_some() || self.transit.is_some() || self.s5.is_some() || self.request.is_some()
+        self.kv.is_some()
+            || self.pki.is_some()
+            || self.transit.is_some()
+            || self.s5.is_some()
+            || self.request.is_some()
     }
 
     /// The one source among the fields, `None` after a problem; `flat` is what the peers' form gave, `content` the object's.
-    pub(crate) fn source(mut self, flat: Flat, content: Option<String>, scene: ParseContext<'_>, at: &mut At<'_>) -> Option<Source> {
+    pub(crate) fn source(
+        mut self,
+        flat: Flat,
+        content: Option<String>,
+        scene: ParseContext<'_>,
+        at: &mut At<'_>,
+    ) -> Option<Source> {
         let (refresh, share) = (self.refresh.take().map(|Age(age)| age), self.share.unwrap_or(scene.share));
         let namespace = self.namespace(at)?;
         let request = only(self.requests(flat, content, scene, at), at)?;
@@ -61,7 +73,13 @@ impl SourceFields {
     }
 
     /// What each field asks for, by its name.
-    fn requests(self, flat: Flat, content: Option<String>, scene: ParseContext<'_>, at: &mut At<'_>) -> Vec<(&'static str, Option<EngineRequest>)> {
+    fn requests(
+        self,
+        flat: Flat,
+        content: Option<String>,
+        scene: ParseContext<'_>,
+        at: &mut At<'_>,
+    ) -> Vec<(&'static str, Option<EngineRequest>)> {
         if content.is_some() && self.s5.is_none() {
             let _: Option<()> = at.below("content").wrong(FieldError::Needs("s5"));
         }
@@ -94,11 +112,15 @@ impl KvFields {
         let engine = match self.engine {
             None | Some(2) => Some(KvEngine::V2),
             Some(1) => Some(KvEngine::V1),
-            Some(_) => at.below("engineVersion").wrong(FieldError::Type("1 or 2; a secret's version is `version`")),
+            Some(_) => {
+                at.below("engineVersion").wrong(FieldError::Type("1 or 2; a secret's version is `version`"))
+            }
         };
         let version = self.version.filter(|version| *version != 0);
         if version.is_some() && engine == Some(KvEngine::V1) {
-            return at.below("version").wrong(FieldError::Type("left out: engine version 1 keeps no older versions"));
+            return at
+                .below("version")
+                .wrong(FieldError::Type("left out: engine version 1 keeps no older versions"));
         }
         Some(EngineRequest::Kv(KvRead { mount: mount?, path: path?, version, engine: engine? }))
     }
@@ -108,11 +130,16 @@ impl PkiFields {
     fn engine_request(mut self, pod: Option<&Pod>, at: &mut At<'_>) -> Option<EngineRequest> {
         let mount = path("mount", self.mount.take(), at);
         if self.ca == Some(true) {
-            return if self.asks_for_names() { at.below("ca").wrong(FieldError::Alone) } else { Some(EngineRequest::Authorities { mount: mount? }) };
+            return if self.asks_for_names() {
+                at.below("ca").wrong(FieldError::Alone)
+            } else {
+                Some(EngineRequest::Authorities { mount: mount? })
+            };
         }
         let role = path("role", self.role.take(), at);
         let names = Names { pod };
-        let common_name = names.all("commonName", self.common_name.take().map(|name| TextList(vec![name])), at);
+        let common_name =
+            names.all("commonName", self.common_name.take().map(|name| TextList(vec![name])), at);
         let alt_names = names.all("altNames", self.alt_names.take(), at);
         let uri_sans = names.all("uriSans", self.uri_sans.take(), at);
         let ip_sans = names.all("ipSans", self.ip_sans.take(), at).and_then(|texts| addresses(&texts, at));
@@ -127,7 +154,9 @@ impl PkiFields {
         let common_name = common_name?.pop().unwrap_or_default();
         let (alt_names, ip_sans, uri_sans) = (alt_names?, ip_sans?, uri_sans?);
         if common_name.is_empty() && alt_names.is_empty() && ip_sans.is_empty() && uri_sans.is_empty() {
-            return at.below("commonName").wrong(FieldError::Missing("name whom the certificate is for, here or in altNames, ipSans, uriSans"));
+            return at.below("commonName").wrong(FieldError::Missing(
+                "name whom the certificate is for, here or in altNames, ipSans, uriSans",
+            ));
         }
         Some(EngineRequest::Certificate(CertificateRequest {
             mount: mount?,
@@ -151,9 +180,9 @@ impl PkiFields {
         match (self.private_key.unwrap_or_default(), self.key_type) {
             (KeyMaker::Node, kind) => Some(KeyPlace::Node(kind.unwrap_or_default())),
             (KeyMaker::Vault, None) => Some(KeyPlace::Vault),
-            (KeyMaker::Vault, Some(_)) => {
-                at.below("keyType").wrong(FieldError::Type("left out: Vault's role decides, or set privateKey: node"))
-            }
+            (KeyMaker::Vault, Some(_)) => at
+                .below("keyType")
+                .wrong(FieldError::Type("left out: Vault's role decides, or set privateKey: node")),
         }
     }
 }
@@ -165,15 +194,26 @@ impl TransitFields {
         if self.context.as_ref().is_some_and(|context| base64(context.as_bytes()).is_none()) {
             return at.below("context").wrong(FieldError::Type("base64 of the context"));
         }
-        Some(EngineRequest::Transit(TransitCiphertext { key: key?, ciphertext: ciphertext?, context: self.context }))
+        Some(EngineRequest::Transit(TransitCiphertext {
+            key: key?,
+            ciphertext: ciphertext?,
+            context: self.context,
+        }))
     }
 }
 
 impl S5Fields {
-    fn engine_request(self, scene: ParseContext<'_>, content: Option<String>, at: &mut At<'_>) -> Option<EngineRequest> {
+    fn engine_request(
+        self,
+        scene: ParseContext<'_>,
+        content: Option<String>,
+        at: &mut At<'_>,
+    ) -> Option<EngineRequest> {
         let key = transit_key(self.mount, Some(self.key.unwrap_or_else(|| S5_KEY.into())), at);
         if content.is_none() && self.from.is_none() {
-            return at.wrong(FieldError::Missing("give `content` beside it, or `from` in it with the value that holds the text"));
+            return at.wrong(FieldError::Missing(
+                "give `content` beside it, or `from` in it with the value that holds the text",
+            ));
         }
         let text = text("content", content, self.from, scene, at);
         Some(EngineRequest::S5(S5Text { key: key?, text: text? }))
@@ -182,19 +222,31 @@ impl S5Fields {
 
 impl RequestFields {
     fn engine_request(self, at: &mut At<'_>) -> Option<EngineRequest> {
-        let Some(path) = self.path else { return at.below("path").wrong(FieldError::Missing("give the API path")) };
+        let Some(path) = self.path else {
+            return at.below("path").wrong(FieldError::Missing("give the API path"));
+        };
         let request = Request::with_body(&self.method.unwrap_or_default(), &path, self.args);
         at.take(request.map_err(FieldError::Request)).map(EngineRequest::Request)
     }
 }
 
 /// A text of the class, called `name`, or a value: exactly one of them.
-fn text(name: &'static str, inline: Option<String>, of: Option<Box<SourceValueFields>>, scene: ParseContext<'_>, at: &mut At<'_>) -> Option<Text> {
+fn text(
+    name: &'static str,
+    inline: Option<String>,
+    of: Option<Box<SourceValueFields>>,
+    scene: ParseContext<'_>,
+    at: &mut At<'_>,
+) -> Option<Text> {
     match (inline, of) {
         (Some(inline), None) => Some(Text::Literal(inline.into())),
-        (None, Some(of)) => of.selection(scene, false, &mut at.below("from")).map(|selection| Text::Of(Box::new(selection))),
+        (None, Some(of)) => {
+            of.selection(scene, false, &mut at.below("from")).map(|selection| Text::Of(Box::new(selection)))
+        }
         (Some(_), Some(_)) => at.wrong(FieldError::Both(name, "from")),
-        (None, None) => at.below(name).wrong(FieldError::Missing("give it, or `from` with the value that holds it")),
+        (None, None) => {
+            at.below(name).wrong(FieldError::Missing("give it, or `from` with the value that holds it"))
+        }
     }
 }
 

@@ -7,8 +7,8 @@ use serde_json::json;
 use crate::class::schema::field::{At, Field, Kind, Read, shape};
 use crate::class::schema::values::{Age, Id, Mode, TextList};
 use crate::class::schema::words::{KeyMaker, Keys, PartName};
-use crate::spec::{Body, Encoding, Format, KeyForm, KeyType, ShareScope, SelectorRoot, StoreForm};
 use crate::goyaml::Item;
+use crate::spec::{Body, Encoding, Format, KeyForm, KeyType, SelectorRoot, ShareScope, StoreForm};
 
 shape! {
     /// A secret of a KV engine, one GET

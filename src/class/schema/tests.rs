@@ -1,20 +1,32 @@
 use serde_json::Value;
 
 use super::*;
-use crate::class::parameters::PARAMETERS;
-use crate::class::diagnostics::Diagnostics;
-use crate::spec::{Absent, Directory, KeyForm, KeyPlace, KeyType, Keys, KvEngine, Object, Part, Placement, Pod, EngineRequest, StoreForm, View, SelectorPath};
 use crate::class::UnknownFields;
+use crate::class::diagnostics::Diagnostics;
+use crate::class::parameters::PARAMETERS;
+use crate::spec::{
+    Absent, Directory, EngineRequest, KeyForm, KeyPlace, KeyType, Keys, KvEngine, Object, Part, Placement,
+    Pod, SelectorPath, StoreForm, View,
+};
 
 fn pod() -> Pod {
-    Pod { namespace: "team-a".into(), name: "web-1".into(), uid: "0c5a".into(), service_account: "web".into() }
+    Pod {
+        namespace: "team-a".into(),
+        name: "web-1".into(),
+        uid: "0c5a".into(),
+        service_account: "web".into(),
+    }
 }
 
 /// The objects of `text`, or all that is wrong with it.
 fn read(text: &str) -> Result<Vec<Object>, Vec<String>> {
     let (mut found, pod) = (Diagnostics::default(), pod());
     let scene = ParseContext { pod: Some(&pod), ..ParseContext::default() };
-    let with = Objects { access: Access { mode: 0o644, owner: None, group: None }, scene, unknown: UnknownFields::Warn };
+    let with = Objects {
+        access: Access { mode: 0o644, owner: None, group: None },
+        scene,
+        unknown: UnknownFields::Warn,
+    };
     let objects = objects(text, &with, &mut found);
     let told = |errors: crate::class::SpecErrors| errors.problems().iter().map(ToString::to_string).collect();
     found.end(Some(objects)).map(|(objects, _)| objects).map_err(told)
@@ -30,23 +42,41 @@ fn view(text: &str) -> View {
 
 #[test]
 fn a_kv_source_needs_no_data_in_its_path() {
-    let View::Value(selection) = view("- {objectName: pw, kv: {mount: secret/, path: /team-a/db, version: 3}, secretKey: password}") else {
+    let View::Value(selection) =
+        view("- {objectName: pw, kv: {mount: secret/, path: /team-a/db, version: 3}, secretKey: password}")
+    else {
         panic!()
     };
     let EngineRequest::Kv(kv) = &selection.source.request else { panic!() };
-    assert_eq!((kv.mount.as_str(), kv.path.as_str(), kv.version, kv.engine), ("secret", "team-a/db", Some(3), KvEngine::V2));
-    assert_eq!((selection.source.to_string().as_str(), &selection.pick.way), ("secret/data/team-a/db", &SelectorPath::Key("password".into())));
-    let View::Document(source, ..) = view("- {objectName: all, kv: {mount: kv, path: a, engineVersion: 1}}") else { panic!() };
+    assert_eq!(
+        (kv.mount.as_str(), kv.path.as_str(), kv.version, kv.engine),
+        ("secret", "team-a/db", Some(3), KvEngine::V2)
+    );
+    assert_eq!(
+        (selection.source.to_string().as_str(), &selection.pick.way),
+        ("secret/data/team-a/db", &SelectorPath::Key("password".into()))
+    );
+    let View::Document(source, ..) = view("- {objectName: all, kv: {mount: kv, path: a, engineVersion: 1}}")
+    else {
+        panic!()
+    };
     assert_eq!(source.to_string(), "kv/a");
 }
 
 #[test]
 fn keys_become_files_by_their_own_names_or_by_others() {
-    let keys = |text: &str| match read(&format!("- {{directory: db, kv: {{mount: s, path: p}}, keys: {text}}}")).unwrap().remove(0).place {
-        Placement::Directory(Directory { keys, .. }) => keys,
-        Placement::File(..) => panic!(),
+    let keys =
+        |text: &str| match read(&format!("- {{directory: db, kv: {{mount: s, path: p}}, keys: {text}}}"))
+            .unwrap()
+            .remove(0)
+            .place
+        {
+            Placement::Directory(Directory { keys, .. }) => keys,
+            Placement::File(..) => panic!(),
+        };
+    let named = |pairs: &[(&str, &str)]| {
+        Keys::Named(pairs.iter().map(|(key, path)| ((*key).into(), path.parse().unwrap())).collect())
     };
-    let named = |pairs: &[(&str, &str)]| Keys::Named(pairs.iter().map(|(key, path)| ((*key).into(), path.parse().unwrap())).collect());
     assert_eq!(keys("\"*\""), Keys::All);
     assert_eq!(keys("[user, password]"), named(&[("user", "db/user"), ("password", "db/password")]));
     assert_eq!(keys("{user: login/name}"), named(&[("user", "db/login/name")]));
@@ -87,14 +117,22 @@ fn a_certificate_is_one_source_with_many_files_and_its_names_may_be_the_pods() {
     });
     let parts: Vec<_> = parts.collect();
     assert!(matches!(parts[..2], [Part::CertificateChain, Part::PrivateKey(KeyForm::Pkcs1)]));
-    assert!(matches!(parts[2], Part::Keystore(store) if store.form == StoreForm::Jks && store.alias.as_str() == "certificate"));
-    assert!(matches!(parts[3], Part::Truststore(store) if store.form == StoreForm::Pkcs12 && store.alias.as_str() == "root"));
+    assert!(
+        matches!(parts[2], Part::Keystore(store) if store.form == StoreForm::Jks && store.alias.as_str() == "certificate")
+    );
+    assert!(
+        matches!(parts[3], Part::Truststore(store) if store.form == StoreForm::Pkcs12 && store.alias.as_str() == "root")
+    );
 }
 
 #[test]
 fn what_may_be_missing_says_what_stands_in_its_place() {
-    let absent =
-        |more: &str| read(&format!("- {{objectName: a, kv: {{mount: s, path: p}}, secretKey: k, {more}}}")).unwrap().remove(0).absent;
+    let absent = |more: &str| {
+        read(&format!("- {{objectName: a, kv: {{mount: s, path: p}}, secretKey: k, {more}}}"))
+            .unwrap()
+            .remove(0)
+            .absent
+    };
     assert!(matches!(absent("optional: true"), Absent::NoFile));
     assert!(matches!(absent("optional: false"), Absent::Fails));
     assert!(matches!(absent("default: 5432"), Absent::Default(text) if text.expose() == "5432"));
@@ -102,7 +140,11 @@ fn what_may_be_missing_says_what_stands_in_its_place() {
 
 #[test]
 fn the_peers_form_takes_our_fields_beside_it() {
-    let View::Value(selection) = view("- {objectName: a, secretPath: secret/data/db, pointer: /primary/host}") else { panic!() };
+    let View::Value(selection) =
+        view("- {objectName: a, secretPath: secret/data/db, pointer: /primary/host}")
+    else {
+        panic!()
+    };
     assert_eq!(selection.pick.way, SelectorPath::Pointer("/primary/host".into()));
     let objects = read(
         "- {secretPath: pki/issue/web, method: PUT, secretArgs: {common_name: a}, files: [{objectName: a, secretKey: certificate}, {objectName: b}]}",
@@ -125,16 +167,30 @@ const WRONG: [(&str, &[&str]); 28] = [
             "object \"a\": has both kv and pki: remove one; several sources make one file by sources and template",
         ],
     ),
-    ("{objectName: a, kv: {mount: s, path: p, vesion: 1}}", &["object \"a\": kv.vesion is unknown: did you mean version?"]),
+    (
+        "{objectName: a, kv: {mount: s, path: p, vesion: 1}}",
+        &["object \"a\": kv.vesion is unknown: did you mean version?"],
+    ),
     ("{objectName: a, kv: {mount: s, path: p}, foo: 1}", &["object \"a\": field \"foo\" is unknown"]),
-    ("{objectName: a, kv: {mount: s, path: p, version: new}}", &["object \"a\": kv.version must be a whole number, without quotes"]),
+    (
+        "{objectName: a, kv: {mount: s, path: p, version: new}}",
+        &["object \"a\": kv.version must be a whole number, without quotes"],
+    ),
     ("{objectName: a, kv: [s, p]}", &["object \"a\": kv must be a mapping of fields"]),
     (
         "{objectName: a, kv: {mount: s, path: ../p}}",
-        &["object \"a\": kv.path must be a path without empty parts, parts of dots alone and control characters"],
+        &[
+            "object \"a\": kv.path must be a path without empty parts, parts of dots alone and control characters",
+        ],
     ),
-    ("{objectName: a, kv: {mount: s, path: p}, secretKey: k, pointer: /k}", &["object \"a\": has both secretKey and pointer"]),
-    ("{objectName: a, kv: {mount: s, path: p}, pointer: k}", &["object \"a\": pointer must be a JSON pointer: /primary/host"]),
+    (
+        "{objectName: a, kv: {mount: s, path: p}, secretKey: k, pointer: /k}",
+        &["object \"a\": has both secretKey and pointer"],
+    ),
+    (
+        "{objectName: a, kv: {mount: s, path: p}, pointer: k}",
+        &["object \"a\": pointer must be a JSON pointer: /primary/host"],
+    ),
     (
         "{objectName: a, kv: {mount: s, path: p}, format: jsn}",
         &["object \"a\": format \"jsn\" is none of json, yaml, toml, env, properties: did you mean json?"],
@@ -144,9 +200,18 @@ const WRONG: [(&str, &[&str]); 28] = [
         &["object \"a\": format must be without secretKey and pointer"],
     ),
     ("{objectName: a, kv: {mount: s, path: p}, part: ca}", &["object \"a\": part counts only with pki"]),
-    ("{objectName: a, directory: b, kv: {mount: s, path: p}}", &["object \"a\": has both objectName and directory"]),
-    ("{directory: b, kv: {mount: s, path: p}, keys: [../x]}", &["object 1: keys.../x has a part that is `.` or `..`"]),
-    ("{directory: b, kv: {mount: s, path: p}, default: x}", &["object 1: default counts only with objectName"]),
+    (
+        "{objectName: a, directory: b, kv: {mount: s, path: p}}",
+        &["object \"a\": has both objectName and directory"],
+    ),
+    (
+        "{directory: b, kv: {mount: s, path: p}, keys: [../x]}",
+        &["object 1: keys.../x has a part that is `.` or `..`"],
+    ),
+    (
+        "{directory: b, kv: {mount: s, path: p}, default: x}",
+        &["object 1: default counts only with objectName"],
+    ),
     (
         "{objectName: a, pki: {mount: p, role: r, commonName: '${POD}'}, part: ca}",
         &["object \"a\": pki.commonName holds ${...} of another name than POD_NAME"],
@@ -159,16 +224,28 @@ const WRONG: [(&str, &[&str]); 28] = [
         "{objectName: a, pki: {mount: p, role: r, commonName: c, keyType: ec-p256}, part: ca}",
         &["object \"a\": pki.keyType must be left out: Vault's role decides"],
     ),
-    ("{objectName: a, pki: {mount: p, ca: true}, part: privateKey}", &["object \"a\": part must be ca, issuingCa, chain or truststore"]),
+    (
+        "{objectName: a, pki: {mount: p, ca: true}, part: privateKey}",
+        &["object \"a\": part must be ca, issuingCa, chain or truststore"],
+    ),
     ("{objectName: a, pki: {mount: p, role: r, commonName: c}}", &["object \"a\": part is missing"]),
-    ("{objectName: a, pki: {mount: p, role: r, commonName: c}, part: pkcs12}", &["object \"a\": password is missing"]),
-    ("{objectName: a, pki: {mount: p, role: r, altNames: ['a,b']}, part: ca}", &["object \"a\": pki.altNames must be one name a member"]),
+    (
+        "{objectName: a, pki: {mount: p, role: r, commonName: c}, part: pkcs12}",
+        &["object \"a\": password is missing"],
+    ),
+    (
+        "{objectName: a, pki: {mount: p, role: r, altNames: ['a,b']}, part: ca}",
+        &["object \"a\": pki.altNames must be one name a member"],
+    ),
     ("{objectName: a, transit: {key: k}}", &["object \"a\": transit.ciphertext is missing"]),
     (
         "{objectName: a, transit: {key: k, from: {kv: {mount: s, path: p}}}}",
         &["object \"a\": transit.from needs secretKey or pointer: one value is wanted"],
     ),
-    ("{objectName: a, s5: {}, content: x, secretKey: k}", &["object \"a\": takes no secretKey, pointer, from or format"]),
+    (
+        "{objectName: a, s5: {}, content: x, secretKey: k}",
+        &["object \"a\": takes no secretKey, pointer, from or format"],
+    ),
     ("{objectName: a, template: x}", &["object \"a\": template counts only with sources"]),
     (
         "{objectName: a, template: x, sources: {a-b: {kv: {mount: s, path: p}}}}",
@@ -207,7 +284,9 @@ fn a_message_shows_nothing_of_a_text_or_a_body() {
 fn the_schema_names_every_field_of_the_language() {
     let schema = schema();
     let items = schema["items"]["properties"].as_object().unwrap();
-    for name in ["objectName", "secretPath", "kv", "pki", "transit", "s5", "request", "files", "template", "owner"] {
+    for name in
+        ["objectName", "secretPath", "kv", "pki", "transit", "s5", "request", "files", "template", "owner"]
+    {
         assert!(items.contains_key(name), "{name}");
     }
     assert_eq!(items["kv"]["properties"]["version"]["type"], "integer");
@@ -241,7 +320,11 @@ fn document_now() -> String {
 #[test]
 fn the_schema_for_editors_is_that_of_the_fields() {
     let wanted = serde_json::to_string_pretty(&schema()).unwrap() + "\n";
-    assert_eq!(document("objects.schema.json", &wanted), wanted, "run `UPDATE_DOCS=1 cargo test --lib language`");
+    assert_eq!(
+        document("objects.schema.json", &wanted),
+        wanted,
+        "run `UPDATE_DOCS=1 cargo test --lib language`"
+    );
 }
 
 /// Every text of `objects: |` in `document`, without its indentation.
@@ -273,18 +356,25 @@ fn every_example_of_the_documents_is_a_class() {
 fn a_small_class_cannot_grow_large_before_anything_is_asked() {
     let long = "x".repeat(30_000);
     let names: String = (0..400).map(|_| "*l, ").collect();
-    let texts =
-        format!("- {{objectName: f, pki: {{mount: p, role: r, altNames: [&a {long}, &l [*a, *a, *a, *a, *a], {names}]}}, part: ca}}");
+    let texts = format!(
+        "- {{objectName: f, pki: {{mount: p, role: r, altNames: [&a {long}, &l [*a, *a, *a, *a, *a], {names}]}}, part: ca}}"
+    );
     let members: String = (0..9_000).map(|_| "*m, ").collect();
     let files = format!("- {{kv: {{mount: s, path: {long}}}, files: [&m {{objectName: a}}, {members}]}}");
     let sources: String = (0..600).map(|name| format!("a{name}: *k, ")).collect();
-    let sources = format!("- {{objectName: f, template: x, sources: {{k: &k {{kv: {{mount: s, path: p}}}}, {sources}}}}}");
+    let sources = format!(
+        "- {{objectName: f, template: x, sources: {{k: &k {{kv: {{mount: s, path: p}}}}, {sources}}}}}"
+    );
     let store = "{kv: {mount: s, path: p}, secretKey: k}";
-    let stores: String = (0..17).map(|name| format!("{{objectName: s{name}, part: jks, password: {store}}}, ")).collect();
+    let stores: String =
+        (0..17).map(|name| format!("{{objectName: s{name}, part: jks, password: {store}}}, ")).collect();
     let stores = format!("- {{pki: {{mount: p, role: r, commonName: c}}, files: [{stores}]}}");
-    for (text, expected) in
-        [(texts, "1 MiB"), (files, "at most 256"), (sources, "601 sources; at most 512"), (stores, "17 keystores; at most 16")]
-    {
+    for (text, expected) in [
+        (texts, "1 MiB"),
+        (files, "at most 256"),
+        (sources, "601 sources; at most 512"),
+        (stores, "17 keystores; at most 16"),
+    ] {
         let told = read(&text).unwrap_err().concat();
         assert!(told.contains(expected), "{expected}: {told:.300}");
     }
@@ -294,7 +384,8 @@ fn a_small_class_cannot_grow_large_before_anything_is_asked() {
 fn fields_of(path: &str, of: &Value) -> Vec<String> {
     let words = of["enum"].as_array().into_iter().flatten().filter_map(Value::as_str);
     let line = [format!("field {path}").as_str()].into_iter().chain(words).collect::<Vec<_>>().join(" ");
-    let below = [&of["properties"], &of["items"]["properties"]].into_iter().filter_map(Value::as_object).flatten();
+    let below =
+        [&of["properties"], &of["items"]["properties"]].into_iter().filter_map(Value::as_object).flatten();
     let below = below.flat_map(|(name, schema)| fields_of(&format!("{path}.{name}"), schema));
     std::iter::once(line).chain(below).collect()
 }
@@ -314,6 +405,7 @@ fn parameters_keep_the_names_of_0_1_0() {
 #[test]
 fn fields_keep_the_names_of_0_1_0() {
     let schema = schema();
-    let fields = [fields_of("object", &schema["items"]), fields_of("value", &schema["$defs"]["value"])].concat();
+    let fields =
+        [fields_of("object", &schema["items"]), fields_of("value", &schema["$defs"]["value"])].concat();
     crate::state::golden::is_named("field", fields.into_iter());
 }

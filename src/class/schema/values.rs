@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::class::schema::field::{At, Kind, Read};
-use crate::spec::Body;
-use crate::class::duration::duration;
 use crate::class::diagnostics::FieldError;
+use crate::class::duration::duration;
+use crate::class::schema::field::{At, Kind, Read};
 use crate::goyaml::{Item, ItemKind};
+use crate::spec::Body;
 
 impl Read for String {
     fn kind() -> Kind {
@@ -45,7 +45,9 @@ impl Read for u32 {
 
     fn read(item: &Item, at: &mut At<'_>) -> Option<Self> {
         match &item.kind {
-            ItemKind::Scalar { value: Value::Number(number), .. } => number.as_u64().and_then(|number| Self::try_from(number).ok()),
+            ItemKind::Scalar { value: Value::Number(number), .. } => {
+                number.as_u64().and_then(|number| Self::try_from(number).ok())
+            }
             _ => None,
         }
         .or_else(|| at.wrong(FieldError::Type("a whole number, without quotes")))
@@ -63,7 +65,11 @@ impl Read for Mode {
 
     fn read(item: &Item, at: &mut At<'_>) -> Option<Self> {
         let mode = u32::read(item, at)?;
-        if mode <= 0o777 { Some(Self(mode)) } else { at.wrong(FieldError::Type("a mode of at most 0777, such as 0640")) }
+        if mode <= 0o777 {
+            Some(Self(mode))
+        } else {
+            at.wrong(FieldError::Type("a mode of at most 0777, such as 0640"))
+        }
     }
 }
 
@@ -77,7 +83,11 @@ impl Read for Id {
 
     fn read(item: &Item, at: &mut At<'_>) -> Option<Self> {
         let id = u32::read(item, at)?;
-        if id < u32::MAX { Some(Self(id)) } else { at.wrong(FieldError::Type("a number below 4294967295, which means none")) }
+        if id < u32::MAX {
+            Some(Self(id))
+        } else {
+            at.wrong(FieldError::Type("a number below 4294967295, which means none"))
+        }
     }
 }
 
@@ -112,13 +122,18 @@ impl Read for TextList {
             ItemKind::List(items) => members(items, at)?,
             _ => return at.wrong(FieldError::Type("a list of texts")),
         };
-        if texts.iter().any(String::is_empty) { at.wrong(FieldError::Type("a list of texts, none of them empty")) } else { Some(Self(texts)) }
+        if texts.iter().any(String::is_empty) {
+            at.wrong(FieldError::Type("a list of texts, none of them empty"))
+        } else {
+            Some(Self(texts))
+        }
     }
 }
 
 /// Every member, or `None` after all problems.
 pub(crate) fn members<T: Read>(items: &[Item], at: &mut At<'_>) -> Option<Vec<T>> {
-    let read: Vec<_> = items.iter().enumerate().map(|(index, item)| T::read(item, &mut at.member(index))).collect();
+    let read: Vec<_> =
+        items.iter().enumerate().map(|(index, item)| T::read(item, &mut at.member(index))).collect();
     read.into_iter().collect()
 }
 
@@ -140,12 +155,20 @@ impl<T: Read> Read for Vec<T> {
 impl<T: Read> Read for BTreeMap<String, T> {
     fn kind() -> Kind {
         let Kind { told, schema } = T::kind();
-        Kind::new(format!("names with a {told} each"), json!({"type": "object", "additionalProperties": schema, "minProperties": 1}))
+        Kind::new(
+            format!("names with a {told} each"),
+            json!({"type": "object", "additionalProperties": schema, "minProperties": 1}),
+        )
     }
 
     fn read(item: &Item, at: &mut At<'_>) -> Option<Self> {
-        let ItemKind::Map(pairs) = &item.kind else { return at.wrong(FieldError::Type("a mapping from names")) };
-        let read: Vec<_> = pairs.iter().map(|(name, item)| Some((name.clone(), T::read(item, &mut at.below(name))?))).collect();
+        let ItemKind::Map(pairs) = &item.kind else {
+            return at.wrong(FieldError::Type("a mapping from names"));
+        };
+        let read: Vec<_> = pairs
+            .iter()
+            .map(|(name, item)| Some((name.clone(), T::read(item, &mut at.below(name))?)))
+            .collect();
         read.into_iter().collect()
     }
 }
@@ -156,6 +179,10 @@ impl Read for Body {
     }
 
     fn read(item: &Item, at: &mut At<'_>) -> Option<Self> {
-        if matches!(item.kind, ItemKind::Map(_)) { Some(Self::new(&item.json())) } else { at.wrong(FieldError::Type("a mapping")) }
+        if matches!(item.kind, ItemKind::Map(_)) {
+            Some(Self::new(&item.json()))
+        } else {
+            at.wrong(FieldError::Type("a mapping"))
+        }
     }
 }

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
+use crate::class::diagnostics::FieldError;
 use crate::class::schema::field::{At, Kind, Read};
 use crate::class::schema::values::members;
-use crate::class::diagnostics::FieldError;
 use crate::class::spelling::nearest;
-use crate::spec::{Encoding, Format, KeyForm, KeyType, LoginScope, ShareScope, SelectorRoot, StoreForm, VolumeWriter};
 use crate::goyaml::{Item, ItemKind};
+use crate::spec::{
+    Encoding, Format, KeyForm, KeyType, LoginScope, SelectorRoot, ShareScope, StoreForm, VolumeWriter,
+};
 
 /// One of a few words.
 pub(crate) trait Word: Copy + 'static {
@@ -24,7 +26,10 @@ pub(crate) fn word<W: Word>(text: &str) -> Option<W> {
 impl<W: Word> Read for W {
     fn kind() -> Kind {
         let words: Vec<_> = W::WORDS.iter().map(|(word, _)| *word).collect();
-        Kind::new(words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "), json!({"enum": words}))
+        Kind::new(
+            words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "),
+            json!({"enum": words}),
+        )
     }
 
     fn read(item: &Item, at: &mut At<'_>) -> Option<Self> {
@@ -38,12 +43,18 @@ impl<W: Word> Read for W {
 }
 
 impl Word for Encoding {
-    const WORDS: &'static [(&'static str, Self)] = &[("utf-8", Self::Utf8), ("base64", Self::Base64), ("hex", Self::Hex)];
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("utf-8", Self::Utf8), ("base64", Self::Base64), ("hex", Self::Hex)];
 }
 
 impl Word for Format {
-    const WORDS: &'static [(&'static str, Self)] =
-        &[("json", Self::Json), ("yaml", Self::Yaml), ("toml", Self::Toml), ("env", Self::Env), ("properties", Self::Properties)];
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("json", Self::Json),
+        ("yaml", Self::Yaml),
+        ("toml", Self::Toml),
+        ("env", Self::Env),
+        ("properties", Self::Properties),
+    ];
 }
 
 impl Word for KeyType {
@@ -58,7 +69,8 @@ impl Word for KeyType {
 }
 
 impl Word for KeyForm {
-    const WORDS: &'static [(&'static str, Self)] = &[("pkcs8", Self::Pkcs8), ("pkcs1", Self::Pkcs1), ("sec1", Self::Sec1)];
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("pkcs8", Self::Pkcs8), ("pkcs1", Self::Pkcs1), ("sec1", Self::Sec1)];
 }
 
 impl Word for StoreForm {
@@ -66,11 +78,13 @@ impl Word for StoreForm {
 }
 
 impl Word for LoginScope {
-    const WORDS: &'static [(&'static str, Self)] = &[("shared", Self::Shared), ("pod", Self::Pod), ("transient", Self::Transient)];
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("shared", Self::Shared), ("pod", Self::Pod), ("transient", Self::Transient)];
 }
 
 impl Word for ShareScope {
-    const WORDS: &'static [(&'static str, Self)] = &[("pod", Self::Pod), ("serviceAccount", Self::ServiceAccount)];
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("pod", Self::Pod), ("serviceAccount", Self::ServiceAccount)];
 }
 
 impl Word for VolumeWriter {
@@ -122,7 +136,8 @@ impl Word for PartName {
 }
 
 impl Word for SelectorRoot {
-    const WORDS: &'static [(&'static str, Self)] = &[("data", Self::Data), ("metadata", Self::Metadata), ("response", Self::Response)];
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("data", Self::Data), ("metadata", Self::Metadata), ("response", Self::Response)];
 }
 
 /// Which keys of a secret become files.

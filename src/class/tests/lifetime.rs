@@ -33,7 +33,10 @@ fn a_class_chooses_who_logs_in_and_who_shares() {
             json!({"objects": "- {objectName: x, secretPath: p, shareScope: pot}"}),
             "\"pot\" is none of pod, serviceAccount: did you mean pod?",
         ),
-        (json!({"objects": "- {objectName: x, secretPath: p, refresh: [1]}"}), "refresh must be a duration, such as 30s, 5m or 0s"),
+        (
+            json!({"objects": "- {objectName: x, secretPath: p, refresh: [1]}"}),
+            "refresh must be a duration, such as 30s, 5m or 0s",
+        ),
     ] {
         assert!(message(more).contains(expected), "{expected}");
     }
@@ -43,21 +46,30 @@ fn a_class_chooses_who_logs_in_and_who_shares() {
 fn a_class_chooses_who_writes_its_files_and_where_we_do_they_are_at_most_a_minute_old() {
     let owned = "- {objectName: a, secretPath: p, filePermission: 0400, owner: 1000}\n- {objectName: b, secretPath: q, refresh: 5s}";
     let ours = parse(json!({"writer": "provider", "objects": owned})).unwrap();
-    let seconds = |spec: &MountSpec| spec.objects.iter().map(|object| spec.refreshes.of(object.sources()[0]).as_secs()).collect::<Vec<_>>();
-    assert_eq!((ours.written_by, seconds(&ours), ours.refreshes.shortest().as_secs()), (VolumeWriter::Provider, vec![60, 5], 5));
+    let seconds = |spec: &MountSpec| {
+        spec.objects.iter().map(|object| spec.refreshes.of(object.sources()[0]).as_secs()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        (ours.written_by, seconds(&ours), ours.refreshes.shortest().as_secs()),
+        (VolumeWriter::Provider, vec![60, 5], 5)
+    );
     assert_eq!(ours.warnings, [""; 0]);
     let drivers = parse(json!({"objects": owned})).unwrap();
     assert_eq!((drivers.written_by, seconds(&drivers)), (VolumeWriter::Driver, vec![30, 5]));
     assert!(drivers.warnings[0].contains("`writer: provider` gives them"), "{:?}", drivers.warnings);
     let all = Defaults { written_by: VolumeWriter::Provider, ..defaults(Flavor::Vault) };
     let written = |more: Value| parse_on(with(more), &all).unwrap().written_by;
-    assert_eq!((written(json!({})), written(json!({"writer": "driver"}))), (VolumeWriter::Provider, VolumeWriter::Driver));
+    assert_eq!(
+        (written(json!({})), written(json!({"writer": "driver"}))),
+        (VolumeWriter::Provider, VolumeWriter::Driver)
+    );
     assert!(message(json!({"writer": "root"})).contains("parameter writer must be driver or provider"));
 }
 
 #[test]
 fn the_number_that_means_nobody_is_no_owner() {
-    let object = |owner: u64| json!({"objects": format!("- {{objectName: a, secretPath: p, owner: {owner}}}")});
+    let object =
+        |owner: u64| json!({"objects": format!("- {{objectName: a, secretPath: p, owner: {owner}}}")});
     assert_eq!(parse(object(4_294_967_294)).unwrap().objects[0].owner, Some(u32::MAX - 1));
     assert!(message(object(4_294_967_295)).contains("below 4294967295, which means none"));
     assert!(message(json!({"group": "4294967295"})).contains("parameter group must be a number"));
@@ -69,9 +81,16 @@ fn a_volume_is_asked_for_once_more_by_what_is_remembered_of_it() {
     let stored = serde_json::to_string(&asked.published).unwrap();
     assert!(!stored.contains("serviceAccount.tokens"), "{stored}");
     let published: RememberedRequest = serde_json::from_str(&stored).unwrap();
-    let again = MountSpec::again(&published, &asked.pod, &asked.target_path, &defaults(Flavor::Vault)).unwrap();
-    assert_eq!((&again.pod, &again.class, &again.server, &again.auth), (&asked.pod, &asked.class, &asked.server, &asked.auth));
-    assert_eq!((again.parameters, again.objects[0].mode, again.token.is_none()), (asked.parameters, asked.objects[0].mode, true));
+    let again =
+        MountSpec::again(&published, &asked.pod, &asked.target_path, &defaults(Flavor::Vault)).unwrap();
+    assert_eq!(
+        (&again.pod, &again.class, &again.server, &again.auth),
+        (&asked.pod, &asked.class, &asked.server, &asked.auth)
+    );
+    assert_eq!(
+        (again.parameters, again.objects[0].mode, again.token.is_none()),
+        (asked.parameters, asked.objects[0].mode, true)
+    );
     assert!(again.published == asked.published);
 }
 
@@ -81,7 +100,11 @@ fn a_class_gets_no_older_content_than_the_operator_allows() {
     assert_eq!(spec.max_stale, day(1));
     assert_eq!(spec.warnings, ["parameter maxStale is more than --max-stale allows: 86400 s count"]);
     let short = Defaults { max_stale: Duration::from_secs(60), ..defaults(Flavor::Vault) };
-    assert_eq!(parse_on(with(json!({})), &short).unwrap().max_stale, Duration::from_secs(60), "what a class leaves out is bounded too");
+    assert_eq!(
+        parse_on(with(json!({})), &short).unwrap().max_stale,
+        Duration::from_secs(60),
+        "what a class leaves out is bounded too"
+    );
 }
 
 #[test]
@@ -119,7 +142,11 @@ fn two_classes_are_told_apart_by_their_parameters_and_by_nothing_of_the_pod() {
     let plain = digest(json!({}));
     let elsewhere = json!({"secretProviderClass": "other", "csi.storage.k8s.io/ephemeral": null, "csi.storage.k8s.io/pod.uid": "ff"});
     assert_eq!(plain, digest(elsewhere));
-    assert_eq!(plain, digest(passed(json!({"vault": token("team-a", "web", 2000)}))), "a token is renewed, the class is not");
+    assert_eq!(
+        plain,
+        digest(passed(json!({"vault": token("team-a", "web", 2000)}))),
+        "a token is renewed, the class is not"
+    );
     assert_ne!(plain, digest(json!({"roleName": "other"})));
     assert_ne!(
         digest(json!({"vaultNamespace": "ab"})),
@@ -130,12 +157,14 @@ fn two_classes_are_told_apart_by_their_parameters_and_by_nothing_of_the_pod() {
 
 #[test]
 fn a_token_tells_its_end_and_the_uid_of_its_account() {
-    let claims =
-        json!({"sub": "system:serviceaccount:team-a:web", "exp": 2000, "kubernetes.io": {"serviceaccount": {"name": "web", "uid": "5a"}}});
+    let claims = json!({"sub": "system:serviceaccount:team-a:web", "exp": 2000, "kubernetes.io": {"serviceaccount": {"name": "web", "uid": "5a"}}});
     let jwt = format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims.to_string()));
     let passed = parse(passed(json!({"vault": {"token": jwt}}))).unwrap().token.unwrap();
     for token in [passed, PodToken::issued(jwt.into(), "vault".into())] {
-        assert_eq!((token.account_uid.as_deref(), token.expires), (Some("5a"), Some(UNIX_EPOCH + Duration::from_secs(2000))));
+        assert_eq!(
+            (token.account_uid.as_deref(), token.expires),
+            (Some("5a"), Some(UNIX_EPOCH + Duration::from_secs(2000)))
+        );
     }
     let opaque = PodToken::issued("opaque".into(), "vault".into());
     assert_eq!((opaque.account_uid, opaque.expires), (None, None));

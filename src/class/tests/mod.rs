@@ -1,4 +1,3 @@
-
 pub mod lifetime; // login, shareScope, refresh, maxStale; what tells volumes apart; what sealed records hold
 
 use std::time::{Duration, UNIX_EPOCH};
@@ -67,7 +66,9 @@ fn parse(more: Value) -> Result<MountSpec, SpecErrors> {
 }
 
 fn with(more: Value) -> Value {
-    let (mut class, Value::Object(more)) = (json!({"roleName": "app", "objects": OBJECTS}), more) else { unreachable!() };
+    let (mut class, Value::Object(more)) = (json!({"roleName": "app", "objects": OBJECTS}), more) else {
+        unreachable!()
+    };
     more.into_iter().for_each(|(name, value)| class[name] = value);
     class
 }
@@ -88,16 +89,37 @@ fn passed(tokens: Value) -> Value {
 #[test]
 fn the_smallest_class_becomes_a_mount() {
     let spec = parse(json!({})).unwrap();
-    assert_eq!(spec.pod, Pod { namespace: "team-a".into(), name: "web-1".into(), uid: "0c5a".into(), service_account: "web".into() });
-    assert_eq!((spec.auth.mount.as_str(), spec.auth.role.as_str(), &spec.auth.audience), ("kubernetes", "app", &None));
-    assert_eq!((spec.server.address.to_string().as_str(), spec.server.configured), ("https://127.0.0.1:8200", true));
+    assert_eq!(
+        spec.pod,
+        Pod {
+            namespace: "team-a".into(),
+            name: "web-1".into(),
+            uid: "0c5a".into(),
+            service_account: "web".into()
+        }
+    );
+    assert_eq!(
+        (spec.auth.mount.as_str(), spec.auth.role.as_str(), &spec.auth.audience),
+        ("kubernetes", "app", &None)
+    );
+    assert_eq!(
+        (spec.server.address.to_string().as_str(), spec.server.configured),
+        ("https://127.0.0.1:8200", true)
+    );
     assert!(spec.token.is_none() && spec.warnings.is_empty(), "{:?}", spec.warnings);
     let [object] = spec.objects.as_slice() else { panic!("{:?}", spec.objects) };
     assert_eq!((object.name().as_str(), object.mode), ("db", 0o644));
-    let Placement::File(_, View::Value(SourceValue { source, pick, encoding: Encoding::Utf8 })) = &object.place else { panic!("{object:?}") };
+    let Placement::File(_, View::Value(SourceValue { source, pick, encoding: Encoding::Utf8 })) =
+        &object.place
+    else {
+        panic!("{object:?}")
+    };
     assert_eq!(pick, &Selector { start: SelectorRoot::Data, way: SelectorPath::Key("password".into()) });
     let request = Request::new("GET", "/v1/secret/data/db", None).unwrap();
-    assert_eq!(source, &Source { namespace: None, request: EngineRequest::Request(request), share: ShareScope::Pod });
+    assert_eq!(
+        source,
+        &Source { namespace: None, request: EngineRequest::Request(request), share: ShareScope::Pod }
+    );
 }
 
 #[test]
@@ -108,8 +130,14 @@ fn a_class_with_every_parameter_says_where_and_how() {
         "vaultSkipTLSVerify": "t",
     });
     let spec = parse(class).unwrap();
-    assert_eq!((spec.server.address.to_string().as_str(), spec.server.configured), ("https://vault.example.com:8200", false));
-    assert_eq!((spec.server.namespace.as_deref(), spec.auth.mount.as_str()), (Some("admin/team"), "jwt-prod"));
+    assert_eq!(
+        (spec.server.address.to_string().as_str(), spec.server.configured),
+        ("https://vault.example.com:8200", false)
+    );
+    assert_eq!(
+        (spec.server.namespace.as_deref(), spec.auth.mount.as_str()),
+        (Some("admin/team"), "jwt-prod")
+    );
     assert_eq!(spec.auth.audience.as_deref(), Some("my-aud"));
     let client = ClientCertificate { certificate: "/c.pem".into(), key: "/k.pem".into(), configured: false };
     let tls = TlsSpec {
@@ -150,10 +178,21 @@ fn a_class_lies_over_the_process_as_in_the_peers() {
     below.tls = TlsSpec { skip_verify: true, server_name: Some("below".into()), ..TlsSpec::default() };
     below.tls.trust(None, None, Some("/cas".into()));
     let plain = parse_on(with(json!({"vaultSkipTLSVerify": "false"})), &below).unwrap();
-    assert_eq!((plain.server.tls, plain.server.namespace), (below.tls.clone(), Some("root-ns".into())), "`false` turns nothing off");
-    let over =
-        parse_on(with(json!({"vaultCACertPath": "/ca", "vaultCADirectory": "/dir", "vaultTLSServerName": "above"})), &below).unwrap();
-    assert_eq!((over.server.tls.ca_file, over.server.tls.ca_directory), (Some("/ca".into()), None), "a file counts before a directory");
+    assert_eq!(
+        (plain.server.tls, plain.server.namespace),
+        (below.tls.clone(), Some("root-ns".into())),
+        "`false` turns nothing off"
+    );
+    let over = parse_on(
+        with(json!({"vaultCACertPath": "/ca", "vaultCADirectory": "/dir", "vaultTLSServerName": "above"})),
+        &below,
+    )
+    .unwrap();
+    assert_eq!(
+        (over.server.tls.ca_file, over.server.tls.ca_directory),
+        (Some("/ca".into()), None),
+        "a file counts before a directory"
+    );
     assert_eq!(over.server.tls.server_name.as_deref(), Some("above"));
 }
 
@@ -167,8 +206,7 @@ fn an_address_that_equals_the_configured_one_is_configured() {
 fn calls_come_in_the_form_of_each_driver() {
     let objects = json!({"roleName": "app", "objects": OBJECTS});
     let rotation_of_1_5 = json!({"secretProviderClass": null, "csi.storage.k8s.io/ephemeral": null});
-    let sync_controller =
-        json!({"csi.storage.k8s.io/pod.name": "controller", "csi.storage.k8s.io/pod.uid": "ff", "secretProviderClass": null});
+    let sync_controller = json!({"csi.storage.k8s.io/pod.name": "controller", "csi.storage.k8s.io/pod.uid": "ff", "secretProviderClass": null});
     for (more, secrets, target, permission) in [
         (json!({}), "null", "/x/mount", "420"),
         (rotation_of_1_5, "{}", "/x/mount", "420"),
@@ -179,7 +217,13 @@ fn calls_come_in_the_form_of_each_driver() {
         let mut class = objects.clone();
         more.into_iter().for_each(|(name, value)| class[name] = value);
         let attributes = Value::Object(attributes(class)).to_string();
-        let call = MountCall { attributes: &attributes, secrets, target_path: target, permission, published: &|| None };
+        let call = MountCall {
+            attributes: &attributes,
+            secrets,
+            target_path: target,
+            permission,
+            published: &|| None,
+        };
         let spec = MountSpec::parse(&call, &defaults(Flavor::Vault)).unwrap();
         assert_eq!((spec.objects[0].mode, spec.warnings.len()), (0o644, 0));
     }
@@ -190,7 +234,9 @@ fn the_token_is_the_one_of_the_classes_audience_or_the_sockets() {
     let tokens = passed(
         json!({"vault": token("team-a", "web", 2000), "my-aud": token("team-a", "web", 2000), "openbao": token("team-a", "web", 2000)}),
     );
-    let audience = |flavor, class: Value| parse_on(with(class), &defaults(flavor)).unwrap().token.map(|token| token.audience);
+    let audience = |flavor, class: Value| {
+        parse_on(with(class), &defaults(flavor)).unwrap().token.map(|token| token.audience)
+    };
     assert_eq!(audience(Flavor::Vault, tokens.clone()).as_deref(), Some("vault"));
     assert_eq!(audience(Flavor::OpenBao, tokens.clone()).as_deref(), Some("openbao"));
     let mut asking = tokens;
@@ -207,7 +253,10 @@ fn a_token_that_cannot_log_in_has_a_reason_of_its_own() {
     assert_eq!(reason(json!({"vault": token("team-b", "web", 2000)})), Reason::TokenMismatch);
     assert_eq!(reason(json!({"vault": token("team-a", "web", 999)})), Reason::TokenExpired);
     assert_eq!(reason(json!({"vault": {"token": "x"}})), Reason::TokenMismatch);
-    let both = parse_on(json!({"objects": OBJECTS, "csi.storage.k8s.io/serviceAccount.tokens": "canary"}), &defaults(Flavor::Vault));
+    let both = parse_on(
+        json!({"objects": OBJECTS, "csi.storage.k8s.io/serviceAccount.tokens": "canary"}),
+        &defaults(Flavor::Vault),
+    );
     assert_eq!(both.unwrap_err().reason(), Reason::SpecInvalid, "the class's mistakes come first");
 }
 
@@ -233,31 +282,61 @@ fn each_mistake_names_its_parameter_and_what_is_allowed() {
         (json!({"vaultAuthMountPath": "../sys"}), "parameter vaultAuthMountPath must be a path without"),
         (json!({"vaultSkipTLSVerify": "yes"}), "parameter vaultSkipTLSVerify must be true or false"),
         (json!({"vaultSkipTLSVerify": ""}), "parameter vaultSkipTLSVerify must be true or false"),
-        (json!({"vaultTLSClientCertPath": "/c"}), "parameter vaultTLSClientCertPath needs vaultTLSClientKeyPath beside it"),
-        (json!({"baoTLSClientKeyPath": "/k"}), "parameter baoTLSClientKeyPath needs baoTLSClientCertPath beside it"),
-        (json!({"vaultAddress": "vault:8200"}), "parameter vaultAddress: an address begins with http://, https:// or unix://"),
-        (json!({"vaultAddress": "https://u:canary@vault"}), "parameter vaultAddress: an address holds no user and no password"),
+        (
+            json!({"vaultTLSClientCertPath": "/c"}),
+            "parameter vaultTLSClientCertPath needs vaultTLSClientKeyPath beside it",
+        ),
+        (
+            json!({"baoTLSClientKeyPath": "/k"}),
+            "parameter baoTLSClientKeyPath needs baoTLSClientCertPath beside it",
+        ),
+        (
+            json!({"vaultAddress": "vault:8200"}),
+            "parameter vaultAddress: an address begins with http://, https:// or unix://",
+        ),
+        (
+            json!({"vaultAddress": "https://u:canary@vault"}),
+            "parameter vaultAddress: an address holds no user and no password",
+        ),
         (json!({"vaultNamespace": "a\nb"}), "parameter vaultNamespace must not hold control characters"),
-        (json!({"csi.storage.k8s.io/pod.uid": null}), "csi.storage.k8s.io/pod.uid is missing: set podInfoOnMount"),
+        (
+            json!({"csi.storage.k8s.io/pod.uid": null}),
+            "csi.storage.k8s.io/pod.uid is missing: set podInfoOnMount",
+        ),
         (json!({"objects": "- {secretPath: a}"}), "object 1: objectName is missing or empty"),
         (json!({"objects": "- {objectName: x}"}), "object \"x\": secretPath is missing or empty"),
-        (json!({"objects": "- {objectName: ../x, secretPath: a}"}), "object \"../x\": objectName has a part that is `.` or `..`"),
-        (json!({"objects": "- {objectName: x, secretPath: a/../b}"}), "object \"x\": secretPath holds a part `.` or `..`"),
+        (
+            json!({"objects": "- {objectName: ../x, secretPath: a}"}),
+            "object \"../x\": objectName has a part that is `.` or `..`",
+        ),
+        (
+            json!({"objects": "- {objectName: x, secretPath: a/../b}"}),
+            "object \"x\": secretPath holds a part `.` or `..`",
+        ),
         (
             json!({"objects": "- {objectName: x, secretPath: a, secretKey: k, encoding: bas64}"}),
             "encoding \"bas64\" is unknown: utf-8, base64 or hex: did you mean base64?",
         ),
-        (json!({"objects": "- {objectName: x, secretPath: a, filePermission: 01777}"}), "object \"x\": filePermission 0o1777 is over 0777"),
+        (
+            json!({"objects": "- {objectName: x, secretPath: a, filePermission: 01777}"}),
+            "object \"x\": filePermission 0o1777 is over 0777",
+        ),
         (
             json!({"objects": "- {objectName: x, secretPath: a, filePermission: '0600'}"}),
             "line 1, column 50: filePermission must be a number such as 0640, without quotes",
         ),
-        (json!({"objects": "- {objectName: x, secretPath: a}\n- {objectName: x, secretPath: b}"}), "objectName \"x\" is given 2 times"),
+        (
+            json!({"objects": "- {objectName: x, secretPath: a}\n- {objectName: x, secretPath: b}"}),
+            "objectName \"x\" is given 2 times",
+        ),
         (
             json!({"objects": "- {objectName: x, secretPath: a}\n- {objectName: x/y, secretPath: b}"}),
             "objectNames \"x\" and \"x/y\" cannot both be files",
         ),
-        (json!({"objects": "- {objectName: x, secretPath: a}\n".repeat(257)}), "lists 257 objects; at most 256 are read"),
+        (
+            json!({"objects": "- {objectName: x, secretPath: a}\n".repeat(257)}),
+            "lists 257 objects; at most 256 are read",
+        ),
     ];
     for (more, expected) in cases {
         let message = message(more);
@@ -272,9 +351,21 @@ fn a_call_that_is_no_call_is_told_by_its_place() {
         let call = MountCall { attributes, secrets, target_path, permission, published: &|| None };
         MountSpec::parse(&call, &defaults(Flavor::Vault)).unwrap_err().to_string()
     };
-    for broken in ["", "null", "[]", "\"canary\"", "{\"canary\": 5}", "{\"a\": \"canary\"", "{} canary", "{\"a\": {\"canary\": \"\"}}"] {
+    for broken in [
+        "",
+        "null",
+        "[]",
+        "\"canary\"",
+        "{\"canary\": 5}",
+        "{\"a\": \"canary\"",
+        "{} canary",
+        "{\"a\": {\"canary\": \"\"}}",
+    ] {
         let message = parse(broken, "", "/t", "420");
-        assert!(message.starts_with("the request's attributes are not a JSON object of strings (line 1, column "), "{message}");
+        assert!(
+            message.starts_with("the request's attributes are not a JSON object of strings (line 1, column "),
+            "{message}"
+        );
         assert!(!message.contains("canary"), "{message}");
     }
     let large = format!("{{\"a\": \"{}\"}}", "x".repeat(512 * 1024));
@@ -283,19 +374,30 @@ fn a_call_that_is_no_call_is_told_by_its_place() {
     assert_eq!(parse(&whole, "", "", "420"), "the request's target_path is empty");
     assert_eq!(parse(&whole, "canary", "/t", "420"), "the request's secrets are not a JSON object");
     for permission in ["0644", "\"420\"", "512", "-1", "x"] {
-        assert_eq!(parse(&whole, "", "/t", permission), "the request's permission is not a number of 0 to 511", "{permission}");
+        assert_eq!(
+            parse(&whole, "", "/t", permission),
+            "the request's permission is not a number of 0 to 511",
+            "{permission}"
+        );
     }
 }
 
 #[test]
 fn all_mistakes_of_a_class_are_told_at_once() {
-    let objects =
-        "- {objectName: a, secretPath: p, secretKey: k, encoding: rot13}\n- {objectName: /b}\n- {secretPath: p, filePermission: 01000}";
-    let errors = parse(json!({"roleName": "", "vaultAddress": "x", "vaultSkipTLSVerify": "maybe", "objects": objects})).unwrap_err();
+    let objects = "- {objectName: a, secretPath: p, secretKey: k, encoding: rot13}\n- {objectName: /b}\n- {secretPath: p, filePermission: 01000}";
+    let errors = parse(
+        json!({"roleName": "", "vaultAddress": "x", "vaultSkipTLSVerify": "maybe", "objects": objects}),
+    )
+    .unwrap_err();
     assert_eq!(errors.problems().len(), 8, "{errors}");
     let many = (0..12).map(|at| format!("- {{objectName: o{at}}}\n")).collect::<String>();
     let message = message(json!({"objects": many}));
-    assert!(message.contains("object \"o7\"") && !message.contains("object \"o8\"") && message.contains("; and 4 more"), "{message}");
+    assert!(
+        message.contains("object \"o7\"")
+            && !message.contains("object \"o8\"")
+            && message.contains("; and 4 more"),
+        "{message}"
+    );
 }
 
 #[test]

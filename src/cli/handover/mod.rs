@@ -13,12 +13,12 @@ use futures::{StreamExt, stream};
 use thiserror::Error;
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::limits::Budget;
+use crate::secret::Secret;
 use crate::settings::{Environment, SettingsError};
 use crate::spec::ServerSpec;
-use crate::secret::Secret;
-use crate::state::{Directory, StoredRecord, KeyRefused, Kind, Outer, StateError, StateKey, Store};
-use crate::vault::{AllowedAddress, TokenInfo, Outbound, VaultError, Vaults};
-use crate::limits::Budget;
+use crate::state::{Directory, KeyRefused, Kind, Outer, StateError, StateKey, Store, StoredRecord};
+use crate::vault::{AllowedAddress, Outbound, TokenInfo, VaultError, Vaults};
 
 /// Tokens that are given back at a time.
 const AT_A_TIME: usize = 4;
@@ -86,15 +86,28 @@ fn keep(directory: &Directory) -> Result<(), HandoverError> {
     Ok(())
 }
 
-async fn revoke(args: &HandoverArgs, directory: Directory, environment: &Environment) -> Result<(), HandoverError> {
+async fn revoke(
+    args: &HandoverArgs,
+    directory: Directory,
+    environment: &Environment,
+) -> Result<(), HandoverError> {
     let store = Store::new(directory, key(args)?, args.node_name.as_deref().unwrap_or_default())?;
     let found: Vec<_> = store.records()?.collect();
-    let outbound = Outbound { allowed: args.allow_address.clone(), proxy: proxy(&found, environment)?, ..Outbound::default() };
+    let outbound = Outbound {
+        allowed: args.allow_address.clone(),
+        proxy: proxy(&found, environment)?,
+        ..Outbound::default()
+    };
     let vaults = Vaults::new(outbound);
     let ends = paced(found).map(|found| end(&store, &vaults, found)).buffer_unordered(AT_A_TIME);
     let ended: Vec<_> = ends.collect().await;
     let count = |end: End| ended.iter().filter(|ended| **ended == end).count();
-    println!("{} tokens given back, {} records without one removed, {} kept", count(End::Revoked), count(End::Forgotten), count(End::Kept));
+    println!(
+        "{} tokens given back, {} records without one removed, {} kept",
+        count(End::Revoked),
+        count(End::Forgotten),
+        count(End::Kept)
+    );
     match count(End::Kept) {
         0 => Ok(()),
         kept => Err(HandoverError::Kept(kept)),
@@ -143,13 +156,16 @@ enum End {
 async fn end(store: &Store, vaults: &Vaults, found: StoredRecord) -> End {
     let ended = match found.outer() {
         Some(Outer { kind: Kind::Volume, .. }) => Ok(End::Forgotten),
-        Some(Outer { server: Some(server), token: Some(token), .. }) => match give_back(vaults, server, token).await {
-            Ok(()) => Ok(End::Revoked),
-            Err(error) => Err(error.to_string()),
-        },
+        Some(Outer { server: Some(server), token: Some(token), .. }) => {
+            match give_back(vaults, server, token).await {
+                Ok(()) => Ok(End::Revoked),
+                Err(error) => Err(error.to_string()),
+            }
+        }
         _ => Err("its token is not known".to_owned()),
     };
-    let removed = ended.and_then(|end| store.remove(found.id()).map(|()| end).map_err(|error| error.to_string()));
+    let removed =
+        ended.and_then(|end| store.remove(found.id()).map(|()| end).map_err(|error| error.to_string()));
     removed.unwrap_or_else(|why| {
         eprintln!("vaultmount: {}", kept(&found, &why));
         End::Kept
@@ -159,17 +175,27 @@ async fn end(store: &Store, vaults: &Vaults, found: StoredRecord) -> End {
 /// Revokes a token, and with it all that was leased by it.
 async fn give_back(vaults: &Vaults, server: &ServerSpec, token: &Secret) -> Result<(), VaultError> {
     // A copy goes to the server that gave it, and is wiped after the call.
-    let login = vaults.server(server)?.with_token(Secret::from(token.expose().to_vec()), TokenInfo::default());
+    let login =
+        vaults.server(server)?.with_token(Secret::from(token.expose().to_vec()), TokenInfo::default());
     login.revoke(&Budget::lasting(CALL)).await.map_err(|(_, error)| error)
 }
 
 /// A line for the operator: by accessor and lease ids, what is left can be revoked by hand.
 fn kept(found: &StoredRecord, why: &str) -> String {
-    let damage = if let StoredRecord::Unusable(unusable) = found { format!("; {}", unusable.why) } else { String::new() };
+    let damage = if let StoredRecord::Unusable(unusable) = found {
+        format!("; {}", unusable.why)
+    } else {
+        String::new()
+    };
     let Some(outer) = found.outer() else { return format!("record {} is kept: {why}{damage}", found.id()) };
-    let server = outer.server.as_ref().map_or_else(|| "an unknown server".to_owned(), |server| server.address.to_string());
+    let server = outer
+        .server
+        .as_ref()
+        .map_or_else(|| "an unknown server".to_owned(), |server| server.address.to_string());
     let accessor = outer.accessor.as_deref().unwrap_or("none");
     let leases = outer.leases.join(", ");
-    format!("record {} is kept: {why}{damage}; server {server}, accessor {accessor}, leases [{leases}]", found.id())
+    format!(
+        "record {} is kept: {why}{damage}; server {server}, accessor {accessor}, leases [{leases}]",
+        found.id()
+    )
 }
-

@@ -1,6 +1,7 @@
+use crate::mutex::Mutex;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -27,10 +28,12 @@ async fn server(refused: &'static str) -> (ServerSpec, Arc<Mutex<Vec<String>>>) 
             let request = String::from_utf8(request).unwrap();
             assert!(request.starts_with("POST /v1/auth/token/revoke-self "), "{request}");
             let token = request.lines().find_map(|line| line.strip_prefix("x-vault-token: ")).unwrap();
-            given_back.lock().unwrap().push(token.to_owned());
+            given_back.lock().push(token.to_owned());
             let status = if token == refused { "403 Forbidden" } else { "204 No Content" };
             let length = if token == refused { "content-length: 0\r\n" } else { "" };
-            let _ = stream.write_all(format!("HTTP/1.1 {status}\r\n{length}connection: close\r\n\r\n").as_bytes()).await;
+            let _ = stream
+                .write_all(format!("HTTP/1.1 {status}\r\n{length}connection: close\r\n\r\n").as_bytes())
+                .await;
         }
     });
     (ServerSpec { address, configured: true, namespace: None, tls: TlsSpec::default() }, seen)
@@ -68,7 +71,8 @@ impl Node {
             };
             store.put(&RecordId::of(&[token]), &outer, &body).unwrap();
         }
-        let volume = Outer { kind: Kind::Volume, server: None, accessor: None, leases: Vec::new(), token: None };
+        let volume =
+            Outer { kind: Kind::Volume, server: None, accessor: None, leases: Vec::new(), token: None };
         store.put(&RecordId::of(&["volume"]), &volume, &body).unwrap();
         node
     }
@@ -100,7 +104,7 @@ async fn with_keep_everything_is_forgotten_and_nobody_is_called() {
     let node = Node::with(&server, &["a", "b"]).await;
     fs::write(node.directory.path().join(RecordId::of(&["damaged"]).as_str()), "x").unwrap();
     node.handover(false).await.unwrap();
-    assert!(node.left().await.is_empty() && given_back.lock().unwrap().is_empty());
+    assert!(node.left().await.is_empty() && given_back.lock().is_empty());
 }
 
 #[tokio::test]
@@ -111,7 +115,7 @@ async fn with_revoke_every_token_is_given_back_once() {
     let begun = std::time::Instant::now();
     node.handover(true).await.unwrap();
     assert!(begun.elapsed() >= PACE * 5, "they were not spread");
-    let mut given_back = given_back.lock().unwrap().clone();
+    let mut given_back = given_back.lock().clone();
     given_back.sort();
     assert_eq!(given_back, tokens);
     assert!(node.left().await.is_empty());
@@ -126,7 +130,7 @@ async fn what_is_refused_or_does_not_open_is_kept_and_fails_the_command() {
     let mut left = [RecordId::of(&["refused"]), RecordId::of(&["damaged"])];
     left.sort();
     assert_eq!(node.left().await, left);
-    assert!(given_back.lock().unwrap().contains(&"a".to_owned()));
+    assert!(given_back.lock().contains(&"a".to_owned()));
 }
 
 #[tokio::test]
@@ -142,7 +146,7 @@ async fn another_key_calls_nobody_and_names_the_accessors() {
     assert!(told.iter().any(|line| line.contains("accessor of a") && line.contains("127.0.0.1")), "{told:?}");
     drop(store);
     assert!(matches!(node.handover(true).await, Err(HandoverError::Kept(1))));
-    assert!(given_back.lock().unwrap().is_empty());
+    assert!(given_back.lock().is_empty());
 }
 
 #[tokio::test]

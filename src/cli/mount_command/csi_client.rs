@@ -20,7 +20,9 @@ const ANSWER_BYTES: usize = 4 * 1024 * 1024;
 #[derive(Debug, Error)]
 pub enum CallError {
     /// Nobody listens there.
-    #[error("no provider answers on {socket}; start one with --endpoint={socket}, or name its socket with --socket")]
+    #[error(
+        "no provider answers on {socket}; start one with --endpoint={socket}, or name its socket with --socket"
+    )]
     NoProvider {
         /// The socket.
         socket: PathBuf,
@@ -67,14 +69,19 @@ pub(crate) async fn mount(socket: &Path, request: MountRequest) -> Result<MountR
     if let Some(error) = answer.error.as_ref().filter(|error| !error.code.is_empty()) {
         return Err(CallError::Coded { socket: socket.into(), code: error.code.clone() });
     }
-    if answer.object_version.is_empty() { Err(CallError::NoVersions { socket: socket.into() }) } else { Ok(answer) }
+    if answer.object_version.is_empty() {
+        Err(CallError::NoVersions { socket: socket.into() })
+    } else {
+        Ok(answer)
+    }
 }
 
 async fn connect(socket: &Path) -> Result<CsiDriverProviderClient<Channel>, CallError> {
     let no_provider = |source| CallError::NoProvider { socket: socket.into(), source };
     // Driver 1.6 names the provider `localhost`.
     let endpoint = Endpoint::from_shared(format!("unix://{}", socket.display())).map_err(no_provider)?;
-    let channel = endpoint.origin(Uri::from_static("http://localhost")).connect().await.map_err(no_provider)?;
+    let channel =
+        endpoint.origin(Uri::from_static("http://localhost")).connect().await.map_err(no_provider)?;
     Ok(CsiDriverProviderClient::new(channel).max_decoding_message_size(ANSWER_BYTES))
 }
 

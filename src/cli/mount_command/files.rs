@@ -47,7 +47,9 @@ pub enum TreeError {
     #[error("the provider gave a file {0:?}, which the driver refuses")]
     BadPath(String),
     /// Something of somebody else has the name of a file.
-    #[error("{0}: is there already and is no link of an earlier mount; choose an empty directory with --target")]
+    #[error(
+        "{0}: is there already and is no link of an earlier mount; choose an empty directory with --target"
+    )]
     Taken(PathBuf),
     /// The system refused.
     #[error("{path}: {doing} failed ({source}); choose a directory that you may write with --target")]
@@ -64,7 +66,11 @@ pub enum TreeError {
 /// Makes `files` the whole content of `target`.
 pub(crate) fn write(target: &Path, files: &[File]) -> Result<Outcome, TreeError> {
     let tops = files.iter().map(top_level).collect::<Result<BTreeSet<_>, _>>()?;
-    DirBuilder::new().recursive(true).mode(0o700).create(target).map_err(at(target, "making the directory"))?;
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(target)
+        .map_err(at(target, "making the directory"))?;
     if files.is_empty() || holds(target, files) {
         return Ok(Outcome::Unchanged);
     }
@@ -141,7 +147,10 @@ fn write_file(path: &Path, file: &File) -> io::Result<()> {
 /// `..2026_11_21_09_48_07.123456789`, UTC.
 fn time_name() -> PathBuf {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let seconds = i64::try_from(now.as_secs()).ok().and_then(|seconds| Timestamp::from_second(seconds).ok()).unwrap_or_default();
+    let seconds = i64::try_from(now.as_secs())
+        .ok()
+        .and_then(|seconds| Timestamp::from_second(seconds).ok())
+        .unwrap_or_default();
     format!("..{}.{:09}", seconds.strftime("%Y_%m_%d_%H_%M_%S"), now.subsec_nanos()).into()
 }
 
@@ -177,7 +186,11 @@ fn clear(target: &Path, tops: &BTreeSet<PathBuf>) -> Result<(), TreeError> {
 fn remove_old(target: &Path, old: &Path) -> Result<(), TreeError> {
     let one_of_ours = old.components().count() == 1 && old.to_string_lossy().starts_with("..2");
     let path = target.join(old);
-    if one_of_ours && path.exists() { fs::remove_dir_all(&path).map_err(at(&path, "removing the old files")) } else { Ok(()) }
+    if one_of_ours && path.exists() {
+        fs::remove_dir_all(&path).map_err(at(&path, "removing the old files"))
+    } else {
+        Ok(())
+    }
 }
 
 fn at(path: &Path, doing: &'static str) -> impl FnOnce(io::Error) -> TreeError {
@@ -196,7 +209,10 @@ mod tests {
     }
 
     fn names(target: &TempDir) -> Vec<String> {
-        let mut names: Vec<_> = fs::read_dir(target).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<_> = fs::read_dir(target)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
         names.sort();
         names
     }
@@ -207,7 +223,10 @@ mod tests {
         write(target.path(), &[file("db", 0o400, "hello"), file("nested/deep/key", 0o640, "k")]).unwrap();
         assert_eq!(fs::read(target.path().join("nested/deep/key")).unwrap(), b"k");
         assert_eq!(fs::metadata(target.path().join("db")).unwrap().permissions().mode() & 0o7777, 0o400);
-        assert_eq!(fs::metadata(target.path().join("nested/deep/key")).unwrap().permissions().mode() & 0o7777, 0o640);
+        assert_eq!(
+            fs::metadata(target.path().join("nested/deep/key")).unwrap().permissions().mode() & 0o7777,
+            0o640
+        );
         assert_eq!(fs::read_link(target.path().join("db")).unwrap(), Path::new("..data/db"));
         assert_eq!(fs::read_link(target.path().join("nested")).unwrap(), Path::new("..data/nested"));
         assert_eq!(&names(&target)[1..], ["..data", "db", "nested"]);
@@ -227,7 +246,10 @@ mod tests {
         let target = TempDir::new().unwrap();
         write(target.path(), &[file("a", 0o644, "1"), file("b/c", 0o644, "1")]).unwrap();
         let before = names(&target);
-        assert_eq!(write(target.path(), &[file("a", 0o600, "1"), file("b/c", 0o644, "1")]).unwrap(), Outcome::Unchanged);
+        assert_eq!(
+            write(target.path(), &[file("a", 0o600, "1"), file("b/c", 0o644, "1")]).unwrap(),
+            Outcome::Unchanged
+        );
         assert_eq!(names(&target), before);
     }
 
@@ -261,7 +283,8 @@ mod tests {
     fn a_target_that_cannot_be_written_is_named() {
         let target = TempDir::new().unwrap();
         fs::write(target.path().join("file"), "").unwrap();
-        let error = write(&target.path().join("file/below"), &[file("a", 0o644, "1")]).unwrap_err().to_string();
+        let error =
+            write(&target.path().join("file/below"), &[file("a", 0o644, "1")]).unwrap_err().to_string();
         assert!(error.contains("file/below") && error.contains("--target"), "{error}");
     }
 }

@@ -42,7 +42,9 @@ pub enum ClassError {
         place: String,
     },
     /// No class, or none of the wanted name.
-    #[error("class manifest {path}: holds no SecretProviderClass{wanted} with spec.provider and spec.parameters")]
+    #[error(
+        "class manifest {path}: holds no SecretProviderClass{wanted} with spec.provider and spec.parameters"
+    )]
     None {
         /// The manifest.
         path: PathBuf,
@@ -50,7 +52,9 @@ pub enum ClassError {
         wanted: String,
     },
     /// More than one.
-    #[error("class manifest {path}: holds several SecretProviderClasses ({names}); choose one with --class-name")]
+    #[error(
+        "class manifest {path}: holds several SecretProviderClasses ({names}); choose one with --class-name"
+    )]
     Several {
         /// The manifest.
         path: PathBuf,
@@ -87,20 +91,27 @@ struct Spec {
 impl Class {
     /// Reads the one class of the manifest at `path`, or the one called `name`.
     pub(crate) fn read(path: &Path, name: Option<&str>) -> Result<Self, ClassError> {
-        let text = fs::read_to_string(path).map_err(|source| ClassError::Unreadable { path: path.into(), source })?;
+        let text = fs::read_to_string(path)
+            .map_err(|source| ClassError::Unreadable { path: path.into(), source })?;
         Self::parse(path, &text, name)
     }
 
     fn parse(path: &Path, text: &str, name: Option<&str>) -> Result<Self, ClassError> {
         let objects: Vec<Manifest> = serde_saphyr::from_multiple(text).map_err(|error| {
-            let place = error.location().map(|at| format!(" (line {}, column {})", at.line(), at.column())).unwrap_or_default();
+            let place = error
+                .location()
+                .map(|at| format!(" (line {}, column {})", at.line(), at.column()))
+                .unwrap_or_default();
             ClassError::Odd { path: path.into(), place }
         })?;
         let mut classes: Vec<_> = objects.into_iter().filter_map(Self::from_manifest).collect();
         classes.retain(|class| name.is_none_or(|name| name == class.name));
         match classes.len() {
             1 => Ok(classes.remove(0)),
-            0 => Err(ClassError::None { path: path.into(), wanted: name.map(|name| format!(" {name:?}")).unwrap_or_default() }),
+            0 => Err(ClassError::None {
+                path: path.into(),
+                wanted: name.map(|name| format!(" {name:?}")).unwrap_or_default(),
+            }),
             _ => {
                 let names: Vec<_> = classes.into_iter().map(|class| class.name).collect();
                 Err(ClassError::Several { path: path.into(), names: names.join(", ") })
@@ -110,7 +121,8 @@ impl Class {
 
     fn from_manifest(object: Manifest) -> Option<Self> {
         let Manifest { kind, metadata, spec } = object;
-        let usable = kind == "SecretProviderClass" && !spec.provider.is_empty() && !spec.parameters.is_empty();
+        let usable =
+            kind == "SecretProviderClass" && !spec.provider.is_empty() && !spec.parameters.is_empty();
         usable.then_some(Self { name: metadata.name, provider: spec.provider, parameters: spec.parameters })
     }
 }
@@ -130,7 +142,8 @@ spec:
       - {objectName: a, secretPath: b}
   secretObjects: [{secretName: s, type: Opaque, data: [{key: k, objectName: a}]}]
 ";
-    const POD: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec: {containers: [{name: c, image: i}]}\n";
+    const POD: &str =
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec: {containers: [{name: c, image: i}]}\n";
 
     fn parse(text: &str, name: Option<&str>) -> Result<Class, ClassError> {
         Class::parse(Path::new("class.yaml"), text, name)
@@ -152,9 +165,13 @@ spec:
     #[test]
     fn several_classes_need_a_name() {
         let two = format!("{CLASS}---\n{}", CLASS.replace("name: db", "name: web"));
-        assert!(parse(&two, None).unwrap_err().to_string().contains("(db, web); choose one with --class-name"));
+        assert!(
+            parse(&two, None).unwrap_err().to_string().contains("(db, web); choose one with --class-name")
+        );
         assert_eq!(parse(&two, Some("web")).unwrap().name, "web");
-        assert!(parse(&two, Some("other")).unwrap_err().to_string().contains("no SecretProviderClass \"other\""));
+        assert!(
+            parse(&two, Some("other")).unwrap_err().to_string().contains("no SecretProviderClass \"other\"")
+        );
     }
 
     #[test]

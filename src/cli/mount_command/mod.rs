@@ -86,5 +86,7 @@ pub async fn mount(args: &MountArgs) -> Result<(), MountCommandError> {
 }
 
 fn socket(args: &MountArgs, class: &Class) -> PathBuf {
-    args.socket.clone().unwrap_or_else(|| PathBuf::from(format!("{SOCKET_DIRECTORY}/{}.sock", class.provider)))
+    args.socket
+        .clone()
+        .unwrap_or_else(|| PathBuf::from(format!("{SOCKET_DIRECTORY}/{}.sock", class.provider)))
 }

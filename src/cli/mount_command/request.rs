@@ -78,7 +78,9 @@ fn attributes(class: &Class, args: &MountArgs, token: Option<&Secret>) -> BTreeM
 
 fn read_token(args: &MountArgs) -> Result<Option<Secret>, RequestError> {
     let Some(path) = &args.token_file else { return Ok(None) };
-    let file = Secret::from(fs::read(path).map_err(|source| RequestError::TokenUnreadable { path: path.clone(), source })?);
+    let file = Secret::from(
+        fs::read(path).map_err(|source| RequestError::TokenUnreadable { path: path.clone(), source })?,
+    );
     // The bytes go into the token without the line's end that editors and shells leave.
     match file.expose_text().map(str::trim) {
         None | Some("") => Err(RequestError::NoToken { path: path.clone() }),
@@ -90,7 +92,8 @@ fn read_token(args: &MountArgs) -> Result<Option<Secret>, RequestError> {
 fn expiry(token: &str) -> String {
     let claims = token.split('.').nth(1).and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
     let claims = claims.and_then(|json| serde_json::from_slice::<Value>(&json).ok()).unwrap_or_default();
-    let end = claims.get("exp").and_then(Value::as_i64).and_then(|seconds| Timestamp::from_second(seconds).ok());
+    let end =
+        claims.get("exp").and_then(Value::as_i64).and_then(|seconds| Timestamp::from_second(seconds).ok());
     end.unwrap_or_default().to_string()
 }
 
@@ -114,7 +117,12 @@ mod tests {
     }
 
     fn args(more: &[&str]) -> MountArgs {
-        Cli::parse_from(["mount", "--class=c.yaml", "--target=/t", "--namespace=team-a", "--service-account=web"].iter().chain(more)).mount
+        Cli::parse_from(
+            ["mount", "--class=c.yaml", "--target=/t", "--namespace=team-a", "--service-account=web"]
+                .iter()
+                .chain(more),
+        )
+        .mount
     }
 
     fn class(parameters: &[(&str, &str)]) -> Class {
@@ -136,12 +144,16 @@ mod tests {
             "csi.storage.k8s.io/ephemeral": "true",
         });
         assert_eq!(attributes, expected);
-        assert_eq!((request.secrets.as_str(), request.permission.as_str(), request.target_path.as_str()), ("null", "420", "/t"));
+        assert_eq!(
+            (request.secrets.as_str(), request.permission.as_str(), request.target_path.as_str()),
+            ("null", "420", "/t")
+        );
     }
 
     #[test]
     fn a_class_cannot_say_whose_pod_it_is() {
-        let request = build(&class(&[("csi.storage.k8s.io/pod.namespace", "kube-system")]), &args(&[])).unwrap();
+        let request =
+            build(&class(&[("csi.storage.k8s.io/pod.namespace", "kube-system")]), &args(&[])).unwrap();
         assert!(!request.attributes.contains("kube-system"));
     }
 
@@ -150,7 +162,10 @@ mod tests {
         let token = format!("h.{}.s", URL_SAFE_NO_PAD.encode(r#"{"exp":1763718487}"#));
         let all = attributes(&class(&[]), &args(&["--audience=bao"]), Some(&Secret::from(token.clone())));
         let tokens: Value = serde_json::from_str(&all["csi.storage.k8s.io/serviceAccount.tokens"]).unwrap();
-        assert_eq!(tokens, json!({ "bao": { "token": token, "expirationTimestamp": "2025-11-21T09:48:07Z" } }));
+        assert_eq!(
+            tokens,
+            json!({ "bao": { "token": token, "expirationTimestamp": "2025-11-21T09:48:07Z" } })
+        );
     }
 
     #[test]

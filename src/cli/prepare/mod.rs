@@ -29,8 +29,8 @@ use nix::sys::stat::{Mode, fchmod, fstat};
 use nix::unistd::{Gid, Uid, fchownat, geteuid, mkdir};
 use thiserror::Error;
 
-use crate::server::clear_dead;
 use crate::cli::prepare::sockets::Borrowed;
+use crate::server::clear_dead;
 
 /// Opens directories to an unprivileged vaultmount; runs as root with CAP_CHOWN
 #[derive(Args, Debug, Clone)]
@@ -102,7 +102,10 @@ pub fn prepare(args: &PrepareArgs) -> Result<(), PrepareError> {
         let sockets: Vec<_> = args.socket_names.iter().map(|name| directory.join(name)).collect();
         let _borrowed = Borrowed::of(&sockets);
         if let Err(error) = clear_dead(&sockets) {
-            eprintln!("vaultmount: {}: a dead socket cannot be removed ({error}); remove it by hand", directory.display());
+            eprintln!(
+                "vaultmount: {}: a dead socket cannot be removed ({error}); remove it by hand",
+                directory.display()
+            );
         }
     }
     args.state_dir.as_deref().map_or(Ok(()), |directory| state::hand_over(directory, args.uid, args.gid))
@@ -156,7 +159,11 @@ fn change(handle: &OwnedFd, found: Access, wanted: Access) -> Result<(), Errno> 
     // A handle without the right to read takes no mode: the owner, who we are by now, opens it once more.
     let readable = openat(handle, ".", READABLE, Mode::empty())?;
     fchmod(&readable, Mode::from_bits_truncate(wanted.mode))?;
-    if found.owner == us.as_raw() { Ok(()) } else { own(handle, Some(Uid::from_raw(found.owner)), wanted.group) }
+    if found.owner == us.as_raw() {
+        Ok(())
+    } else {
+        own(handle, Some(Uid::from_raw(found.owner)), wanted.group)
+    }
 }
 
 fn own(handle: &OwnedFd, owner: Option<Uid>, group: u32) -> Result<(), Errno> {
@@ -167,4 +174,3 @@ fn at(directory: &Path, doing: &'static str) -> impl Fn(Errno) -> PrepareError {
     let directory = directory.to_path_buf();
     move |error| PrepareError::System { directory: directory.clone(), doing, source: error.into() }
 }
-

@@ -51,10 +51,11 @@ fn give_files(directory: &OwnedFd, uid: u32, gid: u32) -> Result<(), Errno> {
 /// Gives away a regular file of this name. All else is no file of vaultmount's, nor is what has another name too: that may stand anywhere.
 /// A file that is the user's is not touched, whatever its group: nobody but its owner may read it.
 fn give(directory: &OwnedFd, name: &CStr, uid: u32, gid: u32) -> Result<(), Errno> {
-    let file = match openat(directory, name, OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty()) {
-        Err(Errno::ENOENT) => return Ok(()),
-        opened => opened?,
-    };
+    let file =
+        match openat(directory, name, OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty()) {
+            Err(Errno::ENOENT) => return Ok(()),
+            opened => opened?,
+        };
     let stat = fstat(&file)?;
     let is_ours = SFlag::from_bits_truncate(stat.st_mode) == SFlag::S_IFREG && stat.st_nlink == 1;
     if is_ours && stat.st_uid != uid { own(&file, Some(Uid::from_raw(uid)), gid) } else { Ok(()) }

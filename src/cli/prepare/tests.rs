@@ -12,11 +12,11 @@ fn access(owner: u32, group: u32, mode: u32) -> Access {
 #[test]
 fn nobody_loses_a_right_by_it() {
     let table = [
-        (access(0, 0, 0o755), Ok(access(0, 65532, 0o775))),             // as the kubelet makes it
-        (access(0, 65532, 0o775), Ok(access(0, 65532, 0o775))),         // the second time
+        (access(0, 0, 0o755), Ok(access(0, 65532, 0o775))), // as the kubelet makes it
+        (access(0, 65532, 0o775), Ok(access(0, 65532, 0o775))), // the second time
         (access(65532, 65532, 0o755), Ok(access(65532, 65532, 0o775))), // a peer's image that runs as 65532
-        (access(1000, 1000, 0o755), Ok(access(1000, 65532, 0o775))),    // a peer with an owner of its own keeps it
-        (access(0, 1000, 0o775), Err(1000)),                            // a peer that writes by its group
+        (access(1000, 1000, 0o755), Ok(access(1000, 65532, 0o775))), // a peer with an owner of its own keeps it
+        (access(0, 1000, 0o775), Err(1000)),                         // a peer that writes by its group
         (access(0, 0, 0o1777), Ok(access(0, 65532, 0o1777))),
     ];
     for (found, expected) in table {
@@ -62,7 +62,8 @@ fn dead_sockets_of_our_names_go_and_all_others_stay() {
     drop([socket("vault.sock"), socket("other.sock")]);
     let _live = socket("live.sock");
     prepare(&args(directory.path().into())).unwrap();
-    let mut left: Vec<_> = directory.path().read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let mut left: Vec<_> =
+        directory.path().read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect();
     left.sort();
     assert_eq!(left, ["live.sock", "other.sock"]);
 }

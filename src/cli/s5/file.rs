@@ -58,7 +58,11 @@ impl Staged {
     pub(crate) fn commit(self) -> Result<(), S5Error> {
         let replacing = failed(&self.target, "replacing");
         let directory = directory(&self.target).to_owned();
-        self.file.persist(&self.target).map_err(|error| error.error).and_then(|_| File::open(directory)?.sync_all()).map_err(replacing)
+        self.file
+            .persist(&self.target)
+            .map_err(|error| error.error)
+            .and_then(|_| File::open(directory)?.sync_all())
+            .map_err(replacing)
     }
 }
 

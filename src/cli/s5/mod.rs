@@ -15,13 +15,13 @@ use clap::{Args, Subcommand};
 use thiserror::Error;
 use url::Url;
 
+use crate::cli::s5::file::{Staged, Text};
+use crate::limits::Budget;
+use crate::render::s5::{Marker, S5Document, TooLarge, ciphertexts, marker};
+use crate::secret::Secret;
 use crate::spec::ServerSpec;
 use crate::spec::request::plain_path;
-use crate::render::s5::{S5Document, Marker, TooLarge, ciphertexts, marker};
-use crate::secret::Secret;
-use crate::vault::{Batch, TokenInfo, Item, Login, NotOpened, Outbound, VaultError, Vaults};
-use crate::limits::Budget;
-use crate::cli::s5::file::{Staged, Text};
+use crate::vault::{Batch, Item, Login, NotOpened, Outbound, TokenInfo, VaultError, Vaults};
 
 /// Time for all calls of one command.
 const TIME: Duration = Duration::from_secs(60);
@@ -73,7 +73,9 @@ pub enum S5Command {
 #[derive(Debug, Error)]
 pub enum S5Error {
     /// There is nobody to ask as.
-    #[error("no token: set VAULT_TOKEN or BAO_TOKEN, log in with the server's own command line (~/.vault-token), or give --token-file")]
+    #[error(
+        "no token: set VAULT_TOKEN or BAO_TOKEN, log in with the server's own command line (~/.vault-token), or give --token-file"
+    )]
     NoToken,
     /// The text to decipher.
     #[error("exactly one marker is wanted, as {{{{ s5:<base64> }}}}; the text has {0}")]
@@ -118,7 +120,13 @@ impl fmt::Display for Unopened {
 
 /// Does what `work` says at `server`.
 pub async fn s5(work: S5Work, server: ServerSpec, proxy: Option<Url>) -> Result<(), S5Error> {
-    let transit = Transit { server, proxy, mount: work.transit_mount, key: work.transit_key, token_file: work.token_file };
+    let transit = Transit {
+        server,
+        proxy,
+        mount: work.transit_mount,
+        key: work.transit_key,
+        token_file: work.token_file,
+    };
     match work.command {
         S5Command::Cipher { text } => cipher(&transit, text).await,
         S5Command::Decipher { marker } => decipher(&transit, marker).await,
@@ -129,7 +137,8 @@ pub async fn s5(work: S5Work, server: ServerSpec, proxy: Option<Url>) -> Result<
 /// Prints no newline, as the original, but at a terminal.
 async fn cipher(transit: &Transit, text: Option<OsString>) -> Result<(), S5Error> {
     let text = given(text)?;
-    let ciphertext = transit.login()?.seal(&transit.mount, &transit.key, &text.bytes, &Budget::lasting(TIME)).await?;
+    let ciphertext =
+        transit.login()?.seal(&transit.mount, &transit.key, &text.bytes, &Budget::lasting(TIME)).await?;
     let end = if io::stdout().is_terminal() { "\n" } else { "" };
     file::print(format!("{}{end}", marker(&ciphertext)).as_bytes())
 }
@@ -145,28 +154,40 @@ async fn decipher(transit: &Transit, text: Option<OsString>) -> Result<(), S5Err
 
 /// All markers of all files are opened by one call, and nothing is written before the last file is whole.
 async fn render(transit: &Transit, files: &[PathBuf], in_place: bool) -> Result<(), S5Error> {
-    let texts =
-        if files.is_empty() { vec![Text::stdin()?] } else { files.iter().map(|file| Text::read(file)).collect::<Result<_, _>>()? };
+    let texts = if files.is_empty() {
+        vec![Text::stdin()?]
+    } else {
+        files.iter().map(|file| Text::read(file)).collect::<Result<_, _>>()?
+    };
     let marked: Vec<_> = texts.iter().map(|text| S5Document::parse(text.bytes.expose())).collect();
     let values = transit.open(&ciphertexts(&marked)).await?;
     let rendered = rendered(&texts, &marked, &values)?;
     if !in_place {
         return rendered.iter().try_for_each(|text| file::print(text.expose()));
     }
-    let changed = files.iter().zip(&marked).zip(&rendered).filter(|((_, marked), _)| !marked.markers().is_empty());
-    let staged: Vec<_> = changed.map(|((file, _), text)| Staged::new(file, text)).collect::<Result<_, _>>()?;
+    let changed =
+        files.iter().zip(&marked).zip(&rendered).filter(|((_, marked), _)| !marked.markers().is_empty());
+    let staged: Vec<_> =
+        changed.map(|((file, _), text)| Staged::new(file, text)).collect::<Result<_, _>>()?;
     staged.into_iter().try_for_each(Staged::commit)
 }
 
 /// Each text with its values, or every marker that has none.
 fn rendered(texts: &[Text], marked: &[S5Document<'_>], values: &Values<'_>) -> Result<Vec<Secret>, S5Error> {
-    let markers = texts.iter().zip(marked).flat_map(|(text, marked)| marked.markers().iter().map(move |marker| (text, marker)));
-    let unopened: Vec<_> = markers.filter_map(|(text, marker)| value(values, marker).err().map(|why| text.unopened(marker, why))).collect();
+    let markers = texts
+        .iter()
+        .zip(marked)
+        .flat_map(|(text, marked)| marked.markers().iter().map(move |marker| (text, marker)));
+    let unopened: Vec<_> = markers
+        .filter_map(|(text, marker)| value(values, marker).err().map(|why| text.unopened(marker, why)))
+        .collect();
     if !unopened.is_empty() {
         return Err(S5Error::NotOpened(unopened));
     }
     let fill = |(text, marked): (&Text, &S5Document<'_>)| {
-        marked.filled(RENDERED, |marker| value(values, marker).map_err(|why| S5Error::NotOpened(vec![text.unopened(marker, why)])))
+        marked.filled(RENDERED, |marker| {
+            value(values, marker).map_err(|why| S5Error::NotOpened(vec![text.unopened(marker, why)]))
+        })
     };
     texts.iter().zip(marked).map(fill).collect()
 }
@@ -175,7 +196,9 @@ fn rendered(texts: &[Text], marked: &[S5Document<'_>], values: &Values<'_>) -> R
 type Values<'c> = HashMap<&'c str, Result<Secret, NotOpened>>;
 
 fn value<'v>(values: &'v Values<'_>, marker: &Marker) -> Result<&'v Secret, NotOpened> {
-    values.get(marker.ciphertext()).map_or(Err(NotOpened::Unclear), |value| value.as_ref().map_err(|why| *why))
+    values
+        .get(marker.ciphertext())
+        .map_or(Err(NotOpened::Unclear), |value| value.as_ref().map_err(|why| *why))
 }
 
 /// A key of an engine, and how it is reached.
@@ -208,7 +231,9 @@ impl Transit {
 }
 
 fn given(argument: Option<OsString>) -> Result<Text, S5Error> {
-    argument.map_or_else(Text::stdin, |argument| Ok(Text { place: "the argument".into(), bytes: Secret::from(argument.into_vec()) }))
+    argument.map_or_else(Text::stdin, |argument| {
+        Ok(Text { place: "the argument".into(), bytes: Secret::from(argument.into_vec()) })
+    })
 }
 
 fn told(unopened: &[Unopened]) -> String {

@@ -27,11 +27,14 @@ pub(crate) fn read(file: Option<&Path>) -> Result<Secret, S5Error> {
 }
 
 fn stored(file: &Path) -> Result<Option<Secret>, S5Error> {
-    let failed = |source| S5Error::File { place: file.display().to_string(), doing: "reading the token", source };
+    let failed =
+        |source| S5Error::File { place: file.display().to_string(), doing: "reading the token", source };
     fs::read(file).map(|text| token(Secret::from(text))).map_err(failed)
 }
 
 /// `None` when there is nothing but white space.
 fn token(text: Secret) -> Option<Secret> {
-    Some(text.expose().trim_ascii()).filter(|token| !token.is_empty()).map(|token| Secret::from(token.to_vec()))
+    Some(text.expose().trim_ascii())
+        .filter(|token| !token.is_empty())
+        .map(|token| Secret::from(token.to_vec()))
 }

@@ -26,8 +26,14 @@ fn without_flags_nothing_is_kept_over_a_restart_and_work_is_bounded() {
 
 #[test]
 fn flags_of_life_reach_the_settings() {
-    let flags =
-        ["--kubelet-dir=/kubelet", "--max-stale=90m", "--max-mounts=7", "--max-mounts-per-namespace=3", "--max-calls=5", "--inline-auth"];
+    let flags = [
+        "--kubelet-dir=/kubelet",
+        "--max-stale=90m",
+        "--max-mounts=7",
+        "--max-mounts-per-namespace=3",
+        "--max-calls=5",
+        "--inline-auth",
+    ];
     let settings = settings(&flags, []).unwrap();
     let stale = Duration::from_secs(5400);
     assert_eq!(
@@ -51,17 +57,31 @@ fn flags_of_life_reach_the_settings() {
 #[test]
 fn whoever_is_to_write_must_know_where() {
     let flags = ["--kubelet-dir=/kubelet", "--writer=provider"];
-    let writer = |flags: &[&str]| settings(flags, []).map(|settings| settings.defaults(Flavor::OpenBao).written_by);
-    assert_eq!((writer(&flags).unwrap(), writer(&flags[..1]).unwrap()), (VolumeWriter::Provider, VolumeWriter::Driver));
-    assert_eq!(writer(&flags[1..]).unwrap_err().to_string(), "--writer=provider needs --kubelet-dir beside it");
+    let writer =
+        |flags: &[&str]| settings(flags, []).map(|settings| settings.defaults(Flavor::OpenBao).written_by);
+    assert_eq!(
+        (writer(&flags).unwrap(), writer(&flags[..1]).unwrap()),
+        (VolumeWriter::Provider, VolumeWriter::Driver)
+    );
+    assert_eq!(
+        writer(&flags[1..]).unwrap_err().to_string(),
+        "--writer=provider needs --kubelet-dir beside it"
+    );
     assert!(command(&["--writer=root"]).is_err());
 }
 
 #[test]
 fn pods_are_watched_on_request_and_only_with_the_name_of_the_node() {
-    let watched = |flags: &[&str], node| settings(flags, [("NODE_NAME", node)]).map(|settings| settings.life.pod_watch);
-    assert_eq!(watched(&["--pod-watch", "--kubelet-dir=/kubelet"], "node-1").unwrap().as_deref(), Some("node-1"));
-    assert_eq!(watched(&["--pod-watch=true", "--node-name=other"], "node-1").unwrap().as_deref(), Some("other"));
+    let watched =
+        |flags: &[&str], node| settings(flags, [("NODE_NAME", node)]).map(|settings| settings.life.pod_watch);
+    assert_eq!(
+        watched(&["--pod-watch", "--kubelet-dir=/kubelet"], "node-1").unwrap().as_deref(),
+        Some("node-1")
+    );
+    assert_eq!(
+        watched(&["--pod-watch=true", "--node-name=other"], "node-1").unwrap().as_deref(),
+        Some("other")
+    );
     assert_eq!(watched(&["--pod-watch=false"], "node-1").unwrap(), None);
     let told = watched(&["--pod-watch"], "").unwrap_err().to_string();
     assert_eq!(told, "--pod-watch needs --node-name or NODE_NAME beside it");
@@ -69,16 +89,31 @@ fn pods_are_watched_on_request_and_only_with_the_name_of_the_node() {
 
 #[test]
 fn records_are_sealed_with_a_key_and_bound_to_a_node_or_not_kept_at_all() {
-    let state = |flags: &[&str], node| settings(flags, [("NODE_NAME", node)]).map(|settings| settings.life.state);
+    let state =
+        |flags: &[&str], node| settings(flags, [("NODE_NAME", node)]).map(|settings| settings.life.state);
     let kept = |key: &str, node: &str| {
         let key_is_shared = key == "/hmac";
-        Some(StateSettings { directory: "/run/v".into(), key_file: key.into(), key_is_shared, node: node.into() })
+        Some(StateSettings {
+            directory: "/run/v".into(),
+            key_file: key.into(),
+            key_is_shared,
+            node: node.into(),
+        })
     };
-    assert_eq!(state(&["--state-dir=/run/v", "--hmac-key-file=/hmac"], "node-1").unwrap(), kept("/hmac", "node-1"));
+    assert_eq!(
+        state(&["--state-dir=/run/v", "--hmac-key-file=/hmac"], "node-1").unwrap(),
+        kept("/hmac", "node-1")
+    );
     let own = ["--state-dir=/run/v", "--hmac-key-file=/hmac", "--state-key-file=/seal", "--node-name=other"];
     assert_eq!(state(&own, "node-1").unwrap(), kept("/seal", "other"));
     assert_eq!(state(&["--state-dir="], "").unwrap(), None, "an empty flag is none");
     let told = |flags: &[&str]| state(flags, "").unwrap_err().to_string();
-    assert_eq!(told(&["--state-dir=/run/v"]), "--state-dir needs --state-key-file or --hmac-key-file beside it");
-    assert_eq!(told(&["--state-dir=/run/v", "--state-key-file=/seal"]), "--state-dir needs --node-name or NODE_NAME beside it");
+    assert_eq!(
+        told(&["--state-dir=/run/v"]),
+        "--state-dir needs --state-key-file or --hmac-key-file beside it"
+    );
+    assert_eq!(
+        told(&["--state-dir=/run/v", "--state-key-file=/seal"]),
+        "--state-dir needs --node-name or NODE_NAME beside it"
+    );
 }

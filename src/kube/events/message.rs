@@ -41,21 +41,33 @@ mod tests {
 
     #[test]
     fn a_message_names_the_volume_and_the_files() {
-        assert_eq!(message(["tls.key".into(), "tls.crt".into()]), r#"new content in volume "secrets": tls.crt, tls.key"#);
+        assert_eq!(
+            message(["tls.key".into(), "tls.crt".into()]),
+            r#"new content in volume "secrets": tls.crt, tls.key"#
+        );
     }
 
     #[test]
     fn of_many_files_eight_are_named_and_the_rest_counted() {
         let told = message((0..20).map(|number| format!("f{number:02}")));
-        assert_eq!(told, r#"new content in volume "secrets": f00, f01, f02, f03, f04, f05, f06, f07 and 12 more"#);
+        assert_eq!(
+            told,
+            r#"new content in volume "secrets": f00, f01, f02, f03, f04, f05, f06, f07 and 12 more"#
+        );
     }
 
     #[test]
     fn long_names_are_counted_where_there_is_no_room() {
         let told = message((0..9).map(|number| format!("{number}{}", "é".repeat(120))));
         assert!(told.len() <= LONGEST, "{}", told.len());
-        assert!(told.starts_with(r#"new content in volume "secrets": 0é"#) && told.ends_with("é and 6 more"), "{told}");
-        assert_eq!(message([format!("a/{}", "b".repeat(4000))]), r#"new content in volume "secrets": 1 of long names"#);
+        assert!(
+            told.starts_with(r#"new content in volume "secrets": 0é"#) && told.ends_with("é and 6 more"),
+            "{told}"
+        );
+        assert_eq!(
+            message([format!("a/{}", "b".repeat(4000))]),
+            r#"new content in volume "secrets": 1 of long names"#
+        );
     }
 
     #[test]

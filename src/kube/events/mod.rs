@@ -7,9 +7,10 @@ pub mod outbox; // what is told next, and when; pure
 #[cfg(test)]
 mod tests;
 
+use crate::mutex::Mutex;
 use std::collections::HashSet;
 use std::mem::{Discriminant, discriminant};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -23,8 +24,8 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::{debug, warn};
 
-use crate::kube::events::outbox::{News, Next, Outbox, Posted};
 use super::{KubeError, Kubernetes, refusal};
+use crate::kube::events::outbox::{News, Next, Outbox, Posted};
 use crate::spec::Pod;
 
 /// Time for one telling: a server that needs more is as good as away.
@@ -144,7 +145,7 @@ impl PodEvents {
     /// Logs the first failure of its kind: what comes after is in the metric.
     fn complain(&self, error: &KubeError) {
         let status = if let KubeError::Refused { status, .. } = error { *status } else { 0 };
-        let is_first = self.complained.lock().unwrap_or_else(PoisonError::into_inner).insert((discriminant(error), status));
+        let is_first = self.complained.lock().insert((discriminant(error), status));
         match (is_first, status) {
             (false, _) => debug!("{error}"),
             (true, 403) => warn!("{error}; the right is given by deploy/pod-events (logged once)"),
@@ -153,7 +154,7 @@ impl PodEvents {
     }
 
     fn outbox(&self) -> MutexGuard<'_, Outbox> {
-        self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
+        self.outbox.lock()
     }
 }
 
@@ -180,4 +181,3 @@ fn asked(pod: &Pod) -> String {
 fn count(outcome: &'static str) {
     counter!("vaultmount_pod_events_total", "outcome" => outcome).increment(1);
 }
-

@@ -30,13 +30,16 @@ fn events(status: impl Fn(&str) -> u16 + Send + Sync + 'static) -> (Arc<PodEvent
         async move {
             let line = format!("{} {}", request.method(), request.uri().path());
             let body = request.into_body().collect().await.unwrap().to_bytes();
-            asked.lock().unwrap().push(Question { line: line.clone(), body: serde_json::from_slice(&body).unwrap() });
-            let (status, number) = (status(&line), asked.lock().unwrap().len());
+            asked.lock().push(Question { line: line.clone(), body: serde_json::from_slice(&body).unwrap() });
+            let (status, number) = (status(&line), asked.lock().len());
             if status == 0 {
                 return std::future::pending().await;
             }
             Ok::<_, Infallible>(
-                Response::builder().status(status).body(Body::from(answered(status, number).to_string().into_bytes())).unwrap(),
+                Response::builder()
+                    .status(status)
+                    .body(Body::from(answered(status, number).to_string().into_bytes()))
+                    .unwrap(),
             )
         }
     });
@@ -46,7 +49,9 @@ fn events(status: impl Fn(&str) -> u16 + Send + Sync + 'static) -> (Arc<PodEvent
 
 fn answered(status: u16, number: usize) -> Value {
     match status {
-        200 | 201 => json!({"apiVersion": "v1", "kind": "Event", "metadata": {"name": format!("web.{number}")}, "involvedObject": {}}),
+        200 | 201 => {
+            json!({"apiVersion": "v1", "kind": "Event", "metadata": {"name": format!("web.{number}")}, "involvedObject": {}})
+        }
         403 => json!({"kind": "Status", "status": "Failure", "reason": "Forbidden", "code": 403}),
         _ => json!({"kind": "Status", "status": "Failure", "reason": "NotFound", "code": status}),
     }
@@ -58,7 +63,12 @@ fn running(events: &Arc<PodEvents>) -> tokio::task::JoinHandle<()> {
 }
 
 fn pod() -> Pod {
-    Pod { namespace: "team-a".into(), name: "web".into(), uid: "uid-of-web".into(), service_account: "web".into() }
+    Pod {
+        namespace: "team-a".into(),
+        name: "web".into(),
+        uid: "uid-of-web".into(),
+        service_account: "web".into(),
+    }
 }
 
 fn files(names: &[&str]) -> Vec<String> {
@@ -68,12 +78,12 @@ fn files(names: &[&str]) -> Vec<String> {
 /// The questions once there are `count` of them.
 async fn once(questions: &Questions, count: usize) -> Vec<Question> {
     let reached = async {
-        while questions.lock().unwrap().len() < count {
+        while questions.lock().len() < count {
             sleep(Duration::from_millis(10)).await;
         }
     };
-    timeout(Duration::from_secs(120), reached).await.unwrap_or_else(|_| panic!("{:?}", questions.lock().unwrap()));
-    questions.lock().unwrap().clone()
+    timeout(Duration::from_secs(120), reached).await.unwrap_or_else(|_| panic!("{:?}", questions.lock()));
+    questions.lock().clone()
 }
 
 #[tokio::test(start_paused = true)]
@@ -84,7 +94,8 @@ async fn a_pod_is_told_of_its_files_by_name() {
     let Question { line, mut body } = once(&questions, 1).await.remove(0);
     assert_eq!(line, "POST /api/v1/namespaces/team-a/events");
     for time in ["firstTimestamp", "lastTimestamp"] {
-        let at: Timestamp = body.as_object_mut().unwrap().remove(time).unwrap().as_str().unwrap().parse().unwrap();
+        let at: Timestamp =
+            body.as_object_mut().unwrap().remove(time).unwrap().as_str().unwrap().parse().unwrap();
         assert!(Timestamp::now().duration_since(at).as_secs().abs() < 60, "{at}");
     }
     assert_eq!(
@@ -107,12 +118,14 @@ async fn the_same_news_count_up_one_event() {
         events.tell(&pod(), "secrets", files(&["password"]));
         once(&questions, told).await;
     }
-    let questions = questions.lock().unwrap();
+    let questions = questions.lock();
     assert_eq!(questions[0].line, "POST /api/v1/namespaces/team-a/events");
     for (question, count) in questions[1..].iter().zip([2, 3]) {
         assert_eq!(question.line, "PATCH /api/v1/namespaces/team-a/events/web.1");
         assert_eq!((&question.body["count"], question.body.as_object().unwrap().len()), (&json!(count), 2));
-        assert!(question.body["lastTimestamp"].as_str().is_some_and(|time| time.parse::<Timestamp>().is_ok()));
+        assert!(
+            question.body["lastTimestamp"].as_str().is_some_and(|time| time.parse::<Timestamp>().is_ok())
+        );
     }
 }
 
@@ -124,7 +137,7 @@ async fn an_event_that_is_gone_is_made_anew() {
         events.tell(&pod(), "secrets", files(&["password"]));
         once(&questions, told).await;
     }
-    let questions = questions.lock().unwrap();
+    let questions = questions.lock();
     let methods: Vec<_> = questions.iter().map(|question| question.line.split(' ').next().unwrap()).collect();
     assert_eq!((methods, &questions[2].body["count"]), (vec!["POST", "PATCH", "POST"], &json!(1)));
 }
@@ -139,9 +152,13 @@ async fn a_volume_that_changes_every_second_is_told_of_every_ten() {
         events.tell(&pod(), "secrets", files(&[["a", "b", "c"][second as usize % 3]]));
     }
     sleep_until(start + Duration::from_secs(75)).await;
-    let questions = questions.lock().unwrap();
-    let messages: Vec<_> = questions.iter().filter_map(|question| question.body["message"].as_str()).collect();
-    assert_eq!(messages, [r#"new content in volume "secrets": a"#, r#"new content in volume "secrets": a, b, c"#]);
+    let questions = questions.lock();
+    let messages: Vec<_> =
+        questions.iter().filter_map(|question| question.body["message"].as_str()).collect();
+    assert_eq!(
+        messages,
+        [r#"new content in volume "secrets": a"#, r#"new content in volume "secrets": a, b, c"#]
+    );
     assert_eq!((questions.len(), &questions[6].body["count"]), (7, &json!(6)));
 }
 
@@ -169,7 +186,7 @@ async fn a_dead_api_server_is_given_up_and_costs_the_caller_nothing() {
     once(&questions, 2).await;
     assert!(start.elapsed() < PATIENCE + Duration::from_secs(1), "{:?}", start.elapsed());
     sleep(10 * PATIENCE).await;
-    assert_eq!(questions.lock().unwrap().len(), 2, "each is tried once");
+    assert_eq!(questions.lock().len(), 2, "each is tried once");
     assert!(!task.is_finished());
 }
 
@@ -182,7 +199,7 @@ async fn each_kind_of_failure_is_logged_once() {
         once(&questions, told).await;
         sleep(PACE).await;
     }
-    let complained = || events.complained.lock().unwrap().len();
+    let complained = || events.complained.lock().len();
     assert_eq!(complained(), 1);
     events.complain(&KubeError::Silent(String::new()));
     events.complain(&KubeError::Refused { asked: String::new(), status: 429, reason: String::new() });
@@ -204,7 +221,7 @@ async fn what_there_is_no_room_for_is_dropped_and_counted() {
     let _task = running(&events);
     once(&questions, 256).await;
     sleep(Duration::from_secs(60)).await;
-    assert_eq!(questions.lock().unwrap().len(), 256);
+    assert_eq!(questions.lock().len(), 256);
 }
 
 #[tokio::test(start_paused = true)]
@@ -213,5 +230,5 @@ async fn a_volume_without_changed_files_is_not_told_of() {
     let _task = running(&events);
     events.tell(&pod(), "secrets", Vec::new());
     sleep(Duration::from_secs(60)).await;
-    assert!(questions.lock().unwrap().is_empty());
+    assert!(questions.lock().is_empty());
 }

@@ -3,9 +3,10 @@
 #[cfg(test)]
 mod tests;
 
+use crate::mutex::Mutex;
 use std::collections::HashSet;
 use std::pin::pin;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 use std::time::Duration;
 
 use futures::TryStreamExt;
@@ -69,7 +70,8 @@ impl NodePods {
             // Of no stated version, which is the newest: one of version 0 may come from a server that lags behind, and lack a pod that was
             // seen before.
             None => {
-                let list = api.list_metadata(&ListParams::default().fields(&of_node)).await.map_err(failure)?;
+                let list =
+                    api.list_metadata(&ListParams::default().fields(&of_node)).await.map_err(failure)?;
                 self.listed(list).ok_or_else(|| KubeError::Empty(self.asked()))?
             }
         };
@@ -120,7 +122,7 @@ impl NodePods {
     }
 
     fn uids(&self) -> MutexGuard<'_, Option<HashSet<String>>> {
-        self.uids.lock().unwrap_or_else(PoisonError::into_inner)
+        self.uids.lock()
     }
 }
 
@@ -129,7 +131,10 @@ fn unheard(error: &KubeError, failures: u32) {
     match error {
         KubeError::Refused { status: 410, .. } => debug!("{error}"),
         _ if failures.is_power_of_two() => {
-            warn!(failures, "no end of a pod is seen; --pod-watch needs the node's name as Kubernetes has it, and its rights: {error}");
+            warn!(
+                failures,
+                "no end of a pod is seen; --pod-watch needs the node's name as Kubernetes has it, and its rights: {error}"
+            );
         }
         _ => debug!("{error}"),
     }
@@ -141,4 +146,3 @@ fn pause(failures: u32, chance: f64) -> Duration {
     let doubled = Duration::from_secs(1).saturating_mul(2_u32.saturating_pow(failures)).min(LONGEST_PAUSE);
     doubled.mul_f64(1.0 - chance.clamp(0.0, 1.0) / 2.0)
 }
-

@@ -56,12 +56,14 @@ fn server(answers: Vec<(u16, Vec<Value>)>) -> (Kubernetes, Arc<Mutex<Vec<String>
     let answer = service_fn(move |request: Request<Body>| {
         let accepted = request.headers()["accept"].to_str().unwrap();
         assert!(accepted.contains("as=PartialObjectMetadata"), "more than metadata is asked for: {accepted}");
-        asked.lock().unwrap().push(request.uri().to_string());
-        let next = answers.lock().unwrap().next();
+        asked.lock().push(request.uri().to_string());
+        let next = answers.lock().next();
         async move {
             let Some((status, lines)) = next else { return std::future::pending().await };
             let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
-            Ok::<_, Infallible>(Response::builder().status(status).body(Body::from(text.into_bytes())).unwrap())
+            Ok::<_, Infallible>(
+                Response::builder().status(status).body(Body::from(text.into_bytes())).unwrap(),
+            )
         }
     });
     (Kubernetes { client: OnceCell::new_with(Some(Client::new(answer, "default"))) }, questions)
@@ -73,7 +75,7 @@ async fn after(answers: Vec<(u16, Vec<Value>)>) -> (Option<Vec<String>>, Vec<Str
     let (kubernetes, questions) = server(answers);
     let pods = node(kubernetes);
     let all_asked = async {
-        while questions.lock().unwrap().len() <= count {
+        while questions.lock().len() <= count {
             sleep(Duration::from_millis(100)).await;
         }
     };
@@ -81,7 +83,7 @@ async fn after(answers: Vec<(u16, Vec<Value>)>) -> (Option<Vec<String>>, Vec<Str
         () = pods.follow() => unreachable!(),
         () = all_asked => {}
     }
-    let questions = questions.lock().unwrap();
+    let questions = questions.lock();
     let version = |question: &String| {
         assert!(question.starts_with("/api/v1/pods?&"), "{question}");
         assert!(question.contains("fieldSelector=spec.nodeName%3Dnode-1"), "{question}");
@@ -101,7 +103,11 @@ fn pods_are_those_of_the_list_and_of_what_was_told_since() {
     let pods = node(Kubernetes::default());
     assert_eq!(listed(&pods, list("7", &["a", "b"])).as_deref(), Some("7"));
     assert_eq!(told(&pods, event("ADDED", "c", "8")).unwrap().as_deref(), Some("8"));
-    assert_eq!(told(&pods, event("MODIFIED", "a", "9")).unwrap().as_deref(), Some("9"), "its end has begun, perhaps");
+    assert_eq!(
+        told(&pods, event("MODIFIED", "a", "9")).unwrap().as_deref(),
+        Some("9"),
+        "its end has begun, perhaps"
+    );
     assert_eq!(known(&pods), uids(&["a", "b", "c"]));
     told(&pods, event("DELETED", "a", "10")).unwrap();
     let mark = json!({"type": "BOOKMARK", "object": {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1",
@@ -118,9 +124,11 @@ fn a_list_that_cannot_be_whole_says_nothing() {
     assert_eq!(known(&pods), None, "one pod is not all");
     let mut cut = list("7", &["a"]);
     cut["metadata"]["continue"] = json!("more");
-    for useless in
-        [cut, list("7", &[]), json!({"apiVersion": "v1", "kind": "PodList", "metadata": {}, "items": [{"metadata": {"uid": "a"}}]})]
-    {
+    for useless in [
+        cut,
+        list("7", &[]),
+        json!({"apiVersion": "v1", "kind": "PodList", "metadata": {}, "items": [{"metadata": {"uid": "a"}}]}),
+    ] {
         assert_eq!((listed(&pods, useless), known(&pods)), (None, None));
     }
     listed(&pods, list("7", &["a"])).unwrap();
@@ -130,25 +138,43 @@ fn a_list_that_cannot_be_whole_says_nothing() {
 #[tokio::test(start_paused = true)]
 async fn a_watch_that_ends_in_good_order_goes_on_where_it_was() {
     let first = (200, vec![list("7", &["a", "b"])]);
-    let watches = [(200, vec![event("DELETED", "a", "8")]), (200, vec![]), (200, vec![event("ADDED", "c", "9")])];
+    let watches =
+        [(200, vec![event("DELETED", "a", "8")]), (200, vec![]), (200, vec![event("ADDED", "c", "9")])];
     let (known, versions) = after([first].into_iter().chain(watches).collect()).await;
-    assert_eq!((known, versions), (uids(&["b", "c"]), ["list", "7", "8", "8", "9"].map(String::from).to_vec()));
+    assert_eq!(
+        (known, versions),
+        (uids(&["b", "c"]), ["list", "7", "8", "8", "9"].map(String::from).to_vec())
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_happened_in_a_gap_is_seen_in_a_new_list() {
     let before = [(200, vec![list("7", &["a", "b"])]), (200, vec![event("ADDED", "c", "8"), too_old()])];
-    let (known, versions) = after(before.into_iter().chain([(200, vec![list("20", &["b", "d"])])]).collect()).await;
-    assert_eq!((known, versions), (uids(&["b", "d"]), ["list", "7", "list", "20"].map(String::from).to_vec()));
+    let (known, versions) =
+        after(before.into_iter().chain([(200, vec![list("20", &["b", "d"])])]).collect()).await;
+    assert_eq!(
+        (known, versions),
+        (uids(&["b", "d"]), ["list", "7", "list", "20"].map(String::from).to_vec())
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_server_that_is_away_takes_nothing_back() {
-    let down = || (503, vec![json!({"kind": "Status", "status": "Failure", "reason": "ServiceUnavailable", "code": 503})]);
-    let denied = || (403, vec![json!({"kind": "Status", "status": "Failure", "reason": "Forbidden", "code": 403})]);
-    let answers = [(200, vec![list("7", &["a", "b"])]), down(), down(), denied(), (200, vec![list("8", &[])])];
+    let down = || {
+        (
+            503,
+            vec![json!({"kind": "Status", "status": "Failure", "reason": "ServiceUnavailable", "code": 503})],
+        )
+    };
+    let denied =
+        || (403, vec![json!({"kind": "Status", "status": "Failure", "reason": "Forbidden", "code": 403})]);
+    let answers =
+        [(200, vec![list("7", &["a", "b"])]), down(), down(), denied(), (200, vec![list("8", &[])])];
     let (known, versions) = after(answers.into()).await;
-    assert_eq!((known, versions), (uids(&["a", "b"]), ["list", "7", "list", "list", "list", "list"].map(String::from).to_vec()));
+    assert_eq!(
+        (known, versions),
+        (uids(&["a", "b"]), ["list", "7", "list", "list", "list", "list"].map(String::from).to_vec())
+    );
     assert_eq!(after(vec![down(), denied()]).await.0, None);
 }
 
@@ -158,7 +184,11 @@ async fn a_connection_that_nobody_serves_is_given_up() {
     let pods = node(kubernetes);
     let minutes = Duration::from_secs(11 * 60);
     assert!(timeout(minutes, pods.follow()).await.is_err());
-    assert_eq!((questions.lock().unwrap().len(), known(&pods)), (4, uids(&["a"])), "a list, a watch, and two lists since");
+    assert_eq!(
+        (questions.lock().len(), known(&pods)),
+        (4, uids(&["a"])),
+        "a list, a watch, and two lists since"
+    );
 }
 
 #[test]

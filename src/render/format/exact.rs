@@ -48,14 +48,21 @@ pub(crate) fn view(value: &Value, limits: Limits) -> Result<Exact<'_>, FormatErr
         Value::Null if limits.null => Exact::Null,
         Value::Null => return Err(FormatError::Null { place: String::new() }),
         Value::Bool(bool) => Exact::Bool(*bool),
-        Value::Number(number) => exact(number, limits).ok_or(FormatError::Inexact { format: limits.format, place: String::new() })?,
+        Value::Number(number) => exact(number, limits)
+            .ok_or(FormatError::Inexact { format: limits.format, place: String::new() })?,
         Value::String(text) if limits.lines || is_block(text) => Exact::Text(text),
         Value::String(text) => Exact::Quoted(DoubleQuoted(text)),
-        Value::Array(items) => {
-            Exact::List(items.iter().enumerate().map(|(at, item)| below(&format!("[{at}]"), item, limits)).collect::<Result<_, _>>()?)
-        }
+        Value::Array(items) => Exact::List(
+            items
+                .iter()
+                .enumerate()
+                .map(|(at, item)| below(&format!("[{at}]"), item, limits))
+                .collect::<Result<_, _>>()?,
+        ),
         Value::Object(members) => Exact::Object(
-            quote::sorted(members).map(|(name, value)| Ok((name.as_str(), below(name, value, limits)?))).collect::<Result<_, _>>()?,
+            quote::sorted(members)
+                .map(|(name, value)| Ok((name.as_str(), below(name, value, limits)?)))
+                .collect::<Result<_, _>>()?,
         ),
     })
 }
@@ -108,7 +115,8 @@ fn decimal(text: &str) -> Option<(String, i64)> {
     if shortest.is_empty() {
         return Some((String::new(), 0));
     }
-    let (below, zeros) = (i64::try_from(fraction.len()).ok()?, i64::try_from(digits.len() - shortest.len()).ok()?);
+    let (below, zeros) =
+        (i64::try_from(fraction.len()).ok()?, i64::try_from(digits.len() - shortest.len()).ok()?);
     let power = exponent.parse::<i64>().ok()?.checked_sub(below)?.checked_add(zeros)?;
     Some((shortest.to_owned(), power))
 }

@@ -15,7 +15,8 @@ pub(crate) fn env(members: &Map<String, Value>) -> Result<Secret, FormatError> {
         if !is_variable(key) {
             return Err(FormatError::Name { key: key.clone() });
         }
-        let value = quote::env(&text(value)).map_err(|source| FormatError::Quote { key: key.clone(), source })?;
+        let value =
+            quote::env(&text(value)).map_err(|source| FormatError::Quote { key: key.clone(), source })?;
         out.extend([key, "=", &value, "\n"]);
     }
     Ok(Secret::from(out))
@@ -40,5 +41,7 @@ fn text(value: &Value) -> Cow<'_, str> {
 
 /// A name by POSIX (Base Definitions, 3.231): letters, digits and `_`, no digit first.
 fn is_variable(name: &str) -> bool {
-    !name.starts_with(|c: char| c.is_ascii_digit()) && !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    !name.starts_with(|c: char| c.is_ascii_digit())
+        && !name.is_empty()
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }

@@ -9,17 +9,19 @@ mod tests;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use crate::render::quote::QuoteError;
-use crate::spec::Format;
 use crate::class::diagnostics::Shown;
 use crate::error::Reason;
+use crate::render::quote::QuoteError;
 use crate::secret::Secret;
+use crate::spec::Format;
 
 /// Why a secret cannot become a document. Names of its members are shown, cut and escaped; its values never.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum FormatError {
     /// A list or a scalar where only named members can stand.
-    #[error("{format} needs an object, and this is a list or a single value: choose json or yaml, or pick deeper")]
+    #[error(
+        "{format} needs an object, and this is a list or a single value: choose json or yaml, or pick deeper"
+    )]
     NotObject {
         /// The document's language.
         format: &'static str,
@@ -65,9 +67,11 @@ impl FormatError {
     pub fn reason(&self) -> Reason {
         match self {
             Self::Quote { source, .. } => source.reason(),
-            Self::NotObject { .. } | Self::Null { .. } | Self::Inexact { .. } | Self::Name { .. } | Self::Unwritable { .. } => {
-                Reason::RenderFailed
-            }
+            Self::NotObject { .. }
+            | Self::Null { .. }
+            | Self::Inexact { .. }
+            | Self::Name { .. }
+            | Self::Unwritable { .. } => Reason::RenderFailed,
         }
     }
 }
@@ -86,4 +90,3 @@ pub fn document(data: &Value, format: Format) -> Result<Secret, FormatError> {
 fn members<'a>(data: &'a Value, format: &'static str) -> Result<&'a Map<String, Value>, FormatError> {
     data.as_object().ok_or(FormatError::NotObject { format })
 }
-

@@ -75,17 +75,24 @@ fn number() -> impl Strategy<Value = Number> {
 /// Any JSON, with nulls or without.
 fn value(nulls: bool) -> impl Strategy<Value = Value> {
     let null = Just(if nulls { Value::Null } else { json!(false) });
-    let leaf = prop_oneof![null, any::<bool>().prop_map(Value::from), number().prop_map(Value::Number), text().prop_map(Value::from)];
+    let leaf = prop_oneof![
+        null,
+        any::<bool>().prop_map(Value::from),
+        number().prop_map(Value::Number),
+        text().prop_map(Value::from)
+    ];
     leaf.prop_recursive(5, 40, 5, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
-            prop::collection::btree_map(text(), inner, 0..5).prop_map(|members| Value::Object(members.into_iter().collect())),
+            prop::collection::btree_map(text(), inner, 0..5)
+                .prop_map(|members| Value::Object(members.into_iter().collect())),
         ]
     })
 }
 
 fn object(nulls: bool) -> impl Strategy<Value = Value> {
-    prop::collection::btree_map(text(), value(nulls), 0..5).prop_map(|members| Value::Object(members.into_iter().collect()))
+    prop::collection::btree_map(text(), value(nulls), 0..5)
+        .prop_map(|members| Value::Object(members.into_iter().collect()))
 }
 
 /// Numbers by what they mean, for readers give other texts for them.
@@ -93,7 +100,9 @@ fn meant(value: &Value) -> Value {
     match value {
         Value::Number(number) if number.is_f64() => json!({ "float": number.as_f64().unwrap().to_bits() }),
         Value::Array(items) => items.iter().map(meant).collect(),
-        Value::Object(members) => Value::Object(members.iter().map(|(name, value)| (name.clone(), meant(value))).collect()),
+        Value::Object(members) => {
+            Value::Object(members.iter().map(|(name, value)| (name.clone(), meant(value))).collect())
+        }
         other => other.clone(),
     }
 }
@@ -106,7 +115,9 @@ fn from_toml(value: &toml::Value) -> Value {
         toml::Value::Boolean(bool) => json!(bool),
         toml::Value::Datetime(datetime) => panic!("{datetime} was text"),
         toml::Value::Array(items) => items.iter().map(from_toml).collect(),
-        toml::Value::Table(members) => Value::Object(members.iter().map(|(name, value)| (name.clone(), from_toml(value))).collect()),
+        toml::Value::Table(members) => {
+            Value::Object(members.iter().map(|(name, value)| (name.clone(), from_toml(value))).collect())
+        }
     }
 }
 
@@ -196,7 +207,10 @@ fn a_list_is_no_document_of_names() {
 #[test]
 fn toml_refuses_null_and_says_where() {
     assert_eq!(refused(&json!({"a": {"b": null}}), Format::Toml), r#"TOML has no null: key "a.b""#);
-    assert_eq!(refused(&json!({"a": [1, {"b": [null]}]}), Format::Toml), r#"TOML has no null: key "a[1].b[0]""#);
+    assert_eq!(
+        refused(&json!({"a": [1, {"b": [null]}]}), Format::Toml),
+        r#"TOML has no null: key "a[1].b[0]""#
+    );
 }
 
 #[test]
@@ -216,13 +230,23 @@ fn a_number_that_would_change_is_refused() {
         "2.9802322387695313e-8",
         "5.684341886080802e-14",
     ];
-    let both = ["18446744073709551616", "0.12345678901234567890123", "1e400", "1e-400", "9007199254740993.0", "1e99999999999999999999"];
+    let both = [
+        "18446744073709551616",
+        "0.12345678901234567890123",
+        "1e400",
+        "1e-400",
+        "9007199254740993.0",
+        "1e99999999999999999999",
+    ];
     for number in exact {
         written(&parsed(&format!(r#"{{"a": {number}}}"#)), Format::Toml);
     }
     for number in both {
         let value = parsed(&format!(r#"{{"a": [{number}]}}"#));
-        assert_eq!(refused(&value, Format::Toml), r#"TOML cannot hold the number of key "a[0]" exactly: store it as text"#);
+        assert_eq!(
+            refused(&value, Format::Toml),
+            r#"TOML cannot hold the number of key "a[0]" exactly: store it as text"#
+        );
         assert!(matches!(document(&value, Format::Yaml), Err(FormatError::Inexact { .. })), "{number}");
         assert!(written(&value, Format::Json).contains(&value["a"][0].to_string()), "{number}");
     }
@@ -234,7 +258,10 @@ fn a_number_that_would_change_is_refused() {
 #[test]
 fn a_variable_needs_a_name_that_a_shell_can_give() {
     for name in ["", "1A", "a-b", "a.b", "é", "a b", "A=B", "A\n"] {
-        assert_eq!(document(&json!({ name: "v" }), Format::Env).unwrap_err(), FormatError::Name { key: name.into() });
+        assert_eq!(
+            document(&json!({ name: "v" }), Format::Env).unwrap_err(),
+            FormatError::Name { key: name.into() }
+        );
     }
     assert_eq!(written(&json!({"_": "a", "a_1": "b"}), Format::Env), "_='a'\na_1='b'\n");
 }

@@ -10,7 +10,8 @@ use crate::secret::Secret;
 
 /// Two spaces a level and a newline at the end; numbers keep their text, and nothing is escaped that JSON can hold.
 pub(crate) fn json(data: &Value) -> Result<Secret, FormatError> {
-    let text = serde_json::to_string_pretty(&gojson::sorted(data)).map_err(|_| FormatError::Unwritable { format: "JSON" })?;
+    let text = serde_json::to_string_pretty(&gojson::sorted(data))
+        .map_err(|_| FormatError::Unwritable { format: "JSON" })?;
     Ok(Secret::from(text + "\n"))
 }
 
@@ -28,6 +29,7 @@ pub(crate) fn yaml(data: &Value) -> Result<Secret, FormatError> {
 /// TOML 1.0, a table for each object.
 pub(crate) fn toml(data: &Value) -> Result<Secret, FormatError> {
     crate::render::format::members(data, "TOML")?;
-    let text = toml::to_string_pretty(&exact::view(data, Limits::TOML)?).map_err(|_| FormatError::Unwritable { format: "TOML" })?;
+    let text = toml::to_string_pretty(&exact::view(data, Limits::TOML)?)
+        .map_err(|_| FormatError::Unwritable { format: "TOML" })?;
     Ok(Secret::from(text))
 }

@@ -53,7 +53,11 @@ pub fn shell(text: &str) -> Result<String, QuoteError> {
 /// there; only text with `'` and one of `"`, `$`, `` ` ``, `\` is none that docker-compose reads. systemd drops a variable with
 /// control characters other than tab and newline, however it is quoted.
 pub fn env(text: &str) -> Result<String, QuoteError> {
-    if text.contains('\'') && !text.contains(['"', '$', '`', '\\', '\0']) { Ok(format!("\"{text}\"")) } else { shell(text) }
+    if text.contains('\'') && !text.contains(['"', '$', '`', '\\', '\0']) {
+        Ok(format!("\"{text}\""))
+    } else {
+        shell(text)
+    }
 }
 
 /// One part of a URL: every byte of UTF-8 but RFC 3986's unreserved ones as `%XX`.
@@ -74,7 +78,9 @@ pub fn yaml(value: &Value) -> String {
         Value::Number(number) => yaml_number(number),
         Value::String(text) => quoted(text),
         Value::Array(items) => format!("[{}]", items.iter().map(yaml).collect::<Vec<_>>().join(", ")),
-        Value::Object(members) => format!("{{{}}}", sorted(members).map(yaml_member).collect::<Vec<_>>().join(", ")),
+        Value::Object(members) => {
+            format!("{{{}}}", sorted(members).map(yaml_member).collect::<Vec<_>>().join(", "))
+        }
     }
 }
 
@@ -165,4 +171,3 @@ fn unicode(out: &mut String, c: char) {
         let _ = write!(out, "\\u{unit:04X}");
     }
 }
-

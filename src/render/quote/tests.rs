@@ -95,7 +95,9 @@ fn a_nul_is_refused_where_it_would_end_the_value() {
 
 #[test]
 fn json_is_one_sorted_line_without_escapes_for_html() {
-    let value = serde_json::from_str(r#"{"b": {"d": 1.10, "c": "</a>&\u2028"}, "a": 12345678901234567890123}"#).unwrap();
+    let value =
+        serde_json::from_str(r#"{"b": {"d": 1.10, "c": "</a>&\u2028"}, "a": 12345678901234567890123}"#)
+            .unwrap();
     assert_eq!(json(&value), "{\"a\":12345678901234567890123,\"b\":{\"c\":\"</a>&\u{2028}\",\"d\":1.10}}");
 }
 

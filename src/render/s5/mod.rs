@@ -84,7 +84,11 @@ impl<'t> S5Document<'t> {
 
     /// The text with each marker's value in its place and nothing else changed; the error is that of `value`, or that the
     /// whole exceeds `limit` bytes: a short marker may stand for a long value many times.
-    pub fn filled<'s, E: From<TooLarge>>(&'s self, limit: usize, value: impl Fn(&'s Marker) -> Result<&'s Secret, E>) -> Result<Secret, E> {
+    pub fn filled<'s, E: From<TooLarge>>(
+        &'s self,
+        limit: usize,
+        value: impl Fn(&'s Marker) -> Result<&'s Secret, E>,
+    ) -> Result<Secret, E> {
         let mut pieces = Vec::with_capacity(2 * self.markers.len() + 1);
         let mut end = 0;
         for marker in &self.markers {
@@ -93,7 +97,10 @@ impl<'t> S5Document<'t> {
             end = marker.span.end;
         }
         pieces.push(&self.text[end..]);
-        let size = pieces.iter().try_fold(0_usize, |sum, piece| sum.checked_add(piece.len())).filter(|size| *size <= limit);
+        let size = pieces
+            .iter()
+            .try_fold(0_usize, |sum, piece| sum.checked_add(piece.len()))
+            .filter(|size| *size <= limit);
         // Of the right size from the start: a buffer that grows leaves unwiped copies.
         let mut whole = Vec::with_capacity(size.ok_or(TooLarge { limit })?);
         pieces.iter().for_each(|piece| whole.extend_from_slice(piece));
@@ -118,7 +125,8 @@ pub fn marker(ciphertext: &str) -> String {
 fn marker_at(text: &[u8]) -> Option<(usize, String)> {
     let rest = unspaced(text.strip_prefix(b"{{")?).strip_prefix(b"s5:")?;
     let (version, rest) = version(rest);
-    let (base64, rest) = split(rest, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'\\' | b'/' | b'='));
+    let (base64, rest) =
+        split(rest, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'\\' | b'/' | b'='));
     let rest = unspaced(rest).strip_prefix(b"}}")?;
     Some((text.len() - rest.len(), [version.unwrap_or(FIRST), std::str::from_utf8(base64).ok()?].concat()))
 }
@@ -149,4 +157,3 @@ fn unspaced(text: &[u8]) -> &[u8] {
 fn lines(text: &[u8]) -> usize {
     text.iter().filter(|byte| **byte == b'\n').count()
 }
-

@@ -41,7 +41,11 @@ fn a_marker_is_what_the_original_tool_takes_for_one() {
         "",
     ];
     for text in others {
-        assert_eq!((found(text.as_bytes()), filled(text.as_bytes(), "x")), (vec![], text.as_bytes().to_vec()), "{text}");
+        assert_eq!(
+            (found(text.as_bytes()), filled(text.as_bytes(), "x")),
+            (vec![], text.as_bytes().to_vec()),
+            "{text}"
+        );
     }
 }
 
@@ -55,10 +59,14 @@ fn a_marker_tells_the_keys_version_where_it_is_not_the_first() {
 #[test]
 fn a_marker_is_known_by_its_line_and_a_ciphertext_is_opened_once() {
     let text = b"a: {{ s5:A }}\r\nb: {{ s5:B }} {{s5:vault:v1:A}}\n\n{{\ns5:C }}\nd: {{ s5:vault:v2:A }}";
-    let expected = [(1, "vault:v1:A"), (2, "vault:v1:B"), (2, "vault:v1:A"), (4, "vault:v1:C"), (6, "vault:v2:A")];
+    let expected =
+        [(1, "vault:v1:A"), (2, "vault:v1:B"), (2, "vault:v1:A"), (4, "vault:v1:C"), (6, "vault:v2:A")];
     assert_eq!(found(text), expected.map(|(line, ciphertext)| (line, ciphertext.to_owned())));
     let (one, other) = (S5Document::parse(text), S5Document::parse(b"{{ s5:B }}{{ s5:D }}"));
-    assert_eq!(ciphertexts([&one, &other]), ["vault:v1:A", "vault:v1:B", "vault:v1:C", "vault:v2:A", "vault:v1:D"]);
+    assert_eq!(
+        ciphertexts([&one, &other]),
+        ["vault:v1:A", "vault:v1:B", "vault:v1:C", "vault:v2:A", "vault:v1:D"]
+    );
 }
 
 #[test]
@@ -101,7 +109,9 @@ fn a_marker_without_a_value_is_an_error_and_never_left_out() {
     }
     let value = Secret::from("v");
     let marked = S5Document::parse(b"{{ s5:A }}\n{{ s5:B }}");
-    let outcome = marked.filled(100, |marker| if marker.ciphertext() == "vault:v1:A" { Ok(&value) } else { Err(Missing(marker.line())) });
+    let outcome = marked.filled(100, |marker| {
+        if marker.ciphertext() == "vault:v1:A" { Ok(&value) } else { Err(Missing(marker.line())) }
+    });
     assert_eq!(outcome.unwrap_err(), Missing(2));
 }
 

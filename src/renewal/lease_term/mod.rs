@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::UnixMillis;
 use crate::limits::backoff::pause;
 use crate::renewal::expiry::{before_the_end, succeed_at};
-use super::UnixMillis;
 
 /// Part of what remains after a grant, after which it is renewed: the rest is for tries that fail.
 const RENEWED: f64 = 2.0 / 3.0;
@@ -99,7 +99,8 @@ impl LeaseTerm {
     /// twice hands in the same one.
     pub fn next(&self, now: UnixMillis, chance: f64) -> Next {
         let Some(ends) = self.ends else { return Next::Nothing(None) };
-        let at = self.try_again.unwrap_or_else(|| self.granted + renewed_after(ends.since(self.granted), chance));
+        let at =
+            self.try_again.unwrap_or_else(|| self.granted + renewed_after(ends.since(self.granted), chance));
         match self.stand {
             _ if now >= ends => Next::Ended,
             Renewability::Extends if at < ends => Next::RenewAt(at),
@@ -150,7 +151,9 @@ impl LeaseTerm {
         match self.stand {
             Renewability::Extends => None,
             Renewability::Fixed => Some(succeed_at(self.granted, self.ends?, interval)),
-            Renewability::Capped | Renewability::Refused => Some(before_the_end(self.known, self.ends?, interval)),
+            Renewability::Capped | Renewability::Refused => {
+                Some(before_the_end(self.known, self.ends?, interval))
+            }
         }
     }
 
@@ -176,4 +179,3 @@ impl LeaseTerm {
 fn renewed_after(life: Duration, chance: f64) -> Duration {
     life.mul_f64(RENEWED * (1.0 - SPREAD + 2.0 * SPREAD * chance.clamp(0.0, 1.0)))
 }
-

@@ -1,5 +1,5 @@
-use crate::renewal::Renewed::{Failed, For, Refused};
 use super::*;
+use crate::renewal::Renewed::{Failed, For, Refused};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const USUAL: Duration = Duration::from_secs(75);
@@ -58,8 +58,8 @@ fn failures_back_off_and_hurry_as_the_end_nears() {
         term.after(Failed, now, 1.0);
     }
     let expected = [
-        2400, 2401, 2403, 2407, 2415, 2431, 2463, 2527, 2655, 2911, 3140, 3293, 3395, 3463, 3509, 3539, 3559, 3573, 3582, 3588, 3592, 3594,
-        3596, 3597, 3598, 3599,
+        2400, 2401, 2403, 2407, 2415, 2431, 2463, 2527, 2655, 2911, 3140, 3293, 3395, 3463, 3509, 3539, 3559,
+        3573, 3582, 3588, 3592, 3594, 3596, 3597, 3598, 3599,
     ];
     assert_eq!(tries, expected);
 }
@@ -79,10 +79,16 @@ fn a_failed_renewal_never_mints() {
 #[test]
 fn a_refused_renewal_is_the_last_and_the_rest_is_used() {
     let term = lived(&[(2400, Refused)]);
-    assert_eq!((term.next(at(2401), 0.5), term.stand()), (Next::Nothing(Some(at(3600))), Renewability::Refused));
+    assert_eq!(
+        (term.next(at(2401), 0.5), term.stand()),
+        (Next::Nothing(Some(at(3600))), Renewability::Refused)
+    );
     assert_eq!(term.replace_at(USUAL), Some(at(2400 + 840)));
     assert_eq!(term.replace_at(secs(300)), Some(at(3000)));
-    assert_eq!(lived(&[(2400, Refused), (3000, Refused), (3100, Failed)]).replace_at(USUAL), term.replace_at(USUAL));
+    assert_eq!(
+        lived(&[(2400, Refused), (3000, Refused), (3100, Failed)]).replace_at(USUAL),
+        term.replace_at(USUAL)
+    );
 }
 
 #[test]
@@ -92,9 +98,17 @@ fn a_renewal_that_gives_less_than_nine_tenths_has_met_the_max_ttl() {
     assert_eq!((term.stand(), term.ends()), (Renewability::Capped, Some(at(5639))));
     assert_eq!(term.replace_at(USUAL), Some(UnixMillis(2_400_000 + 2_267_300)));
     let shorter = lived(&[(2400, For(secs(10)))]);
-    assert_eq!((shorter.ends(), shorter.replace_at(USUAL)), (Some(at(2410)), Some(at(2260))), "the server's word");
+    assert_eq!(
+        (shorter.ends(), shorter.replace_at(USUAL)),
+        (Some(at(2410)), Some(at(2260))),
+        "the server's word"
+    );
     let nothing = lived(&[(2400, For(Duration::ZERO))]);
-    assert_eq!((nothing.stand(), nothing.ends()), (Renewability::Capped, Some(at(3600))), "no time moves no end");
+    assert_eq!(
+        (nothing.stand(), nothing.ends()),
+        (Renewability::Capped, Some(at(3600))),
+        "no time moves no end"
+    );
 }
 
 #[test]

@@ -8,8 +8,8 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
+use super::{Action, Event, LeaseId, LeaseTerm, Renewed, RepublishInterval, State, UnixMillis, next};
 use crate::renewal::simulation::server::{Grant, Kind, Weather};
-use super::{Action, Event, RepublishInterval, LeaseId, UnixMillis, Renewed, State, LeaseTerm, next};
 
 /// Republishes of a volume before it stops being asked about.
 const ROUNDS: u32 = 150;
@@ -70,7 +70,20 @@ impl World {
         let weather = weather(&mut rng);
         let (plan, now) = (BTreeMap::new(), UnixMillis::default());
         let (session, files, interval) = (None, None, RepublishInterval::default());
-        Self { seed, rng, weather, now, plan, planned: 0, logins: 0, minted: 0, session, files, interval, wanted_until: now }
+        Self {
+            seed,
+            rng,
+            weather,
+            now,
+            plan,
+            planned: 0,
+            logins: 0,
+            minted: 0,
+            session,
+            files,
+            interval,
+            wanted_until: now,
+        }
     }
 
     /// To the end of all that is planned: nobody asks any more, and nobody renews.
@@ -81,7 +94,9 @@ impl World {
             match happens {
                 Happens::Republish(left) => self.republish(left),
                 Happens::Tick if login == self.logins => self.step(Event::Tick),
-                Happens::Answer { thing, outcome, ends, last } if login == self.logins => self.answer(thing, outcome, ends, last),
+                Happens::Answer { thing, outcome, ends, last } if login == self.logins => {
+                    self.answer(thing, outcome, ends, last)
+                }
                 Happens::Tick | Happens::Answer { .. } => {} // of a session that is over
             }
             assert!(self.planned < 200_000, "it does not come to rest");
@@ -119,11 +134,16 @@ impl World {
 
     /// What a mount does: what it has is kept unless its time has come.
     fn fetch(&mut self) {
-        assert!(!self.weather.is_calm() || self.files.is_none() || self.works(), "what the pod read has ended though nothing went wrong");
+        assert!(
+            !self.weather.is_calm() || self.files.is_none() || self.works(),
+            "what the pod read has ended though nothing went wrong"
+        );
         let (kept, before) = (self.can_be_kept(), self.minted + self.logins);
         let interval = self.interval.observed();
         let token = self.session.as_ref().map(|session| session.state.token());
-        if token.is_none_or(|token| !token.is_of_use(self.now) || token.replace_at(interval).is_some_and(|at| at <= self.now)) {
+        if token.is_none_or(|token| {
+            !token.is_of_use(self.now) || token.replace_at(interval).is_some_and(|at| at <= self.now)
+        }) {
             self.log_in();
         }
         let held = self.files.as_ref().zip(self.session.as_ref());
@@ -137,13 +157,15 @@ impl World {
     /// What the pod reads belongs together, and the server still takes it.
     fn works(&self) -> bool {
         let whole = |files: &Files| files.user == files.password && files.lease.lives(self.now);
-        self.files.as_ref().is_some_and(whole) && self.session.as_ref().is_some_and(|session| session.token.lives(self.now))
+        self.files.as_ref().is_some_and(whole)
+            && self.session.as_ref().is_some_and(|session| session.token.lives(self.now))
     }
 
     /// The lease and its token live by what the client was told, and it knows of no renewal that will not extend them.
     fn can_be_kept(&self) -> bool {
         let good = |grant: &Grant| self.now < grant.told && grant.extends;
-        self.files.as_ref().is_some_and(|files| good(&files.lease)) && self.session.as_ref().is_some_and(|session| good(&session.token))
+        self.files.as_ref().is_some_and(|files| good(&files.lease))
+            && self.session.as_ref().is_some_and(|session| good(&session.token))
     }
 
     fn log_in(&mut self) {
@@ -159,7 +181,11 @@ impl World {
         let kind = self.weather.lease;
         self.minted += 1;
         let id = LeaseId(format!("database/creds/app/{}", self.minted));
-        let old = self.files.replace(Files { user: id.clone(), password: id.clone(), lease: Grant::issued(kind, self.now) });
+        let old = self.files.replace(Files {
+            user: id.clone(),
+            password: id.clone(),
+            lease: Grant::issued(kind, self.now),
+        });
         self.step(Event::LeaseIssued(id, LeaseTerm::issued(kind.ttl, kind.renewable, self.now)));
         if let Some(old) = old {
             self.step(Event::LeaseGone(old.user));
@@ -193,7 +219,11 @@ impl World {
         renewals.retain(|at| now.since(*at) < Duration::from_secs(60));
         renewals.push(now);
         assert!(renewals.len() <= STORM, "a storm: {} renewals in a minute", renewals.len());
-        let lease = self.files.as_mut().filter(|files| thing.as_ref() == Some(&files.user)).map(|files| &mut files.lease);
+        let lease = self
+            .files
+            .as_mut()
+            .filter(|files| thing.as_ref() == Some(&files.user))
+            .map(|files| &mut files.lease);
         let grant = if thing.is_none() { Some(&mut session.token) } else { lease };
         let answer = grant.filter(|_| carried_out).map(|grant| grant.renew(now));
         let (outcome, ends, last) = answer.filter(|_| up).unwrap_or((Renewed::Failed, now, false));
@@ -204,7 +234,11 @@ impl World {
     fn answer(&mut self, thing: Thing, outcome: Renewed, ends: UnixMillis, last: bool) {
         let Some(session) = &mut self.session else { return };
         session.calls.remove(&thing);
-        let lease = self.files.as_mut().filter(|files| thing.as_ref() == Some(&files.user)).map(|files| &mut files.lease);
+        let lease = self
+            .files
+            .as_mut()
+            .filter(|files| thing.as_ref() == Some(&files.user))
+            .map(|files| &mut files.lease);
         if let Some(grant) = if thing.is_none() { Some(&mut session.token) } else { lease } {
             grant.hears(outcome, ends, last);
         }

@@ -6,7 +6,7 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 
 use super::ROUNDS;
-use crate::renewal::{UnixMillis, Renewed};
+use crate::renewal::{Renewed, UnixMillis};
 
 /// How the server issues a kind of thing.
 #[derive(Clone, Copy)]
@@ -84,7 +84,8 @@ impl Weather {
     pub(crate) fn storm(rng: &mut StdRng) -> Self {
         let calm = Self::calm(rng);
         let mut outage = || {
-            let begins = UnixMillis::default() + calm.interval.mul_f64(rng.random_range(0.0..f64::from(ROUNDS)));
+            let begins =
+                UnixMillis::default() + calm.interval.mul_f64(rng.random_range(0.0..f64::from(ROUNDS)));
             (begins, begins + calm.interval.mul_f64(rng.random_range(0.1..20.0)))
         };
         let outages = (0..5).map(|_| outage()).collect();

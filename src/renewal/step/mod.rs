@@ -8,7 +8,7 @@ use std::mem::take;
 use std::time::Duration;
 
 use super::UnixMillis;
-use super::{Next, Renewed, Renewability, LeaseTerm};
+use super::{LeaseTerm, Next, Renewability, Renewed};
 
 /// A lease, as the server names it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -77,7 +77,13 @@ impl State {
     /// A session of this token, which nobody wants yet. `chance` is 0 to 1, as everywhere.
     pub fn new(token: LeaseTerm, chance: f64) -> Self {
         let warnings = if cannot_renew(&token) { vec![Warning::Degraded] } else { Vec::new() };
-        Self { token: Held::new(token, chance), leases: BTreeMap::new(), wanted_until: UnixMillis::default(), warnings, leases_refused: false }
+        Self {
+            token: Held::new(token, chance),
+            leases: BTreeMap::new(),
+            wanted_until: UnixMillis::default(),
+            warnings,
+            leases_refused: false,
+        }
     }
 
     /// The token's term.
@@ -101,7 +107,8 @@ impl State {
     pub fn replace_at(&self, id: &LeaseId, interval: Duration) -> Option<UnixMillis> {
         let Some(Held { term: lease, .. }) = self.leases.get(id) else { return Some(UnixMillis::default()) };
         let (token, own) = (&self.token.term, lease.replace_at(interval));
-        let outlives = own.is_none() || token.ends().is_some_and(|ends| lease.ends().is_none_or(|own| own > ends));
+        let outlives =
+            own.is_none() || token.ends().is_some_and(|ends| lease.ends().is_none_or(|own| own > ends));
         let with_token = token.replace_at(interval).filter(|_| outlives);
         own.into_iter().chain(with_token).min()
     }
@@ -211,4 +218,3 @@ impl Held {
 fn cannot_renew(token: &LeaseTerm) -> bool {
     token.ends().is_some() && matches!(token.stand(), Renewability::Fixed | Renewability::Refused)
 }
-

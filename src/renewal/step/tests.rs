@@ -1,7 +1,7 @@
+use super::*;
 use crate::renewal::Action::{RenewLease, RenewToken, WaitUntil, Warn};
 use crate::renewal::Event::{LeaseGone, LeaseIssued, LeaseRenewed, Tick, TokenRenewed, Wanted};
 use crate::renewal::step::Renewed::{Failed, For, Refused};
-use super::*;
 
 const HOUR: Duration = Duration::from_secs(3600);
 const USUAL: Duration = Duration::from_secs(75);
@@ -66,14 +66,21 @@ fn nothing_is_renewed_that_nobody_wants() {
 fn nothing_is_renewed_with_a_token_that_has_ended() {
     let mut state = State::new(LeaseTerm::issued(secs(2000), false, at(0)), 0.5);
     step(&mut state, 0, Wanted(at(86400)));
-    assert_eq!(step(&mut state, 0, LeaseIssued(db(), LeaseTerm::issued(HOUR, true, at(0)))), [], "the token ends before its renewal");
+    assert_eq!(
+        step(&mut state, 0, LeaseIssued(db(), LeaseTerm::issued(HOUR, true, at(0)))),
+        [],
+        "the token ends before its renewal"
+    );
     assert_eq!(step(&mut state, 2400, Tick), []);
 }
 
 #[test]
 fn a_token_that_cannot_be_renewed_degrades_with_one_warning() {
     let mut batch = State::new(LeaseTerm::issued(HOUR, false, at(0)), 0.5);
-    assert_eq!((step(&mut batch, 0, Wanted(at(9))), step(&mut batch, 1, Tick)), (vec![Warn(Warning::Degraded)], vec![]));
+    assert_eq!(
+        (step(&mut batch, 0, Wanted(at(9))), step(&mut batch, 1, Tick)),
+        (vec![Warn(Warning::Degraded)], vec![])
+    );
     assert!(batch.is_degraded());
 
     let mut state = session();
@@ -93,7 +100,10 @@ fn leases_that_are_refused_are_warned_of_once_in_a_session() {
     let other = LeaseId("database/creds/app/2".into());
     step(&mut state, 0, LeaseIssued(other.clone(), LeaseTerm::issued(HOUR, true, at(0))));
     assert_eq!(step(&mut state, 2400, Tick).len(), 3);
-    assert_eq!(step(&mut state, 2400, LeaseRenewed(db(), Refused)), [Warn(Warning::LeaseRefused), WaitUntil(at(4800))]);
+    assert_eq!(
+        step(&mut state, 2400, LeaseRenewed(db(), Refused)),
+        [Warn(Warning::LeaseRefused), WaitUntil(at(4800))]
+    );
     assert_eq!(step(&mut state, 2400, LeaseRenewed(other, Refused)), [WaitUntil(at(4800))]);
     assert_eq!(state.replace_at(&db(), USUAL), Some(at(3240)));
 }
@@ -104,7 +114,11 @@ fn a_lease_goes_when_it_ends_or_is_gone() {
     step(&mut state, 2400, Tick);
     assert_eq!((state.leases().count(), state.is_due(&db(), USUAL, at(3599))), (1, false));
     step(&mut state, 3600, Tick);
-    assert_eq!((state.leases().count(), state.is_due(&db(), USUAL, at(3600))), (1, true), "its renewal is under way");
+    assert_eq!(
+        (state.leases().count(), state.is_due(&db(), USUAL, at(3600))),
+        (1, true),
+        "its renewal is under way"
+    );
     step(&mut state, 3700, LeaseRenewed(db(), Failed));
     assert_eq!((state.leases().count(), state.replace_at(&db(), USUAL)), (0, Some(UnixMillis(0))), "at once");
 
@@ -132,7 +146,11 @@ fn a_lease_is_replaced_no_later_than_its_token() {
     for ((token, renews), (lease, renewable), expected) in table {
         let mut state = State::new(LeaseTerm::issued(secs(token), renews, at(0)), 0.5);
         step(&mut state, 0, LeaseIssued(db(), LeaseTerm::issued(secs(lease), renewable, at(0))));
-        assert_eq!(state.replace_at(&db(), USUAL), expected.map(at), "token {token} {renews}, lease {lease} {renewable}");
+        assert_eq!(
+            state.replace_at(&db(), USUAL),
+            expected.map(at),
+            "token {token} {renews}, lease {lease} {renewable}"
+        );
     }
 }
 
@@ -146,5 +164,8 @@ fn a_lease_is_due_when_its_time_has_come_or_it_or_its_token_has_ended() {
     assert_eq!([2519, 2520].map(|now| due((7200, true), (3600, false), now)), [false, true]);
     assert_eq!([3599, 3600].map(|now| due((7200, true), (3600, true), now)), [false, true]);
     assert_eq!([1799, 1800].map(|now| due((1800, true), (3600, true), now)), [false, true]);
-    assert!(State::new(LeaseTerm::issued(HOUR, true, at(0)), 0.5).is_due(&db(), USUAL, at(0)), "of one not held nobody has anything");
+    assert!(
+        State::new(LeaseTerm::issued(HOUR, true, at(0)), 0.5).is_due(&db(), USUAL, at(0)),
+        "of one not held nobody has anything"
+    );
 }

@@ -173,7 +173,12 @@ impl Frames {
 impl Head {
     fn read(bytes: &[u8]) -> Self {
         let number = |part: &[u8]| part.iter().fold(0, |number: u32, byte| number << 8 | u32::from(*byte));
-        Self { length: number(&bytes[..3]) as usize, kind: bytes[3], flags: bytes[4], stream: number(&bytes[5..]) }
+        Self {
+            length: number(&bytes[..3]) as usize,
+            kind: bytes[3],
+            flags: bytes[4],
+            stream: number(&bytes[5..]),
+        }
     }
 
     fn write(self, out: &mut BytesMut) {
@@ -215,12 +220,14 @@ impl Block {
         let end = |rest: &[u8]| if rest.is_empty() { END_HEADERS } else { 0 };
         let priority = if self.priority.is_empty() { 0 } else { PRIORITY };
         let length = self.priority.len() + first.len();
-        Head { length, kind: HEADERS, flags: self.end_stream | priority | end(rest), stream: self.stream }.write(out);
+        Head { length, kind: HEADERS, flags: self.end_stream | priority | end(rest), stream: self.stream }
+            .write(out);
         out.put_slice(&self.priority);
         out.put_slice(first);
         while !rest.is_empty() {
             let (part, after) = rest.split_at(rest.len().min(FRAME_BYTES));
-            Head { length: part.len(), kind: CONTINUATION, flags: end(after), stream: self.stream }.write(out);
+            Head { length: part.len(), kind: CONTINUATION, flags: end(after), stream: self.stream }
+                .write(out);
             out.put_slice(part);
             rest = after;
         }
@@ -296,7 +303,12 @@ mod tests {
 
     fn decoded(block: &[u8]) -> Vec<(String, String)> {
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        Decoder::new().decode(block).unwrap().into_iter().map(|(name, value)| (text(name), text(value))).collect()
+        Decoder::new()
+            .decode(block)
+            .unwrap()
+            .into_iter()
+            .map(|(name, value)| (text(name), text(value)))
+            .collect()
     }
 
     fn header(name: &str, value: &str) -> (String, String) {
@@ -337,10 +349,16 @@ mod tests {
     fn after_a_good_authority_every_byte_stays() {
         let mut client = Encoder::new();
         let mut call = |stream| {
-            let block = client.encode([(&b":authority"[..], &b"node-1.example:8080"[..]), (b"grpc-timeout", b"120S")]);
+            let block = client
+                .encode([(&b":authority"[..], &b"node-1.example:8080"[..]), (b"grpc-timeout", b"120S")]);
             frame(HEADERS, END_HEADERS, stream, &block)
         };
-        let input = sent(&[call(1), frame(0, END_STREAM, 1, b"data"), call(3), frame(CONTINUATION, 0, 9, b"h2 will see to it")]);
+        let input = sent(&[
+            call(1),
+            frame(0, END_STREAM, 1, b"data"),
+            call(3),
+            frame(CONTINUATION, 0, 9, b"h2 will see to it"),
+        ]);
         assert_eq!(mended(&input).unwrap(), input);
     }
 
@@ -354,7 +372,11 @@ mod tests {
 
     #[test]
     fn a_block_in_pieces_with_padding_and_priority_is_one_block() {
-        let block = Encoder::new().encode([(&b":method"[..], &b"POST"[..]), (b":authority", b"/a/b.sock"), (b"te", b"trailers")]);
+        let block = Encoder::new().encode([
+            (&b":method"[..], &b"POST"[..]),
+            (b":authority", b"/a/b.sock"),
+            (b"te", b"trailers"),
+        ]);
         let (first, second) = block.split_at(5);
         let padded = [&[3][..], &[0, 0, 0, 0, 16], first, &[0; 3]].concat();
         let pieces = [
@@ -363,10 +385,16 @@ mod tests {
             frame(CONTINUATION, END_HEADERS, 7, &[]),
         ];
         let after = read(&mended(&sent(&pieces)).unwrap());
-        assert_eq!((after.len(), after[0].0, after[0].1, after[0].2), (1, HEADERS, PRIORITY | END_STREAM | END_HEADERS, 7));
+        assert_eq!(
+            (after.len(), after[0].0, after[0].1, after[0].2),
+            (1, HEADERS, PRIORITY | END_STREAM | END_HEADERS, 7)
+        );
         assert_eq!(after[0].3[..5], [0, 0, 0, 0, 16]);
         let headers = decoded(&after[0].3[5..]);
-        assert_eq!(headers, [header(":method", "POST"), header(":authority", "localhost"), header("te", "trailers")]);
+        assert_eq!(
+            headers,
+            [header(":method", "POST"), header(":authority", "localhost"), header("te", "trailers")]
+        );
     }
 
     #[test]
@@ -374,10 +402,15 @@ mod tests {
         let value = [b'v'; 1000];
         let mut block = Encoder::new().encode([(&b"big"[..], &value[..])]);
         block.extend([0x80 | 62; 40]); // the same header again, by its index
-        let after = read(&mended(&sent(&[old_call(), frame(HEADERS, END_HEADERS | END_STREAM, 3, &block)])).unwrap());
+        let after =
+            read(&mended(&sent(&[old_call(), frame(HEADERS, END_HEADERS | END_STREAM, 3, &block)])).unwrap());
         let after = &after[1..];
-        let flags: Vec<_> = after.iter().map(|frame| (frame.0, frame.1, frame.3.len() <= FRAME_BYTES)).collect();
-        assert_eq!(flags, [(HEADERS, END_STREAM, true), (CONTINUATION, 0, true), (CONTINUATION, END_HEADERS, true)]);
+        let flags: Vec<_> =
+            after.iter().map(|frame| (frame.0, frame.1, frame.3.len() <= FRAME_BYTES)).collect();
+        assert_eq!(
+            flags,
+            [(HEADERS, END_STREAM, true), (CONTINUATION, 0, true), (CONTINUATION, END_HEADERS, true)]
+        );
         let whole: Vec<u8> = after.iter().flat_map(|frame| frame.3.clone()).collect();
         assert_eq!(decoded(&whole).len(), 41);
     }
@@ -401,21 +434,34 @@ mod tests {
     #[test]
     fn what_is_not_http_2_ends_the_connection() {
         let block = Encoder::new().encode([(&b"te"[..], &b"trailers"[..])]);
-        let bomb = [&Encoder::new().encode([(&b"big"[..], &[b'v'; 3000][..])])[..], &[0x80 | 62; 100]].concat();
+        let bomb =
+            [&Encoder::new().encode([(&b"big"[..], &[b'v'; 3000][..])])[..], &[0x80 | 62; 100]].concat();
         let cases = [
             (b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n".to_vec(), Malformed::Preface),
             (sent(&[frame(CONTINUATION, END_HEADERS, 1, &block)]), Malformed::Sequence),
             (sent(&[frame(HEADERS, 0, 1, &block), frame(0, 0, 1, b"data")]), Malformed::Sequence),
-            (sent(&[frame(HEADERS, 0, 1, &block), frame(CONTINUATION, END_HEADERS, 3, &[])]), Malformed::Sequence),
+            (
+                sent(&[frame(HEADERS, 0, 1, &block), frame(CONTINUATION, END_HEADERS, 3, &[])]),
+                Malformed::Sequence,
+            ),
             (sent(&[frame(HEADERS, END_HEADERS, 1, &[0; FRAME_BYTES + 1])]), Malformed::FrameSize),
             (sent(&[frame(HEADERS, END_HEADERS | PADDED, 1, &[])]), Malformed::Padding),
             (sent(&[frame(HEADERS, END_HEADERS | PADDED, 1, &[9, 0x82])]), Malformed::Padding),
             (sent(&[frame(HEADERS, END_HEADERS | PRIORITY, 1, &[0; 4])]), Malformed::Padding),
-            (sent(&[frame(HEADERS, END_HEADERS, 1, &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff])]), Malformed::Hpack),
+            (
+                sent(&[frame(HEADERS, END_HEADERS, 1, &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff])]),
+                Malformed::Hpack,
+            ),
             (sent(&[frame(HEADERS, END_HEADERS, 1, &[0x80])]), Malformed::Hpack),
             (sent(&[frame(HEADERS, END_HEADERS, 1, &[0x3f, 0xe2, 0x1f, 0x82])]), Malformed::Hpack),
             (sent(&[frame(HEADERS, END_HEADERS, 1, &bomb)]), Malformed::BlockSize),
-            (sent(&[vec![frame(HEADERS, 0, 1, &block)], vec![frame(CONTINUATION, 0, 1, &[]); 4000]].concat()), Malformed::BlockSize),
+            (
+                sent(
+                    &[vec![frame(HEADERS, 0, 1, &block)], vec![frame(CONTINUATION, 0, 1, &[]); 4000]]
+                        .concat(),
+                ),
+                Malformed::BlockSize,
+            ),
         ];
         for (input, expected) in cases {
             assert_eq!(mended(&input).unwrap_err(), expected);

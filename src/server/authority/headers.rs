@@ -37,14 +37,16 @@ impl HeaderBlocks {
         let mut mended = Vec::with_capacity(2 * block.len());
         let mut left = LIST_BYTES;
         let (mut fits, mut changed) = (Ok(()), false);
-        let decoded = self.client.decode_with_cb(block, |name, value| match left.checked_sub(name.len() + value.len()) {
-            Some(after) if fits.is_ok() => {
-                left = after;
-                let refused = is_refused(&name, &value);
-                changed |= refused;
-                fits = write(&name, if refused { LOCALHOST } else { &value }, &mut mended);
+        let decoded = self.client.decode_with_cb(block, |name, value| {
+            match left.checked_sub(name.len() + value.len()) {
+                Some(after) if fits.is_ok() => {
+                    left = after;
+                    let refused = is_refused(&name, &value);
+                    changed |= refused;
+                    fits = write(&name, if refused { LOCALHOST } else { &value }, &mut mended);
+                }
+                _ => fits = Err(io::ErrorKind::FileTooLarge.into()),
             }
-            _ => fits = Err(io::ErrorKind::FileTooLarge.into()),
         });
         decoded.map_err(|_| Malformed::Hpack)?;
         fits.map_err(|_| Malformed::BlockSize)?;

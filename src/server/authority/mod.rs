@@ -57,7 +57,13 @@ pub(crate) struct AuthorityRewriter<Io> {
 impl<Io> AuthorityRewriter<Io> {
     /// The connection `io`, of which nothing was read yet.
     pub(crate) fn new(io: Io) -> Self {
-        Self { io, frames: Frames::default(), raw: vec![0; READ_BYTES].into(), unread: 0..0, mended: BytesMut::new() }
+        Self {
+            io,
+            frames: Frames::default(),
+            raw: vec![0; READ_BYTES].into(),
+            unread: 0..0,
+            mended: BytesMut::new(),
+        }
     }
 }
 
@@ -93,7 +99,11 @@ impl<Io: AsyncWrite + Unpin> AsyncWrite for AuthorityRewriter<Io> {
         Pin::new(&mut self.io).poll_write(cx, bytes)
     }
 
-    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, parts: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.io).poll_write_vectored(cx, parts)
     }
 

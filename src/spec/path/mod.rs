@@ -128,9 +128,12 @@ pub fn conflicts(paths: &[MountPath]) -> Vec<SpecError> {
     }
     let files: BTreeSet<&str> = times.keys().map(MountPath::as_str).collect();
     let duplicates = times.values().filter(|(_, times)| *times > 1);
-    let duplicates = duplicates.map(|(path, times)| SpecError::DuplicateName { name: path.to_string(), times: *times });
-    let nested = times.keys().filter_map(|path| Some((path.directories().find(|directory| files.contains(directory))?, path)));
-    let nested = nested.map(|(file, path)| SpecError::FileAndDirectory { file: file.into(), below: path.to_string() });
+    let duplicates =
+        duplicates.map(|(path, times)| SpecError::DuplicateName { name: path.to_string(), times: *times });
+    let nested = times
+        .keys()
+        .filter_map(|path| Some((path.directories().find(|directory| files.contains(directory))?, path)));
+    let nested =
+        nested.map(|(file, path)| SpecError::FileAndDirectory { file: file.into(), below: path.to_string() });
     duplicates.chain(nested).collect()
 }
-

@@ -260,7 +260,8 @@ proptest! {
 
 #[test]
 fn names_that_cannot_share_a_volume_are_named_together() {
-    let paths = ["a", "b/c", "e\u{301}", "a/b/c", "é", "b-c", "b", "x"].map(|name| name.parse::<MountPath>().unwrap());
+    let paths = ["a", "b/c", "e\u{301}", "a/b/c", "é", "b-c", "b", "x"]
+        .map(|name| name.parse::<MountPath>().unwrap());
     let texts: Vec<_> = conflicts(&paths).iter().map(ToString::to_string).collect();
     assert_eq!(
         texts,

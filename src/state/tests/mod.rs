@@ -1,4 +1,3 @@
-
 pub mod records; // one file: its parts, its versions, its damages
 
 use std::fs;
@@ -95,8 +94,14 @@ async fn a_successor_finds_what_was_kept() {
     records.sort_by_key(|record| record.id != id("a"));
     let [session, volume] = records.try_into().unwrap();
     assert_eq!((session.id, session.version, session.body.expose()), (id("a"), VERSION, &b"canary-body"[..]));
-    assert_eq!((session.outer.kind, session.outer.server), (Kind::VaultToken, crate::state::tests::session().server));
-    assert_eq!((session.outer.accessor, session.outer.leases), (Some("accessor-1".into()), vec!["database/creds/app/1".into()]));
+    assert_eq!(
+        (session.outer.kind, session.outer.server),
+        (Kind::VaultToken, crate::state::tests::session().server)
+    );
+    assert_eq!(
+        (session.outer.accessor, session.outer.leases),
+        (Some("accessor-1".into()), vec!["database/creds/app/1".into()])
+    );
     assert_eq!(session.outer.token.unwrap().expose(), b"canary-token");
     assert_eq!((volume.id, volume.outer.kind, volume.outer.token.is_none()), (id("b"), Kind::Volume, true));
 }
@@ -135,14 +140,16 @@ async fn a_damaged_file_is_told_and_the_others_are_found() {
     let store = open(&directory).await;
     store.put(&id("a"), &session(), &body()).unwrap();
     let whole = fs::read(directory.path().join(id("a").as_str())).unwrap();
-    let names = ["cut", "empty", "large", "pipe", "link"].map(|name| (name, directory.path().join(id(name).as_str())));
+    let names = ["cut", "empty", "large", "pipe", "link"]
+        .map(|name| (name, directory.path().join(id(name).as_str())));
     let [(_, cut), (_, empty), (_, large), (_, pipe), (_, link)] = &names;
     fs::write(cut, &whole[..whole.len() / 2]).unwrap();
     fs::write(empty, "").unwrap();
     fs::write(large, " ".repeat(1024 * 1024 + 1)).unwrap();
     nix::unistd::mkfifo(pipe, nix::sys::stat::Mode::S_IRUSR | nix::sys::stat::Mode::S_IWUSR).unwrap();
     symlink(directory.path().join(id("a").as_str()), link).unwrap();
-    let (usable, damaged): (Vec<_>, Vec<_>) = found(&store).into_iter().partition(|found| matches!(found, StoredRecord::Record(_)));
+    let (usable, damaged): (Vec<_>, Vec<_>) =
+        found(&store).into_iter().partition(|found| matches!(found, StoredRecord::Record(_)));
     assert_eq!((usable.len(), damaged.len()), (1, names.len()));
     for unusable in damaged.into_iter().map(unusable) {
         let name = names.iter().find(|(name, _)| id(name) == unusable.id).unwrap().0;
@@ -162,7 +169,9 @@ async fn a_successor_waits_for_the_lock_and_gets_it() {
     let directory = memory();
     let first = open(&directory).await;
     let path = directory.path().to_owned();
-    let second = tokio::spawn(async move { Store::open(&path, key(MATERIAL), "node-1", Duration::from_secs(30)).await.map(drop) });
+    let second = tokio::spawn(async move {
+        Store::open(&path, key(MATERIAL), "node-1", Duration::from_secs(30)).await.map(drop)
+    });
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert!(!second.is_finished(), "two processes hold the state");
     drop(first);
@@ -189,9 +198,15 @@ async fn only_a_directory_of_ours_in_memory_is_used() {
     let link = directory.path().join("link");
     symlink(&made, &link).unwrap();
     assert!(matches!(refusal(&link).await, StateError::System { doing: "opening it", .. }));
-    assert!(matches!(refusal(Path::new("/proc/self")).await, StateError::System { .. } | StateError::NotInMemory(_)));
+    assert!(matches!(
+        refusal(Path::new("/proc/self")).await,
+        StateError::System { .. } | StateError::NotInMemory(_)
+    ));
     assert!(matches!(refusal(Path::new("/proc")).await, StateError::NotInMemory(_)));
-    assert!(matches!(refusal(&directory.path().join("no/parent")).await, StateError::System { doing: "making it", .. }));
+    assert!(matches!(
+        refusal(&directory.path().join("no/parent")).await,
+        StateError::System { doing: "making it", .. }
+    ));
 }
 
 #[tokio::test]

@@ -5,7 +5,9 @@ use super::*;
 
 /// The file of a session, changed by `change`, as a node with `seal` reads it.
 fn changed(seal: &Seal, change: impl FnOnce(&mut Value)) -> StoredRecord {
-    let file = record::write(&id("a"), VERSION, &session(), &body(), &crate::state::tests::seal(MATERIAL, "node-1")).unwrap();
+    let file =
+        record::write(&id("a"), VERSION, &session(), &body(), &crate::state::tests::seal(MATERIAL, "node-1"))
+            .unwrap();
     let mut file = serde_json::from_slice(&file).unwrap();
     change(&mut file);
     record::read(id("a"), file.to_string().as_bytes(), seal)
@@ -14,7 +16,8 @@ fn changed(seal: &Seal, change: impl FnOnce(&mut Value)) -> StoredRecord {
 #[test]
 fn parts_do_not_open_in_the_place_of_others() {
     let ours = seal(MATERIAL, "node-1");
-    let [a, b] = ["a", "b"].map(|name| record::write(&id(name), VERSION, &session(), &body(), &ours).unwrap());
+    let [a, b] =
+        ["a", "b"].map(|name| record::write(&id(name), VERSION, &session(), &body(), &ours).unwrap());
     assert_eq!(unusable(record::read(id("b"), &a, &ours)).why, Why::TransitCiphertext, "renamed");
     let other: Value = serde_json::from_slice(&b).unwrap();
     type Change<'a> = (&'static str, bool, Box<dyn Fn(&mut Value) + 'a>);
@@ -22,7 +25,11 @@ fn parts_do_not_open_in_the_place_of_others() {
         ("another record's body", true, Box::new(|file| file["body"] = other["body"].clone())),
         ("another record's token", false, Box::new(|file| file["token"] = other["token"].clone())),
         ("the token as body", true, Box::new(|file| file["body"] = file["token"].clone())),
-        ("another server", false, Box::new(|file| file["server"]["address"] = json!("https://elsewhere:8200"))),
+        (
+            "another server",
+            false,
+            Box::new(|file| file["server"]["address"] = json!("https://elsewhere:8200")),
+        ),
         ("another kind", false, Box::new(|file| file["kind"] = json!("volume"))),
         ("another version", true, Box::new(|file| file["version"] = json!(VERSION + 1))),
     ];
@@ -40,7 +47,10 @@ fn another_key_or_node_opens_nothing_but_tells_what_to_revoke() {
     for seal in [seal(&material, "node-1"), seal(MATERIAL, "node-2")] {
         let unusable = unusable(changed(&seal, |_| {}));
         let outer = unusable.outer.unwrap();
-        assert_eq!((unusable.why, outer.token.is_none(), outer.server), (Why::TransitCiphertext, true, session().server));
+        assert_eq!(
+            (unusable.why, outer.token.is_none(), outer.server),
+            (Why::TransitCiphertext, true, session().server)
+        );
         assert_eq!((outer.accessor.as_deref(), outer.leases.len()), (Some("accessor-1"), 1));
     }
 }
@@ -52,7 +62,10 @@ fn the_key_of_versions_serves_both_purposes_apart() {
     fs::write(&file, MATERIAL).unwrap();
     let shared = StateKey::read_shared(&file).unwrap().seal("node-1").unwrap();
     assert_eq!(unusable(changed(&shared, |_| {})).why, Why::TransitCiphertext);
-    assert!(matches!(changed(&StateKey::read(&file).unwrap().seal("node-1").unwrap(), |_| {}), StoredRecord::Record(_)));
+    assert!(matches!(
+        changed(&StateKey::read(&file).unwrap().seal("node-1").unwrap(), |_| {}),
+        StoredRecord::Record(_)
+    ));
 }
 
 #[test]

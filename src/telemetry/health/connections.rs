@@ -36,7 +36,10 @@ impl Progress {
 
 impl Connections {
     /// Runs `serve` in a task of its own; first makes a connection free if all are in use.
-    pub(crate) async fn admit<F: Future<Output = ()> + Send + 'static>(&mut self, serve: impl FnOnce(Progress) -> F) {
+    pub(crate) async fn admit<F: Future<Output = ()> + Send + 'static>(
+        &mut self,
+        serve: impl FnOnce(Progress) -> F,
+    ) {
         self.0.retain(|connection| !connection.task.is_finished());
         if self.0.len() >= CONNECTIONS {
             self.close_one().await;

@@ -67,7 +67,11 @@ pub async fn serve<R: Ready>(listener: TcpListener, probe: Arc<R>, metrics: Prom
 /// Answers one request. Further ones need a connection of their own, so that none is held between two probes or scrapes.
 async fn serve_connection<R: Ready>(stream: TcpStream, responder: Responder<R>, progress: Progress) {
     let mut http1 = http1::Builder::new();
-    http1.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(BUFFER_BYTES).keep_alive(false);
+    http1
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(BUFFER_BYTES)
+        .keep_alive(false);
     let service = service_fn(move |request| {
         progress.request_read();
         let responder = responder.clone();
@@ -92,7 +96,9 @@ impl<R> Clone for Responder<R> {
 impl<R: Ready> Responder<R> {
     /// Leaves the omission of the body for HEAD to hyper.
     async fn respond<B>(&self, request: &Request<B>) -> Response<String> {
-        let Some(page) = Page::at(request.uri().path()) else { return text(StatusCode::NOT_FOUND, "not found\n") };
+        let Some(page) = Page::at(request.uri().path()) else {
+            return text(StatusCode::NOT_FOUND, "not found\n");
+        };
         if ![Method::GET, Method::HEAD].contains(request.method()) {
             let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "method not allowed\n");
             response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));

@@ -1,7 +1,8 @@
 //! One check of readiness for all readers.
 
+use crate::mutex::Mutex;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -49,7 +50,7 @@ impl<R: Ready> SharedCheck<R> {
     }
 
     fn outcome(&self) -> Outcome {
-        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut latest = self.latest.lock();
         if let Some(check) = latest.as_ref().filter(|check| check.is_current()) {
             return check.outcome.clone();
         }
@@ -62,7 +63,8 @@ impl<R: Ready> SharedCheck<R> {
 /// In a task of its own: readers that leave do not end it, so that none of them can cause the next one early.
 fn start<R: Ready>(probe: Arc<R>) -> Outcome {
     let check = AssertUnwindSafe(async move { probe.ready().await }).catch_unwind();
-    let outcome = check.map(|result| result.unwrap_or_else(|_| Err("the check itself failed".into()))).boxed().shared();
+    let outcome =
+        check.map(|result| result.unwrap_or_else(|_| Err("the check itself failed".into()))).boxed().shared();
     tokio::spawn(outcome.clone());
     outcome
 }

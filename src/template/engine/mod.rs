@@ -8,19 +8,22 @@ use std::io::{self, Write};
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::ValueKind;
-use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value, escape_formatter};
+use minijinja::{
+    AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value, escape_formatter,
+};
 
-use crate::template::protocol::{Fault, Task};
 use super::{Cause, filters, limits, numbers};
-use crate::spec::Delimiters;
 use crate::secret::Secret;
+use crate::spec::Delimiters;
+use crate::template::protocol::{Fault, Task};
 
 /// The text of `task`, of at most `room` bytes; empty when only the syntax is asked about.
 pub(crate) fn render(task: &Task<'_>, room: usize) -> Result<Secret, Fault> {
     let nowhere = |cause| Fault { line: 1, cause };
     let mut environment = environment();
     environment.set_syntax(syntax(&task.delimiters).map_err(|_| nowhere(Cause::Delimiters))?);
-    let template = environment.template_from_named_str("template", task.text).map_err(|error| fault(&error))?;
+    let template =
+        environment.template_from_named_str("template", task.text).map_err(|error| fault(&error))?;
     let Some(sources) = task.sources else { return Ok(Secret::from(Vec::new())) };
     let sources = numbers::read(sources).map_err(|_| nowhere(Cause::NotText))?;
     let mut text = Text { bytes: Vec::new(), room };
@@ -81,7 +84,9 @@ fn fault(error: &Error) -> Fault {
 
 /// The cause of ours at the root of an error, behind whatever the engine put around it.
 fn ours(error: &Error) -> Option<Cause> {
-    std::iter::successors(error.source(), |&error| error.source()).find_map(|error| error.downcast_ref()).copied()
+    std::iter::successors(error.source(), |&error| error.source())
+        .find_map(|error| error.downcast_ref())
+        .copied()
 }
 
 /// The kinds are the engine's, and it may add some: what is not told apart here is a wrong use of a value.
@@ -116,4 +121,3 @@ impl Write for Text {
         Ok(())
     }
 }
-

@@ -23,8 +23,10 @@ fn cause(text: &str, sources: &Value) -> Cause {
 
 #[test]
 fn a_connection_string_is_made_of_two_sources() {
-    let sources = json!({"db": {"username": "app", "password": "p/w"}, "where": {"host": "pg.example", "port": 5432}});
-    let text = "postgres://[[ db.username ]]:[[ db.password | url ]]@[[ where.host ]]:[[ where['port'] ]]/app\n";
+    let sources =
+        json!({"db": {"username": "app", "password": "p/w"}, "where": {"host": "pg.example", "port": 5432}});
+    let text =
+        "postgres://[[ db.username ]]:[[ db.password | url ]]@[[ where.host ]]:[[ where['port'] ]]/app\n";
     let brackets = "[[ ]]".parse().unwrap();
     assert_eq!(rendered_by(&brackets, text, &sources).unwrap(), "postgres://app:p%2Fw@pg.example:5432/app\n");
 }
@@ -33,7 +35,10 @@ fn a_connection_string_is_made_of_two_sources() {
 fn statements_and_comments_follow_the_delimiters_and_braces_then_mean_nothing() {
     let brackets = "[[ ]]".parse().unwrap();
     let text = "[# of hosts #][% for host in hosts %][[ host ]]{{ x }}{% y %}[% endfor %]";
-    assert_eq!(rendered_by(&brackets, text, &json!({"hosts": ["a", "b"]})).unwrap(), "a{{ x }}{% y %}b{{ x }}{% y %}");
+    assert_eq!(
+        rendered_by(&brackets, text, &json!({"hosts": ["a", "b"]})).unwrap(),
+        "a{{ x }}{% y %}b{{ x }}{% y %}"
+    );
 }
 
 #[test]
@@ -52,7 +57,14 @@ fn nothing_is_escaped_for_html() {
 fn a_name_or_key_that_does_not_exist_is_an_error_at_its_line() {
     let sources = json!({"db": {"user": CANARY}});
     assert_eq!(rendered("\n\n{{ db.usr }}", &sources), Err(Fault { line: 3, cause: Cause::Undefined }));
-    for text in ["{{ x }}", "{{ x.y }}", "{{ x | upper }}", "{% if x %}{% endif %}", "{% for a in x %}{% endfor %}", "{{ x | shell }}"] {
+    for text in [
+        "{{ x }}",
+        "{{ x.y }}",
+        "{{ x | upper }}",
+        "{% if x %}{% endif %}",
+        "{% for a in x %}{% endfor %}",
+        "{{ x | shell }}",
+    ] {
         assert_eq!(cause(text, &sources), Cause::Undefined, "{text}");
     }
 }
@@ -109,9 +121,16 @@ fn numbers_keep_the_digits_they_were_written_with() {
 #[test]
 fn true_is_written_as_json_and_yaml_write_it() {
     let sources = json!({"on": true, "off": false});
-    assert_eq!(rendered("{{ on }} {{ off | shell }} {{ on | json }} {{ 1 < 2 }}", &sources).unwrap(), "true 'false' true true");
     assert_eq!(
-        rendered("{{ on | string }} {{ off | trim }} {{ [on, 1, 'x'] | join(',') }} {{ on | upper }}", &sources).unwrap(),
+        rendered("{{ on }} {{ off | shell }} {{ on | json }} {{ 1 < 2 }}", &sources).unwrap(),
+        "true 'false' true true"
+    );
+    assert_eq!(
+        rendered(
+            "{{ on | string }} {{ off | trim }} {{ [on, 1, 'x'] | join(',') }} {{ on | upper }}",
+            &sources
+        )
+        .unwrap(),
         "true false true,1,x TRUE"
     );
 }
@@ -136,17 +155,37 @@ fn filters_of_text_do_what_the_engine_has_them_do() {
 
 #[test]
 fn whole_numbers_can_be_calculated_with() {
-    assert_eq!(rendered("{{ port + 1 }} {{ port * 2 // 3 }} {{ half + 1 }}", &json!({"port": 10, "half": 0.5})).unwrap(), "11 6 1.5");
+    assert_eq!(
+        rendered("{{ port + 1 }} {{ port * 2 // 3 }} {{ half + 1 }}", &json!({"port": 10, "half": 0.5}))
+            .unwrap(),
+        "11 6 1.5"
+    );
 }
 
 #[test]
 fn nothing_reaches_outside_of_the_template() {
-    let statements = ["include 'a'", "import 'a' as b", "from 'a' import b", "extends 'a'", "block b", "macro m()", "call m()", "debug"];
+    let statements = [
+        "include 'a'",
+        "import 'a' as b",
+        "from 'a' import b",
+        "extends 'a'",
+        "block b",
+        "macro m()",
+        "call m()",
+        "debug",
+    ];
     for statement in statements {
         assert_eq!(cause(&format!("{{% {statement} %}}"), &json!({})), Cause::Syntax, "{statement}");
     }
-    for function in ["env", "getenv", "file", "open", "include", "now", "random", "lookup", "debug", "super", "cycler", "lipsum", "exec"] {
-        assert_eq!(cause(&format!("{{{{ {function}('/etc/passwd') }}}}"), &json!({})), Cause::UnknownFunction, "{function}");
+    for function in [
+        "env", "getenv", "file", "open", "include", "now", "random", "lookup", "debug", "super", "cycler",
+        "lipsum", "exec",
+    ] {
+        assert_eq!(
+            cause(&format!("{{{{ {function}('/etc/passwd') }}}}"), &json!({})),
+            Cause::UnknownFunction,
+            "{function}"
+        );
     }
     for filter in ["pprint", "safe", "escape", "e", "env_var", "random", "file", "read"] {
         assert_eq!(cause(&format!("{{{{ 'a' | {filter} }}}}"), &json!({})), Cause::UnknownFilter, "{filter}");
@@ -178,7 +217,11 @@ fn a_fault_tells_its_line_and_a_cause_of_ours() {
 
 #[test]
 fn the_text_ends_at_its_room() {
-    let task = Task { text: "{% for i in range(5) %}ab{% endfor %}", delimiters: Delimiters::default(), sources: Some(b"{}") };
+    let task = Task {
+        text: "{% for i in range(5) %}ab{% endfor %}",
+        delimiters: Delimiters::default(),
+        sources: Some(b"{}"),
+    };
     assert_eq!(render(&task, 10).unwrap().len(), 10);
     assert_eq!(render(&task, 9).unwrap_err().cause, Cause::TooLong);
 }

@@ -11,7 +11,7 @@ use tracing::{debug, warn};
 
 use super::{LoginKey, Logins, Scope, VaultToken};
 use crate::renewal;
-use crate::renewal::{Event, LeaseId, UnixMillis, State, LeaseTerm};
+use crate::renewal::{Event, LeaseId, LeaseTerm, State, UnixMillis};
 use crate::secret::Secret;
 use crate::state::{Kind, Outer, Record, Store, Unusable};
 use crate::vault::TokenInfo;
@@ -36,7 +36,13 @@ impl VaultToken {
     pub fn save(&self, store: &Store) {
         let Some(secret) = self.login().token() else { return };
         let (token, leases) = self.terms();
-        let body = Body { who: self.who().clone(), facts: self.login().facts().clone(), authenticated_at: self.authenticated_at(), token, leases };
+        let body = Body {
+            who: self.who().clone(),
+            facts: self.login().facts().clone(),
+            authenticated_at: self.authenticated_at(),
+            token,
+            leases,
+        };
         let Ok(text) = serde_json::to_vec(&body).map(Secret::from) else { return };
         let outer = || Outer {
             kind: Kind::VaultToken,
@@ -65,8 +71,16 @@ impl Logins {
                 return None;
             }
         };
-        let server = self.server(&body.who.server).inspect_err(|error| warn!("a login of an earlier process is lost: {error}")).ok()?;
-        if let Err(error) = self.inner.vaults.check_login(&body.who.server, &body.who.auth, &body.who.account, Some(&body.facts)) {
+        let server = self
+            .server(&body.who.server)
+            .inspect_err(|error| warn!("a login of an earlier process is lost: {error}"))
+            .ok()?;
+        if let Err(error) = self.inner.vaults.check_login(
+            &body.who.server,
+            &body.who.auth,
+            &body.who.account,
+            Some(&body.facts),
+        ) {
             warn!("a login of an earlier process is not used: {error}");
             self.give_back(outer, &id);
             return None;
@@ -77,7 +91,12 @@ impl Logins {
         let login = server.with_token(outer.token?, body.facts);
         let mut state = State::new(body.token, rand::random());
         for (lease, term) in body.leases {
-            drop(renewal::next(&mut state, Event::LeaseIssued(LeaseId(lease), term), UnixMillis::default(), rand::random()));
+            drop(renewal::next(
+                &mut state,
+                Event::LeaseIssued(LeaseId(lease), term),
+                UnixMillis::default(),
+                rand::random(),
+            ));
         }
         let session = self.kept(body.who.clone(), login, state, body.authenticated_at, id);
         // One on which a lease hangs is its volume's, whoever it was made for.
@@ -102,7 +121,10 @@ impl Logins {
         let Outer { kind, server, accessor, leases, token } = outer;
         match server.zip(token) {
             Some((server, token)) => match self.server(&server) {
-                Ok(server) => self.close(server.with_token(token, TokenInfo { accessor, ..TokenInfo::default() }), id.clone()),
+                Ok(server) => self.close(
+                    server.with_token(token, TokenInfo { accessor, ..TokenInfo::default() }),
+                    id.clone(),
+                ),
                 Err(error) => warn!("its token is not given back: {error}"),
             },
             None => {
@@ -120,4 +142,3 @@ impl Logins {
         }
     }
 }
-

@@ -17,7 +17,9 @@ const THEN: UnixMillis = UnixMillis(4_102_444_800_000);
 async fn record(name: &str) -> Record {
     let (_directory, store) = golden::store().await;
     let token = format!("golden-token-{name}");
-    let is = |record: &Record| record.outer.token.as_ref().is_some_and(|secret| secret.expose() == token.as_bytes());
+    let is = |record: &Record| {
+        record.outer.token.as_ref().is_some_and(|secret| secret.expose() == token.as_bytes())
+    };
     golden::records(&store).into_iter().find(is).unwrap()
 }
 
@@ -41,7 +43,8 @@ fn server(address: &str, namespace: Option<&str>) -> ServerSpec {
 #[tokio::test]
 async fn no_member_of_a_login_of_0_1_0_is_renamed_or_dropped() {
     let (_directory, store) = golden::store().await;
-    let sessions: Vec<_> = golden::records(&store).into_iter().filter(|record| record.outer.kind == Kind::VaultToken).collect();
+    let sessions: Vec<_> =
+        golden::records(&store).into_iter().filter(|record| record.outer.kind == Kind::VaultToken).collect();
     assert_eq!(sessions.len(), 6);
     for record in sessions {
         let old = golden::json(&record);
@@ -72,7 +75,10 @@ async fn the_leases_of_0_1_0_have_the_ends_that_they_had() {
     let body = body("leases").await;
     let Scope::Volume(volume) = &body.who.scope else { panic!("it is one volume's") };
     let uid = "7b4a1f0e-6d41-4f41-9d0a-000000000001";
-    assert_eq!(*volume, format!("{uid} team-a/web /var/lib/kubelet/pods/{uid}/volumes/kubernetes.io~csi/secrets/mount "));
+    assert_eq!(
+        *volume,
+        format!("{uid} team-a/web /var/lib/kubelet/pods/{uid}/volumes/kubernetes.io~csi/secrets/mount ")
+    );
     assert_eq!((body.facts.ttl, body.authenticated_at), (Duration::new(7200, 5), THEN - seconds(2)));
     // Capped by the last of its renewals, and tried again since.
     let capped = json!({
@@ -80,22 +86,38 @@ async fn the_leases_of_0_1_0_have_the_ends_that_they_had() {
         "known": THEN.0 + 5000, "failures": 1, "try_again": THEN.0 + 9000,
     });
     assert_eq!(golden::lost(&capped, &serde_json::to_value(&body.token).unwrap()), [""; 0]);
-    let ends: Vec<_> = body.leases.iter().map(|(id, term)| (id.trim_start_matches("database/creds/app/"), term.ends())).collect();
+    let ends: Vec<_> = body
+        .leases
+        .iter()
+        .map(|(id, term)| (id.trim_start_matches("database/creds/app/"), term.ends()))
+        .collect();
     let ends_at = |seconds: u64| Some(THEN + crate::tokens::persistence::tests::seconds(seconds));
-    assert_eq!(ends, [("endless", None), ("extends", ends_at(600)), ("fixed", ends_at(700)), ("refused", ends_at(800))]);
+    assert_eq!(
+        ends,
+        [("endless", None), ("extends", ends_at(600)), ("fixed", ends_at(700)), ("refused", ends_at(800))]
+    );
     assert_eq!(body.leases["database/creds/app/fixed"], LeaseTerm::issued(seconds(700), false, THEN));
-    let stands: Vec<_> = body.leases.values().map(|term| serde_json::to_value(term).unwrap()["stand"].clone()).collect();
+    let stands: Vec<_> =
+        body.leases.values().map(|term| serde_json::to_value(term).unwrap()["stand"].clone()).collect();
     assert_eq!(Value::from(stands), json!(["Capped", "Extends", "Fixed", "Refused"]));
 }
 
 #[tokio::test]
 async fn batch_limited_and_shared_logins_of_0_1_0_stay_what_they_are() {
     let batch = body("batch").await;
-    assert!(batch.facts.batch && !batch.facts.renewable && batch.facts.accessor.is_none() && batch.facts.account.is_none());
+    assert!(
+        batch.facts.batch
+            && !batch.facts.renewable
+            && batch.facts.accessor.is_none()
+            && batch.facts.account.is_none()
+    );
     assert_eq!(batch.who.scope, Scope::Pod("7b4a1f0e-6d41-4f41-9d0a-000000000001".into()));
     assert_eq!(batch.token, LeaseTerm::issued(seconds(900), false, THEN));
     let group = body("group").await;
-    assert_eq!(group.who.auth, AuthSpec { mount: "jwt/eu".into(), role: "web".into(), audience: Some("prod".into()) });
+    assert_eq!(
+        group.who.auth,
+        AuthSpec { mount: "jwt/eu".into(), role: "web".into(), audience: Some("prod".into()) }
+    );
     assert_eq!(group.who.scope, Scope::Group);
     assert_eq!(group.leases["database/creds/app/group"], LeaseTerm::issued(seconds(600), true, THEN));
     let unix = body("unix").await;
@@ -107,7 +129,11 @@ async fn batch_limited_and_shared_logins_of_0_1_0_stay_what_they_are() {
 async fn a_server_of_0_1_0_is_reached_with_the_same_tls() {
     let record = record("tls").await;
     let body: Body = serde_json::from_slice(record.body.expose()).unwrap();
-    let client = ClientCertificate { certificate: "/tls/tls.crt".into(), key: "/tls/tls.key".into(), configured: true };
+    let client = ClientCertificate {
+        certificate: "/tls/tls.crt".into(),
+        key: "/tls/tls.key".into(),
+        configured: true,
+    };
     let tls = TlsSpec {
         ca_file: Some("/tls/ca.crt".into()),
         ca_directory: Some("/tls/cas".into()),

@@ -1,20 +1,20 @@
 //! What a mount makes for its volume, or finds made: leased credentials, certificates, and whatever else is no shared read.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use tokio::time::timeout_at;
 
-use crate::volume::sharing::SharingClass;
-use crate::cache::issued::{IssuedExpiry, Issued, NOT_YET, IssuedCache};
-use crate::volume::FetchContext;
-use crate::spec::{LoginScope, ShareScope, Source};
+use crate::cache::issued::{Issued, IssuedCache, IssuedExpiry, NOT_YET};
 use crate::engine;
-use crate::engine::{EngineError, Fetched, FetchError, FetchResult};
+use crate::engine::{EngineError, FetchError, FetchResult, Fetched};
 use crate::error::Reason;
-use crate::tokens::{Scope, VaultToken};
-use crate::renewal;
-use crate::renewal::{Expiry, UnixMillis, TOGETHER};
 use crate::limits::Budget;
+use crate::renewal;
+use crate::renewal::{Expiry, TOGETHER, UnixMillis};
+use crate::spec::{LoginScope, ShareScope, Source};
+use crate::tokens::{Scope, VaultToken};
+use crate::volume::FetchContext;
+use crate::volume::sharing::SharingClass;
 
 impl FetchContext<'_> {
     /// What was made for this volume or its group, made anew when its time has come. What is still of use stays when that fails for a
@@ -22,7 +22,10 @@ impl FetchContext<'_> {
     pub(crate) async fn made(&self, source: &Source, way: SharingClass, budget: &Budget) -> FetchResult {
         let shelf = self.shelf(source.share);
         let turn = shelf.turn(source);
-        let late = |_| FetchError { reason: Reason::Deadline, what: format!("{source}: another volume that asks for it took all of the time") };
+        let late = |_| FetchError {
+            reason: Reason::Deadline,
+            what: format!("{source}: another volume that asks for it took all of the time"),
+        };
         let _turn = timeout_at(budget.end(), turn.lock()).await.map_err(late).map_err(EngineError::Origin)?;
         if let Some(made) = self.kept(source) {
             return Ok(made.fetched);
@@ -38,7 +41,13 @@ impl FetchContext<'_> {
         }
     }
 
-    async fn asked(&self, session: Arc<VaultToken>, source: &Source, way: SharingClass, budget: &Budget) -> FetchResult {
+    async fn asked(
+        &self,
+        session: Arc<VaultToken>,
+        source: &Source,
+        way: SharingClass,
+        budget: &Budget,
+    ) -> FetchResult {
         self.called();
         let outcome = match engine::fetch(session.login(), source, budget).await {
             Err(error) if error.reason() == Reason::ReadDenied => {
@@ -49,7 +58,10 @@ impl FetchContext<'_> {
                 let again = again?;
                 self.called();
                 let outcome = engine::fetch(again.login(), source, budget).await;
-                again.denied(source, outcome.as_ref().is_err_and(|error| error.reason() == Reason::ReadDenied));
+                again.denied(
+                    source,
+                    outcome.as_ref().is_err_and(|error| error.reason() == Reason::ReadDenied),
+                );
                 return self.kept_of(source, outcome, &again, way);
             }
             outcome => outcome,
@@ -61,10 +73,19 @@ impl FetchContext<'_> {
     }
 
     /// Keeps what came by `session`, and that where the next question goes by it too.
-    fn kept_of(&self, source: &Source, outcome: Result<Fetched, EngineError>, session: &Arc<VaultToken>, way: SharingClass) -> FetchResult {
+    fn kept_of(
+        &self,
+        source: &Source,
+        outcome: Result<Fetched, EngineError>,
+        session: &Arc<VaultToken>,
+        way: SharingClass,
+    ) -> FetchResult {
         let outcome = outcome.map(Arc::new).inspect(|fetched| self.keep(source, fetched, session, way));
         // Of what nobody knows the end of, the login takes with it what may have been made.
-        if outcome.as_ref().map_or_else(|error| matches!(error.reason(), Reason::ReadDenied | Reason::NotFound), |_| true) {
+        if outcome
+            .as_ref()
+            .map_or_else(|error| matches!(error.reason(), Reason::ReadDenied | Reason::NotFound), |_| true)
+        {
             self.keep_login(source, session, way);
         }
         outcome
@@ -98,11 +119,16 @@ impl FetchContext<'_> {
         let unix = i64::try_from(self.began.0 / 1000).unwrap_or(i64::MAX);
         if let Some(life) = engine::life(source, fetched, unix) {
             if !self.volumes.has_room(fetched.weight()) {
-                self.warn(format!("{source} is not kept, for too much is: it is made anew at every question"));
+                self.warn(format!(
+                    "{source} is not kept, for too much is: it is made anew at every question"
+                ));
                 return;
             }
             self.warn_of_short(source, life);
-            self.put(source, Issued { fetched: Arc::clone(fetched), at: self.began, lasts: IssuedExpiry::Fixed(life) });
+            self.put(
+                source,
+                Issued { fetched: Arc::clone(fetched), at: self.began, lasts: IssuedExpiry::Fixed(life) },
+            );
         }
     }
 
@@ -117,7 +143,14 @@ impl FetchContext<'_> {
         }
         let Some((id, ttl, renewable)) = fetched.lease() else { return };
         session.leased(id, ttl, renewable);
-        self.put(source, Issued { fetched: Arc::clone(fetched), at: self.began, lasts: IssuedExpiry::Leased(id.to_owned(), Arc::clone(session)) });
+        self.put(
+            source,
+            Issued {
+                fetched: Arc::clone(fetched),
+                at: self.began,
+                lasts: IssuedExpiry::Leased(id.to_owned(), Arc::clone(session)),
+            },
+        );
     }
 
     /// Puts `made` on its shelf. What it replaces lives on until a pod was given the files, and then for two republishes more; that of a group
@@ -158,7 +191,10 @@ impl FetchContext<'_> {
     /// Warns of what lives too short for the republishes of its volume.
     fn warn_of_short(&self, source: &Source, life: Expiry) {
         let Expiry::Until(end) = life else { return };
-        let (life, interval) = (UnixMillis::of_unix_seconds(end).since(self.began), self.volumes.interval(self.volume, self.spec));
+        let (life, interval) = (
+            UnixMillis::of_unix_seconds(end).since(self.began),
+            self.volumes.interval(self.volume, self.spec),
+        );
         if renewal::too_short(life, interval) {
             let (life, interval) = (life.as_secs(), interval.as_secs());
             let warning = format!(
@@ -170,6 +206,6 @@ impl FetchContext<'_> {
     }
 
     fn warn(&self, warning: String) {
-        self.warnings.lock().unwrap_or_else(PoisonError::into_inner).push(warning);
+        self.warnings.lock().push(warning);
     }
 }

@@ -2,24 +2,25 @@
 
 pub mod issue; // what it makes for the volume, or finds made
 
+use crate::mutex::Mutex;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::OnceCell;
 
-use super::Volumes;
-use crate::volume::sharing::SharingClass;
 use super::Volume;
-use crate::spec::{LoginScope, MountSpec, PodToken, ShareScope, Source};
+use super::Volumes;
 use crate::engine;
-use crate::engine::{Responses, EngineError, Fetched, FetchError, FetchResult};
+use crate::engine::{EngineError, FetchError, FetchResult, Fetched, Responses};
 use crate::error::Reason;
-use crate::tokens::{MaxAge, LoginKey, Scope, VaultToken};
+use crate::limits::Budget;
 use crate::plan::{Batch, Plan};
 use crate::renewal::{PollSchedule, UnixMillis};
-use crate::limits::Budget;
+use crate::spec::{LoginScope, MountSpec, PodToken, ShareScope, Source};
+use crate::tokens::{LoginKey, MaxAge, Scope, VaultToken};
 use crate::vault::VaultError;
+use crate::volume::sharing::SharingClass;
 
 /// How old an answer may be that a first mount takes: a restart right after a change must see the change.
 const FIRST: Duration = Duration::from_secs(1);
@@ -49,7 +50,12 @@ pub struct FetchContext<'v> {
 }
 
 impl<'v> FetchContext<'v> {
-    pub(crate) fn new(volumes: &'v Volumes, volume: &'v Volume, spec: &'v MountSpec, proof: PodIdentity) -> Self {
+    pub(crate) fn new(
+        volumes: &'v Volumes,
+        volume: &'v Volume,
+        spec: &'v MountSpec,
+        proof: PodIdentity,
+    ) -> Self {
         let first = !volume.held().answered;
         Self {
             volumes,
@@ -69,16 +75,31 @@ impl<'v> FetchContext<'v> {
 
     /// Gets every login that the calls of `plan` need, at the same time.
     pub async fn log_in(&self, plan: &Plan<'_>, budget: &Budget) -> Result<(), VaultError> {
-        let asked: Vec<_> =
-            plan.stages.iter().flat_map(|stage| &stage.reads).copied().filter(|source| self.kept(source).is_none()).collect();
-        let reads = plan.stages.iter().any(|stage| !stage.batches.is_empty()) || asked.iter().any(|source| self.way(source) != SharingClass::Lease);
-        let leases = |share| asked.iter().any(|source| self.way(source) == SharingClass::Lease && source.share == share);
+        let asked: Vec<_> = plan
+            .stages
+            .iter()
+            .flat_map(|stage| &stage.reads)
+            .copied()
+            .filter(|source| self.kept(source).is_none())
+            .collect();
+        let reads = plan.stages.iter().any(|stage| !stage.batches.is_empty())
+            || asked.iter().any(|source| self.way(source) != SharingClass::Lease);
+        let leases = |share| {
+            asked.iter().any(|source| self.way(source) == SharingClass::Lease && source.share == share)
+        };
         let (own, group) = (leases(ShareScope::Pod), leases(ShareScope::ServiceAccount));
         let proves = own || group;
-        let account =
-            async { if reads || !proves && !self.volume.is_authenticated(self.began) { self.account(budget).await.map(drop) } else { Ok(()) } };
+        let account = async {
+            if reads || !proves && !self.volume.is_authenticated(self.began) {
+                self.account(budget).await.map(drop)
+            } else {
+                Ok(())
+            }
+        };
         let own = async { if own { self.leasing(ShareScope::Pod, budget).await.map(drop) } else { Ok(()) } };
-        let group = async { if group { self.leasing(ShareScope::ServiceAccount, budget).await.map(drop) } else { Ok(()) } };
+        let group = async {
+            if group { self.leasing(ShareScope::ServiceAccount, budget).await.map(drop) } else { Ok(()) }
+        };
         tokio::try_join!(account, own, group).map(drop)
     }
 
@@ -91,7 +112,12 @@ impl<'v> FetchContext<'v> {
     }
 
     /// Opens the ciphertexts of `batch`.
-    pub async fn open<'a>(&self, batch: &Batch<'a>, answers: &Responses<'a>, budget: &Budget) -> Vec<(&'a Source, FetchResult)> {
+    pub async fn open<'a>(
+        &self,
+        batch: &Batch<'a>,
+        answers: &Responses<'a>,
+        budget: &Budget,
+    ) -> Vec<(&'a Source, FetchResult)> {
         let failed = |error: VaultError| {
             let miss = FetchError::from(error);
             batch.members.iter().map(|member| (*member, Err(EngineError::Origin(miss.clone())))).collect()
@@ -102,7 +128,11 @@ impl<'v> FetchContext<'v> {
         };
         self.called();
         let opened = engine::open(session.login(), batch, answers, budget).await;
-        let Some(first) = batch.members.first().filter(|_| opened.iter().all(|(_, outcome)| is_denied(outcome))) else { return opened };
+        let Some(first) =
+            batch.members.first().filter(|_| opened.iter().all(|(_, outcome)| is_denied(outcome)))
+        else {
+            return opened;
+        };
         match self.again(&session, first, budget).await {
             None => opened,
             Some(Err(error)) => failed(error),
@@ -122,7 +152,7 @@ impl<'v> FetchContext<'v> {
 
     /// What is odd and no failure.
     pub fn warnings(&self) -> Vec<String> {
-        self.warnings.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.warnings.lock().clone()
     }
 
     /// A read that others may share.
@@ -132,17 +162,22 @@ impl<'v> FetchContext<'v> {
         let age = self.age(source);
         let outcome = session.read(source, age, budget).await;
         let (session, outcome) = match outcome {
-            Err(miss) if miss.reason == Reason::ReadDenied => match self.again(&session, source, budget).await {
-                None => (session, Err(miss)),
-                Some(again) => {
-                    let again = again?;
-                    self.called();
-                    // All volumes of a token that died come here at once.
-                    let outcome = again.read(source, age, budget).await;
-                    again.denied(source, outcome.as_ref().is_err_and(|miss| miss.reason == Reason::ReadDenied));
-                    (again, outcome)
+            Err(miss) if miss.reason == Reason::ReadDenied => {
+                match self.again(&session, source, budget).await {
+                    None => (session, Err(miss)),
+                    Some(again) => {
+                        let again = again?;
+                        self.called();
+                        // All volumes of a token that died come here at once.
+                        let outcome = again.read(source, age, budget).await;
+                        again.denied(
+                            source,
+                            outcome.as_ref().is_err_and(|miss| miss.reason == Reason::ReadDenied),
+                        );
+                        (again, outcome)
+                    }
                 }
-            },
+            }
             outcome => (session, outcome),
         };
         if outcome.is_ok() {
@@ -161,7 +196,12 @@ impl<'v> FetchContext<'v> {
 
     /// A login in the place of `session`, whose token may be dead: not when it was made for this mount, or was new when it was denied the
     /// same before and still lives, for then its policy says no.
-    async fn again(&self, session: &Arc<VaultToken>, source: &Source, budget: &Budget) -> Option<Result<Arc<VaultToken>, VaultError>> {
+    async fn again(
+        &self,
+        session: &Arc<VaultToken>,
+        source: &Source,
+        budget: &Budget,
+    ) -> Option<Result<Arc<VaultToken>, VaultError>> {
         self.proof.token.as_ref()?;
         if session.authenticated_at() >= self.began {
             session.denied(source, true);
@@ -176,7 +216,9 @@ impl<'v> FetchContext<'v> {
             again.learns_to_look(budget).await;
         }
         let mut held = self.volume.held();
-        if let (Ok(again), true) = (&again, held.account.as_ref().is_some_and(|account| Arc::ptr_eq(account, session))) {
+        if let (Ok(again), true) =
+            (&again, held.account.as_ref().is_some_and(|account| Arc::ptr_eq(account, session)))
+        {
             held.account = Some(Arc::clone(again));
         }
         drop(held);
@@ -219,7 +261,12 @@ impl<'v> FetchContext<'v> {
     }
 
     /// The login of `who`, another than `but`: one that is there, or with a token one that is made now.
-    async fn session(&self, who: &LoginKey, but: Option<&Arc<VaultToken>>, budget: &Budget) -> Result<Arc<VaultToken>, VaultError> {
+    async fn session(
+        &self,
+        who: &LoginKey,
+        but: Option<&Arc<VaultToken>>,
+        budget: &Budget,
+    ) -> Result<Arc<VaultToken>, VaultError> {
         let (logins, uid) = (&self.volumes.logins, &self.spec.pod.uid);
         match self.token() {
             Ok(token) => logins.session(who, uid, token, but, budget).await,

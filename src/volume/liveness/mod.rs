@@ -8,8 +8,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::VolumeId;
-use crate::volume::mountinfo::{Mount, MountPoints};
 use crate::renewal::UnixMillis;
+use crate::volume::mountinfo::{Mount, MountPoints};
 
 /// The least between the two looks that both miss a volume: one list of mounts may lack it by chance, see `MountPoints::read`.
 const APART: Duration = Duration::from_secs(5);
@@ -145,11 +145,12 @@ impl<W: PartialEq> Observation<W> {
             Self::Never | Self::Before | Self::There(_) | Self::Missing(..) if shown => Self::There(window),
             Self::Never => Self::Never,
             Self::Before => Self::Missing(window, at),
-            Self::There(seen_through) | Self::Missing(seen_through, _) if seen_through != window => Self::There(seen_through),
+            Self::There(seen_through) | Self::Missing(seen_through, _) if seen_through != window => {
+                Self::There(seen_through)
+            }
             Self::There(same) => Self::Missing(same, at),
             Self::Missing(_, since) if at.since(since) >= APART => Self::Gone,
             Self::Missing(same, since) => Self::Missing(same, since),
         }
     }
 }
-

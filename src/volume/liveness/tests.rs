@@ -6,13 +6,20 @@ const TARGET: &str = "/var/lib/kubelet/pods/1/volumes/kubernetes.io~csi/secrets/
 
 /// The mounts of a container: its root file system, and a tmpfs on each path, numbered from `first`.
 fn container(first: u64, paths: &[&str]) -> MountPoints {
-    let lines = paths.iter().zip(first..).map(|(path, id)| format!("{id} 1 0:{id} / {path} rw - tmpfs tmpfs rw\n"));
-    let list: String = ["1 0 0:1 / / rw - overlay overlay rw\n".to_owned()].into_iter().chain(lines).collect();
+    let lines =
+        paths.iter().zip(first..).map(|(path, id)| format!("{id} 1 0:{id} / {path} rw - tmpfs tmpfs rw\n"));
+    let list: String =
+        ["1 0 0:1 / / rw - overlay overlay rw\n".to_owned()].into_iter().chain(lines).collect();
     MountPoints::parse(list.as_bytes()).unwrap()
 }
 
 fn volume(target: &str) -> VolumeId {
-    let pod = Pod { namespace: "team-a".into(), name: "web".into(), uid: "1".into(), service_account: "web".into() };
+    let pod = Pod {
+        namespace: "team-a".into(),
+        name: "web".into(),
+        uid: "1".into(),
+        service_account: "web".into(),
+    };
     VolumeId { target_path: target.into(), pod, parameters: None }
 }
 
@@ -54,8 +61,16 @@ fn a_volume_that_was_seen_and_is_missed_twice_is_gone() {
     let once = looked(&[(0, &with), (10, &without)]);
     assert!(matches!(once, Observation::Missing(_, UnixMillis(10_000))));
     assert_eq!(looked(&[(0, &with), (10, &without), (14, &without)]), once, "too soon after");
-    assert_eq!(looked(&[(0, &with), (10, &without), (12, &without), (15, &without)]), Observation::Gone, "from the first miss on");
-    assert_eq!(looked(&[(0, &with), (10, &without), (3, &without)]), once, "a clock that went back proves nothing");
+    assert_eq!(
+        looked(&[(0, &with), (10, &without), (12, &without), (15, &without)]),
+        Observation::Gone,
+        "from the first miss on"
+    );
+    assert_eq!(
+        looked(&[(0, &with), (10, &without), (3, &without)]),
+        once,
+        "a clock that went back proves nothing"
+    );
 }
 
 #[test]
@@ -83,9 +98,17 @@ fn nothing_ends_behind_another_mount() {
     let (with, other) = (container(10, &[ROOT, TARGET]), container(30, &[ROOT]));
     let ancestor = container(10, &["/var/lib/kubelet"]);
     assert_eq!(looked(&[(0, &with), (10, &other), (60, &other)]), mounted(&with));
-    assert_eq!(looked(&[(0, &with), (10, &ancestor), (60, &container(30, &["/var/lib"]))]), mounted(&with), "other windows");
+    assert_eq!(
+        looked(&[(0, &with), (10, &ancestor), (60, &container(30, &["/var/lib"]))]),
+        mounted(&with),
+        "other windows"
+    );
     let without = container(10, &[ROOT]);
-    assert_eq!(looked(&[(0, &with), (10, &without), (20, &other), (30, &without), (40, &without)]), Observation::Gone, "it came back");
+    assert_eq!(
+        looked(&[(0, &with), (10, &without), (20, &other), (30, &without), (40, &without)]),
+        Observation::Gone,
+        "it came back"
+    );
 }
 
 #[test]
@@ -109,7 +132,8 @@ fn a_path_outside_of_the_root_is_unknown_for_ever() {
 #[test]
 fn the_mount_on_the_top_counts_while_another_volume_is_seen() {
     let other = "/var/lib/kubelet/pods/2/mount";
-    let (with, without, nothing) = (container(10, &[TARGET, other]), container(11, &[other]), container(10, &["/var/lib/kubeletty"]));
+    let (with, without, nothing) =
+        (container(10, &[TARGET, other]), container(11, &[other]), container(10, &["/var/lib/kubeletty"]));
     assert_eq!(looked(&[(0, &with), (10, &without), (20, &without)]), Observation::Gone);
     assert_eq!(looked(&[(0, &with), (10, &nothing), (20, &nothing)]), looked(&[(0, &with)]));
 }
@@ -127,7 +151,11 @@ fn a_volume_whose_pod_was_listed_ends_when_it_is_listed_no_more() {
     let once = listed(begun.clone(), &[(10, &["2"])]);
     assert_eq!(known(&once), LivenessVerdict::Lives, "at one look");
     assert_eq!(known(&listed(once, &[(15, &["2"])])), LivenessVerdict::PodDeleted);
-    assert_eq!(known(&listed(begun, &[(9999, &["1"])])), LivenessVerdict::Lives, "a gap that the pod outlived");
+    assert_eq!(
+        known(&listed(begun, &[(9999, &["1"])])),
+        LivenessVerdict::Lives,
+        "a gap that the pod outlived"
+    );
 }
 
 #[test]
@@ -136,8 +164,12 @@ fn a_pod_that_was_never_listed_proves_nothing() {
     assert_eq!(known(&presence), LivenessVerdict::Nothing);
     // Its mount is seen; a list of pods that is behind lacks it still.
     let (with, without) = (container(10, &[ROOT, TARGET]), container(10, &[ROOT]));
-    let at =
-        |mounts, presence: Liveness| presence.after(&LivenessCheck::at_mounts(mounts, Path::new(ROOT), UnixMillis(20_000)).unwrap(), &volume(TARGET));
+    let at = |mounts, presence: Liveness| {
+        presence.after(
+            &LivenessCheck::at_mounts(mounts, Path::new(ROOT), UnixMillis(20_000)).unwrap(),
+            &volume(TARGET),
+        )
+    };
     let mounted = listed(at(&with, presence), &[(30, &["2"]), (40, &["2"])]);
     assert_eq!(known(&mounted), LivenessVerdict::Lives);
     // And the other way round: mounts that never showed it.
@@ -150,7 +182,10 @@ fn either_end_is_one() {
     let begun = listed(Liveness { mount: Observation::Before, pod: Observation::Before }, &[(0, &["1"])]);
     let without = container(10, &[ROOT]);
     let unmounted = [5, 10].into_iter().fold(begun.clone(), |presence, seconds| {
-        presence.after(&LivenessCheck::at_mounts(&without, Path::new(ROOT), UnixMillis(seconds * 1000)).unwrap(), &volume(TARGET))
+        presence.after(
+            &LivenessCheck::at_mounts(&without, Path::new(ROOT), UnixMillis(seconds * 1000)).unwrap(),
+            &volume(TARGET),
+        )
     });
     assert_eq!(known(&unmounted), LivenessVerdict::Unmounted);
     assert_eq!(known(&listed(begun, &[(5, &["2"]), (10, &["2"])])), LivenessVerdict::PodDeleted);

@@ -4,23 +4,23 @@
 mod tests;
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
-use crate::volume::own_writer::Files;
-use crate::volume::liveness::Liveness;
-use crate::cache::issued::{IssuedExpiry, Issued, Superseded, IssuedCache};
 use super::Keyed;
 use super::{Volume, VolumeId, Volumes};
+use crate::cache::issued::{Issued, IssuedCache, IssuedExpiry, Superseded};
 use crate::class::RememberedRequest;
-use crate::spec::Source;
 use crate::engine::{Fetched, StoredIssued};
-use crate::tokens::{LoginKey, VaultToken};
 use crate::renewal::{Expiry, UnixMillis};
 use crate::secret::Secret;
-use crate::state::{StoredRecord, Kind, Outer, Record, RecordId, Store, Written};
+use crate::spec::Source;
+use crate::state::{Kind, Outer, Record, RecordId, Store, StoredRecord, Written};
+use crate::tokens::{LoginKey, VaultToken};
+use crate::volume::liveness::Liveness;
+use crate::volume::own_writer::Files;
 use crate::writer::Fingerprints;
 
 /// A record's body. A member that is added later has a default, for the version before does not write it.
@@ -100,7 +100,8 @@ impl Volumes {
             let id = group_id(&who);
             write(store, &id, &Body::Group(Box::new(who), of_shelf(&shelf)), &shelf.written)
         });
-        let is_written = write(store, &volume.id().record(), &Body::Volume(Box::new(of_volume(volume))), &volume.written);
+        let is_written =
+            write(store, &volume.id().record(), &Body::Volume(Box::new(of_volume(volume))), &volume.written);
         // Last: a login that no volume names is given back by the next process, with all that hangs on it.
         if is_group_written && is_written {
             volume.sessions().iter().for_each(|session| session.save(store));
@@ -123,7 +124,8 @@ impl Volumes {
                 StoredRecord::Unusable(unusable) => self.logins.discard(unusable),
             }
         }
-        let groups: HashMap<_, _> = bodies.iter_mut().filter_map(|body| self.resume_group(body, &sessions)).collect();
+        let groups: HashMap<_, _> =
+            bodies.iter_mut().filter_map(|body| self.resume_group(body, &sessions)).collect();
         let volumes = bodies
             .into_iter()
             .filter(|body| matches!(body, Body::Volume(_)))
@@ -136,7 +138,7 @@ impl Volumes {
 
     /// Drops the groups that have no member any more, and their records.
     pub(crate) fn forget_groups(&self) {
-        let mut groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut groups = self.groups.lock();
         for (who, _) in groups.extract_if(|_, shelf| shelf.strong_count() == 0) {
             self.erase(&group_id(&who));
         }
@@ -167,13 +169,17 @@ impl Volumes {
         *volume.marks() = of.marks;
         let login = |id: Option<RecordId>| id.and_then(|id| sessions.get(&id)).cloned();
         let mut held = volume.held();
-        (held.asker, held.answered, held.asked, held.published) = (of.asker, of.answered, Some(UnixMillis::now()), of.published);
+        (held.asker, held.answered, held.asked, held.published) =
+            (of.asker, of.answered, Some(UnixMillis::now()), of.published);
         held.own = of.own.into_iter().filter_map(|(source, id)| Some((source, login(Some(id))?))).collect();
         held.account = login(of.account);
         held.keyed.0 = Arc::new(of.keyed);
         held.files = Files::resumed(of.ours, volume.id().chance());
         held.group = of.group.and_then(|who| groups.get(&who).map(|shelf| (who, Arc::clone(shelf))));
-        let replaced = of.replaced.into_iter().filter_map(|(until, id)| Some(Superseded { until, session: login(Some(id))?, lease: None }));
+        let replaced = of
+            .replaced
+            .into_iter()
+            .filter_map(|(until, id)| Some(Superseded { until, session: login(Some(id))?, lease: None }));
         volume.shelf.replaced().extend(replaced);
         // A pod whose volume is mounted was there too, whoever looked.
         held.presence = Liveness::before(of.seen, self.pods.is_some() && (of.seen || of.pod_seen));
@@ -210,7 +216,8 @@ fn of_volume(volume: &Volume) -> VolumeRecord {
 }
 
 fn of_shelf(shelf: &IssuedCache) -> Vec<IssuedRecord> {
-    let mut made: Vec<_> = shelf.all().into_iter().filter_map(|(source, made)| of_made(source, &made)).collect();
+    let mut made: Vec<_> =
+        shelf.all().into_iter().filter_map(|(source, made)| of_made(source, &made)).collect();
     // In one order, so that equal shelves give equal bytes.
     made.sort_by_key(|made| (made.at, made.source.to_string()));
     made
@@ -227,7 +234,9 @@ fn of_made(source: Source, made: &Issued) -> Option<IssuedRecord> {
 fn fill(shelf: &IssuedCache, made: Vec<IssuedRecord>, sessions: &Sessions) {
     for IssuedRecord { source, kept, at, lasts } in made {
         let lasts = match lasts {
-            Until::Leased(id, session) => sessions.get(&session).map(|session| IssuedExpiry::Leased(id, Arc::clone(session))),
+            Until::Leased(id, session) => {
+                sessions.get(&session).map(|session| IssuedExpiry::Leased(id, Arc::clone(session)))
+            }
             Until::Told(life) => Some(IssuedExpiry::Fixed(life)),
         };
         if let (Some(lasts), Some(fetched)) = (lasts, Fetched::of_record(&source, kept)) {
@@ -239,7 +248,8 @@ fn fill(shelf: &IssuedCache, made: Vec<IssuedRecord>, sessions: &Sessions) {
 /// Writes `body` unless `written` says that the same is there already; tells whether it is there.
 fn write(store: &Store, id: &RecordId, body: &Body, written: &Written) -> bool {
     let Ok(text) = serde_json::to_vec(body).map(Secret::from) else { return false };
-    let outer = || Outer { kind: Kind::Volume, server: None, accessor: None, leases: Vec::new(), token: None };
+    let outer =
+        || Outer { kind: Kind::Volume, server: None, accessor: None, leases: Vec::new(), token: None };
     let put = written.put(store, id, &text, outer);
     put.inspect_err(|error| warn!("what a volume has does not outlive a restart: {error}")).is_ok()
 }
@@ -257,4 +267,3 @@ fn read(store: &Store, record: &Record) -> Option<Body> {
 fn group_id(who: &LoginKey) -> RecordId {
     RecordId::of(&["group", &serde_json::to_string(who).unwrap_or_default()])
 }
-

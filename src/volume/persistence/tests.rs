@@ -4,11 +4,15 @@ use serde_json::{Value, json};
 use tokio_util::task::TaskTracker;
 
 use super::*;
-use crate::spec::{AuthSpec, CertificateRequest, Encoding, KeyPlace, KeyType, KvEngine, KvRead, S5Text, Selector, Pod, EngineRequest, Request, TransitCiphertext, SourceValue, ServerSpec, ShareScope, SelectorRoot, Text, TlsSpec, TransitKey, SelectorPath};
-use crate::tokens::{Logins, Scope};
-use crate::state::golden;
-use crate::vault::{Account, Outbound, Vaults};
 use crate::payload::VersionKey;
+use crate::spec::{
+    AuthSpec, CertificateRequest, Encoding, EngineRequest, KeyPlace, KeyType, KvEngine, KvRead, Pod, Request,
+    S5Text, Selector, SelectorPath, SelectorRoot, ServerSpec, ShareScope, SourceValue, Text, TlsSpec,
+    TransitCiphertext, TransitKey,
+};
+use crate::state::golden;
+use crate::tokens::{Logins, Scope};
+use crate::vault::{Account, Outbound, Vaults};
 use crate::volume::VolumeConfig;
 
 /// 2100-01-01: nothing in the records is due before.
@@ -43,7 +47,12 @@ async fn group() -> (LoginKey, Vec<IssuedRecord>) {
 fn who(mount: &str, audience: Option<&str>, scope: Scope) -> LoginKey {
     let address = "http://127.0.0.1:9".parse().unwrap();
     LoginKey {
-        server: ServerSpec { address, configured: true, namespace: Some("team-a".into()), tls: TlsSpec::default() },
+        server: ServerSpec {
+            address,
+            configured: true,
+            namespace: Some("team-a".into()),
+            tls: TlsSpec::default(),
+        },
         auth: AuthSpec { mount: mount.into(), role: "web".into(), audience: audience.map(str::to_owned) },
         account: Account { namespace: "team-a".into(), name: "web".into(), uid: "account-uid".into() },
         scope,
@@ -102,30 +111,48 @@ async fn no_member_of_a_volume_or_group_of_0_1_0_is_renamed_or_dropped() {
 async fn a_volume_of_0_1_0_is_of_the_same_pod_and_request() {
     let volume = volume("web-0").await;
     let target = format!("/var/lib/kubelet/pods/{UID}/volumes/kubernetes.io~csi/secrets/mount");
-    let pod = Pod { namespace: "team-a".into(), name: "web-0".into(), uid: UID.into(), service_account: "web".into() };
+    let pod = Pod {
+        namespace: "team-a".into(),
+        name: "web-0".into(),
+        uid: UID.into(),
+        service_account: "web".into(),
+    };
     assert_eq!((volume.id.target_path, volume.id.pod, volume.id.parameters), (target, pod, None));
     assert_eq!(volume.asker, Some(who("kubernetes", None, Scope::Account)));
     assert_eq!((volume.answered, volume.seen, volume.pod_seen, volume.ours), (true, true, true, true));
-    assert_eq!((volume.account, volume.group), (Some(login("account")), Some(who("jwt/eu", Some("prod"), Scope::Group))));
+    assert_eq!(
+        (volume.account, volume.group),
+        (Some(login("account")), Some(who("jwt/eu", Some("prod"), Scope::Group)))
+    );
     assert_eq!(volume.replaced, [(UnixMillis(THEN + 77), login("unix"))]);
-    let marks = json!({"db": {"version": "golden-version", "inode": 4711, "changed": 1_700_000_000_000_000_001_u64}});
+    let marks =
+        json!({"db": {"version": "golden-version", "inode": 4711, "changed": 1_700_000_000_000_000_001_u64}});
     assert_eq!(serde_json::to_value(&volume.marks).unwrap(), marks);
-    let keyed = [("db", "secret/data/team-a/db"), ("tls", "pki/issue/web")].map(|(name, path)| (name.to_owned(), path.to_owned()));
+    let keyed = [("db", "secret/data/team-a/db"), ("tls", "pki/issue/web")]
+        .map(|(name, path)| (name.to_owned(), path.to_owned()));
     assert_eq!(volume.keyed, Keyed::from(keyed));
     let published = serde_json::to_value(volume.published.unwrap()).unwrap();
-    let parameters = json!({"roleName": "web", "objects": "- objectName: db", "vaultAddress": "http://127.0.0.1:9"});
-    let expected =
-        json!({"parameters": parameters, "own": {"roleName": "web"}, "class": "golden-class", "mode": 0o640, "flavor": "OpenBao"});
+    let parameters =
+        json!({"roleName": "web", "objects": "- objectName: db", "vaultAddress": "http://127.0.0.1:9"});
+    let expected = json!({"parameters": parameters, "own": {"roleName": "web"}, "class": "golden-class", "mode": 0o640, "flavor": "OpenBao"});
     assert_eq!(golden::lost(&expected, &published), [""; 0]);
 }
 
 #[tokio::test]
 async fn a_volume_of_0_1_0_that_has_nothing_is_read() {
     let volume = volume("sync-0").await;
-    assert_eq!((volume.id.target_path.as_str(), volume.id.parameters), ("/sync/controller", Some(std::array::from_fn(|at| at as u8))));
+    assert_eq!(
+        (volume.id.target_path.as_str(), volume.id.parameters),
+        ("/sync/controller", Some(std::array::from_fn(|at| at as u8)))
+    );
     assert_eq!((volume.answered, volume.seen, volume.pod_seen, volume.ours), (false, false, false, false));
     assert!(volume.asker.is_none() && volume.account.is_none() && volume.group.is_none());
-    assert!(volume.own.is_empty() && volume.made.is_empty() && volume.replaced.is_empty() && volume.keyed.is_empty());
+    assert!(
+        volume.own.is_empty()
+            && volume.made.is_empty()
+            && volume.replaced.is_empty()
+            && volume.keyed.is_empty()
+    );
 }
 
 #[tokio::test]
@@ -135,9 +162,16 @@ async fn what_was_made_for_a_volume_by_0_1_0_is_of_the_same_sources() {
     let random = Request::new("POST", "transit/random/32?format=hex&x", Some(&json!({"bytes": 32}))).unwrap();
     let expected = [
         source(EngineRequest::Request(creds)),
-        Source { namespace: Some("team-b".into()), request: EngineRequest::Request(random), share: ShareScope::ServiceAccount },
+        Source {
+            namespace: Some("team-b".into()),
+            request: EngineRequest::Request(random),
+            share: ShareScope::ServiceAccount,
+        },
         source(EngineRequest::Certificate(certificate(KeyPlace::Node(KeyType::EcP256)))),
-        Source { namespace: Some("team-b".into()), ..source(EngineRequest::Certificate(certificate(KeyPlace::Vault))) },
+        Source {
+            namespace: Some("team-b".into()),
+            ..source(EngineRequest::Certificate(certificate(KeyPlace::Vault)))
+        },
         secret(Some(3), KvEngine::V2),
         secret(None, KvEngine::V1),
     ];
@@ -148,8 +182,12 @@ async fn what_was_made_for_a_volume_by_0_1_0_is_of_the_same_sources() {
     }
     let lasts: Vec<_> = made.into_iter().map(|made| made.lasts).collect();
     let until = |end| move |lasts: &Until| matches!(lasts, Until::Told(Expiry::Until(at)) if *at == end);
-    assert!(matches!(&lasts[0], Until::Leased(lease, id) if lease == "database/creds/app/extends" && *id == login("leases")));
-    assert!(until(4_102_445_300)(&lasts[1]) && until(7_000_000_000)(&lasts[2]) && until(7_000_000_000)(&lasts[3]));
+    assert!(
+        matches!(&lasts[0], Until::Leased(lease, id) if lease == "database/creds/app/extends" && *id == login("leases"))
+    );
+    assert!(
+        until(4_102_445_300)(&lasts[1]) && until(7_000_000_000)(&lasts[2]) && until(7_000_000_000)(&lasts[3])
+    );
     assert!(lasts[4..].iter().all(|lasts| matches!(lasts, Until::Told(Expiry::Unknown))));
 }
 
@@ -159,12 +197,26 @@ async fn every_kind_of_source_of_0_1_0_is_read() {
     assert!(own.iter().all(|(_, id)| *id == login("batch")));
     let transit = |ciphertext, context: Option<&str>| {
         let context = context.map(str::to_owned);
-        source(EngineRequest::Transit(TransitCiphertext { key: transit_key("transit", "app"), ciphertext, context }))
+        source(EngineRequest::Transit(TransitCiphertext {
+            key: transit_key("transit", "app"),
+            ciphertext,
+            context,
+        }))
     };
     let s5 = |key, text| source(EngineRequest::S5(S5Text { key, text }));
     let newest = || secret(None, KvEngine::V2);
-    let pointer = selected(newest(), SelectorRoot::Response, SelectorPath::Pointer("/data/data/a~1b".into()), Encoding::Hex);
-    let key = selected(secret(Some(7), KvEngine::V2), SelectorRoot::Metadata, SelectorPath::Key("a.b/c".into()), Encoding::Base64);
+    let pointer = selected(
+        newest(),
+        SelectorRoot::Response,
+        SelectorPath::Pointer("/data/data/a~1b".into()),
+        Encoding::Hex,
+    );
+    let key = selected(
+        secret(Some(7), KvEngine::V2),
+        SelectorRoot::Metadata,
+        SelectorPath::Key("a.b/c".into()),
+        Encoding::Base64,
+    );
     let mut expected = vec![
         transit(Text::Literal("vault:v1:golden".to_owned().into()), Some("Z29sZGVu")),
         transit(selected(newest(), SelectorRoot::Data, SelectorPath::Whole, Encoding::Utf8), None),
@@ -192,7 +244,9 @@ async fn a_group_of_0_1_0_is_of_the_same_account() {
     let (identity, made) = group().await;
     assert_eq!(identity, who("jwt/eu", Some("prod"), Scope::Group));
     assert!(made.iter().all(|made| made.source.share == ShareScope::ServiceAccount));
-    assert!(matches!(&made[0].lasts, Until::Leased(lease, id) if lease == "database/creds/app/group" && *id == login("group")));
+    assert!(
+        matches!(&made[0].lasts, Until::Leased(lease, id) if lease == "database/creds/app/group" && *id == login("group"))
+    );
     let node = EngineRequest::Certificate(certificate(KeyPlace::Node(KeyType::EcP256)));
     assert_eq!((made.len(), &made[1].source.request), (2, &node));
 }
@@ -201,7 +255,8 @@ async fn a_group_of_0_1_0_is_of_the_same_account() {
 async fn answers_of_0_1_0_hold_what_they_held() {
     let made = volume("web-0").await.made;
     let value = |at: usize, start, way: SelectorPath| {
-        let IssuedRecord { source, kept, .. } = serde_json::from_value(serde_json::to_value(&made[at]).unwrap()).unwrap();
+        let IssuedRecord { source, kept, .. } =
+            serde_json::from_value(serde_json::to_value(&made[at]).unwrap()).unwrap();
         let fetched = Fetched::of_record(&source, kept).unwrap();
         let selection = SourceValue { source, pick: Selector { start, way }, encoding: Encoding::Utf8 };
         let bytes = fetched.bytes(&selection).unwrap();
@@ -222,11 +277,16 @@ async fn answers_of_0_1_0_hold_what_they_held() {
 async fn volumes_of_0_1_0_go_on_with_what_they_have() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let (_directory, store) = golden::store().await;
-    let before: HashMap<_, _> = golden::records(&store).iter().map(|record| (record.id.clone(), golden::json(record))).collect();
+    let before: HashMap<_, _> =
+        golden::records(&store).iter().map(|record| (record.id.clone(), golden::json(record))).collect();
     let store = Arc::new(store);
     let logins = Logins::new(Vaults::new(Outbound::default()), None, &TaskTracker::new());
     let key = VersionKey::try_from(Secret::from("0123456789abcdef0123456789abcdef")).unwrap();
-    let volumes = Volumes::new(logins, VolumeConfig { store: Some(Arc::clone(&store)), ..VolumeConfig::default() }, key);
+    let volumes = Volumes::new(
+        logins,
+        VolumeConfig { store: Some(Arc::clone(&store)), ..VolumeConfig::default() },
+        key,
+    );
     volumes.resume();
     let all = volumes.all();
     assert_eq!(all.len(), 2);
@@ -238,7 +298,11 @@ async fn volumes_of_0_1_0_go_on_with_what_they_have() {
     let shelf = volume.shelf.all();
     let (source, made) = shelf.iter().find(|(source, _)| *source == node).unwrap();
     let key = before[&volume.id().record()]["Volume"]["made"][2]["kept"]["key"].clone();
-    assert_eq!(serde_json::to_value(made.fetched.to_record(source)).unwrap()["key"], key, "a pod would get another key");
+    assert_eq!(
+        serde_json::to_value(made.fetched.to_record(source)).unwrap()["key"],
+        key,
+        "a pod would get another key"
+    );
     for record in golden::records(&store) {
         let mut old = before[&record.id].clone();
         // No list of pods says so here.

@@ -8,8 +8,8 @@ use std::process::Command;
 
 use pki::{Pki, ask, genpkey, keytool, openssl};
 use vaultmount::certificate::{Authorities, Identity, Issued, NodeKey};
-use vaultmount::spec::{Alias, KeyForm, KeyType, StoreForm};
 use vaultmount::secret::Secret;
+use vaultmount::spec::{Alias, KeyForm, KeyType, StoreForm};
 
 const PASSWORD: &str = "change it, \"please\"";
 
@@ -32,13 +32,24 @@ fn password() -> Secret {
 #[test]
 fn openssl_reads_requests_of_every_kind_of_key_and_signs_them() {
     let pki = Pki::new();
-    for kind in [KeyType::Rsa2048, KeyType::Rsa3072, KeyType::Rsa4096, KeyType::EcP256, KeyType::EcP384, KeyType::Ed25519] {
+    for kind in [
+        KeyType::Rsa2048,
+        KeyType::Rsa3072,
+        KeyType::Rsa4096,
+        KeyType::EcP256,
+        KeyType::EcP384,
+        KeyType::Ed25519,
+    ] {
         let key = NodeKey::generate(kind).unwrap();
         let request = key.csr(&ask()).unwrap();
         let read = openssl(&["req", "-verify", "-noout", "-text"], &request);
-        for name in
-            ["CN = web.example", "DNS:*.web.example", "email:ops@example", "IP Address:FD00:0:0:0:0:0:0:7", "URI:spiffe://example/web"]
-        {
+        for name in [
+            "CN = web.example",
+            "DNS:*.web.example",
+            "email:ops@example",
+            "IP Address:FD00:0:0:0:0:0:0:7",
+            "URI:spiffe://example/web",
+        ] {
             assert!(read.contains(name), "{kind:?}: {name} in {read}");
         }
         let identity = pki.identity(&pki.sign("low", &request), None, Some(key));
@@ -58,9 +69,17 @@ fn openssl_trusts_the_chain_by_the_ca() {
     let sent = pki.write("tls.crt", identity.certificate_chain().unwrap().as_bytes());
     assert!(openssl(&["verify", "-CAfile", &ca, "-untrusted", &sent, &sent], "").contains("OK"));
     let names = |pem: &str| {
-        openssl(&["storeutl", "-noout", "-text", "-certs", &pki.write("names", pem.as_bytes())], "").matches("Subject: CN").count()
+        openssl(&["storeutl", "-noout", "-text", "-certs", &pki.write("names", pem.as_bytes())], "")
+            .matches("Subject: CN")
+            .count()
     };
-    let counts = [identity.certificate_chain(), identity.full_chain(), authorities.chain(), authorities.issuing_ca(), authorities.ca()];
+    let counts = [
+        identity.certificate_chain(),
+        identity.full_chain(),
+        authorities.chain(),
+        authorities.issuing_ca(),
+        authorities.ca(),
+    ];
     assert_eq!(counts.map(|pem| names(&pem.unwrap())), [2, 3, 2, 1, 1]);
     let mount = Authorities::new(&[&(pki.read("root.pem") + &pki.read("low.pem"))]).unwrap();
     assert_eq!(mount.chain(), authorities.chain());
@@ -71,7 +90,9 @@ fn keys_that_issue_answers_with_are_written_in_every_form_that_they_have() {
     let pki = Pki::new();
     let rsa = genpkey(&["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"]);
     let keys = [(rsa, Some(KeyForm::Pkcs1)), (genpkey(&["-algorithm", "ED25519"]), None)];
-    let keys = keys.into_iter().chain(["P-224", "P-256", "P-384", "P-521"].map(|curve| (ec_key(curve), Some(KeyForm::Sec1))));
+    let keys = keys
+        .into_iter()
+        .chain(["P-224", "P-256", "P-384", "P-521"].map(|curve| (ec_key(curve), Some(KeyForm::Sec1))));
     for (pkcs8, form) in keys {
         let traditional = form.map_or(pkcs8.clone(), |_| openssl(&["pkey", "-traditional"], &pkcs8));
         for given in [&pkcs8, &traditional] {
@@ -97,7 +118,11 @@ fn a_bundle_is_what_the_tls_secrets_of_the_driver_are_cut_from() {
 
 /// A key of every algorithm, as OpenSSL makes it.
 fn keys() -> [String; 3] {
-    [genpkey(&["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"]), ec_key("P-256"), genpkey(&["-algorithm", "ED25519"])]
+    [
+        genpkey(&["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"]),
+        ec_key("P-256"),
+        genpkey(&["-algorithm", "ED25519"]),
+    ]
 }
 
 #[test]
@@ -105,13 +130,25 @@ fn openssl_and_keytool_read_a_pkcs12_keystore() {
     let pki = Pki::new();
     for key in keys() {
         let identity = pki.issue(&key);
-        let store = pki.write("store.p12", identity.keystore(StoreForm::Pkcs12, &alias("Web"), &password()).unwrap().expose());
+        let store = pki.write(
+            "store.p12",
+            identity.keystore(StoreForm::Pkcs12, &alias("Web"), &password()).unwrap().expose(),
+        );
         let open = ["pkcs12", "-in", &store, "-passin", &format!("pass:{PASSWORD}"), "-nodes"];
         assert_eq!(openssl(&["pkey"], &openssl(&[&open[..], &["-nocerts"]].concat(), "")), key);
-        assert_eq!(openssl(&["x509"], &openssl(&[&open[..], &["-clcerts", "-nokeys"]].concat(), "")), identity.certificate().unwrap());
-        assert_eq!(openssl(&[&open[..], &["-cacerts", "-nokeys"]].concat(), "").matches("subject=").count(), 2);
+        assert_eq!(
+            openssl(&["x509"], &openssl(&[&open[..], &["-clcerts", "-nokeys"]].concat(), "")),
+            identity.certificate().unwrap()
+        );
+        assert_eq!(
+            openssl(&[&open[..], &["-cacerts", "-nokeys"]].concat(), "").matches("subject=").count(),
+            2
+        );
         let listed = keytool(&["-list", "-v", "-keystore", &store, "-storepass", PASSWORD]);
-        assert!(listed.contains("Entry type: PrivateKeyEntry") && listed.contains("Certificate chain length: 3"), "{listed}");
+        assert!(
+            listed.contains("Entry type: PrivateKeyEntry") && listed.contains("Certificate chain length: 3"),
+            "{listed}"
+        );
         assert_eq!(java_key(&pki, &store, "PKCS12", "web"), key);
     }
 }
@@ -121,9 +158,16 @@ fn keytool_reads_a_jks_keystore() {
     let pki = Pki::new();
     for key in keys() {
         let identity = pki.issue(&key);
-        let store = pki.write("store.jks", identity.keystore(StoreForm::Jks, &alias("Web"), &password()).unwrap().expose());
-        let listed = keytool(&["-list", "-v", "-keystore", &store, "-storetype", "JKS", "-storepass", PASSWORD]);
-        assert!(listed.contains("Entry type: PrivateKeyEntry") && listed.contains("Certificate chain length: 3"), "{listed}");
+        let store = pki.write(
+            "store.jks",
+            identity.keystore(StoreForm::Jks, &alias("Web"), &password()).unwrap().expose(),
+        );
+        let listed =
+            keytool(&["-list", "-v", "-keystore", &store, "-storetype", "JKS", "-storepass", PASSWORD]);
+        assert!(
+            listed.contains("Entry type: PrivateKeyEntry") && listed.contains("Certificate chain length: 3"),
+            "{listed}"
+        );
         assert_eq!(java_key(&pki, &store, "JKS", "web"), key);
     }
 }
@@ -131,8 +175,18 @@ fn keytool_reads_a_jks_keystore() {
 /// The key as Java takes it out of a keystore.
 fn java_key(pki: &Pki, store: &str, form: &str, alias: &str) -> String {
     let out = pki.path("out.p12");
-    let from = ["-importkeystore", "-noprompt", "-srckeystore", store, "-srcstoretype", form, "-srcstorepass", PASSWORD];
-    let to = ["-srcalias", alias, "-destkeystore", &out, "-deststoretype", "PKCS12", "-deststorepass", "changeit"];
+    let from = [
+        "-importkeystore",
+        "-noprompt",
+        "-srckeystore",
+        store,
+        "-srcstoretype",
+        form,
+        "-srcstorepass",
+        PASSWORD,
+    ];
+    let to =
+        ["-srcalias", alias, "-destkeystore", &out, "-deststoretype", "PKCS12", "-deststorepass", "changeit"];
     keytool(&[&from[..], &to].concat());
     let key = openssl(&["pkcs12", "-in", &out, "-passin", "pass:changeit", "-nodes", "-nocerts"], "");
     fs::remove_file(out).unwrap();
@@ -144,10 +198,14 @@ fn a_truststore_trusts_the_root_alone() {
     let pki = Pki::new();
     let authorities = Authorities::new(&[&pki.read("low.pem"), &pki.read("root.pem")]).unwrap();
     for (form, name) in [(StoreForm::Pkcs12, "PKCS12"), (StoreForm::Jks, "JKS")] {
-        let store = pki.write(name, authorities.truststore(form, &alias("ca"), &password()).unwrap().expose());
+        let store =
+            pki.write(name, authorities.truststore(form, &alias("ca"), &password()).unwrap().expose());
         let open = ["-keystore", &store, "-storetype", name, "-storepass", PASSWORD];
         let listed = keytool(&[&["-list", "-v"], &open[..]].concat());
-        assert!(listed.contains("Entry type: trustedCertEntry") && listed.contains("contains 1 entry"), "{listed}");
+        assert!(
+            listed.contains("Entry type: trustedCertEntry") && listed.contains("contains 1 entry"),
+            "{listed}"
+        );
         let exported = keytool(&[&["-exportcert", "-rfc", "-alias", "ca"], &open[..]].concat());
         assert_eq!(openssl(&["x509"], &exported), authorities.ca().unwrap());
     }
@@ -179,7 +237,8 @@ fn two_processes_write_the_same_keystores() {
     again.args(["--exact", "certificates::two_processes_write_the_same_keystores"]).env(ANSWER, pki.0.path());
     assert!(again.output().unwrap().status.success());
     for name in ["store.p12", "store.jks", "trust.p12", "trust.jks"] {
-        let [first, second] = ["first", "second"].map(|process| fs::read(pki.path(&format!("{process}-{name}"))).unwrap());
+        let [first, second] =
+            ["first", "second"].map(|process| fs::read(pki.path(&format!("{process}-{name}"))).unwrap());
         assert_eq!(first, second, "{name}");
     }
 }
@@ -187,7 +246,8 @@ fn two_processes_write_the_same_keystores() {
 fn write_keystores(folder: PathBuf, process: &str) {
     let read = |name: &str| fs::read_to_string(folder.join(name)).unwrap();
     let (leaf, low, root, key) = (read("leaf.pem"), read("low.pem"), read("root.pem"), read("leaf.key"));
-    let issued = Issued { certificate: &leaf, issuing_ca: &low, ca_chain: vec![&root], private_key: Some(&key) };
+    let issued =
+        Issued { certificate: &leaf, issuing_ca: &low, ca_chain: vec![&root], private_key: Some(&key) };
     let identity = Identity::new(&ask(), &issued, None).unwrap();
     for (form, ending) in [(StoreForm::Pkcs12, "p12"), (StoreForm::Jks, "jks")] {
         let store = identity.keystore(form, &alias("web"), &password()).unwrap();

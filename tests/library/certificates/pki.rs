@@ -16,11 +16,35 @@ impl Pki {
         let pki = Self(TempDir::new().unwrap());
         let (root, low) = (pki.path("root"), pki.path("low"));
         openssl(
-            &["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=root", "-keyout", &root, "-out", &format!("{root}.pem")],
+            &[
+                "req",
+                "-x509",
+                "-newkey",
+                "rsa:2048",
+                "-nodes",
+                "-subj",
+                "/CN=root",
+                "-keyout",
+                &root,
+                "-out",
+                &format!("{root}.pem"),
+            ],
             "",
         );
         openssl(&["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384", "-out", &low], "");
-        let request = openssl(&["req", "-new", "-key", &low, "-subj", "/CN=low", "-addext", "basicConstraints=critical,CA:TRUE"], "");
+        let request = openssl(
+            &[
+                "req",
+                "-new",
+                "-key",
+                &low,
+                "-subj",
+                "/CN=low",
+                "-addext",
+                "basicConstraints=critical,CA:TRUE",
+            ],
+            "",
+        );
         fs::write(pki.path("low.pem"), pki.sign("root", &request)).unwrap();
         pki
     }
@@ -40,7 +64,21 @@ impl Pki {
 
     pub(crate) fn sign(&self, ca: &str, request: &str) -> String {
         let (key, certificate) = (self.path(ca), self.path(&format!("{ca}.pem")));
-        openssl(&["x509", "-req", "-CA", &certificate, "-CAkey", &key, "-days", "3", "-copy_extensions", "copyall"], request)
+        openssl(
+            &[
+                "x509",
+                "-req",
+                "-CA",
+                &certificate,
+                "-CAkey",
+                &key,
+                "-days",
+                "3",
+                "-copy_extensions",
+                "copyall",
+            ],
+            request,
+        )
     }
 
     /// As `sign` of a role answers.
@@ -54,7 +92,10 @@ impl Pki {
     pub(crate) fn issue(&self, key: &str) -> Identity {
         let file = self.write("leaf.key", key.as_bytes());
         let names = "subjectAltName=DNS:web.example,DNS:*.web.example,email:ops@example,IP:10.0.0.7,IP:fd00::7,URI:spiffe://example/web";
-        let leaf = self.sign("low", &openssl(&["req", "-new", "-key", &file, "-subj", "/CN=web.example", "-addext", names], ""));
+        let leaf = self.sign(
+            "low",
+            &openssl(&["req", "-new", "-key", &file, "-subj", "/CN=web.example", "-addext", names], ""),
+        );
         self.write("leaf.pem", leaf.as_bytes());
         self.identity(&leaf, Some(key), None)
     }

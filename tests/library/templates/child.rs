@@ -15,7 +15,9 @@ use super::{CANARY, members, renderer, soon};
 async fn a_check_finds_syntax_errors_of_every_template_in_one_child() {
     let braces = Delimiters::default();
     let brackets = "[[ ]]".parse().unwrap();
-    let found = renderer().check(&[("{{ db.password }}", &braces), ("a\n[[ db.", &brackets), ("{{ db.", &brackets)], soon()).await;
+    let found = renderer()
+        .check(&[("{{ db.password }}", &braces), ("a\n[[ db.", &brackets), ("{{ db.", &brackets)], soon())
+        .await;
     assert_eq!(found, Ok(vec![Ok(()), Err(TemplateError::Fails { line: 2, cause: Cause::Syntax }), Ok(())]));
 }
 
@@ -37,7 +39,9 @@ fn the_child_says_nothing_but_answers_and_lives_in_a_small_world() {
     ];
     let small = |text: &str| {
         let is_at = |(name, most): &(&str, &str)| {
-            text.lines().any(|line| line.strip_prefix(name).is_some_and(|rest| rest.split_whitespace().next() == Some(most)))
+            text.lines().any(|line| {
+                line.strip_prefix(name).is_some_and(|rest| rest.split_whitespace().next() == Some(most))
+            })
         };
         limits_of_the_child.iter().all(is_at)
     };
@@ -87,7 +91,9 @@ async fn a_child_that_does_not_answer_is_killed() {
 /// True while a process was started with `argument`.
 fn runs(argument: &str) -> bool {
     let processes = fs::read_dir("/proc").unwrap().flatten();
-    processes.filter_map(|process| fs::read_to_string(process.path().join("cmdline")).ok()).any(|line| line.contains(argument))
+    processes
+        .filter_map(|process| fs::read_to_string(process.path().join("cmdline")).ok())
+        .any(|line| line.contains(argument))
 }
 
 #[tokio::test]

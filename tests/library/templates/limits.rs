@@ -24,22 +24,34 @@ fn bombs() -> Vec<(&'static str, String)> {
         ("a string longer than memory", "{{ 'x' * 10 ** 18 }}".to_owned()),
         ("a string longer than numbers", "{{ 'xxxxxxxxxxxxxxxx' * 2 ** 62 }}".to_owned()),
         ("a long list", "{% set x = [1] * 10 ** 9 %}{{ x | length }}".to_owned()),
-        ("a list doubled", "{% set x = [1, 2, 3, 4] %}".to_owned() + &"{% set x = x + x %}".repeat(60) + "{{ x | json }}"),
-        ("a list of itself", "{% set x = [1] %}".to_owned() + &"{% set x = [x, x] %}".repeat(60) + "{{ x | json }}"),
+        (
+            "a list doubled",
+            "{% set x = [1, 2, 3, 4] %}".to_owned() + &"{% set x = x + x %}".repeat(60) + "{{ x | json }}",
+        ),
+        (
+            "a list of itself",
+            "{% set x = [1] %}".to_owned() + &"{% set x = [x, x] %}".repeat(60) + "{{ x | json }}",
+        ),
         (
             "a list of itself, compared",
-            "{% set x = [1] %}{% set y = [1] %}".to_owned() + &"{% set x = [x, x] %}{% set y = [y, y] %}".repeat(60) + "{{ x == y }}",
+            "{% set x = [1] %}{% set y = [1] %}".to_owned()
+                + &"{% set x = [x, x] %}{% set y = [y, y] %}".repeat(60)
+                + "{{ x == y }}",
         ),
         ("a high power", "{{ 10 ** 100000000 }}".to_owned()),
         (
             "an endless sort",
-            "{% set x = range(99999) | list %}".to_owned() + &"{% set y = x | sort(reverse=true) | sort | unique %}".repeat(900),
+            "{% set x = range(99999) | list %}".to_owned()
+                + &"{% set y = x | sort(reverse=true) | sort | unique %}".repeat(900),
         ),
         ("a wide format", "{{ '%999999999d' | format(1) }}".to_owned()),
         ("an indent", "{{ 'a\\nb\\nc' | indent(999999999) }}".to_owned()),
         ("batches", "{{ [1] | batch(999999999, 0) | json }}".to_owned()),
         ("slices", "{{ [1] | slice(999999999, 0) | json }}".to_owned()),
-        ("replacing", "{% set x = 'a' * 1000 %}".to_owned() + &"{% set x = x | replace('a', x) %}".repeat(20)),
+        (
+            "replacing",
+            "{% set x = 'a' * 1000 %}".to_owned() + &"{% set x = x | replace('a', x) %}".repeat(20),
+        ),
         ("joining", "{{ range(99999) | join('x' * 100000) }}".to_owned()),
         ("parentheses", "{{ ".to_owned() + &"(".repeat(60_000)),
         ("brackets", "{{ ".to_owned() + &"[".repeat(60_000)),
@@ -100,10 +112,15 @@ async fn a_long_chain_of_operators_gives_its_text_or_an_error_and_never_ends_the
     ];
     let braces = Delimiters::default();
     for chain in &chains {
-        for outcome in
-            [answers(&[chain], &json!({"a": "x"})).await.map(|_| ()), renderer().check(&[(chain, &braces)], soon()).await.map(|_| ())]
-        {
-            assert!(matches!(outcome, Ok(()) | Err(TemplateError::Killed { job: 0 })), "{outcome:?}: {}", &chain[..20]);
+        for outcome in [
+            answers(&[chain], &json!({"a": "x"})).await.map(|_| ()),
+            renderer().check(&[(chain, &braces)], soon()).await.map(|_| ()),
+        ] {
+            assert!(
+                matches!(outcome, Ok(()) | Err(TemplateError::Killed { job: 0 })),
+                "{outcome:?}: {}",
+                &chain[..20]
+            );
         }
     }
 }
@@ -135,6 +152,13 @@ async fn eight_mounts_render_at_once_and_bombs_among_them_harm_nobody() {
     });
     for (n, text) in futures::future::join_all(renders).await.into_iter().enumerate() {
         let text = text.map(|text| text.expose_text().unwrap().to_owned());
-        assert!(if n % 2 == 0 { text == Ok(n.to_string()) } else { text == Err(TemplateError::Killed { job: 0 }) }, "{n}: {text:?}");
+        assert!(
+            if n % 2 == 0 {
+                text == Ok(n.to_string())
+            } else {
+                text == Err(TemplateError::Killed { job: 0 })
+            },
+            "{n}: {text:?}"
+        );
     }
 }

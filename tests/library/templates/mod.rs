@@ -7,8 +7,8 @@ mod child; // what the child says and sees
 use std::time::Duration;
 
 use serde_json::{Map, Value};
-use vaultmount::spec::Delimiters;
 use vaultmount::secret::Secret;
+use vaultmount::spec::Delimiters;
 use vaultmount::template::{Job, Renderer, TemplateError};
 
 pub(crate) const CANARY: &str = "c4n4ry-of-a-secret";
@@ -29,7 +29,8 @@ pub(crate) type Answers = Result<Vec<Result<Secret, TemplateError>>, TemplateErr
 
 pub(crate) async fn answers(texts: &[&str], sources: &Value) -> Answers {
     let braces = Delimiters::default();
-    let jobs: Vec<_> = texts.iter().map(|text| Job { text, delimiters: &braces, sources: members(sources) }).collect();
+    let jobs: Vec<_> =
+        texts.iter().map(|text| Job { text, delimiters: &braces, sources: members(sources) }).collect();
     renderer().render(&jobs, soon()).await
 }
 

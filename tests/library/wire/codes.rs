@@ -39,7 +39,10 @@ async fn the_service_learns_when_its_answer_is_due() {
     for (timeout, due) in [(Some(120), 60_000), (Some(30), 20_000), (None, 60_000)] {
         let mut request = Request::new(mount("deadline"));
         timeout.into_iter().for_each(|seconds| request.set_timeout(Duration::from_secs(seconds)));
-        let told = client.mount(request).await.unwrap().into_inner().object_version[0].version.parse::<u64>().unwrap();
+        let told = client.mount(request).await.unwrap().into_inner().object_version[0]
+            .version
+            .parse::<u64>()
+            .unwrap();
         assert!(told <= due && told > due - 5_000, "{timeout:?} gives {told} ms");
     }
 }
@@ -50,7 +53,10 @@ async fn an_answer_at_the_last_moment_still_arrives_before_a_short_deadline() {
     let mut request = Request::new(mount("late"));
     request.set_timeout(Duration::from_secs(15)); // the answer is due after 10
     let status = server.client().await.mount(request).await.err().unwrap();
-    assert_eq!((status.code(), status.message()), (Code::FailedPrecondition, "deadline: the mount did not end in time"));
+    assert_eq!(
+        (status.code(), status.message()),
+        (Code::FailedPrecondition, "deadline: the mount did not end in time")
+    );
 }
 
 #[tokio::test]

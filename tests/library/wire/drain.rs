@@ -32,7 +32,10 @@ async fn a_mount_that_does_not_end_is_told_before_the_process_leaves() {
     server.stop().await;
     let told = tokio::time::timeout(Duration::from_secs(5), open).await.expect("nobody told it");
     let status = told.unwrap().err().unwrap();
-    assert!(status.code() == Code::FailedPrecondition && status.message().starts_with("overload: "), "{status}");
+    assert!(
+        status.code() == Code::FailedPrecondition && status.message().starts_with("overload: "),
+        "{status}"
+    );
 }
 
 #[tokio::test]

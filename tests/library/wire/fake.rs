@@ -48,7 +48,12 @@ impl Setup {
         let shutdown_timeout = Duration::from_secs(20);
         Self {
             directory,
-            sockets: Sockets { endpoints: vec![endpoint], allow_peer_uids: vec![], shadow_directories: vec![], shutdown_timeout },
+            sockets: Sockets {
+                endpoints: vec![endpoint],
+                allow_peer_uids: vec![],
+                shadow_directories: vec![],
+                shutdown_timeout,
+            },
         }
     }
 
@@ -58,7 +63,12 @@ impl Setup {
         let service = CsiDriverProviderServer::new(fake.clone());
         let stopped = Arc::clone(&stop);
         let stopped = async move { stopped.notified().await };
-        let ended = tokio::spawn(server::serve(self.sockets, move |_: &Endpoint| service.clone(), readiness.clone(), stopped));
+        let ended = tokio::spawn(server::serve(
+            self.sockets,
+            move |_: &Endpoint| service.clone(),
+            readiness.clone(),
+            stopped,
+        ));
         Server { directory: self.directory, readiness, fake, stop, ended }
     }
 }
@@ -121,14 +131,18 @@ impl CsiDriverProvider for Fake {
         self.begun.add_permits(1);
         let told = match request.into_inner().target_path.as_str() {
             "hang" => std::future::pending().await,
-            "gate" => self.gate.acquire().await.map(|permit| permit.forget()).map(|()| String::new()).unwrap(),
+            "gate" => {
+                self.gate.acquire().await.map(|permit| permit.forget()).map(|()| String::new()).unwrap()
+            }
             "panic" => panic!("canary-of-the-panic"),
             "deadline" => (due - Instant::now()).as_millis().to_string(),
             "late" => {
                 sleep_until(due).await;
                 return Err(Status::failed_precondition("deadline: the mount did not end in time"));
             }
-            code if code.starts_with("code:") => return Err(Status::new(Code::from_bytes(&code.as_bytes()[5..]), "kept words")),
+            code if code.starts_with("code:") => {
+                return Err(Status::new(Code::from_bytes(&code.as_bytes()[5..]), "kept words"));
+            }
             _ => String::new(),
         };
         let version = ObjectVersion { id: "told".into(), version: told };
@@ -151,7 +165,10 @@ pub(crate) async fn client(path: &Path) -> CsiDriverProviderClient<Channel> {
         let path = path.clone();
         async move { UnixStream::connect(path).await.map(TokioIo::new) }
     });
-    let channel = tonic::transport::Endpoint::from_static("http://localhost").connect_with_connector(connect).await.unwrap();
+    let channel = tonic::transport::Endpoint::from_static("http://localhost")
+        .connect_with_connector(connect)
+        .await
+        .unwrap();
     CsiDriverProviderClient::new(channel)
 }
 

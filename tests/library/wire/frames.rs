@@ -61,7 +61,9 @@ impl Connection {
             let (kind, of, payload) = self.receive().await;
             assert!(kind != 3 && kind != 7, "reset or GOAWAY: {payload:?}");
             let headers = if kind == HEADERS { self.decoder.decode(&payload).unwrap() } else { Vec::new() };
-            if let Some((_, code)) = headers.into_iter().find(|(name, _)| of == stream && name == b"grpc-status") {
+            if let Some((_, code)) =
+                headers.into_iter().find(|(name, _)| of == stream && name == b"grpc-status")
+            {
                 return String::from_utf8(code).unwrap();
             }
         }

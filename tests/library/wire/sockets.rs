@@ -66,7 +66,10 @@ async fn a_live_provider_is_never_displaced_and_its_name_is_taken_when_it_has_di
     let theirs = fs::metadata(&path).unwrap().ino();
     let server = setup.start();
     until("the server to see the other", || waits_for(&server.readiness, NotReadyReason::Taken)).await;
-    assert_eq!(server.readiness.check().unwrap_err(), "vault.sock: another process listens there; stop that provider");
+    assert_eq!(
+        server.readiness.check().unwrap_err(),
+        "vault.sock: another process listens there; stop that provider"
+    );
     assert_eq!(fs::metadata(&path).unwrap().ino(), theirs);
     drop(foreign); // killed: the file stays
     until("the server to take over", || server.readiness.check().is_ok()).await;
@@ -118,8 +121,13 @@ async fn each_socket_is_served_and_a_missing_directory_ends_the_start_and_leaves
     let mut setup = Setup::new();
     setup.sockets.endpoints.push(endpoint(Path::new("/nowhere/openbao.sock")));
     let service = tower::service_fn(|_| async { Ok(http::Response::new(tonic::body::Body::empty())) });
-    let failed = vaultmount::server::serve(setup.sockets, |_| service, Readiness::default(), std::future::pending()).await;
-    assert_eq!(failed.unwrap_err().to_string(), "socket /nowhere/openbao.sock: its directory is missing; mount it");
+    let failed =
+        vaultmount::server::serve(setup.sockets, |_| service, Readiness::default(), std::future::pending())
+            .await;
+    assert_eq!(
+        failed.unwrap_err().to_string(),
+        "socket /nowhere/openbao.sock: its directory is missing; mount it"
+    );
     assert_eq!(fs::read_dir(setup.directory.path()).unwrap().count(), 0);
 }
 

@@ -28,10 +28,14 @@ impl Victim {
     }
 
     fn is_unharmed(&self) {
-        let mut names: Vec<_> = fs::read_dir(&self.0).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        let mut names: Vec<_> =
+            fs::read_dir(&self.0).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         names.sort();
         assert_eq!(names, ["db", "tls"]);
-        assert_eq!(["db", "tls/crt"].map(|name| fs::read_to_string(self.0.join(name)).unwrap()), ["theirs", "theirs"]);
+        assert_eq!(
+            ["db", "tls/crt"].map(|name| fs::read_to_string(self.0.join(name)).unwrap()),
+            ["theirs", "theirs"]
+        );
     }
 }
 
@@ -63,7 +67,8 @@ const KINDS: [&str; 9] = [
 ];
 
 fn remove(path: &Path) {
-    let _ = if path.is_dir() && !path.is_symlink() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    let _ =
+        if path.is_dir() && !path.is_symlink() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
 }
 
 #[test]
@@ -80,9 +85,17 @@ fn whatever_has_a_name_of_ours_is_never_followed_and_is_replaced() {
                 plant(kind, &volume.at(name), &victim);
             }
             volume.write(&files);
-            assert_eq!((volume.read("db"), volume.read("tls/crt")), ("one".into(), "two".into()), "{kind} at {name}");
+            assert_eq!(
+                (volume.read("db"), volume.read("tls/crt")),
+                ("one".into(), "two".into()),
+                "{kind} at {name}"
+            );
             volume.sweep(SystemTime::now() + Duration::from_secs(6)).unwrap();
-            assert_eq!(volume.names(), [volume.link("..data"), "..data".into(), "db".into(), "tls".into()], "{kind} at {name}");
+            assert_eq!(
+                volume.names(),
+                [volume.link("..data"), "..data".into(), "db".into(), "tls".into()],
+                "{kind} at {name}"
+            );
             victim.is_unharmed();
         }
     }
@@ -97,7 +110,10 @@ fn a_link_to_no_generation_is_replaced() {
     fs::rename(volume.at(&volume.link("..data")), volume.at("stray")).unwrap();
     remove(&volume.at("..data"));
     symlink("stray", volume.at("..data")).unwrap();
-    assert_eq!((volume.write(&[("db", "one")]), volume.read("db"), volume.visible()), (Change::Swapped, "one".into(), vec!["db".into()]));
+    assert_eq!(
+        (volume.write(&[("db", "one")]), volume.read("db"), volume.visible()),
+        (Change::Swapped, "one".into(), vec!["db".into()])
+    );
 }
 
 #[test]
@@ -150,7 +166,8 @@ fn racing(one: &Path, other: &Path, mut work: impl FnMut(usize)) {
 fn a_component_that_is_exchanged_by_a_race_leads_nowhere_else() {
     let node = Node::new();
     let (volume, other) = (node.volume(), node.volume_of(OTHER, "-t tmpfs volume"));
-    let (part, decoy) = (volume.path.parent().unwrap().to_owned(), volume.path.parent().unwrap().with_extension("decoy"));
+    let (part, decoy) =
+        (volume.path.parent().unwrap().to_owned(), volume.path.parent().unwrap().with_extension("decoy"));
     symlink(Path::new("../../..").join(OTHER).join("volumes/kubernetes.io~csi/secrets"), &decoy).unwrap();
     assert_eq!(fs::metadata(decoy.join("mount")).unwrap().dev(), fs::metadata(&other.path).unwrap().dev());
     let mut refusals = 0;
@@ -199,7 +216,11 @@ fn what_is_mounted_inside_of_the_volume_is_told_and_left_alone() {
     for round in ["one", "two"] {
         let error = volume.try_write(&payload(&[("db", round)])).unwrap_err();
         assert!(error.is_behind() && error.to_string().contains("something is mounted on it"), "{error}");
-        assert_eq!((volume.read("stray/file"), volume.read("db")), ("theirs\n".into(), round.into()), "the files are new all the same");
+        assert_eq!(
+            (volume.read("stray/file"), volume.read("db")),
+            ("theirs\n".into(), round.into()),
+            "the files are new all the same"
+        );
     }
     node.run("umount \"$1\"", &[&volume.at("stray")]);
     assert_eq!((volume.write(&[("db", "two")]), volume.visible()), (Change::Names, vec!["db".into()]));

@@ -7,10 +7,22 @@ use super::child::run;
 use super::node::{Node, UID};
 
 /// Calls that change no file.
-const LOOKING: [&str; 11] =
-    ["close", "fcntl", "fstat", "fstatfs", "getdents64", "getegid", "geteuid", "getrandom", "newfstatat", "read", "readlinkat"];
+const LOOKING: [&str; 11] = [
+    "close",
+    "fcntl",
+    "fstat",
+    "fstatfs",
+    "getdents64",
+    "getegid",
+    "geteuid",
+    "getrandom",
+    "newfstatat",
+    "read",
+    "readlinkat",
+];
 /// Calls that change the file of a handle, or a name in its directory.
-const CHANGING: [&str; 9] = ["fchmod", "fchownat", "mkdirat", "renameat", "renameat2", "symlinkat", "unlinkat", "utimensat", "write"];
+const CHANGING: [&str; 9] =
+    ["fchmod", "fchownat", "mkdirat", "renameat", "renameat2", "symlinkat", "unlinkat", "utimensat", "write"];
 /// Of the process alone.
 const MEMORY: [&str; 5] = ["brk", "madvise", "mmap", "mprotect", "munmap"];
 
@@ -40,7 +52,9 @@ impl<'l> Call<'l> {
     }
 
     fn opens_for_writing(&self) -> bool {
-        ["O_WRONLY", "O_RDWR", "O_CREAT", "O_TRUNC", "O_TMPFILE"].iter().any(|flag| self.arguments.contains(flag))
+        ["O_WRONLY", "O_RDWR", "O_CREAT", "O_TRUNC", "O_TMPFILE"]
+            .iter()
+            .any(|flag| self.arguments.contains(flag))
     }
 
     /// Whether it changes nothing, or something in `volume` alone.
@@ -49,11 +63,15 @@ impl<'l> Call<'l> {
         let is_bound = || self.arguments.contains("RESOLVE_NO_SYMLINKS|RESOLVE_BENEATH");
         match self.name {
             "openat" => self.arguments.contains("O_PATH|O_DIRECTORY") && !self.opens_for_writing(),
-            "openat2" if self.opens_for_writing() => is_bound() && is_inside() && self.arguments.contains("O_CREAT|O_EXCL"),
+            "openat2" if self.opens_for_writing() => {
+                is_bound() && is_inside() && self.arguments.contains("O_CREAT|O_EXCL")
+            }
             "openat2" => is_bound(),
             // The first text is where a new link leads.
             "symlinkat" => is_inside() && !self.texts()[1].contains('/') && !self.texts()[0].starts_with('/'),
-            name if CHANGING.contains(&name) => is_inside() && !self.texts().iter().any(|text| text.contains('/')),
+            name if CHANGING.contains(&name) => {
+                is_inside() && !self.texts().iter().any(|text| text.contains('/'))
+            }
             name => LOOKING.contains(&name) || MEMORY.contains(&name),
         }
     }
@@ -74,7 +92,9 @@ fn a_writer_changes_nothing_outside_of_the_volume_and_keeps_no_handle() {
         assert!(call.is_within(&place), "{}", call.line);
         match call.name {
             "close" => assert!(handles.remove(call.arguments.split('<').next().unwrap()), "{}", call.line),
-            "openat" | "openat2" if !call.result.starts_with('-') => drop(handles.insert(call.result.split('<').next().unwrap())),
+            "openat" | "openat2" if !call.result.starts_with('-') => {
+                drop(handles.insert(call.result.split('<').next().unwrap()))
+            }
             _ => {}
         }
         changes.extend(CHANGING.into_iter().filter(|name| *name == call.name));

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use nix::unistd::{getppid, gettid};
 use tempfile::NamedTempFile;
 use vaultmount::payload::{Payload, VersionKey};
-use vaultmount::writer::{Change, Fingerprints, Trigger, Target, Writer};
+use vaultmount::writer::{Change, Fingerprints, Target, Trigger, Writer};
 
 use super::node::{Kept, Node, UID, Volume, payload_of};
 
@@ -40,7 +40,10 @@ fn a_writer_of_another_process_goes_on_with_its_volume() {
     volume.write(&[("db", "old"), ("gone", "old")]);
     let traced = run(&volume, 0, &["-e", "trace=getppid"]);
     assert!(traced.status.success());
-    assert_eq!((volume.read("db"), volume.visible()), ("new db".into(), vec!["came".into(), "db".into(), "tls".into()]));
+    assert_eq!(
+        (volume.read("db"), volume.visible()),
+        ("new db".into(), vec!["came".into(), "db".into(), "tls".into()])
+    );
     assert_eq!(volume.try_write(&payload_of(&NEW)).unwrap().change, Change::Unchanged);
 }
 
@@ -65,7 +68,10 @@ fn work(pods: &Path) {
 /// Each second time the same files, in between other rights alone.
 fn changed(look: usize) -> Payload {
     let text = (look / 2).to_string();
-    payload_of(&[("db", text.as_str(), if look.is_multiple_of(2) { 0o400 } else { 0o440 }, None), ("tls/crt", "same", 0o644, None)])
+    payload_of(&[
+        ("db", text.as_str(), if look.is_multiple_of(2) { 0o400 } else { 0o440 }, None),
+        ("tls/crt", "same", 0o644, None),
+    ])
 }
 
 /// How the child ended, and the calls of its working thread from when strace was attached to it.
@@ -94,7 +100,9 @@ pub(crate) fn run(volume: &Volume<'_>, looks: usize, options: &[&str]) -> Traced
     let thread = lines.find_map(|line| line.strip_prefix(THREAD).map(str::to_owned)).unwrap();
     let mut strace = Command::new("strace");
     strace.args(["-p", &thread, "-o"]).arg(log.path()).args(options).stderr(Stdio::piped());
-    let mut strace = strace.spawn().unwrap_or_else(|error| panic!("strace cannot be started, and is needed here: {error}"));
+    let mut strace = strace
+        .spawn()
+        .unwrap_or_else(|error| panic!("strace cannot be started, and is needed here: {error}"));
     let mut told = String::new();
     BufReader::new(strace.stderr.take().unwrap()).read_line(&mut told).unwrap();
     assert!(told.contains("attached"), "strace needs the right to trace (ptrace): {told}");
@@ -107,9 +115,18 @@ pub(crate) fn run(volume: &Volume<'_>, looks: usize, options: &[&str]) -> Traced
 
 fn start(volume: &Volume<'_>, looks: usize) -> Child {
     let mut command = Command::new("nsenter");
-    command.arg(volume.node.namespace()).args(["setpriv", "--pdeathsig=KILL", "--bounding-set=-all,+chown", "--inh-caps=-all"]);
+    command.arg(volume.node.namespace()).args([
+        "setpriv",
+        "--pdeathsig=KILL",
+        "--bounding-set=-all,+chown",
+        "--inh-caps=-all",
+    ]);
     command.arg(env::current_exe().unwrap());
-    command.args(["--exact", "writer::child::a_writer_of_another_process_goes_on_with_its_volume", "--nocapture"]);
+    command.args([
+        "--exact",
+        "writer::child::a_writer_of_another_process_goes_on_with_its_volume",
+        "--nocapture",
+    ]);
     command.env(PODS, volume.node.home()).env(LOOKS, looks.to_string());
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap()
 }

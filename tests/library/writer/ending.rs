@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use vaultmount::error::Reason;
-use vaultmount::writer::{Change, Fingerprints, Trigger, Target, WriteError, Writer, Written};
+use vaultmount::writer::{Change, Fingerprints, Target, Trigger, WriteError, Writer, Written};
 
 use super::node::{Node, Volume, meanwhile, payload};
 
@@ -24,7 +24,8 @@ fn remove(volume: &Volume<'_>, name: &str) {
 fn a_look_of_our_own_leaves_alone_what_the_driver_has_begun_to_end() {
     let node = Node::new();
     let volume = node.volume();
-    let (one, two) = (payload(&[("db", "one"), ("tls/crt", "one")]), payload(&[("db", "two"), ("tls/crt", "two")]));
+    let (one, two) =
+        (payload(&[("db", "one"), ("tls/crt", "one")]), payload(&[("db", "two"), ("tls/crt", "two")]));
     volume.try_write(&one).unwrap();
     for name in [volume.link("..data").as_str(), "..data", "db", "tls"] {
         remove(&volume, name);
@@ -35,9 +36,17 @@ fn a_look_of_our_own_leaves_alone_what_the_driver_has_begun_to_end() {
             assert_eq!((error.reason(), error.is_for_driver()), (Reason::VolumeUnusable, false));
         }
         assert_eq!(volume.sweep(SystemTime::now() + Duration::from_secs(6)).unwrap(), None);
-        assert_eq!((volume.names(), fs::metadata(&volume.path).unwrap().modified().unwrap()), (before, time), "without {name}");
+        assert_eq!(
+            (volume.names(), fs::metadata(&volume.path).unwrap().modified().unwrap()),
+            (before, time),
+            "without {name}"
+        );
     }
-    assert_eq!((volume.try_write(&two).unwrap().change, volume.read("tls/crt")), (Change::Swapped, "two".into()), "the driver asks again");
+    assert_eq!(
+        (volume.try_write(&two).unwrap().change, volume.read("tls/crt")),
+        (Change::Swapped, "two".into()),
+        "the driver asks again"
+    );
     assert_eq!(volume.look(&one).unwrap().change, Change::Swapped);
 }
 
@@ -122,7 +131,8 @@ impl<'v> Poll<'v> {
     }
 
     fn write(&self, occasion: Trigger) -> Result<Written, WriteError> {
-        let names: Vec<String> = (0..8).map(|number| format!("directory{}/file{number}", number % 4)).collect();
+        let names: Vec<String> =
+            (0..8).map(|number| format!("directory{}/file{number}", number % 4)).collect();
         let text = self.writes.fetch_add(1, Ordering::Relaxed).to_string();
         let payload = payload(&names.iter().map(|name| (name.as_str(), text.as_str())).collect::<Vec<_>>());
         let mut marks = self.marks.lock().unwrap();
@@ -193,6 +203,9 @@ fn a_thousand_unmounts_succeed_while_a_poll_swaps_all_the_time() {
             }
         },
     );
-    println!("{met} of {UNMOUNTS} met a write, {busy} failed at first; the longest write took {:?} µs", poll.longest);
+    println!(
+        "{met} of {UNMOUNTS} met a write, {busy} failed at first; the longest write took {:?} µs",
+        poll.longest
+    );
     assert!(met > UNMOUNTS / 20 && busy <= UNMOUNTS / 10, "{met} met a write, and {busy} failed");
 }

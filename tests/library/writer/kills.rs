@@ -45,7 +45,8 @@ fn through(volume: &Volume<'_>, name: &str, prefix: &str) -> Found {
 
 /// First parts of paths.
 fn names(files: &[Kept<'_>]) -> Vec<String> {
-    let mut names: Vec<String> = files.iter().map(|(path, ..)| path.split('/').next().unwrap().to_owned()).collect();
+    let mut names: Vec<String> =
+        files.iter().map(|(path, ..)| path.split('/').next().unwrap().to_owned()).collect();
     names.dedup();
     names
 }
@@ -69,9 +70,14 @@ fn is_new(volume: &Volume<'_>, old: &[Kept<'_>], killed: &str) -> bool {
 fn goes_on(volume: &Volume<'_>, killed: &str) {
     volume.restricted(&[Capability::CAP_CHOWN], |root, target| {
         let writer = Writer::of(root, VersionKey::random());
-        let written = writer.write(target, Trigger::DriverRequest, &payload_of(&NEW), &mut Fingerprints::default());
+        let written =
+            writer.write(target, Trigger::DriverRequest, &payload_of(&NEW), &mut Fingerprints::default());
         written.unwrap_or_else(|error| panic!("{killed}: {error}"));
-        assert_eq!(writer.sweep(target, SystemTime::now() + Duration::from_secs(6)).unwrap(), None, "{killed}");
+        assert_eq!(
+            writer.sweep(target, SystemTime::now() + Duration::from_secs(6)).unwrap(),
+            None,
+            "{killed}"
+        );
     });
     volume.forget();
     let mut expected = vec![volume.link("..data"), "..data".into()];
@@ -99,7 +105,8 @@ fn calls(traced: &Traced) -> Vec<Call> {
 /// Kills a writer before the last of `calls`.
 fn kill(volume: &Volume<'_>, calls: &[Call]) -> String {
     let (name, number) = calls.last().unwrap();
-    let (seen, injected) = (format!("trace={name},getppid"), format!("inject={name}:signal=SIGKILL:when={number}"));
+    let (seen, injected) =
+        (format!("trace={name},getppid"), format!("inject={name}:signal=SIGKILL:when={number}"));
     let traced = run(volume, 0, &["-e", &seen, "-e", &injected]);
     assert_eq!(traced.status.signal(), Some(9), "not killed before {name} {number}");
     let reached = traced.calls().iter().filter(|line| line.starts_with(&format!("{name}("))).count();
@@ -130,7 +137,8 @@ fn survives_every_kill(old: &[Kept<'_>], prepare: impl Fn(&Volume<'_>)) {
 fn empty(volume: &Volume<'_>) {
     for name in volume.names() {
         let path = volume.at(&name);
-        if path.is_symlink() || path.is_file() { fs::remove_file(path) } else { fs::remove_dir_all(path) }.unwrap();
+        if path.is_symlink() || path.is_file() { fs::remove_file(path) } else { fs::remove_dir_all(path) }
+            .unwrap();
     }
 }
 

@@ -60,8 +60,16 @@ fn what_a_kill_leaves_stops_nothing_and_goes() {
             Change::Unchanged,
         ),
         ("a name has no link yet", |volume| fs::remove_file(volume.at("db")).unwrap(), Change::Names),
-        ("a name that is gone has one", |volume| symlink("..data/gone", volume.at("gone")).unwrap(), Change::Names),
-        ("there was no generation before", |volume| fs::remove_file(volume.at("..data")).unwrap(), Change::Swapped),
+        (
+            "a name that is gone has one",
+            |volume| symlink("..data/gone", volume.at("gone")).unwrap(),
+            Change::Names,
+        ),
+        (
+            "there was no generation before",
+            |volume| fs::remove_file(volume.at("..data")).unwrap(),
+            Change::Swapped,
+        ),
     ];
     for (what, kill, expected) in steps {
         let node = Node::new();
@@ -107,7 +115,11 @@ fn what_lies_too_deep_is_told_and_stops_no_write() {
     let deep = format!("{}x", "d/".repeat(70));
     assert!(matches!(volume.try_write(&payload(&[(deep.as_str(), "one")])), Err(WriteError::TooDeep(_))));
     let deepest = format!("{}x", "d/".repeat(62));
-    assert_eq!(volume.write(&[(deepest.as_str(), "one")]), Change::Swapped, "and what may be written may be removed");
+    assert_eq!(
+        volume.write(&[(deepest.as_str(), "one")]),
+        Change::Swapped,
+        "and what may be written may be removed"
+    );
     volume.write(&[("db", "three")]);
     fs::remove_dir_all(volume.at("..2026_11_21_09_30_00.1")).unwrap();
     assert_eq!(volume.sweep(later(6)).unwrap(), None);
@@ -119,7 +131,9 @@ fn no_handle_is_held_after_a_call() {
     let node = Node::new();
     let volume = node.volume_of(UID, "-t tmpfs -o size=64k volume");
     let device = fs::metadata(&volume.path).unwrap().dev();
-    let handles = || fs::read_dir("/proc/self/fd").unwrap().filter_map(|handle| fs::metadata(handle.unwrap().path()).ok());
+    let handles = || {
+        fs::read_dir("/proc/self/fd").unwrap().filter_map(|handle| fs::metadata(handle.unwrap().path()).ok())
+    };
     for (text, is_written) in [("one", true), ("one", true), (&"x".repeat(100_000), false), ("two", true)] {
         assert_eq!(volume.try_write(&payload(&[("db", text), ("tls/crt", "one")])).is_ok(), is_written);
         volume.sweep(later(6)).unwrap();

@@ -13,9 +13,11 @@ use std::time::SystemTime;
 
 use caps::{CapSet, Capability};
 use tempfile::TempDir;
-use vaultmount::secret::Secret;
 use vaultmount::payload::{File, Payload, VersionKey};
-use vaultmount::writer::{Change, StaleGeneration, Fingerprints, Trigger, Target, WriteError, Writer, Written};
+use vaultmount::secret::Secret;
+use vaultmount::writer::{
+    Change, Fingerprints, StaleGeneration, Target, Trigger, WriteError, Writer, Written,
+};
 
 use crate::tools::tool;
 
@@ -31,7 +33,16 @@ pub(crate) struct Node {
 impl Node {
     pub(crate) fn new() -> Self {
         let home = TempDir::new().unwrap();
-        let holding = ["--pdeathsig", "KILL", "unshare", "--mount", "--propagation=private", "sh", "-c", "echo ready; exec cat"];
+        let holding = [
+            "--pdeathsig",
+            "KILL",
+            "unshare",
+            "--mount",
+            "--propagation=private",
+            "sh",
+            "-c",
+            "echo ready; exec cat",
+        ];
         let mut command = Command::new("setpriv");
         let mut holder = command.args(holding).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut told = String::new();
@@ -59,7 +70,8 @@ impl Node {
     /// Runs `script` among its mounts, with the places of `paths` as they are called there.
     pub(crate) fn run(&self, script: &str, paths: &[&Path]) {
         let namespace = self.namespace();
-        let inside: Vec<_> = paths.iter().map(|path| self.home().join(path.strip_prefix(self.pods()).unwrap())).collect();
+        let inside: Vec<_> =
+            paths.iter().map(|path| self.home().join(path.strip_prefix(self.pods()).unwrap())).collect();
         let mut arguments = vec![namespace.as_str(), "sh", "-ec", script, "sh"];
         arguments.extend(inside.iter().map(|path| path.to_str().unwrap()));
         tool("nsenter", &arguments, b"");
@@ -74,7 +86,12 @@ impl Node {
         let path = self.pods().join(uid).join("volumes/kubernetes.io~csi/secrets/mount");
         fs::create_dir_all(&path).unwrap();
         self.run(&format!("mount {mounted} \"$1\""), &[&path]);
-        Volume { node: self, writer: Writer::of(&self.pods(), VersionKey::random()), path, marks: RefCell::default() }
+        Volume {
+            node: self,
+            writer: Writer::of(&self.pods(), VersionKey::random()),
+            path,
+            marks: RefCell::default(),
+        }
     }
 }
 
@@ -118,7 +135,11 @@ impl Volume<'_> {
     }
 
     /// Does `work` in the volume with the capabilities `effective` and no other. The root of our manifest has CHOWN alone.
-    pub(crate) fn restricted<T: Send>(&self, effective: &[Capability], work: impl FnOnce(&Path, &Target<'_>) -> T + Send) -> T {
+    pub(crate) fn restricted<T: Send>(
+        &self,
+        effective: &[Capability],
+        work: impl FnOnce(&Path, &Target<'_>) -> T + Send,
+    ) -> T {
         // Reached through a handle: `/proc/PID/root` asks for more rights.
         let pods = fs::File::open(self.node.pods()).unwrap();
         let root = PathBuf::from(format!("/proc/self/fd/{}", pods.as_raw_fd()));
@@ -155,7 +176,8 @@ impl Volume<'_> {
     /// Its names, in their order.
     pub(crate) fn names(&self) -> Vec<String> {
         let entries = fs::read_dir(&self.path).unwrap();
-        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
     }

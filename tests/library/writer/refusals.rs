@@ -6,14 +6,17 @@ use std::time::SystemTime;
 
 use vaultmount::error::Reason;
 use vaultmount::payload::{File, Payload, VersionKey};
-use vaultmount::writer::{Fingerprints, Trigger, Target, WriteError, Writer};
+use vaultmount::writer::{Fingerprints, Target, Trigger, WriteError, Writer};
 
 use super::node::{Node, OTHER, UID, Volume, file, payload};
 
 fn refused(volume: &Volume<'_>, path: &Path) -> WriteError {
     let target = Target { pod_uid: UID, path };
     assert!(volume.writer.sweep(&target, SystemTime::now()).is_err() || volume.names().is_empty());
-    volume.writer.write(&target, Trigger::DriverRequest, &payload(&[("db", "canary")]), &mut Fingerprints::default()).unwrap_err()
+    volume
+        .writer
+        .write(&target, Trigger::DriverRequest, &payload(&[("db", "canary")]), &mut Fingerprints::default())
+        .unwrap_err()
 }
 
 #[test]
@@ -86,15 +89,21 @@ fn what_an_operator_left_out_is_for_the_driver_to_do() {
     let volume = node.volume();
     let owned = Payload::new(vec![File { owner: Some(1000), ..file("db", "canary") }], vec![]).unwrap();
     let error = volume.restricted(&[], |root, target| {
-        Writer::of(root, VersionKey::random()).write(target, Trigger::DriverRequest, &owned, &mut Fingerprints::default()).unwrap_err()
+        Writer::of(root, VersionKey::random())
+            .write(target, Trigger::DriverRequest, &owned, &mut Fingerprints::default())
+            .unwrap_err()
     });
-    assert!(error.is_for_driver() && error.to_string().starts_with("writing db: Operation not permitted"), "{error}");
+    assert!(
+        error.is_for_driver() && error.to_string().starts_with("writing db: Operation not permitted"),
+        "{error}"
+    );
     assert_eq!(volume.names(), [""; 0], "nothing is left of it");
     node.run("mount -o remount,ro \"$1\"", &[&volume.path]);
     let error = volume.try_write(&payload(&[("db", "canary")])).unwrap_err();
     assert!(error.is_for_driver() && error.to_string().contains("Read-only file system"), "{error}");
     let elsewhere = volume.path.strip_prefix(node.pods()).unwrap();
-    let (writer, nowhere) = (Writer::of(Path::new("/nowhere"), VersionKey::random()), Path::new("/nowhere").join(elsewhere));
+    let (writer, nowhere) =
+        (Writer::of(Path::new("/nowhere"), VersionKey::random()), Path::new("/nowhere").join(elsewhere));
     let error = writer.sweep(&Target { pod_uid: UID, path: &nowhere }, SystemTime::now()).unwrap_err();
     assert!(matches!(error, WriteError::Missing(..)) && error.is_for_driver(), "{error}");
 }

@@ -5,8 +5,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::PathBuf;
 
 use caps::Capability;
-use vaultmount::secret::Secret;
 use vaultmount::payload::{File, Payload, VersionKey};
+use vaultmount::secret::Secret;
 use vaultmount::writer::{Change, Fingerprints, Trigger, Writer};
 
 use super::node::{Node, file, payload, rights};
@@ -35,7 +35,9 @@ fn what_differs_by_its_rights_alone_is_set_in_place() {
     let volume = node.volume();
     volume.try_write(&owned("one", 0o644, None)).unwrap();
     let (data, inode) = (volume.link("..data"), fs::metadata(volume.at("db")).unwrap().ino());
-    for (mode, owner, expected) in [(0o600, None, (0o600, 0, 0)), (0o600, Some(1000), (0o600, 1000, 1000)), (0o600, None, (0o600, 0, 0))] {
+    for (mode, owner, expected) in
+        [(0o600, None, (0o600, 0, 0)), (0o600, Some(1000), (0o600, 1000, 1000)), (0o600, None, (0o600, 0, 0))]
+    {
         assert_eq!(volume.try_write(&owned("one", mode, owner)).unwrap().change, Change::Modes);
         assert_eq!(rights(&volume.at("..data/db")), expected);
         assert_eq!(volume.try_write(&owned("one", mode, owner)).unwrap().change, Change::Unchanged);
@@ -58,9 +60,15 @@ fn a_file_that_only_the_pod_may_read_is_left_alone_while_it_is_unchanged() {
     let volume = node.volume();
     let changes = volume.restricted(&[Capability::CAP_CHOWN], |root, target| {
         let (writer, mut marks) = (Writer::of(root, VersionKey::random()), Fingerprints::default());
-        let change = |payload, marks: &mut Fingerprints| writer.write(target, Trigger::Poll, &payload, marks).unwrap().change;
+        let change = |payload, marks: &mut Fingerprints| {
+            writer.write(target, Trigger::Poll, &payload, marks).unwrap().change
+        };
         writer.write(target, Trigger::DriverRequest, &payload(&[("db", "none")]), &mut marks).unwrap();
-        let first = [owned("one", 0o400, Some(1000)), owned("one", 0o400, Some(1000)), owned("two", 0o400, Some(1000))];
+        let first = [
+            owned("one", 0o400, Some(1000)),
+            owned("one", 0o400, Some(1000)),
+            owned("two", 0o400, Some(1000)),
+        ];
         let mut changes: Vec<_> = first.into_iter().map(|payload| change(payload, &mut marks)).collect();
         changes.push(change(owned("two", 0o400, Some(1001)), &mut marks));
         changes.push(change(owned("two", 0o400, Some(1001)), &mut marks));
@@ -70,7 +78,10 @@ fn a_file_that_only_the_pod_may_read_is_left_alone_while_it_is_unchanged() {
     });
     use Change::{Modes, Swapped, Unchanged};
     let expected = [Swapped, Unchanged, Swapped, Modes, Unchanged, Swapped, Swapped];
-    assert_eq!(changes, expected, "a mode that is not ours to change, and what was forgotten, take new files");
+    assert_eq!(
+        changes, expected,
+        "a mode that is not ours to change, and what was forgotten, take new files"
+    );
     assert_eq!((volume.read("db"), rights(&volume.at("..data/db"))), ("two".into(), (0o440, 1001, 1001)));
 }
 
@@ -81,7 +92,10 @@ fn a_restart_that_kept_marks_and_key_leaves_such_a_file_alone() {
     let change = |key: &str, marks: &mut Fingerprints| {
         volume.restricted(&[Capability::CAP_CHOWN], |root, target| {
             let writer = Writer::of(root, VersionKey::try_from(Secret::from(key)).unwrap());
-            writer.write(target, Trigger::DriverRequest, &owned("canary", 0o400, Some(1000)), marks).unwrap().change
+            writer
+                .write(target, Trigger::DriverRequest, &owned("canary", 0o400, Some(1000)), marks)
+                .unwrap()
+                .change
         })
     };
     let (shared, other) = ("a key of at least 16 bytes", "another key of as many bytes");
@@ -97,12 +111,18 @@ fn a_restart_that_kept_marks_and_key_leaves_such_a_file_alone() {
 fn a_file_that_somebody_changed_is_put_right() {
     let node = Node::new();
     let volume = node.volume();
-    let close = |path: PathBuf| fs::set_permissions(path.with_file_name("tls"), Permissions::from_mode(0o700)).unwrap();
-    let spoilt: [fn(PathBuf); 3] = [|path| fs::write(path, "odd").unwrap(), |path| fs::remove_file(path).unwrap(), close];
+    let close = |path: PathBuf| {
+        fs::set_permissions(path.with_file_name("tls"), Permissions::from_mode(0o700)).unwrap()
+    };
+    let spoilt: [fn(PathBuf); 3] =
+        [|path| fs::write(path, "odd").unwrap(), |path| fs::remove_file(path).unwrap(), close];
     for spoil in spoilt {
         volume.write(&[("db", "one"), ("tls/crt", "two")]);
         spoil(volume.at("..data/db"));
-        assert_eq!(volume.try_write(&payload(&[("db", "one"), ("tls/crt", "two")])).unwrap().change, Change::Swapped);
+        assert_eq!(
+            volume.try_write(&payload(&[("db", "one"), ("tls/crt", "two")])).unwrap().change,
+            Change::Swapped
+        );
         assert_eq!((volume.read("db"), rights(&volume.at("..data/tls"))), ("one".into(), (0o755, 0, 0)));
     }
 }

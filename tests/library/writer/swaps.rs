@@ -19,7 +19,10 @@ fn a_pod_finds_its_files_in_the_layout_that_it_knows() {
     let node = Node::new();
     let volume = node.volume();
     assert_eq!(volume.write(&[("db", "one"), ("tls/crt", "two"), ("tls/ca/crt", "three")]), Change::Swapped);
-    assert_eq!((volume.read("db"), volume.read("tls/crt"), volume.read("tls/ca/crt")), ("one".into(), "two".into(), "three".into()));
+    assert_eq!(
+        (volume.read("db"), volume.read("tls/crt"), volume.read("tls/ca/crt")),
+        ("one".into(), "two".into(), "three".into())
+    );
     assert_eq!((volume.link("db"), volume.link("tls")), ("..data/db".into(), "..data/tls".into()));
     assert_eq!(vec![volume.link("..data")], volume.generations());
     assert_eq!(volume.visible(), ["db", "tls"]);
@@ -48,10 +51,16 @@ fn the_smallest_change_swaps_all() {
     let node = Node::new();
     let volume = node.volume();
     let large = "x".repeat(100_000);
-    for (name, text) in [("db", "two".to_owned()), ("db", "onee".into()), ("db", "on".into()), ("large", format!("{}y", &large[1..]))] {
+    for (name, text) in [
+        ("db", "two".to_owned()),
+        ("db", "onee".into()),
+        ("db", "on".into()),
+        ("large", format!("{}y", &large[1..])),
+    ] {
         volume.write(&[("db", "one"), ("large", &large)]);
         let old = volume.link("..data");
-        let files = [("db", "one"), ("large", large.as_str())].map(|file| if file.0 == name { (name, text.as_str()) } else { file });
+        let files = [("db", "one"), ("large", large.as_str())]
+            .map(|file| if file.0 == name { (name, text.as_str()) } else { file });
         assert_eq!(volume.write(&files), Change::Swapped);
         assert_ne!(volume.link("..data"), old);
         assert_eq!(volume.read(name), text);
@@ -88,7 +97,11 @@ fn the_driver_never_learns_from_its_time_that_a_volume_was_written() {
     let past = |nanoseconds| TimeSpec::new(1_700_000_000, nanoseconds);
     let (accessed, modified) = (past(123_456_789), past(987_654_321));
     utimensat(AT_FDCWD, &volume.path, &accessed, &modified, UtimensatFlags::FollowSymlink).unwrap();
-    let now = || fs::metadata(&volume.path).map(|of| (of.atime(), of.atime_nsec(), of.mtime(), of.mtime_nsec())).unwrap();
+    let now = || {
+        fs::metadata(&volume.path)
+            .map(|of| (of.atime(), of.atime_nsec(), of.mtime(), of.mtime_nsec()))
+            .unwrap()
+    };
     let before = now();
     for files in [[("a", "1")], [("b", "1")], [("b", "2")]] {
         volume.write(&files);
@@ -167,7 +180,10 @@ fn a_volume_without_room_keeps_its_files() {
     volume.write(&[("db", &"x".repeat(40_000))]);
     let before = volume.names();
     let error = volume.try_write(&payload(&[("db", &"y".repeat(40_000))])).unwrap_err();
-    assert_eq!(error.to_string(), "db: the volume's tmpfs has no room for it beside the files of before, which stay");
+    assert_eq!(
+        error.to_string(),
+        "db: the volume's tmpfs has no room for it beside the files of before, which stay"
+    );
     assert_eq!((volume.read("db"), volume.names()), ("x".repeat(40_000), before));
     assert_eq!(volume.write(&[("db", "short")]), Change::Swapped, "and takes the next that fit");
 }

@@ -65,7 +65,10 @@ fn plain_files_become_links_and_none_is_missing_for_a_moment() {
         }
     };
     meanwhile(reading, || assert_eq!(volume.write(&[("db", "two"), ("tls/crt", "two")]), Change::Swapped));
-    assert_eq!((volume.link("db"), volume.link("tls"), volume.visible().len()), ("..data/db".into(), "..data/tls".into(), 2));
+    assert_eq!(
+        (volume.link("db"), volume.link("tls"), volume.visible().len()),
+        ("..data/db".into(), "..data/tls".into(), 2)
+    );
     assert_eq!(volume.generations().len(), 2, "the directory stays for its readers");
     volume.sweep(SystemTime::now() + Duration::from_secs(6)).unwrap();
     assert_eq!(volume.generations(), [volume.link("..data")]);

@@ -26,7 +26,11 @@ impl Watch {
         loop {
             match self.0.read_events() {
                 Ok(events) => {
-                    heard.extend(events.into_iter().map(|event| (event.mask, event.name.unwrap_or_default().into_string().unwrap())));
+                    heard.extend(
+                        events
+                            .into_iter()
+                            .map(|event| (event.mask, event.name.unwrap_or_default().into_string().unwrap())),
+                    );
                 }
                 Err(Errno::EAGAIN) => return heard,
                 Err(error) => panic!("{error}"),
@@ -42,7 +46,13 @@ fn a_watch_on_the_directory_hears_each_change_once_as_a_move_of_data() {
     volume.write(&[("crt", "one"), ("key", "one")]);
     let watch = Watch::of(&volume.path, AddWatchFlags::IN_MOVED_TO);
     // The link of before leaves by the same rename, under a name that begins with two dots too.
-    let heard = || watch.heard().into_iter().filter(|(_, name)| name == "..data" || !name.starts_with("..")).collect::<Vec<_>>();
+    let heard = || {
+        watch
+            .heard()
+            .into_iter()
+            .filter(|(_, name)| name == "..data" || !name.starts_with(".."))
+            .collect::<Vec<_>>()
+    };
     let swapped = vec![(AddWatchFlags::IN_MOVED_TO, "..data".to_owned())];
     for change in ["two", "three"] {
         volume.write(&[("crt", change), ("key", change)]);
@@ -69,9 +79,12 @@ fn the_line_of_the_documentation_reloads_at_a_change() {
     // It ends with the pipe that nobody reads any more, at the change after.
     let mut shell = Command::new("sh");
     let script = format!("reload() {{ echo reloaded; exit; }}; {line}");
-    let mut shell = shell.args(["-c", &script]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let begun =
-        BufReader::new(shell.stderr.take().unwrap()).lines().map_while(Result::ok).find(|line| line.contains("Watches established"));
+    let mut shell =
+        shell.args(["-c", &script]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let begun = BufReader::new(shell.stderr.take().unwrap())
+        .lines()
+        .map_while(Result::ok)
+        .find(|line| line.contains("Watches established"));
     assert!(begun.is_some(), "it did not begin");
     volume.write(&[("key", "two")]);
     let mut told = String::new();

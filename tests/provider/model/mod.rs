@@ -29,7 +29,8 @@ async fn no_pod_is_ever_served_what_its_account_and_role_may_not_read_now() {
     eprintln!("seeds: {seeds:?}");
     let walks = seeds.into_iter().map(async |seed| Walk::begin(seed).await.go(STEPS).await);
     let seen = futures::future::join_all(walks).await;
-    let (served, refused) = seen.iter().fold((0, 0), |(served, refused), walk| (served + walk.0, refused + walk.1));
+    let (served, refused) =
+        seen.iter().fold((0, 0), |(served, refused), walk| (served + walk.0, refused + walk.1));
     assert!(
         is_alone || served > 300 && refused > 60,
         "the walks saw too little: {served} mounts that were served, {refused} that were not"
@@ -44,7 +45,8 @@ async fn a_secret_that_was_denied_once_is_read_again_after_an_operator_revoked_i
     let node = Node::start(&world.vault.address()).await;
     let (pod, role) = (Pod { person, number: 0 }, "everyone");
     let wish = Wish { role, secrets: [0].into(), own: None, personal: None, shared: false };
-    let mount = async |world: &World| node.mount(pod.request(&wish.class(), &world.vault.issuer)).await.map(files);
+    let mount =
+        async |world: &World| node.mount(pod.request(&wish.class(), &world.vault.issuer)).await.map(files);
     world.deny(role, api_path(0), true).await;
     assert!(mount(&world).await.unwrap_err().message().starts_with("vault.read_denied"));
     world.deny(role, api_path(0), false).await;

@@ -76,7 +76,8 @@ impl Node {
 
     /// The sum of the numbers of all series that begin so.
     pub(crate) async fn metric(&self, start: &str) -> f64 {
-        let text = reqwest::get(format!("http://{}/metrics", self.health)).await.unwrap().text().await.unwrap();
+        let text =
+            reqwest::get(format!("http://{}/metrics", self.health)).await.unwrap().text().await.unwrap();
         let lines = text.lines().filter(|line| line.starts_with(start));
         lines.map(|line| line.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap()).sum()
     }
@@ -104,8 +105,16 @@ fn launch(home: &TempDir, state: &TempDir, server: &str, health: SocketAddr) -> 
     let (home, state) = (home.path(), state.path());
     let log = File::create(home.join("log")).unwrap();
     let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "KILL", env!("CARGO_BIN_EXE_vaultmount"), "--log-level=debug", "--token-requests=off"]);
-    command.arg(format!("--endpoint={}", home.join("vault.sock").display())).arg(format!("--vault-addr={server}"));
+    command.args([
+        "--pdeathsig",
+        "KILL",
+        env!("CARGO_BIN_EXE_vaultmount"),
+        "--log-level=debug",
+        "--token-requests=off",
+    ]);
+    command
+        .arg(format!("--endpoint={}", home.join("vault.sock").display()))
+        .arg(format!("--vault-addr={server}"));
     command.arg(format!("--health-addr={health}")).args(["--node-name=node-1", "--shutdown-timeout=5s"]);
     command.arg(format!("--state-dir={}", state.join("state").display()));
     command.arg(format!("--state-key-file={}", home.join("key").display()));
@@ -116,7 +125,8 @@ fn launch(home: &TempDir, state: &TempDir, server: &str, health: SocketAddr) -> 
 async fn connected(home: &TempDir) -> CsiDriverProviderClient<Channel> {
     let address = format!("unix://{}", home.path().join("vault.sock").display());
     until("an answer on the provider's socket", async || {
-        let endpoint = Endpoint::from_shared(address.clone()).unwrap().origin(Uri::from_static("http://localhost"));
+        let endpoint =
+            Endpoint::from_shared(address.clone()).unwrap().origin(Uri::from_static("http://localhost"));
         let mut client = CsiDriverProviderClient::new(endpoint.connect().await.ok()?);
         client.version(VersionRequest { version: "v1alpha1".into() }).await.ok()?;
         Some(client)

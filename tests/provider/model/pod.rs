@@ -46,8 +46,13 @@ impl Pod {
     /// The driver's request for its volume of `class`, with a token of a minute ago.
     pub(crate) fn request(&self, class: &Class, issuer: &Issuer) -> MountRequest {
         let Person { namespace, name, .. } = &self.person;
-        let (pod, pod_uid) = (format!("{name}-{}", self.number), format!("6f1f7a51-3f0b-4a38-9f5d-{:012x}", self.number));
-        let account = Account { namespace: namespace.clone(), name: name.clone(), pod: Some((pod.clone(), pod_uid.clone())) };
+        let (pod, pod_uid) =
+            (format!("{name}-{}", self.number), format!("6f1f7a51-3f0b-4a38-9f5d-{:012x}", self.number));
+        let account = Account {
+            namespace: namespace.clone(),
+            name: name.clone(),
+            pod: Some((pod.clone(), pod_uid.clone())),
+        };
         let mut claims = account.claims("vault", 3600);
         claims["kubernetes.io"]["serviceaccount"]["uid"] = json!(self.person.uid());
         let tokens = json!({ "vault": { "token": issuer.sign(&claims), "expirationTimestamp": "2046-01-01T00:00:00Z" } });
@@ -78,6 +83,8 @@ pub(crate) fn files(answer: MountResponse) -> Files {
 
 /// The same for the same account, as the API server gives it.
 fn uid(account: &str, made: u32) -> String {
-    let number = account.bytes().fold(u64::from(made) + 1, |sum, byte| sum.wrapping_mul(257).wrapping_add(u64::from(byte)));
+    let number = account
+        .bytes()
+        .fold(u64::from(made) + 1, |sum, byte| sum.wrapping_mul(257).wrapping_add(u64::from(byte)));
     format!("0b5a1a5e-5a0e-4c1a-9d0a-{:012x}", number & 0xffff_ffff_ffff)
 }

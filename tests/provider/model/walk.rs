@@ -60,7 +60,17 @@ impl Walk {
         let world = World::new(&people).await;
         let node = Node::start(&world.vault.address()).await;
         let (volumes, owners, history) = (Vec::new(), HashMap::new(), Vec::new());
-        Self { seed, rng: StdRng::seed_from_u64(seed), world, node, people, volumes, owners, history, seen: (0, 0) }
+        Self {
+            seed,
+            rng: StdRng::seed_from_u64(seed),
+            world,
+            node,
+            people,
+            volumes,
+            owners,
+            history,
+            seen: (0, 0),
+        }
     }
 
     /// Walks, and tells how many mounts were served and how many refused.
@@ -166,9 +176,17 @@ impl Walk {
         let rng = &mut self.rng;
         let secrets = (0..rng.random_range(1..=3)).map(|_| rng.random_range(0..SECRETS)).collect();
         let whose = if rng.random_bool(0.85) { account } else { rng.random_range(0..self.people.len()) };
-        let own = rng.random_bool(0.5).then(|| (self.people[whose].namespace.clone(), self.people[whose].name.clone()));
+        let own = rng
+            .random_bool(0.5)
+            .then(|| (self.people[whose].namespace.clone(), self.people[whose].name.clone()));
         let personal = [None, Some(Personal::Certificate), Some(Personal::Password)][rng.random_range(0..3)];
-        Wish { role: ROLES[rng.random_range(0..ROLES.len())], secrets, own, personal, shared: rng.random_bool(0.3) }
+        Wish {
+            role: ROLES[rng.random_range(0..ROLES.len())],
+            secrets,
+            own,
+            personal,
+            shared: rng.random_bool(0.3),
+        }
     }
 
     fn served(&mut self, number: usize, mut files: Files) {
@@ -177,7 +195,8 @@ impl Walk {
         let expected = self.world.judge(&pod.person, wish);
         let line = format!("volume {number} of {:?} is served {wish:?}", pod.person);
         self.tell(line);
-        let shown = files.into_iter().map(|(name, bytes)| (name, String::from_utf8(bytes).unwrap())).collect();
+        let shown =
+            files.into_iter().map(|(name, bytes)| (name, String::from_utf8(bytes).unwrap())).collect();
         self.check(Verdict::Files(shown) == expected, number, &format!("expected {expected:?}"));
         self.seen.0 += 1;
         self.is_personal(number, personal);
@@ -216,7 +235,11 @@ impl Walk {
         let volume = &self.volumes[number];
         let before = volume.shows.as_ref().filter(|_| volume.asked.as_ref() == Some(&wanted));
         let lives = wanted.kind == Personal::Certificate || !volume.shaken;
-        self.check(!lives || before.is_none_or(|before| *before == shown), number, "it was made anew for no reason");
+        self.check(
+            !lives || before.is_none_or(|before| *before == shown),
+            number,
+            "it was made anew for no reason",
+        );
         let volume = &mut self.volumes[number];
         (volume.asked, volume.shows, volume.shaken) = (Some(wanted), Some(shown), false);
     }

@@ -82,9 +82,12 @@ impl Personal {
 impl Wish {
     pub(crate) fn class(&self) -> Class {
         let entry = |name: &str, path: String| {
-            object(json!({ "objectName": name, "kv": { "mount": "secret", "path": path }, "secretKey": "value" }))
+            object(
+                json!({ "objectName": name, "kv": { "mount": "secret", "path": path }, "secretKey": "value" }),
+            )
         };
-        let secrets = self.secrets.iter().map(|number| entry(&secret(*number), format!("shared/{}", secret(*number))));
+        let secrets =
+            self.secrets.iter().map(|number| entry(&secret(*number), format!("shared/{}", secret(*number))));
         let own = self.own.iter().map(|(namespace, name)| entry("own", format!("own/{namespace}/{name}")));
         let all = secrets.chain(own).chain(self.personal.map(Personal::object)).reduce(Class::and).unwrap();
         let class = all.with("roleName", self.role).with("maxStale", "0s");
@@ -100,7 +103,8 @@ impl World {
         let mounts = vault.call(Method::GET, "", "sys/auth", &json!({})).await;
         let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
         let (root, auth) = (text(&root["data"]["accessor"]), text(&mounts["kubernetes/"]["accessor"]));
-        let mut world = Self { vault, secrets: vec![None; SECRETS], written: 0, denied: BTreeSet::new(), root, auth };
+        let mut world =
+            Self { vault, secrets: vec![None; SECRETS], written: 0, denied: BTreeSet::new(), root, auth };
         world.engines().await;
         world.roles(people).await;
         for person in people {
@@ -117,12 +121,16 @@ impl World {
     pub(crate) async fn write(&mut self, number: usize) {
         self.written += 1;
         self.secrets[number] = Some(self.written);
-        self.vault.put(&format!("shared/{}", secret(number)), json!({ "value": value(number, self.written) })).await;
+        self.vault
+            .put(&format!("shared/{}", secret(number)), json!({ "value": value(number, self.written) }))
+            .await;
     }
 
     pub(crate) async fn delete(&mut self, number: usize) {
         self.secrets[number] = None;
-        self.vault.call(Method::DELETE, "", &format!("secret/metadata/shared/{}", secret(number)), &json!({})).await;
+        self.vault
+            .call(Method::DELETE, "", &format!("secret/metadata/shared/{}", secret(number)), &json!({}))
+            .await;
     }
 
     /// Lets the policy of `role` deny `path` from now on, or allow it.
@@ -137,9 +145,17 @@ impl World {
 
     /// Revokes the tokens that `chosen` takes, of all but the test's own.
     pub(crate) async fn revoke(&self, mut chosen: impl FnMut() -> bool) -> usize {
-        let list = self.vault.call(Method::from_bytes(b"LIST").unwrap(), "", "auth/token/accessors", &json!({})).await;
+        let list = self
+            .vault
+            .call(Method::from_bytes(b"LIST").unwrap(), "", "auth/token/accessors", &json!({}))
+            .await;
         let mut count = 0;
-        for accessor in list["data"]["keys"].as_array().unwrap().iter().filter(|accessor| **accessor != self.root.as_str()) {
+        for accessor in list["data"]["keys"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|accessor| **accessor != self.root.as_str())
+        {
             if chosen() && self.vault.revoke(accessor).await {
                 count += 1;
             }
@@ -177,7 +193,9 @@ impl World {
 
     async fn engines(&self) {
         self.vault.enable("pki", "pki", json!({})).await;
-        self.vault.write("pki/root/generate/internal", json!({ "common_name": "Example Root", "key_type": "ec" })).await;
+        self.vault
+            .write("pki/root/generate/internal", json!({ "common_name": "Example Root", "key_type": "ec" }))
+            .await;
         let names = json!({ "allowed_domains": ["example.com"], "allow_subdomains": true, "key_type": "ec", "max_ttl": "24h" });
         self.vault.write("pki/roles/web", names).await;
         self.vault.enable("ssh", "ssh", json!({})).await;
@@ -188,9 +206,11 @@ impl World {
     async fn roles(&self, people: &[Person]) {
         let uids: Vec<_> = people.iter().map(Person::first_uid).collect();
         let account = "/kubernetes.io/serviceaccount";
-        for (role, bound) in
-            ROLES.into_iter().zip([json!({}), json!({ "/kubernetes.io/namespace": "team-a" }), json!({ format!("{account}/uid"): uids })])
-        {
+        for (role, bound) in ROLES.into_iter().zip([
+            json!({}),
+            json!({ "/kubernetes.io/namespace": "team-a" }),
+            json!({ format!("{account}/uid"): uids }),
+        ]) {
             let changes = json!({
                 "bound_subject": "", "bound_claims": bound, "token_policies": [role], "claim_mappings": {
                     "/kubernetes.io/namespace": "service_account_namespace",
@@ -204,10 +224,14 @@ impl World {
 
     /// Writes the policy of `role` as the model has it.
     async fn police(&self, role: &'static str) {
-        let part = |name: &str| format!("{{{{identity.entity.aliases.{}.metadata.service_account_{name}}}}}", self.auth);
-        let mut rules = vec![rule(&format!("secret/data/own/{}/{}", part("namespace"), part("name")), "read")];
+        let part = |name: &str| {
+            format!("{{{{identity.entity.aliases.{}.metadata.service_account_{name}}}}}", self.auth)
+        };
+        let mut rules =
+            vec![rule(&format!("secret/data/own/{}/{}", part("namespace"), part("name")), "read")];
         let secrets = (0..SECRETS).map(|number| (api_path(number), "read"));
-        let personal = [Personal::Certificate, Personal::Password].map(|personal| (personal.path().to_owned(), "update"));
+        let personal = [Personal::Certificate, Personal::Password]
+            .map(|personal| (personal.path().to_owned(), "update"));
         let allowed = secrets.chain(personal).filter(|(path, _)| self.may(role, path));
         rules.extend(allowed.map(|(path, capability)| rule(&path, capability)));
         self.vault.write(&format!("sys/policies/acl/{role}"), json!({ "policy": rules.concat() })).await;

@@ -32,7 +32,10 @@ impl Person {
     pub(super) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_vaultmount"));
         command.arg("s5").args(arguments).env_clear().current_dir(self.home.path());
-        command.env("VAULT_ADDR", &self.address).env("VAULT_TOKEN", &self.token).env("HOME", self.home.path());
+        command
+            .env("VAULT_ADDR", &self.address)
+            .env("VAULT_TOKEN", &self.token)
+            .env("HOME", self.home.path());
         command
     }
 
@@ -57,15 +60,21 @@ impl Person {
     }
 
     pub(super) fn files(&self) -> Vec<String> {
-        let mut names: Vec<_> =
-            self.home.path().read_dir().unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<_> = self
+            .home
+            .path()
+            .read_dir()
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
         names.sort();
         names
     }
 }
 
 pub(super) fn run(mut command: Command, input: &[u8]) -> Output {
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     // It may end before it has read everything.
     let _ = child.stdin.take().unwrap().write_all(input);
     child.wait_with_output().unwrap()

@@ -31,14 +31,18 @@ async fn a_short_certificate_never_ends_in_a_pods_hands_and_is_not_made_at_every
         pace.tick().await;
         let answer = files(node.mount(pod.request(&class, &vault.issuer)).await.unwrap());
         // The old one is read until the answer is written.
-        let left = held.as_ref().map(|held: &std::collections::BTreeMap<_, Vec<u8>>| left(&held["certificate"]));
+        let left =
+            held.as_ref().map(|held: &std::collections::BTreeMap<_, Vec<u8>>| left(&held["certificate"]));
         assert!(left.is_none_or(|left| left > 0), "a certificate ended {left:?} s before its successor came");
         assert!(
             self::left(&answer["certificate"]) > i64::try_from(EVERY.as_secs()).unwrap(),
             "one is given that ends before the next poll"
         );
         if held.as_ref() != Some(&answer) {
-            assert!(held.as_ref().is_none_or(|held| held["privateKey"] != answer["privateKey"]), "key and certificate are of one making");
+            assert!(
+                held.as_ref().is_none_or(|held| held["privateKey"] != answer["privateKey"]),
+                "key and certificate are of one making"
+            );
             made += 1;
         }
         held = Some(answer);

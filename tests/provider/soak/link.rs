@@ -36,7 +36,8 @@ impl Link {
     }
 
     pub(crate) async fn mend(&self) {
-        let listener = until("the link's own port", async || TcpListener::bind(self.address).await.ok()).await;
+        let listener =
+            until("the link's own port", async || TcpListener::bind(self.address).await.ok()).await;
         *self.task.lock().unwrap() = Some(tokio::spawn(pass(listener, self.server)));
     }
 }

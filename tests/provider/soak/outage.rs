@@ -100,8 +100,13 @@ impl Scene {
 
     /// Ends every token but the test's own, over the server's own socket.
     async fn revoke_all(&self) {
-        let own = self.vault.call(Method::GET, "", "auth/token/lookup-self", &json!({})).await["data"]["accessor"].clone();
-        let list = self.vault.call(Method::from_bytes(b"LIST").unwrap(), "", "auth/token/accessors", &json!({})).await;
+        let own =
+            self.vault.call(Method::GET, "", "auth/token/lookup-self", &json!({})).await["data"]["accessor"]
+                .clone();
+        let list = self
+            .vault
+            .call(Method::from_bytes(b"LIST").unwrap(), "", "auth/token/accessors", &json!({}))
+            .await;
         for accessor in list["data"]["keys"].as_array().unwrap().iter().filter(|accessor| **accessor != own) {
             self.vault.revoke(accessor).await;
         }
@@ -114,8 +119,11 @@ impl Scene {
 
 impl Asked {
     fn of(rounds: usize, entries: &[(String, String)]) -> Self {
-        let logins = |kind: &str| entries.iter().filter(|(other, path)| other == kind && path == "auth/kubernetes/login").count();
-        let reads = entries.iter().filter(|(kind, path)| kind == "request" && path.starts_with("secret/")).count();
+        let logins = |kind: &str| {
+            entries.iter().filter(|(other, path)| other == kind && path == "auth/kubernetes/login").count()
+        };
+        let reads =
+            entries.iter().filter(|(kind, path)| kind == "request" && path.starts_with("secret/")).count();
         let (mut under_way, mut at_once) = (0_usize, 0);
         for (kind, _) in entries.iter().filter(|(_, path)| path == "auth/kubernetes/login") {
             under_way = if kind == "request" { under_way + 1 } else { under_way.saturating_sub(1) };
@@ -175,7 +183,13 @@ async fn an_outage_changes_no_file_and_the_server_that_comes_back_is_not_overrun
         // An account's volumes share each read, and a round that takes longer than `refresh` has it again: as often before the outage on a slow
         // machine. Each by itself they would make four times as many, or twenty.
         let most = (after.rounds * ACCOUNTS * SECRETS.len() * 3).max(steady.reads * 2);
-        assert!(after.reads <= most, "{} reads in {} rounds after the outage, {} before", after.reads, after.rounds, steady.reads);
+        assert!(
+            after.reads <= most,
+            "{} reads in {} rounds after the outage, {} before",
+            after.reads,
+            after.rounds,
+            steady.reads
+        );
         until("every volume to be fresh", async || (scene.stale().await == 0.0).then_some(())).await;
     }
 }

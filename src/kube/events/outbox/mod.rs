@@ -87,7 +87,9 @@ impl Outbox {
     pub(crate) fn next(&mut self, now: Instant) -> Next {
         self.again.retain(|_, again| *again > now);
         self.posted.retain(|_, posted| posted.until > now);
-        let due = |(volume, waiting): (&Volume, &Waiting)| (self.again.get(volume).copied().unwrap_or(waiting.since), volume.clone());
+        let due = |(volume, waiting): (&Volume, &Waiting)| {
+            (self.again.get(volume).copied().unwrap_or(waiting.since), volume.clone())
+        };
         match self.waiting.iter().map(due).min() {
             None => Next::Wait(None),
             Some((due, _)) if due > now => Next::Wait(Some(due)),
@@ -111,4 +113,3 @@ impl Outbox {
         }
     }
 }
-

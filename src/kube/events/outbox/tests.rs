@@ -1,7 +1,12 @@
 use super::*;
 
 fn pod(name: &str) -> Pod {
-    Pod { namespace: "team-a".into(), name: name.into(), uid: format!("uid-of-{name}"), service_account: "web".into() }
+    Pod {
+        namespace: "team-a".into(),
+        name: name.into(),
+        uid: format!("uid-of-{name}"),
+        service_account: "web".into(),
+    }
 }
 
 /// A clock of this test's own.
