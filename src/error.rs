@@ -168,7 +168,7 @@ impl fmt::Display for Reason {
 }
 
 /// A failed mount, ready to leave: its reason and the text for the pod's author, the same text for the same failure.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Failure {
     /// The stable cause.
     pub reason: Reason,

@@ -15,7 +15,7 @@ use tokio::time::{sleep, timeout};
 use tracing::warn;
 
 use super::mount_command;
-use crate::class::{Defaults, Flavor};
+use crate::class::Flavor;
 use crate::kube::Kubernetes;
 use crate::kube::events::PodEvents;
 use crate::kube::pods::NodePods;
@@ -107,16 +107,14 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     let readiness = Readiness::default();
     let probe = Probe { endpoints: sockets.endpoints.clone(), readiness: readiness.clone() };
     tokio::spawn(health::serve(listener, Arc::new(probe), metrics::start()?));
-    let provider = |defaults: &Defaults| Provider::new(Arc::clone(&services), Arc::new(defaults.clone()));
-    let providers =
-        [Flavor::Vault, Flavor::OpenBao].map(|flavor| provider(settings.defaults(flavor))).to_vec();
+    let defaults = |flavor| Arc::new(settings.defaults(flavor).clone());
     let service_for = |endpoint: &Endpoint| {
-        let provider = provider(settings.defaults(Flavor::of_socket(endpoint.path())));
+        let provider = Provider::new(Arc::clone(&services), defaults(Flavor::of_socket(endpoint.path())));
         CsiDriverProviderServer::new(provider).max_decoding_message_size(REQUEST_BYTES)
     };
     let give_back = GIVE_BACK.min(settings.shutdown_timeout);
-    let looks = Poller::new(Arc::clone(&services), providers);
-    tokio::spawn(supervise("poll", looks, |looks| looks.clone().run().boxed()));
+    let poller = Poller::new(Arc::clone(&services), [Flavor::Vault, Flavor::OpenBao].map(defaults).to_vec());
+    tokio::spawn(supervise("poll", poller, |poller| poller.clone().run().boxed()));
     server::serve(sockets, service_for, readiness, signals.next()).await?;
     // Every mount is answered by now; what is left are tokens to give back.
     if timeout(give_back, services.drain()).await.is_err() {

@@ -1,36 +1,57 @@
-//! Which token logs in.
+//! The pod's service account token, and the Vault tokens that the mount needs.
 
 use std::sync::Arc;
 
 use tokio::time::timeout_at;
 use tracing::debug;
 
+use super::caller::Caller;
+use super::{Mount, Services, failure};
 use crate::class::Flavor;
 use crate::error::{Failure, Reason};
 use crate::kube::Kubernetes;
 use crate::limits::Budget;
+use crate::plan::Plan;
 use crate::renewal::UnixMillis;
 use crate::spec::{MountSpec, Pod, PodToken};
-use crate::volume::Volume;
+use crate::volume::{FetchContext, Volume};
 
-/// Where a pod's token comes from when the driver brings none.
+/// Gets the pod's token from the caller, and with it every Vault token that the calls of `plan` need, in parallel.
+///
+/// Cancelled, it leaves a login that has begun to its own task: the next mount finds it.
+pub(super) async fn authenticate<'m, C: Caller>(
+    services: &'m Services,
+    caller: &C,
+    mount: &'m Mount,
+    plan: &Plan<'_>,
+    budget: &Budget,
+) -> Result<FetchContext<'m>, Failure> {
+    let pod_token = caller.pod_token(services, mount, budget).await?;
+    let context = services.volumes.visit(&mount.volume, &mount.spec, pod_token, C::TRIGGER);
+    context.log_in(plan, budget).await.map_err(|error| failure::login(&mount.spec, &error))?;
+    Ok(context)
+}
+
+/// Where the token of a pod comes from.
 pub enum PodTokenSource {
-    /// Nowhere: the mount fails, and says what the CSIDriver lacks.
+    /// Only from the driver. Without one the mount fails, and the message says what the CSIDriver lacks.
     Driver,
-    /// Asked for from Kubernetes, as the peers do; needs a right that our manifests do not give.
+    /// From the driver, otherwise requested from Kubernetes, as the upstream providers do. That needs a right which the manifests in
+    /// `deploy/` do not give.
     DriverOrKubernetes(Kubernetes),
 }
 
 impl PodTokenSource {
-    /// The token of the wanted audience: the driver's, or one made now.
-    pub(crate) async fn of(
+    /// The token for a request of the driver, which passed `from_driver`.
+    pub(super) async fn for_request(
         &self,
-        spec: &mut MountSpec,
+        from_driver: Option<&Arc<PodToken>>,
+        spec: &MountSpec,
         flavor: Flavor,
         budget: &Budget,
     ) -> Result<Arc<PodToken>, Failure> {
-        match (spec.token.take(), self) {
-            (Some(token), _) => Ok(Arc::new(token)),
+        match (from_driver, self) {
+            (Some(token), _) => Ok(Arc::clone(token)),
             (None, Self::DriverOrKubernetes(kubernetes)) => {
                 requested(kubernetes, spec, flavor, budget).await.map(Arc::new)
             }
@@ -40,9 +61,8 @@ impl PodTokenSource {
         }
     }
 
-    /// The token for a look that nobody asked for: the last that the pod brought to `volume`, or one made now. Without one, logins that are
-    /// there may do.
-    pub(crate) async fn at_hand(
+    /// The token for a poll: the last one that the driver passed for `volume`, or one requested now. `None` if there is neither.
+    pub(super) async fn for_poll(
         &self,
         volume: &Volume,
         spec: &MountSpec,

@@ -1,124 +1,68 @@
-//! The mount on one page; a look of our own at a volume is one too.
+//! One mount, from the request to the files of the volume. Each stage is one file; `mount` below shows their order.
+//!
+//! Two callers use it: `driver_request` answers a `Mount` call of the driver, and `poller` polls the volumes whose files vaultmount writes
+//! itself. What differs between the two is in `Caller`. `grpc` and `poller` run each mount as a task with a deadline, and report its end.
 
-pub mod authenticate; // which token logs in
-pub mod failure; // errors of the rooms below -> one Failure
-pub mod fetch; // the plan's calls, each stage all at once
-pub mod poller; // looks of our own, in time
-pub mod publish; // what a pod is to have, and who writes it
-pub mod render; // answers -> files
-pub mod report; // what the log tells of a mount
-pub mod respond; // a payload -> MountResponse
-pub mod service; // requests in, answers out
-pub mod templates; // the templates of a mount, written together
-
-pub use authenticate::PodTokenSource;
-pub use poller::Poller;
-pub use service::{Provider, Services};
+mod admit; // waits for a free slot of the node and for the volume's own lock
+mod authenticate; // the pod's token and the Vault tokens that the mount needs
+mod caller; // what the driver's request and a poll do differently
+mod driver_request; // a mount that the driver asked for
+mod failure; // errors of the modules below -> one Failure
+mod files; // objects and responses -> files
+mod fetch; // the calls of the plan, each stage of it in parallel
+mod grpc; // the service of the driver's sockets: Version and Mount
+mod poller; // polls of the volumes whose files vaultmount writes itself
+mod publish; // the content, or the last known good content, becomes the volume's
+mod render; // responses -> files
+mod report; // the span and the log lines of a mount
+mod respond; // a payload -> MountResponse
+mod services; // what all mounts of the process share
+mod templates; // the templates of a mount: their syntax, and their texts
 
 use std::sync::Arc;
 
-use crate::blocking;
 use crate::error::Failure;
 use crate::limits::Budget;
-use crate::mount::fetch::fill;
-use crate::mount::publish::Published;
-use crate::mount::render::contents;
-use crate::payload::Payload;
 use crate::plan::Plan;
-use crate::provider_api::{MountRequest, MountResponse};
 use crate::spec::{MountSpec, PodToken};
 use crate::volume::Volume;
-use crate::writer::{Change, Trigger};
 
-/// A mount that succeeded.
-pub(crate) struct MountOutcome {
-    pub(crate) response: MountResponse,
-    /// Whether the driver has something to write, or to take note of.
-    pub(crate) changed: bool,
+use admit::admit;
+use authenticate::authenticate;
+use caller::Caller;
+use fetch::fetch;
+use publish::publish;
+use render::render;
+
+pub(crate) use authenticate::PodTokenSource;
+pub(crate) use grpc::Provider;
+pub(crate) use poller::Poller;
+pub(crate) use services::Services;
+
+/// One mount while it runs: what it has to bring into the volume, and the state of that volume.
+struct Mount {
+    spec: MountSpec,
+    volume: Arc<Volume>,
+    /// The pod's service account token, if the driver passed one.
+    pod_token: Option<Arc<PodToken>>,
 }
 
-impl Provider {
-    /// Fills the volume that `request` asks for: all of its files, or the failure that names what is missing.
-    pub(crate) async fn fill_volume(
-        &self,
-        request: &MountRequest,
-        budget: &Budget,
-    ) -> Result<MountOutcome, Failure> {
-        let mut spec = self.parse(request)?;
-        let volume = self.services.volumes.open(&spec);
-        let (payload, written) = self.fill(&volume, &mut spec, Trigger::DriverRequest, budget).await?;
-        let response =
-            respond::response(&payload, &spec.pod.namespace, &self.services.version_key, written.is_none());
-        Ok(MountOutcome { changed: volume.changes(&response.object_version), response })
-    }
-
-    /// Looks at a volume whose files we wrote: what has changed is written. `None` where the driver writes them from now on.
-    pub(crate) async fn look(
-        &self,
-        volume: &Arc<Volume>,
-        spec: &mut MountSpec,
-        budget: &Budget,
-    ) -> Result<Option<Change>, Failure> {
-        let (_, written) = self.fill(volume, spec, Trigger::Poll, budget).await?;
-        Ok(written)
-    }
-
-    /// Fetches what `volume` is to hold, and writes it where that is ours to do; what was written, if we did.
-    async fn fill(
-        &self,
-        volume: &Arc<Volume>,
-        spec: &mut MountSpec,
-        why: Trigger,
-        budget: &Budget,
-    ) -> Result<Published, Failure> {
-        report::spec(spec, &self.services.repeats);
-        let patience = volume.patience(spec, budget);
-        let _place = match self.services.turns.take(&spec.pod.namespace, patience.end()).await {
-            Ok(place) => place,
-            Err(failure) => return self.stand_in(volume, spec, failure, why).await,
-        };
-        let budget = &patience.of(&spec.pod.namespace, &self.services.bytes);
-        let token = match why {
-            Trigger::DriverRequest => {
-                Some(self.services.tokens.of(spec, self.defaults.flavor, budget).await?)
-            }
-            Trigger::Poll => self.services.tokens.at_hand(volume, spec, self.defaults.flavor, budget).await,
-        };
-        let Ok(_turn) = volume.turn(budget).await else {
-            return self.stand_in(volume, spec, failure::turn(spec), why).await;
-        };
-        if why == Trigger::Poll && volume.remembered().as_ref() != Some(&spec.published) {
-            return Err(failure::overtaken(spec));
-        }
-        let fetched = self.fetch(volume, spec, token, why, budget).await;
-        self.give(volume, spec, fetched, why).await
-    }
-
-    /// The content of `volume`, as Vault has it now.
-    async fn fetch(
-        &self,
-        volume: &Volume,
-        spec: &MountSpec,
-        token: Option<Arc<PodToken>>,
-        why: Trigger,
-        budget: &Budget,
-    ) -> Result<Payload, Failure> {
-        let plan = Plan::new(&spec.objects);
-        let visit = self.services.volumes.visit(volume, spec, token, why);
-        templates::check(&spec.objects, &self.services.checked, budget)
-            .await
-            .map_err(|unfilled| failure::objects(spec, &unfilled))?;
-        visit.log_in(&plan, budget).await.map_err(|error| failure::login(spec, &error))?;
-        let answers = fill(&plan, &visit, budget).await;
-        report::answers(visit.calls(), &answers);
-        let mut written = templates::write(&spec.objects, &answers, volume.texts(), budget).await;
-        let had = volume.keyed();
-        let contents = blocking::run_if_large(answers.weight(), || {
-            contents(&spec.objects, &answers, &mut written, had.as_deref())
-        });
-        let contents = contents.map_err(|unfilled| failure::objects(spec, &unfilled))?;
-        volume.will_have(contents.keyed());
-        report::warnings(spec, &[contents.warnings, visit.warnings()].concat(), &self.services.repeats);
-        Payload::new(contents.files, contents.absent).map_err(|error| failure::payload(&error))
-    }
+/// Brings the volume of `caller` up to date: all of its files, or the failure that names what is missing.
+///
+/// `permit` and the result of the three stages after it go into `publish` as they are, also when they failed: a temporary failure is
+/// answered there with the last known good content.
+async fn mount<C: Caller>(services: &Services, caller: &C, budget: &Budget) -> Result<C::Response, Failure> {
+    let mount = &caller.parse(services)?;
+    let plan = Plan::new(&mount.spec.objects);
+    let permit = admit(services, caller, mount, budget).await;
+    let content = async {
+        let budget = permit.as_ref().map_err(Failure::clone)?.budget();
+        templates::check(services, mount, budget).await?;
+        let context = authenticate(services, caller, mount, &plan, budget).await?;
+        let responses = fetch(&context, &plan, budget).await;
+        render(services, mount, &context, responses, budget).await
+    };
+    let content = content.await;
+    let published = publish(services, caller, mount, permit, content).await?;
+    Ok(caller.respond(services, mount, &published))
 }

@@ -1,100 +1,178 @@
-//! Looks of our own at volumes whose files we write: each a mount that nobody asked for.
+//! Polls of the volumes whose files vaultmount writes itself: each is a mount without a request of the driver.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tracing::Instrument;
+use tracing::{Instrument, debug};
 
-use super::Provider;
-use super::{Services, report};
-use crate::class::RememberedRequest;
+use super::caller::Caller;
+use super::grpc::within;
+use super::publish::{Published, Written, leave_to_driver};
+use super::{Mount, Services, failure, mount, report};
+use crate::class::{Defaults, RememberedRequest};
 use crate::error::Failure;
 use crate::limits::Budget;
-use crate::mount::service::ended;
-use crate::spec::MountSpec;
+use crate::payload::Payload;
+use crate::spec::{MountSpec, PodToken};
 use crate::volume::{Job, Volume};
-use crate::writer::Change;
+use crate::writer::{Change, Trigger, WriteError};
 
-/// Time for a look: nobody waits for it, and the next one comes.
-const LONGEST: Duration = Duration::from_secs(30);
+/// Time for one poll. Nobody waits for it, and the next one follows.
+const POLL_TIME: Duration = Duration::from_secs(30);
 
-/// Time of that which is left for rendering and writing once the calls have ended.
-const WRITING: Duration = Duration::from_secs(1);
+/// The part of `POLL_TIME` for rendering and writing after the calls have run out of time.
+const WRITE_TIME: Duration = Duration::from_secs(1);
 
-/// When a volume is looked at again whose class cannot be read any more: another flag may have made it so, at a restart.
+/// Until the next poll of a volume whose class cannot be parsed any more: after a restart another flag may refuse it.
 const UNREADABLE: Duration = Duration::from_secs(60);
 
-/// When a volume is looked at again whose look a mount has overtaken, if the mount does not say.
-const OVERTAKEN: Duration = Duration::from_secs(30);
+/// Until the next poll of a volume if a mount with another class came first and sets no time itself.
+const SUPERSEDED: Duration = Duration::from_secs(30);
 
-/// Who looks.
+/// Until the next poll of a volume that was at its end at this poll.
+const ENDING: Duration = Duration::from_secs(60);
+
+/// Polls every volume whose files vaultmount writes itself.
 #[derive(Clone)]
 pub struct Poller {
     services: Arc<Services>,
-    /// One for each kind of socket, by whose defaults a class is read.
-    providers: Vec<Provider>,
+    /// One for each kind of socket: a class is parsed with the defaults of the socket that its request came in by.
+    defaults: Vec<Arc<Defaults>>,
 }
 
 impl Poller {
-    /// Looks as the `providers` would.
-    pub fn new(services: Arc<Services>, providers: Vec<Provider>) -> Self {
-        Self { services, providers }
+    /// A poller that parses classes with the `defaults` of the sockets.
+    pub(crate) fn new(services: Arc<Services>, defaults: Vec<Arc<Defaults>>) -> Self {
+        Self { services, defaults }
     }
 
-    /// Looks at each volume when its time has come, for as long as the process lives.
-    pub async fn run(self) {
+    /// Polls each volume when it is due, for as long as the process lives.
+    pub(crate) async fn run(self) {
         loop {
             for job in self.services.volumes.due().await {
-                let (looks, tasks) = (self.clone(), &self.services.tasks);
+                let (poller, tasks) = (self.clone(), &self.services.tasks);
                 match job {
-                    Job::Poll(volume) => drop(tasks.spawn(async move { looks.at(&volume).await })),
+                    Job::Poll(volume) => drop(tasks.spawn(async move { poller.poll(&volume).await })),
                     Job::RemoveStale(volume) => {
-                        drop(tasks.spawn(async move { looks.services.volumes.sweep_files(&volume).await }))
+                        drop(tasks.spawn(async move { poller.services.volumes.sweep_files(&volume).await }))
                     }
                 }
             }
         }
     }
 
-    async fn at(&self, volume: &Arc<Volume>) {
-        let published = volume.remembered();
-        let asked = published.as_ref().and_then(|published| Some((published, self.provider(published)?)));
-        let Some((published, provider)) = asked else { return self.services.volumes.leave(volume) };
+    /// One poll of `volume`, reported in one log line.
+    async fn poll(&self, volume: &Arc<Volume>) {
+        let services = &*self.services;
+        let request = volume.remembered();
+        let known = request.as_ref().and_then(|request| Some((request, self.defaults(request)?)));
+        let Some((request, defaults)) = known else { return services.volumes.leave(volume) };
         let begun = Instant::now();
-        let span = report::span(self.services.mounts.fetch_add(1, Ordering::Relaxed));
-        // Where the process ends nobody waits for a look, and the next process makes its own.
-        let look = self.look(volume, published, provider).instrument(span.clone());
-        let Some(outcome) = self.services.ending.run_until_cancelled(look).await else { return };
-        report::look(&span, &self.services.repeats, &volume.id().target_path, &outcome, begun.elapsed());
+        let span = report::span(services.next_mount_id());
+        let poll = Poll { volume, request, defaults }.run(services).instrument(span.clone());
+        // At a shutdown nobody waits for a poll, and the next process polls again.
+        let Some(outcome) = services.shutdown.run_until_cancelled(poll).await else { return };
+        let target_path = &volume.id().target_path;
+        report::poll_ended(&span, &services.log_throttle, target_path, &outcome, begun.elapsed());
     }
 
-    async fn look(
-        &self,
-        volume: &Arc<Volume>,
-        published: &RememberedRequest,
-        provider: &Provider,
-    ) -> Result<Option<Change>, Failure> {
-        let id = volume.id();
-        let spec =
-            MountSpec::again(published, &id.pod, &id.target_path, &provider.defaults).map_err(Failure::from);
-        let mut spec = spec.inspect_err(|_| self.services.volumes.look_after(volume, UNREADABLE))?;
-        let deadline = Instant::now() + LONGEST;
-        let budget = Budget::until(deadline - WRITING);
-        let outcome = ended(provider.look(volume, &mut spec, &budget), deadline).await;
-        if outcome.is_err() && volume.remembered().as_ref() != Some(published) {
-            // A mount overtook it, with another class: that one says when there is a look again, if it ends well.
-            self.services.volumes.look_unless_due(volume, OVERTAKEN);
+    fn defaults(&self, request: &RememberedRequest) -> Option<&Defaults> {
+        self.defaults.iter().find(|defaults| defaults.flavor == request.flavor()).map(|defaults| &**defaults)
+    }
+}
+
+/// One poll of `volume`, whose last request of the driver was `request`.
+struct Poll<'p> {
+    volume: &'p Arc<Volume>,
+    request: &'p RememberedRequest,
+    defaults: &'p Defaults,
+}
+
+impl Poll<'_> {
+    /// Runs the mount, and sets the time of the next poll where the mount has not set it.
+    async fn run(self, services: &Services) -> Result<Option<Change>, Failure> {
+        let deadline = Instant::now() + POLL_TIME;
+        let budget = Budget::until(deadline - WRITE_TIME);
+        let outcome = within(mount(services, &self, &budget), deadline).await;
+        if outcome.is_err() && self.is_superseded() {
+            services.volumes.look_unless_due(self.volume, SUPERSEDED);
             return Ok(None);
         }
         if outcome.is_err() {
-            self.services.volumes.look_again(volume, &spec, false);
+            self.poll_again(services);
         }
         outcome
     }
 
-    fn provider(&self, published: &RememberedRequest) -> Option<&Provider> {
-        self.providers.iter().find(|provider| provider.defaults.flavor == published.flavor())
+    /// Whether the driver has asked for another class of this volume since.
+    fn is_superseded(&self) -> bool {
+        self.volume.remembered().as_ref() != Some(self.request)
+    }
+
+    fn poll_again(&self, services: &Services) {
+        match self.spec() {
+            Ok(spec) => services.volumes.look_again(self.volume, &spec, false),
+            Err(_) => services.volumes.look_after(self.volume, UNREADABLE),
+        }
+    }
+
+    fn spec(&self) -> Result<MountSpec, Failure> {
+        let id = self.volume.id();
+        Ok(MountSpec::again(self.request, &id.pod, &id.target_path, self.defaults)?)
+    }
+}
+
+impl Caller for Poll<'_> {
+    /// What was written; `None` if the driver writes the volume from now on, or if the volume is at its end.
+    type Response = Option<Change>;
+
+    const TRIGGER: Trigger = Trigger::Poll;
+
+    fn parse(&self, _: &Services) -> Result<Mount, Failure> {
+        Ok(Mount { spec: self.spec()?, volume: Arc::clone(self.volume), pod_token: None })
+    }
+
+    async fn pod_token(
+        &self,
+        services: &Services,
+        mount: &Mount,
+        budget: &Budget,
+    ) -> Result<Option<Arc<PodToken>>, Failure> {
+        Ok(services.pod_tokens.for_poll(self.volume, &mount.spec, self.defaults.flavor, budget).await)
+    }
+
+    fn still_wanted(&self, mount: &Mount) -> Result<(), Failure> {
+        if self.is_superseded() { Err(failure::superseded(&mount.spec)) } else { Ok(()) }
+    }
+
+    async fn write(
+        &self,
+        services: &Services,
+        mount: &Mount,
+        payload: &Payload,
+    ) -> Result<Written, WriteError> {
+        let volumes = &services.volumes;
+        let Some(writer) = volumes.writer(&mount.spec) else {
+            leave_to_driver(services, mount, None);
+            return Ok(Written::ByNobody);
+        };
+        match volumes.write(writer, self.volume, payload, Trigger::Poll).await {
+            Ok(change) => Ok(Written::ByVaultmount(change)),
+            Err(error) if error.is_of_an_end() => {
+                // The volume may live on after all, so it is polled again.
+                debug!("not written: {error}");
+                volumes.look_after(self.volume, ENDING);
+                Ok(Written::ByNobody)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn respond(&self, _: &Services, _: &Mount, published: &Published) -> Option<Change> {
+        match published.written {
+            Written::ByVaultmount(change) => Some(change),
+            Written::ByDriver | Written::ByNobody => None,
+        }
     }
 }

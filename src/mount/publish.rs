@@ -1,106 +1,72 @@
-//! What a pod is to have, and who writes it.
+//! The content, or the last known good content, becomes the volume's.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use tracing::debug;
-
-use super::Provider;
-use super::{failure, report};
+use super::admit::Permit;
+use super::caller::Caller;
+use super::{Mount, Services, failure, report};
 use crate::error::Failure;
 use crate::payload::Payload;
-use crate::spec::{MountSpec, VolumeWriter};
-use crate::volume::Volume;
-use crate::writer::{Change, Trigger, WriteError};
+use crate::spec::VolumeWriter;
+use crate::writer::Change;
 
-/// When a volume is looked at again that was not to be seen at the last look.
-const UNSEEN: Duration = Duration::from_secs(60);
+/// Who wrote the files of a volume.
+pub(super) enum Written {
+    /// vaultmount.
+    ByVaultmount(Change),
+    /// The driver will, from the response.
+    ByDriver,
+    /// Nobody: a poll found the volume at its end, or found that the driver writes it from now on.
+    ByNobody,
+}
 
-/// What the pod has now, and what was written if we did.
-pub(crate) type Published = (Arc<Payload>, Option<Change>);
+/// The content that the pod has from now on, and who wrote it.
+pub(super) struct Published {
+    pub(super) payload: Arc<Payload>,
+    pub(super) written: Written,
+}
 
-impl Provider {
-    /// The last good content for who had no turn; not where we write the files, which nobody has looked at now.
-    pub(crate) async fn stand_in(
-        &self,
-        volume: &Volume,
-        spec: &MountSpec,
-        failure: Failure,
-        why: Trigger,
-    ) -> Result<Published, Failure> {
-        if self.services.volumes.writer(spec).is_some() {
-            return Err(failure);
+/// Publishes `content`. If it could not be fetched for a temporary reason, publishes the last known good content instead.
+///
+/// Without a permit nobody holds the volume's lock, so files that vaultmount writes itself are not touched.
+pub(super) async fn publish<C: Caller>(
+    services: &Services,
+    caller: &C,
+    mount: &Mount,
+    permit: Result<Permit, Failure>,
+    content: Result<Payload, Failure>,
+) -> Result<Published, Failure> {
+    let (volumes, spec, volume) = (&services.volumes, &mount.spec, &mount.volume);
+    let _permit = match permit {
+        Err(failure) if volumes.writer(spec).is_some() => return Err(failure),
+        permit => permit,
+    };
+    let (payload, is_fetched) = match content {
+        Ok(payload) => (Arc::new(payload), true),
+        Err(failure) => (volumes.stand_in(volume, spec, failure, C::TRIGGER)?, false),
+    };
+    report::payload(spec, &payload, &services.log_throttle);
+    let fetched = is_fetched.then_some(&payload);
+    let written = caller.write(services, mount, &payload).await.map_err(|error| {
+        // A first mount that fails publishes nothing: the kubelet removes whatever is there.
+        if error.is_behind() && volume.is_answered() {
+            volumes.given(volume, spec, fetched);
         }
-        self.give(volume, spec, Err(failure), why).await
+        volumes.failed(volume);
+        failure::write(spec, &error)
+    })?;
+    if !matches!(written, Written::ByNobody) {
+        volumes.given(volume, spec, fetched);
+        volumes.look_again(volume, spec, is_fetched);
     }
+    Ok(Published { payload, written })
+}
 
-    /// What the pod is to have: what was fetched, or what stands in for it.
-    pub(crate) async fn give(
-        &self,
-        volume: &Volume,
-        spec: &MountSpec,
-        fetched: Result<Payload, Failure>,
-        why: Trigger,
-    ) -> Result<Published, Failure> {
-        let volumes = &self.services.volumes;
-        let (payload, is_fetched) = match fetched {
-            Ok(payload) => (Arc::new(payload), true),
-            Err(failure) => (volumes.stand_in(volume, spec, failure, why)?, false),
-        };
-        report::payload(spec, &payload, &self.services.repeats);
-        let written = self.write(volume, spec, &payload, why).await.map_err(|error| {
-            // A first mount that fails has given nothing, for whatever is there goes with it.
-            if error.is_behind() && volume.is_answered() {
-                volumes.given(volume, spec, is_fetched.then_some(&payload));
-            }
-            volumes.failed(volume);
-            failure::write(spec, &error)
-        })?;
-        if written.is_some() || why == Trigger::DriverRequest {
-            volumes.given(volume, spec, is_fetched.then_some(&payload));
-            volumes.look_again(volume, spec, is_fetched);
-        }
-        Ok((payload, written))
-    }
-
-    /// Writes the files where we do. Where we cannot, and the driver can, it does.
-    async fn write(
-        &self,
-        volume: &Volume,
-        spec: &MountSpec,
-        payload: &Payload,
-        why: Trigger,
-    ) -> Result<Option<Change>, WriteError> {
-        let volumes = &self.services.volumes;
-        // The rotation loop of driver 1.5, which names no class, does not know what the kubelet does: a volume that we filled may be at its end.
-        let is_loop = why == Trigger::DriverRequest && spec.class.is_none() && volume.is_ours();
-        let occasion = if is_loop { Trigger::Poll } else { why };
-        let written = match volumes.writer(spec) {
-            Some(writer) => Some(volumes.write(writer, volume, payload, occasion).await),
-            None => None,
-        };
-        let unwritten = match written {
-            Some(Ok(change)) => return Ok(Some(change)),
-            Some(Err(error)) if error.is_of_an_end() && why == Trigger::Poll => {
-                // If it is none, there is more to come.
-                debug!("not written: {error}");
-                volumes.look_after(volume, UNSEEN);
-                return Ok(None);
-            }
-            Some(Err(error)) if error.is_of_an_end() && is_loop => return Err(error),
-            Some(Err(error))
-                if why == Trigger::DriverRequest && (error.is_of_an_end() || error.is_for_driver()) =>
-            {
-                Some(error.to_string())
-            }
-            Some(Err(error)) => return Err(error),
-            None if spec.written_by == VolumeWriter::Provider && volume.is_kubelets() => {
-                Some(volumes.unreachable().into())
-            }
-            None => None,
-        };
-        volumes.leave(volume);
-        report::left(spec, unwritten.as_deref(), &self.services.repeats);
-        Ok(None)
-    }
+/// From now on the driver writes the files of the volume. Warns if the class wants vaultmount to write them; `why` says why it cannot.
+pub(super) fn leave_to_driver(services: &Services, mount: &Mount, why: Option<String>) {
+    let (volumes, spec, volume) = (&services.volumes, &mount.spec, &mount.volume);
+    let is_wanted = spec.written_by == VolumeWriter::Provider && volume.is_kubelets();
+    let why = why.or_else(|| is_wanted.then(|| volumes.unreachable().to_owned()));
+    volumes.leave(volume);
+    report::driver_writes(spec, why.as_deref(), &services.log_throttle);
 }

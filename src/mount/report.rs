@@ -1,4 +1,4 @@
-//! What the log tells of a mount: one span while it lasts, one line at its end.
+//! The log of a mount: one span while it runs, one line at its end.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use metrics::{counter, histogram};
 use tracing::field::Empty;
 use tracing::{Span, debug, error_span, info, record_all, warn};
 
-use super::MountOutcome;
+use super::driver_request::MountOutcome;
 use crate::engine::{Fetched, Responses};
 use crate::error::Failure;
 use crate::payload::Payload;
@@ -14,8 +14,8 @@ use crate::spec::MountSpec;
 use crate::telemetry::log_throttle::LogThrottle;
 use crate::writer::Change;
 
-/// The span of a mount that has only just come in; `mount.id` tells two mounts of one pod apart.
-pub(crate) fn span(id: u64) -> Span {
+/// The span of a mount that has just begun. `mount.id` distinguishes two mounts of one pod.
+pub(super) fn span(id: u64) -> Span {
     error_span!(
         "mount",
         mount.id = id,
@@ -31,9 +31,9 @@ pub(crate) fn span(id: u64) -> Span {
     )
 }
 
-/// Tells whose mount it is, where its secrets are, and what is odd about its class.
-pub(crate) fn spec(spec: &MountSpec, repeats: &LogThrottle) {
-    // At once: every call writes all that the span has anew.
+/// Records the pod, the class and the server in the span, and logs the warnings about the class.
+pub(super) fn spec(spec: &MountSpec, throttle: &LogThrottle) {
+    // One call for all fields: every call formats all fields of the span again.
     record_all!(
         Span::current(),
         pod.namespace = spec.pod.namespace,
@@ -44,14 +44,14 @@ pub(crate) fn spec(spec: &MountSpec, repeats: &LogThrottle) {
         role = spec.auth.role,
         server = %spec.server.address
     );
-    warnings(spec, &spec.warnings, repeats);
+    warnings(spec, &spec.warnings, throttle);
 }
 
-/// Tells what is odd about a class or its secrets and no failure.
-pub(crate) fn warnings(spec: &MountSpec, warnings: &[String], repeats: &LogThrottle) {
+/// Logs what is unusual about a class or its secrets but does not fail the mount.
+pub(super) fn warnings(spec: &MountSpec, warnings: &[String], throttle: &LogThrottle) {
     for warning in warnings {
         let class = spec.class.as_deref().unwrap_or_default();
-        if repeats.known(&format!("{}/{class}: {warning}", spec.pod.namespace), Some(warning)) {
+        if throttle.known(&format!("{}/{class}: {warning}", spec.pod.namespace), Some(warning)) {
             debug!("{warning}");
         } else {
             warn!("{warning}");
@@ -59,44 +59,44 @@ pub(crate) fn warnings(spec: &MountSpec, warnings: &[String], repeats: &LogThrot
     }
 }
 
-/// Tells how often Vault was asked, and by which ids its audit log knows the answers.
-pub(crate) fn answers(calls: usize, answers: &Responses<'_>) {
-    let mut ids: Vec<_> = answers.fetched().filter_map(Fetched::request_id).collect();
+/// Records the number of calls to Vault, and the request ids by which Vault's audit log names them.
+pub(super) fn responses(calls: usize, responses: &Responses<'_>) {
+    let mut ids: Vec<_> = responses.fetched().filter_map(Fetched::request_id).collect();
     ids.sort_unstable();
     ids.dedup();
     record_all!(Span::current(), vault.calls = calls, vault.request_ids = ids.join(","));
 }
 
-/// Tells of a payload that is large, though it travels.
-pub(crate) fn payload(spec: &MountSpec, payload: &Payload, repeats: &LogThrottle) {
+/// Warns of a payload that is large but can still be sent.
+pub(super) fn payload(spec: &MountSpec, payload: &Payload, throttle: &LogThrottle) {
     if let Some(bytes) = payload.large() {
         warnings(
             spec,
             &[format!(
                 "the files hold {bytes} bytes: over 1 MiB the driver is slow, and no Kubernetes Secret can hold them"
             )],
-            repeats,
+            throttle,
         );
     }
 }
 
-/// Tells why the driver writes the files of a class that wants us to, if so.
-pub(crate) fn left(spec: &MountSpec, why: Option<&str>, repeats: &LogThrottle) {
+/// Warns that the driver writes the files although the class wants vaultmount to, and says `why`.
+pub(super) fn driver_writes(spec: &MountSpec, why: Option<&str>, throttle: &LogThrottle) {
     let Some(why) = why else { return };
     counter!("vaultmount_writes_total", "change" => "left").increment(1);
-    // Each pod of a class has the same reason, in a path of its own.
+    // Once for each class: `why` names the path of one pod, so its text differs for every pod.
     let class = format!("{}/{}: writer", spec.pod.namespace, spec.class.as_deref().unwrap_or_default());
-    let known = repeats.known(&class, Some("left"));
-    let told = format!(
-        "writer: provider has no effect, the driver writes the files, as root's: {why}; deploy/own-writer gives the rights"
+    let known = throttle.known(&class, Some("left"));
+    let warning = format!(
+        "writer: provider has no effect: the driver writes the files, and root owns them. {why}. deploy/own-writer gives the rights"
     );
-    if known { debug!("{told}") } else { warn!("{told}") }
+    if known { debug!("{warning}") } else { warn!("{warning}") }
 }
 
-/// The one line at the end of a look of our own at `volume`: nothing to speak of is told to those who ask for everything.
-pub(crate) fn look(
+/// The one log line at the end of a poll of `volume`, and its count. At debug if nothing changed.
+pub(super) fn poll_ended(
     span: &Span,
-    repeats: &LogThrottle,
+    throttle: &LogThrottle,
     volume: &str,
     outcome: &Result<Option<Change>, Failure>,
     took: Duration,
@@ -105,21 +105,21 @@ pub(crate) fn look(
     let reason = outcome.as_ref().map_or_else(|failure| failure.reason.code(), |_| "ok");
     counter!("vaultmount_looks_total", "reason" => reason).increment(1);
     let failure = outcome.as_ref().err().map(Failure::message);
-    let known = repeats.known(&format!("look {volume}"), failure.as_deref());
+    let known = throttle.known(&format!("look {volume}"), failure.as_deref());
     span.in_scope(|| match outcome {
         Ok(Some(change)) if *change != Change::Unchanged => {
             info!(reason, change = change.name(), took_ms, "the files were written")
         }
         Ok(_) => debug!(reason, took_ms, "nothing changed"),
-        Err(failure) if known => debug!(reason, took_ms, "the look still fails: {}", failure.message()),
-        Err(failure) => warn!(reason, took_ms, "the look failed: {}", failure.message()),
+        Err(failure) if known => debug!(reason, took_ms, "the poll still fails: {}", failure.message()),
+        Err(failure) => warn!(reason, took_ms, "the poll failed: {}", failure.message()),
     });
 }
 
-/// The one line at the end of a mount of `volume`; below `info` where the driver has nothing to write.
-pub(crate) fn end(
+/// The one log line at the end of a mount of `volume`, and its count. At debug if the driver has nothing to write.
+pub(super) fn mount_ended(
     span: &Span,
-    repeats: &LogThrottle,
+    throttle: &LogThrottle,
     volume: &str,
     outcome: &Result<MountOutcome, Failure>,
     took: Duration,
@@ -127,7 +127,7 @@ pub(crate) fn end(
     let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     let failure = outcome.as_ref().err().map(Failure::message);
     count(outcome, took);
-    let known = repeats.known(volume, failure.as_deref());
+    let known = throttle.known(volume, failure.as_deref());
     span.in_scope(|| match outcome {
         Ok(MountOutcome { response, changed: true }) => {
             info!(reason = "ok", files = response.object_version.len(), took_ms, "mounted")

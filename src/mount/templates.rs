@@ -1,6 +1,5 @@
-//! The templates of a mount: their syntax before anything is asked, and then their texts, all together.
+//! The templates of a mount: their syntax before any call, and later their texts, all in one child process.
 
-use crate::mutex::Mutex;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -8,45 +7,47 @@ use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
+use super::failure::{self, ObjectError};
+use super::{Mount, Services};
 use crate::cache::RenderedCache;
 use crate::engine::{FetchError, Responses, weight};
-use crate::error::Reason;
+use crate::error::{Failure, Reason};
 use crate::limits::Budget;
-use crate::mount::render::ObjectError;
+use crate::mutex::Mutex;
 use crate::secret::Secret;
 use crate::spec::{Digest, MountPath, Object, Placement, SourceValue, Template, View};
-use crate::template;
-use crate::template::{Job, TemplateError};
+use crate::template::{self, Job, TemplateError};
 
-/// What came of every template, by its file.
+/// Memory that the sources of all templates of a mount may occupy. The size of their texts is limited as well.
+const SOURCES_BYTES: usize = 4 * 1024 * 1024;
+
+/// Templates whose check is remembered. When the set is full it starts again from nothing.
+const CHECKED: usize = 4096;
+
+/// The text of every template of a mount, or why it has none, by the path of its file.
 #[derive(Default)]
-pub(crate) struct RenderedTemplates(HashMap<MountPath, Result<Arc<Secret>, FetchError>>);
+pub(super) struct RenderedTemplates(HashMap<MountPath, Result<Arc<Secret>, FetchError>>);
 
 impl RenderedTemplates {
-    /// The text of the file `name`.
-    pub(crate) fn take(&mut self, name: &MountPath) -> Result<Secret, FetchError> {
-        let bug = || Err(FetchError { reason: Reason::Bug, what: "the template was not written".into() });
-        // A copy: the text may be kept for the next time.
-        self.0.remove(name).unwrap_or_else(bug).map(|text| Secret::from(text.expose().to_vec()))
+    /// The text of the file `path`.
+    pub(super) fn take(&mut self, path: &MountPath) -> Result<Secret, FetchError> {
+        let missing =
+            || Err(FetchError { reason: Reason::Bug, what: "the template was not rendered".into() });
+        // A copy, because the cache may hold the text too.
+        self.0.remove(path).unwrap_or_else(missing).map(|text| Secret::from(text.expose().to_vec()))
     }
 }
 
-/// Memory that the sources of all templates of a mount may take: what they write is bounded as well.
-const SOURCES_BYTES: usize = 4 * 1024 * 1024;
-
-/// A template that must be written anew.
+/// A template that has to be rendered, because the cache has no text for its inputs.
 struct Task<'a> {
-    name: &'a MountPath,
+    path: &'a MountPath,
     inputs: Digest,
     job: Job<'a>,
 }
 
-/// Templates that are remembered to be of good syntax; past that they are checked anew.
-const CHECKED: usize = 4096;
-
-/// Templates of good syntax, by their text and what surrounds its expressions.
+/// Templates whose syntax is correct, by the digest of their text and delimiters.
 #[derive(Default)]
-pub(crate) struct CheckedTemplates(Mutex<HashSet<Digest>>);
+pub(super) struct CheckedTemplates(Mutex<HashSet<Digest>>);
 
 impl CheckedTemplates {
     fn has(&self, template: &Digest) -> bool {
@@ -62,76 +63,74 @@ impl CheckedTemplates {
     }
 }
 
-/// Checks the templates of `objects` that nobody has seen before: what a class alone can tell is told before anything is asked, or made for it.
-/// Where the node has no process for that, writing them will tell.
-pub(crate) async fn check(
-    objects: &[Object],
-    checked: &CheckedTemplates,
-    budget: &Budget,
-) -> Result<(), Vec<ObjectError>> {
-    let new =
-        objects.iter().filter_map(template_of).map(|(name, template)| (name, template, digest(template, "")));
+/// Checks the syntax of the templates that have not been checked before, so that a mistake in the class is reported before anything is
+/// issued. If the child process cannot run, `render` will report that.
+pub(super) async fn check(services: &Services, mount: &Mount, budget: &Budget) -> Result<(), Failure> {
+    let checked = &services.checked_templates;
+    let templates = mount.spec.objects.iter().filter_map(template_of);
+    let new = templates.map(|(path, template)| (path, template, digest(template, "")));
     let new: Vec<_> = new.filter(|(_, _, digest)| !checked.has(digest)).collect();
     let texts: Vec<_> =
         new.iter().map(|(_, template, _)| (template.text.expose(), &template.delimiters)).collect();
-    let outcomes = outcomes(template::check(&texts, budget.end()).await, new.len());
-    let mut unfilled = Vec::new();
-    for ((name, _, digest), (outcome, is_its_own)) in new.into_iter().zip(outcomes) {
-        match outcome {
+    let results = each_result(template::check(&texts, budget.end()).await, new.len());
+    let mut errors = Vec::new();
+    for ((path, _, digest), (result, is_own)) in new.into_iter().zip(results) {
+        match result {
             Ok(()) => checked.add(digest),
-            Err(miss) if is_its_own => unfilled.push(ObjectError { name: name.to_string(), miss }),
+            Err(error) if is_own => errors.push(ObjectError { name: path.to_string(), error }),
             Err(_) => {}
         }
     }
-    if unfilled.is_empty() { Ok(()) } else { Err(unfilled) }
+    if errors.is_empty() { Ok(()) } else { Err(failure::objects(&mount.spec, &errors)) }
 }
 
-/// Writes every template of `objects` whose sources are all there, in one child; those whose inputs are those of the last time keep their text.
-pub(crate) async fn write(
+/// Renders every template of `objects` whose sources were fetched, in one child process. A template whose inputs have not changed keeps
+/// its text from `cache`.
+pub(super) async fn render(
     objects: &[Object],
-    answers: &Responses<'_>,
-    texts: &RenderedCache,
+    responses: &Responses<'_>,
+    cache: &RenderedCache,
     budget: &Budget,
 ) -> RenderedTemplates {
-    let mut written = RenderedTemplates::default();
-    let (mut tasks, mut room) = (Vec::new(), SOURCES_BYTES);
-    for (name, template) in objects.iter().filter_map(template_of) {
-        match task(name, template, answers, &mut room) {
-            Err(miss) => drop(written.0.insert(name.clone(), Err(miss))),
-            Ok(task) => match texts.get(name, &task.inputs) {
-                Some(outcome) => drop(written.0.insert(name.clone(), outcome)),
-                None => tasks.push(task),
-            },
+    let mut rendered = RenderedTemplates::default();
+    let (mut tasks, mut memory) = (Vec::new(), SOURCES_BYTES);
+    for (path, template) in objects.iter().filter_map(template_of) {
+        let known =
+            task(path, template, responses, &mut memory).map(|task| (cache.get(path, &task.inputs), task));
+        match known {
+            Err(error) => drop(rendered.0.insert(path.clone(), Err(error))),
+            Ok((Some(result), _)) => drop(rendered.0.insert(path.clone(), result)),
+            Ok((None, task)) => tasks.push(task),
         }
     }
-    let (names, jobs): (Vec<_>, Vec<_>) =
-        tasks.into_iter().map(|task| ((task.name, task.inputs), task.job)).unzip();
-    let outcomes = outcomes(template::render(&jobs, budget.end()).await, names.len());
-    for ((name, inputs), (outcome, is_its_own)) in names.into_iter().zip(outcomes) {
-        let outcome = outcome.map(Arc::new);
-        if is_its_own {
-            texts.keep(name, inputs, &outcome);
+    let (targets, jobs): (Vec<_>, Vec<_>) =
+        tasks.into_iter().map(|task| ((task.path, task.inputs), task.job)).unzip();
+    let results = each_result(template::render(&jobs, budget.end()).await, targets.len());
+    for ((path, inputs), (result, is_own)) in targets.into_iter().zip(results) {
+        let result = result.map(Arc::new);
+        if is_own {
+            cache.keep(path, inputs, &result);
         }
-        written.0.insert(name.clone(), outcome);
+        rendered.0.insert(path.clone(), result);
     }
-    written
+    rendered
 }
 
 fn task<'a>(
-    name: &'a MountPath,
+    path: &'a MountPath,
     template: &'a Template,
-    answers: &Responses<'_>,
-    room: &mut usize,
+    responses: &Responses<'_>,
+    memory: &mut usize,
 ) -> Result<Task<'a>, FetchError> {
-    let sources = sources(template, answers, room)?;
-    let unwritable =
-        |_| FetchError { reason: Reason::Bug, what: "the values of the template are no JSON".into() };
-    let values = Zeroizing::new(serde_json::to_string(&sources).map_err(unwritable)?);
+    let sources = sources(template, responses, memory)?;
+    let not_json =
+        |_| FetchError { reason: Reason::Bug, what: "the values of the template cannot be JSON".into() };
+    let values = Zeroizing::new(serde_json::to_string(&sources).map_err(not_json)?);
     let job = Job { text: template.text.expose(), delimiters: &template.delimiters, sources };
-    Ok(Task { name, inputs: digest(template, &values), job })
+    Ok(Task { path, inputs: digest(template, &values), job })
 }
 
-/// Of all that `values` and the template make: each part with its length in front.
+/// The digest of everything that decides the text of a template, each part with its length in front.
 fn digest(Template { text, delimiters, .. }: &Template, values: &str) -> Digest {
     let mut digest = Sha256::new();
     for part in [text.expose(), &delimiters.open, &delimiters.close, values] {
@@ -143,59 +142,58 @@ fn digest(Template { text, delimiters, .. }: &Template, values: &str) -> Digest 
 
 fn template_of(object: &Object) -> Option<(&MountPath, &Template)> {
     match &object.place {
-        Placement::File(name, View::Template(template)) => Some((name, template)),
+        Placement::File(path, View::Template(template)) => Some((path, template)),
         _ => None,
     }
 }
 
-/// The values that a template may name; the first that is missing stands for all.
+/// The values that a template may name, or the error of the first one that is missing.
 fn sources(
     template: &Template,
-    answers: &Responses<'_>,
-    room: &mut usize,
+    responses: &Responses<'_>,
+    memory: &mut usize,
 ) -> Result<Map<String, Value>, FetchError> {
-    let source = |(name, selection): (&String, &SourceValue)| {
-        let value = answers.value(selection)?;
-        let large = || FetchError {
-            reason: Reason::PayloadTooLarge,
-            what: "the sources of the templates are larger than 4 MiB together".into(),
-        };
-        *room = room.checked_sub(weight(&value)).ok_or_else(large)?;
+    let too_large = || FetchError {
+        reason: Reason::PayloadTooLarge,
+        what: "the sources of the templates are larger than 4 MiB together".into(),
+    };
+    let source = |(name, selected): (&String, &SourceValue)| {
+        let value = responses.value(selected)?;
+        *memory = memory.checked_sub(weight(&value)).ok_or_else(too_large)?;
         Ok((name.clone(), value))
     };
     template.sources.iter().map(source).collect()
 }
 
-/// What came of each of `count` templates, and whether it follows from the template alone: neither from another's guilt nor from the state
-/// of the node or the mount.
-fn outcomes<T>(
+/// The result of each of `count` templates, and whether it depends on that template alone. A result may also come from another template
+/// that ended the child process, from the state of the node, or from the time that was left.
+fn each_result<T>(
     results: Result<Vec<Result<T, TemplateError>>, TemplateError>,
     count: usize,
 ) -> Vec<(Result<T, FetchError>, bool)> {
-    let refused = |error: &TemplateError| FetchError { reason: error.reason(), what: error.to_string() };
-    let other = |reason| FetchError {
+    let own = |error: &TemplateError| FetchError { reason: error.reason(), what: error.to_string() };
+    let of_another = |reason| FetchError {
         reason,
-        what: "not written, because another template of this class ended their process".into(),
+        what: "not rendered, because another template of this class ended the child process".into(),
     };
     match results {
-        // Too long it may be because of those before it: they share the room.
-        Ok(texts) => texts
-            .into_iter()
-            .map(|text| {
-                let is_its_own = !matches!(text, Err(TemplateError::TooLong));
-                (text.map_err(|error| refused(&error)), is_its_own)
-            })
-            .collect(),
+        // A text may be too long because of the ones before it: all texts share one limit.
+        Ok(texts) => {
+            let is_own = |text: &Result<T, TemplateError>| !matches!(text, Err(TemplateError::TooLong));
+            texts
+                .into_iter()
+                .map(|text| (is_own(&text), text))
+                .map(|(is, text)| (text.map_err(|error| own(&error)), is))
+                .collect()
+        }
         Err(error) => {
-            let miss = |job| {
-                if error.job().is_some_and(|guilty| guilty != job) {
-                    other(error.reason())
-                } else {
-                    refused(&error)
-                }
+            let culprit = error.job();
+            let result = |job| match culprit {
+                Some(culprit) if culprit != job => of_another(error.reason()),
+                _ => own(&error),
             };
-            let own = |job| error.job() == Some(job) && error.reason() == Reason::RenderFailed;
-            (0..count).map(|job| (Err(miss(job)), own(job))).collect()
+            let is_own = |job| culprit == Some(job) && error.reason() == Reason::RenderFailed;
+            (0..count).map(|job| (Err(result(job)), is_own(job))).collect()
         }
     }
 }

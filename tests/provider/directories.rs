@@ -102,7 +102,9 @@ async fn keys_that_cannot_be_decoded_or_meet_are_left_out_and_keep_nothing_else_
     assert_eq!((pod.names(), pod.read("a"), pod.read("z")), (vec!["a", "z"], "hi".into(), "ho".into()));
     let log = provider.log();
     assert!(
-        log.contains("note") && log.contains("is not base64") && log.contains("meets another key"),
+        log.contains("note")
+            && log.contains("is not base64")
+            && log.contains("another key has the same file name"),
         "{log}"
     );
     assert!(!log.contains("no base64!"), "a value in the log");
@@ -189,7 +191,10 @@ async fn a_new_key_takes_no_file_from_a_running_pod_whichever_of_the_two_sorts_f
         );
     }
     let log = provider.log();
-    assert!(log.contains("its name meets another key's") && !log.contains(&canary("stranger")), "{log}");
+    assert!(
+        log.contains("another key has the same file name") && !log.contains(&canary("stranger")),
+        "{log}"
+    );
 }
 
 #[tokio::test]

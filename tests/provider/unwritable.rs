@@ -13,7 +13,7 @@ async fn a_look_that_may_not_write_is_a_failure_that_is_told() {
     let pod = call(&provider, &kv("db", "team-a/db", "password").with("refresh", "1s")).mount().await;
     provider.run("mount -o remount,ro \"$1\"", &[pod.place()]);
     vault.put("team-a/db", json!({ "password": new })).await;
-    until("a failure", async || provider.log().contains("the look failed: volume.unusable").then_some(()))
+    until("a failure", async || provider.log().contains("the poll failed: volume.unusable").then_some(()))
         .await;
     assert!(provider.log().contains("Read-only file system"), "{}", provider.log());
     assert_eq!(pod.now("db"), old);

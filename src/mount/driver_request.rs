@@ -1,0 +1,96 @@
+//! A mount that the driver asked for.
+
+use std::sync::Arc;
+
+use super::caller::Caller;
+use super::publish::{Published, Written, leave_to_driver};
+use super::{Mount, Services, respond};
+use crate::class::Defaults;
+use crate::error::Failure;
+use crate::limits::Budget;
+use crate::payload::Payload;
+use crate::provider_api::{MountRequest, MountResponse};
+use crate::spec::{MountCall, MountSpec, PodToken};
+use crate::writer::{Trigger, WriteError};
+
+/// One `Mount` call, and the defaults of the socket that it came in by.
+pub(super) struct DriverRequest<'r> {
+    pub(super) request: &'r MountRequest,
+    pub(super) defaults: &'r Defaults,
+}
+
+/// The response to a mount that succeeded.
+pub(super) struct MountOutcome {
+    pub(super) response: MountResponse,
+    /// Whether the driver has something to write or to store.
+    pub(super) changed: bool,
+}
+
+impl Caller for DriverRequest<'_> {
+    type Response = MountOutcome;
+
+    const TRIGGER: Trigger = Trigger::DriverRequest;
+
+    fn parse(&self, services: &Services) -> Result<Mount, Failure> {
+        let request = self.request;
+        let call = MountCall {
+            attributes: &request.attributes,
+            secrets: &request.secrets,
+            target_path: &request.target_path,
+            permission: &request.permission,
+            published: &|| services.volumes.published(&request.target_path),
+        };
+        let mut spec = MountSpec::parse(&call, self.defaults)?;
+        let pod_token = spec.token.take().map(Arc::new);
+        let volume = services.volumes.open(&spec);
+        Ok(Mount { spec, volume, pod_token })
+    }
+
+    async fn pod_token(
+        &self,
+        services: &Services,
+        mount: &Mount,
+        budget: &Budget,
+    ) -> Result<Option<Arc<PodToken>>, Failure> {
+        let (from_driver, flavor) = (mount.pod_token.as_ref(), self.defaults.flavor);
+        services.pod_tokens.for_request(from_driver, &mount.spec, flavor, budget).await.map(Some)
+    }
+
+    fn still_wanted(&self, _: &Mount) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    /// Where vaultmount cannot write and the driver can, the driver does.
+    async fn write(
+        &self,
+        services: &Services,
+        mount: &Mount,
+        payload: &Payload,
+    ) -> Result<Written, WriteError> {
+        let (volumes, spec, volume) = (&services.volumes, &mount.spec, &mount.volume);
+        // The rotation of driver 1.5, whose requests name no class, does not know what the kubelet does: a volume that vaultmount
+        // wrote may be at its end, and must then get no new files.
+        let is_rotation = spec.class.is_none() && volume.is_ours();
+        let trigger = if is_rotation { Trigger::Poll } else { Trigger::DriverRequest };
+        let Some(writer) = volumes.writer(spec) else {
+            leave_to_driver(services, mount, None);
+            return Ok(Written::ByDriver);
+        };
+        match volumes.write(writer, volume, payload, trigger).await {
+            Ok(change) => Ok(Written::ByVaultmount(change)),
+            Err(error) if error.is_of_an_end() && is_rotation => Err(error),
+            Err(error) if error.is_of_an_end() || error.is_for_driver() => {
+                leave_to_driver(services, mount, Some(error.to_string()));
+                Ok(Written::ByDriver)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn respond(&self, services: &Services, mount: &Mount, published: &Published) -> MountOutcome {
+        let with_files = matches!(published.written, Written::ByDriver);
+        let namespace = &mount.spec.pod.namespace;
+        let response = respond::response(&published.payload, namespace, &services.version_key, with_files);
+        MountOutcome { changed: mount.volume.changes(&response.object_version), response }
+    }
+}
