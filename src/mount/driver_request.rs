@@ -4,14 +4,17 @@ use std::sync::Arc;
 
 use super::caller::Caller;
 use super::publish::{Published, Written, leave_to_driver};
-use super::{Mount, Services, respond};
+use super::{Mount, Services};
 use crate::class::Defaults;
 use crate::error::Failure;
 use crate::limits::Budget;
-use crate::payload::Payload;
-use crate::provider_api::{MountRequest, MountResponse};
+use crate::payload::{File, Payload, VersionKey};
+use crate::provider_api::{self, MountRequest, MountResponse, ObjectVersion};
 use crate::spec::{MountCall, MountSpec, PodToken};
 use crate::writer::{Trigger, WriteError};
+
+/// The version of an optional file for which Vault has nothing. It is no digest, so no file can have it.
+const ABSENT: &str = "absent";
 
 /// One `Mount` call, and the defaults of the socket that it came in by.
 pub(super) struct DriverRequest<'r> {
@@ -88,9 +91,24 @@ impl Caller for DriverRequest<'_> {
     }
 
     fn respond(&self, services: &Services, mount: &Mount, published: &Published) -> MountOutcome {
-        let with_files = matches!(published.written, Written::ByDriver);
-        let namespace = &mount.spec.pod.namespace;
-        let response = respond::response(&published.payload, namespace, &services.version_key, with_files);
+        let response = response(published, &mount.spec.pod.namespace, &services.version_key);
         MountOutcome { changed: mount.volume.changes(&response.object_version), response }
     }
+}
+
+/// One version for each file, with its path as id. The files themselves only if the driver writes them.
+fn response(published: &Published, namespace: &str, key: &VersionKey) -> MountResponse {
+    let (payload, with_files) = (&published.payload, matches!(published.written, Written::ByDriver));
+    let version =
+        |file: &File| ObjectVersion { id: file.path.to_string(), version: key.version(namespace, file) };
+    let absent = |name: &String| ObjectVersion { id: name.clone(), version: ABSENT.into() };
+    let versions = payload.files().iter().map(version).chain(payload.absent().iter().map(absent));
+    let files = payload.files().iter().filter(|_| with_files).map(to_wire);
+    MountResponse { object_version: versions.collect(), error: None, files: files.collect() }
+}
+
+fn to_wire(file: &File) -> provider_api::File {
+    // A copy for the driver, which lives until the response is sent.
+    let contents = file.contents.expose().to_vec();
+    provider_api::File { path: file.path.to_string(), mode: file.mode.cast_signed(), contents }
 }

@@ -6,16 +6,14 @@
 mod admit; // waits for a free slot of the node and for the volume's own lock
 mod authenticate; // the pod's token and the Vault tokens that the mount needs
 mod caller; // what the driver's request and a poll do differently
-mod driver_request; // a mount that the driver asked for
+mod driver_request; // a mount that the driver asked for, and its response
 mod failure; // errors of the modules below -> one Failure
-mod files; // objects and responses -> files
 mod fetch; // the calls of the plan, each stage of it in parallel
 mod grpc; // the service of the driver's sockets: Version and Mount
 mod poller; // polls of the volumes whose files vaultmount writes itself
 mod publish; // the content, or the last known good content, becomes the volume's
-mod render; // responses -> files
+mod render; // responses -> the files of the volume
 mod report; // the span and the log lines of a mount
-mod respond; // a payload -> MountResponse
 mod services; // what all mounts of the process share
 mod templates; // the templates of a mount: their syntax, and their texts
 

@@ -67,7 +67,6 @@ async fn a_certificate_of_other_names_or_of_another_key_is_no_file() {
         (&ask, with("certificate", json!(canary("certificate"))), "certificate"),
         (&ask, with("certificate", json!(7)), "certificate"),
         (&ask, with("ca_chain", json!([canary("chain")])), "ca_chain"),
-        (&ask, json!({ "data": canary("text") }), "certificate"),
         (&node, json!({ "data": right }), "not made for the private key"),
     ] {
         for path in ["pki/issue/web", "pki/sign/web"] {
@@ -81,6 +80,9 @@ async fn a_certificate_of_other_names_or_of_another_key_is_no_file() {
         };
         refusal.tells(reason, &["object \"privateKey\"", "pki/roles/web", told]);
     }
+    server.on("pki/issue/web", [Reply::json(&json!({ "data": canary("text") }))]);
+    let refusal = provider.refuses("team-a/web", certificate(ask.clone(), &["privateKey"])).await;
+    refusal.tells("vault.malformed", &["object \"privateKey\"", "pki/issue/web"]);
     server.on("pki/issue/web", [Reply::json(&json!({ "data": right }))]);
     assert!(
         !provider.mount("team-a/web", certificate(ask, &["privateKey"])).await.read("privateKey").is_empty()
