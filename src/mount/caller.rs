@@ -2,13 +2,28 @@
 
 use std::sync::Arc;
 
-use super::publish::{Published, Written};
 use super::{Mount, Services};
 use crate::error::Failure;
 use crate::limits::Budget;
 use crate::payload::Payload;
 use crate::spec::PodToken;
-use crate::writer::{Trigger, WriteError};
+use crate::writer::{Change, Trigger, WriteError};
+
+/// Who wrote the files of a volume.
+pub(super) enum Written {
+    /// vaultmount.
+    ByVaultmount(Change),
+    /// The driver will, from the response.
+    ByDriver,
+    /// Nobody: a poll found the volume at its end, or found that the driver writes it from now on.
+    ByNobody,
+}
+
+/// The content that the pod has from now on, and who wrote it.
+pub(super) struct Published {
+    pub(super) payload: Arc<Payload>,
+    pub(super) written: Written,
+}
 
 /// Who needs a mount: a request of the driver, or a poll.
 pub(super) trait Caller {

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use super::caller::Caller;
-use super::publish::{Published, Written, leave_to_driver};
+use super::caller::{Caller, Published, Written};
+use super::publish::leave_to_driver;
+use super::report::Mounted;
 use super::{Mount, Services};
 use crate::class::Defaults;
 use crate::error::Failure;
@@ -27,6 +28,13 @@ pub(super) struct MountOutcome {
     pub(super) response: MountResponse,
     /// Whether the driver has something to write or to store.
     pub(super) changed: bool,
+}
+
+impl MountOutcome {
+    /// What the log shows of it.
+    pub(super) fn summary(&self) -> Mounted {
+        Mounted { files: self.response.object_version.len(), is_changed: self.changed }
+    }
 }
 
 impl Caller for DriverRequest<'_> {

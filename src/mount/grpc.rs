@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 use tonic::{Request, Response, Status};
 use tracing::Instrument;
 
-use super::driver_request::DriverRequest;
+use super::driver_request::{DriverRequest, MountOutcome};
 use super::{Services, mount, report};
 use crate::class::Defaults;
 use crate::error::{Failure, Reason};
@@ -48,11 +48,12 @@ impl Provider {
         );
         let outcome =
             within(mount(&self.services, &caller, &budget), deadline).instrument(span.clone()).await;
+        let mounted = outcome.as_ref().map(MountOutcome::summary);
         report::mount_ended(
             &span,
             &self.services.log_throttle,
             &request.target_path,
-            &outcome,
+            &mounted,
             begun.elapsed(),
         );
         outcome.map(|outcome| outcome.response)

@@ -10,6 +10,7 @@ mod driver_request; // a mount that the driver asked for, and its response
 mod failure; // errors of the modules below -> one Failure
 mod fetch; // the calls of the plan, each stage of it in parallel
 mod grpc; // the service of the driver's sockets: Version and Mount
+mod pod_token; // where the service account token of a pod comes from
 mod poller; // polls of the volumes whose files vaultmount writes itself
 mod publish; // the content, or the last known good content, becomes the volume's
 mod render; // responses -> the files of the volume
@@ -32,8 +33,8 @@ use fetch::fetch;
 use publish::publish;
 use render::render;
 
-pub(crate) use authenticate::PodTokenSource;
 pub(crate) use grpc::Provider;
+pub(crate) use pod_token::PodTokenSource;
 pub(crate) use poller::Poller;
 pub(crate) use services::Services;
 
@@ -55,7 +56,7 @@ async fn mount<C: Caller>(services: &Services, caller: &C, budget: &Budget) -> R
     let permit = admit(services, caller, mount, budget).await;
     let content = async {
         let budget = permit.as_ref().map_err(Failure::clone)?.budget();
-        templates::check(services, mount, budget).await?;
+        templates::check(&services.checked_templates, mount, budget).await?;
         let context = authenticate(services, caller, mount, &plan, budget).await?;
         let responses = fetch(&context, &plan, budget).await;
         render(services, mount, &context, responses, budget).await

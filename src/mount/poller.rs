@@ -6,9 +6,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{Instrument, debug};
 
-use super::caller::Caller;
+use super::caller::{Caller, Published, Written};
 use super::grpc::within;
-use super::publish::{Published, Written, leave_to_driver};
+use super::publish::leave_to_driver;
 use super::{Mount, Services, failure, mount, report};
 use crate::class::{Defaults, RememberedRequest};
 use crate::error::Failure;

@@ -3,28 +3,11 @@
 use std::sync::Arc;
 
 use super::admit::Permit;
-use super::caller::Caller;
+use super::caller::{Caller, Published, Written};
 use super::{Mount, Services, failure, report};
 use crate::error::Failure;
 use crate::payload::Payload;
 use crate::spec::VolumeWriter;
-use crate::writer::Change;
-
-/// Who wrote the files of a volume.
-pub(super) enum Written {
-    /// vaultmount.
-    ByVaultmount(Change),
-    /// The driver will, from the response.
-    ByDriver,
-    /// Nobody: a poll found the volume at its end, or found that the driver writes it from now on.
-    ByNobody,
-}
-
-/// The content that the pod has from now on, and who wrote it.
-pub(super) struct Published {
-    pub(super) payload: Arc<Payload>,
-    pub(super) written: Written,
-}
 
 /// Publishes `content`. If it could not be fetched for a temporary reason, publishes the last known good content instead.
 ///

@@ -6,7 +6,6 @@ use metrics::{counter, histogram};
 use tracing::field::Empty;
 use tracing::{Span, debug, error_span, info, record_all, warn};
 
-use super::driver_request::MountOutcome;
 use crate::engine::{Fetched, Responses};
 use crate::error::Failure;
 use crate::payload::Payload;
@@ -116,35 +115,32 @@ pub(super) fn poll_ended(
     });
 }
 
+/// A mount that succeeded, as its log line shows it.
+pub(super) struct Mounted {
+    pub(super) files: usize,
+    /// Whether the driver has something to write or to store.
+    pub(super) is_changed: bool,
+}
+
 /// The one log line at the end of a mount of `volume`, and its count. At debug if the driver has nothing to write.
 pub(super) fn mount_ended(
     span: &Span,
     throttle: &LogThrottle,
     volume: &str,
-    outcome: &Result<MountOutcome, Failure>,
+    outcome: &Result<Mounted, &Failure>,
     took: Duration,
 ) {
     let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-    let failure = outcome.as_ref().err().map(Failure::message);
-    count(outcome, took);
+    let failure = outcome.as_ref().err().map(|failure| failure.message());
+    let reason = outcome.as_ref().map_or_else(|failure| failure.reason.code(), |_| "ok");
+    let is_ok = if outcome.is_ok() { "ok" } else { "failed" };
+    counter!("vaultmount_mounts_total", "reason" => reason).increment(1);
+    histogram!("vaultmount_mount_duration_seconds", "outcome" => is_ok).record(took);
     let known = throttle.known(volume, failure.as_deref());
     span.in_scope(|| match outcome {
-        Ok(MountOutcome { response, changed: true }) => {
-            info!(reason = "ok", files = response.object_version.len(), took_ms, "mounted")
-        }
-        Ok(MountOutcome { response, .. }) => {
-            debug!(reason = "ok", files = response.object_version.len(), took_ms, "nothing changed")
-        }
-        Err(failure) if known => {
-            debug!(reason = failure.reason.code(), took_ms, "still not mounted: {}", failure.message())
-        }
-        Err(failure) => warn!(reason = failure.reason.code(), took_ms, "not mounted: {}", failure.message()),
+        Ok(Mounted { files, is_changed: true }) => info!(reason, files, took_ms, "mounted"),
+        Ok(Mounted { files, is_changed: false }) => debug!(reason, files, took_ms, "nothing changed"),
+        Err(failure) if known => debug!(reason, took_ms, "still not mounted: {}", failure.message()),
+        Err(failure) => warn!(reason, took_ms, "not mounted: {}", failure.message()),
     });
-}
-
-fn count(outcome: &Result<MountOutcome, Failure>, took: Duration) {
-    let reason = outcome.as_ref().map_or_else(|failure| failure.reason.code(), |_| "ok");
-    counter!("vaultmount_mounts_total", "reason" => reason).increment(1);
-    let outcome = if outcome.is_ok() { "ok" } else { "failed" };
-    histogram!("vaultmount_mount_duration_seconds", "outcome" => outcome).record(took);
 }

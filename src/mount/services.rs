@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::authenticate::PodTokenSource;
+use super::pod_token::PodTokenSource;
 use super::templates::CheckedTemplates;
 use crate::limits::admission::AdmissionLimiter;
 use crate::limits::{AdmissionConfig, MemoryQuota};

@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
+use super::Mount;
 use super::failure::{self, ObjectError};
-use super::{Mount, Services};
 use crate::cache::RenderedCache;
 use crate::engine::{FetchError, Responses, weight};
 use crate::error::{Failure, Reason};
@@ -65,8 +65,7 @@ impl CheckedTemplates {
 
 /// Checks the syntax of the templates that have not been checked before, so that a mistake in the class is reported before anything is
 /// issued. If the child process cannot run, `render` will report that.
-pub(super) async fn check(services: &Services, mount: &Mount, budget: &Budget) -> Result<(), Failure> {
-    let checked = &services.checked_templates;
+pub(super) async fn check(checked: &CheckedTemplates, mount: &Mount, budget: &Budget) -> Result<(), Failure> {
     let templates = mount.spec.objects.iter().filter_map(template_of);
     let new = templates.map(|(path, template)| (path, template, digest(template, "")));
     let new: Vec<_> = new.filter(|(_, _, digest)| !checked.has(digest)).collect();
