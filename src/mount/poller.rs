@@ -78,7 +78,7 @@ impl Poller {
     ) -> Result<Option<Change>, Failure> {
         let id = volume.id();
         let spec =
-            MountSpec::again(published, &id.pod, &id.target_path, &provider.defaults).map_err(Failure::from);
+            MountSpec::from_remembered(published, &id.pod, &id.target_path, &provider.defaults).map_err(Failure::from);
         let mut spec = spec.inspect_err(|_| self.services.volumes.look_after(volume, UNREADABLE))?;
         let deadline = Instant::now() + LONGEST;
         let budget = Budget::until(deadline - WRITING);

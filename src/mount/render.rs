@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::class::SpecError;
 use crate::engine;
 use crate::engine::{FetchError, Responses};
 use crate::error::Reason;
@@ -14,7 +13,7 @@ use crate::payload::{File, PayloadQuota};
 use crate::render;
 use crate::render::format::FormatError;
 use crate::secret::Secret;
-use crate::spec::path::{Names, conflicts, is_one};
+use crate::spec::path::{Names, conflicts, is_same_name};
 use crate::spec::{
     Absent, Directory, Format, Keys, MountPath, Object, Placement, SelectorPath, SelectorRoot, Source, View,
 };
@@ -117,7 +116,7 @@ fn files(
     answers: &Responses<'_>,
     contents: &mut Contents<'_>,
 ) -> Result<(), FetchError> {
-    let data = match answers.start(&directory.source, directory.start) {
+    let data = match answers.start(&directory.source, directory.selector_root) {
         Err(miss) if miss.reason == Reason::NotFound && matches!(object.absent, Absent::NoFile) => {
             contents.absent.push(object.name());
             return Ok(());
@@ -143,7 +142,7 @@ fn all(
     let of: Arc<str> = format!("{} of {}", object.name(), directory.source).into();
     let had =
         |path: &MountPath| contents.had.is_some_and(|had| had.contains(&(of.to_string(), path.to_string())));
-    let was_there = |key: &str| MountPath::below(directory.root.as_ref(), key).is_ok_and(|path| had(&path));
+    let was_there = |key: &str| MountPath::below(directory.path.as_ref(), key).is_ok_and(|path| had(&path));
     let keys = data.iter().filter(|(_, value)| !value.is_null()).map(|(key, _)| key.as_str());
     let (old, new): (Vec<_>, Vec<_>) = keys.partition(|key| was_there(key));
     let gives_way: BTreeSet<_> = new.iter().copied().filter(|_| contents.had.is_some()).collect();
@@ -172,9 +171,9 @@ fn named(
     key: &str,
     names: &mut Names,
 ) -> Result<(MountPath, Secret), String> {
-    let path = MountPath::below(directory.root.as_ref(), key).map_err(|error| format!("its name {error}"))?;
+    let path = MountPath::below(directory.path.as_ref(), key).map_err(|error| format!("its name {error}"))?;
     let bytes = member(directory, data, key).map_err(|miss| miss.what)?;
-    if names.take(&path) { Ok((path, bytes)) } else { Err("its name meets another key's".into()) }
+    if names.insert(&path) { Ok((path, bytes)) } else { Err("its name meets another key's".into()) }
 }
 
 /// Keys that a warning names; the rest is counted.
@@ -254,13 +253,13 @@ impl<'h> Contents<'h> {
             .iter()
             .zip(&self.givers)
             .filter(|(_, giver)| stays(giver))
-            .all(|(file, _)| names.take(&file.path))
+            .all(|(file, _)| names.insert(&file.path))
         {
             return self.meeting();
         }
         let (files, givers) = (std::mem::take(&mut self.files), std::mem::take(&mut self.givers));
         for (file, giver) in files.into_iter().zip(givers) {
-            if stays(&giver) || names.take(&file.path) {
+            if stays(&giver) || names.insert(&file.path) {
                 self.files.push(file);
                 self.givers.push(giver);
             } else {
@@ -278,12 +277,8 @@ impl<'h> Contents<'h> {
     fn meeting(&self) -> Vec<ObjectError> {
         let paths: Vec<_> = self.files.iter().map(|file| file.path.clone()).collect();
         let Some(problem) = conflicts(&paths).into_iter().next() else { return Vec::new() };
-        let names = match &problem {
-            SpecError::FileAndDirectory { file, below } => vec![file, below],
-            SpecError::DuplicateName { name, .. } => vec![name],
-            _ => Vec::new(),
-        };
-        let meets = |path: &MountPath| names.iter().any(|name| is_one(name, path.as_str()));
+        let names = problem.names();
+        let meets = |path: &MountPath| names.iter().any(|name| is_same_name(name, path.as_str()));
         let givers: BTreeSet<_> = paths
             .iter()
             .zip(&self.givers)

@@ -15,7 +15,7 @@ use tracing::Instrument;
 
 use super::MountOutcome;
 use super::{PodTokenSource, report};
-use crate::class::Defaults;
+use crate::class::{Defaults, MountCall};
 use crate::error::{Failure, Reason};
 use crate::limits::AdmissionConfig;
 use crate::limits::Deadline;
@@ -25,7 +25,7 @@ use crate::mount::templates::CheckedTemplates;
 use crate::payload::VersionKey;
 use crate::provider_api::csi_driver_provider_server::CsiDriverProvider;
 use crate::provider_api::{MountRequest, MountResponse, VersionRequest, VersionResponse};
-use crate::spec::{MountCall, MountSpec};
+use crate::spec::MountSpec;
 use crate::telemetry::log_throttle::LogThrottle;
 use crate::tokens::Logins;
 use crate::vault::Vaults;
