@@ -1,13 +1,13 @@
-//! Why a mount failed: the stable reasons, who mends each, and the status that leaves the process.
+//! Why a mount failed: the stable reasons, who can fix each, and the gRPC status.
 
 use std::fmt;
 
 use tonic::{Code, Status};
 
-/// Declares the reasons as one table: a row is a variant, its name, its gRPC code, who mends it and how; the row's doc
-/// comment is also its text in `docs/errors.md`.
+/// Declares the reasons as one table: variant, name, gRPC code, who can fix it, and how. The doc comment of a row is also its text in
+/// `docs/errors.md`.
 macro_rules! reasons {
-    ($($(#[doc = $meaning:literal])+ $variant:ident = $name:literal, $status:ident, $mender:literal, $remedy:literal;)+) => {
+    ($($(#[doc = $meaning:literal])+ $variant:ident = $name:literal, $status:ident, $fixed_by:literal, $remedy:literal;)+) => {
         /// The stable cause of a failure: documented in `docs/errors.md`, used as the metric label, never renamed.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Reason {
@@ -18,27 +18,27 @@ macro_rules! reasons {
             /// Every reason, in the order of the documentation.
             pub const ALL: &[Self] = &[$(Self::$variant),+];
 
-            /// The name that messages start with.
+            /// The name, which messages start with.
             pub fn code(self) -> &'static str {
                 match self { $(Self::$variant => $name),+ }
             }
 
-            /// The gRPC code it leaves with: never one of the five after which driver 1.6 starts a pod on an empty volume.
+            /// The gRPC code: never one of the five after which driver 1.6 starts a pod on an empty volume.
             pub fn status(self) -> Code {
                 match self { $(Self::$variant => Code::$status),+ }
             }
 
-            /// Who mends it.
-            pub fn mender(self) -> &'static str {
-                match self { $(Self::$variant => $mender),+ }
+            /// Who can fix it.
+            pub fn fixed_by(self) -> &'static str {
+                match self { $(Self::$variant => $fixed_by),+ }
             }
 
-            /// The next step of whoever mends it.
+            /// What to do.
             pub fn remedy(self) -> &'static str {
                 match self { $(Self::$variant => $remedy),+ }
             }
 
-            /// What it means, in one sentence.
+            /// The meaning, in one sentence.
             pub fn meaning(self) -> &'static str {
                 match self { $(Self::$variant => concat!($($meaning),+).trim_ascii()),+ }
             }
@@ -56,84 +56,87 @@ reasons! {
     /// The class names an auth mount that classes may not use, or one whose login is not the pod's own.
     AuthMountRefused = "auth_mount.refused", PermissionDenied, "the SecretProviderClass's author",
         "use an auth mount that logs in the pod's service account, or have it added to --allow-auth-mount";
-    /// No token of the wanted audience came with the request.
+    /// The request contains no token of the requested audience.
     TokenMissing = "token.missing", FailedPrecondition, "the cluster's operator",
         "add the audience to spec.tokenRequests of the CSIDriver, and turn on requiresRepublish";
-    /// The pod's token has ended.
+    /// The pod's token has expired.
     TokenExpired = "token.expired", FailedPrecondition, "the cluster's operator",
         "turn requiresRepublish on in the CSIDriver, and check the node's clock";
-    /// The token belongs to another pod, account or namespace than the kubelet vouches for.
+    /// The token belongs to another pod, account or namespace than the kubelet reports.
     TokenMismatch = "token.mismatch", Unauthenticated, "the cluster's operator",
         "remove csi.storage.k8s.io/ keys from volumeAttributes and the class";
     /// The server refused the login and said why.
     LoginDenied = "vault.login_denied", Unauthenticated, "Vault's operator",
         "bind the service account, namespace and audience in the role";
-    /// The server refused the login with a bare 403, which it also answers when its own TokenReview fails.
+    /// The server refused the login with status 403 and no reason. It also does so if its own TokenReview fails.
     LoginUnclear = "vault.login_unclear", FailedPrecondition, "Vault's operator",
         "check the role's bindings, then the auth mount's kubernetes_host, CA and reviewer token";
-    /// The server refused a call of a token that it had just given.
+    /// The server refused a request with a token that it had just issued.
     ReadDenied = "vault.read_denied", PermissionDenied, "Vault's operator",
         "allow the path in a policy of the role";
     /// No engine is mounted at the path, or the namespace does not exist: a mistake in the class, or a mount that is being moved.
     NoMount = "vault.no_mount", FailedPrecondition, "the SecretProviderClass's author",
-        "check the mount and the namespace; what is being moved is found again by itself";
-    /// No such path, version or key.
+        "check the mount and the namespace; if the mount is being moved, wait";
+    /// The path, version or key does not exist.
     NotFound = "vault.not_found", NotFound, "the SecretProviderClass's author",
         "check path, version and key";
-    /// The server understood the call and does not accept it (400, 405, 413).
+    /// The server does not accept the request (400, 405, 413).
     Rejected = "vault.rejected", InvalidArgument, "the SecretProviderClass's author",
         "check method, path and arguments against the engine's API";
-    /// No connection, no answer in time, or the connection broke.
+    /// No connection, no response in time, or a broken connection.
     Unreachable = "vault.unreachable", FailedPrecondition, "Vault's operator",
         "check that the server runs and can be reached from the node";
     /// The server is sealed, not initialised, or has no active node.
-    TransitCiphertext = "vault.sealed", FailedPrecondition, "Vault's operator",
+    Sealed = "vault.sealed", FailedPrecondition, "Vault's operator",
         "unseal the server";
-    /// The server limits us (429), still after our own retries.
+    /// The server limits the rate of requests (429), also after retries.
     Busy = "vault.busy", FailedPrecondition, "Vault's operator",
         "raise the server's quota, or wait";
-    /// The server failed inside (5xx), or it cannot serve the call for now (412, a KV upgrade), still after our own retries.
+    /// The server has an internal error (5xx), or it cannot handle the request at the moment (412, a KV upgrade), also after retries.
     ServerError = "vault.error", FailedPrecondition, "Vault's operator",
         "see the server's log";
-    /// The server's certificate is not trusted, or ours cannot be used.
+    /// The server's certificate is not trusted, or the client certificate cannot be used.
     Tls = "vault.tls", FailedPrecondition, "the cluster's operator",
         "check the CA, the server's name and the client certificate";
-    /// The server sends us to a place where tokens may not go.
+    /// The server redirects to an address that tokens may not be sent to.
     Redirect = "vault.redirect", FailedPrecondition, "Vault's operator",
         "correct the server's api_addr, or add it to --allow-address";
-    /// The answer is not what the API promises, or it is none of Vault: an ingress, a mesh or a gateway has answered.
+    /// The response is not what the API documents, or it does not come from Vault: an ingress, a mesh or a gateway has responded.
     Malformed = "vault.malformed", FailedPrecondition, "Vault's operator",
-        "check that the address is that of a Vault or OpenBao server, and the path one that answers with data";
-    /// The time of this mount ran out.
+        "check that the address is that of a Vault or OpenBao server, and that the path returns data";
+    /// The mount timed out.
     Deadline = "deadline", FailedPrecondition, "Vault's operator",
-        "find out why the server is slow; the kubelet tries again";
-    /// A value cannot be brought into the wanted form.
+        "find out why the server is slow; the kubelet retries";
+    /// A value cannot be converted to the requested format.
     RenderFailed = "render.failed", FailedPrecondition, "the SecretProviderClass's author",
         "check encoding, template and value";
-    /// The files together, or one answer, exceed the limit.
+    /// All files together, or one response, exceed the limit.
     PayloadTooLarge = "payload.too_large", FailedPrecondition, "the SecretProviderClass's author",
         "split the class over several volumes";
-    /// This process has too much to do.
+    /// Too many mounts, or too large ones, at the same time.
     Overload = "overload", FailedPrecondition, "the node's operator",
-        "wait; the kubelet tries again";
-    /// The process that writes templates cannot be started.
+        "wait; the kubelet retries";
+    /// The process that renders templates cannot be started.
+    TemplateUnavailable = "template.unavailable", FailedPrecondition, "the node's operator",
+        "check the provider's log, and restart the provider on the node";
+    /// The state directory cannot be used, or a record cannot be stored in it. The provider reports this in its log; no mount fails with it.
     StateUnusable = "state.unusable", FailedPrecondition, "the node's operator",
-        "look at the provider's log, and restart it on that node";
-    /// The volume on the node cannot be written: a link in its path, no tmpfs, no room, or another pod's.
+        "check the state directory, and the provider's log";
+    /// The volume on the node cannot be written: its path contains a symbolic link, it is not a tmpfs, it is full, or it belongs to another pod.
     VolumeUnusable = "volume.unusable", FailedPrecondition, "the node's operator",
-        "look at the volume's directory on the node";
-    /// A defect of ours, a panic too.
+        "check the volume's directory on the node";
+    /// A defect of vaultmount, including a panic.
     Bug = "bug", Internal, "vaultmount's authors",
-        "report it with the provider's log";
+        "report it, with the provider's log";
 }
 
 impl Reason {
-    /// Whether the same question may be answered later though nobody changes anything about it: an outage, and not a no.
+    /// True if the same request may succeed later without a change to it: an outage rather than a refusal.
     pub fn is_passing(self) -> bool {
         match self {
             Self::LoginUnclear
             | Self::Unreachable
-            | Self::TransitCiphertext
+            | Self::Sealed
             | Self::Busy
             | Self::ServerError
             | Self::Tls
@@ -142,6 +145,7 @@ impl Reason {
             | Self::NoMount
             | Self::Deadline
             | Self::Overload
+            | Self::TemplateUnavailable
             | Self::StateUnusable
             | Self::VolumeUnusable
             | Self::Bug => true,
@@ -167,38 +171,38 @@ impl fmt::Display for Reason {
     }
 }
 
-/// A failed mount, ready to leave: its reason and the text for the pod's author, the same text for the same failure.
+/// A failed mount: its reason, and the message for the pod's author. The same failure has the same message each time.
 #[derive(Clone, Debug)]
 pub struct Failure {
     /// The stable cause.
     pub reason: Reason,
-    /// What failed and where; the reason and the remedy are added on the way out.
+    /// What failed, and where. [`Self::message`] adds the reason and the remedy.
     pub what: String,
 }
 
-/// Longest status text, in bytes: what a Kubernetes event keeps of it beside the driver's own words.
+/// Maximum length of the status message, in bytes: what fits into a Kubernetes event with the text that the driver adds.
 const MESSAGE_BYTES: usize = 900;
 
 impl Failure {
-    /// A failure for `reason`, told as `what`.
+    /// A failure for `reason`; `what` says what failed, and where.
     pub fn new(reason: Reason, what: impl Into<String>) -> Self {
         Self { reason, what: what.into() }
     }
 
-    /// The whole text: reason, what failed, what to do; cut at a character's edge to stay below the event's limit.
+    /// The whole message: reason, what failed, what to do. What failed is cut at the end of a character, so that the message fits into an event.
     pub fn message(&self) -> String {
         let remedy = format!("; {}", self.reason.remedy());
         let mut text = format!("{}: {}", self.reason, self.what);
-        let room = MESSAGE_BYTES - remedy.len();
-        if text.len() > room {
-            text.truncate(text.floor_char_boundary(room - "...".len()));
+        let limit = MESSAGE_BYTES - remedy.len();
+        if text.len() > limit {
+            text.truncate(text.floor_char_boundary(limit - "...".len()));
             text.push_str("...");
         }
         text + &remedy
     }
 }
 
-/// The one exit of a failure: nothing else makes a status.
+/// Every status of a failure is created here.
 impl From<Failure> for Status {
     fn from(failure: Failure) -> Self {
         Self::new(failure.reason.status(), failure.message())
@@ -210,7 +214,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_reason_leaves_with_a_code_that_starts_a_pod_on_an_empty_volume() {
+    fn no_reason_has_a_code_that_starts_a_pod_on_an_empty_volume() {
         let forbidden = [
             Code::Unavailable,
             Code::DeadlineExceeded,
@@ -224,29 +228,29 @@ mod tests {
     }
 
     #[test]
-    fn every_reason_has_a_name_of_its_own() {
+    fn every_reason_has_its_own_name() {
         let names: std::collections::HashSet<_> = Reason::ALL.iter().map(|reason| reason.code()).collect();
         assert_eq!(names.len(), Reason::ALL.len());
     }
 
-    /// Names of `tests/golden/names-0.1.0.txt`: dashboards and alerts use them. A new one is added there by hand.
+    /// `tests/golden/names-0.1.0.txt` lists the names, which dashboards and alerts use. A new name is added to it by hand.
     #[test]
     fn reasons_keep_the_names_of_0_1_0() {
         let reasons = Reason::ALL.iter().map(|reason| format!("reason {reason} {:?}", reason.status()));
         crate::state::golden::is_named("reason", reasons);
     }
 
-    /// The text of `docs/errors.md`; written anew by `UPDATE_DOCS=1 cargo test errors`.
+    /// The text of `docs/errors.md`, which `UPDATE_DOCS=1 cargo test errors` updates.
     fn document() -> String {
         let mut text = String::from(
-            "# Errors\n\nEvery failure starts with one of these names. They are never renamed. Written from `src/error.rs`.\n",
+            "# Errors\n\nEvery failure starts with one of these names. They are never renamed. Generated from `src/error.rs`.\n",
         );
         for reason in Reason::ALL {
             text += &format!("\n## {reason}\n{}\n\n", reason.meaning());
             text += &format!(
-                "- gRPC code: {:?}\n- Mended by: {}\n- Next step: {}\n",
+                "- gRPC code: {:?}\n- Fixed by: {}\n- Next step: {}\n",
                 reason.status(),
-                reason.mender(),
+                reason.fixed_by(),
                 reason.remedy()
             );
         }
@@ -267,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_message_keeps_its_remedy_and_fits_an_event() {
+    fn a_long_message_keeps_its_remedy_and_fits_into_an_event() {
         let message = Failure::new(Reason::NotFound, "é".repeat(2000)).message();
         assert!(
             message.len() <= MESSAGE_BYTES && message.ends_with("check path, version and key"),

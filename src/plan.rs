@@ -1,42 +1,42 @@
-//! Objects -> the fewest calls to Vault; pure.
+//! Objects -> the fewest requests to Vault; pure.
 
 use std::collections::{BTreeMap, HashSet};
 
 use crate::spec::{EngineRequest, Object, S5Text, Source, Text, TransitCiphertext, TransitKey};
 
-/// What one mount asks of Vault: every source once, however many files look at it, in as few round trips as their dependence allows.
+/// The requests of one mount: every source once, even if several files show it, in as few round trips as their dependencies allow.
 #[derive(Debug)]
 pub struct Plan<'a> {
-    /// Each stage needs answers of earlier ones only.
+    /// The requests of a stage need responses of earlier stages only.
     pub stages: Vec<Stage<'a>>,
 }
 
-/// Calls that may be made at the same time.
+/// Requests that may be sent at the same time.
 #[derive(Debug, Default)]
 pub struct Stage<'a> {
-    /// Sources with a call of their own, in the order of their first object.
+    /// Sources with a request each, in the order of their first object.
     pub reads: Vec<&'a Source>,
-    /// Ciphertexts that share one.
+    /// Ciphertexts that share a request.
     pub batches: Vec<Batch<'a>>,
 }
 
-/// All ciphertexts of one key that are opened by one call.
+/// Ciphertexts of one key that one request decrypts.
 #[derive(Debug)]
 pub struct Batch<'a> {
-    /// The namespace, when it is another than the class's.
+    /// The namespace, if it differs from the class's.
     pub namespace: Option<&'a str>,
     /// The key.
     pub key: &'a TransitKey,
-    /// The sources whose ciphertexts they are.
+    /// The sources of the ciphertexts.
     pub members: Vec<&'a Source>,
 }
 
 impl<'a> Plan<'a> {
-    /// Plans `objects`; equal sources share a call, and so do all ciphertexts of one key.
+    /// Plans the requests for `objects`. Equal sources share a request, and so do the ciphertexts of one key.
     pub fn new(objects: &'a [Object]) -> Self {
         let (mut seen, mut sources) = (HashSet::new(), Vec::new());
         for source in objects.iter().flat_map(Object::sources) {
-            gather(source, &mut seen, &mut sources);
+            collect(source, &mut seen, &mut sources);
         }
         let mut stages = vec![Stage::default()];
         let mut groups: BTreeMap<_, Vec<&Source>> = BTreeMap::new();
@@ -50,7 +50,7 @@ impl<'a> Plan<'a> {
             }
         }
         for ((level, namespace, key, _), members) in groups {
-            // What stands in the class itself waits for nothing, unless a neighbour under the same key does.
+            // A ciphertext of the class itself needs no earlier response, unless another one of the same batch does.
             let stage = if level == 0 && members.iter().all(|member| origin(member).is_none()) {
                 0
             } else {
@@ -61,49 +61,52 @@ impl<'a> Plan<'a> {
         }
         Self { stages }
     }
-
-    /// How many calls it makes.
-    pub fn calls(&self) -> usize {
-        self.stages.iter().map(|stage| stage.reads.len() + stage.batches.len()).sum()
-    }
 }
 
-/// `source` and what it is made from, each once.
-fn gather<'a>(source: &'a Source, seen: &mut HashSet<&'a Source>, sources: &mut Vec<&'a Source>) {
+/// Adds `source` and the sources that it depends on, each once.
+fn collect<'a>(source: &'a Source, seen: &mut HashSet<&'a Source>, sources: &mut Vec<&'a Source>) {
     if !seen.insert(source) {
         return;
     }
     if let Some(origin) = origin(source) {
-        gather(origin, seen, sources);
+        collect(origin, seen, sources);
     }
     sources.push(source);
 }
 
-/// The key that opens `source`, where it is ciphertext.
+/// The key that decrypts `source`; `None` if `source` is not ciphertext.
 fn key(source: &Source) -> Option<&TransitKey> {
     match &source.request {
         EngineRequest::Transit(TransitCiphertext { key, .. }) | EngineRequest::S5(S5Text { key, .. }) => {
             Some(key)
         }
-        _ => None,
+        EngineRequest::Request(_)
+        | EngineRequest::Kv(_)
+        | EngineRequest::Certificate(_)
+        | EngineRequest::Authorities { .. } => None,
     }
 }
 
-/// Whether its key is derived: transit takes a batch with a context in every item or in none.
+/// True if the key is derived: a transit batch has a context in every item or in none.
 fn has_context(source: &Source) -> bool {
     matches!(&source.request, EngineRequest::Transit(TransitCiphertext { context: Some(_), .. }))
 }
 
-/// The source that holds the ciphertext of `source`.
+/// The source that contains the ciphertext of `source`.
 fn origin(source: &Source) -> Option<&Source> {
     match &source.request {
-        EngineRequest::Transit(TransitCiphertext { ciphertext: Text::Of(selection), .. })
-        | EngineRequest::S5(S5Text { text: Text::Of(selection), .. }) => Some(&selection.source),
-        _ => None,
+        EngineRequest::Transit(TransitCiphertext { ciphertext: Text::Of(value), .. })
+        | EngineRequest::S5(S5Text { text: Text::Of(value), .. }) => Some(&value.source),
+        EngineRequest::Transit(TransitCiphertext { ciphertext: Text::Literal(_), .. })
+        | EngineRequest::S5(S5Text { text: Text::Literal(_), .. })
+        | EngineRequest::Request(_)
+        | EngineRequest::Kv(_)
+        | EngineRequest::Certificate(_)
+        | EngineRequest::Authorities { .. } => None,
     }
 }
 
-/// How many ciphertexts must be opened before this one can be.
+/// How many ciphertexts must be decrypted before this one.
 fn level(source: &Source) -> usize {
     match origin(source) {
         Some(origin) if key(origin).is_some() => level(origin) + 1,

@@ -108,7 +108,7 @@ impl PrivateKey {
     }
 
     fn impossible(&self, form: &'static str) -> CertificateError {
-        let (algorithm, instead) = self.algorithm.told();
+        let (algorithm, instead) = self.algorithm.names();
         CertificateError::FormImpossible { algorithm, form, instead }
     }
 

@@ -1,4 +1,4 @@
-//! The request's JSON: parameters, the pod, its tokens.
+//! The attributes of a request, in JSON: parameters, the pod, its tokens.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,100 +6,85 @@ use std::fmt;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use sha2::{Digest as _, Sha256};
 
-use super::{RememberedRequest, SpecError};
-use crate::class::diagnostics::Diagnostics;
+use crate::class::attribute_keys::{
+    ACCOUNT, CLASS, NAME, NAMESPACE, RESERVED_PREFIX, TOKENS, UID, is_parameter,
+};
+use crate::class::diagnostics::{Diagnostics, SpecError};
+use crate::class::remembered::complete;
 use crate::secret::Secret;
-use crate::spec::{Digest, Pod};
+use crate::spec::{Digest, Pod, RememberedRequest};
 
-/// Longest `attributes`, in bytes: well above what kubelet and driver make of the largest sensible class.
+/// Maximum length of `attributes`, in bytes: well above what the kubelet and the driver send for the largest realistic class.
 const ATTRIBUTES_BYTES: usize = 512 * 1024;
 
-/// Longest parameter, in bytes; `objects` too.
+/// Maximum length of a parameter, `objects` included, in bytes.
 const PARAMETER_BYTES: usize = 64 * 1024;
 
-/// Keys that kubelet and driver add; nobody's to judge.
-const VOUCHED: &str = "csi.storage.k8s.io/";
-const TOKENS: &str = "csi.storage.k8s.io/serviceAccount.tokens";
-
-/// Keys that the driver's own machinery reads and passes on.
-const DRIVERS: [&str; 2] = [CLASS, "providerName"];
-
-/// Where the driver names the class.
-pub(crate) const CLASS: &str = "secretProviderClass";
-
-/// Where the kubelet tells whose the volume is.
-pub(crate) const NAMESPACE: &str = "csi.storage.k8s.io/pod.namespace";
-pub(crate) const NAME: &str = "csi.storage.k8s.io/pod.name";
-pub(crate) const UID: &str = "csi.storage.k8s.io/pod.uid";
-pub(crate) const ACCOUNT: &str = "csi.storage.k8s.io/serviceAccount.name";
-
-/// Whether someone wrote it into a class or a pod.
-fn is_written(name: &str) -> bool {
-    !name.starts_with(VOUCHED) && !DRIVERS.contains(&name)
-}
-
-/// `attributes` as sent: the class's parameters with the pod's `volumeAttributes` copied over them, and what is vouched for.
+/// `attributes` as sent: the class's parameters, overridden by the pod's `volumeAttributes`, and the keys that the kubelet and the driver set.
 pub(crate) struct Attributes {
-    texts: BTreeMap<String, String>,
+    values: BTreeMap<String, String>,
     tokens: Option<Secret>,
 }
 
 impl Attributes {
+    /// Parses the JSON of a request.
+    ///
+    /// # Errors
+    /// It is not an object of texts, or it is too long.
     pub(crate) fn parse(text: &str) -> Result<Self, SpecError> {
-        within("the request's attributes", text, ATTRIBUTES_BYTES)?;
+        check_length("the request's attributes", text, ATTRIBUTES_BYTES)?;
         let mut json = serde_json::Deserializer::from_str(text);
-        let read = json.deserialize_map(Reader).and_then(|attributes| json.end().map(|()| attributes));
-        // The error's own text may quote a value.
+        let parsed =
+            json.deserialize_map(AttributesVisitor).and_then(|attributes| json.end().map(|()| attributes));
+        // The text of the error may quote a value.
         let attributes =
-            read.map_err(|error| SpecError::Attributes { line: error.line(), column: error.column() })?;
-        let texts = attributes.texts.iter();
-        texts.clone().try_for_each(|(name, value)| {
-            within(format_args!("parameter {name:.64}"), value, PARAMETER_BYTES)
+            parsed.map_err(|error| SpecError::Attributes { line: error.line(), column: error.column() })?;
+        attributes.values.iter().try_for_each(|(name, value)| {
+            check_length(format_args!("parameter {name:.64}"), value, PARAMETER_BYTES)
         })?;
         Ok(attributes)
     }
 
-    /// Lays what is remembered of the kubelet's request over one that has the class alone, and gives what is to be remembered from now on.
-    pub(crate) fn completed(
+    /// Adds the remembered parameters of the pod to a request that contains only the class's, and returns the request to remember from now on.
+    /// A request of the kubelet is complete: it names its class.
+    pub(crate) fn complete(
         &mut self,
-        before: &dyn Fn() -> Option<RememberedRequest>,
+        remembered: &dyn Fn() -> Option<RememberedRequest>,
         found: &mut Diagnostics,
     ) -> RememberedRequest {
-        let written = |texts: &BTreeMap<String, String>| -> BTreeMap<String, String> {
-            let written = texts.iter().filter(|(name, _)| is_written(name));
-            written.map(|(name, value)| (name.clone(), value.clone())).collect()
-        };
-        match (!self.texts.contains_key(CLASS)).then(before).flatten() {
-            Some(mut published) => {
-                let mut sent = written(&self.texts);
-                found.warnings.extend(published.complete(&mut sent));
-                self.texts.extend(sent);
-                published
+        let parameters = self.values.iter().filter(|(name, _)| is_parameter(name));
+        let mut parameters: BTreeMap<String, String> =
+            parameters.map(|(name, value)| (name.clone(), value.clone())).collect();
+        match (!self.values.contains_key(CLASS)).then(remembered).flatten() {
+            Some(mut remembered) => {
+                found.warnings.extend(complete(&mut remembered, &mut parameters));
+                self.values.extend(parameters);
+                remembered
             }
-            None => RememberedRequest::new(written(&self.texts), self.texts.get(CLASS).cloned()),
+            None => RememberedRequest::new(parameters, self.values.get(CLASS).cloned()),
         }
     }
 
-    /// A value as it is written.
+    /// The value of `name`, as written.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.texts.get(name).map(String::as_str)
+        self.values.get(name).map(String::as_str)
     }
 
-    /// The value of `prefix` and `suffix` as one name, and that name.
+    /// The name `prefix` + `suffix`, and its value.
     pub(crate) fn prefixed(&self, prefix: &str, suffix: &str) -> Option<(&str, &str)> {
-        let named = self.texts.iter().find(|(name, _)| name.strip_prefix(prefix) == Some(suffix))?;
-        Some((named.0, named.1))
+        let (name, value) = self.values.iter().find(|(name, _)| name.strip_prefix(prefix) == Some(suffix))?;
+        Some((name, value))
     }
 
-    /// The names that someone wrote into a class or a pod.
-    pub(crate) fn written(&self) -> impl Iterator<Item = &str> {
-        self.texts.keys().map(String::as_str).filter(|name| is_written(name))
+    /// The names of the parameters that are written in the class or in the pod.
+    pub(crate) fn parameters(&self) -> impl Iterator<Item = &str> {
+        self.values.keys().map(String::as_str).filter(|name| is_parameter(name))
     }
 
-    /// Of what was written, names and values: each with its length in front (8 bytes, big-endian), in the order of the names.
+    /// A hash of the parameters: names and values in the order of the names, each after its length (8 bytes, big-endian).
     pub(crate) fn digest(&self) -> Digest {
         let mut hash = Sha256::new();
-        let texts = self.written().flat_map(|name| [name, self.get(name).unwrap_or_default()]);
+        let texts = self.parameters().flat_map(|name| [name, self.get(name).unwrap_or_default()]);
         texts.for_each(|text| {
             hash.update((text.len() as u64).to_be_bytes());
             hash.update(text);
@@ -107,37 +92,37 @@ impl Attributes {
         hash.finalize().into()
     }
 
-    /// All tokens of the pod, still in JSON; empty when the driver passes none.
+    /// All tokens of the pod, in JSON; `None` if the driver passes none.
     pub(crate) fn tokens(&self) -> Option<&str> {
         self.tokens.as_ref().and_then(Secret::expose_text).filter(|tokens| !tokens.is_empty())
     }
 
-    /// The pod, as the kubelet vouches for it (the sync controller: its own pod, and another's service account).
+    /// The pod, as the kubelet reports it. The sync controller sends its own pod, with the service account of another one.
     pub(crate) fn pod(&self, found: &mut Diagnostics) -> Option<Pod> {
-        let mut vouched = |key: &'static str| {
+        let mut required = |key: &'static str| {
             let value = self.get(key).filter(|value| !value.is_empty());
             found.take(value.map(str::to_owned).ok_or(SpecError::PodInfo { key }))
         };
-        let namespace = vouched(NAMESPACE);
-        let name = vouched(NAME);
-        let uid = vouched(UID);
-        let service_account = vouched(ACCOUNT);
+        let namespace = required(NAMESPACE);
+        let name = required(NAME);
+        let uid = required(UID);
+        let service_account = required(ACCOUNT);
         Some(Pod { namespace: namespace?, name: name?, uid: uid?, service_account: service_account? })
     }
 }
 
-/// True when `secrets` (nodePublishSecretRef) holds something, which is not used: `null`, `{}` and nothing are the rule.
+/// True if `secrets` (nodePublishSecretRef) contains a secret, which vaultmount does not use. It is usually `null`, `{}` or empty.
 pub(crate) fn has_secrets(secrets: &str) -> Result<bool, SpecError> {
     if secrets.is_empty() {
         return Ok(false);
     }
-    let read: Result<Option<BTreeMap<String, IgnoredAny>>, _> = serde_json::from_str(secrets);
-    let secrets = read.map_err(|_| SpecError::Call { field: "secrets", fault: "are not a JSON object" })?;
+    let parsed: Result<Option<BTreeMap<String, IgnoredAny>>, _> = serde_json::from_str(secrets);
+    let secrets = parsed.map_err(|_| SpecError::Call { field: "secrets", fault: "are not a JSON object" })?;
     // From Kubernetes 1.35 on the kubelet may put the tokens there; the driver copies them into the attributes.
-    Ok(secrets.is_some_and(|secrets| secrets.keys().any(|key| !key.starts_with(VOUCHED))))
+    Ok(secrets.is_some_and(|secrets| secrets.keys().any(|key| !key.starts_with(RESERVED_PREFIX))))
 }
 
-fn within(what: impl fmt::Display, text: &str, limit: usize) -> Result<(), SpecError> {
+fn check_length(what: impl fmt::Display, text: &str, limit: usize) -> Result<(), SpecError> {
     if text.len() <= limit {
         Ok(())
     } else {
@@ -145,9 +130,9 @@ fn within(what: impl fmt::Display, text: &str, limit: usize) -> Result<(), SpecE
     }
 }
 
-struct Reader;
+struct AttributesVisitor;
 
-impl<'de> Visitor<'de> for Reader {
+impl<'de> Visitor<'de> for AttributesVisitor {
     type Value = Attributes;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -155,14 +140,14 @@ impl<'de> Visitor<'de> for Reader {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Attributes, A::Error> {
-        let mut attributes = Attributes { texts: BTreeMap::new(), tokens: None };
+        let mut attributes = Attributes { values: BTreeMap::new(), tokens: None };
         while let Some(name) = map.next_key::<String>()? {
-            // Go reads null as the empty text.
+            // Go reads null as an empty text.
             let text = map.next_value::<Option<String>>()?.unwrap_or_default();
             if name == TOKENS {
                 attributes.tokens = Some(Secret::from(text));
             } else {
-                attributes.texts.insert(name, text);
+                attributes.values.insert(name, text);
             }
         }
         Ok(attributes)

@@ -1,86 +1,48 @@
-//! What a class leaves out, and what it may not choose.
+//! The values that a class leaves out, and the limits of the values that it sets.
 
-use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use serde::{Deserialize, Serialize};
+use crate::spec::{Address, AuthMounts, Flavor, TlsSpec, VolumeWriter};
 
-use crate::spec::{Address, AuthMounts, TlsSpec, VolumeWriter};
-
-/// The process's own settings, as they hold on one socket.
+/// The process's own settings for the classes of one socket.
 #[derive(Clone, Debug)]
 pub struct Defaults {
-    /// Which peer the socket's classes are written for.
+    /// Which upstream provider the socket's classes are written for.
     pub flavor: Flavor,
-    /// The server of classes that name none.
+    /// The server of classes without their own.
     pub address: Address,
-    /// The auth mount of classes that name none, and those that a class may name.
+    /// The auth mount of classes without their own, and the auth mounts that a class may use.
     pub auth_mounts: AuthMounts,
-    /// The namespace of classes that name none, without slashes at its ends.
+    /// The namespace of classes without their own, without slashes at its ends.
     pub namespace: Option<String>,
-    /// TLS below what a class says.
+    /// TLS settings that a class does not override.
     pub tls: TlsSpec,
-    /// Which tokens may be read at all.
+    /// The audiences of tokens that a class may use.
     pub audiences: Audiences,
-    /// What an unknown word of a class means.
+    /// Whether an unknown parameter or field of a class is an error.
     pub unknown_fields: UnknownFields,
-    /// The longest `maxStale` that a class may choose, and what holds for one that chooses none.
+    /// The longest `maxStale` of a class, and the value of classes that do not set it.
     pub max_stale: Duration,
-    /// Who writes the files of classes that do not say.
+    /// Who writes the files of classes without `writer`.
     pub written_by: VolumeWriter,
-    /// The time that a token's end is held against.
+    /// The current time, which decides whether a token has expired.
     pub clock: Clock,
 }
 
-/// Where the time comes from: `SystemTime::now`, or a test's own.
+/// Returns the current time: `SystemTime::now`, or a function of a test.
 pub type Clock = fn() -> SystemTime;
 
-/// Which peer's words come first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Flavor {
-    /// HashiCorp's, on every socket without a better name.
-    #[default]
-    #[serde(rename = "Vault")]
-    Vault,
-    /// OpenBao's, on `openbao.sock`.
-    #[serde(rename = "OpenBao")]
-    OpenBao,
-}
-
-impl Flavor {
-    /// The flavor of the classes that come in by the socket at `path`.
-    pub fn of_socket(path: &Path) -> Self {
-        if path.file_name().is_some_and(|name| name == "openbao.sock") { Self::OpenBao } else { Self::Vault }
-    }
-
-    /// Prefixes of parameters, the first that is present wins.
-    pub fn prefixes(self) -> [&'static str; 3] {
-        match self {
-            Self::Vault => ["vault", "bao", "openbao"],
-            Self::OpenBao => ["bao", "openbao", "vault"],
-        }
-    }
-
-    /// The audience that a passed token is looked for with when the class names none.
-    pub fn audience(self) -> &'static str {
-        match self {
-            Self::Vault => "vault",
-            Self::OpenBao => "openbao",
-        }
-    }
-}
-
-/// What a word that nobody knows means, in a class.
+/// What an unknown parameter or field of a class causes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum UnknownFields {
-    /// A line in the log: the peers pass over such words in silence.
+    /// A warning in the log. The upstream providers ignore unknown fields silently.
     #[default]
     Warn,
-    /// A failed mount.
+    /// The mount fails.
     Error,
 }
 
-/// Beginnings of audiences whose tokens are worth more than a login to Vault: the API server's own and those of clouds.
+/// Prefixes of the audiences of the API server and of clouds: their tokens allow more than a login to Vault.
 const FOREIGN: [&str; 12] = [
     "https://kubernetes.default",
     "kubernetes.default",
@@ -96,31 +58,33 @@ const FOREIGN: [&str; 12] = [
     "sts.aliyuncs.com",
 ];
 
-/// Which audiences a class may ask for.
+/// Which audiences a class may use.
 ///
-/// Without a list a peer's class works as it is: any audience but those of others (`FOREIGN`, `*.svc.id.goog`). With
-/// `--allow-audience`: the peers' two and the listed ones, whatever they are.
+/// Without a list, the classes of the upstream providers work unchanged: every audience is allowed except those of the API server and of
+/// clouds (`FOREIGN`, `*.svc.id.goog`). With `--allow-audience`, the default audiences of the two upstream providers and the listed ones are allowed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Audiences(Vec<String>);
 
 impl Audiences {
-    /// Only `listed` beside the peers' two; an empty list is none.
+    /// Allows only `listed`, besides the default audiences of the two upstream providers. An empty list is the same as no list.
     pub fn listed(listed: Vec<String>) -> Self {
         Self(listed)
     }
 
+    /// True if a class may use `audience`.
     pub(crate) fn allow(&self, audience: &str) -> bool {
         let lower = audience.to_ascii_lowercase();
         let foreign = lower.is_empty()
             || lower.ends_with(".svc.id.goog")
-            || FOREIGN.iter().any(|foreign| begins(&lower, foreign));
+            || FOREIGN.iter().any(|foreign| starts_with_audience(&lower, foreign));
         let own = [Flavor::Vault, Flavor::OpenBao].iter().any(|flavor| flavor.audience() == audience);
         own || if self.0.is_empty() { !foreign } else { self.0.iter().any(|listed| listed == audience) }
     }
 }
 
-/// True for `foreign` itself and for what goes on after a `.`, `/`, `:` or without a break in `api://azureadtokenexchangechina`.
-fn begins(audience: &str, foreign: &str) -> bool {
+/// True for `foreign` itself, and if a `.`, `/` or `:` follows it. After `api:` prefixes anything may follow:
+/// `api://azureadtokenexchangechina`.
+fn starts_with_audience(audience: &str, foreign: &str) -> bool {
     let rest = audience.strip_prefix(foreign);
     rest.is_some_and(|rest| {
         rest.is_empty() || rest.starts_with(['.', '/', ':']) || foreign.starts_with("api:")
@@ -132,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_class_may_not_ask_for_a_token_that_is_worth_more_than_a_login() {
+    fn a_class_may_not_use_a_token_that_allows_more_than_a_login_to_vault() {
         let free = Audiences::default();
         for audience in
             ["vault", "openbao", "my-aud", "https://vault.example.com", "kubernetes-vault", "conjur"]
@@ -159,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_is_all_there_is_beside_the_peers_own() {
+    fn with_a_list_only_its_audiences_and_the_defaults_are_allowed() {
         let listed = Audiences::listed(vec!["prod".into(), "sts.amazonaws.com".into()]);
         assert!(
             listed.allow("prod")
@@ -168,11 +132,5 @@ mod tests {
                 && listed.allow("sts.amazonaws.com")
         );
         assert!(!listed.allow("my-aud"));
-    }
-
-    #[test]
-    fn defaults_follow_the_name_of_the_socket() {
-        assert_eq!(Flavor::of_socket(Path::new("/provider/openbao.sock")), Flavor::OpenBao);
-        assert_eq!(Flavor::of_socket(Path::new("/provider/vaultmount.sock")), Flavor::Vault);
     }
 }

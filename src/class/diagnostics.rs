@@ -1,4 +1,4 @@
-//! Why a request cannot be used: every mistake of it at once, each with its place and what is allowed there.
+//! Why a request is refused: all of its mistakes, each with its place and the allowed values.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,29 +6,29 @@ use std::time::Duration;
 use crate::class::token::TokenFault;
 use crate::error::{Failure, Reason};
 use crate::goyaml::YamlError;
-use crate::spec::KeyAlgorithm;
-use crate::spec::Source;
+pub(crate) use crate::spec::Shown;
 use crate::spec::address::AddressError;
 use crate::spec::auth_mount::InvalidAuthMount;
 use crate::spec::certificate::AliasError;
-use crate::spec::path::PathError;
+use crate::spec::path::{NameConflict, PathError};
 use crate::spec::request::{PlainPathError, RequestError};
 use crate::spec::template::DelimitersError;
+use crate::spec::{KeyAlgorithm, Source};
 
-/// Mistakes that a message names; the rest is counted.
-const NAMED: usize = 8;
+/// Mistakes that a message lists. It only counts the others.
+const LISTED: usize = 8;
 
-/// Everything that keeps one mount from being understood; never empty.
+/// All mistakes of one request; never empty.
 #[derive(Debug)]
 pub struct SpecErrors(Vec<SpecError>);
 
 impl SpecErrors {
-    /// The first problem's reason: those of the class come before one of the token.
+    /// The reason of the first mistake. Mistakes of the class come before one of the token.
     pub fn reason(&self) -> Reason {
         self.0.first().map_or(Reason::SpecInvalid, SpecError::reason)
     }
 
-    /// All of them, in the order of the request.
+    /// All mistakes, in the order of the request.
     pub fn problems(&self) -> &[SpecError] {
         &self.0
     }
@@ -36,10 +36,10 @@ impl SpecErrors {
 
 impl fmt::Display for SpecErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, problem) in self.0.iter().take(NAMED).enumerate() {
+        for (at, problem) in self.0.iter().take(LISTED).enumerate() {
             write!(f, "{}{problem}", if at == 0 { "" } else { "; " })?;
         }
-        match self.0.len().checked_sub(NAMED) {
+        match self.0.len().checked_sub(LISTED) {
             None | Some(0) => Ok(()),
             Some(more) => write!(f, "; and {more} more"),
         }
@@ -60,13 +60,13 @@ impl From<SpecErrors> for Failure {
     }
 }
 
-/// One mistake. Names and paths of a class are shown, cut and escaped; values of `secretArgs` and of tokens never.
+/// One mistake. Messages contain names and paths of the class, cut and escaped, but never values of `secretArgs` or of tokens.
 #[derive(Debug, PartialEq, thiserror::Error)]
 #[expect(missing_docs, reason = "each text says what its variant means")]
 pub enum SpecError {
     #[error("the request's attributes are not a JSON object of strings (line {line}, column {column})")]
     Attributes { line: usize, column: usize },
-    #[error("{what} is {bytes} bytes long; at most {limit} are read")]
+    #[error("{what} is {bytes} bytes long; at most {limit} are allowed")]
     TooLong { what: String, bytes: usize, limit: usize },
     #[error("the request's {field} {fault}")]
     Call { field: &'static str, fault: &'static str },
@@ -74,124 +74,124 @@ pub enum SpecError {
     PodInfo { key: &'static str },
     #[error("parameter {parameter} is missing or empty: {hint}")]
     Missing { parameter: &'static str, hint: &'static str },
-    #[error("parameters {one} and {other} say the same: remove one")]
+    #[error("parameters {one} and {other} have the same meaning: remove one")]
     Both { one: String, other: String },
     #[error("parameter {parameter} must be true or false")]
     Bool { parameter: String },
-    #[error("parameter {given} needs {missing} beside it: a client certificate is a pair")]
-    HalfCertificate { given: String, missing: String },
+    #[error("parameter {present} needs {missing} too: a client certificate needs its key")]
+    HalfCertificate { present: String, missing: String },
     #[error("parameter {parameter}: {source}")]
     Address { parameter: String, source: AddressError },
     #[error("parameter {parameter} {source}")]
     Mount { parameter: String, source: InvalidAuthMount },
     #[error("auth mount {} is not one that classes may use", Shown(.mount))]
     AuthMount { mount: String },
-    #[error("parameter {parameter} must not hold control characters")]
+    #[error("parameter {parameter} must not contain control characters")]
     Control { parameter: String },
-    #[error("audience {} is not one that pods may log in with: use another, or add it to --allow-audience", Shown(.audience))]
+    #[error("audience {} may not be used to log in: use another, or add it to --allow-audience", Shown(.audience))]
     Audience { audience: String },
     #[error("parameter {} is unknown{}", Shown(.parameter), Meant(.meant))]
     UnknownParameter { parameter: String, meant: Option<String> },
     #[error("parameter objects, {0}")]
     Yaml(YamlError),
-    #[error("parameter objects lists nothing: no secret would be read")]
+    #[error("parameter objects lists no object")]
     NoObjects,
     #[error(
-        "parameter objects lists {count} objects; at most {limit} are read: split the class over two volumes"
+        "parameter objects lists {count} objects; at most {limit} are allowed: split the class over two volumes"
     )]
     TooManyObjects { count: usize, limit: usize },
     #[error(
-        "parameter objects has {count} {what}; at most {limit} are taken: split the class over two volumes"
+        "parameter objects has {count} {what}; at most {limit} are allowed: split the class over two volumes"
     )]
     TooMany { what: &'static str, count: usize, limit: usize },
-    #[error("objectName {} is given {times} times: each file needs a name of its own", Shown(.name))]
-    DuplicateName { name: String, times: usize },
-    #[error("objectNames {} and {} cannot both be files: one is the other's directory", Shown(.file), Shown(.below))]
-    FileAndDirectory { file: String, below: String },
+    #[error(transparent)]
+    Name(#[from] NameConflict),
     #[error("{object}: {source}")]
     Request { object: Label, source: RequestError },
-    #[error("parameter {parameter} must be {wanted}")]
-    Parameter { parameter: &'static str, wanted: &'static str },
-    #[error("{object}: filePermission {mode:#o} is over 0777")]
+    #[error("parameter {parameter} must be {expected}")]
+    Parameter { parameter: &'static str, expected: &'static str },
+    #[error("{object}: filePermission {mode:#o} is more than 0777")]
     Permission { object: Label, mode: u32 },
-    #[error("{object}: encoding {} is unknown: utf-8, base64 or hex{}", Shown(.word), Meant(.meant))]
+    #[error("{object}: encoding {} is unknown: use utf-8, base64 or hex{}", Shown(.word), Meant(.meant))]
     Encoding { object: Label, word: String, meant: Option<String> },
     #[error("{object}: field {} is unknown{}", Shown(.field), Meant(.meant))]
     UnknownField { object: Label, field: String, meant: Option<String> },
-    #[error("{object}: {}{misfit}", FieldPath(.field))]
-    Field { object: Label, field: String, misfit: Box<FieldError> },
+    #[error("{object}: {}{error}", FieldPath(.field))]
+    Field { object: Label, field: String, error: Box<FieldError> },
     #[error(transparent)]
     Token(#[from] TokenFault),
 }
 
-/// What is wrong with a field of ours; what was written there is shown only where it is one of a few words.
+/// What is wrong with a field that the Go providers do not have. A message repeats the value only if the field takes one of a few words.
 #[derive(Debug, PartialEq, thiserror::Error)]
 pub enum FieldError {
-    /// No value where one is needed.
+    /// A required field is missing.
     #[error("is missing: {0}")]
     Missing(&'static str),
-    /// A value of another kind.
+    /// The value has another type.
     #[error("must be {0}")]
     Type(&'static str),
-    /// A word that is not among those allowed.
-    #[error("{} is none of {}{}", Shown(.word), .allowed.join(", "), Meant(.meant))]
+    /// The word is not allowed.
+    #[error("{} is not one of {}{}", Shown(.word), .allowed.join(", "), Meant(.meant))]
     #[expect(missing_docs, reason = "the text says what they are")]
     Word { word: String, allowed: Vec<&'static str>, meant: Option<String> },
-    /// A name that nobody knows.
+    /// There is no field of this name.
     #[error("is unknown{}", Meant(.meant))]
     #[expect(missing_docs, reason = "the text says what it is")]
     Unknown { meant: Option<String> },
-    /// Two that exclude each other.
+    /// Two fields exclude each other.
     #[error("has both {0} and {1}: remove one")]
     Both(&'static str, &'static str),
     /// Two sources.
     #[error("has both {0} and {1}: remove one; several sources make one file by sources and template")]
     Sources(&'static str, &'static str),
-    /// One that means nothing without another.
-    #[error("counts only with {0}")]
+    /// The field has no effect without another one.
+    #[error("has an effect only with {0}")]
     Needs(&'static str),
-    /// Nothing to read.
-    #[error("has no source: give secretPath, kv, pki, transit, s5, request, or sources with a template")]
+    /// No source.
+    #[error("has no source: add secretPath, kv, pki, transit, s5, request, or sources with a template")]
     NoSource,
-    /// A source whose value could be anything.
-    #[error("needs secretKey or pointer: one value is wanted")]
-    NoPick,
-    /// A way into what is one text.
-    #[error("takes no secretKey, pointer, from or format: what is opened is one text")]
-    Opened,
-    /// `ca: true` beside what asks for a certificate.
-    #[error("stands alone with mount: nothing is issued")]
-    Alone,
-    /// `${...}` of another name.
-    #[error("holds ${{...}} of another name than POD_NAME, POD_NAMESPACE, POD_UID, SERVICE_ACCOUNT_NAME")]
+    /// A source without a selector, where one value is required.
+    #[error("needs secretKey or pointer, which select one value")]
+    NoSelector,
+    /// A selector into a decrypted text.
+    #[error("cannot have secretKey, pointer, from or format: the decrypted value is one text")]
+    Decrypted,
+    /// `ca: true` together with the fields of a certificate request.
+    #[error("can only be combined with mount: no certificate is issued")]
+    CaOnly,
+    /// `${...}` with an unknown name.
+    #[error(
+        "contains ${{...}} with another name than POD_NAME, POD_NAMESPACE, POD_UID, SERVICE_ACCOUNT_NAME"
+    )]
     Variable,
-    /// A name that no expression could use.
-    #[error("must be letters, digits and _, for expressions to name it")]
+    /// A name that expressions cannot use.
+    #[error("must be letters, digits and _, so that expressions can use it")]
     Identifier,
-    /// A path that Vault would not take.
+    /// The path is invalid.
     #[error("{0}")]
     Path(PlainPathError),
-    /// A call that is none.
+    /// The request is invalid.
     #[error("{0}")]
     Request(RequestError),
-    /// A file's name.
+    /// The file name is invalid.
     #[error("objectName {0}")]
     ObjectName(PathError),
-    /// Another name in the volume.
+    /// Another path in the volume is invalid.
     #[error("{0}")]
     Name(PathError),
-    /// A form that a key of the type asked for does not have.
-    #[error("must be {}, the forms of a key of {}", .0.told().1, .0.told().0)]
+    /// A key of the requested type does not have this format.
+    #[error("must be {}, the formats of a key of {}", .0.names().1, .0.names().0)]
     KeyForm(KeyAlgorithm),
-    /// The name of a keystore's entry.
+    /// The name of the keystore's entry is invalid.
     #[error("{0}")]
     Alias(AliasError),
-    /// Delimiters that would be ambiguous.
+    /// The delimiters are invalid.
     #[error("{0}")]
     Delimiters(DelimitersError),
 }
 
-/// The way to a field in front of what is wrong with it; nothing for the object itself.
+/// Prints the path of a field before the error; nothing for the object itself.
 struct FieldPath<'a>(&'a str);
 
 impl fmt::Display for FieldPath<'_> {
@@ -205,17 +205,40 @@ impl SpecError {
         match self {
             Self::Token(fault) => fault.reason(),
             Self::AuthMount { .. } => Reason::AuthMountRefused,
-            _ => Reason::SpecInvalid,
+            Self::Attributes { .. }
+            | Self::TooLong { .. }
+            | Self::Call { .. }
+            | Self::PodInfo { .. }
+            | Self::Missing { .. }
+            | Self::Both { .. }
+            | Self::Bool { .. }
+            | Self::HalfCertificate { .. }
+            | Self::Address { .. }
+            | Self::Mount { .. }
+            | Self::Control { .. }
+            | Self::Audience { .. }
+            | Self::UnknownParameter { .. }
+            | Self::Yaml(_)
+            | Self::NoObjects
+            | Self::TooManyObjects { .. }
+            | Self::TooMany { .. }
+            | Self::Name(_)
+            | Self::Request { .. }
+            | Self::Parameter { .. }
+            | Self::Permission { .. }
+            | Self::Encoding { .. }
+            | Self::UnknownField { .. }
+            | Self::Field { .. } => Reason::SpecInvalid,
         }
     }
 }
 
-/// What is found while a request is read: parsing goes on after a mistake, so that all are told together.
+/// What is found while a request is parsed. Parsing continues after a mistake, so that all mistakes are reported together.
 #[derive(Debug, Default)]
 pub(crate) struct Diagnostics {
     problems: Vec<SpecError>,
     pub(crate) warnings: Vec<String>,
-    /// Every source that was read, with the `refresh` beside it.
+    /// Every source, with its `refresh`.
     pub(crate) refreshes: Vec<(Source, Option<Duration>)>,
 }
 
@@ -224,56 +247,48 @@ impl Diagnostics {
         self.problems.push(problem);
     }
 
-    /// How many problems there are so far.
+    /// The number of problems so far.
     pub(crate) fn count(&self) -> usize {
         self.problems.len()
     }
 
-    /// The value, or nothing and one more problem.
+    /// The value; `None` after an error, which is recorded as a problem.
     pub(crate) fn take<T>(&mut self, result: Result<T, SpecError>) -> Option<T> {
         result.map_err(|problem| self.problem(problem)).ok()
     }
 
-    /// `whole`, which only a problem can have kept from being there, and the warnings; or all problems.
-    pub(crate) fn end<T>(self, whole: Option<T>) -> Result<(T, Vec<String>), SpecErrors> {
-        match whole {
-            Some(whole) if self.problems.is_empty() => Ok((whole, self.warnings)),
+    /// `value` and the warnings. `value` is `None` only after a problem.
+    ///
+    /// # Errors
+    /// All problems, if there is one.
+    pub(crate) fn finish<T>(self, value: Option<T>) -> Result<(T, Vec<String>), SpecErrors> {
+        match value {
+            Some(value) if self.problems.is_empty() => Ok((value, self.warnings)),
             _ => Err(SpecErrors(self.problems)),
         }
     }
 }
 
-/// How a message calls an object: by its name, else by its place in the list, from 1.
+/// The name of an object in messages: its own name, or its position in the list, from 1.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Label {
-    /// Its `objectName` as written, maybe empty.
+    /// The `objectName` as written; may be empty.
     pub name: String,
-    /// Its place in the list.
-    pub place: usize,
+    /// The position in the list, from 1.
+    pub position: usize,
 }
 
 impl fmt::Display for Label {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.name.is_empty() {
-            write!(f, "object {}", self.place)
+            write!(f, "object {}", self.position)
         } else {
             write!(f, "object {}", Shown(&self.name))
         }
     }
 }
 
-/// Text of a class in a message: escaped, in quotes, at most 64 characters of it.
-pub(crate) struct Shown<'a>(pub(crate) &'a str);
-
-impl fmt::Display for Shown<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.char_indices().nth(64) {
-            Some((end, _)) => write!(f, "{:?}...", &self.0[..end]),
-            None => write!(f, "{:?}", self.0),
-        }
-    }
-}
-
+/// Prints a suggestion, if there is one.
 struct Meant<'a>(&'a Option<String>);
 
 impl fmt::Display for Meant<'_> {

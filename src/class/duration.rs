@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-/// Longer ones count as this: a century, which every clock here can add to its time.
+/// Longer durations are cut to this: a century, which can be added to every time without overflow.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 86400);
 
-/// Reads seconds, or whole numbers with the units `s`, `m`, `h` and `d` one after the other: `3600`, `24h`, `1h30m`.
+/// Parses seconds, or whole numbers that are each followed by a unit, `s`, `m`, `h` or `d`: `3600`, `24h`, `1h30m`. `None` for any other text.
 pub(crate) fn duration(text: &str) -> Option<Duration> {
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         return text.parse().ok().map(seconds);
@@ -13,8 +13,8 @@ pub(crate) fn duration(text: &str) -> Option<Duration> {
     let mut sum: u64 = 0;
     let mut rest = text;
     while let Some(end) = rest.find(|character: char| !character.is_ascii_digit()) {
-        let (number, behind) = rest.split_at(end);
-        let unit = match behind.chars().next()? {
+        let (number, after) = rest.split_at(end);
+        let unit = match after.chars().next()? {
             's' => 1,
             'm' => 60,
             'h' => 3600,
@@ -22,7 +22,7 @@ pub(crate) fn duration(text: &str) -> Option<Duration> {
             _ => return None,
         };
         sum = number.parse::<u64>().ok()?.checked_mul(unit)?.checked_add(sum)?;
-        rest = &behind[1..];
+        rest = &after[1..];
     }
     (rest.is_empty() && !text.is_empty()).then(|| seconds(sum))
 }
@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_stand_alone_or_with_a_unit_each() {
+    fn a_duration_is_seconds_or_numbers_with_units() {
         let seconds = |text| duration(text).map(|duration| duration.as_secs());
         for (text, expected) in
             [("0", 0), ("3600", 3600), ("0s", 0), ("24h", 86400), ("1h30m", 5400), ("1d12h", 129_600)]

@@ -13,7 +13,7 @@ pub struct Entry {
     pub object_name: String,
     /// The path, with or without `v1/` and query.
     pub secret_path: String,
-    /// The member of the answer.
+    /// The key of the value in the response.
     pub secret_key: String,
     /// The HTTP method.
     pub method: String,
@@ -21,7 +21,7 @@ pub struct Entry {
     pub secret_args: Option<Value>,
     /// The mode, 0 for the default.
     pub file_permission: u32,
-    /// How the value is encoded.
+    /// The encoding of the value.
     pub encoding: String,
     /// Fields that only vaultmount knows.
     pub ours: Vec<(String, Item)>,

@@ -1,20 +1,24 @@
-//! SecretProviderClass text and mount request -> `MountSpec`, or all of its mistakes at once.
+//! SecretProviderClass and mount request -> `MountSpec`, or all mistakes at once.
 
-pub mod attributes; // the request's JSON: parameters, the pod, its tokens
-pub mod defaults; // what a class leaves out, and what it may not choose
-pub mod diagnostics; // why a request cannot be used: all of it at once
-pub mod duration; // durations as Vault writes them
+pub(crate) mod attribute_keys; // the keys of the attributes that the kubelet and the driver set
+pub(crate) mod attributes; // the attributes of a request: parameters, the pod, its tokens
+pub(crate) mod defaults; // the values that a class leaves out, and the limits of its values
+pub(crate) mod diagnostics; // every mistake of a request
+pub(crate) mod duration; // durations as Vault writes them
 pub mod entries; // the text of `objects` -> entries with the fields of the Go providers
-pub mod parameters; // a class's parameters under the peers' three prefixes
-pub mod remembered; // what a pod's own volumeAttributes say, remembered
-pub mod schema; // the fields of `objects`, and how they become sources and files
-pub mod server; // the server and the login, overlaid on the defaults
-pub mod spelling; // the nearest right word
-pub mod token; // the one token that is read, and whose it is
+pub(crate) mod parameter_table; // every parameter of a class
+pub(crate) mod parameters; // the parameters of one request
+pub(crate) mod parse; // one call of the driver -> MountSpec
+pub(crate) mod remembered; // completes requests that lack the pod's own parameters
+pub(crate) mod schema; // the fields of `objects`, and how they become sources and files
+pub(crate) mod server; // the server and the login, over the defaults
+pub(crate) mod spelling; // suggestions for misspelled words
+pub(crate) mod token; // the pod's token, and the check of its claims
 #[cfg(test)]
 mod tests;
 
-pub use defaults::{Audiences, Clock, Defaults, Flavor, UnknownFields};
+pub use crate::spec::{Flavor, RememberedRequest};
+pub use defaults::{Audiences, Clock, Defaults, UnknownFields};
 pub use diagnostics::{SpecError, SpecErrors};
-pub use remembered::RememberedRequest;
+pub use parse::MountCall;
 pub(crate) use server::go_bool;

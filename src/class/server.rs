@@ -1,21 +1,26 @@
-//! The server and the login: what a class says, over the process's own settings.
+//! The server and the login of a class. What the class leaves out comes from the process's own settings.
 
 use std::path::PathBuf;
 
-use super::{Defaults, SpecError};
-use crate::class::diagnostics::Diagnostics;
+use crate::class::defaults::Defaults;
+use crate::class::diagnostics::{Diagnostics, SpecError};
+use crate::class::parameter_table::{
+    ADDRESS, AUDIENCE, AUTH_MOUNT_PATH, CA_CERT_PATH, CA_DIRECTORY, KUBERNETES_MOUNT_PATH, NAMESPACE,
+    PLAIN_ROLE_NAME, Parameter, ROLE_NAME, SKIP_TLS_VERIFY, TLS_CLIENT_CERT_PATH, TLS_CLIENT_KEY_PATH,
+    TLS_SERVER_NAME,
+};
 use crate::class::parameters::Parameters;
-use crate::spec::auth_mount::auth_mount;
+use crate::spec::auth_mount::normalize;
 use crate::spec::path::is_unprintable;
 use crate::spec::{AuthSpec, ClientCertificate, ServerSpec, TlsSpec};
 
-/// The server that `parameters` choose; `None` after a problem.
+/// The server of `parameters`; `None` after a problem.
 pub(crate) fn server(
     parameters: &Parameters<'_>,
     defaults: &Defaults,
     found: &mut Diagnostics,
 ) -> Option<ServerSpec> {
-    let address = match parameters.set("Address") {
+    let address = match parameters.non_empty(ADDRESS) {
         Some((parameter, text)) => {
             found.take(text.parse().map_err(|source| SpecError::Address { parameter, source }))
         }
@@ -27,22 +32,24 @@ pub(crate) fn server(
     Some(ServerSpec { configured: address == defaults.address, address, namespace: namespace?, tls: tls? })
 }
 
-/// The login that `parameters` ask for; `None` after a problem.
+/// The login of `parameters`; `None` after a problem.
 pub(crate) fn auth(
     parameters: &Parameters<'_>,
     defaults: &Defaults,
     found: &mut Diagnostics,
 ) -> Option<AuthSpec> {
     let role = parameters
-        .prefixed("RoleName")
+        .get(ROLE_NAME)
+        .or_else(|| parameters.get(PLAIN_ROLE_NAME))
         .map(|(_, role)| role)
-        .or(parameters.plain("roleName"))
         .filter(|role| !role.is_empty());
-    let missing =
-        SpecError::Missing { parameter: "roleName", hint: "name the role of the auth mount to log in with" };
+    let missing = SpecError::Missing {
+        parameter: PLAIN_ROLE_NAME.name,
+        hint: "name the role of the auth mount to log in with",
+    };
     let role = found.take(role.ok_or(missing));
     let mount = found.take(mount(parameters, defaults));
-    let audience = parameters.plain("audience").filter(|audience| !audience.is_empty());
+    let audience = parameters.non_empty(AUDIENCE).map(|(_, audience)| audience);
     let audience = found.take(match audience {
         Some(audience) if !defaults.audiences.allow(audience) => {
             Err(SpecError::Audience { audience: audience.into() })
@@ -53,7 +60,9 @@ pub(crate) fn auth(
 }
 
 fn namespace(parameters: &Parameters<'_>, defaults: &Defaults) -> Result<Option<String>, SpecError> {
-    let Some((parameter, text)) = parameters.set("Namespace") else { return Ok(defaults.namespace.clone()) };
+    let Some((parameter, text)) = parameters.non_empty(NAMESPACE) else {
+        return Ok(defaults.namespace.clone());
+    };
     if text.contains(is_unprintable) {
         return Err(SpecError::Control { parameter });
     }
@@ -61,13 +70,12 @@ fn namespace(parameters: &Parameters<'_>, defaults: &Defaults) -> Result<Option<
 }
 
 fn mount(parameters: &Parameters<'_>, defaults: &Defaults) -> Result<String, SpecError> {
-    let (parameter, text) =
-        match (parameters.prefixed("KubernetesMountPath"), parameters.prefixed("AuthMountPath")) {
-            (Some((one, _)), Some((other, _))) => return Err(SpecError::Both { one, other }),
-            (Some(named), None) | (None, Some(named)) => named,
-            (None, None) => return Ok(defaults.auth_mounts.default_mount().to_owned()),
-        };
-    match auth_mount(text) {
+    let (parameter, text) = match (parameters.get(KUBERNETES_MOUNT_PATH), parameters.get(AUTH_MOUNT_PATH)) {
+        (Some((one, _)), Some((other, _))) => return Err(SpecError::Both { one, other }),
+        (Some(parameter), None) | (None, Some(parameter)) => parameter,
+        (None, None) => return Ok(defaults.auth_mounts.default_mount().to_owned()),
+    };
+    match normalize(text) {
         Err(source) => Err(SpecError::Mount { parameter, source }),
         Ok(None) => Ok(defaults.auth_mounts.default_mount().to_owned()),
         Ok(Some(mount)) if !defaults.auth_mounts.allow(&mount) => Err(SpecError::AuthMount { mount }),
@@ -75,48 +83,48 @@ fn mount(parameters: &Parameters<'_>, defaults: &Defaults) -> Result<String, Spe
     }
 }
 
-/// TLS of a class over `below`, as the peers' client overlays it: any CA of the class replaces the whole choice of CAs, a
-/// skipped check stays skipped.
-fn tls(parameters: &Parameters<'_>, below: &TlsSpec, found: &mut Diagnostics) -> Option<TlsSpec> {
-    let path = |suffix| parameters.set(suffix).map(|(_, path)| PathBuf::from(path));
-    let mut tls = below.clone();
-    tls.trust(path("CACertPath"), None, path("CADirectory"));
-    if let Some((_, name)) = parameters.set("TLSServerName") {
+/// The TLS settings of a class over `defaults`, combined as in the client library of the upstream providers: a CA of the class replaces the whole
+/// choice of CAs, and a class cannot enable the verification that `defaults` skip.
+fn tls(parameters: &Parameters<'_>, defaults: &TlsSpec, found: &mut Diagnostics) -> Option<TlsSpec> {
+    let path = |parameter| parameters.non_empty(parameter).map(|(_, path)| PathBuf::from(path));
+    let mut tls = defaults.clone();
+    tls.trust(path(CA_CERT_PATH), None, path(CA_DIRECTORY));
+    if let Some((_, name)) = parameters.non_empty(TLS_SERVER_NAME) {
         tls.server_name = Some(name.into());
     }
-    let client = found.take(client(parameters));
+    let client = found.take(client_certificate(parameters));
     if let Some(Some(client)) = &client {
         tls.client = Some(client.clone());
     }
-    let skip = found.take(skip(parameters));
+    let skip = found.take(skip_verify(parameters));
     tls.skip_verify |= skip?;
     client.map(|_| tls)
 }
 
-fn client(parameters: &Parameters<'_>) -> Result<Option<ClientCertificate>, SpecError> {
-    let (certificate, key) = ("TLSClientCertPath", "TLSClientKeyPath");
-    match (parameters.set(certificate), parameters.set(key)) {
+fn client_certificate(parameters: &Parameters<'_>) -> Result<Option<ClientCertificate>, SpecError> {
+    let pair = |present: String, parameter: Parameter, other: Parameter| SpecError::HalfCertificate {
+        missing: present.replace(parameter.name, other.name),
+        present,
+    };
+    let (certificate, key) = (TLS_CLIENT_CERT_PATH, TLS_CLIENT_KEY_PATH);
+    match (parameters.non_empty(certificate), parameters.non_empty(key)) {
         (Some((_, certificate)), Some((_, key))) => Ok(Some(ClientCertificate {
             certificate: certificate.into(),
             key: key.into(),
             configured: false,
         })),
-        (Some((given, _)), None) => {
-            Err(SpecError::HalfCertificate { missing: given.replace(certificate, key), given })
-        }
-        (None, Some((given, _))) => {
-            Err(SpecError::HalfCertificate { missing: given.replace(key, certificate), given })
-        }
+        (Some((present, _)), None) => Err(pair(present, certificate, key)),
+        (None, Some((present, _))) => Err(pair(present, key, certificate)),
         (None, None) => Ok(None),
     }
 }
 
-fn skip(parameters: &Parameters<'_>) -> Result<bool, SpecError> {
-    let Some((parameter, text)) = parameters.prefixed("SkipTLSVerify") else { return Ok(false) };
+fn skip_verify(parameters: &Parameters<'_>) -> Result<bool, SpecError> {
+    let Some((parameter, text)) = parameters.get(SKIP_TLS_VERIFY) else { return Ok(false) };
     go_bool(text).ok_or(SpecError::Bool { parameter })
 }
 
-/// A truth value in Go's spellings (`strconv.ParseBool`).
+/// Parses a boolean in Go's spellings (`strconv.ParseBool`).
 pub(crate) fn go_bool(text: &str) -> Option<bool> {
     match text {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),

@@ -1,11 +1,10 @@
-//! The nearest right word.
+//! Suggestions for misspelled words.
 
 use strsim::damerau_levenshtein;
 
-/// The word of `known` that `word` was most likely meant to be; `None` when more than a third of it differs, and
-/// more than one letter.
+/// The word of `known` that is most similar to `word`; `None` if more than one letter and more than a third of the letters differ.
 pub(crate) fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<String> {
-    // A longer one is no misspelling; the distance grows with the product of both lengths.
+    // A longer word is not a misspelling, and the time to compute the distance grows with the product of both lengths.
     let word: String = word.to_lowercase().chars().take(64).collect();
     let distances = known.into_iter().map(|known| (damerau_levenshtein(&word, &known.to_lowercase()), known));
     let (distance, nearest) = distances.min_by_key(|(distance, _)| *distance)?;
@@ -15,10 +14,10 @@ pub(crate) fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) 
 
 #[cfg(test)]
 mod tests {
-    use crate::class::spelling::nearest;
+    use super::nearest;
 
     #[test]
-    fn a_misspelling_finds_its_word_and_a_foreign_word_none() {
+    fn a_misspelled_word_gets_a_suggestion_and_an_unrelated_word_none() {
         let known = ["objectName", "secretPath", "secretKey"];
         assert_eq!(nearest("objectname", known).as_deref(), Some("objectName"));
         assert_eq!(nearest("secertKey", known).as_deref(), Some("secretKey"));

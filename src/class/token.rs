@@ -1,4 +1,4 @@
-//! The one token that is read, and whose it is.
+//! The pod's token that logs in, and the check that it belongs to the pod.
 
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -13,7 +13,8 @@ use crate::error::Reason;
 use crate::secret::Secret;
 use crate::spec::{Pod, PodToken};
 
-/// Why the pod's token cannot log in. Names are the attributes', never the token's own: nobody has checked those.
+/// Why the pod's token cannot log in. The names in messages are those of the attributes. The token's own claims are not verified, so they are
+/// not shown.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenFault {
     #[error("csi.storage.k8s.io/serviceAccount.tokens is not the JSON that the kubelet writes")]
@@ -21,7 +22,7 @@ pub enum TokenFault {
     #[error("the token for audience {audience:?} is not a JWT with claims")]
     NoJwt { audience: String },
     #[error(
-        "the token for audience {audience:?} is not of service account {account} (its claim {claim} says otherwise)"
+        "the token for audience {audience:?} is not of service account {account} (its claim {claim} has another value)"
     )]
     Account { audience: String, account: String, claim: &'static str },
     #[error("the token for audience {audience:?} is bound to another pod than {pod}")]
@@ -31,6 +32,7 @@ pub enum TokenFault {
 }
 
 impl TokenFault {
+    /// The stable cause.
     pub(crate) fn reason(&self) -> Reason {
         match self {
             Self::Expired { .. } => Reason::TokenExpired,
@@ -41,10 +43,13 @@ impl TokenFault {
     }
 }
 
-/// The token for `audience` among `tokens` (the kubelet's JSON), `None` when there is none; its claims agree with `pod`.
+/// The token for `audience` among `tokens` (the kubelet's JSON); `None` if there is none. Its claims agree with `pod`.
 ///
-/// Other tokens, those of clouds, are passed over while the JSON is read. The claims are not verified here: checking them
-/// only narrows what Vault, which verifies them, would take.
+/// Tokens for other audiences, such as clouds, are skipped while the JSON is parsed. The claims are not verified here, because Vault does that; the
+/// check only refuses tokens that Vault might accept.
+///
+/// # Errors
+/// The JSON is invalid, or the token is no JWT, belongs to another pod or account, or has expired.
 pub(crate) fn choose(
     tokens: &str,
     audience: &str,
@@ -52,15 +57,15 @@ pub(crate) fn choose(
     now: SystemTime,
 ) -> Result<Option<PodToken>, TokenFault> {
     let mut json = serde_json::Deserializer::from_str(tokens);
-    let token = For(audience).deserialize(&mut json).and_then(|token| json.end().map(|()| token));
+    let token = TokenFor(audience).deserialize(&mut json).and_then(|token| json.end().map(|()| token));
     let Some(jwt) = token.map_err(|_| TokenFault::Tokens)? else { return Ok(None) };
     let claims = Claims::of(&jwt).ok_or(TokenFault::NoJwt { audience: audience.into() })?;
-    claims.agree(audience, pod, now)?;
+    claims.check(audience, pod, now)?;
     Ok(Some(claims.token(jwt, audience.into())))
 }
 
 impl PodToken {
-    /// A token that Kubernetes just gave for `audience`; one without readable claims has neither uid nor end.
+    /// A token that Kubernetes issued for `audience`. Without readable claims, its uid and its end are unknown.
     pub fn issued(jwt: Secret, audience: String) -> Self {
         match Claims::of(&jwt) {
             Some(claims) => claims.token(jwt, audience),
@@ -73,6 +78,7 @@ impl PodToken {
 #[derive(Deserialize)]
 struct Claims {
     sub: String,
+    /// Seconds since 1970, possibly with a fraction (RFC 7519, 4.1.4).
     exp: Option<f64>,
     #[serde(rename = "kubernetes.io")]
     kubernetes: Option<Kubernetes>,
@@ -91,7 +97,7 @@ struct Named {
     uid: Option<String>,
 }
 
-/// Only in a token that is bound to a pod: the sync controller's is not.
+/// Present only in a token that is bound to a pod. The token of the sync controller is not.
 #[derive(Deserialize)]
 struct Bound {
     uid: Option<String>,
@@ -107,14 +113,14 @@ impl Claims {
 
     fn token(self, jwt: Secret, audience: String) -> PodToken {
         let account_uid = self.kubernetes.and_then(|inner| inner.serviceaccount?.uid);
-        PodToken { jwt, audience, account_uid, expires: self.exp.and_then(end) }
+        PodToken { jwt, audience, account_uid, expires: self.exp.and_then(expiry) }
     }
 
-    fn agree(&self, audience: &str, pod: &Pod, now: SystemTime) -> Result<(), TokenFault> {
+    fn check(&self, audience: &str, pod: &Pod, now: SystemTime) -> Result<(), TokenFault> {
         let audience = || audience.to_owned();
         let account = || format!("{}/{}", pod.namespace, pod.service_account);
         let other = |claim| TokenFault::Account { audience: audience(), account: account(), claim };
-        let differs = |claim: Option<&String>, vouched: &str| claim.is_some_and(|claim| claim != vouched);
+        let differs = |claim: Option<&String>, expected: &str| claim.is_some_and(|claim| claim != expected);
         let inner = self.kubernetes.as_ref();
         let name = inner.and_then(|inner| inner.serviceaccount.as_ref()?.name.as_ref());
         let uid = inner.and_then(|inner| inner.pod.as_ref()?.uid.as_ref());
@@ -130,7 +136,7 @@ impl Claims {
                 audience: audience(),
                 pod: format!("{}/{} ({})", pod.namespace, pod.name, pod.uid),
             }),
-            () if self.exp.is_some_and(|exp| ended(exp, now)) => {
+            () if self.exp.is_some_and(|exp| has_expired(exp, now)) => {
                 Err(TokenFault::Expired { audience: audience(), account: account() })
             }
             () => Ok(()),
@@ -138,25 +144,25 @@ impl Claims {
     }
 }
 
-/// `exp` is in seconds since 1970, maybe with a fraction (RFC 7519, 4.1.4); `None` when it is no time at all.
-fn end(exp: f64) -> Option<SystemTime> {
+/// The time of the claim `exp`; `None` if the number is not a valid time.
+fn expiry(exp: f64) -> Option<SystemTime> {
     Duration::try_from_secs_f64(exp).ok().and_then(|since| UNIX_EPOCH.checked_add(since))
 }
 
-/// What is no time at all has ended.
-fn ended(exp: f64, now: SystemTime) -> bool {
-    end(exp).is_none_or(|end| end <= now)
+/// True if the time has passed, and if the number is not a valid time.
+fn has_expired(exp: f64, now: SystemTime) -> bool {
+    expiry(exp).is_none_or(|end| end <= now)
 }
 
-/// Reads `{"<audience>": {"token": "..", ..}, ..}` and keeps one.
-struct For<'a>(&'a str);
+/// Parses `{"<audience>": {"token": "..", ..}, ..}` and returns the token for one audience.
+struct TokenFor<'a>(&'a str);
 
 #[derive(Deserialize)]
 struct Passed {
     token: String,
 }
 
-impl<'de> DeserializeSeed<'de> for For<'_> {
+impl<'de> DeserializeSeed<'de> for TokenFor<'_> {
     type Value = Option<Secret>;
 
     fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
@@ -164,7 +170,7 @@ impl<'de> DeserializeSeed<'de> for For<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for For<'_> {
+impl<'de> Visitor<'de> for TokenFor<'_> {
     type Value = Option<Secret>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -211,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_of_the_pod_or_of_its_account_logs_in() {
+    fn a_token_of_the_pod_or_of_its_account_is_accepted() {
         let whole = json!({"sub": "system:serviceaccount:team-a:web", "exp": 1001,
             "kubernetes.io": {"namespace": "team-a", "serviceaccount": {"name": "web", "uid": "s"}, "pod": {"name": "web-1", "uid": "u1"}}});
         let unbound = json!({"sub": "system:serviceaccount:team-a:web", "exp": 1e9,
@@ -222,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_foreign_or_ended_token_goes_nowhere() {
+    fn a_token_of_another_pod_or_an_expired_token_is_refused() {
         let sub = "system:serviceaccount:team-a:web";
         let cases = [
             (json!({"sub": "system:serviceaccount:team-b:web"}), Reason::TokenMismatch),
@@ -246,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_jwt_is_told_without_its_text() {
+    fn an_invalid_token_is_reported_without_its_text() {
         for token in ["canary", "a.b.c", "e30.canary.x", "a.b", "e30.e30.x.y"] {
             let tokens = json!({"vault": {"token": token}}).to_string();
             let fault = choose(&tokens, "vault", &pod(), UNIX_EPOCH).unwrap_err();

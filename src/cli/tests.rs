@@ -219,16 +219,16 @@ fn what_cannot_be_meant_stops_the_start_and_shows_no_value() {
     let none = [("X", "")];
     assert_eq!(
         error(&[], [("BAO_ADDR", "https://root:canary@bao")]),
-        "BAO_ADDR: an address holds no user and no password: log in by a role"
+        "BAO_ADDR: an address must not contain a user or a password: log in with a role"
     );
     assert_eq!(
         error(&["-vault-addr=vault:8200"], none),
         "--vault-addr: an address begins with http://, https:// or unix://"
     );
-    assert_eq!(error(&[], [("VAULT_SKIP_VERIFY", "yes")]), "VAULT_SKIP_VERIFY: true or false is wanted");
+    assert_eq!(error(&[], [("VAULT_SKIP_VERIFY", "yes")]), "VAULT_SKIP_VERIFY: must be true or false");
     assert_eq!(
         error(&["-vault-tls-client-key=/k"], none),
-        "--vault-tls-client-key needs --vault-tls-client-cert beside it: a client certificate is a pair"
+        "--vault-tls-client-key needs --vault-tls-client-cert too: a client certificate needs its key"
     );
     assert!(error(&[], [("VAULT_SRV_LOOKUP", "true")]).starts_with("VAULT_SRV_LOOKUP is refused: "));
     assert!(

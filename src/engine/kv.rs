@@ -10,8 +10,8 @@ use crate::vault::{Hint, VaultError, VaultResponse};
 /// The call that reads it.
 pub(crate) fn request(read: &KvRead) -> Request {
     let path = match read.engine {
-        KvEngine::V1 => VaultPath::of(&[&read.mount, &read.path]),
-        KvEngine::V2 => VaultPath::of(&[&read.mount, "data", &read.path]),
+        KvEngine::V1 => VaultPath::join(&[&read.mount, &read.path]),
+        KvEngine::V2 => VaultPath::join(&[&read.mount, "data", &read.path]),
     };
     let query = read.version.map(|version| ("version".to_owned(), version.to_string()));
     Request { method: Method::GET, path, query: query.into_iter().collect(), body: None }

@@ -177,13 +177,13 @@ impl Fetched {
 
     /// The value that `selection` leads to.
     pub fn value<'f>(&'f self, selection: &SourceValue) -> Result<Cow<'f, Value>, RenderError> {
-        let start = self.start(selection.pick.start, &selection.source)?;
-        render::value(start, &selection.pick.way, &selection.source)
+        let start = self.start(selection.selector.root, &selection.source)?;
+        render::value(start, &selection.selector.path, &selection.source)
     }
 
     /// The value that a template sees of `selection`: without a way into it a certificate is its parts, and an answer its data.
     pub fn seen(&self, selection: &SourceValue) -> Result<Value, FetchError> {
-        let whole = selection.pick == Selector::default();
+        let whole = selection.selector == Selector::default();
         let text = |bytes: Secret| bytes.expose_text().map(Value::from).ok_or_else(|| not_text(selection));
         match self {
             Self::Text(..) => text(self.bytes(selection)?),
@@ -204,7 +204,7 @@ impl Fetched {
             _ => render::bytes(
                 &*self.value(selection)?,
                 selection.encoding,
-                &selection.pick.way,
+                &selection.selector.path,
                 &selection.source,
             ),
         }

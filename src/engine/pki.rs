@@ -77,7 +77,7 @@ fn request(ask: &CertificateRequest, csr: Option<&str>) -> Request {
         .collect();
     body.insert("format".into(), json!("pem"));
     let call = if csr.is_some() { "sign" } else { "issue" };
-    let path = VaultPath::of(&[&ask.mount, call, &ask.role]);
+    let path = VaultPath::join(&[&ask.mount, call, &ask.role]);
     Request { method: Method::POST, path, query: Vec::new(), body: Some(Body::new(&Value::Object(body))) }
 }
 
@@ -111,7 +111,7 @@ pub(crate) async fn authorities(
     let ask = |serial| {
         let request = Request {
             method: Method::GET,
-            path: VaultPath::of(&[mount, "cert", serial]),
+            path: VaultPath::join(&[mount, "cert", serial]),
             query: Vec::new(),
             body: None,
         };

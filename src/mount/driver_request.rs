@@ -6,12 +6,12 @@ use super::caller::{Caller, Published, Written};
 use super::publish::leave_to_driver;
 use super::report::Mounted;
 use super::{Mount, Services};
-use crate::class::Defaults;
+use crate::class::{Defaults, MountCall};
 use crate::error::Failure;
 use crate::limits::Budget;
 use crate::payload::{File, Payload, VersionKey};
 use crate::provider_api::{self, MountRequest, MountResponse, ObjectVersion};
-use crate::spec::{MountCall, MountSpec, PodToken};
+use crate::spec::{MountSpec, PodToken};
 use crate::writer::{Trigger, WriteError};
 
 /// The version of an optional file for which Vault has nothing. It is no digest, so no file can have it.

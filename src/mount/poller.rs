@@ -119,7 +119,7 @@ impl Poll<'_> {
 
     fn spec(&self) -> Result<MountSpec, Failure> {
         let id = self.volume.id();
-        Ok(MountSpec::again(self.request, &id.pod, &id.target_path, self.defaults)?)
+        Ok(MountSpec::from_remembered(self.request, &id.pod, &id.target_path, self.defaults)?)
     }
 }
 

@@ -9,7 +9,6 @@ use super::failure::ObjectError;
 use super::templates::RenderedTemplates;
 use super::{Mount, Services, failure, report, templates};
 use crate::blocking;
-use crate::class::SpecError;
 use crate::engine::{self, FetchError, Responses};
 use crate::error::{Failure, Reason};
 use crate::limits::Budget;
@@ -17,7 +16,7 @@ use crate::payload::{File, Payload, PayloadQuota};
 use crate::render;
 use crate::render::format::FormatError;
 use crate::secret::Secret;
-use crate::spec::path::{Names, conflicts, is_one};
+use crate::spec::path::{Names, conflicts, is_same_name};
 use crate::spec::{
     Absent, Directory, Format, Keys, MountPath, Object, Placement, SelectorPath, SelectorRoot, Source, View,
 };
@@ -134,7 +133,7 @@ fn add_directory(
     responses: &Responses<'_>,
     files: &mut Files<'_>,
 ) -> Result<(), FetchError> {
-    let data = match responses.start(&directory.source, directory.start) {
+    let data = match responses.start(&directory.source, directory.selector_root) {
         Err(error) if error.reason == Reason::NotFound && matches!(object.absent, Absent::NoFile) => {
             files.absent.push(object.name());
             return Ok(());
@@ -160,7 +159,7 @@ fn add_all_keys(
 ) -> Result<(), FetchError> {
     let keys_of: Arc<str> = format!("{} of {}", object.name(), directory.source).into();
     let was_file = |key: &str| {
-        let path = MountPath::below(directory.root.as_ref(), key);
+        let path = MountPath::below(directory.path.as_ref(), key);
         let file = path.map(|path| (keys_of.to_string(), path.to_string()));
         file.is_ok_and(|file| files.previous.is_some_and(|previous| previous.contains(&file)))
     };
@@ -188,9 +187,9 @@ fn key_file(
     key: &str,
     names: &mut Names,
 ) -> Result<(MountPath, Secret), String> {
-    let path = MountPath::below(directory.root.as_ref(), key).map_err(|error| format!("its name {error}"))?;
+    let path = MountPath::below(directory.path.as_ref(), key).map_err(|error| format!("its name {error}"))?;
     let bytes = member(directory, data, key).map_err(|error| error.what)?;
-    if names.take(&path) { Ok((path, bytes)) } else { Err("another key has the same file name".into()) }
+    if names.insert(&path) { Ok((path, bytes)) } else { Err("another key has the same file name".into()) }
 }
 
 /// The warning about keys that cannot be files.
@@ -256,12 +255,12 @@ impl<'p> Files<'p> {
     fn resolve_conflicts(&mut self) -> Vec<ObjectError> {
         let mut names = Names::default();
         let files = self.files.iter().zip(&self.origins);
-        if !files.filter(|(_, origin)| !origin.is_new_key).all(|(file, _)| names.take(&file.path)) {
+        if !files.filter(|(_, origin)| !origin.is_new_key).all(|(file, _)| names.insert(&file.path)) {
             return self.conflicts();
         }
         let files = std::mem::take(&mut self.files).into_iter().zip(std::mem::take(&mut self.origins));
         for (file, origin) in files {
-            if !origin.is_new_key || names.take(&file.path) {
+            if !origin.is_new_key || names.insert(&file.path) {
                 self.files.push(file);
                 self.origins.push(origin);
                 continue;
@@ -277,12 +276,8 @@ impl<'p> Files<'p> {
     fn conflicts(&self) -> Vec<ObjectError> {
         let paths: Vec<_> = self.files.iter().map(|file| file.path.clone()).collect();
         let Some(conflict) = conflicts(&paths).into_iter().next() else { return Vec::new() };
-        let names = match &conflict {
-            SpecError::FileAndDirectory { file, below } => vec![file, below],
-            SpecError::DuplicateName { name, .. } => vec![name],
-            _ => Vec::new(),
-        };
-        let is_in_conflict = |path: &MountPath| names.iter().any(|name| is_one(name, path.as_str()));
+        let names = conflict.names();
+        let is_in_conflict = |path: &MountPath| names.iter().any(|name| is_same_name(name, path.as_str()));
         let files = paths.iter().zip(&self.origins).filter(|(path, _)| is_in_conflict(path));
         let objects: BTreeSet<_> = files.map(|(_, origin)| &origin.object).collect();
         let error = FetchError { reason: Reason::SpecInvalid, what: conflict.to_string() };

@@ -2,9 +2,9 @@
 
 use thiserror::Error;
 
-use crate::class::SpecError;
 use crate::error::Reason;
 use crate::secret::Secret;
+use crate::spec::path::NameConflict;
 use crate::spec::{MountPath, path};
 
 /// Bytes over which a payload is refused: the driver takes answers up to 4 MiB, framing and versions included, and
@@ -54,7 +54,7 @@ pub enum PayloadError {
     Files,
     /// Names meet, which no class tells before its keys are known.
     #[error("{0}")]
-    Conflict(SpecError),
+    Conflict(NameConflict),
 }
 
 impl PayloadError {

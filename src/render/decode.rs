@@ -2,7 +2,7 @@
 
 use crate::secret::Secret;
 use crate::spec::Encoding;
-use crate::spec::object::base64;
+use crate::spec::encoding::base64;
 
 /// The bytes that `text` stands for, or the name of the encoding that it is not.
 pub(crate) fn bytes(text: Secret, encoding: Encoding) -> Result<Secret, &'static str> {

@@ -125,7 +125,7 @@ pub(crate) fn path() -> impl TypedValueParser<Value = PathBuf> {
 }
 
 pub(crate) fn truth(text: &str) -> Result<bool, &'static str> {
-    go_bool(text).ok_or("true or false is wanted")
+    go_bool(text).ok_or("must be true or false")
 }
 
 fn format() -> impl TypedValueParser<Value = Format> {
@@ -140,7 +140,7 @@ fn unknown() -> impl TypedValueParser<Value = UnknownFields> {
 
 /// A duration in Go's spelling, whole numbers only: `90s`, `1m30s`, `500ms`.
 pub(crate) fn duration(text: &str) -> Result<Duration, &'static str> {
-    let wrong = "a duration such as 20s or 1m30s is wanted";
+    let wrong = "must be a duration such as 20s or 1m30s";
     let mut left = text;
     let mut whole = Duration::ZERO;
     while !left.is_empty() {

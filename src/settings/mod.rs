@@ -80,7 +80,7 @@ pub enum VersionKeySource {
 pub enum SettingsError {
     #[error("{source_name}: {source}")]
     Address { source_name: String, source: AddressError },
-    #[error("{0}: true or false is wanted")]
+    #[error("{0}: must be true or false")]
     Bool(String),
     #[error("{given} needs {missing} beside it: a client certificate is a pair")]
     HalfCertificate { given: String, missing: String },

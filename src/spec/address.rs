@@ -1,4 +1,4 @@
-//! Where a server is.
+//! The address of a server.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -7,14 +7,14 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-/// The address of a server: `http://`, `https://`, or a unix socket (`unix://`), as an agent listens on.
+/// The address of a server: `http://`, `https://`, or a unix socket (`unix://`), such as that of Vault Agent.
 ///
-/// Never holds user information, a query or a fragment; a path in front of `/v1` is kept.
+/// Contains no user information, query or fragment. It may contain a path, which comes before `/v1`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Address {
-    /// Over TCP; the scheme says whether with TLS.
+    /// A TCP address; the scheme decides whether TLS is used.
     Http(Url),
-    /// Over a unix socket, in plain text.
+    /// A unix socket, without TLS.
     Unix(PathBuf),
 }
 
@@ -27,7 +27,7 @@ impl fmt::Display for Address {
     }
 }
 
-/// Why a text is no address; never repeats it, for it may hold a password.
+/// Why a text is not an address. The message never repeats the text, which may contain a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "each text says what its variant means")]
 pub enum AddressError {
@@ -35,11 +35,11 @@ pub enum AddressError {
     Scheme,
     #[error("the address is not a URL with a host")]
     Url,
-    #[error("an address holds no user and no password: log in by a role")]
+    #[error("an address must not contain a user or a password: log in with a role")]
     User,
-    #[error("an address holds no ? and no #")]
+    #[error("an address must not contain ? or #")]
     Query,
-    #[error("unix:// is followed by an absolute path, as in unix:///run/agent.sock")]
+    #[error("unix:// must be followed by an absolute path, as in unix:///run/agent.sock")]
     Socket,
 }
 
@@ -48,7 +48,7 @@ impl FromStr for Address {
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
         if text.contains(|character: char| character.is_control() || character.is_whitespace()) {
-            return Err(AddressError::Url); // the URL parser would drop them
+            return Err(AddressError::Url); // the URL parser would remove them
         }
         if let Some(path) = text.strip_prefix("unix://") {
             let absolute = path.len() > 1 && path.starts_with('/');
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_has_a_scheme_and_a_host_and_nothing_that_leaks() {
+    fn an_address_has_a_scheme_and_a_host_and_no_password() {
         let cases = [
             ("https://vault:8200", Ok("https://vault:8200")),
             ("https://vault:8200/", Ok("https://vault:8200")),

@@ -1,21 +1,21 @@
 //! The name of an auth mount, and which auth mounts a class may use.
 
-use crate::spec::path::is_unprintable;
+use super::path::is_unprintable;
 
 /// The auth mount of an upstream provider whose flag is empty.
 const DEFAULT: &str = "kubernetes";
 
-/// A text that cannot be the name of an auth mount.
+/// A text is not the name of an auth mount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be a path without empty parts, dots alone, control characters and any of % ? # \\")]
 pub struct InvalidAuthMount;
 
-/// The one form of an auth mount's name, which is both compared and sent: without slashes at its ends and without `auth/` in front. `None`
-/// for an empty text.
+/// The name of an auth mount in the form that is compared and sent: without slashes at its ends and without `auth/` before it. `None` for an
+/// empty text.
 ///
-/// Vault compares names byte by byte, capitals too, and so does `AuthMounts`. The refused characters are those that a gateway on the way
-/// could decode, or take for the end of the path.
-pub(crate) fn auth_mount(text: &str) -> Result<Option<String>, InvalidAuthMount> {
+/// Vault compares names byte by byte, capitals too, and so does `AuthMounts`. The refused characters are those that a proxy between
+/// vaultmount and Vault could decode, or could treat as the end of the path.
+pub(crate) fn normalize(text: &str) -> Result<Option<String>, InvalidAuthMount> {
     let whole = text.trim_matches('/');
     let mount = whole.strip_prefix("auth/").unwrap_or(whole);
     if mount.is_empty() {
@@ -28,7 +28,7 @@ pub(crate) fn auth_mount(text: &str) -> Result<Option<String>, InvalidAuthMount>
     Ok(Some(mount.to_owned()))
 }
 
-/// Which auth mounts a class may use: the default one and, with `--allow-auth-mount`, the listed ones; without the flag every one.
+/// Which auth mounts a class may use: the default one and, with `--allow-auth-mount`, the listed ones. Without the flag, a class may use every auth mount.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuthMounts {
     default: String,
@@ -45,12 +45,13 @@ impl AuthMounts {
     /// `default` is `--vault-mount`, which may be empty; each of `listed` is one `--allow-auth-mount`.
     ///
     /// # Errors
-    /// The text that is no name of an auth mount. An empty one in the list is none either: it would close the list without a word.
+    /// The text that is not the name of an auth mount. An empty text in the list is refused too: otherwise it would silently allow no auth
+    /// mount but the default.
     pub(crate) fn new<'a>(
         default: &'a str,
         listed: &'a [String],
     ) -> Result<Self, (&'a str, InvalidAuthMount)> {
-        let named = |text: &'a str| auth_mount(text).map_err(|error| (text, error));
+        let named = |text: &'a str| normalize(text).map_err(|error| (text, error));
         let default = named(default)?.unwrap_or_else(|| DEFAULT.to_owned());
         let listed = listed
             .iter()
@@ -59,7 +60,7 @@ impl AuthMounts {
         Ok(Self { default, listed })
     }
 
-    /// The auth mount of classes that name none.
+    /// The auth mount of classes that do not name one.
     pub(crate) fn default_mount(&self) -> &str {
         &self.default
     }
@@ -84,15 +85,15 @@ mod tests {
         for text in
             ["kubernetes", "/kubernetes/", "auth/kubernetes", "//auth/kubernetes//", "auth/kubernetes/"]
         {
-            assert_eq!(auth_mount(text), Ok(Some("kubernetes".into())), "{text}");
+            assert_eq!(normalize(text), Ok(Some("kubernetes".into())), "{text}");
         }
-        assert_eq!(auth_mount("clusters/prod"), Ok(Some("clusters/prod".into())));
-        assert_eq!(auth_mount("auth/auth/x"), Ok(Some("auth/x".into())), "a mount may be called so");
-        assert_eq!((auth_mount(""), auth_mount("//")), (Ok(None), Ok(None)));
+        assert_eq!(normalize("clusters/prod"), Ok(Some("clusters/prod".into())));
+        assert_eq!(normalize("auth/auth/x"), Ok(Some("auth/x".into())), "a mount may have this name");
+        assert_eq!((normalize(""), normalize("//")), (Ok(None), Ok(None)));
     }
 
     #[test]
-    fn a_name_that_could_mean_another_mount_on_the_way_is_refused() {
+    fn a_name_that_a_proxy_could_read_as_another_mount_is_refused() {
         for text in [
             "a//b",
             "a/../cert",
@@ -111,12 +112,12 @@ mod tests {
             "cert\0",
             "\u{202e}trec",
         ] {
-            assert_eq!(auth_mount(text), Err(InvalidAuthMount), "{text:?}");
+            assert_eq!(normalize(text), Err(InvalidAuthMount), "{text:?}");
         }
     }
 
     #[test]
-    fn a_list_is_all_there_is_beside_the_default_mount() {
+    fn with_a_list_a_class_may_use_only_the_listed_mounts_and_the_default() {
         let listed = ["/jwt/".to_owned(), "auth/clusters/prod".to_owned()];
         let mounts = AuthMounts::new("/auth/kube/", &listed).unwrap();
         for mount in ["kube", "jwt", "clusters/prod"] {
@@ -132,7 +133,7 @@ mod tests {
         assert_eq!(
             AuthMounts::new("", &[String::new()]),
             Err(("", InvalidAuthMount)),
-            "an empty list would close it without a word"
+            "an empty entry would silently allow only the default mount"
         );
     }
 }

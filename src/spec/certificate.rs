@@ -1,37 +1,37 @@
-//! What is asked of a PKI engine, and the forms that a certificate's files take.
+//! A request to a PKI engine, and the formats of a certificate's files.
 
 use std::net::IpAddr;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// A certificate for names: what is asked, and what the answer is held against.
+/// A request for a certificate; the response is checked against it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct CertificateRequest {
     /// The engine's mount.
     pub mount: String,
-    /// The role, which decides what may be asked.
+    /// The role, which decides what may be requested.
     pub role: String,
-    /// The subject's common name; empty where the role does not require one.
+    /// The subject's common name; may be empty if the role does not require one.
     pub common_name: String,
     /// Further DNS names and mail addresses.
     pub alt_names: Vec<String>,
-    /// Addresses.
+    /// IP addresses.
     pub ip_sans: Vec<IpAddr>,
     /// URIs, such as a SPIFFE ID.
     pub uri_sans: Vec<String>,
-    /// Life as Vault writes it (`24h`, `3600`); `None` for the role's.
+    /// Lifetime as Vault writes it (`24h`, `3600`); `None` for the role's default.
     pub ttl: Option<String>,
-    /// Who makes the key.
+    /// Who generates the private key.
     pub key: KeyPlace,
 }
 
-/// Who makes a private key.
+/// Who generates a private key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum KeyPlace {
-    /// Vault, by `issue`; the role decides its type.
+    /// Vault, with `issue`; the role decides the type.
     Vault,
-    /// This process, by `sign`; the key never leaves the node.
+    /// This process, with `sign`; the key never leaves the node.
     Node(KeyType),
 }
 
@@ -53,7 +53,7 @@ pub enum KeyType {
     Ed25519,
 }
 
-/// How a private key is written in PEM.
+/// The PEM format of a private key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum KeyForm {
     /// `PRIVATE KEY`, any algorithm (RFC 5958).
@@ -66,7 +66,7 @@ pub enum KeyForm {
 }
 
 impl KeyType {
-    /// Its algorithm.
+    /// The algorithm.
     pub fn algorithm(self) -> KeyAlgorithm {
         match self {
             Self::Rsa2048 | Self::Rsa3072 | Self::Rsa4096 => KeyAlgorithm::Rsa,
@@ -88,8 +88,8 @@ pub enum KeyAlgorithm {
 }
 
 impl KeyAlgorithm {
-    /// Whether such a key can be written in `form`.
-    pub fn has(self, form: KeyForm) -> bool {
+    /// True if such a key can be written in `form`.
+    pub fn supports(self, form: KeyForm) -> bool {
         match form {
             KeyForm::Pkcs8 => true,
             KeyForm::Pkcs1 => self == Self::Rsa,
@@ -97,8 +97,8 @@ impl KeyAlgorithm {
         }
     }
 
-    /// Its name, and those of its forms.
-    pub fn told(self) -> (&'static str, &'static str) {
+    /// The name of the algorithm, and the names of the formats of its keys.
+    pub fn names(self) -> (&'static str, &'static str) {
         match self {
             Self::Rsa => ("RSA", "pkcs8 or pkcs1"),
             Self::Ec => ("ECDSA", "pkcs8 or sec1"),
@@ -107,15 +107,17 @@ impl KeyAlgorithm {
     }
 }
 
-/// The name of a keystore's entry. JKS has 16 bits for its length, three bytes a character, and a UTF-8 of its own for surrogates; PKCS #12 has
-/// none (`BMPString`).
+/// The name of a keystore's entry.
+///
+/// JKS stores its length in 16 bits, with up to three bytes for each character, and encodes surrogates in its own form of UTF-8. PKCS #12
+/// has no surrogates (`BMPString`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Alias(String);
 
-/// Longest alias, in characters.
+/// Maximum length of an alias, in characters.
 const LONGEST_ALIAS: usize = 255;
 
-/// Why a text is no alias.
+/// A text is not an alias.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be 1 to {LONGEST_ALIAS} characters of Unicode's first plane, without control characters")]
 pub struct AliasError;
@@ -137,13 +139,13 @@ impl Alias {
     }
 }
 
-/// A keystore's file format.
+/// The file format of a keystore.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum StoreForm {
     /// PKCS #12 (RFC 7292), as Java and OpenSSL read it.
     #[default]
     Pkcs12,
-    /// Java's own.
+    /// The own format of Java.
     Jks,
 }
 

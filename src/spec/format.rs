@@ -1,15 +1,15 @@
-//! The whole of a secret as one document.
+//! A whole secret as one document.
 
-/// A document's language; data only, no envelope of the server.
+/// The format of a document, which contains the data of the secret without the other fields of the response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Format {
-    /// JSON on several lines, members sorted.
+    /// JSON on several lines, with sorted members.
     Json,
-    /// YAML 1.2 that YAML 1.1 readers read alike.
+    /// YAML 1.2 that has the same meaning in YAML 1.1.
     Yaml,
     /// TOML 1.0.
     Toml,
-    /// `NAME='value'` lines, for a shell's `.` and for systemd.
+    /// Lines `NAME='value'`, for `.` of a shell and for systemd.
     Env,
     /// Java properties, in ASCII.
     Properties,

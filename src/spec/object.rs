@@ -1,42 +1,38 @@
-//! One entry of `objects`: what stands in the volume, and which sources it is a view of.
+//! One entry of `objects`: files of the volume, and the sources that they show.
 
 use std::collections::BTreeMap;
 
-use base64::Engine as _;
-use base64::alphabet::STANDARD;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use serde::{Deserialize, Serialize};
+use super::{
+    Alias, Delimiters, Encoding, Format, KeyForm, MountPath, SecretText, SelectorRoot, Source, SourceValue,
+    StoreForm,
+};
 
-use super::{Alias, Delimiters, Format, KeyForm, MountPath, SecretText, StoreForm};
-use super::{SelectorRoot, Source, SourceValue};
-use crate::secret::Secret;
-
-/// A file of the volume, or a directory with one file a key.
+/// A file of the volume, or a directory with one file for each key.
 #[derive(Clone, Debug)]
 pub struct Object {
-    /// Where it is, and what it shows.
+    /// The path, and the content.
     pub place: Placement,
     /// Permission bits of its files, 1 to 0o777.
     pub mode: u32,
-    /// Its files' owner, a uid; takes effect where we write the files ourselves.
+    /// Owner of its files, a uid. Has an effect only if vaultmount writes the files itself.
     pub owner: Option<u32>,
-    /// Its files' group, a gid; likewise.
+    /// Group of its files, a gid. Has an effect only if vaultmount writes the files itself.
     pub group: Option<u32>,
-    /// What becomes of it when nothing is found.
+    /// What happens if Vault has no such secret or key.
     pub absent: Absent,
 }
 
-/// Where an object is in the volume.
+/// The path of an object in the volume, and its content.
 #[derive(Clone, Debug)]
 pub enum Placement {
     /// One file.
     File(MountPath, View),
-    /// One file a key.
+    /// One file for each key.
     Directory(Directory),
 }
 
 impl Placement {
-    /// The files of the keys that it lists.
+    /// The files of the keys that the class lists; none for [`Keys::All`].
     pub fn listed(&self) -> impl Iterator<Item = &MountPath> {
         let keys = match self {
             Self::Directory(Directory { keys: Keys::Named(named), .. }) => Some(named),
@@ -49,31 +45,31 @@ impl Placement {
 /// The keys of a secret as files.
 #[derive(Clone, Debug)]
 pub struct Directory {
-    /// Where; `None` for the volume itself.
-    pub root: Option<MountPath>,
+    /// The directory; `None` for the volume itself.
+    pub path: Option<MountPath>,
     /// The secret.
     pub source: Source,
-    /// Where its keys begin.
-    pub start: SelectorRoot,
+    /// The part of the response that contains the keys.
+    pub selector_root: SelectorRoot,
     /// Which keys.
     pub keys: Keys,
-    /// How the values' texts stand for bytes.
+    /// How the values encode bytes.
     pub encoding: Encoding,
 }
 
 /// Which keys of a secret become files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Keys {
-    /// Every key there is at the time, under its own name.
+    /// Every key of the response; the key is the file name.
     All,
-    /// These, each under a name of its own.
+    /// These keys, each with the path of its file.
     Named(BTreeMap<String, MountPath>),
 }
 
 /// What a file shows.
 #[derive(Clone, Debug)]
 pub enum View {
-    /// The whole response on one line, as the peers write it.
+    /// The whole response on one line, as the upstream providers write it.
     Response(Source),
     /// One value.
     Value(SourceValue),
@@ -81,7 +77,7 @@ pub enum View {
     Document(Source, SelectorRoot, Format),
     /// A part of a certificate.
     Part(Source, Part),
-    /// A text with expressions over sources.
+    /// The result of a template.
     Template(Template),
 }
 
@@ -90,15 +86,15 @@ pub enum View {
 pub enum Part {
     /// The certificate alone.
     Certificate,
-    /// The CAs above it, from its issuer up.
+    /// The CAs above the certificate, the issuer first.
     Chain,
-    /// The certificate and its intermediates: what a server presents.
+    /// The certificate and its intermediate CAs: what a server sends to clients.
     CertificateChain,
     /// The certificate and all CAs above it.
     FullChain,
     /// The private key.
     PrivateKey(KeyForm),
-    /// The topmost CA: what others trust.
+    /// The root CA: what clients trust.
     Ca,
     /// The CA that signed the certificate.
     IssuingCa,
@@ -110,78 +106,51 @@ pub enum Part {
     Truststore(Box<Keystore>),
 }
 
-/// A keystore's own settings.
+/// The settings of a keystore.
 #[derive(Clone, Debug)]
 pub struct Keystore {
     /// Its file format.
     pub form: StoreForm,
-    /// The name of its entry.
+    /// The name of the entry.
     pub alias: Alias,
-    /// Where its password is.
+    /// The value that contains the password.
     pub password: SourceValue,
 }
 
-/// A file from several sources.
+/// A template over several sources.
 #[derive(Clone, Debug)]
 pub struct Template {
-    /// What the text may name.
+    /// The sources by the name that expressions use.
     pub sources: BTreeMap<String, SourceValue>,
     /// The text.
     pub text: SecretText,
-    /// What surrounds its expressions.
+    /// The delimiters of expressions.
     pub delimiters: Delimiters,
 }
 
-/// What becomes of an object when nothing is found; a denial or an outage is always an error.
+/// What happens to an object if Vault has no such secret or key. A denied request or an outage is always an error.
 #[derive(Clone, Debug, Default)]
 pub enum Absent {
     /// The mount fails.
     #[default]
     Fails,
-    /// There is no file.
+    /// The file is left out.
     NoFile,
-    /// The file holds this.
+    /// The file contains this text.
     Default(SecretText),
 }
 
-/// The bytes of a base64 text as Go's `StdEncoding` reads it: line breaks are passed over, padding is needed, odd bits behind the last byte are
-/// allowed.
-pub fn base64(text: &[u8]) -> Option<Secret> {
-    let text =
-        Secret::from(text.iter().copied().filter(|byte| !matches!(byte, b'\r' | b'\n')).collect::<Vec<_>>());
-    BASE64.decode(text.expose()).ok().map(Secret::from)
-}
-
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &STANDARD,
-    GeneralPurposeConfig::new()
-        .with_decode_allow_trailing_bits(true)
-        .with_decode_padding_mode(DecodePaddingMode::RequireCanonical),
-);
-
-/// How a value's text stands for the file's bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Encoding {
-    /// As it is.
-    #[default]
-    Utf8,
-    /// Standard alphabet, padded: [`base64()`].
-    Base64,
-    /// Pairs of hexadecimal digits.
-    Hex,
-}
-
 impl Object {
-    /// What messages call it: its file, or its directory with a `/` behind.
+    /// The name in messages: the path of the file, or of the directory with a `/` at its end.
     pub fn name(&self) -> String {
         match &self.place {
             Placement::File(name, _) => name.to_string(),
-            Placement::Directory(Directory { root: Some(root), .. }) => format!("{root}/"),
-            Placement::Directory(Directory { root: None, .. }) => "./".into(),
+            Placement::Directory(Directory { path: Some(path), .. }) => format!("{path}/"),
+            Placement::Directory(Directory { path: None, .. }) => "./".into(),
         }
     }
 
-    /// Its file, where it is one.
+    /// The path of the file; `None` for a directory.
     pub fn file(&self) -> Option<&MountPath> {
         match &self.place {
             Placement::File(name, _) => Some(name),
@@ -189,22 +158,22 @@ impl Object {
         }
     }
 
-    /// Whether its file is a keystore.
+    /// True if the file is a keystore.
     pub fn is_keystore(&self) -> bool {
         matches!(self.place, Placement::File(_, View::Part(_, Part::Keystore(_) | Part::Truststore(_))))
     }
 
-    /// Every source that it is a view of.
+    /// Every source that the files show.
     pub fn sources(&self) -> Vec<&Source> {
         match &self.place {
             Placement::File(_, View::Response(source) | View::Document(source, ..)) => vec![source],
-            Placement::File(_, View::Value(selection)) => vec![&selection.source],
+            Placement::File(_, View::Value(value)) => vec![&value.source],
             Placement::File(_, View::Part(source, Part::Keystore(store) | Part::Truststore(store))) => {
                 vec![source, &store.password.source]
             }
             Placement::File(_, View::Part(source, _)) => vec![source],
             Placement::File(_, View::Template(template)) => {
-                template.sources.values().map(|selection| &selection.source).collect()
+                template.sources.values().map(|value| &value.source).collect()
             }
             Placement::Directory(directory) => vec![&directory.source],
         }

@@ -1,4 +1,4 @@
-//! Whose mount it is.
+//! The pod of a mount, and its token.
 
 use std::time::SystemTime;
 
@@ -6,28 +6,28 @@ use serde::{Deserialize, Serialize};
 
 use crate::secret::Secret;
 
-/// The pod as the kubelet vouches for it in `csi.storage.k8s.io/*`.
+/// The pod, as the kubelet reports it in `csi.storage.k8s.io/*`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Pod {
-    /// Its namespace.
+    /// The namespace.
     pub namespace: String,
-    /// Its name; the sync controller gives its own pod's.
+    /// The name; the sync controller sends the name of its own pod.
     pub name: String,
-    /// Its uid.
+    /// The uid.
     pub uid: String,
-    /// Its service account.
+    /// The name of the service account.
     pub service_account: String,
 }
 
-/// The pod's own token for one audience.
+/// A service account token of the pod for one audience.
 #[derive(Debug)]
 pub struct PodToken {
-    /// The JWT; goes to the login call and nowhere else.
+    /// The JWT; sent with the login and nowhere else.
     pub jwt: Secret,
-    /// The audience it was asked for with.
+    /// The audience that it was requested for.
     pub audience: String,
-    /// Uid of the service account, by the claim `kubernetes.io/serviceaccount/uid`: a later account of the same name has another.
+    /// Uid of the service account, from the claim `kubernetes.io/serviceaccount/uid`. A later account of the same name has another uid.
     pub account_uid: Option<String>,
-    /// When it ends, by the claim `exp`.
+    /// When the token expires, from the claim `exp`.
     pub expires: Option<SystemTime>,
 }

@@ -1,4 +1,4 @@
-//! One call to Vault: its parts are its identity.
+//! One request to Vault.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -9,34 +9,34 @@ use percent_encoding::percent_decode;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
-use crate::spec::path::is_unprintable;
+use super::path::is_unprintable;
 
-/// One call to Vault; equal ones are made once a mount.
+/// One request to Vault. Equal requests are sent once for each mount.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Request {
-    /// The HTTP method, verbatim (`GET`, `PUT`, `POST`, `DELETE`, `LIST`, ..).
+    /// The HTTP method as written (`GET`, `PUT`, `POST`, `DELETE`, `LIST`, ..).
     #[serde(serialize_with = "method_as_text", deserialize_with = "text_as_method")]
     pub method: Method,
     /// The API path.
     pub path: VaultPath,
-    /// Query parameters, decoded, sorted by name; the order of equal names is kept.
+    /// Query parameters, decoded and sorted by name. Parameters of the same name stay in their order.
     pub query: Vec<(String, String)>,
     /// The JSON body.
     pub body: Option<Body>,
 }
 
 impl Request {
-    /// The call that an object's fields stand for; `method` may be empty for `GET`, `location` is its `secretPath`.
+    /// The request of an object. An empty `method` means `GET`; `location` is the object's `secretPath`.
     pub fn new(method: &str, location: &str, arguments: Option<&Value>) -> Result<Self, RequestError> {
         Self::with_body(method, location, arguments.map(Body::new))
     }
 
-    /// The same with a body that is written already.
+    /// The same as [`Self::new`], with a body.
     pub(crate) fn with_body(method: &str, location: &str, body: Option<Body>) -> Result<Self, RequestError> {
         let (path, query) = location.split_once('?').unwrap_or((location, ""));
         let method = match method {
             "" => Method::GET,
-            "CONNECT" => return Err(RequestError::Method), // would ask for a tunnel, not for a secret
+            "CONNECT" => return Err(RequestError::Method), // would open a tunnel through a proxy
             verbatim => verbatim.parse().map_err(|_| RequestError::Method)?,
         };
         Ok(Self { method, path: path.parse()?, query: parameters(query)?, body })
@@ -49,22 +49,22 @@ fn method_as_text<S: Serializer>(method: &Method, to: S) -> Result<S::Ok, S::Err
 
 fn text_as_method<'de, D: Deserializer<'de>>(from: D) -> Result<Method, D::Error> {
     let text = String::deserialize(from)?;
-    text.parse().map_err(|_| serde::de::Error::custom("no method of HTTP"))
+    text.parse().map_err(|_| serde::de::Error::custom("not an HTTP method"))
 }
 
-/// Why fields of an object are no call.
+/// Why the fields of an object are not a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "each text says what its variant means")]
 pub enum RequestError {
     #[error("secretPath is missing or empty")]
     NoPath,
-    #[error("secretPath holds a part `.` or `..`: write the path without them")]
+    #[error("secretPath contains a part `.` or `..`: write the path without them")]
     Dots,
-    #[error("secretPath holds a control character")]
+    #[error("secretPath contains a control character")]
     Unprintable,
     #[error("the query of secretPath (after `?`) cannot be decoded: write % as %25, ; as %3B")]
     Query,
-    #[error("method is not one of HTTP: GET, PUT, POST, LIST, DELETE")]
+    #[error("method is not an HTTP method: GET, PUT, POST, LIST, DELETE")]
     Method,
 }
 
@@ -85,9 +85,10 @@ impl fmt::Display for VaultPath {
     }
 }
 
-/// Reads all spellings of the peers: `x`, `/x`, `v1/x`, `/v1/x`; slashes in a row and at the end count as in Go's `path.Join`.
+/// Accepts all spellings of the upstream providers: `x`, `/x`, `v1/x`, `/v1/x`. Repeated slashes and a slash at the end are removed, as by
+/// Go's `path.Join`.
 ///
-/// `%` stands for itself, as it does in the peers.
+/// `%` is an ordinary character, as in the upstream providers.
 impl FromStr for VaultPath {
     type Err = RequestError;
 
@@ -103,21 +104,24 @@ impl FromStr for VaultPath {
     }
 }
 
-/// A mount, a path below one, or a key's name: no empty part, no dot segment; slashes at its ends do not count.
+/// The path of a mount, a path below a mount, or the name of a key, without slashes at its ends.
+///
+/// # Errors
+/// A part is empty, `.` or `..`, or the text contains a control character.
 pub(crate) fn plain_path(text: &str) -> Result<String, PlainPathError> {
     let path = text.trim_matches('/');
     let odd = path.split('/').any(|part| matches!(part, "" | "." | "..")) || path.contains(is_unprintable);
     if odd { Err(PlainPathError) } else { Ok(path.to_owned()) }
 }
 
-/// Why a text is no path.
+/// A text is not a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("must be a path without empty parts, parts of dots alone and control characters")]
+#[error("must be a path without empty parts, without . and .. and without control characters")]
 pub struct PlainPathError;
 
 impl VaultPath {
-    /// The path of `parts` one below the other, each of which is a path already.
-    pub fn of(parts: &[&str]) -> Self {
+    /// Joins `parts`, each of which is a path.
+    pub fn join(parts: &[&str]) -> Self {
         Self(parts.join("/"))
     }
 }
@@ -143,7 +147,7 @@ fn decoded(text: &str) -> Result<String, RequestError> {
     percent_decode(spaced.as_bytes()).decode_utf8().map(Into::into).map_err(|_| RequestError::Query)
 }
 
-/// A request body: may hold passwords, so it never prints, and is serialized into sealed records only.
+/// A request body. It may contain passwords, so `Debug` does not print it, and it is serialized into sealed records only.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Body {
     #[serde(rename = "canonical")]
@@ -151,14 +155,14 @@ pub struct Body {
 }
 
 impl Body {
-    /// The body for `arguments`; equal arguments give equal bytes (keys sorted).
+    /// The body for `arguments`. Keys are sorted, so equal arguments have equal bytes.
     ///
-    /// The peers' bytes in meaning, not in spelling: Go would write `<`, `>` and `&` as `\u00XX`.
+    /// The upstream providers send the same JSON, but spell it differently: Go writes `<`, `>` and `&` as `\u00XX`.
     pub fn new(arguments: &Value) -> Self {
         Self { canonical: arguments.to_string() }
     }
 
-    /// The JSON text; goes into the call and nowhere else.
+    /// The JSON text; sent with the request and nowhere else.
     pub fn expose(&self) -> &str {
         &self.canonical
     }
@@ -221,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_that_leads_elsewhere_is_refused() {
+    fn a_path_outside_of_its_mount_is_refused() {
         let cases = [
             ("", RequestError::NoPath),
             ("/", RequestError::NoPath),
@@ -258,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn two_objects_are_one_call_only_when_every_part_is_equal() {
+    fn two_objects_share_a_request_only_if_every_part_is_equal() {
         let call =
             |method, location, arguments: Value| Request::new(method, location, Some(&arguments)).unwrap();
         let one = call("PUT", "/v1/pki/issue/a?x=1&y=2", json!({"a": 1, "b": 2}));
@@ -272,13 +276,13 @@ mod tests {
     }
 
     #[test]
-    fn a_body_never_prints() {
+    fn the_body_is_not_printed() {
         let request = Request::new("PUT", "a", Some(&json!({"password": "canary"}))).unwrap();
         assert!(!format!("{request:?}").contains("canary"));
     }
 
     #[test]
-    fn a_method_is_any_token_of_http_but_a_tunnel() {
+    fn every_http_method_is_accepted_except_connect() {
         assert_eq!(Request::new("LIST", "a", None).unwrap().method.as_str(), "LIST");
         for method in ["GET /x", "PÜT", " GET", "CONNECT"] {
             assert_eq!(Request::new(method, "a", None), Err(RequestError::Method), "{method}");

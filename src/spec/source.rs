@@ -1,4 +1,4 @@
-//! What is asked of Vault: a source is one question, and equal ones are asked once.
+//! Where a value comes from: a source is one request to Vault. Equal sources are fetched once.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,26 +7,26 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{CertificateRequest, Encoding, KeyPlace, KeyType, Request, ShareScope};
 
-/// One question to Vault; its parts are its identity.
+/// One request to Vault. Two sources with equal fields are the same source.
 ///
-/// Serialized into sealed records only, for it may hold passwords; its words there are those of the types.
+/// It may contain passwords, so it is serialized into sealed records only. The serialized names are fixed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Source {
-    /// The namespace when it is another than the class's, without slashes at its ends.
+    /// The namespace if it differs from the class's, without slashes at its ends.
     #[serde(rename = "namespace")]
     pub namespace: Option<String>,
-    /// The engine, and what is asked of it.
+    /// The engine, and the request to it.
     #[serde(rename = "question")]
     pub request: EngineRequest,
-    /// Whose the thing is that the question makes; `Pod` where it can make none, so that equal reads stay one.
+    /// Who uses what Vault issues for the request. `Pod` if Vault can issue nothing for it, so that equal reads are one source.
     #[serde(rename = "share")]
     pub share: ShareScope,
 }
 
-/// What is asked, in the words of the engine.
+/// A request to one of the engines.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum EngineRequest {
-    /// Any path by any method; also the peers' own form.
+    /// Any path with any method; also the form of the upstream providers.
     #[serde(rename = "Request")]
     Request(Request),
     /// A secret of a KV engine.
@@ -35,7 +35,7 @@ pub enum EngineRequest {
     /// A certificate for names.
     #[serde(rename = "Certificate")]
     Certificate(CertificateRequest),
-    /// The CAs of a PKI mount; nothing is issued.
+    /// The CAs of a PKI mount; Vault issues nothing.
     #[serde(rename = "Authorities")]
     Authorities {
         /// The mount.
@@ -44,15 +44,18 @@ pub enum EngineRequest {
     /// One ciphertext of a transit engine.
     #[serde(rename = "Transit")]
     Transit(TransitCiphertext),
-    /// A text with s5 markers in it.
+    /// A text with s5 markers.
     #[serde(rename = "S5")]
     S5(S5Text),
 }
 
 impl EngineRequest {
-    /// Whether its answer may be of a thing that was made for it: a lease, a certificate.
-    pub fn may_make(&self) -> bool {
-        matches!(self, Self::Request(_) | Self::Certificate(_))
+    /// True if Vault may issue something for the request: a lease, a certificate.
+    pub fn may_issue(&self) -> bool {
+        match self {
+            Self::Request(_) | Self::Certificate(_) => true,
+            Self::Kv(_) | Self::Authorities { .. } | Self::Transit(_) | Self::S5(_) => false,
+        }
     }
 }
 
@@ -65,16 +68,16 @@ pub struct KvRead {
     pub path: String,
     /// Which version; `None` for the newest.
     pub version: Option<u32>,
-    /// How the engine answers.
+    /// The version of the engine.
     pub engine: KvEngine,
 }
 
-/// The two generations of the KV engine.
+/// The two versions of the KV engine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum KvEngine {
     /// Without versions.
     V1,
-    /// With versions: the secret lies below `data/`, and in `data.data` of the answer.
+    /// With versions: the path has `data/` after the mount, and the secret is in `data.data` of the response.
     #[default]
     V2,
 }
@@ -88,16 +91,16 @@ pub struct TransitKey {
     pub name: String,
 }
 
-/// One ciphertext.
+/// One ciphertext of a transit engine.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct TransitCiphertext {
-    /// What opens it.
+    /// The key that decrypts it.
     #[serde(rename = "key")]
     pub key: TransitKey,
     /// `vault:v<n>:<base64>`.
     #[serde(rename = "ciphertext")]
     pub ciphertext: Text,
-    /// Base64; for keys that are derived.
+    /// The context of a derived key, in base64.
     #[serde(rename = "context")]
     pub context: Option<String>,
 }
@@ -105,7 +108,7 @@ pub struct TransitCiphertext {
 /// A text with s5 markers.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct S5Text {
-    /// What opens its markers.
+    /// The key that decrypts the markers.
     #[serde(rename = "key")]
     pub key: TransitKey,
     /// The text.
@@ -116,20 +119,20 @@ pub struct S5Text {
 /// A text of the class, or a value of another source.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Text {
-    /// As the class has it.
+    /// A text of the class.
     #[serde(rename = "Inline")]
     Literal(SecretText),
-    /// As Vault has it.
+    /// A value of another source.
     #[serde(rename = "Of")]
     Of(Box<SourceValue>),
 }
 
-/// A text of the class that may hold secrets: it prints as its length.
+/// A text of the class that may contain secrets. `Debug` prints only its length.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct SecretText(Arc<str>);
 
 impl SecretText {
-    /// The text; goes into calls and files.
+    /// The text, for requests and files.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -156,43 +159,43 @@ impl<'de> Deserialize<'de> for SecretText {
 
 impl fmt::Debug for SecretText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Inline({} bytes)", self.0.len())
+        write!(f, "SecretText({} bytes)", self.0.len())
     }
 }
 
-/// One value of a source's answer.
+/// One value of a source's response.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SourceValue {
-    /// Where it is asked for.
+    /// The request.
     #[serde(rename = "source")]
     pub source: Source,
-    /// Which part of the answer.
+    /// Which part of the response.
     #[serde(rename = "pick")]
-    pub pick: Selector,
-    /// How its text stands for bytes.
+    pub selector: Selector,
+    /// How the value encodes bytes.
     #[serde(rename = "encoding")]
     pub encoding: Encoding,
 }
 
-/// A part of an answer.
+/// A part of a response.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Selector {
-    /// Where the way begins.
+    /// Where the path begins.
     #[serde(rename = "start")]
-    pub start: SelectorRoot,
-    /// The way from there.
+    pub root: SelectorRoot,
+    /// The path from the root.
     #[serde(rename = "way")]
-    pub way: SelectorPath,
+    pub path: SelectorPath,
 }
 
-/// Where the way to a value begins.
+/// Where the path of a selector begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum SelectorRoot {
-    /// The secret itself: `data.data` of a KV version 2 answer, `data` of every other.
+    /// The secret itself: `data.data` of a response of KV version 2, `data` of every other.
     #[default]
     #[serde(rename = "Data")]
     Data,
-    /// `data.metadata` of a KV version 2 answer.
+    /// `data.metadata` of a response of KV version 2.
     #[serde(rename = "Metadata")]
     Metadata,
     /// The whole response.
@@ -200,14 +203,14 @@ pub enum SelectorRoot {
     Response,
 }
 
-/// The way to a value.
+/// The path to a value.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum SelectorPath {
-    /// No step.
+    /// The root itself.
     #[default]
     #[serde(rename = "Whole")]
     Whole,
-    /// The member of that name, whatever characters it has.
+    /// The member of this name, which may contain any character.
     #[serde(rename = "Key")]
     Key(String),
     /// A JSON pointer (RFC 6901).
@@ -216,16 +219,21 @@ pub enum SelectorPath {
 }
 
 impl Source {
-    /// The type of the key that is made here for it.
+    /// The type of the private key that this process generates for the request; `None` if it generates none.
     pub fn node_key(&self) -> Option<KeyType> {
         match &self.request {
             EngineRequest::Certificate(CertificateRequest { key: KeyPlace::Node(kind), .. }) => Some(*kind),
-            _ => None,
+            EngineRequest::Certificate(CertificateRequest { key: KeyPlace::Vault, .. })
+            | EngineRequest::Request(_)
+            | EngineRequest::Kv(_)
+            | EngineRequest::Authorities { .. }
+            | EngineRequest::Transit(_)
+            | EngineRequest::S5(_) => None,
         }
     }
 }
 
-/// As messages name it: the path that is asked, without query and body, and a namespace of its own.
+/// The name in messages: the path, without query and body, and the namespace if it differs from the class's.
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.request {

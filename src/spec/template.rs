@@ -1,32 +1,32 @@
-//! A file that is written from several sources.
+//! The delimiters of a template.
 
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use thiserror::Error;
 
-/// What surrounds an expression; statements take its first character with `%`, comments with `#`.
+/// The delimiters of expressions. Those of statements and comments follow from them: `%` and `#` replace the second character.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Delimiters {
-    /// Before an expression: `{{`, `[[`.
+    /// The start of an expression: `{{`, `[[`.
     pub open: String,
-    /// Behind it: `}}`, `]]`.
+    /// The end of an expression: `}}`, `]]`.
     pub close: String,
 }
 
-/// Characters of each delimiter: fewer are found in any text, and nobody wants to type more.
+/// Length of each delimiter in characters. A single character is too common in text; 8 are more than anyone needs.
 const LENGTH: RangeInclusive<usize> = 2..=8;
 
-/// Why a text does not name two delimiters.
+/// Why a text is not two delimiters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum DelimitersError {
     /// Not two words.
     #[error("must be two words with one space between them, such as \"[[ ]]\"")]
     NotTwo,
-    /// A character that an expression may hold, or too few or too many of them.
+    /// A character that an expression may contain, or a wrong length.
     #[error("each delimiter has 2 to 8 of the characters !#$%&()*,./:;<=>?@[]^`{{|}}~, such as \"[[ ]]\"")]
     BadWord,
-    /// Expressions, statements and comments would start or end alike.
+    /// Expressions, statements and comments would start or end with the same characters.
     #[error(
         "the delimiters, and their forms with % for statements and # for comments, must differ: use \"[[ ]]\""
     )]
@@ -34,12 +34,12 @@ pub enum DelimitersError {
 }
 
 impl Delimiters {
-    /// What surrounds a statement: `{%` and `%}` for `{{` and `}}`.
+    /// The delimiters of statements: `{%` and `%}` for `{{` and `}}`.
     pub fn statement(&self) -> (String, String) {
         self.derived('%')
     }
 
-    /// What surrounds a comment: `{#` and `#}` for `{{` and `}}`.
+    /// The delimiters of comments: `{#` and `#}` for `{{` and `}}`.
     pub fn comment(&self) -> (String, String) {
         self.derived('#')
     }
@@ -68,7 +68,7 @@ impl FromStr for Delimiters {
         if ![open, close].into_iter().all(is_delimiter) {
             return Err(DelimitersError::BadWord);
         }
-        // With `%` or `#` behind its first character, or before its last, it would be a statement's or a comment's.
+        // With `%` or `#` after the first character, or before the last one, it would be the delimiter of a statement or a comment.
         let marked = |character: Option<char>| matches!(character, Some('%' | '#'));
         if open == close
             || marked(open.chars().nth(1))
@@ -81,7 +81,8 @@ impl FromStr for Delimiters {
     }
 }
 
-/// Punctuation but for what a string, a name, a number or the engine's `-` and `+` at a tag's edge is made of.
+/// True for punctuation, except the characters of strings, names and numbers, and `-` and `+`, which the template engine gives a meaning at the
+/// edge of a tag.
 fn is_delimiter(word: &str) -> bool {
     let usable =
         |byte: u8| byte.is_ascii_punctuation() && !matches!(byte, b'"' | b'\'' | b'\\' | b'_' | b'-' | b'+');
@@ -93,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn two_words_are_delimiters_and_give_those_of_statements_and_comments() {
+    fn two_words_are_delimiters_and_decide_those_of_statements_and_comments() {
         let brackets: Delimiters = "[[ ]]".parse().unwrap();
         assert_eq!((brackets.open.as_str(), brackets.close.as_str()), ("[[", "]]"));
         assert_eq!(brackets.statement(), ("[%".into(), "%]".into()));
@@ -102,14 +103,14 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_told_apart_is_refused() {
+    fn delimiters_that_are_ambiguous_are_refused() {
         for alike in ["<% %>", "{# #}", "|| ||", "{{ }%}", "[[ %]]"] {
             assert_eq!(alike.parse::<Delimiters>(), Err(DelimitersError::Alike), "{alike}");
         }
     }
 
     #[test]
-    fn words_are_short_punctuation() {
+    fn delimiters_are_short_punctuation() {
         for bad in ["{ }", "[[[[[[[[[ ]]", "aa bb", "{{ }é", "{\" \"}", "{{- -}}", "{_ _}", "\\( \\)"] {
             assert_eq!(bad.parse::<Delimiters>(), Err(DelimitersError::BadWord), "{bad}");
         }

@@ -53,7 +53,7 @@ impl TemplateError {
             Self::Deadline { .. } => Reason::Deadline,
             Self::Busy => Reason::Overload,
             Self::NotStarted(io::ErrorKind::WouldBlock | io::ErrorKind::OutOfMemory) => Reason::Overload,
-            Self::NotStarted(_) => Reason::StateUnusable,
+            Self::NotStarted(_) => Reason::TemplateUnavailable,
             Self::Broken => Reason::Bug,
         }
     }

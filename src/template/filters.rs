@@ -8,7 +8,7 @@ use minijinja::{Environment, Error, State, Value, filters};
 use super::{Cause, pem};
 use crate::render::quote;
 use crate::secret::Secret;
-use crate::spec::object::base64;
+use crate::spec::encoding::base64;
 use crate::template::engine::failed;
 use crate::template::numbers::{exact, to_json};
 

@@ -27,7 +27,7 @@ pub(crate) fn refused(doing: String, kind: CallKind, reply: &HttpResponse, hint:
 fn reason(kind: CallKind, reply: &HttpResponse, body: Option<&ErrorBody>) -> Reason {
     match reply.status.code.as_u16() {
         429 => return Reason::Busy,
-        500.. if reply.status.not_serving => return Reason::TransitCiphertext,
+        500.. if reply.status.not_serving => return Reason::Sealed,
         500.. => return Reason::ServerError,
         300..400 => return Reason::Redirect,
         _ => {}

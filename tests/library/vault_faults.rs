@@ -233,9 +233,9 @@ async fn a_refusal_has_the_reason_of_its_status() {
         (413, "canary", Reason::Rejected),
         (429, "canary", Reason::Busy),
         (500, "canary", Reason::ServerError),
-        (500, "local node not active but active cluster node not found", Reason::TransitCiphertext),
+        (500, "local node not active but active cluster node not found", Reason::Sealed),
         (502, "canary", Reason::ServerError),
-        (503, "Vault is sealed", Reason::TransitCiphertext),
+        (503, "Vault is sealed", Reason::Sealed),
         (503, "canary", Reason::ServerError),
     ];
     for (status, text, expected) in table {

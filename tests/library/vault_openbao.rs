@@ -272,7 +272,7 @@ async fn a_failed_read_says_what_is_wrong_with_it() {
     }
     bao.put("sys/seal", Value::Null).await;
     let (reason, told) = failure(bao.login(&bao.plain()).await);
-    assert_eq!(reason, Reason::TransitCiphertext, "{told}");
+    assert_eq!(reason, Reason::Sealed, "{told}");
 }
 
 #[tokio::test]

@@ -56,7 +56,7 @@ async fn what_contradicts_itself_is_refused_before_the_server_is_asked() {
         ("directory: ../d, kv: {mount: secret, path: x}", "directory"),
         ("directory: d, kv: {mount: secret, path: x}, keys: {a: ..data}", "keys"),
         ("directory: d, transit: {key: k, ciphertext: c}", "directory"),
-        ("directory: d, kv: {mount: secret, path: x}, keys: {a: f, b: f}", "\"d/f\" is given 2 times"),
+        ("directory: d, kv: {mount: secret, path: x}, keys: {a: f, b: f}", "\"d/f\" is used 2 times"),
         ("kv: {mount: m, path: p}, files: [{objectName: d/a}, {directory: d, keys: [a]}]", "\"d/a\""),
         (
             "kv: {mount: m, path: p}, files: [{objectName: d/a/b}, {directory: d, keys: [a]}]",
@@ -87,7 +87,7 @@ async fn what_contradicts_itself_is_refused_before_the_server_is_asked() {
             "field \"kvv\" is unknown: did you mean kv?",
         ),
         ("objectName: f, transitt: {key: k, ciphertext: c}", "did you mean transit?"),
-        ("objectName: f, template: x", "template counts only with sources"),
+        ("objectName: f, template: x", "template has an effect only with sources"),
         ("objectName: f, content: text, kv: {mount: m, path: p}", "content"),
         ("objectName: f, kv: {mount: m, path: p}, optional: true, default: x", "default"),
         ("objectName: f, kv: {mount: m, path: p, engineVersion: 3}", "engineVersion"),

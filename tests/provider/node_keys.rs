@@ -112,9 +112,9 @@ async fn a_form_that_the_key_does_not_have_is_told_with_the_one_to_use() {
     vault.authorities().await;
     vault.certificates("pki", "any", json!({ "key_type": "any" })).await;
     let rows = [
-        ("rsa-2048", "sec1", "pkcs8 or pkcs1, the forms of a key of RSA"),
-        ("ec-p256", "pkcs1", "pkcs8 or sec1, the forms of a key of ECDSA"),
-        ("ed25519", "sec1", "pkcs8, the forms of a key of Ed25519"),
+        ("rsa-2048", "sec1", "pkcs8 or pkcs1, the formats of a key of RSA"),
+        ("ec-p256", "pkcs1", "pkcs8 or sec1, the formats of a key of ECDSA"),
+        ("ed25519", "sec1", "pkcs8, the formats of a key of Ed25519"),
     ];
     for (kind, form, instead) in rows {
         for part in ["privateKey", "bundle"] {

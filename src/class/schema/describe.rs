@@ -1,37 +1,38 @@
-//! What people and editors are told of the language: written from the fields themselves.
+//! The reference and the JSON Schema of `objects`, generated from the tables.
 
 use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use crate::class::parameters::{PARAMETERS, Parameter};
+use crate::class::parameter_table::{PARAMETERS, Parameter};
 use crate::class::schema::field::{Field, mapping};
 use crate::class::schema::table::{BELOW, OBJECT, VALUE};
 
 /// The table of `docs/reference.md`, in Markdown: every parameter of a class and every field below `objects`.
 pub fn reference() -> String {
     let mut text = String::from(
-        "| name | stands in | type | default | set by | bound by | meaning |\n| --- | --- | --- | --- | --- | --- | --- |\n",
+        "| name | allowed in | type | default | set by | limited by | meaning |\n| --- | --- | --- | --- | --- | --- | --- |\n",
     );
     for parameter in PARAMETERS {
         let names: Vec<_> = parameter.names().iter().map(|name| format!("`{name}`")).collect();
-        let Parameter { told, default, bound, meaning, .. } = parameter;
+        let Parameter { value_type, default, limited_by, meaning, .. } = parameter;
         let _ = writeln!(
             text,
-            "| {} | class | {told} | {default} | class, pod | {bound} | {meaning} |",
+            "| {} | class | {value_type} | {default} | class, pod | {limited_by} | {meaning} |",
             names.join(", ")
         );
     }
     for (place, fields) in OBJECT.iter().chain(&BELOW) {
         for Field { name, default, meaning, kind } in *fields {
-            let told = kind().told.replace('|', "\\|");
-            let _ = writeln!(text, "| `{name}` | {place} | {told} | {default} | class | | {meaning} |");
+            let description = kind().description.replace('|', "\\|");
+            let _ =
+                writeln!(text, "| `{name}` | {place} | {description} | {default} | class | | {meaning} |");
         }
     }
     text
 }
 
-/// The JSON Schema (2020-12) of `objects`, for editors; it knows names and types, not what may stand beside what.
+/// The JSON Schema (2020-12) of `objects`, for editors. It describes names and types, but not which fields exclude each other.
 pub fn schema() -> Value {
     let fields: Vec<_> = OBJECT.iter().map(|(_, fields)| *fields).collect();
     json!({
@@ -40,6 +41,6 @@ pub fn schema() -> Value {
         "type": "array",
         "minItems": 1,
         "items": mapping("object", "A source and its files", &fields).schema,
-        "$defs": {"value": mapping("value", "A source and which part of its answer", &VALUE).schema},
+        "$defs": {"value": mapping("value", "A source, and the part of its response", &VALUE).schema},
     })
 }

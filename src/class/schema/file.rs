@@ -1,16 +1,19 @@
-//! Fields of a file -> Object: what it shows of its source, and where.
+//! Fields of a file -> Object: its path, and the part of the source that it shows.
 
 use super::ParseContext;
 use crate::class::diagnostics::FieldError;
-use crate::class::schema::field::At;
-use crate::class::schema::table::{FileFields, SelectorFields, SourceValueFields};
+use crate::class::schema::field::FieldContext;
+use crate::class::schema::keywords::{Keys as KeyFields, PartName};
+use crate::class::schema::table::{
+    FileFields, ObjectFields, SelectorFields, SourceFields, SourceValueFields,
+};
 use crate::class::schema::values::Id;
-use crate::class::schema::words::{Keys as KeyFields, PartName};
-use crate::spec::{Absent, Directory, Keys, Keystore, Object, Part, Placement, View};
-use crate::spec::{Encoding, Format, KeyForm, KeyType, MountPath, StoreForm, Template};
-use crate::spec::{EngineRequest, Selector, SelectorPath, SelectorRoot, Source, SourceValue};
+use crate::spec::{
+    Absent, Directory, Encoding, EngineRequest, Format, KeyForm, KeyType, Keys, Keystore, MountPath, Object,
+    Part, Placement, Selector, SelectorPath, SelectorRoot, Source, SourceValue, StoreForm, Template, View,
+};
 
-/// What a class says of all its files.
+/// The mode and the owners of files that do not set their own.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Access {
     /// Permission bits, 1 to 0o777.
@@ -19,14 +22,15 @@ pub(crate) struct Access {
     pub(crate) group: Option<u32>,
 }
 
-/// What a file is made of.
+/// The content of a file.
 #[derive(Clone)]
-pub(crate) enum Material {
+pub(crate) enum Content {
     Source(Source),
     Template(Template),
 }
 
 impl FileFields {
+    /// True if one of the fields is present.
     pub(crate) fn is_some(&self) -> bool {
         let texts = [&self.object_name, &self.directory, &self.alias, &self.default]
             .iter()
@@ -41,14 +45,14 @@ impl FileFields {
         texts || words || access || self.keys.is_some() || self.password.is_some() || self.optional.is_some()
     }
 
-    /// The object that they describe, and the names of its files: of one, even when the rest of it is wrong.
+    /// The object, and the paths of its files. The path of a single file is returned even if the rest of the object has a mistake.
     pub(crate) fn object(
         mut self,
-        pick: SelectorFields,
-        material: Option<Material>,
+        selector: SelectorFields,
+        content: Option<Content>,
         access: Access,
-        scene: ParseContext<'_>,
-        at: &mut At<'_>,
+        context: ParseContext<'_>,
+        at: &mut FieldContext<'_>,
     ) -> (Vec<MountPath>, Option<Object>) {
         let mode = self.mode.take().map(|mode| mode.0).filter(|mode| *mode != 0).unwrap_or(access.mode);
         let id = |own: Option<Id>, class| own.map(|id| id.0).or(class);
@@ -56,13 +60,15 @@ impl FileFields {
         let absent = self.absent(at);
         let (names, place) =
             match (self.object_name.take().filter(|name| !name.is_empty()), self.directory.take()) {
-                (Some(_), Some(_)) => (Vec::new(), at.wrong(FieldError::Both("objectName", "directory"))),
+                (Some(_), Some(_)) => {
+                    (Vec::new(), at.error(FieldError::Both(Self::OBJECT_NAME, Self::DIRECTORY)))
+                }
                 (None, Some(directory)) => {
-                    let place = self.directory(&directory, pick, material, absent.as_ref(), at);
+                    let place = self.directory(&directory, selector, content, absent.as_ref(), at);
                     (place.iter().flat_map(Placement::listed).cloned().collect(), place)
                 }
                 (name, None) => {
-                    let (name, place) = self.file(name.unwrap_or_default(), pick, material, scene, at);
+                    let (name, place) = self.file(name.unwrap_or_default(), selector, content, context, at);
                     (Vec::from_iter(name), place)
                 }
             };
@@ -70,9 +76,9 @@ impl FileFields {
         (names, object())
     }
 
-    fn absent(&mut self, at: &mut At<'_>) -> Option<Absent> {
+    fn absent(&mut self, at: &mut FieldContext<'_>) -> Option<Absent> {
         match (self.optional.take(), self.default.take()) {
-            (Some(true), Some(_)) => at.wrong(FieldError::Both("optional", "default")),
+            (Some(true), Some(_)) => at.error(FieldError::Both(Self::OPTIONAL, Self::DEFAULT)),
             (Some(true), None) => Some(Absent::NoFile),
             (_, Some(text)) => Some(Absent::Default(text.into())),
             (_, None) => Some(Absent::Fails),
@@ -81,172 +87,186 @@ impl FileFields {
 
     fn directory(
         mut self,
-        root: &str,
-        pick: SelectorFields,
-        material: Option<Material>,
+        directory: &str,
+        selector: SelectorFields,
+        content: Option<Content>,
         absent: Option<&Absent>,
-        at: &mut At<'_>,
+        at: &mut FieldContext<'_>,
     ) -> Option<Placement> {
-        let root = match root {
+        let path = match directory {
             "." => Some(None),
-            root => at.below("directory").take(root.parse().map(Some).map_err(FieldError::Name)),
+            directory => {
+                at.field(Self::DIRECTORY).take(directory.parse().map(Some).map_err(FieldError::Name))
+            }
         };
-        let keys = self.keys(root.as_ref(), at);
-        let (encoding, secret_key) = (pick.encoding.unwrap_or_default(), pick.secret_key.is_some());
-        let pick = pick.pick(at);
-        self.alone(at)?;
-        let Material::Source(source) = material? else {
-            return at.wrong(FieldError::Both("template", "directory"));
+        let keys = self.keys(path.as_ref(), at);
+        let (encoding, secret_key) = (selector.encoding.unwrap_or_default(), selector.secret_key.is_some());
+        let selector = selector.selector(at);
+        self.without_certificate_fields(at)?;
+        let Content::Source(source) = content? else {
+            return at.error(FieldError::Both(ObjectFields::TEMPLATE, Self::DIRECTORY));
         };
-        if self.format.is_some() || secret_key || matches!(pick.as_ref()?.way, SelectorPath::Pointer(_)) {
+        if self.format.is_some() || secret_key || matches!(selector.as_ref()?.path, SelectorPath::Pointer(_))
+        {
             return at
-                .below("directory")
-                .wrong(FieldError::Type("without secretKey, pointer and format: `keys` says which"));
+                .field(Self::DIRECTORY)
+                .error(FieldError::Type("without secretKey, pointer and format: `keys` selects the values"));
         }
         if matches!(absent, Some(Absent::Default(_))) {
-            return at.below("default").wrong(FieldError::Needs("objectName"));
+            return at.field(Self::DEFAULT).error(FieldError::Needs(Self::OBJECT_NAME));
         }
         if !has_members(&source) {
-            return at.below("directory").wrong(FieldError::Needs("kv, request or a certificate"));
+            return at.field(Self::DIRECTORY).error(FieldError::Needs("kv, request or a certificate"));
         }
         Some(Placement::Directory(Directory {
-            root: root?,
+            path: path?,
             source,
-            start: pick?.start,
+            selector_root: selector?.root,
             keys: keys?,
             encoding,
         }))
     }
 
-    /// The keys, each with the path of its file.
-    fn keys(&mut self, root: Option<&Option<MountPath>>, at: &mut At<'_>) -> Option<Keys> {
+    /// The keys, each with the path of its file below `directory`; `None` after a problem.
+    fn keys(&mut self, directory: Option<&Option<MountPath>>, at: &mut FieldContext<'_>) -> Option<Keys> {
         let Some(KeyFields::Some(names)) = self.keys.take() else { return Some(Keys::All) };
-        let root = root?;
-        let mut at = at.below("keys");
-        let named = names.into_iter().map(|(key, name)| {
-            let path = MountPath::below(root.as_ref(), &name);
-            Some((key.clone(), at.below(&key).take(path.map_err(FieldError::Name))?))
+        let directory = directory?;
+        let mut at = at.field(Self::KEYS);
+        let files = names.into_iter().map(|(key, name)| {
+            let path = MountPath::below(directory.as_ref(), &name);
+            Some((key.clone(), at.field(&key).take(path.map_err(FieldError::Name))?))
         });
-        named.collect::<Vec<_>>().into_iter().collect::<Option<_>>().map(Keys::Named)
+        files.collect::<Vec<_>>().into_iter().collect::<Option<_>>().map(Keys::Named)
     }
 
     fn file(
         mut self,
         name: String,
-        pick: SelectorFields,
-        material: Option<Material>,
-        scene: ParseContext<'_>,
-        at: &mut At<'_>,
+        selector: SelectorFields,
+        content: Option<Content>,
+        context: ParseContext<'_>,
+        at: &mut FieldContext<'_>,
     ) -> (Option<MountPath>, Option<Placement>) {
         let name: Option<MountPath> = at.take(name.parse().map_err(FieldError::ObjectName));
         if self.keys.take().is_some() {
-            return (name, at.below("keys").wrong(FieldError::Needs("directory")));
+            return (name, at.field(Self::KEYS).error(FieldError::Needs(Self::DIRECTORY)));
         }
-        let view = match material {
-            Some(Material::Template(template)) => self.of_template(&pick, template, at),
-            Some(Material::Source(source)) => self.of_source(source, pick, scene, at),
+        let view = match content {
+            Some(Content::Template(template)) => self.template_view(&selector, template, at),
+            Some(Content::Source(source)) => self.source_view(source, selector, context, at),
             None => None,
         };
         let place = name.clone().zip(view).map(|(name, view)| Placement::File(name, view));
         (name, place)
     }
 
-    fn of_template(&mut self, pick: &SelectorFields, template: Template, at: &mut At<'_>) -> Option<View> {
-        self.alone(at)?;
-        if pick.is_some() || pick.encoding.is_some() || self.format.is_some() {
-            return at.below("template").wrong(FieldError::Type(
-                "without secretKey, pointer, from, encoding and format: they stand in its sources",
+    fn template_view(
+        &mut self,
+        selector: &SelectorFields,
+        template: Template,
+        at: &mut FieldContext<'_>,
+    ) -> Option<View> {
+        self.without_certificate_fields(at)?;
+        if selector.is_some() || selector.encoding.is_some() || self.format.is_some() {
+            return at.field(ObjectFields::TEMPLATE).error(FieldError::Type(
+                "without secretKey, pointer, from, encoding and format: set them in its sources",
             ));
         }
         Some(View::Template(template))
     }
 
-    fn of_source(
+    fn source_view(
         &mut self,
         source: Source,
-        pick: SelectorFields,
-        scene: ParseContext<'_>,
-        at: &mut At<'_>,
+        selector: SelectorFields,
+        context: ParseContext<'_>,
+        at: &mut FieldContext<'_>,
     ) -> Option<View> {
-        let (encoding, picked) = (pick.encoding.unwrap_or_default(), pick.is_some());
-        let pick = pick.pick(at)?;
+        let (encoding, has_selector) = (selector.encoding.unwrap_or_default(), selector.is_some());
+        let selector = selector.selector(at)?;
         if matches!(source.request, EngineRequest::Certificate(_) | EngineRequest::Authorities { .. }) {
-            return self.of_certificate(source, pick, encoding, scene, at);
+            return self.certificate_view(source, selector, encoding, context, at);
         }
-        self.alone(at)?;
-        if !has_members(&source) && (picked || self.format.is_some()) {
-            return at.wrong(FieldError::Opened);
+        self.without_certificate_fields(at)?;
+        if !has_members(&source) && (has_selector || self.format.is_some()) {
+            return at.error(FieldError::Decrypted);
         }
-        let whole = pick.way == SelectorPath::Whole;
+        let whole = selector.path == SelectorPath::Whole;
         if encoding != Encoding::Utf8 && whole && has_members(&source) {
-            return at.below("encoding").wrong(FieldError::Needs("secretKey or pointer"));
+            return at.field(SelectorFields::ENCODING).error(FieldError::Needs("secretKey or pointer"));
         }
         match (&source.request, self.format, whole) {
             (_, Some(_), false) => at
-                .below("format")
-                .wrong(FieldError::Type("without secretKey and pointer: it is for the whole")),
-            (_, Some(format), true) => Some(View::Document(source, pick.start, format)),
-            (EngineRequest::Kv(_), None, true) => Some(View::Document(source, pick.start, Format::Json)),
-            (EngineRequest::Request(_), None, true) if pick.start == SelectorRoot::Response || !picked => {
+                .field(Self::FORMAT)
+                .error(FieldError::Type("without secretKey and pointer: it applies to the whole secret")),
+            (_, Some(format), true) => Some(View::Document(source, selector.root, format)),
+            (EngineRequest::Kv(_), None, true) => Some(View::Document(source, selector.root, Format::Json)),
+            (EngineRequest::Request(_), None, true)
+                if selector.root == SelectorRoot::Response || !has_selector =>
+            {
                 Some(View::Response(source))
             }
-            (EngineRequest::Request(_), None, true) => Some(View::Document(source, pick.start, Format::Json)),
-            _ => Some(View::Value(SourceValue { source, pick, encoding })),
+            (EngineRequest::Request(_), None, true) => {
+                Some(View::Document(source, selector.root, Format::Json))
+            }
+            _ => Some(View::Value(SourceValue { source, selector, encoding })),
         }
     }
 
-    fn of_certificate(
+    fn certificate_view(
         &mut self,
         source: Source,
-        pick: Selector,
+        selector: Selector,
         encoding: Encoding,
-        scene: ParseContext<'_>,
-        at: &mut At<'_>,
+        context: ParseContext<'_>,
+        at: &mut FieldContext<'_>,
     ) -> Option<View> {
         if self.format.is_some() {
             return at
-                .below("format")
-                .wrong(FieldError::Type("left out: a certificate has parts, and a key its keyFormat"));
+                .field(Self::FORMAT)
+                .error(FieldError::Type("omitted: a certificate has `part`, and a key has `keyFormat`"));
         }
-        let way = pick.way != SelectorPath::Whole;
-        match (self.part.take(), way) {
-            (Some(_), true) => at.below("part").wrong(FieldError::Type("without secretKey and pointer")),
-            (Some(_), false) if pick.start != SelectorRoot::Data || encoding != Encoding::Utf8 => {
-                at.below("part").wrong(FieldError::Type("without from and encoding"))
+        let has_path = selector.path != SelectorPath::Whole;
+        match (self.part.take(), has_path) {
+            (Some(_), true) => at.field(Self::PART).error(FieldError::Type("without secretKey and pointer")),
+            (Some(_), false) if selector.root != SelectorRoot::Data || encoding != Encoding::Utf8 => {
+                at.field(Self::PART).error(FieldError::Type("without from and encoding"))
             }
-            (None, true) => self.alone(at).map(|()| View::Value(SourceValue { source, pick, encoding })),
-            // What was written there is wrong already.
+            (None, true) => self
+                .without_certificate_fields(at)
+                .map(|()| View::Value(SourceValue { source, selector, encoding })),
+            // A problem with the field was reported before.
             (None, false) if !at.is_clean() => None,
             (None, false) => at
-                .below("part")
-                .wrong(FieldError::Missing("say which: certificateChain, privateKey, ca, ...")),
+                .field(Self::PART)
+                .error(FieldError::Missing("set it to certificateChain, privateKey, ca, ...")),
             (Some(part), false) => {
-                let part = self.part(part, scene, at)?;
+                let part = self.part(part, context, at)?;
                 if let (Part::PrivateKey(form) | Part::Bundle(form), Some(algorithm)) =
                     (&part, source.node_key().map(KeyType::algorithm))
-                    && !algorithm.has(*form)
+                    && !algorithm.supports(*form)
                 {
-                    return at.below("keyFormat").wrong(FieldError::KeyForm(algorithm));
+                    return at.field(Self::KEY_FORMAT).error(FieldError::KeyForm(algorithm));
                 }
-                let alone = matches!(source.request, EngineRequest::Authorities { .. });
+                let is_issued = !matches!(source.request, EngineRequest::Authorities { .. });
                 match part {
                     Part::Chain | Part::Ca | Part::IssuingCa | Part::Truststore(_) => {
                         Some(View::Part(source, part))
                     }
-                    part if !alone => Some(View::Part(source, part)),
-                    _ => at.below("part").wrong(FieldError::Type(
-                        "ca, issuingCa, chain or truststore: nothing is issued with `ca: true`",
+                    part if is_issued => Some(View::Part(source, part)),
+                    _ => at.field(Self::PART).error(FieldError::Type(
+                        "ca, issuingCa, chain or truststore: no certificate is issued with `ca: true`",
                     )),
                 }
             }
         }
     }
 
-    fn part(&mut self, name: PartName, scene: ParseContext<'_>, at: &mut At<'_>) -> Option<Part> {
+    fn part(&mut self, name: PartName, context: ParseContext<'_>, at: &mut FieldContext<'_>) -> Option<Part> {
         let form = self.key_form.take();
-        let keyed = matches!(name, PartName::PrivateKey | PartName::Bundle);
-        if form.is_some() && !keyed {
-            return at.below("keyFormat").wrong(FieldError::Needs("part: privateKey or bundle"));
+        let has_key = matches!(name, PartName::PrivateKey | PartName::Bundle);
+        if form.is_some() && !has_key {
+            return at.field(Self::KEY_FORMAT).error(FieldError::Needs("part: privateKey or bundle"));
         }
         let form: KeyForm = form.unwrap_or_default();
         let part = match name {
@@ -259,12 +279,14 @@ impl FileFields {
             PartName::IssuingCa => Part::IssuingCa,
             PartName::Bundle => Part::Bundle(form),
             PartName::Pkcs12 => {
-                Part::Keystore(self.keystore(Some(StoreForm::Pkcs12), "certificate", scene, at)?)
+                Part::Keystore(self.keystore(Some(StoreForm::Pkcs12), "certificate", context, at)?)
             }
-            PartName::Jks => Part::Keystore(self.keystore(Some(StoreForm::Jks), "certificate", scene, at)?),
-            PartName::Truststore => Part::Truststore(self.keystore(None, "ca", scene, at)?),
+            PartName::Jks => {
+                Part::Keystore(self.keystore(Some(StoreForm::Jks), "certificate", context, at)?)
+            }
+            PartName::Truststore => Part::Truststore(self.keystore(None, "ca", context, at)?),
         };
-        self.no_store(at)?;
+        self.without_keystore_fields(at)?;
         Some(part)
     }
 
@@ -272,52 +294,56 @@ impl FileFields {
         &mut self,
         form: Option<StoreForm>,
         alias: &str,
-        scene: ParseContext<'_>,
-        at: &mut At<'_>,
+        context: ParseContext<'_>,
+        at: &mut FieldContext<'_>,
     ) -> Option<Box<Keystore>> {
         let own = self.store_form.take();
         if form.is_some() && own.is_some() {
-            return at.below("storeType").wrong(FieldError::Needs("part: truststore"));
+            return at.field(Self::STORE_TYPE).error(FieldError::Needs("part: truststore"));
         }
         let form = form.or(own).unwrap_or_default();
         let alias = self.alias.take().unwrap_or_else(|| alias.into());
-        let alias = at.below("alias").take(alias.parse().map_err(FieldError::Alias));
+        let alias = at.field(Self::ALIAS).take(alias.parse().map_err(FieldError::Alias));
         let Some(password) = self.password.take() else {
             return at
-                .below("password")
-                .wrong(FieldError::Missing("name the value that holds the keystore's password"));
+                .field(Self::PASSWORD)
+                .error(FieldError::Missing("set the value that contains the password of the keystore"));
         };
-        let password = SourceValueFields::selection(password, scene, false, &mut at.below("password"))?;
+        let password =
+            SourceValueFields::source_value(password, context, false, &mut at.field(Self::PASSWORD))?;
         Some(Box::new(Keystore { form, alias: alias?, password }))
     }
 
-    /// Refuses what only certificates have.
-    fn alone(&self, at: &mut At<'_>) -> Option<()> {
+    /// Refuses the fields of certificates.
+    fn without_certificate_fields(&self, at: &mut FieldContext<'_>) -> Option<()> {
         match (self.part.is_some(), self.key_form.is_some()) {
-            (true, _) => at.below("part").wrong(FieldError::Needs("pki")),
-            (_, true) => at.below("keyFormat").wrong(FieldError::Needs("pki")),
-            _ => self.no_store(at),
+            (true, _) => at.field(Self::PART).error(FieldError::Needs(SourceFields::PKI)),
+            (_, true) => at.field(Self::KEY_FORMAT).error(FieldError::Needs(SourceFields::PKI)),
+            _ => self.without_keystore_fields(at),
         }
     }
 
-    fn no_store(&self, at: &mut At<'_>) -> Option<()> {
+    /// Refuses the fields of keystores.
+    fn without_keystore_fields(&self, at: &mut FieldContext<'_>) -> Option<()> {
         let fields = [
-            ("password", self.password.is_some()),
-            ("alias", self.alias.is_some()),
-            ("storeType", self.store_form.is_some()),
+            (Self::PASSWORD, self.password.is_some()),
+            (Self::ALIAS, self.alias.is_some()),
+            (Self::STORE_TYPE, self.store_form.is_some()),
         ];
-        match fields.into_iter().find(|(_, given)| *given) {
-            Some(("storeType", _)) => at.below("storeType").wrong(FieldError::Needs("part: truststore")),
-            Some((field, _)) => at.below(field).wrong(FieldError::Needs("part: pkcs12, jks or truststore")),
+        match fields.into_iter().find(|(_, present)| *present) {
+            Some((Self::STORE_TYPE, _)) => {
+                at.field(Self::STORE_TYPE).error(FieldError::Needs("part: truststore"))
+            }
+            Some((field, _)) => at.field(field).error(FieldError::Needs("part: pkcs12, jks or truststore")),
             None => Some(()),
         }
     }
 }
 
-/// Whether the answer has members that may be picked; opened ciphertext is one text.
+/// True if the response has members that a selector can select. A decrypted text and the CAs of a mount have none.
 fn has_members(source: &Source) -> bool {
-    !matches!(
-        source.request,
-        EngineRequest::Transit(_) | EngineRequest::S5(_) | EngineRequest::Authorities { .. }
-    )
+    match source.request {
+        EngineRequest::Request(_) | EngineRequest::Kv(_) | EngineRequest::Certificate(_) => true,
+        EngineRequest::Transit(_) | EngineRequest::S5(_) | EngineRequest::Authorities { .. } => false,
+    }
 }

@@ -1,20 +1,21 @@
-//! The language of `objects`: every field, its type and its meaning, and how they become sources and files.
+//! The fields of `objects`: their types and meanings, and how they become sources and files.
 
-pub mod describe; // the reference's tables and the JSON Schema, from the fields
-pub mod entry; // one entry of the list -> objects
-pub mod field; // one field: how it is read and told of
-pub mod file; // fields of a file -> Object
-pub mod names; // names of certificates
-pub mod selection; // fields of a value -> Selection
-pub mod source; // fields of a source -> Source
-pub mod table; // every mapping and its fields
-pub mod values; // types of text and numbers
-pub mod words; // types of a few words
+pub(crate) mod describe; // the reference and the JSON Schema, from the tables
+pub(crate) mod entry; // the entries of the list -> objects
+pub(crate) mod field; // one field: how it is parsed and described
+pub(crate) mod file; // fields of a file -> Object
+pub(crate) mod names; // names of certificates
+pub(crate) mod source_value; // fields of a value -> SourceValue
+pub(crate) mod source; // fields of a source -> Source
+pub(crate) mod table; // every mapping and its fields
+pub(crate) mod values; // types of text and numbers
+pub(crate) mod keywords; // fields that take one of a few words
 #[cfg(test)]
 mod tests;
 
-pub use describe::{reference, schema};
+#[cfg(test)]
+pub(crate) use describe::{reference, schema};
 pub(crate) use entry::{Objects, objects};
 pub(crate) use file::Access;
 pub(crate) use source::ParseContext;
-pub(crate) use words::word;
+pub(crate) use keywords::keyword;

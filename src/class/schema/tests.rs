@@ -3,7 +3,7 @@ use serde_json::Value;
 use super::*;
 use crate::class::UnknownFields;
 use crate::class::diagnostics::Diagnostics;
-use crate::class::parameters::PARAMETERS;
+use crate::class::parameter_table::PARAMETERS;
 use crate::spec::{
     Absent, Directory, EngineRequest, KeyForm, KeyPlace, KeyType, Keys, KvEngine, Object, Part, Placement,
     Pod, SelectorPath, StoreForm, View,
@@ -21,15 +21,16 @@ fn pod() -> Pod {
 /// The objects of `text`, or all that is wrong with it.
 fn read(text: &str) -> Result<Vec<Object>, Vec<String>> {
     let (mut found, pod) = (Diagnostics::default(), pod());
-    let scene = ParseContext { pod: Some(&pod), ..ParseContext::default() };
+    let context = ParseContext { pod: Some(&pod), ..ParseContext::default() };
     let with = Objects {
         access: Access { mode: 0o644, owner: None, group: None },
-        scene,
+        context,
         unknown: UnknownFields::Warn,
     };
     let objects = objects(text, &with, &mut found);
-    let told = |errors: crate::class::SpecErrors| errors.problems().iter().map(ToString::to_string).collect();
-    found.end(Some(objects)).map(|(objects, _)| objects).map_err(told)
+    let messages =
+        |errors: crate::class::SpecErrors| errors.problems().iter().map(ToString::to_string).collect();
+    found.finish(Some(objects)).map(|(objects, _)| objects).map_err(messages)
 }
 
 fn view(text: &str) -> View {
@@ -53,7 +54,7 @@ fn a_kv_source_needs_no_data_in_its_path() {
         ("secret", "team-a/db", Some(3), KvEngine::V2)
     );
     assert_eq!(
-        (selection.source.to_string().as_str(), &selection.pick.way),
+        (selection.source.to_string().as_str(), &selection.selector.path),
         ("secret/data/team-a/db", &SelectorPath::Key("password".into()))
     );
     let View::Document(source, ..) = view("- {objectName: all, kv: {mount: kv, path: a, engineVersion: 1}}")
@@ -145,7 +146,7 @@ fn the_peers_form_takes_our_fields_beside_it() {
     else {
         panic!()
     };
-    assert_eq!(selection.pick.way, SelectorPath::Pointer("/primary/host".into()));
+    assert_eq!(selection.selector.path, SelectorPath::Pointer("/primary/host".into()));
     let objects = read(
         "- {secretPath: pki/issue/web, method: PUT, secretArgs: {common_name: a}, files: [{objectName: a, secretKey: certificate}, {objectName: b}]}",
     );
@@ -154,7 +155,7 @@ fn the_peers_form_takes_our_fields_beside_it() {
     assert!(matches!(objects[1].place, Placement::File(_, View::Response(_))));
 }
 
-/// What is written, and every problem that must be told of it.
+/// What is written, and every problem that must be messages of it.
 const WRONG: [(&str, &[&str]); 28] = [
     ("{objectName: a}", &["object \"a\": secretPath is missing or empty"]),
     ("{objectName: a, optional: true}", &["object \"a\": secretPath is missing or empty"]),
@@ -163,7 +164,7 @@ const WRONG: [(&str, &[&str]); 28] = [
         &[
             "object \"a\": kv.path is missing: it is required",
             "object \"a\": pki.role is missing: it is required",
-            "object \"a\": pki.commonName is missing: name whom the certificate is for, here or in altNames, ipSans, uriSans",
+            "object \"a\": pki.commonName is missing: set a name for the certificate, here or in altNames, ipSans, uriSans",
             "object \"a\": has both kv and pki: remove one; several sources make one file by sources and template",
         ],
     ),
@@ -180,7 +181,7 @@ const WRONG: [(&str, &[&str]); 28] = [
     (
         "{objectName: a, kv: {mount: s, path: ../p}}",
         &[
-            "object \"a\": kv.path must be a path without empty parts, parts of dots alone and control characters",
+            "object \"a\": kv.path must be a path without empty parts, without . and .. and without control characters",
         ],
     ),
     (
@@ -193,13 +194,13 @@ const WRONG: [(&str, &[&str]); 28] = [
     ),
     (
         "{objectName: a, kv: {mount: s, path: p}, format: jsn}",
-        &["object \"a\": format \"jsn\" is none of json, yaml, toml, env, properties: did you mean json?"],
+        &["object \"a\": format \"jsn\" is not one of json, yaml, toml, env, properties: did you mean json?"],
     ),
     (
         "{objectName: a, kv: {mount: s, path: p}, secretKey: k, format: json}",
         &["object \"a\": format must be without secretKey and pointer"],
     ),
-    ("{objectName: a, kv: {mount: s, path: p}, part: ca}", &["object \"a\": part counts only with pki"]),
+    ("{objectName: a, kv: {mount: s, path: p}, part: ca}", &["object \"a\": part has an effect only with pki"]),
     (
         "{objectName: a, directory: b, kv: {mount: s, path: p}}",
         &["object \"a\": has both objectName and directory"],
@@ -210,11 +211,11 @@ const WRONG: [(&str, &[&str]); 28] = [
     ),
     (
         "{directory: b, kv: {mount: s, path: p}, default: x}",
-        &["object 1: default counts only with objectName"],
+        &["object 1: default has an effect only with objectName"],
     ),
     (
         "{objectName: a, pki: {mount: p, role: r, commonName: '${POD}'}, part: ca}",
-        &["object \"a\": pki.commonName holds ${...} of another name than POD_NAME"],
+        &["object \"a\": pki.commonName contains ${...} with another name than POD_NAME"],
     ),
     (
         "{objectName: a, pki: {mount: p, role: r, commonName: c, ttl: 1 day, keyType: ec-p256}, part: ca}",
@@ -222,7 +223,7 @@ const WRONG: [(&str, &[&str]); 28] = [
     ),
     (
         "{objectName: a, pki: {mount: p, role: r, commonName: c, keyType: ec-p256}, part: ca}",
-        &["object \"a\": pki.keyType must be left out: Vault's role decides"],
+        &["object \"a\": pki.keyType must be omitted: Vault's role decides"],
     ),
     (
         "{objectName: a, pki: {mount: p, ca: true}, part: privateKey}",
@@ -235,18 +236,18 @@ const WRONG: [(&str, &[&str]); 28] = [
     ),
     (
         "{objectName: a, pki: {mount: p, role: r, altNames: ['a,b']}, part: ca}",
-        &["object \"a\": pki.altNames must be one name a member"],
+        &["object \"a\": pki.altNames must be a list with one name in each member"],
     ),
     ("{objectName: a, transit: {key: k}}", &["object \"a\": transit.ciphertext is missing"]),
     (
         "{objectName: a, transit: {key: k, from: {kv: {mount: s, path: p}}}}",
-        &["object \"a\": transit.from needs secretKey or pointer: one value is wanted"],
+        &["object \"a\": transit.from needs secretKey or pointer, which select one value"],
     ),
     (
         "{objectName: a, s5: {}, content: x, secretKey: k}",
-        &["object \"a\": takes no secretKey, pointer, from or format"],
+        &["object \"a\": cannot have secretKey, pointer, from or format"],
     ),
-    ("{objectName: a, template: x}", &["object \"a\": template counts only with sources"]),
+    ("{objectName: a, template: x}", &["object \"a\": template has an effect only with sources"]),
     (
         "{objectName: a, template: x, sources: {a-b: {kv: {mount: s, path: p}}}}",
         &["object \"a\": sources.a-b must be letters, digits and _"],
@@ -254,12 +255,12 @@ const WRONG: [(&str, &[&str]); 28] = [
 ];
 
 #[test]
-fn every_mistake_is_told_with_its_field_and_what_is_allowed() {
+fn every_mistake_is_reported_with_its_field_and_the_allowed_values() {
     for (text, expected) in WRONG {
-        let told = read(&format!("- {text}")).expect_err(text);
-        assert_eq!(told.len(), expected.len(), "{text}: {told:#?}");
-        for (told, expected) in told.iter().zip(expected) {
-            assert!(told.starts_with(expected), "{text}\n{told}\n{expected}");
+        let messages = read(&format!("- {text}")).expect_err(text);
+        assert_eq!(messages.len(), expected.len(), "{text}: {messages:#?}");
+        for (message, expected) in messages.iter().zip(expected) {
+            assert!(message.starts_with(expected), "{text}\n{message}\n{expected}");
         }
     }
 }
@@ -273,8 +274,8 @@ fn a_message_shows_nothing_of_a_text_or_a_body() {
         "{objectName: a, template: {canary: x}, sources: {a: {kv: {mount: s, path: p}}}}",
     ];
     for text in texts {
-        let told = read(&format!("- {text}")).expect_err(text);
-        assert!(!told.concat().contains("canary"), "{told:?}");
+        let messages = read(&format!("- {text}")).expect_err(text);
+        assert!(!messages.concat().contains("canary"), "{messages:?}");
     }
     let objects = read("- {objectName: a, s5: {}, content: canary}\n- {objectName: b, request: {path: p, args: {x: canary}}}").unwrap();
     assert!(!format!("{objects:?}").contains("canary"), "{objects:?}");
@@ -375,8 +376,8 @@ fn a_small_class_cannot_grow_large_before_anything_is_asked() {
         (sources, "601 sources; at most 512"),
         (stores, "17 keystores; at most 16"),
     ] {
-        let told = read(&text).unwrap_err().concat();
-        assert!(told.contains(expected), "{expected}: {told:.300}");
+        let messages = read(&text).unwrap_err().concat();
+        assert!(messages.contains(expected), "{expected}: {messages:.300}");
     }
 }
 
@@ -394,8 +395,8 @@ fn fields_of(path: &str, of: &Value) -> Vec<String> {
 #[test]
 fn parameters_keep_the_names_of_0_1_0() {
     let parameters = PARAMETERS.iter().map(|parameter| {
-        // Of the type's description what is between backticks.
-        let words: Vec<_> = parameter.told.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+        // Of the type's messages what is between backticks.
+        let words: Vec<_> = parameter.value_type.split('`').skip(1).step_by(2).map(str::to_owned).collect();
         [vec!["parameter".to_owned()], parameter.names(), words].concat().join(" ")
     });
     crate::state::golden::is_named("parameter", parameters);

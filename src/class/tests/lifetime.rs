@@ -12,7 +12,7 @@ fn sources(objects: &str) -> (MountSpec, Vec<Source>) {
 }
 
 #[test]
-fn a_class_that_says_nothing_shares_its_logins_and_nothing_that_is_made() {
+fn a_class_without_settings_shares_its_logins_and_nothing_that_is_issued() {
     let spec = parse(json!({"login": "", "shareScope": "", "maxStale": "", "refresh": ""})).unwrap();
     assert_eq!((spec.login, spec.max_stale), (LoginScope::Shared, day(1)));
     let source = spec.objects[0].sources()[0];
@@ -31,7 +31,7 @@ fn a_class_chooses_who_logs_in_and_who_shares() {
         (json!({"maxStale": "soon"}), "parameter maxStale must be a duration, such as 1h, 24h or 0s"),
         (
             json!({"objects": "- {objectName: x, secretPath: p, shareScope: pot}"}),
-            "\"pot\" is none of pod, serviceAccount: did you mean pod?",
+            "\"pot\" is not one of pod, serviceAccount: did you mean pod?",
         ),
         (
             json!({"objects": "- {objectName: x, secretPath: p, refresh: [1]}"}),
@@ -43,7 +43,7 @@ fn a_class_chooses_who_logs_in_and_who_shares() {
 }
 
 #[test]
-fn a_class_chooses_who_writes_its_files_and_where_we_do_they_are_at_most_a_minute_old() {
+fn a_class_chooses_who_writes_its_files_and_ours_are_at_most_a_minute_old() {
     let owned = "- {objectName: a, secretPath: p, filePermission: 0400, owner: 1000}\n- {objectName: b, secretPath: q, refresh: 5s}";
     let ours = parse(json!({"writer": "provider", "objects": owned})).unwrap();
     let seconds = |spec: &MountSpec| {
@@ -67,11 +67,11 @@ fn a_class_chooses_who_writes_its_files_and_where_we_do_they_are_at_most_a_minut
 }
 
 #[test]
-fn the_number_that_means_nobody_is_no_owner() {
+fn the_number_that_means_no_id_is_not_an_owner() {
     let object =
         |owner: u64| json!({"objects": format!("- {{objectName: a, secretPath: p, owner: {owner}}}")});
     assert_eq!(parse(object(4_294_967_294)).unwrap().objects[0].owner, Some(u32::MAX - 1));
-    assert!(message(object(4_294_967_295)).contains("below 4294967295, which means none"));
+    assert!(message(object(4_294_967_295)).contains("below 4294967295, which means no id"));
     assert!(message(json!({"group": "4294967295"})).contains("parameter group must be a number"));
 }
 
@@ -82,7 +82,8 @@ fn a_volume_is_asked_for_once_more_by_what_is_remembered_of_it() {
     assert!(!stored.contains("serviceAccount.tokens"), "{stored}");
     let published: RememberedRequest = serde_json::from_str(&stored).unwrap();
     let again =
-        MountSpec::again(&published, &asked.pod, &asked.target_path, &defaults(Flavor::Vault)).unwrap();
+        MountSpec::from_remembered(&published, &asked.pod, &asked.target_path, &defaults(Flavor::Vault))
+            .unwrap();
     assert_eq!(
         (&again.pod, &again.class, &again.server, &again.auth),
         (&asked.pod, &asked.class, &asked.server, &asked.auth)
@@ -98,7 +99,7 @@ fn a_volume_is_asked_for_once_more_by_what_is_remembered_of_it() {
 fn a_class_gets_no_older_content_than_the_operator_allows() {
     let spec = parse(json!({"maxStale": "2d"})).unwrap();
     assert_eq!(spec.max_stale, day(1));
-    assert_eq!(spec.warnings, ["parameter maxStale is more than --max-stale allows: 86400 s count"]);
+    assert_eq!(spec.warnings, ["parameter maxStale is more than --max-stale allows: vaultmount uses 86400 s"]);
     let short = Defaults { max_stale: Duration::from_secs(60), ..defaults(Flavor::Vault) };
     assert_eq!(
         parse_on(with(json!({})), &short).unwrap().max_stale,

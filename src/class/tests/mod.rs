@@ -109,12 +109,12 @@ fn the_smallest_class_becomes_a_mount() {
     assert!(spec.token.is_none() && spec.warnings.is_empty(), "{:?}", spec.warnings);
     let [object] = spec.objects.as_slice() else { panic!("{:?}", spec.objects) };
     assert_eq!((object.name().as_str(), object.mode), ("db", 0o644));
-    let Placement::File(_, View::Value(SourceValue { source, pick, encoding: Encoding::Utf8 })) =
+    let Placement::File(_, View::Value(SourceValue { source, selector, encoding: Encoding::Utf8 })) =
         &object.place
     else {
         panic!("{object:?}")
     };
-    assert_eq!(pick, &Selector { start: SelectorRoot::Data, way: SelectorPath::Key("password".into()) });
+    assert_eq!(selector, &Selector { root: SelectorRoot::Data, path: SelectorPath::Key("password".into()) });
     let request = Request::new("GET", "/v1/secret/data/db", None).unwrap();
     assert_eq!(
         source,
@@ -266,18 +266,18 @@ fn each_mistake_names_its_parameter_and_what_is_allowed() {
     let cases = [
         (json!({"roleName": null}), "parameter roleName is missing or empty"),
         (json!({"roleName": ""}), "parameter roleName is missing or empty"),
-        (json!({"objects": null}), "parameter objects lists nothing"),
-        (json!({"objects": "[]"}), "parameter objects lists nothing"),
+        (json!({"objects": null}), "parameter objects lists no object"),
+        (json!({"objects": "[]"}), "parameter objects lists no object"),
         (json!({"objects": "- a: [b"}), "parameter objects, line "),
-        (json!({"objects": long.clone()}), "parameter objects is 65537 bytes long; at most 65536 are read"),
+        (json!({"objects": long.clone()}), "parameter objects is 65537 bytes long; at most 65536 are allowed"),
         (json!({"audience": "https://kubernetes.default.svc"}), "add it to --allow-audience"),
         (
             json!({"vaultKubernetesMountPath": "", "vaultAuthMountPath": ""}),
-            "parameters vaultKubernetesMountPath and vaultAuthMountPath say the same",
+            "parameters vaultKubernetesMountPath and vaultAuthMountPath have the same meaning",
         ),
         (
             json!({"vaultKubernetesMountPath": "a", "baoAuthMountPath": "a"}),
-            "parameters vaultKubernetesMountPath and baoAuthMountPath say the same",
+            "parameters vaultKubernetesMountPath and baoAuthMountPath have the same meaning",
         ),
         (json!({"vaultAuthMountPath": "../sys"}), "parameter vaultAuthMountPath must be a path without"),
         (json!({"vaultSkipTLSVerify": "yes"}), "parameter vaultSkipTLSVerify must be true or false"),
@@ -296,9 +296,9 @@ fn each_mistake_names_its_parameter_and_what_is_allowed() {
         ),
         (
             json!({"vaultAddress": "https://u:canary@vault"}),
-            "parameter vaultAddress: an address holds no user and no password",
+            "parameter vaultAddress: an address must not contain a user or a password",
         ),
-        (json!({"vaultNamespace": "a\nb"}), "parameter vaultNamespace must not hold control characters"),
+        (json!({"vaultNamespace": "a\nb"}), "parameter vaultNamespace must not contain control characters"),
         (
             json!({"csi.storage.k8s.io/pod.uid": null}),
             "csi.storage.k8s.io/pod.uid is missing: set podInfoOnMount",
@@ -311,7 +311,7 @@ fn each_mistake_names_its_parameter_and_what_is_allowed() {
         ),
         (
             json!({"objects": "- {objectName: x, secretPath: a/../b}"}),
-            "object \"x\": secretPath holds a part `.` or `..`",
+            "object \"x\": secretPath contains a part `.` or `..`",
         ),
         (
             json!({"objects": "- {objectName: x, secretPath: a, secretKey: k, encoding: bas64}"}),
@@ -319,7 +319,7 @@ fn each_mistake_names_its_parameter_and_what_is_allowed() {
         ),
         (
             json!({"objects": "- {objectName: x, secretPath: a, filePermission: 01777}"}),
-            "object \"x\": filePermission 0o1777 is over 0777",
+            "object \"x\": filePermission 0o1777 is more than 0777",
         ),
         (
             json!({"objects": "- {objectName: x, secretPath: a, filePermission: '0600'}"}),
@@ -327,7 +327,7 @@ fn each_mistake_names_its_parameter_and_what_is_allowed() {
         ),
         (
             json!({"objects": "- {objectName: x, secretPath: a}\n- {objectName: x, secretPath: b}"}),
-            "objectName \"x\" is given 2 times",
+            "objectName \"x\" is used 2 times",
         ),
         (
             json!({"objects": "- {objectName: x, secretPath: a}\n- {objectName: x/y, secretPath: b}"}),
@@ -335,7 +335,7 @@ fn each_mistake_names_its_parameter_and_what_is_allowed() {
         ),
         (
             json!({"objects": "- {objectName: x, secretPath: a}\n".repeat(257)}),
-            "lists 257 objects; at most 256 are read",
+            "lists 257 objects; at most 256 are allowed",
         ),
     ];
     for (more, expected) in cases {
@@ -346,7 +346,7 @@ fn each_mistake_names_its_parameter_and_what_is_allowed() {
 }
 
 #[test]
-fn a_call_that_is_no_call_is_told_by_its_place() {
+fn an_invalid_request_of_the_driver_is_reported_with_its_field() {
     let parse = |attributes: &str, secrets: &str, target_path: &str, permission: &str| {
         let call = MountCall { attributes, secrets, target_path, permission, published: &|| None };
         MountSpec::parse(&call, &defaults(Flavor::Vault)).unwrap_err().to_string()
@@ -369,14 +369,14 @@ fn a_call_that_is_no_call_is_told_by_its_place() {
         assert!(!message.contains("canary"), "{message}");
     }
     let large = format!("{{\"a\": \"{}\"}}", "x".repeat(512 * 1024));
-    assert!(parse(&large, "", "/t", "420").contains("at most 524288 are read"));
+    assert!(parse(&large, "", "/t", "420").contains("at most 524288 are allowed"));
     let whole = Value::Object(attributes(with(json!({})))).to_string();
     assert_eq!(parse(&whole, "", "", "420"), "the request's target_path is empty");
     assert_eq!(parse(&whole, "canary", "/t", "420"), "the request's secrets are not a JSON object");
     for permission in ["0644", "\"420\"", "512", "-1", "x"] {
         assert_eq!(
             parse(&whole, "", "/t", permission),
-            "the request's permission is not a number of 0 to 511",
+            "the request's permission is not a number from 0 to 511",
             "{permission}"
         );
     }
@@ -420,9 +420,9 @@ fn unknown_words_warn_or_fail_and_name_the_nearest() {
 }
 
 #[test]
-fn an_encoding_without_a_key_is_passed_over_with_a_warning() {
+fn an_encoding_without_a_key_is_ignored_with_a_warning() {
     let spec = parse(json!({"objects": "- {objectName: x, secretPath: p, encoding: rot13}\n- {objectName: y, secretPath: p, secretKey: k, encoding: HEX}"})).unwrap();
-    assert_eq!(spec.warnings, ["object \"x\": encoding counts only beside secretKey, and is passed over"]);
+    assert_eq!(spec.warnings, ["object \"x\": encoding has an effect only with secretKey, and is ignored"]);
     let encodings = spec.objects.iter().map(|object| match &object.place {
         Placement::File(_, View::Value(selection)) => Some(selection.encoding),
         _ => None,

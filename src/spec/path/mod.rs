@@ -1,4 +1,4 @@
-//! A file's place in the volume.
+//! The path of a file in the volume.
 
 #[cfg(test)]
 mod tests;
@@ -9,15 +9,16 @@ use std::str::FromStr;
 
 use unicode_normalization::UnicodeNormalization;
 
-use crate::class::SpecError;
+use super::Shown;
 
-/// Longest path in bytes, by the driver's rule.
+/// Maximum length of a path in bytes; the driver's limit.
 const PATH_BYTES: usize = 4096;
 
-/// Longest part of a path in bytes, by the driver's rule and that of Linux.
+/// Maximum length of a part of a path in bytes; the driver's limit and that of Linux.
 const PART_BYTES: usize = 255;
 
-/// Relative, `/`-separated, accepted by the driver's own rule and stricter than it (facts in `docs/reference.md`).
+/// A relative path, separated by `/`. The rules are stricter than the driver's, so the driver accepts each such path (`File.path`,
+/// `docs/reference.md`).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MountPath(String);
 
@@ -27,13 +28,16 @@ impl MountPath {
         &self.0
     }
 
-    /// The path `name` below `root`, or of the volume itself.
-    pub fn below(root: Option<&Self>, name: &str) -> Result<Self, PathError> {
+    /// The path of `name` in `directory`, or in the volume itself.
+    ///
+    /// # Errors
+    /// `name` or the whole path is no path of a file.
+    pub fn below(directory: Option<&Self>, name: &str) -> Result<Self, PathError> {
         let name: Self = name.parse()?;
-        root.map_or(Ok(name.clone()), |root| format!("{root}/{name}").parse())
+        directory.map_or(Ok(name.clone()), |directory| format!("{directory}/{name}").parse())
     }
 
-    /// The paths that must be directories for this one to be a file, from the outermost.
+    /// The directories of the path, the outermost first.
     pub fn directories(&self) -> impl Iterator<Item = &str> {
         self.0.match_indices('/').map(|(end, _)| &self.0[..end])
     }
@@ -45,7 +49,7 @@ impl fmt::Display for MountPath {
     }
 }
 
-/// Why a text is no file name. The text itself is not repeated: the message names the object.
+/// Why a text is not the path of a file. The message does not repeat the text, because it names the object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "each text says what its variant means")]
 pub enum PathError {
@@ -61,9 +65,9 @@ pub enum PathError {
     EmptyPart,
     #[error("has a part that is `.` or `..`")]
     Dots,
-    #[error("begins with `..`, which the driver keeps for itself")]
+    #[error("begins with `..`, which the driver reserves")]
     Reserved,
-    #[error("holds a control character, or one that turns the direction of writing")]
+    #[error("contains a control character, or one that changes the direction of the text")]
     Unprintable,
 }
 
@@ -92,24 +96,24 @@ fn part(part: &str) -> Result<(), PathError> {
     }
 }
 
-/// Controls, line and paragraph separators, and the bidirectional controls of Unicode (UAX 9, 2.1 to 2.6).
+/// True for control characters, line and paragraph separators, and the bidirectional controls of Unicode (UAX 9, 2.1 to 2.6).
 pub(crate) fn is_unprintable(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
-/// Whether the node's filesystem may take both names for one: they are equal once composed (Unicode NFC).
-pub fn is_one(name: &str, other: &str) -> bool {
+/// True if both names are equal in Unicode NFC: a filesystem may treat them as the same name.
+pub fn is_same_name(name: &str, other: &str) -> bool {
     name.nfc().eq(other.nfc())
 }
 
-/// Names that can be files of one volume together, as far as they are known.
+/// Names of files that one volume can contain together.
 #[derive(Debug, Default)]
 pub struct Names(BTreeSet<String>);
 
 impl Names {
-    /// True when `path` can stand beside those taken before; then it is taken too.
-    pub fn take(&mut self, path: &MountPath) -> bool {
+    /// Adds `path`, and returns true, unless it is in conflict with a path that was added before.
+    pub fn insert(&mut self, path: &MountPath) -> bool {
         let composed = MountPath(path.0.nfc().collect());
         let below = format!("{composed}/");
         let is_directory = self.0.range(below.clone()..).next().is_some_and(|name| name.starts_with(&below));
@@ -118,9 +122,32 @@ impl Names {
     }
 }
 
-/// What keeps `paths` from being files of one volume: names that are equal once composed (Unicode NFC), though the node's
-/// filesystem would hold both, and a file where another needs a directory.
-pub fn conflicts(paths: &[MountPath]) -> Vec<SpecError> {
+/// Two names that cannot both be files of one volume.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NameConflict {
+    /// The same name more than once.
+    #[error("objectName {} is used {times} times: each file needs its own name", Shown(.name))]
+    #[expect(missing_docs, reason = "the text says what they are")]
+    Duplicate { name: String, times: usize },
+    /// A file where another file needs a directory.
+    #[error("objectNames {} and {} cannot both be files: one is the other's directory", Shown(.file), Shown(.below))]
+    #[expect(missing_docs, reason = "the text says what they are")]
+    FileAndDirectory { file: String, below: String },
+}
+
+impl NameConflict {
+    /// The names that are in conflict.
+    pub(crate) fn names(&self) -> Vec<&str> {
+        match self {
+            Self::Duplicate { name, .. } => vec![name],
+            Self::FileAndDirectory { file, below } => vec![file, below],
+        }
+    }
+}
+
+/// Why `paths` cannot be the files of one volume: names that are equal in Unicode NFC, although the node's filesystem would accept both,
+/// and a file where another file needs a directory.
+pub fn conflicts(paths: &[MountPath]) -> Vec<NameConflict> {
     let mut times = BTreeMap::new();
     for path in paths {
         let composed = MountPath(path.0.nfc().collect());
@@ -129,11 +156,11 @@ pub fn conflicts(paths: &[MountPath]) -> Vec<SpecError> {
     let files: BTreeSet<&str> = times.keys().map(MountPath::as_str).collect();
     let duplicates = times.values().filter(|(_, times)| *times > 1);
     let duplicates =
-        duplicates.map(|(path, times)| SpecError::DuplicateName { name: path.to_string(), times: *times });
+        duplicates.map(|(path, times)| NameConflict::Duplicate { name: path.to_string(), times: *times });
     let nested = times
         .keys()
         .filter_map(|path| Some((path.directories().find(|directory| files.contains(directory))?, path)));
-    let nested =
-        nested.map(|(file, path)| SpecError::FileAndDirectory { file: file.into(), below: path.to_string() });
+    let nested = nested
+        .map(|(file, path)| NameConflict::FileAndDirectory { file: file.into(), below: path.to_string() });
     duplicates.chain(nested).collect()
 }

@@ -266,7 +266,7 @@ fn names_that_cannot_share_a_volume_are_named_together() {
     assert_eq!(
         texts,
         [
-            "objectName \"e\\u{301}\" is given 2 times: each file needs a name of its own",
+            "objectName \"e\\u{301}\" is used 2 times: each file needs its own name",
             "objectNames \"a\" and \"a/b/c\" cannot both be files: one is the other's directory",
             "objectNames \"b\" and \"b/c\" cannot both be files: one is the other's directory",
         ]

@@ -89,7 +89,7 @@ fn transit_key(mount: &str, name: &str) -> TransitKey {
 }
 
 fn selected(source: Source, start: SelectorRoot, way: SelectorPath, encoding: Encoding) -> Text {
-    Text::Of(Box::new(SourceValue { source, pick: Selector { start, way }, encoding }))
+    Text::Of(Box::new(SourceValue { source, selector: Selector { root: start, path: way }, encoding }))
 }
 
 #[tokio::test]
@@ -258,7 +258,7 @@ async fn answers_of_0_1_0_hold_what_they_held() {
         let IssuedRecord { source, kept, .. } =
             serde_json::from_value(serde_json::to_value(&made[at]).unwrap()).unwrap();
         let fetched = Fetched::of_record(&source, kept).unwrap();
-        let selection = SourceValue { source, pick: Selector { start, way }, encoding: Encoding::Utf8 };
+        let selection = SourceValue { source, selector: Selector { root: start, path: way }, encoding: Encoding::Utf8 };
         let bytes = fetched.bytes(&selection).unwrap();
         bytes.expose_text().unwrap().to_owned()
     };

@@ -105,6 +105,7 @@ async fn a_program_that_is_no_vaultmount_gives_no_text() {
     assert_eq!(error, TemplateError::Broken);
     let missing = Renderer::of("/nonexistent").render(&jobs, soon()).await.unwrap_err();
     assert_eq!(missing, TemplateError::NotStarted(std::io::ErrorKind::NotFound));
+    assert_eq!(missing.reason().code(), "template.unavailable");
 }
 
 #[tokio::test]

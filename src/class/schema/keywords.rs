@@ -1,11 +1,11 @@
-//! Fields that take one of a few words.
+//! Types of fields that take one of a few words.
 
 use std::collections::BTreeMap;
 
 use serde_json::json;
 
 use crate::class::diagnostics::FieldError;
-use crate::class::schema::field::{At, Kind, Read};
+use crate::class::schema::field::{FieldContext, FieldValue, Kind};
 use crate::class::schema::values::members;
 use crate::class::spelling::nearest;
 use crate::goyaml::{Item, ItemKind};
@@ -13,17 +13,17 @@ use crate::spec::{
     Encoding, Format, KeyForm, KeyType, LoginScope, SelectorRoot, ShareScope, StoreForm, VolumeWriter,
 };
 
-/// One of a few words.
-pub(crate) trait Word: Copy + 'static {
+/// A type with one word for each value.
+pub(crate) trait Keyword: Copy + 'static {
     const WORDS: &'static [(&'static str, Self)];
 }
 
-/// The word `text`, in any case of letters.
-pub(crate) fn word<W: Word>(text: &str) -> Option<W> {
+/// The value of the word `text`, in upper or lower case; `None` if there is no such word.
+pub(crate) fn keyword<W: Keyword>(text: &str) -> Option<W> {
     W::WORDS.iter().find(|(word, _)| word.eq_ignore_ascii_case(text)).map(|(_, known)| *known)
 }
 
-impl<W: Word> Read for W {
+impl<W: Keyword> FieldValue for W {
     fn kind() -> Kind {
         let words: Vec<_> = W::WORDS.iter().map(|(word, _)| *word).collect();
         Kind::new(
@@ -32,22 +32,22 @@ impl<W: Word> Read for W {
         )
     }
 
-    fn read(item: &Item, at: &mut At<'_>) -> Option<Self> {
-        let text = String::read(item, at)?;
-        if let Some(known) = word(&text) {
+    fn parse(item: &Item, at: &mut FieldContext<'_>) -> Option<Self> {
+        let text = String::parse(item, at)?;
+        if let Some(known) = keyword(&text) {
             return Some(known);
         }
         let words = || W::WORDS.iter().map(|(word, _)| *word);
-        at.wrong(FieldError::Word { meant: nearest(&text, words()), word: text, allowed: words().collect() })
+        at.error(FieldError::Word { meant: nearest(&text, words()), word: text, allowed: words().collect() })
     }
 }
 
-impl Word for Encoding {
+impl Keyword for Encoding {
     const WORDS: &'static [(&'static str, Self)] =
         &[("utf-8", Self::Utf8), ("base64", Self::Base64), ("hex", Self::Hex)];
 }
 
-impl Word for Format {
+impl Keyword for Format {
     const WORDS: &'static [(&'static str, Self)] = &[
         ("json", Self::Json),
         ("yaml", Self::Yaml),
@@ -57,7 +57,7 @@ impl Word for Format {
     ];
 }
 
-impl Word for KeyType {
+impl Keyword for KeyType {
     const WORDS: &'static [(&'static str, Self)] = &[
         ("ec-p256", Self::EcP256),
         ("ec-p384", Self::EcP384),
@@ -68,42 +68,42 @@ impl Word for KeyType {
     ];
 }
 
-impl Word for KeyForm {
+impl Keyword for KeyForm {
     const WORDS: &'static [(&'static str, Self)] =
         &[("pkcs8", Self::Pkcs8), ("pkcs1", Self::Pkcs1), ("sec1", Self::Sec1)];
 }
 
-impl Word for StoreForm {
+impl Keyword for StoreForm {
     const WORDS: &'static [(&'static str, Self)] = &[("pkcs12", Self::Pkcs12), ("jks", Self::Jks)];
 }
 
-impl Word for LoginScope {
+impl Keyword for LoginScope {
     const WORDS: &'static [(&'static str, Self)] =
         &[("shared", Self::Shared), ("pod", Self::Pod), ("transient", Self::Transient)];
 }
 
-impl Word for ShareScope {
+impl Keyword for ShareScope {
     const WORDS: &'static [(&'static str, Self)] =
         &[("pod", Self::Pod), ("serviceAccount", Self::ServiceAccount)];
 }
 
-impl Word for VolumeWriter {
+impl Keyword for VolumeWriter {
     const WORDS: &'static [(&'static str, Self)] = &[("driver", Self::Driver), ("provider", Self::Provider)];
 }
 
-/// Who makes a private key.
+/// Who generates a private key.
 #[derive(Clone, Copy, Default, PartialEq)]
-pub(crate) enum KeyMaker {
+pub(crate) enum KeyOrigin {
     #[default]
     Vault,
     Node,
 }
 
-impl Word for KeyMaker {
+impl Keyword for KeyOrigin {
     const WORDS: &'static [(&'static str, Self)] = &[("vault", Self::Vault), ("node", Self::Node)];
 }
 
-/// A part of a certificate, before what else it takes is known.
+/// A part of a certificate, without the settings of the part.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(crate) enum PartName {
     Certificate,
@@ -119,7 +119,7 @@ pub(crate) enum PartName {
     Truststore,
 }
 
-impl Word for PartName {
+impl Keyword for PartName {
     const WORDS: &'static [(&'static str, Self)] = &[
         ("certificate", Self::Certificate),
         ("chain", Self::Chain),
@@ -135,7 +135,7 @@ impl Word for PartName {
     ];
 }
 
-impl Word for SelectorRoot {
+impl Keyword for SelectorRoot {
     const WORDS: &'static [(&'static str, Self)] =
         &[("data", Self::Data), ("metadata", Self::Metadata), ("response", Self::Response)];
 }
@@ -144,27 +144,27 @@ impl Word for SelectorRoot {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Keys {
     All,
-    /// Keys and their file names.
+    /// The keys, and the file name of each.
     Some(BTreeMap<String, String>),
 }
 
-impl Read for Keys {
+impl FieldValue for Keys {
     fn kind() -> Kind {
         let schema = json!({"oneOf": [{"const": "*"}, {"type": "array", "items": {"type": "string"}, "minItems": 1},
             {"type": "object", "additionalProperties": {"type": "string"}, "minProperties": 1}]});
         Kind::new("`\"*\"`, list of keys, or mapping from key to file name", schema)
     }
 
-    fn read(item: &Item, at: &mut At<'_>) -> Option<Self> {
-        let misfit = FieldError::Type("\"*\", a list of keys, or a mapping from key to file name");
+    fn parse(item: &Item, at: &mut FieldContext<'_>) -> Option<Self> {
+        let expected = FieldError::Type("\"*\", a list of keys, or a mapping from key to file name");
         match &item.kind {
             ItemKind::Scalar { text, .. } if text == "*" => Some(Self::All),
             ItemKind::List(items) if !items.is_empty() => {
                 let keys: Vec<String> = members(items, at)?;
                 Some(Self::Some(keys.into_iter().map(|key| (key.clone(), key)).collect()))
             }
-            ItemKind::Map(pairs) if !pairs.is_empty() => BTreeMap::read(item, at).map(Self::Some),
-            _ => at.wrong(misfit),
+            ItemKind::Map(pairs) if !pairs.is_empty() => BTreeMap::parse(item, at).map(Self::Some),
+            _ => at.error(expected),
         }
     }
 }

@@ -1,0 +1,85 @@
+//! Fields of a value -> SourceValue: a source, and the part of its response.
+
+use super::ParseContext;
+use crate::class::diagnostics::FieldError;
+use crate::class::schema::field::FieldContext;
+use crate::class::schema::source::UpstreamRequest;
+use crate::class::schema::table::{SelectorFields, SourceValueFields, UpstreamFields};
+use crate::spec::{Encoding, EngineRequest, Request, Selector, SelectorPath, Source, SourceValue};
+
+impl SourceValueFields {
+    /// The value; `None` after a problem. Every source except ciphertext needs a selector, unless `whole` is true: then the whole response is
+    /// allowed.
+    pub(crate) fn source_value(
+        self,
+        context: ParseContext<'_>,
+        whole: bool,
+        at: &mut FieldContext<'_>,
+    ) -> Option<SourceValue> {
+        let upstream = self.upstream.request(at);
+        let source = self.source.source(upstream, None, context, at);
+        let (encoding, has_selector) = (self.selector.encoding.unwrap_or_default(), self.selector.is_some());
+        let selector = self.selector.selector(at);
+        let source = source?;
+        match (is_decrypted(&source), has_selector) {
+            (false, false) if encoding != Encoding::Utf8 => {
+                at.field(SelectorFields::ENCODING).error(FieldError::Needs("secretKey or pointer"))
+            }
+            (true, true) => at.error(FieldError::Decrypted),
+            (false, false) if !whole => at.error(FieldError::NoSelector),
+            _ => Some(SourceValue { source, selector: selector?, encoding }),
+        }
+    }
+}
+
+/// True if the value is a decrypted text. A text has no members that a selector could select.
+fn is_decrypted(source: &Source) -> bool {
+    match source.request {
+        EngineRequest::Transit(_) | EngineRequest::S5(_) => true,
+        EngineRequest::Request(_)
+        | EngineRequest::Kv(_)
+        | EngineRequest::Certificate(_)
+        | EngineRequest::Authorities { .. } => false,
+    }
+}
+
+impl UpstreamFields {
+    /// The request of the fields.
+    fn request(self, at: &mut FieldContext<'_>) -> UpstreamRequest {
+        if self.path.is_none() && self.method.is_none() && self.args.is_none() {
+            return None;
+        }
+        let path = self.path.unwrap_or_default();
+        let request = Request::with_body(&self.method.unwrap_or_default(), &path, self.args);
+        Some(at.take(request.map_err(FieldError::Request)))
+    }
+}
+
+impl SelectorFields {
+    /// True if a field other than `encoding` is present.
+    pub(crate) fn is_some(&self) -> bool {
+        self.secret_key.is_some() || self.pointer.is_some() || self.from.is_some()
+    }
+
+    /// The selector; `None` after a problem.
+    pub(crate) fn selector(self, at: &mut FieldContext<'_>) -> Option<Selector> {
+        let path = match (self.secret_key.filter(|key| !key.is_empty()), self.pointer) {
+            (Some(_), Some(_)) => return at.error(FieldError::Both(Self::SECRET_KEY, Self::POINTER)),
+            (Some(key), None) => SelectorPath::Key(key),
+            (None, Some(pointer)) if is_pointer(&pointer) => SelectorPath::Pointer(pointer),
+            (None, Some(_)) => {
+                return at
+                    .field(Self::POINTER)
+                    .error(FieldError::Type("a JSON pointer: /primary/host, with ~1 for / and ~0 for ~"));
+            }
+            (None, None) => SelectorPath::Whole,
+        };
+        Some(Selector { root: self.from.unwrap_or_default(), path })
+    }
+}
+
+/// True if `text` is empty or begins with `/`, and 0 or 1 follows every `~` (RFC 6901, 3).
+fn is_pointer(text: &str) -> bool {
+    let escaped = text.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
+    (text.is_empty() || text.starts_with('/')) && escaped
+}

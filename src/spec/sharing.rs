@@ -1,0 +1,47 @@
+//! Who uses a login, who uses an issued credential, and who writes the files.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// Who uses one login.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum LoginScope {
+    /// Every volume of the service account on this node, if the server's response to the login names that account.
+    #[default]
+    Shared,
+    /// The volumes of one pod.
+    Pod,
+    /// One mount, which revokes the token at its end.
+    Transient,
+}
+
+/// Who uses what a request makes Vault issue: a certificate, a leased credential.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ShareScope {
+    /// One pod.
+    #[default]
+    Pod,
+    /// All pods of the service account on this node.
+    ServiceAccount,
+}
+
+/// Who writes the files into the volume.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum VolumeWriter {
+    /// The driver writes the files of our response. All files belong to root, and change only when the driver calls.
+    #[default]
+    Driver,
+    /// vaultmount writes the files itself, with owners, and polls Vault itself.
+    Provider,
+}
+
+impl VolumeWriter {
+    /// The maximum age of an answer if the class does not set `refresh`.
+    pub(crate) fn refresh(self) -> Duration {
+        Duration::from_secs(match self {
+            Self::Driver => 30,
+            Self::Provider => 60,
+        })
+    }
+}
