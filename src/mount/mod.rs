@@ -73,9 +73,9 @@ impl Provider {
     ) -> Result<Published, Failure> {
         report::spec(spec, &self.services.repeats);
         let patience = volume.patience(spec, budget);
-        let _place = match self.services.turns.take(&spec.pod.namespace, patience.end()).await {
+        let _place = match self.services.turns.acquire(&spec.pod.namespace, patience.end()).await {
             Ok(place) => place,
-            Err(failure) => return self.stand_in(volume, spec, failure, why).await,
+            Err(timeout) => return self.stand_in(volume, spec, timeout.into(), why).await,
         };
         let budget = &patience.of(&spec.pod.namespace, &self.services.bytes);
         let token = match why {

@@ -13,7 +13,7 @@ use crate::mount::templates::RenderedTemplates;
 use crate::payload::{File, PayloadQuota};
 use crate::render;
 use crate::render::format::FormatError;
-use crate::secret::Secret;
+use crate::secret::{Secret, WipedJson, WipedMap};
 use crate::spec::path::{Names, conflicts, is_one};
 use crate::spec::{
     Absent, Directory, Format, Keys, MountPath, Object, Placement, SelectorPath, SelectorRoot, Source, View,
@@ -100,10 +100,10 @@ fn shown(
     written: &mut RenderedTemplates,
 ) -> Result<Secret, FetchError> {
     match view {
-        View::Response(source) => Ok(render::response(answers.start(source, SelectorRoot::Response)?)),
+        View::Response(source) => Ok(render::response(answers.members(source, SelectorRoot::Response)?)),
         View::Value(selection) => answers.bytes(selection),
         View::Document(source, start, format) => {
-            document(source, *start, answers.start(source, *start)?, *format)
+            document(source, *start, answers.members(source, *start)?, *format)
         }
         View::Part(source, part) => engine::part(answers, source, part),
         View::Template(_) => written.take(name),
@@ -117,7 +117,7 @@ fn files(
     answers: &Responses<'_>,
     contents: &mut Contents<'_>,
 ) -> Result<(), FetchError> {
-    let data = match answers.start(&directory.source, directory.start) {
+    let data = match answers.members(&directory.source, directory.start) {
         Err(miss) if miss.reason == Reason::NotFound && matches!(object.absent, Absent::NoFile) => {
             contents.absent.push(object.name());
             return Ok(());
@@ -302,11 +302,11 @@ fn document(
     data: &Map<String, Value>,
     format: Format,
 ) -> Result<Secret, FetchError> {
-    let mut data = data.clone();
+    let mut data = WipedMap::copy_of(data);
     if start == SelectorRoot::Response {
         data.remove("request_id");
     }
     let refused =
         |error: FormatError| FetchError { reason: error.reason(), what: format!("{source}: {error}") };
-    render::format::document(&Value::Object(data), format).map_err(refused)
+    render::format::document(&WipedJson::from(data), format).map_err(refused)
 }

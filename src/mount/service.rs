@@ -19,7 +19,7 @@ use crate::class::Defaults;
 use crate::error::{Failure, Reason};
 use crate::limits::AdmissionConfig;
 use crate::limits::Deadline;
-use crate::limits::admission::AdmissionLimiter;
+use crate::limits::limiter::FairLimiter;
 use crate::limits::{Budget, MemoryQuota};
 use crate::mount::templates::CheckedTemplates;
 use crate::payload::VersionKey;
@@ -50,7 +50,7 @@ pub struct Services {
     /// Templates that need no look any more.
     pub(crate) checked: CheckedTemplates,
     /// Who may work.
-    pub(crate) turns: AdmissionLimiter,
+    pub(crate) turns: FairLimiter,
     /// Memory that answers may take.
     pub(crate) bytes: Arc<MemoryQuota>,
     /// What every volume has.
@@ -69,7 +69,8 @@ impl Services {
         let (tasks, mounts) = (TaskTracker::new(), AtomicU64::new(0));
         let logins = Logins::new(vaults, setting.store.clone(), &tasks);
         let volumes = Arc::new(Volumes::new(logins, setting, version_key.clone()));
-        let (turns, bytes) = (AdmissionLimiter::new(limits), MemoryQuota::of_process());
+        let turns = FairLimiter::new(limits.mounts, limits.mounts_per_namespace);
+        let bytes = MemoryQuota::of_process();
         let ending = CancellationToken::new();
         let (repeats, checked) = (LogThrottle::default(), CheckedTemplates::default());
         Self { tokens, version_key, tasks, ending, mounts, repeats, checked, turns, bytes, volumes }

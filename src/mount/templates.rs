@@ -4,7 +4,6 @@ use crate::mutex::Mutex;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
@@ -13,8 +12,8 @@ use crate::engine::{FetchError, Responses, weight};
 use crate::error::Reason;
 use crate::limits::Budget;
 use crate::mount::render::ObjectError;
-use crate::secret::Secret;
-use crate::spec::{Digest, MountPath, Object, Placement, SourceValue, Template, View};
+use crate::secret::{Secret, WipedMap};
+use crate::spec::{Digest, MountPath, Object, Placement, Template, View};
 use crate::template;
 use crate::template::{Job, TemplateError};
 
@@ -149,21 +148,18 @@ fn template_of(object: &Object) -> Option<(&MountPath, &Template)> {
 }
 
 /// The values that a template may name; the first that is missing stands for all.
-fn sources(
-    template: &Template,
-    answers: &Responses<'_>,
-    room: &mut usize,
-) -> Result<Map<String, Value>, FetchError> {
-    let source = |(name, selection): (&String, &SourceValue)| {
-        let value = answers.value(selection)?;
+fn sources(template: &Template, answers: &Responses<'_>, room: &mut usize) -> Result<WipedMap, FetchError> {
+    let mut sources = WipedMap::default();
+    for (name, selection) in &template.sources {
+        let value = answers.template_value(selection)?;
         let large = || FetchError {
             reason: Reason::PayloadTooLarge,
             what: "the sources of the templates are larger than 4 MiB together".into(),
         };
         *room = room.checked_sub(weight(&value)).ok_or_else(large)?;
-        Ok((name.clone(), value))
-    };
-    template.sources.iter().map(source).collect()
+        sources.insert(name.clone(), value);
+    }
+    Ok(sources)
 }
 
 /// What came of each of `count` templates, and whether it follows from the template alone: neither from another's guilt nor from the state

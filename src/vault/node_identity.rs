@@ -11,22 +11,22 @@ use super::{Account, TokenInfo};
 use crate::spec::{AuthSpec, ServerSpec};
 
 impl Vaults {
-    /// Refuses a login that may be the node's: `facts` is what the response says of the token, `None` if there is no response (inline auth),
+    /// Refuses a login that may be the node's: `token_info` is what the response says of the token, `None` if there is no response (inline auth),
     /// `account` is the pod's service account.
     pub(crate) fn check_login(
         &self,
         server: &ServerSpec,
         auth: &AuthSpec,
         account: &Account,
-        facts: Option<&TokenInfo>,
+        token_info: Option<&TokenInfo>,
     ) -> Result<(), VaultError> {
-        let named = facts.and_then(|facts| facts.account.as_ref());
+        let named = token_info.and_then(|info| info.account.as_ref());
         let is_pods =
             named.is_some_and(|named| (&named.namespace, &named.name) == (&account.namespace, &account.name));
         if is_pods || self.outbound.auth_mounts.names(&auth.mount) || !self.identifies_node(server) {
             return Ok(());
         }
-        let why = match facts {
+        let why = match token_info {
             Some(_) => {
                 "the response does not name the pod's service account, so the token may be the node's: it is revoked"
             }
