@@ -1,21 +1,21 @@
-//! Long computations, beside the one thread that does all that waits.
+//! Long computations, moved off the one thread that runs the async tasks.
 
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::block_in_place;
 
-/// Bytes whose reading or writing as JSON, YAML and the like takes milliseconds.
+/// From this size on, parsing or writing JSON, YAML and the like takes milliseconds.
 const LARGE: usize = 256 * 1024;
 
-/// Runs what takes milliseconds of a core without keeping other mounts from theirs.
+/// Runs `work`, which takes milliseconds of a core, without delaying other mounts.
 pub fn run<T>(work: impl FnOnce() -> T) -> T {
-    // A runtime of one thread in all, as unit tests have it, has nobody to take over.
+    // A runtime with a single thread, as in unit tests, has no other thread to continue the async tasks on.
     match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
         Ok(RuntimeFlavor::MultiThread) => block_in_place(work),
         _ => work(),
     }
 }
 
-/// The same for work on so many `bytes`, when they are many.
+/// [`run`] if `work` processes more than 256 KiB; otherwise runs `work` in place.
 pub fn run_if_large<T>(bytes: usize, work: impl FnOnce() -> T) -> T {
     if bytes > LARGE { run(work) } else { work() }
 }
@@ -30,18 +30,18 @@ mod tests {
     use super::*;
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-    async fn others_go_on_while_one_computes() {
-        let (ask, asked) = std::sync::mpsc::channel();
-        let (answer, answered) = oneshot::channel();
+    async fn other_tasks_continue_during_a_computation() {
+        let (reply, replied) = std::sync::mpsc::channel();
+        let (start, started) = oneshot::channel();
         let other = tokio::spawn(async move {
-            let _ = answered.await;
-            ask.send(()).unwrap();
+            let _ = started.await;
+            reply.send(()).unwrap();
         });
-        // It ends only when the other has had its turn.
+        // Ends only after the other task has run.
         let computing = tokio::spawn(async move {
             run(|| {
-                answer.send(()).unwrap();
-                asked.recv_timeout(Duration::from_secs(20)).is_ok()
+                start.send(()).unwrap();
+                replied.recv_timeout(Duration::from_secs(20)).is_ok()
             })
         });
         assert!(timeout(Duration::from_secs(30), computing).await.unwrap().unwrap());
@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_runtime_of_one_thread_computes_too() {
+    async fn a_computation_runs_on_a_runtime_of_one_thread_too() {
         assert_eq!(run_if_large(LARGE + 1, || 1) + run(|| 1), 2);
     }
 }

@@ -1,14 +1,18 @@
-//! Secrets that cannot be printed, cloned or left behind.
+//! Secrets that cannot be printed or cloned, and that are wiped from memory on drop.
 
 use std::fmt;
+use std::mem;
+use std::ops::Deref;
 
-use zeroize::Zeroizing;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use zeroize::{Zeroize, Zeroizing};
 
 /// Bytes from Vault, or a pod's token. Wiped on drop; not `Clone`, not `Serialize`, not `Display`.
 ///
 /// ```compile_fail
 /// let secret = vaultmount::secret::Secret::from("canary");
-/// let copy = secret.clone(); // a second copy would need wiping too
+/// let copy = secret.clone(); // a second copy must be wiped too
 /// ```
 /// ```compile_fail
 /// println!("{}", vaultmount::secret::Secret::from("canary"));
@@ -16,22 +20,22 @@ use zeroize::Zeroizing;
 pub struct Secret(Zeroizing<Vec<u8>>);
 
 impl Secret {
-    /// The one way to the bytes (no `AsRef`, no `Borrow`); the caller's comment says where they go.
+    /// The bytes. There is no other access (no `AsRef`, no `Borrow`); a comment at the call says where they go.
     pub fn expose(&self) -> &[u8] {
         &self.0
     }
 
-    /// The bytes as text, for what is text by its nature (a token, a JSON body); `None` when it is not UTF-8.
+    /// The bytes as text, for a token or a JSON body; `None` if they are not UTF-8.
     pub fn expose_text(&self) -> Option<&str> {
         std::str::from_utf8(&self.0).ok()
     }
 
-    /// How many bytes it holds; sizes are no secret.
+    /// The number of bytes. Sizes are not secret.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// True when it holds nothing.
+    /// True if there are no bytes.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -61,12 +65,138 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// A JSON object that holds secrets, such as a Vault response. Its strings are wiped on drop; not `Clone`, and `Debug` prints nothing of it.
+///
+/// Wiped are the strings among the values. The names of members stay in memory, and so do numbers and booleans.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct WipedMap(Map<String, Value>);
+
+impl WipedMap {
+    /// Adds a member.
+    pub fn insert(&mut self, name: String, value: WipedJson) {
+        if let Some(mut previous) = self.0.insert(name, value.into_value()) {
+            wipe(&mut previous);
+        }
+    }
+
+    /// Removes the member `name`, and wipes its value.
+    pub fn remove(&mut self, name: &str) {
+        if let Some(mut value) = self.0.remove(name) {
+            wipe(&mut value);
+        }
+    }
+
+    /// A copy that is wiped on drop, too.
+    pub fn copy_of(members: &Map<String, Value>) -> Self {
+        Self(members.clone())
+    }
+}
+
+impl From<Map<String, Value>> for WipedMap {
+    fn from(members: Map<String, Value>) -> Self {
+        Self(members)
+    }
+}
+
+impl Deref for WipedMap {
+    type Target = Map<String, Value>;
+
+    fn deref(&self) -> &Map<String, Value> {
+        &self.0
+    }
+}
+
+impl Drop for WipedMap {
+    fn drop(&mut self) {
+        self.0.values_mut().for_each(wipe);
+    }
+}
+
+impl fmt::Debug for WipedMap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WipedMap(..)")
+    }
+}
+
+/// Any JSON value that holds secrets; see [`WipedMap`].
+pub struct WipedJson(Value);
+
+impl WipedJson {
+    /// The value, for a place that wipes it itself.
+    fn into_value(mut self) -> Value {
+        mem::take(&mut self.0)
+    }
+}
+
+impl From<Value> for WipedJson {
+    fn from(value: Value) -> Self {
+        Self(value)
+    }
+}
+
+impl From<WipedMap> for WipedJson {
+    fn from(mut members: WipedMap) -> Self {
+        Self(Value::Object(mem::take(&mut members.0)))
+    }
+}
+
+impl Deref for WipedJson {
+    type Target = Value;
+
+    fn deref(&self) -> &Value {
+        &self.0
+    }
+}
+
+impl Drop for WipedJson {
+    fn drop(&mut self) {
+        wipe(&mut self.0);
+    }
+}
+
+impl fmt::Debug for WipedJson {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WipedJson(..)")
+    }
+}
+
+/// Overwrites every string in `value`.
+fn wipe(value: &mut Value) {
+    match value {
+        Value::String(text) => text.zeroize(),
+        Value::Array(items) => items.iter_mut().for_each(wipe),
+        Value::Object(members) => members.values_mut().for_each(wipe),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
-    fn debug_shows_nothing_of_it() {
+    fn debug_shows_nothing_of_a_secret() {
         assert_eq!(format!("{:?}", Secret::from("canary")), "Secret(..)");
+        assert_eq!(format!("{:?}", WipedJson::from(json!("canary"))), "WipedJson(..)");
+        assert_eq!(format!("{:?}", WipedMap::default()), "WipedMap(..)");
+    }
+
+    #[test]
+    fn every_string_of_a_json_value_is_wiped() {
+        let mut value = json!({"a": "canary", "b": ["canary", {"c": "canary"}], "n": 1});
+        wipe(&mut value);
+        assert_eq!(value, json!({"a": "", "b": ["", {"c": ""}], "n": 1}));
+    }
+
+    #[test]
+    fn a_wiped_map_reads_and_writes_as_the_object_that_it_holds() {
+        let mut members: WipedMap = serde_json::from_str(r#"{"a": "x", "request_id": "r"}"#).unwrap();
+        members.remove("request_id");
+        members.insert("b".into(), json!([1]).into());
+        assert_eq!(serde_json::to_string(&members).unwrap(), r#"{"a":"x","b":[1]}"#);
+        assert_eq!(*WipedJson::from(members), json!({"a": "x", "b": [1]}));
     }
 }

@@ -1,13 +1,12 @@
-//! Secrets of a KV engine.
+//! Secrets of a KV engine: the request, and the check of the response.
 
 use http::Method;
 use serde_json::Value;
 
-use crate::spec::VaultPath;
-use crate::spec::{KvEngine, KvRead, Request};
+use crate::spec::{KvEngine, KvRead, Request, VaultPath};
 use crate::vault::{Hint, VaultError, VaultResponse};
 
-/// The call that reads it.
+/// The request that reads the secret.
 pub(crate) fn request(read: &KvRead) -> Request {
     let path = match read.engine {
         KvEngine::V1 => VaultPath::join(&[&read.mount, &read.path]),
@@ -17,29 +16,34 @@ pub(crate) fn request(read: &KvRead) -> Request {
     Request { method: Method::GET, path, query: query.into_iter().collect(), body: None }
 }
 
-/// The same error in the words of the question: who writes `engineVersion` has no path with `data/` to mend.
-pub(crate) fn told(mut error: VaultError) -> VaultError {
+/// The same error with a hint about `engineVersion`: a class that sets it has no path with `data/` that its author could correct.
+pub(crate) fn with_engine_hint(mut error: VaultError) -> VaultError {
     if let VaultError::Answered { hint: Some(hint), .. } = &mut error {
-        *hint = Hint::Engine(if matches!(hint, Hint::Versioned(_)) { 2 } else { 1 });
+        *hint = match hint {
+            Hint::Versioned(_) => Hint::Engine(2),
+            Hint::Unversioned(_) => Hint::Engine(1),
+            Hint::Engine(version) => Hint::Engine(*version),
+        };
     }
     error
 }
 
-/// Holds `answer` against the question: it must be one of that engine, and of that version.
-pub(crate) fn held(read: &KvRead, answer: &VaultResponse) -> Result<(), VaultError> {
+/// Checks that `response` is from an engine of the requested version, and has the requested version of the secret.
+pub(crate) fn check(read: &KvRead, response: &VaultResponse) -> Result<(), VaultError> {
     let malformed = |why| Err(VaultError::Malformed { doing: format!("read {}", request(read).path), why });
-    let data = answer.members().get("data").and_then(Value::as_object);
-    let version = data.and_then(|data| data.get("metadata")?.get("version")?.as_u64());
-    match (data, read.engine) {
-        (None, _) => malformed("it holds no data"),
-        (Some(_), KvEngine::V1) => Ok(()),
-        (Some(data), KvEngine::V2) if !data.get("data").is_some_and(Value::is_object) => {
-            malformed("it is none of KV version 2: set engineVersion: 1 if the mount has no versions")
+    let Some(data) = response.members().get("data").and_then(Value::as_object) else {
+        return malformed("it has no data");
+    };
+    let version = data.get("metadata").and_then(|metadata| metadata.get("version")?.as_u64());
+    match read.engine {
+        KvEngine::V1 => Ok(()),
+        KvEngine::V2 if !data.get("data").is_some_and(Value::is_object) => {
+            malformed("it is not from a KV v2 mount: set engineVersion: 1 if the mount is KV v1")
         }
-        _ if read.version.is_some_and(|asked| version != Some(asked.into())) => {
-            malformed("it is of another version than was asked for")
+        KvEngine::V2 if read.version.is_some_and(|requested| version != Some(requested.into())) => {
+            malformed("it has another version of the secret than the requested one")
         }
-        _ => Ok(()),
+        KvEngine::V2 => Ok(()),
     }
 }
 

@@ -1,22 +1,20 @@
-//! One file an engine: its question, the call that asks it, and the answer held against the question.
+//! Vault's engines, one file per engine: the request, the call, and the check of the response.
 
-pub mod answers; // the answers of one mount, by their sources
-pub mod kv; // secrets of a KV engine
-pub mod open; // ciphertexts: all of a key at once
-pub mod pki; // certificates and the CAs of a mount
-pub mod queue; // one at a time, and namespaces in turns
-pub mod record; // what was made, as a sealed record keeps it
-pub mod validity; // how long an answer may stand for another call
-pub mod weight; // about how much memory values take
+mod decrypt; // transit: all ciphertexts of a key in one call
+mod expiry; // how long an issued credential may be reused
+mod kv; // secrets of a KV engine
+mod pki; // certificates, and the CAs of a mount
+mod record; // issued responses in sealed records
+mod responses; // the responses of one mount, by their sources
+mod weight; // an estimate of the memory that JSON values take
 
-pub use answers::{FetchError, FetchResult, Responses};
-pub use open::open;
+pub use decrypt::decrypt;
+pub use expiry::expiry;
 pub use pki::part;
 pub use record::StoredIssued;
-pub use validity::life;
+pub use responses::{FetchError, FetchResult, Responses};
 pub use weight::weight;
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,25 +25,24 @@ use thiserror::Error;
 use crate::certificate::{Authorities, CertificateError, Identity};
 use crate::error::Reason;
 use crate::limits::Budget;
-use crate::render;
-use crate::render::RenderError;
-use crate::secret::Secret;
+use crate::render::{self, RenderError, Selected};
+use crate::secret::{Secret, WipedJson};
 use crate::spec::{Encoding, EngineRequest, KvEngine, Selector, SelectorRoot, Source, SourceValue};
 use crate::vault::{Login, VaultError, VaultResponse};
 
-/// What Vault holds of a source.
+/// The response to a source.
 pub enum Fetched {
-    /// An answer, and where its data begins.
+    /// A response, and where its data is.
     VaultResponse(VaultResponse, DataAt),
-    /// A certificate, and the answer that it came in.
+    /// A certificate, and the response that contained it.
     Certificate(Box<Identity>, VaultResponse),
-    /// The CAs of a mount, and the answer that they came in.
+    /// The CAs of a mount, and the response that contained them.
     Authorities(Box<Authorities>, VaultResponse),
-    /// Opened ciphertext, and the id of the answer that it came in with others.
+    /// A decrypted text, and the request id of the call that decrypted it with others.
     Text(Secret, Option<Arc<str>>),
 }
 
-/// Where an answer keeps the secret itself.
+/// Where in a response the secret is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DataAt {
     /// In `data`.
@@ -54,30 +51,30 @@ pub enum DataAt {
     /// In `data.data`.
     #[serde(rename = "DataData")]
     DataData,
-    /// In `data.data` where that is an object, else in `data`: the peers' rule for calls of which nobody knows the engine. A KV v1
+    /// In `data.data` if that is an object, otherwise in `data`: the upstream providers' rule for a request whose engine is not known. A KV v1
     /// secret with an object named `data` is therefore read as KV v2.
     #[serde(rename = "Either")]
     Either,
 }
 
-/// Why a source gave nothing. Holds no value.
+/// Why a source has no response. Holds no secret.
 #[derive(Debug, Error)]
 pub enum EngineError {
-    /// The call failed, or its answer is not one to the question.
+    /// The call failed, or its response does not match the request.
     #[error(transparent)]
     Vault(#[from] VaultError),
-    /// The certificate is not the one that was asked for.
+    /// The certificate does not match the request.
     #[error("the certificate of {role}: {error}")]
     Certificate {
-        /// Mount and role, or the path, where it was asked for.
+        /// The mount and role, or the path, of the request.
         role: String,
         /// What is wrong with it.
         error: CertificateError,
     },
-    /// The answer cannot be used as it should be.
+    /// The response has no such value, or its value cannot be decoded.
     #[error(transparent)]
     Render(#[from] RenderError),
-    /// Another source, which this one is made from, gave nothing.
+    /// Another source, from which this one is made, has no response; or an error that is not Vault's.
     #[error("{}", .0.what)]
     Origin(FetchError),
 }
@@ -89,12 +86,12 @@ impl EngineError {
             Self::Vault(error) => error.reason(),
             Self::Certificate { error, .. } => error.reason(),
             Self::Render(error) => error.reason(),
-            Self::Origin(miss) => miss.reason,
+            Self::Origin(error) => error.reason,
         }
     }
 }
 
-/// Asks Vault for `source`; ciphertext is opened with its neighbours, by `open`.
+/// Fetches `source` from Vault. Ciphertexts are not fetched one by one: [`decrypt`] makes one call for all of a key.
 pub async fn fetch(login: &Login, source: &Source, budget: &Budget) -> Result<Fetched, EngineError> {
     let namespace = source.namespace.as_deref();
     match &source.request {
@@ -102,119 +99,134 @@ pub async fn fetch(login: &Login, source: &Source, budget: &Budget) -> Result<Fe
             Ok(Fetched::VaultResponse(login.call(request, namespace, budget).await?, DataAt::Either))
         }
         EngineRequest::Kv(read) => {
-            let answer = login.call(&kv::request(read), namespace, budget).await.map_err(kv::told)?;
-            let at = if read.engine == KvEngine::V1 { DataAt::Data } else { DataAt::DataData };
-            kv::held(read, &answer)?;
-            Ok(Fetched::VaultResponse(answer, at))
+            let called = login.call(&kv::request(read), namespace, budget).await;
+            let response = called.map_err(kv::with_engine_hint)?;
+            kv::check(read, &response)?;
+            let at = match read.engine {
+                KvEngine::V1 => DataAt::Data,
+                KvEngine::V2 => DataAt::DataData,
+            };
+            Ok(Fetched::VaultResponse(response, at))
         }
-        EngineRequest::Certificate(ask) => pki::certificate(login, ask, namespace, budget).await,
+        EngineRequest::Certificate(request) => pki::certificate(login, request, namespace, budget).await,
         EngineRequest::Authorities { mount } => pki::authorities(login, mount, namespace, budget).await,
         EngineRequest::Transit(_) | EngineRequest::S5(_) => Err(EngineError::Origin(FetchError {
             reason: Reason::Bug,
-            what: format!("{source} has no call of its own"),
+            what: format!("{source} cannot be fetched alone"),
         })),
     }
 }
 
 impl Fetched {
-    /// About how many bytes it takes.
+    /// The estimated bytes of memory that it takes.
     pub fn weight(&self) -> usize {
         match self {
-            Self::VaultResponse(answer, _) | Self::Certificate(_, answer) | Self::Authorities(_, answer) => {
-                answer.members().iter().map(|(name, value)| name.len() + weight(value)).sum()
+            Self::VaultResponse(response, _)
+            | Self::Certificate(_, response)
+            | Self::Authorities(_, response) => {
+                response.members().iter().map(|(name, value)| name.len() + weight(value)).sum()
             }
             Self::Text(text, _) => text.len(),
         }
     }
 
-    /// The answer that it came in; opened ciphertext comes with others.
-    fn answer(&self) -> Option<&VaultResponse> {
+    /// The response; `None` for a decrypted text, which came together with others.
+    fn response(&self) -> Option<&VaultResponse> {
         match self {
-            Self::VaultResponse(answer, _) | Self::Certificate(_, answer) | Self::Authorities(_, answer) => {
-                Some(answer)
-            }
+            Self::VaultResponse(response, _)
+            | Self::Certificate(_, response)
+            | Self::Authorities(_, response) => Some(response),
             Self::Text(..) => None,
         }
     }
 
-    /// True when something lives on at the server that ends with the token: a lease, another token, or what is wrapped.
+    /// True if the server keeps something for it that ends with the token: a lease, another token, or a wrapped response.
     pub fn is_leased(&self) -> bool {
-        self.answer().is_some_and(VaultResponse::is_leased)
+        self.response().is_some_and(VaultResponse::is_leased)
     }
 
-    /// Its lease: the id, how long it lives, and whether it may be renewed.
+    /// Its lease: the id, the TTL, and whether it is renewable.
     pub fn lease(&self) -> Option<(&str, Duration, bool)> {
-        self.answer()?.lease()
+        self.response()?.lease()
     }
 
-    /// The id by which the server's audit log knows the answer.
+    /// The request id, by which the server's audit log names the call.
     pub fn request_id(&self) -> Option<&str> {
         match self {
-            Self::VaultResponse(answer, _) | Self::Certificate(_, answer) | Self::Authorities(_, answer) => {
-                answer.request_id()
-            }
+            Self::VaultResponse(response, _)
+            | Self::Certificate(_, response)
+            | Self::Authorities(_, response) => response.request_id(),
             Self::Text(_, id) => id.as_deref(),
         }
     }
 
-    /// The members that ways into it begin at.
-    pub fn start(&self, start: SelectorRoot, source: &Source) -> Result<&Map<String, Value>, RenderError> {
-        let missing = |start| RenderError::StartMissing { path: source.to_string(), start };
+    /// The object that `root` names: where selectors begin.
+    pub fn members(&self, root: SelectorRoot, source: &Source) -> Result<&Map<String, Value>, RenderError> {
+        let missing = |root| RenderError::RootMissing { path: source.to_string(), root };
         match self {
-            Self::VaultResponse(answer, at) => match start {
-                SelectorRoot::Response => Ok(answer.members()),
-                SelectorRoot::Metadata => at.metadata(answer.members()).ok_or_else(|| missing("metadata")),
-                SelectorRoot::Data => at.data(answer.members()).ok_or_else(|| missing("data")),
+            Self::VaultResponse(response, at) => match root {
+                SelectorRoot::Response => Ok(response.members()),
+                SelectorRoot::Metadata => at.metadata(response.members()).ok_or_else(|| missing("metadata")),
+                SelectorRoot::Data => at.data(response.members()).ok_or_else(|| missing("data")),
             },
-            Self::Certificate(_, answer) | Self::Authorities(_, answer) => match start {
-                SelectorRoot::Response => Ok(answer.members()),
+            Self::Certificate(_, response) | Self::Authorities(_, response) => match root {
+                SelectorRoot::Response => Ok(response.members()),
                 SelectorRoot::Metadata => Err(missing("metadata")),
-                SelectorRoot::Data => DataAt::Data.data(answer.members()).ok_or_else(|| missing("data")),
+                SelectorRoot::Data => DataAt::Data.data(response.members()).ok_or_else(|| missing("data")),
             },
             Self::Text(..) => Err(missing("members")),
         }
     }
 
-    /// The value that `selection` leads to.
-    pub fn value<'f>(&'f self, selection: &SourceValue) -> Result<Cow<'f, Value>, RenderError> {
-        let start = self.start(selection.selector.root, &selection.source)?;
-        render::value(start, &selection.selector.path, &selection.source)
+    /// The selected value.
+    pub fn value<'f>(&'f self, selected: &SourceValue) -> Result<Selected<'f>, RenderError> {
+        let members = self.members(selected.selector.root, &selected.source)?;
+        render::value(members, &selected.selector.path, &selected.source)
     }
 
-    /// The value that a template sees of `selection`: without a way into it a certificate is its parts, and an answer its data.
-    pub fn seen(&self, selection: &SourceValue) -> Result<Value, FetchError> {
-        let whole = selection.selector == Selector::default();
-        let text = |bytes: Secret| bytes.expose_text().map(Value::from).ok_or_else(|| not_text(selection));
+    /// The selected value in the form in which templates get it. Without a selector a certificate is an object of its parts, and a response is
+    /// its data.
+    pub fn template_value(&self, selected: &SourceValue) -> Result<WipedJson, FetchError> {
+        let whole = selected.selector == Selector::default();
+        let text = |bytes: Secret| {
+            // Into the template's sources, which are wiped.
+            let text = bytes.expose_text().ok_or_else(|| not_text(selected))?;
+            Ok(WipedJson::from(Value::from(text)))
+        };
         match self {
-            Self::Text(..) => text(self.bytes(selection)?),
+            Self::Text(..) => text(self.bytes(selected)?),
             Self::Certificate(..) | Self::Authorities(..) if whole => {
                 let parts = pki::texts(self)
                     .map_err(|error| FetchError { reason: error.reason(), what: error.to_string() })?;
-                Ok(Value::Object(parts))
+                Ok(parts.into())
             }
-            _ if selection.encoding == Encoding::Utf8 => Ok(self.value(selection)?.into_owned()),
-            _ => text(self.bytes(selection)?),
+            Self::VaultResponse(..) | Self::Certificate(..) | Self::Authorities(..) => {
+                match selected.encoding {
+                    Encoding::Utf8 => Ok(self.value(selected)?.into_wiped()),
+                    Encoding::Base64 | Encoding::Hex => text(self.bytes(selected)?),
+                }
+            }
         }
     }
 
-    /// The bytes that `selection` stands for.
-    pub fn bytes(&self, selection: &SourceValue) -> Result<Secret, RenderError> {
+    /// The decoded bytes of the selected value.
+    pub fn bytes(&self, selected: &SourceValue) -> Result<Secret, RenderError> {
         match self {
-            Self::Text(text, _) => render::decoded(text, selection.encoding, &selection.source),
-            _ => render::bytes(
-                &*self.value(selection)?,
-                selection.encoding,
-                &selection.selector.path,
-                &selection.source,
+            Self::Text(text, _) => render::decoded(text, selected.encoding, &selected.source),
+            Self::VaultResponse(..) | Self::Certificate(..) | Self::Authorities(..) => render::bytes(
+                &*self.value(selected)?,
+                selected.encoding,
+                &selected.selector.path,
+                &selected.source,
             ),
         }
     }
 }
 
-fn not_text(selection: &SourceValue) -> FetchError {
+fn not_text(selected: &SourceValue) -> FetchError {
     FetchError {
         reason: Reason::RenderFailed,
-        what: format!("{} is no UTF-8 text: a template takes only text", selection.source),
+        what: format!("{} is not UTF-8 text, and templates take only text", selected.source),
     }
 }
 

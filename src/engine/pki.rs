@@ -1,73 +1,74 @@
-//! Certificates: issued, or signed for a key of this node, and the CAs of a mount.
+//! The PKI engine: certificates that Vault issues, or signs for a key of this node, and the CAs of a mount.
 
 use std::sync::LazyLock;
 
 use http::Method;
 use serde_json::{Map, Value, json};
-use tokio::time::timeout_at;
 
 use super::{EngineError, FetchError, Fetched, Responses};
 use crate::blocking;
 use crate::certificate::{Authorities, CertificateError, Identity, Issued, NodeKey};
-use crate::engine::queue::Queue;
 use crate::error::Reason;
 use crate::limits::Budget;
-use crate::secret::Secret;
-use crate::spec::VaultPath;
-use crate::spec::{Body, CertificateRequest, KeyForm, KeyPlace, KeyType, Keystore, Part, Request, Source};
+use crate::limits::limiter::FairLimiter;
+use crate::secret::{Secret, WipedMap};
+use crate::spec::{
+    Body, CertificateRequest, KeyForm, KeyPlace, KeyType, Keystore, Part, Request, Source, VaultPath,
+};
 use crate::vault::{Login, VaultResponse};
 
-/// Asks for a certificate, with a key that is made here where the class says so.
+/// Requests a certificate. Generates the key on this node if the class says so.
 pub(crate) async fn certificate(
     login: &Login,
-    ask: &CertificateRequest,
+    requested: &CertificateRequest,
     namespace: Option<&str>,
     budget: &Budget,
 ) -> Result<Fetched, EngineError> {
-    let node = match ask.key {
+    let key = match requested.key {
         KeyPlace::Vault => None,
         KeyPlace::Node(kind) => Some(node_key(kind, budget).await?),
     };
-    let refused =
-        |error| EngineError::Certificate { role: format!("{}/roles/{}", ask.mount, ask.role), error };
-    let csr = node.as_ref().map(|key| key.csr(ask)).transpose().map_err(refused)?;
-    let answer = login.call(&request(ask, csr.as_deref()), namespace, budget).await?;
-    let identity = identity(ask, &answer, node).map_err(refused)?;
-    Ok(Fetched::Certificate(Box::new(identity), answer))
+    let refused = |error| EngineError::Certificate {
+        role: format!("{}/roles/{}", requested.mount, requested.role),
+        error,
+    };
+    let csr = key.as_ref().map(|key| key.csr(requested)).transpose().map_err(refused)?;
+    let response = login.call(&request(requested, csr.as_deref()), namespace, budget).await?;
+    let identity = identity(requested, &response, key).map_err(refused)?;
+    Ok(Fetched::Certificate(Box::new(identity), response))
 }
 
-/// Who makes keys: one of RSA takes a core for up to seconds, and classes may ask for hundreds.
-static MAKER: LazyLock<Queue> = LazyLock::new(Queue::default);
+/// One key is generated at a time: an RSA key takes a core for up to seconds, and classes may request hundreds.
+static KEY_GENERATION: LazyLock<FairLimiter> = LazyLock::new(FairLimiter::one_at_a_time);
 
-/// A new key of this node.
+/// Generates a key on this node.
 async fn node_key(kind: KeyType, budget: &Budget) -> Result<NodeKey, EngineError> {
-    let late = |_| {
-        EngineError::Origin(FetchError {
-            reason: Reason::Overload,
-            what: "other keys of this node took the time of the mount".into(),
-        })
+    let failed = |reason, what: String| EngineError::Origin(FetchError { reason, what });
+    let timed_out = |_| {
+        let what = "timed out while this node generated other private keys; the kubelet will retry";
+        failed(Reason::Overload, what.into())
     };
-    let turn = timeout_at(budget.end(), MAKER.turn(budget.namespace())).await.map_err(late)?;
-    // Who no longer waits has the maker busy all the same.
-    let make = move || {
-        let _turn = turn;
+    let permit = KEY_GENERATION.acquire(budget.namespace(), budget.end()).await.map_err(timed_out)?;
+    // The permit belongs to the computation: if the mount is cancelled, the computation still occupies its core until it ends.
+    let generate = move || {
+        let _permit = permit;
         NodeKey::generate(kind)
     };
-    let made = tokio::task::spawn_blocking(make).await;
-    let broken = |what: String| EngineError::Origin(FetchError { reason: Reason::Bug, what });
-    made.map_err(|_| broken("making a key ended in a panic".into()))?
-        .map_err(|error| broken(error.to_string()))
+    let generated = tokio::task::spawn_blocking(generate).await;
+    generated
+        .map_err(|_| failed(Reason::Bug, "generating a private key panicked".into()))?
+        .map_err(|error| failed(Reason::Bug, error.to_string()))
 }
 
-/// The call for `ask`: `sign` with a CSR, `issue` without.
-fn request(ask: &CertificateRequest, csr: Option<&str>) -> Request {
-    let addresses: Vec<_> = ask.ip_sans.iter().map(ToString::to_string).collect();
+/// The call: `sign` with a CSR, `issue` without one.
+fn request(requested: &CertificateRequest, csr: Option<&str>) -> Request {
+    let addresses: Vec<_> = requested.ip_sans.iter().map(ToString::to_string).collect();
     let texts = [
-        ("common_name", ask.common_name.clone()),
-        ("alt_names", ask.alt_names.join(",")),
+        ("common_name", requested.common_name.clone()),
+        ("alt_names", requested.alt_names.join(",")),
         ("ip_sans", addresses.join(",")),
-        ("uri_sans", ask.uri_sans.join(",")),
-        ("ttl", ask.ttl.clone().unwrap_or_default()),
+        ("uri_sans", requested.uri_sans.join(",")),
+        ("ttl", requested.ttl.clone().unwrap_or_default()),
         ("csr", csr.unwrap_or_default().to_owned()),
     ];
     let mut body: Map<String, Value> = texts
@@ -77,17 +78,17 @@ fn request(ask: &CertificateRequest, csr: Option<&str>) -> Request {
         .collect();
     body.insert("format".into(), json!("pem"));
     let call = if csr.is_some() { "sign" } else { "issue" };
-    let path = VaultPath::join(&[&ask.mount, call, &ask.role]);
+    let path = VaultPath::join(&[&requested.mount, call, &requested.role]);
     Request { method: Method::POST, path, query: Vec::new(), body: Some(Body::new(&Value::Object(body))) }
 }
 
-/// The certificate in `answer`, held against `ask` and the key.
+/// The certificate in `response`, checked against the request and against `key`, the key that this node generated.
 pub(crate) fn identity(
-    ask: &CertificateRequest,
-    answer: &VaultResponse,
-    node: Option<NodeKey>,
+    requested: &CertificateRequest,
+    response: &VaultResponse,
+    key: Option<NodeKey>,
 ) -> Result<Identity, CertificateError> {
-    let data = answer.members().get("data").and_then(Value::as_object);
+    let data = response.members().get("data").and_then(Value::as_object);
     let text = |name: &str| data.and_then(|data| data.get(name)?.as_str()).filter(|text| !text.is_empty());
     let chain = data.and_then(|data| data.get("ca_chain")?.as_array());
     let issued = Issued {
@@ -96,19 +97,19 @@ pub(crate) fn identity(
         ca_chain: chain.into_iter().flatten().filter_map(Value::as_str).collect(),
         private_key: text("private_key"),
     };
-    Identity::new(ask, &issued, node)
+    Identity::new(requested, &issued, key)
 }
 
-/// Reads the CAs of a mount; nothing is issued, and no policy is needed.
+/// Reads the CAs of a mount. Issues nothing and needs no policy.
 ///
-/// The chain of a root is the root itself, or nothing with servers that leave roots out of chains: then it is asked for alone.
+/// The chain of a root CA is the root itself, or empty with servers that leave roots out of chains; then the CA is read by a second call.
 pub(crate) async fn authorities(
     login: &Login,
     mount: &str,
     namespace: Option<&str>,
     budget: &Budget,
 ) -> Result<Fetched, EngineError> {
-    let ask = |serial| {
+    let read = |serial| {
         let request = Request {
             method: Method::GET,
             path: VaultPath::join(&[mount, "cert", serial]),
@@ -117,26 +118,26 @@ pub(crate) async fn authorities(
         };
         async move { login.call(&request, namespace, budget).await }
     };
-    let mut answer = ask("ca_chain").await?;
-    if held(&answer).is_none() {
-        answer = ask("ca").await?;
+    let mut response = read("ca_chain").await?;
+    if certificates(&response).is_none() {
+        response = read("ca").await?;
     }
     let refused = |error| EngineError::Certificate { role: format!("{mount}/cert/ca"), error };
-    let authorities = Authorities::new(&[held(&answer).unwrap_or_default()]).map_err(refused)?;
-    Ok(Fetched::Authorities(Box::new(authorities), answer))
+    let authorities = Authorities::new(&[certificates(&response).unwrap_or_default()]).map_err(refused)?;
+    Ok(Fetched::Authorities(Box::new(authorities), response))
 }
 
-/// The certificates of an answer to `cert/<serial>`, all in one text; `None` without any.
-fn held(answer: &VaultResponse) -> Option<&str> {
-    answer.members().get("data")?.get("certificate")?.as_str().filter(|text| !text.is_empty())
+/// The certificates in a response to `cert/<serial>`, all in one text; `None` if there is none.
+fn certificates(response: &VaultResponse) -> Option<&str> {
+    response.members().get("data")?.get("certificate")?.as_str().filter(|text| !text.is_empty())
 }
 
-/// The part of `source` that a file shows.
-pub fn part(answers: &Responses<'_>, source: &Source, part: &Part) -> Result<Secret, FetchError> {
-    let fetched = answers.of(source)?;
+/// The content of a file that shows `part` of the certificate `source`.
+pub fn part(responses: &Responses<'_>, source: &Source, part: &Part) -> Result<Secret, FetchError> {
+    let fetched = responses.get(source)?;
     let refused =
         |error: CertificateError| FetchError { reason: error.reason(), what: format!("{source}: {error}") };
-    let password = |store: &Keystore| answers.bytes(&store.password);
+    let password = |store: &Keystore| responses.bytes(&store.password);
     match (fetched, part) {
         (Fetched::Certificate(identity, _), Part::Keystore(store)) => {
             let password = password(store)?;
@@ -154,7 +155,7 @@ pub fn part(answers: &Responses<'_>, source: &Source, part: &Part) -> Result<Sec
         (Fetched::Certificate(identity, _), part) => of_identity(identity, part).map_err(refused),
         (Fetched::Authorities(authorities, _), part) => of_authorities(authorities, part).map_err(refused),
         (Fetched::VaultResponse(..) | Fetched::Text(..), _) => {
-            Err(FetchError { reason: Reason::Bug, what: format!("{source} is no certificate") })
+            Err(FetchError { reason: Reason::Bug, what: format!("{source} is not a certificate") })
         }
     }
 }
@@ -166,21 +167,30 @@ fn of_identity(identity: &Identity, part: &Part) -> Result<Secret, CertificateEr
         Part::FullChain => identity.full_chain().map(Secret::from),
         Part::PrivateKey(form) => identity.private_key(*form),
         Part::Bundle(form) => identity.bundle(*form),
-        part => of_authorities(identity.authorities(), part),
+        Part::Chain | Part::IssuingCa | Part::Ca | Part::Keystore(_) | Part::Truststore(_) => {
+            of_authorities(identity.authorities(), part)
+        }
     }
 }
 
-/// `Part` has nothing else that a class can ask of CAs alone.
+/// A class cannot name any other part of a mount's CAs: the parser refuses it.
 fn of_authorities(authorities: &Authorities, part: &Part) -> Result<Secret, CertificateError> {
     match part {
         Part::Chain => authorities.chain().map(Secret::from),
         Part::IssuingCa => authorities.issuing_ca().map(Secret::from),
-        _ => authorities.ca().map(Secret::from),
+        Part::Ca
+        | Part::Certificate
+        | Part::CertificateChain
+        | Part::FullChain
+        | Part::PrivateKey(_)
+        | Part::Bundle(_)
+        | Part::Keystore(_)
+        | Part::Truststore(_) => authorities.ca().map(Secret::from),
     }
 }
 
-/// All parts that are text, by their names in a class: what a template sees of a certificate.
-pub(crate) fn texts(fetched: &Fetched) -> Result<Map<String, Value>, CertificateError> {
+/// All parts that are text, by their names in a class: the value that templates get of a certificate.
+pub(crate) fn texts(fetched: &Fetched) -> Result<WipedMap, CertificateError> {
     let parts: &[(&str, Part)] = match fetched {
         Fetched::Certificate(..) => &[
             ("certificate", Part::Certificate),
@@ -191,15 +201,20 @@ pub(crate) fn texts(fetched: &Fetched) -> Result<Map<String, Value>, Certificate
             ("issuingCa", Part::IssuingCa),
             ("ca", Part::Ca),
         ],
-        _ => &[("chain", Part::Chain), ("issuingCa", Part::IssuingCa), ("ca", Part::Ca)],
+        Fetched::Authorities(..) | Fetched::VaultResponse(..) | Fetched::Text(..) => {
+            &[("chain", Part::Chain), ("issuingCa", Part::IssuingCa), ("ca", Part::Ca)]
+        }
     };
     let text = |part: &Part| match fetched {
         Fetched::Certificate(identity, _) => of_identity(identity, part),
         Fetched::Authorities(authorities, _) => of_authorities(authorities, part),
         Fetched::VaultResponse(..) | Fetched::Text(..) => Ok(Secret::from("")),
     };
-    parts
-        .iter()
-        .map(|(name, part)| Ok(((*name).to_owned(), text(part)?.expose_text().unwrap_or_default().into())))
-        .collect()
+    let mut texts = WipedMap::default();
+    for (name, part) in parts {
+        // Into the template's sources, which are wiped.
+        let value = Value::from(text(part)?.expose_text().unwrap_or_default());
+        texts.insert((*name).to_owned(), value.into());
+    }
+    Ok(texts)
 }

@@ -1,57 +1,78 @@
-//! What was made, as a sealed record keeps it, and back.
+//! Issued responses in the form in which a sealed record stores them.
 
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use zeroize::Zeroizing;
 
 use super::{DataAt, Fetched, pki};
 use crate::certificate::NodeKey;
+use crate::secret::WipedMap;
 use crate::spec::{EngineRequest, KeyForm, KeyPlace, Source};
 use crate::vault::VaultResponse;
 
-/// An answer with its own key, if that was made here. Holds secrets: for sealed records alone.
+/// A response, with its private key if the node generated that. Holds secrets: only for sealed records. Wiped on drop.
 #[derive(Serialize, Deserialize)]
 pub struct StoredIssued {
     #[serde(rename = "answer")]
-    answer: Map<String, Value>,
+    response: WipedMap,
     #[serde(rename = "at")]
     at: DataAt,
     /// PKCS#8 in PEM.
     #[serde(rename = "key")]
-    key: Option<String>,
+    key: Option<PrivateKeyText>,
+}
+
+/// A private key in PEM. Wiped on drop.
+struct PrivateKeyText(Zeroizing<String>);
+
+impl Serialize for PrivateKeyText {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for PrivateKeyText {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        String::deserialize(from).map(|text| Self(Zeroizing::new(text)))
+    }
 }
 
 impl Fetched {
-    /// What is kept of an answer to `source`; `None` for what is read anew anyway.
+    /// The part of the response to `source` that a record stores; `None` for a response that is read again anyway.
     pub fn to_record(&self, source: &Source) -> Option<StoredIssued> {
-        let kept = |answer: &VaultResponse, at, key| {
-            Some(StoredIssued { answer: answer.members().clone(), at, key })
+        let stored = |response: &VaultResponse, at, key| {
+            Some(StoredIssued { response: WipedMap::copy_of(response.members()), at, key })
         };
         match (self, &source.request) {
-            (Self::VaultResponse(answer, at), _) => kept(answer, *at, None),
-            (Self::Certificate(identity, answer), EngineRequest::Certificate(ask)) => {
-                let key = match ask.key {
+            (Self::VaultResponse(response, at), _) => stored(response, *at, None),
+            (Self::Certificate(identity, response), EngineRequest::Certificate(request)) => {
+                let key = match request.key {
                     KeyPlace::Vault => None,
                     KeyPlace::Node(_) => {
-                        Some(identity.private_key(KeyForm::Pkcs8).ok()?.expose_text()?.to_owned())
+                        let pem = identity.private_key(KeyForm::Pkcs8).ok()?;
+                        Some(PrivateKeyText(Zeroizing::new(pem.expose_text()?.to_owned())))
                     }
                 };
-                kept(answer, DataAt::Data, key)
+                stored(response, DataAt::Data, key)
             }
-            _ => None,
+            (Self::Certificate(..) | Self::Authorities(..) | Self::Text(..), _) => None,
         }
     }
 
-    /// The answer to `source` that was kept, held against the question once more; `None` when it is none.
-    pub fn of_record(source: &Source, kept: StoredIssued) -> Option<Self> {
-        let StoredIssued { answer, at, key } = kept;
-        let answer = VaultResponse::from(answer);
+    /// The response to `source` that a record stored. A certificate is checked against the request again; `None` if it does not match.
+    pub fn from_record(source: &Source, stored: StoredIssued) -> Option<Self> {
+        let StoredIssued { response, at, key } = stored;
+        let response = VaultResponse::from(response);
         match &source.request {
-            EngineRequest::Certificate(ask) => {
-                let node = key.map(|key| NodeKey::from_pem(&key)).transpose().ok()?;
-                let identity = pki::identity(ask, &answer, node).ok()?;
-                Some(Self::Certificate(Box::new(identity), answer))
+            EngineRequest::Certificate(request) => {
+                let key = key.map(|PrivateKeyText(pem)| NodeKey::from_pem(&pem)).transpose().ok()?;
+                let identity = pki::identity(request, &response, key).ok()?;
+                Some(Self::Certificate(Box::new(identity), response))
             }
-            _ => Some(Self::VaultResponse(answer, at)),
+            EngineRequest::Request(_)
+            | EngineRequest::Kv(_)
+            | EngineRequest::Authorities { .. }
+            | EngineRequest::Transit(_)
+            | EngineRequest::S5(_) => Some(Self::VaultResponse(response, at)),
         }
     }
 }

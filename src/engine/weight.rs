@@ -1,11 +1,11 @@
-//! About how much memory values take.
+//! An estimate of the memory that JSON values take.
 
 use serde_json::Value;
 
-/// What a value takes beside its text: itself, and its share of the collection around it.
+/// Bytes of a value without its text: the value itself, and its share of the collection around it.
 const NODE: usize = 48;
 
-/// About how many bytes of memory `value` takes.
+/// The estimated bytes of memory that `value` takes.
 pub fn weight(value: &Value) -> usize {
     NODE + match value {
         Value::String(text) => text.len(),

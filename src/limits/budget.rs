@@ -1,109 +1,115 @@
-//! What all calls of one mount share: until when, and how much.
+//! The limits that all Vault calls of one mount share: time and memory.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use thiserror::Error;
 use tokio::time::Instant;
 
-use super::MemoryQuota;
-use crate::vault::VaultError;
+use super::memory_quota::{MOUNT_LIMIT, MemoryQuota};
 
-/// Largest body that is read: the driver takes 4 MiB, and JSON may double what a file holds.
+/// The largest response body that is read: the driver accepts 4 MiB for a volume, and JSON may take twice what the files hold.
 pub(crate) const BODY_LIMIT: usize = 8 * 1024 * 1024;
-/// Bytes that all answers of one mount, and the texts that are opened, may hold together: one class must not take the memory of all. A volume of
-/// the largest size that is ciphertext in a secret takes 17 MiB: the secret, the text, the answer to it, and what it stands for.
-pub(crate) const LIMIT: usize = 20 * 1024 * 1024;
-/// Trying again ends this long after a mount began, answers included: then the kubelet's own pauses serve better, and a pod's
-/// author reads within 20 s what is wrong.
-const TRYING: Duration = Duration::from_secs(18);
+/// Retries end this long after a mount began, responses included. After that the kubelet's own retries serve better, and the pod's author
+/// reads within 20 s what is wrong.
+const RETRY_TIME: Duration = Duration::from_secs(18);
 
-/// What all calls of one mount share: the time, and the bytes that their answers may hold. Clones share both.
+/// The time and the memory of one mount. Clones share both.
 #[derive(Clone, Debug)]
 pub struct Budget {
     end: Instant,
-    trying_ends: Instant,
-    room: Arc<Reservation>,
+    retries_end: Instant,
+    reservation: Arc<Reservation>,
 }
 
-/// Bytes of one mount, given back when the last of its calls is done.
+/// A reservation of memory that did not fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum QuotaExceeded {
+    /// The responses and texts of this mount alone are too large.
+    #[error("the responses and texts of this mount are larger than 20 MiB together")]
+    Mount,
+    /// The running mounts of the node, or of the namespace, have reserved the memory.
+    #[error("other running mounts use all of the memory for responses; the kubelet will retry")]
+    Node,
+}
+
+/// Bytes of one mount. Dropped with the last of its calls, and released then.
 #[derive(Debug)]
 struct Reservation {
-    taken: AtomicUsize,
-    /// Those of all mounts, and the namespace that takes of them.
-    all: Option<(Arc<MemoryQuota>, String)>,
+    bytes: AtomicUsize,
+    /// The quota of the node, and the namespace of the mount.
+    node: Option<(Arc<MemoryQuota>, String)>,
 }
 
 impl Budget {
-    /// Begins now and ends at `end`.
+    /// A budget from now until `end`.
     pub fn until(end: Instant) -> Self {
-        let room = Arc::new(Reservation { taken: AtomicUsize::new(0), all: None });
-        Self { end, trying_ends: end.min(after(TRYING)), room }
+        let reservation = Arc::new(Reservation { bytes: AtomicUsize::new(0), node: None });
+        Self { end, retries_end: end.min(after(RETRY_TIME)), reservation }
     }
 
-    /// Begins now and ends after `time`.
+    /// A budget from now for `time`.
     pub fn lasting(time: Duration) -> Self {
         Self::until(after(time))
     }
 
-    /// The same with answers that count among those of all mounts, as `namespace`'s.
-    pub fn of(self, namespace: &str, bytes: &Arc<MemoryQuota>) -> Self {
-        let all = Some((Arc::clone(bytes), namespace.to_owned()));
-        Self { room: Arc::new(Reservation { taken: AtomicUsize::new(0), all }), ..self }
+    /// The same budget, whose memory also counts in `quota` for `namespace`.
+    pub fn of(self, namespace: &str, quota: &Arc<MemoryQuota>) -> Self {
+        let node = Some((Arc::clone(quota), namespace.to_owned()));
+        Self { reservation: Arc::new(Reservation { bytes: AtomicUsize::new(0), node }), ..self }
     }
 
-    /// Whose answers they are; empty where nobody said.
+    /// The namespace of the pod; empty for calls without a pod.
     pub fn namespace(&self) -> &str {
-        self.room.all.as_ref().map_or("", |(_, namespace)| namespace)
+        self.reservation.node.as_ref().map_or("", |(_, namespace)| namespace)
     }
 
-    /// The moment it ends.
+    /// When the budget ends.
     pub fn end(&self) -> Instant {
         self.end
     }
 
-    /// What is left of it for trying again.
-    pub(crate) fn for_another_try(&self) -> Self {
-        Self { end: self.trying_ends, ..self.clone() }
+    /// The part of the budget in which a failed call may be retried.
+    pub(crate) fn for_retries(&self) -> Self {
+        Self { end: self.retries_end, ..self.clone() }
     }
 
-    /// The same for calls that may take at most `time`.
+    /// The same budget for calls that may take at most `time`.
     pub fn at_most(&self, time: Duration) -> Self {
         Self { end: self.within(time), ..self.clone() }
     }
 
-    /// Takes `bytes` of what the answers may hold, and the texts that are made of them before the files are; `doing` what, for the error.
-    /// Where that is too much already, so it is for no bytes as well.
-    pub fn take(&self, bytes: usize, doing: &str) -> Result<(), VaultError> {
-        if let Some((all, namespace)) = &self.room.all
-            && !all.take(namespace, bytes)
+    /// Reserves `bytes` for a response, or for a text that is made from responses.
+    ///
+    /// # Errors
+    /// If the limit is exceeded. Once it is exceeded, reserving 0 bytes fails too.
+    pub fn reserve(&self, bytes: usize) -> Result<(), QuotaExceeded> {
+        if let Some((quota, namespace)) = &self.reservation.node
+            && !quota.reserve(namespace, bytes)
         {
-            return Err(VaultError::OutOfMemory { doing: doing.to_owned() });
+            return Err(QuotaExceeded::Node);
         }
-        // What is taken beyond the limit goes back with the rest.
-        let taken = self.room.taken.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        let large = || VaultError::TooLarge {
-            doing: doing.to_owned(),
-            limit: "the answers and texts of this mount are larger than 20 MiB together",
-        };
-        if taken > LIMIT { Err(large()) } else { Ok(()) }
+        // Bytes over the limit are counted too: the drop releases them with the rest.
+        let reserved = self.reservation.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        if reserved > MOUNT_LIMIT { Err(QuotaExceeded::Mount) } else { Ok(()) }
     }
 
-    /// Gives back what was taken for something that is gone.
-    pub fn give_back(&self, bytes: usize) {
-        self.room.taken.fetch_sub(bytes, Ordering::Relaxed);
-        if let Some((all, namespace)) = &self.room.all {
-            all.give_back(namespace, bytes);
+    /// Releases `bytes` of something that was dropped before the mount ended.
+    pub fn release(&self, bytes: usize) {
+        self.reservation.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        if let Some((quota, namespace)) = &self.reservation.node {
+            quota.release(namespace, bytes);
         }
     }
 
-    /// The moment after `time` from now, or its own end when that is earlier.
+    /// The moment `time` from now, or the budget's end if that is earlier.
     pub(crate) fn within(&self, time: Duration) -> Instant {
         self.end.min(after(time))
     }
 }
 
-/// The moment after `time` from now; a day from now where no clock reaches that.
+/// The moment `time` from now; a day from now if the clock cannot represent it.
 fn after(time: Duration) -> Instant {
     let now = Instant::now();
     now.checked_add(time).unwrap_or(now + Duration::from_secs(24 * 3600))
@@ -111,8 +117,8 @@ fn after(time: Duration) -> Instant {
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        if let Some((all, namespace)) = &self.all {
-            all.give_back(namespace, *self.taken.get_mut());
+        if let Some((quota, namespace)) = &self.node {
+            quota.release(namespace, *self.bytes.get_mut());
         }
     }
 }

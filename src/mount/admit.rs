@@ -6,13 +6,13 @@ use super::caller::Caller;
 use super::{Mount, Services, failure, report};
 use crate::error::Failure;
 use crate::limits::Budget;
-use crate::limits::admission::MountPermit;
+use crate::limits::limiter;
 
 /// The right to work on one volume, until it is dropped.
 pub(super) struct Permit {
     budget: Budget,
     _lock: OwnedMutexGuard<()>,
-    _slot: MountPermit,
+    _slot: limiter::Permit,
 }
 
 impl Permit {
@@ -35,7 +35,7 @@ pub(super) async fn admit<C: Caller>(
     let (spec, volume) = (&mount.spec, &mount.volume);
     report::spec(spec, &services.log_throttle);
     let budget = volume.patience(spec, budget);
-    let slot = services.admission.take(&spec.pod.namespace, budget.end()).await?;
+    let slot = services.admission.acquire(&spec.pod.namespace, budget.end()).await?;
     let budget = budget.of(&spec.pod.namespace, &services.memory);
     let lock = volume.turn(&budget).await.map_err(|_| failure::volume_busy(spec))?;
     caller.still_wanted(mount)?;

@@ -15,7 +15,7 @@ use crate::limits::Budget;
 use crate::payload::{File, Payload, PayloadQuota};
 use crate::render;
 use crate::render::format::FormatError;
-use crate::secret::Secret;
+use crate::secret::{Secret, WipedJson, WipedMap};
 use crate::spec::path::{Names, conflicts, is_same_name};
 use crate::spec::{
     Absent, Directory, Format, Keys, MountPath, Object, Placement, SelectorPath, SelectorRoot, Source, View,
@@ -116,10 +116,10 @@ fn file_bytes(
     rendered: &mut RenderedTemplates,
 ) -> Result<Secret, FetchError> {
     match view {
-        View::Response(source) => Ok(render::response(responses.start(source, SelectorRoot::Response)?)),
+        View::Response(source) => Ok(render::response(responses.members(source, SelectorRoot::Response)?)),
         View::Value(value) => responses.bytes(value),
         View::Document(source, root, format) => {
-            document(source, *root, responses.start(source, *root)?, *format)
+            document(source, *root, responses.members(source, *root)?, *format)
         }
         View::Part(source, part) => engine::part(responses, source, part),
         View::Template(_) => rendered.take(path),
@@ -133,7 +133,7 @@ fn add_directory(
     responses: &Responses<'_>,
     files: &mut Files<'_>,
 ) -> Result<(), FetchError> {
-    let data = match responses.start(&directory.source, directory.selector_root) {
+    let data = match responses.members(&directory.source, directory.selector_root) {
         Err(error) if error.reason == Reason::NotFound && matches!(object.absent, Absent::NoFile) => {
             files.absent.push(object.name());
             return Ok(());
@@ -292,11 +292,11 @@ fn document(
     data: &Map<String, Value>,
     format: Format,
 ) -> Result<Secret, FetchError> {
-    let mut data = data.clone();
+    let mut data = WipedMap::copy_of(data);
     if root == SelectorRoot::Response {
         data.remove("request_id");
     }
     let refused =
         |error: FormatError| FetchError { reason: error.reason(), what: format!("{source}: {error}") };
-    render::format::document(&Value::Object(data), format).map_err(refused)
+    render::format::document(&WipedJson::from(data), format).map_err(refused)
 }

@@ -8,7 +8,7 @@ use tokio_util::task::TaskTracker;
 
 use super::pod_token::PodTokenSource;
 use super::templates::CheckedTemplates;
-use crate::limits::admission::AdmissionLimiter;
+use crate::limits::limiter::FairLimiter;
 use crate::limits::{AdmissionConfig, MemoryQuota};
 use crate::payload::VersionKey;
 use crate::telemetry::log_throttle::LogThrottle;
@@ -25,7 +25,7 @@ pub struct Services {
     /// The key of all object versions.
     pub(super) version_key: VersionKey,
     /// Limits the mounts that run at the same time.
-    pub(super) admission: AdmissionLimiter,
+    pub(super) admission: FairLimiter,
     /// The memory for responses in flight.
     pub(super) memory: Arc<MemoryQuota>,
     /// Templates whose syntax has been checked.
@@ -53,7 +53,7 @@ impl Services {
             volumes: Arc::new(Volumes::new(logins, volumes, version_key.clone())),
             pod_tokens,
             version_key,
-            admission: AdmissionLimiter::new(admission),
+            admission: FairLimiter::new(admission.mounts, admission.mounts_per_namespace),
             memory: MemoryQuota::of_process(),
             checked_templates: CheckedTemplates::default(),
             log_throttle: LogThrottle::default(),

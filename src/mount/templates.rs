@@ -3,7 +3,6 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
@@ -14,8 +13,8 @@ use crate::engine::{FetchError, Responses, weight};
 use crate::error::{Failure, Reason};
 use crate::limits::Budget;
 use crate::mutex::Mutex;
-use crate::secret::Secret;
-use crate::spec::{Digest, MountPath, Object, Placement, SourceValue, Template, View};
+use crate::secret::{Secret, WipedMap};
+use crate::spec::{Digest, MountPath, Object, Placement, Template, View};
 use crate::template::{self, Job, TemplateError};
 
 /// Memory that the sources of all templates of a mount may occupy. The size of their texts is limited as well.
@@ -151,17 +150,18 @@ fn sources(
     template: &Template,
     responses: &Responses<'_>,
     memory: &mut usize,
-) -> Result<Map<String, Value>, FetchError> {
+) -> Result<WipedMap, FetchError> {
     let too_large = || FetchError {
         reason: Reason::PayloadTooLarge,
         what: "the sources of the templates are larger than 4 MiB together".into(),
     };
-    let source = |(name, selected): (&String, &SourceValue)| {
-        let value = responses.value(selected)?;
+    let mut sources = WipedMap::default();
+    for (name, selected) in &template.sources {
+        let value = responses.template_value(selected)?;
         *memory = memory.checked_sub(weight(&value)).ok_or_else(too_large)?;
-        Ok((name.clone(), value))
-    };
-    template.sources.iter().map(source).collect()
+        sources.insert(name.clone(), value);
+    }
+    Ok(sources)
 }
 
 /// The result of each of `count` templates, and whether it depends on that template alone. A result may also come from another template

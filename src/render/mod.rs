@@ -1,16 +1,15 @@
-//! Answers -> file contents: pick a value, write it as the peers would, decode it.
+//! Renders Vault responses into file contents: selects a value, writes it as the upstream providers do, decodes it.
 
-pub mod decode; // utf-8, base64, hex -> bytes
-pub mod format; // the whole of a secret -> one document
-pub mod gojson; // JSON as Go writes it
-pub mod quote; // text in the quoting of other languages
-pub mod response; // a response without a key -> one line of JSON
+mod decode; // utf-8, base64, hex -> bytes
+pub mod format; // a whole secret as one document
+pub(crate) mod gojson; // JSON as Go writes it
+pub mod quote; // text, quoted for other languages
+mod response; // a whole response as one line of JSON
 pub mod s5; // markers of ciphertext in a text
-pub mod selector; // an answer and the way to a value -> text
+mod selector; // selects a value in a response
 
 pub use response::response;
-
-use std::borrow::Cow;
+pub use selector::Selected;
 
 use serde_json::{Map, Value};
 use thiserror::Error;
@@ -19,41 +18,41 @@ use crate::error::Reason;
 use crate::secret::Secret;
 use crate::spec::{Encoding, SelectorPath};
 
-/// Why a value cannot become a file. Holds no value and no text of the server.
+/// Why a value cannot become a file. Holds no secret and no text of the server.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum RenderError {
-    /// Nothing of that name, or null.
+    /// No member of that name, or null.
     #[error("{path} has no key {key:?}")]
     KeyMissing {
-        /// Where it was looked for.
+        /// The source.
         path: String,
-        /// What was looked for.
+        /// The name of the member.
         key: String,
     },
-    /// Nothing there, or null.
+    /// No value at that place, or null.
     #[error("{path} has nothing at {pointer:?}")]
     PointerMissing {
-        /// Where it was looked for.
+        /// The source.
         path: String,
-        /// What was looked for.
+        /// The JSON pointer.
         pointer: String,
     },
-    /// No such member in the answer.
-    #[error("the answer of {path} has no {start}")]
-    StartMissing {
-        /// What was asked.
+    /// The response lacks the object in which the selector begins.
+    #[error("the response to {path} has no {root}")]
+    RootMissing {
+        /// The source.
         path: String,
-        /// Where the way should have begun.
-        start: &'static str,
+        /// The object that is missing.
+        root: &'static str,
     },
-    /// The text is not what `encoding` says.
+    /// The text does not have the encoding that the class names.
     #[error("{what} of {path} is not {encoding}")]
     NotEncoded {
-        /// Where the value comes from.
+        /// The source.
         path: String,
-        /// The key or pointer of the value.
+        /// The key or the pointer of the value, in words.
         what: String,
-        /// What it should have been.
+        /// The encoding that the class names.
         encoding: &'static str,
     },
 }
@@ -62,7 +61,7 @@ impl RenderError {
     /// The stable cause.
     pub fn reason(&self) -> Reason {
         match self {
-            Self::KeyMissing { .. } | Self::PointerMissing { .. } | Self::StartMissing { .. } => {
+            Self::KeyMissing { .. } | Self::PointerMissing { .. } | Self::RootMissing { .. } => {
                 Reason::NotFound
             }
             Self::NotEncoded { .. } => Reason::RenderFailed,
@@ -70,41 +69,42 @@ impl RenderError {
     }
 }
 
-/// What lies at the end of `way`, which begins at `start`; `path` is for the error.
+/// The value that `selector` names in `members`; `source` is for the error.
 pub fn value<'v>(
-    start: &'v Map<String, Value>,
-    way: &SelectorPath,
-    path: &dyn ToString,
-) -> Result<Cow<'v, Value>, RenderError> {
-    selector::value(start, way).ok_or_else(|| match way {
-        SelectorPath::Key(key) => RenderError::KeyMissing { path: path.to_string(), key: key.clone() },
+    members: &'v Map<String, Value>,
+    selector: &SelectorPath,
+    source: &dyn ToString,
+) -> Result<Selected<'v>, RenderError> {
+    selector::value(members, selector).ok_or_else(|| match selector {
+        SelectorPath::Key(key) => RenderError::KeyMissing { path: source.to_string(), key: key.clone() },
         SelectorPath::Pointer(pointer) => {
-            RenderError::PointerMissing { path: path.to_string(), pointer: pointer.clone() }
+            RenderError::PointerMissing { path: source.to_string(), pointer: pointer.clone() }
         }
-        SelectorPath::Whole => RenderError::StartMissing { path: path.to_string(), start: "data" },
+        SelectorPath::Whole => RenderError::RootMissing { path: source.to_string(), root: "data" },
     })
 }
 
-/// The bytes that `value` stands for: a string by its `encoding`, anything else as compact JSON in it.
+/// The decoded bytes of `value`: a string is decoded by `encoding`, and so is the compact JSON of any other value. `selector` and `source` are
+/// for the error.
 pub fn bytes(
     value: &Value,
     encoding: Encoding,
-    way: &SelectorPath,
-    path: &dyn ToString,
+    selector: &SelectorPath,
+    source: &dyn ToString,
 ) -> Result<Secret, RenderError> {
-    let what = || match way {
+    let what = || match selector {
         SelectorPath::Key(key) => format!("key {key:?}"),
-        SelectorPath::Pointer(pointer) => format!("what stands at {pointer:?}"),
+        SelectorPath::Pointer(pointer) => format!("the value at {pointer:?}"),
         SelectorPath::Whole => "the text".into(),
     };
-    let refused = |encoding| RenderError::NotEncoded { path: path.to_string(), what: what(), encoding };
+    let refused = |encoding| RenderError::NotEncoded { path: source.to_string(), what: what(), encoding };
     decode::bytes(selector::text(value), encoding).map_err(refused)
 }
 
-/// The bytes that `text` stands for.
-pub fn decoded(text: &Secret, encoding: Encoding, path: &dyn ToString) -> Result<Secret, RenderError> {
+/// The bytes of `text`, decoded by `encoding`; `source` is for the error.
+pub fn decoded(text: &Secret, encoding: Encoding, source: &dyn ToString) -> Result<Secret, RenderError> {
     let copy = Secret::from(text.expose().to_vec());
     let refused =
-        |encoding| RenderError::NotEncoded { path: path.to_string(), what: "the text".into(), encoding };
+        |encoding| RenderError::NotEncoded { path: source.to_string(), what: "the text".into(), encoding };
     decode::bytes(copy, encoding).map_err(refused)
 }

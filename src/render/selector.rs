@@ -1,32 +1,61 @@
-//! An answer and the way to a value -> text.
+//! Selects a value in a response, and writes it as text.
 
-use std::borrow::Cow;
+use std::ops::Deref;
 
 use serde_json::{Map, Value};
 
 use super::gojson;
-use crate::secret::Secret;
+use crate::secret::{Secret, WipedJson, WipedMap};
 use crate::spec::SelectorPath;
 
-/// What lies at the end of `way`; `None` when it is absent or null.
-pub(crate) fn value<'v>(start: &'v Map<String, Value>, way: &SelectorPath) -> Option<Cow<'v, Value>> {
-    match way {
-        SelectorPath::Whole => Some(Cow::Owned(Value::Object(start.clone()))),
-        SelectorPath::Key(key) => start.get(key).map(Cow::Borrowed),
-        SelectorPath::Pointer(pointer) => at(start, pointer),
+/// A selected value: borrowed from the response, or a copy of the whole object, which is wiped on drop.
+pub enum Selected<'v> {
+    /// A member of the response.
+    Member(&'v Value),
+    /// A copy of the object in which selectors begin.
+    Whole(WipedJson),
+}
+
+impl Selected<'_> {
+    /// The value as a copy that is wiped on drop.
+    pub fn into_wiped(self) -> WipedJson {
+        match self {
+            Self::Member(value) => value.clone().into(),
+            Self::Whole(value) => value,
+        }
+    }
+}
+
+impl Deref for Selected<'_> {
+    type Target = Value;
+
+    fn deref(&self) -> &Value {
+        match self {
+            Self::Member(value) => value,
+            Self::Whole(value) => value,
+        }
+    }
+}
+
+/// The value at `path` in `members`; `None` if it is absent or null.
+pub(crate) fn value<'v>(members: &'v Map<String, Value>, path: &SelectorPath) -> Option<Selected<'v>> {
+    match path {
+        SelectorPath::Whole => Some(Selected::Whole(WipedMap::copy_of(members).into())),
+        SelectorPath::Key(key) => members.get(key).map(Selected::Member),
+        SelectorPath::Pointer(pointer) => at_pointer(members, pointer),
     }
     .filter(|value| !value.is_null())
 }
 
-/// By RFC 6901, 4; the empty pointer is the whole.
-fn at<'v>(start: &'v Map<String, Value>, pointer: &str) -> Option<Cow<'v, Value>> {
-    let Some(way) = pointer.strip_prefix('/') else { return value(start, &SelectorPath::Whole) };
-    let end = way.find('/').unwrap_or(way.len());
-    let (first, rest) = way.split_at(end);
-    start.get(&first.replace("~1", "/").replace("~0", "~"))?.pointer(rest).map(Cow::Borrowed)
+/// The value at a JSON pointer (RFC 6901, section 4); the empty pointer is the whole object.
+fn at_pointer<'v>(members: &'v Map<String, Value>, pointer: &str) -> Option<Selected<'v>> {
+    let Some(path) = pointer.strip_prefix('/') else { return value(members, &SelectorPath::Whole) };
+    let end = path.find('/').unwrap_or(path.len());
+    let (first, rest) = path.split_at(end);
+    members.get(&first.replace("~1", "/").replace("~0", "~"))?.pointer(rest).map(Selected::Member)
 }
 
-/// A string as it is, anything else as compact JSON.
+/// A string without quotes; any other value as compact JSON.
 pub(crate) fn text(value: &Value) -> Secret {
     match value {
         Value::String(text) => Secret::from(text.as_str()),
@@ -40,8 +69,8 @@ mod tests {
 
     use super::*;
 
-    fn picked(start: Value, way: SelectorPath) -> Option<String> {
-        value(start.as_object().unwrap(), &way).map(|value| text(&value).expose_text().unwrap().to_owned())
+    fn selected(members: Value, path: SelectorPath) -> Option<String> {
+        value(members.as_object().unwrap(), &path).map(|value| text(&value).expose_text().unwrap().to_owned())
     }
 
     fn key(name: &str) -> SelectorPath {
@@ -53,31 +82,31 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_string_becomes_json_with_its_number_text_kept() {
+    fn a_value_that_is_not_a_string_becomes_json_with_the_digits_of_its_numbers() {
         let data = || {
             serde_json::from_str(r#"{"n": 1.50, "big": 12345678901234567890123, "o": {"b": 1, "a": [true]}}"#)
                 .unwrap()
         };
-        assert_eq!(picked(data(), key("n")).as_deref(), Some("1.50"));
-        assert_eq!(picked(data(), key("big")).as_deref(), Some("12345678901234567890123"));
-        assert_eq!(picked(data(), key("o")).as_deref(), Some(r#"{"a":[true],"b":1}"#));
+        assert_eq!(selected(data(), key("n")).as_deref(), Some("1.50"));
+        assert_eq!(selected(data(), key("big")).as_deref(), Some("12345678901234567890123"));
+        assert_eq!(selected(data(), key("o")).as_deref(), Some(r#"{"a":[true],"b":1}"#));
     }
 
     #[test]
     fn null_counts_as_missing() {
-        assert_eq!(picked(json!({"a": null}), key("a")), None);
-        assert_eq!(picked(json!({"a": null}), pointer("/a")), None);
-        assert_eq!(picked(json!({}), key("a")), None);
+        assert_eq!(selected(json!({"a": null}), key("a")), None);
+        assert_eq!(selected(json!({"a": null}), pointer("/a")), None);
+        assert_eq!(selected(json!({}), key("a")), None);
     }
 
     #[test]
-    fn a_pointer_leads_through_objects_and_lists_and_a_key_takes_every_character() {
+    fn a_pointer_selects_in_objects_and_lists_and_a_key_may_have_any_character() {
         let data = || json!({"primary": {"hosts": ["a", "b"]}, "a/b": {"m~n": "odd"}, "": {"": "empty"}});
-        assert_eq!(picked(data(), pointer("/primary/hosts/1")).as_deref(), Some("b"));
-        assert_eq!(picked(data(), pointer("/a~1b/m~0n")).as_deref(), Some("odd"));
-        assert_eq!(picked(data(), pointer("//")).as_deref(), Some("empty"));
-        assert_eq!(picked(data(), pointer("/primary/hosts/2")), None);
-        assert_eq!(picked(data(), key("a/b")).as_deref(), Some(r#"{"m~n":"odd"}"#));
-        assert_eq!(picked(json!({"a": 1}), pointer("")).as_deref(), Some(r#"{"a":1}"#));
+        assert_eq!(selected(data(), pointer("/primary/hosts/1")).as_deref(), Some("b"));
+        assert_eq!(selected(data(), pointer("/a~1b/m~0n")).as_deref(), Some("odd"));
+        assert_eq!(selected(data(), pointer("//")).as_deref(), Some("empty"));
+        assert_eq!(selected(data(), pointer("/primary/hosts/2")), None);
+        assert_eq!(selected(data(), key("a/b")).as_deref(), Some(r#"{"m~n":"odd"}"#));
+        assert_eq!(selected(json!({"a": 1}), pointer("")).as_deref(), Some(r#"{"a":1}"#));
     }
 }

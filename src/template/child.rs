@@ -1,4 +1,4 @@
-//! The child's side: one thread, no runtime, no environment; it reads tasks from its input and writes texts to its output.
+//! The child process: one thread, no runtime, no environment. It reads tasks from stdin and writes results to stdout.
 
 use std::io::{self, Read, Write};
 use std::process::ExitCode;
@@ -7,26 +7,26 @@ use zeroize::Zeroizing;
 
 use super::{engine, limits, protocol};
 
-/// Plays `vaultmount render-templates`: never for people. Says nothing but its answers; the exit code tells of the
-/// exchange only, for a template that fails has an answer of its own.
+/// Runs `vaultmount render-templates`, which only the parent process uses. Writes nothing but results. The exit code is about the protocol only:
+/// a template that fails has a result of its own.
 pub fn child() -> ExitCode {
-    // Nothing to tell, and nobody to tell it to: a panic's words may hold a value.
+    // Prints nothing for a panic, whose text may hold a secret.
     std::panic::set_hook(Box::new(|_| {}));
     let exchanged =
         limits::enter().and_then(|()| exchange(&mut io::stdin().lock(), &mut io::stdout().lock()));
     if exchanged.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Reads everything before it answers: the parent writes first and reads then.
+/// Reads all tasks before it writes the first result: the parent first writes everything, and then reads.
 fn exchange(from: &mut impl Read, to: &mut impl Write) -> io::Result<()> {
     let mut bytes = Zeroizing::new(Vec::new());
     from.read_to_end(&mut bytes)?;
     let mut rest = &bytes[..];
-    let mut room = limits::OUTPUT;
+    let mut bytes_left = limits::OUTPUT;
     while let Some(task) = protocol::next_task(&mut rest) {
-        let answer = engine::render(&task, room);
-        room -= answer.as_ref().map_or(0, |text| text.len());
-        protocol::write_answer(to, answer.as_ref().map(|text| text.expose()).map_err(|fault| *fault))?;
+        let result = engine::render(&task, bytes_left);
+        bytes_left -= result.as_ref().map_or(0, |text| text.len());
+        protocol::write_result(to, result.as_ref().map(|text| text.expose()).map_err(|fault| *fault))?;
     }
     if rest.is_empty() { Ok(()) } else { Err(io::ErrorKind::InvalidData.into()) }
 }

@@ -1,46 +1,47 @@
-//! Why there is no text. The words are ours alone: the engine's own quote operands, which are values of secrets.
+//! Errors of templates. Every text is our own: minijinja's texts quote operands, which are secrets.
 
 use std::io;
 
+use minijinja::ErrorKind;
 use thiserror::Error;
 
 use super::limits;
 use crate::error::Reason;
 
-/// Why a template gives no file. Holds no value and nothing of the template's text.
+/// Why a template was not rendered. Holds no secret and nothing of the template's text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum TemplateError {
-    /// The template itself, or a value that it does not expect.
+    /// A mistake in the template, or a value that it does not expect.
     #[error("line {line} of the template: {cause}")]
     Fails {
-        /// The line, from 1; that of the statement's start where a statement spans several.
+        /// The line, from 1. For a statement of several lines the line where it begins.
         line: u32,
-        /// What is wrong there.
+        /// What is wrong in that line.
         cause: Cause,
     },
-    /// The texts of one mount together exceed what a volume can hold.
+    /// The rendered texts of one mount are larger than a volume may be.
     #[error("the templates write more than {} MiB", limits::OUTPUT >> 20)]
     TooLong,
-    /// The child reached its limits in the template of this number, from 0.
+    /// The child exceeded its limits while it rendered this template.
     #[error("the template needs more than {} MiB or {} s: simplify it", limits::MEMORY >> 20, limits::CPU_SECONDS)]
     Killed {
-        /// Its place among the jobs.
+        /// The number of the template among the jobs, from 0.
         job: usize,
     },
-    /// The mount's time was over before the template of this number was done.
-    #[error("the time of the mount ran out before the template was rendered")]
+    /// The mount's deadline passed while the child rendered this template.
+    #[error("the mount timed out before the template was rendered; the kubelet will retry")]
     Deadline {
-        /// Its place among the jobs.
+        /// The number of the template among the jobs, from 0.
         job: usize,
     },
-    /// Others' templates took the time: one child lives at a time on a node.
-    #[error("other templates of this node took the time of the mount")]
+    /// The mount's deadline passed while other mounts rendered their templates: a node has one child at a time.
+    #[error("timed out while this node rendered the templates of other mounts; the kubelet will retry")]
     Busy,
     /// The child cannot be started.
-    #[error("a process for templates cannot be started: {0}")]
+    #[error("the process that renders templates cannot be started: {0}")]
     NotStarted(io::ErrorKind),
-    /// The child cannot enter its limits, or its answer is not one of ours.
-    #[error("the process for templates answered out of turn")]
+    /// The child cannot set its limits, or what it wrote is not in our protocol.
+    #[error("the process that renders templates failed")]
     Broken,
 }
 
@@ -58,7 +59,7 @@ impl TemplateError {
         }
     }
 
-    /// The place of the one template that is to blame, where an error ends all of them.
+    /// The number of the template that caused an error that concerns all of them.
     pub fn job(&self) -> Option<usize> {
         match self {
             Self::Killed { job } | Self::Deadline { job } => Some(*job),
@@ -67,7 +68,7 @@ impl TemplateError {
     }
 }
 
-/// Declares the causes as one table: a row is a variant, its number between parent and child, and its sentence.
+/// Declares the causes as one table. A row is a variant, its number in the protocol between parent and child, and its text.
 macro_rules! causes {
     ($($variant:ident = $number:literal, $sentence:literal;)+) => {
         /// What is wrong at a line of a template.
@@ -77,12 +78,12 @@ macro_rules! causes {
         }
 
         impl Cause {
-            /// Its number on the wire; 0 is none.
+            /// Its number in the protocol; never 0.
             pub(crate) fn number(self) -> u8 {
                 match self { $(Self::$variant => $number),+ }
             }
 
-            /// The cause of that number.
+            /// The cause with this number.
             pub(crate) fn from_number(number: u8) -> Option<Self> {
                 match number { $($number => Some(Self::$variant),)+ _ => None }
             }
@@ -92,20 +93,27 @@ macro_rules! causes {
 
 causes! {
     Syntax = 1, "a syntax error";
-    Delimiters = 2, "these delimiters cannot be told apart";
+    Delimiters = 2, "these delimiters cannot be distinguished";
     Undefined = 3, "a name or key that does not exist: correct it, or use default(\"...\")";
     UnknownFilter = 4, "no such filter: see docs/templates.md";
     UnknownTest = 5, "no such test: see docs/templates.md";
     UnknownFunction = 6, "no such function or method: see docs/templates.md";
     Arguments = 7, "a wrong number of arguments";
-    Operation = 8, "a value of a kind that cannot be used so";
+    Operation = 8, "a value of a type that this operation does not accept";
     TooMuchWork = 9, "the template takes too many steps: simplify it";
     TooLong = 10, "the text is too long";
-    Null = 11, "null where text is needed: use default(\"...\", true)";
-    Whole = 12, "a list or map where text is needed: use json or yaml, or name a key";
-    NotText = 13, "a value that has no such form: keys must be text, numbers finite, nothing undefined";
-    NotQuotable = 14, "text with a character that this form cannot hold";
+    Null = 11, "null instead of text: use default(\"...\", true)";
+    Whole = 12, "a list or a map instead of text: use json or yaml, or select a key";
+    NotText = 13, "a value that cannot be written in this format: keys must be text, numbers finite, and no value undefined";
+    NotQuotable = 14, "text with a character that this format cannot hold";
     NotBase64 = 15, "a value that is not base64 of UTF-8 text";
-    NoCertificate = 16, "no whole CERTIFICATE block in the text";
-    NoPrivateKey = 17, "not exactly one whole PRIVATE KEY block in the text";
+    NoCertificate = 16, "no complete CERTIFICATE block in the text";
+    NoPrivateKey = 17, "the text must have exactly one complete PRIVATE KEY block";
+}
+
+impl Cause {
+    /// The minijinja error that carries this cause through the engine.
+    pub(crate) fn into_error(self) -> minijinja::Error {
+        minijinja::Error::new(ErrorKind::InvalidOperation, "").with_source(self)
+    }
 }

@@ -1,4 +1,4 @@
-//! What a template can do with a value, beside the engine's own filters; `docs/templates.md` has an example of each.
+//! The filters that templates have beside minijinja's own. `docs/templates.md` has an example of each.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -9,20 +9,20 @@ use super::{Cause, pem};
 use crate::render::quote;
 use crate::secret::Secret;
 use crate::spec::encoding::base64;
-use crate::template::engine::failed;
-use crate::template::numbers::{exact, to_json};
+use crate::template::values::{exact, to_json};
 
-/// Adds them all.
+/// Adds all filters to `environment`.
 pub(crate) fn add(environment: &mut Environment<'_>) {
     environment.add_filter("json", |value: &Value| to_json(value).map(|value| quote::json(&value)));
     environment.add_filter("yaml", |value: &Value| to_json(value).map(|value| quote::yaml(&value)));
     environment.add_filter("toml", |value: &Value| text(value).map(|text| quote::toml(&text)));
     environment.add_filter("properties", |value: &Value| text(value).map(|text| quote::properties(&text)));
     environment.add_filter("shell", |value: &Value| {
-        quote::shell(&text(value)?).map_err(|_| failed(Cause::NotQuotable))
+        quote::shell(&text(value)?).map_err(|_| Cause::NotQuotable.into_error())
     });
-    environment
-        .add_filter("env", |value: &Value| quote::env(&text(value)?).map_err(|_| failed(Cause::NotQuotable)));
+    environment.add_filter("env", |value: &Value| {
+        quote::env(&text(value)?).map_err(|_| Cause::NotQuotable.into_error())
+    });
     environment.add_filter("url", |value: &Value| text(value).map(|text| quote::url(&text)));
     environment.add_filter("b64encode", |value: &Value| text(value).map(|text| STANDARD.encode(text)));
     environment.add_filter("b64decode", b64decode);
@@ -31,23 +31,23 @@ pub(crate) fn add(environment: &mut Environment<'_>) {
     environment.add_filter("private_key", private_key);
 }
 
-/// Has the engine's own filters of text take text alone: by themselves they write null, lists and maps in Python's form. Each is kept under a
-/// name that no template can write.
+/// Makes minijinja's text filters refuse null, lists and maps, which they would otherwise write as Python does. minijinja's own filters stay
+/// available under names with a space, which no template can write.
 fn strict(environment: &mut Environment<'_>) {
-    environment.add_filter("its upper", filters::upper);
-    environment.add_filter("its lower", filters::lower);
-    environment.add_filter("its title", filters::title);
-    environment.add_filter("its capitalize", filters::capitalize);
-    environment.add_filter("its trim", filters::trim);
-    environment.add_filter("its replace", filters::replace);
-    environment.add_filter("its indent", filters::indent);
-    environment.add_filter("its join", filters::join);
-    environment.add_filter("its format", filters::format);
+    environment.add_filter("builtin upper", filters::upper);
+    environment.add_filter("builtin lower", filters::lower);
+    environment.add_filter("builtin title", filters::title);
+    environment.add_filter("builtin capitalize", filters::capitalize);
+    environment.add_filter("builtin trim", filters::trim);
+    environment.add_filter("builtin replace", filters::replace);
+    environment.add_filter("builtin indent", filters::indent);
+    environment.add_filter("builtin join", filters::join);
+    environment.add_filter("builtin format", filters::format);
     for name in ["upper", "lower", "title", "capitalize", "trim", "replace", "indent"] {
         environment.add_filter(
             name,
             move |state: &mut State<'_, '_>, value: &Value, rest: Rest<Value>, named: Kwargs| {
-                its(state, name, Value::from(text(value)?), rest, named)
+                builtin(state, name, Value::from(text(value)?), rest, named)
             },
         );
     }
@@ -56,7 +56,7 @@ fn strict(environment: &mut Environment<'_>) {
         "join",
         |state: &mut State<'_, '_>, value: &Value, rest: Rest<Value>, named: Kwargs| {
             let has_attribute = rest.len() > 1 || named.has("attribute");
-            its(state, "join", if has_attribute { value.clone() } else { parts(value)? }, rest, named)
+            builtin(state, "join", if has_attribute { value.clone() } else { parts(value)? }, rest, named)
         },
     );
     environment.add_filter(
@@ -64,13 +64,13 @@ fn strict(environment: &mut Environment<'_>) {
         |state: &mut State<'_, '_>, value: &Value, rest: Rest<Value>, named: Kwargs| {
             rest.iter().try_for_each(|value| text(value).map(drop))?;
             named.args().try_for_each(|name| text(named.peek(name)?).map(drop))?;
-            its(state, "format", Value::from(text(value)?), rest, named)
+            builtin(state, "format", Value::from(text(value)?), rest, named)
         },
     );
 }
 
-/// What the engine's own filter `name` makes of `value`.
-fn its(
+/// The result of minijinja's own filter `name` for `value`.
+fn builtin(
     state: &mut State<'_, '_>,
     name: &str,
     value: Value,
@@ -80,10 +80,10 @@ fn its(
     let is_named = named.args().next().is_some();
     let named = is_named.then(|| Value::from(named));
     let arguments: Vec<_> = std::iter::once(value).chain(rest.0).chain(named).collect();
-    state.apply_filter(&format!("its {name}"), &arguments)
+    state.apply_filter(&format!("builtin {name}"), &arguments)
 }
 
-/// The texts that are joined.
+/// The texts that `join` joins.
 fn parts(value: &Value) -> Result<Value, Error> {
     match value.kind() {
         ValueKind::Seq | ValueKind::Iterable => {
@@ -93,25 +93,29 @@ fn parts(value: &Value) -> Result<Value, Error> {
     }
 }
 
-/// What a value looks like when it is written to the file; null, lists and maps have no such look.
+/// A value as it is written to the file. An error for null, lists and maps.
 fn text(value: &Value) -> Result<String, Error> {
     match value.kind() {
         ValueKind::Bool => Ok(value.is_true().to_string()),
         ValueKind::String | ValueKind::Number => Ok(value.to_string()),
         ValueKind::Plain if exact(value).is_some() => Ok(value.to_string()),
-        ValueKind::None => Err(failed(Cause::Null)),
-        ValueKind::Undefined => Err(failed(Cause::Undefined)),
-        _ => Err(failed(Cause::Whole)),
+        ValueKind::None => Err(Cause::Null.into_error()),
+        ValueKind::Undefined => Err(Cause::Undefined.into_error()),
+        _ => Err(Cause::Whole.into_error()),
     }
 }
 
-/// As in `encoding: base64`, and the bytes are text.
+/// Decodes base64 as `encoding: base64` does. The bytes must be UTF-8.
 fn b64decode(value: &Value) -> Result<String, Error> {
     let bytes = base64(text(value)?.as_bytes());
-    bytes.as_ref().and_then(Secret::expose_text).map(str::to_owned).ok_or_else(|| failed(Cause::NotBase64))
+    bytes
+        .as_ref()
+        .and_then(Secret::expose_text)
+        .map(str::to_owned)
+        .ok_or_else(|| Cause::NotBase64.into_error())
 }
 
-/// Of one PEM text, or of a list of them such as Vault's `ca_chain`.
+/// The certificates in a PEM text, or in a list of PEM texts such as Vault's `ca_chain`.
 fn certificates(value: &Value) -> Result<Vec<String>, Error> {
     let texts = match value.kind() {
         ValueKind::Seq | ValueKind::Iterable => {
@@ -125,17 +129,17 @@ fn certificates(value: &Value) -> Result<Vec<String>, Error> {
         .filter(|block| block.label == "CERTIFICATE")
         .collect();
     if found.is_empty() {
-        return Err(failed(Cause::NoCertificate));
+        return Err(Cause::NoCertificate.into_error());
     }
     Ok(found.into_iter().map(|block| block.text).collect())
 }
 
-/// `PRIVATE KEY`, `RSA PRIVATE KEY`, `EC PRIVATE KEY`, `ENCRYPTED PRIVATE KEY`: whichever stands there, once.
+/// The only private key in a PEM text: `PRIVATE KEY`, `RSA PRIVATE KEY`, `EC PRIVATE KEY` or `ENCRYPTED PRIVATE KEY`.
 fn private_key(value: &Value) -> Result<String, Error> {
     let text = text(value)?;
     let mut keys = pem::blocks(&text).into_iter().filter(|block| block.label.ends_with("PRIVATE KEY"));
     match (keys.next(), keys.next()) {
         (Some(key), None) => Ok(key.text),
-        _ => Err(failed(Cause::NoPrivateKey)),
+        _ => Err(Cause::NoPrivateKey.into_error()),
     }
 }

@@ -1,15 +1,15 @@
-//! Files written from several sources, in a process of their own: a template may loop and grow, and neither its
-//! time nor its memory may be ours.
+//! Templates: files made from several sources. A child process renders them, so that a template that loops or grows takes neither the time
+//! nor the memory of the provider.
 
-pub mod child; // the child's side: reads tasks, writes texts
-pub mod engine; // one template -> one text
-pub mod error; // why there is no text
-pub mod filters; // what a template can do with a value
-pub mod limits; // what the child takes from itself before it reads anything
-pub mod numbers; // values of JSON as the engine knows them, and back
-pub mod pem; // the blocks of a PEM text
-pub mod protocol; // what the two sides say to each other
-pub mod renderer; // the parent's side: starts the child, asks, holds the answer against the question
+mod child; // the child: reads tasks, writes results
+mod engine; // renders one template
+mod error; // TemplateError, and the causes that the child reports
+mod filters; // the filters that templates can use
+mod limits; // resource limits that the child sets for itself
+mod pem; // the blocks of a PEM text
+mod protocol; // the messages between parent and child
+mod renderer; // the parent: starts the child, sends tasks, reads results
+mod values; // JSON values as minijinja's, and back
 
 pub use child::child;
 pub use error::{Cause, TemplateError};
@@ -17,28 +17,27 @@ pub use renderer::Renderer;
 
 use std::sync::LazyLock;
 
-use serde_json::{Map, Value};
 use tokio::time::Instant;
 
-use crate::secret::Secret;
+use crate::secret::{Secret, WipedMap};
 use crate::spec::Delimiters;
 
-/// The one of this process: it has one child at a time.
+/// The renderer of this process. It has one child at a time.
 static RENDERER: LazyLock<Renderer> = LazyLock::new(Renderer::default);
 
-/// One file to write.
+/// One template to render.
 pub struct Job<'a> {
-    /// The template, as the class has it.
+    /// The template, as it is written in the class.
     pub text: &'a str,
-    /// What surrounds its expressions.
+    /// The delimiters of its expressions.
     pub delimiters: &'a Delimiters,
-    /// The values by the names that the template gives them; secret.
-    pub sources: Map<String, Value>,
+    /// The values of the sources, by the names that the template uses. Secret.
+    pub sources: WipedMap,
 }
 
-/// Renders all templates of one mount in one child of this program; the results stand in the order of `jobs`.
+/// Renders all templates of one mount in one child of this program. The results have the order of `jobs`.
 ///
-/// A template that exhausts the child ends it, and is named by [`TemplateError::job`]; those behind it are not tried.
+/// A template that exceeds the child's limits ends the child; [`TemplateError::job`] names it, and the templates after it are not rendered.
 /// Dropping the future kills the child.
 pub async fn render(
     jobs: &[Job<'_>],
@@ -47,8 +46,8 @@ pub async fn render(
     RENDERER.render(jobs, deadline).await
 }
 
-/// Checks the syntax of `templates` without values, in a child too: the parser folds constants and follows chains of
-/// operators without a bound, so that 64 KiB of text can take a thread's whole stack.
+/// Checks the syntax of `templates`, without values. In a child too: the parser folds constants and follows chains of operators without a
+/// limit, so that 64 KiB of text can use up the stack of a thread.
 pub async fn check(
     templates: &[(&str, &Delimiters)],
     deadline: Instant,

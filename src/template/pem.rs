@@ -1,15 +1,15 @@
-//! The blocks of a PEM text (RFC 7468). They are cut out, not read: what stands inside is for others to judge.
+//! Cuts the blocks out of a PEM text (RFC 7468). Does not decode them.
 
 /// One block.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Block<'a> {
-    /// `CERTIFICATE`, `PRIVATE KEY`.
+    /// The label, such as `CERTIFICATE` or `PRIVATE KEY`.
     pub(crate) label: &'a str,
-    /// Both boundaries included; every line ends with a line feed, the last one too, so that blocks can stand behind each other.
+    /// The text with both boundaries. Every line ends with a line feed, including the last one, so that blocks can be concatenated.
     pub(crate) text: String,
 }
 
-/// All whole blocks, in their order. What stands between them is passed over, and so is a block that never ends.
+/// All complete blocks, in order. Skips text between blocks, and a block without an end.
 pub(crate) fn blocks(text: &str) -> Vec<Block<'_>> {
     let mut blocks = Vec::new();
     let mut open: Option<Block<'_>> = None;
@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn blocks_are_cut_out_of_whatever_surrounds_them() {
+    fn blocks_are_found_between_other_text() {
         let text = "subject=a\r\n-----BEGIN A-----\r\nAA==\r\n-----END A-----\n\n-----BEGIN B KEY-----\nBB==\n-----END B KEY-----";
         let found = blocks(text);
         assert_eq!(found[0], Block { label: "A", text: "-----BEGIN A-----\nAA==\n-----END A-----\n".into() });
@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn a_block_that_does_not_end_is_none_and_swallows_no_other() {
+    fn a_block_without_an_end_is_skipped_and_hides_no_other() {
         assert_eq!(blocks("-----BEGIN A-----\nAA==\n"), []);
         let found =
             blocks("-----BEGIN A-----\nAA==\n-----BEGIN B-----\nBB==\n-----END A-----\n-----END B-----\n");

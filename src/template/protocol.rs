@@ -1,42 +1,42 @@
-//! What the two sides say to each other: tasks in, each four fields with their lengths; answers out, each a number that
-//! tells text from causes, and a length or a line. An answer has no place for an error's words, so none can leak.
+//! The messages between parent and child. A task is four fields, each with its length. A result is a number (0 for a text, otherwise the
+//! cause), followed by the length of the text or by the line. A result has no field for the text of an error, so that none can leak.
 
 use std::io::{self, Write};
 
-use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::{Cause, TemplateError};
+use crate::secret::WipedMap;
 use crate::spec::Delimiters;
 
-/// Bytes of an answer before its text.
+/// Bytes of a result before its text.
 pub(crate) const HEADER: usize = 5;
 
-/// One template, and its values as JSON; none where only the syntax is asked about.
+/// One template, and its sources as JSON; `None` to check only the syntax.
 pub(crate) struct Task<'a> {
     pub(crate) text: &'a str,
     pub(crate) delimiters: Delimiters,
     pub(crate) sources: Option<&'a [u8]>,
 }
 
-/// Why there is no text, at a line from 1.
+/// Why there is no text, and in which line, counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Fault {
     pub(crate) line: u32,
     pub(crate) cause: Cause,
 }
 
-/// What an answer starts with.
+/// The start of a result.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum ChildResponse {
-    /// That many bytes follow.
+pub(crate) enum ResultHeader {
+    /// A text of this many bytes follows.
     Text(usize),
     Fault(Fault),
 }
 
-/// Tasks as bytes, in memory of the right size from the start: a vector that grows leaves copies behind.
+/// Writes tasks as bytes. Allocates the exact size first: a vector that grows leaves copies of secrets in memory.
 pub(crate) fn tasks<'a>(
-    templates: impl Iterator<Item = (&'a str, &'a Delimiters, Option<&'a Map<String, Value>>)> + Clone,
+    templates: impl Iterator<Item = (&'a str, &'a Delimiters, Option<&'a WipedMap>)> + Clone,
 ) -> io::Result<Zeroizing<Vec<u8>>> {
     let mut size = Size(0);
     templates
@@ -53,7 +53,7 @@ fn write_task(
     to: &mut impl Write,
     text: &str,
     by: &Delimiters,
-    sources: Option<&Map<String, Value>>,
+    sources: Option<&WipedMap>,
 ) -> io::Result<()> {
     for field in [text, &by.open, &by.close] {
         write_length(to, field.len())?;
@@ -71,7 +71,7 @@ fn write_length(to: &mut impl Write, length: usize) -> io::Result<()> {
     to.write_all(&length.to_be_bytes())
 }
 
-/// Counts what is written.
+/// Counts the bytes that are written to it.
 struct Size(usize);
 
 impl Write for Size {
@@ -85,7 +85,7 @@ impl Write for Size {
     }
 }
 
-/// The next task of `bytes`, which then start behind it; `None` when they are at their end or not [`tasks`]'s.
+/// Reads the next task and removes it from `bytes`. `None` at the end, or if the bytes are not from [`tasks`].
 pub(crate) fn next_task<'a>(bytes: &mut &'a [u8]) -> Option<Task<'a>> {
     let text = next_text(bytes)?;
     let delimiters = Delimiters { open: next_text(bytes)?.into(), close: next_text(bytes)?.into() };
@@ -104,9 +104,9 @@ fn next_field<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
     Some(field)
 }
 
-/// Writes the answer to one task.
-pub(crate) fn write_answer(to: &mut impl Write, answer: Result<&[u8], Fault>) -> io::Result<()> {
-    match answer {
+/// Writes the result of one task.
+pub(crate) fn write_result(to: &mut impl Write, result: Result<&[u8], Fault>) -> io::Result<()> {
+    match result {
         Ok(text) => {
             to.write_all(&[0])?;
             write_length(to, text.len())?;
@@ -120,13 +120,13 @@ pub(crate) fn write_answer(to: &mut impl Write, answer: Result<&[u8], Fault>) ->
     to.flush()
 }
 
-/// Reads an answer's start; `None` for a number that is no cause's.
-pub(crate) fn answer([kind, number @ ..]: [u8; HEADER]) -> Option<ChildResponse> {
+/// Reads the start of a result; `None` for a number without a cause.
+pub(crate) fn read_header([kind, number @ ..]: [u8; HEADER]) -> Option<ResultHeader> {
     let number = u32::from_be_bytes(number);
     if kind == 0 {
-        return usize::try_from(number).ok().map(ChildResponse::Text);
+        return usize::try_from(number).ok().map(ResultHeader::Text);
     }
-    Some(ChildResponse::Fault(Fault { line: number, cause: Cause::from_number(kind)? }))
+    Some(ResultHeader::Fault(Fault { line: number, cause: Cause::from_number(kind)? }))
 }
 
 impl From<Fault> for TemplateError {
@@ -143,8 +143,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_task_arrives_as_it_was_sent() {
-        let sources = json!({"db": {"password": "p\u{0}w"}}).as_object().unwrap().clone();
+    fn a_task_is_read_as_it_was_written() {
+        let mut sources = WipedMap::default();
+        sources.insert("db".into(), json!({"password": "p\u{0}w"}).into());
         let braces = Delimiters::default();
         let sent = tasks([("{{ a }}", &braces, Some(&sources)), ("", &braces, None)].into_iter()).unwrap();
         let mut rest = &sent[..];
@@ -158,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn every_cause_has_a_number_of_its_own_and_a_short_sentence() {
+    fn every_cause_has_its_own_number_and_a_short_text() {
         let causes: Vec<_> = (0..=u8::MAX).filter_map(Cause::from_number).collect();
         for cause in &causes {
             assert_eq!(Cause::from_number(cause.number()), Some(*cause));
@@ -178,12 +179,12 @@ mod tests {
         }
 
         #[test]
-        fn an_answer_arrives_as_it_was_sent(text: Vec<u8>, line: u32, number in 1..=17_u8) {
+        fn a_result_is_read_as_it_was_written(text: Vec<u8>, line: u32, number in 1..=17_u8) {
             let fault = Fault { line, cause: Cause::from_number(number).unwrap() };
-            for (sent, expected) in [(Ok(&text[..]), ChildResponse::Text(text.len())), (Err(fault), ChildResponse::Fault(fault))] {
+            for (sent, expected) in [(Ok(&text[..]), ResultHeader::Text(text.len())), (Err(fault), ResultHeader::Fault(fault))] {
                 let mut bytes = Vec::new();
-                write_answer(&mut bytes, sent).unwrap();
-                prop_assert_eq!(answer(*bytes.first_chunk().unwrap()), Some(expected));
+                write_result(&mut bytes, sent).unwrap();
+                prop_assert_eq!(read_header(*bytes.first_chunk().unwrap()), Some(expected));
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The parent's side: starts the child, asks, and holds the answer against the question.
+//! The parent process: starts the child, sends it tasks, and reads their results.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -14,39 +14,39 @@ use super::protocol;
 use super::{Job, TemplateError, limits};
 use crate::secret::Secret;
 use crate::spec::Delimiters;
-use crate::template::protocol::ChildResponse;
+use crate::template::protocol::ResultHeader;
 
-/// How long a child may live: its second of a core, and as much again for a node that is busy.
+/// The longest life of a child: its second of CPU time, and as much again for a busy node.
 const LONGEST: Duration = Duration::from_secs(2);
 
-/// Renders templates in children of a program, one child at a time, and whoever asks first is first.
+/// Renders templates in child processes, one child at a time, first come, first served.
 ///
-/// A kubelet lets the kernel end all processes of a container that runs out of memory: with several children a few
-/// templates could end the provider. A render takes milliseconds; one that does not is over after `LONGEST`.
+/// If a container runs out of memory, the kubelet has the kernel kill all its processes: with several children at a time a few templates could
+/// kill the provider. A child takes milliseconds, and `LONGEST` at most.
 pub struct Renderer {
     program: PathBuf,
-    seat: Semaphore,
+    one_child: Semaphore,
 }
 
 impl Default for Renderer {
-    /// Of this very program by the kernel's name for it: the same bytes even when the file was replaced since.
+    /// A renderer that starts this very program. `/proc/self/exe` is the running file, even if its path was replaced since.
     fn default() -> Self {
         Self::of("/proc/self/exe")
     }
 }
 
-type ChildResponses = Vec<Result<Secret, TemplateError>>;
+type Rendered = Vec<Result<Secret, TemplateError>>;
 
 impl Renderer {
-    /// One that starts `program`, a vaultmount.
+    /// A renderer that starts `program`, which must be a vaultmount binary.
     pub fn of(program: impl Into<PathBuf>) -> Self {
-        Self { program: program.into(), seat: Semaphore::new(1) }
+        Self { program: program.into(), one_child: Semaphore::new(1) }
     }
 
     /// See [`render`](super::render).
-    pub async fn render(&self, jobs: &[Job<'_>], deadline: Instant) -> Result<ChildResponses, TemplateError> {
+    pub async fn render(&self, jobs: &[Job<'_>], deadline: Instant) -> Result<Rendered, TemplateError> {
         let tasks = jobs.iter().map(|job| (job.text, job.delimiters, Some(&job.sources)));
-        self.answers(protocol::tasks(tasks).map_err(|_| TemplateError::TooLong)?, jobs.len(), deadline).await
+        self.run(protocol::tasks(tasks).map_err(|_| TemplateError::TooLong)?, jobs.len(), deadline).await
     }
 
     /// See [`check`](super::check).
@@ -57,30 +57,30 @@ impl Renderer {
     ) -> Result<Vec<Result<(), TemplateError>>, TemplateError> {
         let tasks = templates.iter().map(|(text, delimiters)| (*text, *delimiters, None));
         let tasks = protocol::tasks(tasks).map_err(|_| TemplateError::TooLong)?;
-        let answers = self.answers(tasks, templates.len(), deadline).await?;
-        Ok(answers.into_iter().map(|answer| answer.map(|_| ())).collect())
+        let results = self.run(tasks, templates.len(), deadline).await?;
+        Ok(results.into_iter().map(|result| result.map(|_| ())).collect())
     }
 
-    async fn answers(
+    async fn run(
         &self,
         tasks: Zeroizing<Vec<u8>>,
         count: usize,
         deadline: Instant,
-    ) -> Result<ChildResponses, TemplateError> {
+    ) -> Result<Rendered, TemplateError> {
         if count == 0 {
             return Ok(Vec::new());
         }
-        let seat = timeout_at(deadline, self.seat.acquire()).await;
-        let _seat = seat.map_err(|_| TemplateError::Busy)?;
+        let permit = timeout_at(deadline, self.one_child.acquire()).await;
+        let _permit = permit.map_err(|_| TemplateError::Busy)?;
         let end = deadline.min(Instant::now() + LONGEST);
         let mut child = self.start()?;
-        let mut answers = Vec::with_capacity(count);
-        let exchange = timeout_at(end, exchange(&mut child, tasks, count, &mut answers)).await;
+        let mut results = Vec::with_capacity(count);
+        let exchange = timeout_at(end, exchange(&mut child, tasks, count, &mut results)).await;
         match exchange {
-            Ok(outcome) => outcome.map(|()| answers),
+            Ok(outcome) => outcome.map(|()| results),
             // Dropping the child kills it.
-            Err(_) if end == deadline => Err(TemplateError::Deadline { job: answers.len() }),
-            Err(_) => Err(TemplateError::Killed { job: answers.len() }),
+            Err(_) if end == deadline => Err(TemplateError::Deadline { job: results.len() }),
+            Err(_) => Err(TemplateError::Killed { job: results.len() }),
         }
     }
 
@@ -92,41 +92,41 @@ impl Renderer {
     }
 }
 
-/// Writes first and reads then, as the child reads first. A child that dies while it is written to tells by its silence.
+/// Writes all tasks, then reads the results. If the child ends while it is written to, reading its results fails.
 async fn exchange(
     child: &mut Child,
     tasks: Zeroizing<Vec<u8>>,
     count: usize,
-    answers: &mut ChildResponses,
+    results: &mut Rendered,
 ) -> Result<(), TemplateError> {
     let (Some(mut stdin), Some(mut stdout)) = (child.stdin.take(), child.stdout.take()) else {
         return Err(TemplateError::Broken);
     };
     let _ = stdin.write_all(&tasks).await;
     drop((stdin, tasks));
-    let mut room = limits::OUTPUT;
-    while answers.len() < count {
-        let Some(answer) = answer(&mut stdout, &mut room).await? else {
-            return Err(ended(child, answers.len()).await);
+    let mut bytes_left = limits::OUTPUT;
+    while results.len() < count {
+        let Some(result) = read_result(&mut stdout, &mut bytes_left).await? else {
+            return Err(exit_error(child, results.len()).await);
         };
-        answers.push(answer);
+        results.push(result);
     }
     Ok(())
 }
 
-/// One answer; `None` when the child ends before it is complete.
-async fn answer(
+/// Reads one result; `None` if the child ended before the result was complete.
+async fn read_result(
     stdout: &mut ChildStdout,
-    room: &mut usize,
+    bytes_left: &mut usize,
 ) -> Result<Option<Result<Secret, TemplateError>>, TemplateError> {
     let mut header = [0; protocol::HEADER];
     if stdout.read_exact(&mut header).await.is_err() {
         return Ok(None);
     }
-    match protocol::answer(header).ok_or(TemplateError::Broken)? {
-        ChildResponse::Fault(fault) => Ok(Some(Err(fault.into()))),
-        ChildResponse::Text(length) => {
-            *room = room.checked_sub(length).ok_or(TemplateError::Broken)?;
+    match protocol::read_header(header).ok_or(TemplateError::Broken)? {
+        ResultHeader::Fault(fault) => Ok(Some(Err(fault.into()))),
+        ResultHeader::Text(length) => {
+            *bytes_left = bytes_left.checked_sub(length).ok_or(TemplateError::Broken)?;
             let mut text = Zeroizing::new(vec![0; length]);
             let read = stdout.read_exact(&mut text).await.is_ok();
             Ok(read.then(|| Ok(Secret::from(std::mem::take(&mut *text)))))
@@ -134,9 +134,9 @@ async fn answer(
     }
 }
 
-/// A child that ends by itself could not enter its limits or did not understand us; one that a signal or a panic ends
-/// has reached them.
-async fn ended(child: &mut Child, job: usize) -> TemplateError {
+/// Why the child ended. One that a signal or a panic ended has exceeded its limits. One that exited could not set its limits, or did not
+/// understand the tasks.
+async fn exit_error(child: &mut Child, job: usize) -> TemplateError {
     const PANICKED: i32 = 101;
     match child.wait().await.map(|status| status.code()) {
         Ok(None | Some(PANICKED)) => TemplateError::Killed { job },

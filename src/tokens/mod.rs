@@ -95,7 +95,7 @@ impl Logins {
             return self.joined(&own, token, but, budget).await.map(|(session, _)| session);
         }
         match self.joined(who, token, but, budget).await? {
-            (session, _) if who.is_named_by(session.login().facts()) => Ok(session),
+            (session, _) if who.is_named_by(session.login().token_info()) => Ok(session),
             (session, true) => {
                 self.make_personal(who);
                 session.is_only(own.clone());
@@ -120,7 +120,7 @@ impl Logins {
         let slots = self.inner.slots.lock();
         let Some(Slot::Ready(session)) = slots.get(&who) else { return None };
         let session = session.upgrade().filter(|session| session.serves(UnixMillis::now()))?;
-        let may_join = !who.is_shared() || who.is_named_by(session.login().facts());
+        let may_join = !who.is_shared() || who.is_named_by(session.login().token_info());
         may_join.then_some(session)
     }
 
@@ -298,7 +298,8 @@ impl Inner {
         budget: &Budget,
     ) -> Result<Login, VaultError> {
         let login = self.vaults.server(&who.server)?.login(&who.auth, &token.jwt, budget).await?;
-        let Err(refused) = self.vaults.check_login(&who.server, &who.auth, &who.account, Some(login.facts()))
+        let Err(refused) =
+            self.vaults.check_login(&who.server, &who.auth, &who.account, Some(login.token_info()))
         else {
             return Ok(login);
         };

@@ -47,7 +47,7 @@ impl TokenRenewer {
             supervise(TASK, (self, gone), |(keeper, gone)| keeper.renew_until(gone).boxed()).await;
         match (keeper.life.ending(), Arc::into_inner(keeper.login)) {
             // The server keeps nothing of a batch token that it could revoke.
-            (OnRelease::Revoke, Some(login)) if !login.facts().batch => {
+            (OnRelease::Revoke, Some(login)) if !login.token_info().batch => {
                 keeper.closer.close(login, keeper.record)
             }
             (OnRelease::Persist, _) => counted("kept"),
@@ -110,7 +110,7 @@ fn renew_lease(login: Arc<Login>, id: LeaseId, increment: Duration) -> Call {
         match caught(TASK, async { login.renew_lease(&id.0, increment, &Budget::lasting(TIME)).await }).await
         {
             // Somebody revoked it: what it was of is dead already.
-            Some(Err(VaultError::Answered { words: Some("lease not found"), .. })) => Event::LeaseGone(id),
+            Some(Err(VaultError::Answered { text: Some("lease not found"), .. })) => Event::LeaseGone(id),
             outcome => Event::LeaseRenewed(id, outcome.map_or(Renewed::Failed, renewed)),
         }
     }

@@ -16,6 +16,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::{debug, warn};
 
 use crate::limits::Budget;
+use crate::limits::backoff::Backoff;
 use crate::renewal::Warning;
 use crate::spec::ServerSpec;
 use crate::state::{RecordId, Store};
@@ -34,8 +35,9 @@ const TRIES: u32 = 150;
 const REMEMBERED: usize = 1024;
 /// The name of the task, in the log and in its metric.
 const TASK: &str = "token-revoker";
-/// The longest pause between two.
-const PAUSE: Duration = Duration::from_secs(30);
+/// Pauses between two tries.
+const BACKOFF: Backoff =
+    Backoff { first: Duration::from_secs(1), longest: Duration::from_secs(30), jitter: 0.5 };
 
 /// Where tokens go that nobody needs any more.
 #[derive(Clone)]
@@ -182,8 +184,7 @@ async fn revoked(
 }
 
 async fn after_a_pause(ended: Ended) -> Ended {
-    let pause = Duration::from_secs(1).saturating_mul(2_u32.saturating_pow(ended.tries - 1)).min(PAUSE);
-    sleep(pause.mul_f64(0.5 + rand::random::<f64>() / 2.0)).await;
+    sleep(BACKOFF.pause(ended.tries, rand::random())).await;
     ended
 }
 

@@ -210,7 +210,11 @@ fn of(name: &str) -> Account {
 fn each_has_its_own(asked: &[(usize, Result<Arc<VaultToken>, VaultError>)]) {
     for (account, session) in asked {
         let Ok(session) = session else { continue };
-        assert_eq!(session.login().facts().accessor, Some(name(*account)), "the token is another account's");
+        assert_eq!(
+            session.login().token_info().accessor,
+            Some(name(*account)),
+            "the token is another account's"
+        );
         assert_eq!(session.who().account, of(&name(*account)));
     }
 }

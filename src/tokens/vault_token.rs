@@ -51,7 +51,7 @@ pub enum Standing {
 impl VaultToken {
     /// Keeps `login` alive from now on, as long as a volume wants it.
     pub(crate) fn begin(who: LoginKey, login: Login, closer: TokenRevoker) -> Arc<Self> {
-        let (now, facts) = (UnixMillis::now(), login.facts());
+        let (now, facts) = (UnixMillis::now(), login.token_info());
         let token = LeaseTerm::issued(facts.ttl, facts.renewable && !facts.batch && facts.uses == 0, now);
         let record = RecordId::of(&[rand::random::<[u8; 32]>()]);
         Self::kept(who, login, State::new(token, rand::random()), now, record, closer)
@@ -133,7 +133,7 @@ impl VaultToken {
 
     /// Takes a lease that came with it into its keeping. A token of a limited number of calls renews nothing: the last one would end all.
     pub fn leased(&self, id: &str, ttl: Duration, renewable: bool) {
-        let renewable = renewable && self.login.facts().uses == 0;
+        let renewable = renewable && self.login.token_info().uses == 0;
         self.life.happens(Event::LeaseIssued(
             LeaseId(id.into()),
             LeaseTerm::issued(ttl, renewable, UnixMillis::now()),

@@ -1,4 +1,4 @@
-//! Certificate files that a class names: which of them are opened.
+//! The certificate files that a class may name.
 
 use std::fs::{self, File};
 use std::io::{self, Error, ErrorKind};
@@ -13,28 +13,28 @@ use crate::spec::TlsSpec;
 /// Which certificate files a class may name.
 #[derive(Clone, Debug, Default)]
 pub struct ClassFiles {
-    /// The process's own TLS settings: the operator chose their files.
+    /// The TLS settings of the process, whose files the operator chose.
     pub own: Vec<TlsSpec>,
-    /// `--tls-dir`: only files below it are opened. `None`: every file but those of `kubelet`.
+    /// `--tls-dir`: only files below it are opened. `None` allows every file except those below `kubelet`.
     pub directory: Option<PathBuf>,
-    /// `--kubelet-dir`: the files of pods, none of which is ever opened.
+    /// `--kubelet-dir`: holds the files of pods, which are never opened.
     pub kubelet: Option<PathBuf>,
 }
 
 impl ClassFiles {
-    /// True if the CAs of `spec` are a class's choice.
+    /// True if a class chose the CAs of `spec`.
     pub(crate) fn chose_ca(&self, spec: &TlsSpec) -> bool {
         let same = |own: &TlsSpec| (&own.ca_file, &own.ca_directory) == (&spec.ca_file, &spec.ca_directory);
         (spec.ca_file.is_some() || spec.ca_directory.is_some()) && !self.own.iter().any(same)
     }
 
-    /// Opens a file or directory for reading. Waits for nobody: a class may name a pipe.
+    /// Opens a file or directory for reading. Does not block: a class may name a pipe.
     pub(crate) fn open(&self, path: &Path) -> io::Result<File> {
         let file = match &self.directory {
             Some(directory) => open_below(directory, path)?,
             None => File::options().read(true).custom_flags(FLAGS.bits()).open(path)?,
         };
-        // Judged by what is open now: a check before could be outrun by a link that changes.
+        // Checks the open file: a check before opening could be bypassed by a link that changes in between.
         if self.is_kubelets(&file)? {
             Err(Error::new(ErrorKind::PermissionDenied, "it is below --kubelet-dir"))
         } else {
@@ -42,7 +42,7 @@ impl ClassFiles {
         }
     }
 
-    /// The paths of what is in the directory `path`, sorted by name.
+    /// The paths of the entries of the directory `path`, sorted by name.
     pub(crate) fn list(&self, path: &Path) -> io::Result<Vec<PathBuf>> {
         let directory = self.open(path)?;
         let entries = fs::read_dir(in_proc(&directory))?.map(|entry| Ok(path.join(entry?.file_name())));
@@ -53,15 +53,15 @@ impl ClassFiles {
 
     fn is_kubelets(&self, file: &File) -> io::Result<bool> {
         let Some(kubelet) = &self.kubelet else { return Ok(false) };
-        let place = fs::read_link(in_proc(file))?;
-        Ok(place.starts_with(kubelet)
-            || fs::canonicalize(kubelet).is_ok_and(|kubelet| place.starts_with(kubelet)))
+        let path = fs::read_link(in_proc(file))?;
+        Ok(path.starts_with(kubelet)
+            || fs::canonicalize(kubelet).is_ok_and(|kubelet| path.starts_with(kubelet)))
     }
 }
 
 const FLAGS: OFlag = OFlag::O_NONBLOCK.union(OFlag::O_NOCTTY);
 
-/// Opens `path`, absolute or relative to `directory`, where no link and no `..` leads out of `directory`.
+/// Opens `path`, absolute or relative to `directory`. No link and no `..` in it may lead out of `directory`.
 fn open_below(directory: &Path, path: &Path) -> io::Result<File> {
     let outside = |_| Error::new(ErrorKind::PermissionDenied, "it is not below --tls-dir");
     let below = if path.is_absolute() { path.strip_prefix(directory).map_err(outside)? } else { path };
@@ -77,7 +77,7 @@ fn open_below(directory: &Path, path: &Path) -> io::Result<File> {
     Ok(file.into())
 }
 
-/// The link of the kernel to an open file, which tells where it is.
+/// The kernel's link to an open file. Its target is the path of the file.
 fn in_proc(file: &File) -> PathBuf {
     format!("/proc/self/fd/{}", file.as_raw_fd()).into()
 }
@@ -89,61 +89,61 @@ mod tests {
     use super::*;
 
     /// `tls/ca.pem`, `kubelet/pods/ca.pem` and `ca.pem`.
-    fn world() -> tempfile::TempDir {
-        let world = tempfile::tempdir().unwrap();
+    fn directory_tree() -> tempfile::TempDir {
+        let tree = tempfile::tempdir().unwrap();
         for directory in ["tls/sub", "kubelet/pods"] {
-            fs::create_dir_all(world.path().join(directory)).unwrap();
+            fs::create_dir_all(tree.path().join(directory)).unwrap();
         }
         for file in ["tls/ca.pem", "kubelet/pods/ca.pem", "ca.pem"] {
-            fs::write(world.path().join(file), "text").unwrap();
+            fs::write(tree.path().join(file), "text").unwrap();
         }
-        world
+        tree
     }
 
     #[test]
-    fn only_what_is_below_the_directory_is_opened() {
-        let world = world();
-        let place = |name: &str| world.path().join(name);
-        symlink(place("ca.pem"), place("tls/out")).unwrap();
-        symlink("../ca.pem", place("tls/up")).unwrap();
-        symlink("..", place("tls/parent")).unwrap();
-        symlink("../ca.pem", place("tls/sub/in")).unwrap();
-        let files = ClassFiles { directory: Some(place("tls")), ..ClassFiles::default() };
+    fn only_files_below_the_directory_are_opened() {
+        let tree = directory_tree();
+        let path_of = |name: &str| tree.path().join(name);
+        symlink(path_of("ca.pem"), path_of("tls/out")).unwrap();
+        symlink("../ca.pem", path_of("tls/up")).unwrap();
+        symlink("..", path_of("tls/parent")).unwrap();
+        symlink("../ca.pem", path_of("tls/sub/in")).unwrap();
+        let files = ClassFiles { directory: Some(path_of("tls")), ..ClassFiles::default() };
         for inside in [
-            place("tls/ca.pem"),
-            place("tls/sub/in"),
-            place("tls/sub/../ca.pem"),
-            place("tls//./ca.pem"),
+            path_of("tls/ca.pem"),
+            path_of("tls/sub/in"),
+            path_of("tls/sub/../ca.pem"),
+            path_of("tls//./ca.pem"),
             "ca.pem".into(),
         ] {
             assert!(files.open(&inside).is_ok(), "{}", inside.display());
         }
         let outside = [
-            place("ca.pem"),
-            place("tls/../ca.pem"),
-            place("tls/out"),
-            place("tls/up"),
-            place("tls/parent/ca.pem"),
+            path_of("ca.pem"),
+            path_of("tls/../ca.pem"),
+            path_of("tls/out"),
+            path_of("tls/up"),
+            path_of("tls/parent/ca.pem"),
             "../ca.pem".into(),
         ];
         for outside in outside.into_iter().chain([
             "/proc/self/root/etc/passwd".into(),
-            place("tlsx/ca.pem"),
-            place("tls/absent"),
+            path_of("tlsx/ca.pem"),
+            path_of("tls/absent"),
         ]) {
             assert!(files.open(&outside).is_err(), "{}", outside.display());
         }
-        assert_eq!(files.list(&place("tls/sub")).unwrap(), [place("tls/sub/in")]);
+        assert_eq!(files.list(&path_of("tls/sub")).unwrap(), [path_of("tls/sub/in")]);
     }
 
     #[test]
-    fn no_file_of_a_pod_is_opened_whatever_leads_to_it() {
-        let world = world();
-        let place = |name: &str| world.path().join(name);
-        symlink(place("kubelet"), place("alias")).unwrap();
-        symlink("../kubelet/pods/ca.pem", place("tls/ca")).unwrap();
-        for kubelet in [place("kubelet"), place("alias")] {
-            for directory in [None, Some(world.path().to_owned())] {
+    fn a_file_of_a_pod_is_not_opened_by_any_path() {
+        let tree = directory_tree();
+        let path_of = |name: &str| tree.path().join(name);
+        symlink(path_of("kubelet"), path_of("alias")).unwrap();
+        symlink("../kubelet/pods/ca.pem", path_of("tls/ca")).unwrap();
+        for kubelet in [path_of("kubelet"), path_of("alias")] {
+            for directory in [None, Some(tree.path().to_owned())] {
                 let files = ClassFiles { own: Vec::new(), directory, kubelet: Some(kubelet.clone()) };
                 let pods = [
                     "kubelet/pods/ca.pem",
@@ -152,20 +152,20 @@ mod tests {
                     "tls/../kubelet/pods/ca.pem",
                     "kubelet/./pods//ca.pem",
                 ];
-                for path in pods.map(place) {
+                for path in pods.map(path_of) {
                     assert!(files.open(&path).is_err(), "{}", path.display());
                 }
-                let open = File::open(place("kubelet/pods")).unwrap();
+                let open = File::open(path_of("kubelet/pods")).unwrap();
                 assert!(files.open(&in_proc(&open).join("ca.pem")).is_err(), "by a link of the kernel");
                 assert!(
-                    files.list(&place("alias/pods")).is_err() && files.open(&place("tls/ca.pem")).is_ok()
+                    files.list(&path_of("alias/pods")).is_err() && files.open(&path_of("tls/ca.pem")).is_ok()
                 );
             }
         }
     }
 
     #[test]
-    fn the_files_of_the_process_are_no_choice_of_a_class() {
+    fn the_files_of_the_process_settings_are_not_chosen_by_a_class() {
         let of = |file: Option<&str>, directory: Option<&str>| TlsSpec {
             ca_file: file.map(Into::into),
             ca_directory: directory.map(Into::into),

@@ -1,29 +1,29 @@
-//! A status that is no success -> what it means.
+//! The meaning of a status that is not a success.
 
-use super::known_errors;
-use super::{Hint, VaultError};
+use super::{Hint, VaultError, known_errors};
 use crate::error::Reason;
 use crate::vault::error_body::ErrorBody;
 use crate::vault::http::HttpResponse;
 use crate::vault::retry::CallKind;
 
-/// Stands where the server's own words would, when something else has answered.
-const NOT_VAULT: &str = "the body is none of Vault or OpenBao: something in between has answered";
+/// The text of an error whose body is not from Vault or OpenBao.
+const NOT_VAULT: &str =
+    "the response is not from Vault or OpenBao: a proxy, an ingress or a mesh in between may have sent it";
 
-/// The error that `reply` is to a call that was `doing` something.
+/// The error for `reply`, a response with an error status to the call `doing`.
 pub(crate) fn refused(doing: String, kind: CallKind, reply: &HttpResponse, hint: Option<Hint>) -> VaultError {
     let status = reply.status.code;
     let body = ErrorBody::parse(&reply.body);
     let reason = reason(kind, reply, body.as_ref());
     if reason == Reason::Malformed {
-        return VaultError::Answered { doing, status, reason, words: Some(NOT_VAULT), hint: None };
+        return VaultError::Answered { doing, status, reason, text: Some(NOT_VAULT), hint: None };
     }
-    let words = body.and_then(|body| known_errors::known(&body.errors));
-    VaultError::Answered { doing, status, reason, words, hint }
+    let text = body.and_then(|body| known_errors::known(&body.errors));
+    VaultError::Answered { doing, status, reason, text, hint }
 }
 
-/// The stable cause that a call, its status and its body make together. `body` is `None` when it has not the form of the API: then a
-/// 4xx says nothing of the path, the policy or the pod.
+/// The stable reason, from the kind of the call, the status and the body. `body` is `None` if it does not have the form of Vault's API; then a
+/// 4xx says nothing about the path, the policy or the pod.
 fn reason(kind: CallKind, reply: &HttpResponse, body: Option<&ErrorBody>) -> Reason {
     match reply.status.code.as_u16() {
         429 => return Reason::Busy,
@@ -32,7 +32,7 @@ fn reason(kind: CallKind, reply: &HttpResponse, body: Option<&ErrorBody>) -> Rea
         300..400 => return Reason::Redirect,
         _ => {}
     }
-    // No server of this API sends the statuses of proxies.
+    // Vault and OpenBao do not send the statuses of proxies.
     let Some(body) = body.filter(|_| !matches!(reply.status.code.as_u16(), 401 | 402 | 407 | 408 | 421))
     else {
         return Reason::Malformed;
@@ -40,14 +40,14 @@ fn reason(kind: CallKind, reply: &HttpResponse, body: Option<&ErrorBody>) -> Rea
     if reply.status.passing {
         return Reason::ServerError;
     }
-    let words = known_errors::known(&body.errors);
+    let text = known_errors::known(&body.errors);
     let login = kind == CallKind::Login;
     match reply.status.code.as_u16() {
-        // This node lacks a state that another one has; a standby of a cluster (only `sys/health` says so).
+        // 412: this node lacks a state that another node has. 472 and 473: a standby of a cluster (only `sys/health`).
         412 | 472 | 473 => Reason::ServerError,
         404 if login || known_errors::is_nothing_mounted(&body.errors) => Reason::NoMount,
-        403 if login && !known_errors::is_verdict(words) => Reason::LoginUnclear,
-        400 if login && known_errors::is_failed_look_up(words) => Reason::LoginUnclear,
+        403 if login && !known_errors::is_verdict(text) => Reason::LoginUnclear,
+        400 if login && known_errors::is_failed_lookup(text) => Reason::LoginUnclear,
         400 | 403 if login => Reason::LoginDenied,
         403 => Reason::ReadDenied,
         404 => Reason::NotFound,

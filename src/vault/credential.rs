@@ -1,4 +1,4 @@
-//! By what a call says whose it is.
+//! The credential in the headers of a call.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,37 +9,37 @@ use zeroize::Zeroizing;
 use crate::secret::Secret;
 use crate::spec::AuthSpec;
 
-/// What stands in a call's headers.
+/// How a call authenticates.
 pub(crate) enum Credential {
-    /// A token.
+    /// With a Vault token.
     Token(Secret),
-    /// The login itself, which OpenBao carries out for this call alone: nothing is stored of it.
-    SecretText {
+    /// With a login in its own headers (OpenBao's inline auth). OpenBao logs in for this call only, and stores no token.
+    Inline {
         /// `auth/<mount>/login`.
         path: String,
-        /// Its parameters, each as the header wants it.
+        /// The parameters, in the encoding of the headers.
         parameters: Vec<Secret>,
     },
 }
 
 impl Credential {
-    /// The login of a pod with its token, in every call.
+    /// The inline login of a pod with its service account token.
     pub(crate) fn inline(auth: &AuthSpec, jwt: &str) -> Self {
         let parameter = |key: &str, value: &str| {
             let json = Zeroizing::new(json!({ "key": key, "value": value }).to_string());
             Secret::from(URL_SAFE_NO_PAD.encode(&*json))
         };
-        Self::SecretText {
+        Self::Inline {
             path: format!("auth/{}/login", auth.mount),
             parameters: vec![parameter("role", &auth.role), parameter("jwt", jwt)],
         }
     }
 
-    /// Puts it into `request`; `None` when it has bytes that no header may hold.
-    pub(crate) fn put(&self, request: reqwest::RequestBuilder) -> Option<reqwest::RequestBuilder> {
+    /// Adds the headers to `request`; `None` if a value has bytes that an HTTP header cannot have.
+    pub(crate) fn add_to(&self, request: reqwest::RequestBuilder) -> Option<reqwest::RequestBuilder> {
         match self {
             Self::Token(token) => Some(request.header("X-Vault-Token", sensitive(token)?)),
-            Self::SecretText { path, parameters } => {
+            Self::Inline { path, parameters } => {
                 let request = request.header("X-Vault-Inline-Auth-Path", path);
                 parameters.iter().zip(1..).try_fold(request, |request, (parameter, number)| {
                     Some(

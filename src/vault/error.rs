@@ -1,4 +1,4 @@
-//! What went wrong between us and a server. Holds no value, no body, no query and no header.
+//! Errors of calls to Vault. They hold no secret, no body, no query and no header.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,137 +7,150 @@ use http::StatusCode;
 use thiserror::Error;
 
 use crate::error::Reason;
+use crate::limits::QuotaExceeded;
 
-/// Why a server gave no answer that can be used. `doing` is what was tried: `read secret/data/team-a/db`.
+/// Why a call to Vault has no usable response. `doing` says what the call does: `read secret/data/team-a/db`.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum VaultError {
-    /// The class names a place where tokens may not be sent.
+    /// The class names a server that tokens may not be sent to.
     #[error("{0}")]
     AddressRefused(String),
-    /// A login, or a call that is one, with an identity that is not the pod's.
+    /// A login that may be the node's instead of the pod's.
     #[error("{doing}: {why}")]
     AuthMountRefused {
-        /// What was tried.
+        /// What the call does.
         doing: String,
-        /// Whose identity it would be.
+        /// Why it may be the node's.
         why: &'static str,
     },
-    /// A certificate file of a class cannot be used. One text for every cause: it must not tell which files exist on the node.
+    /// A certificate file of a class cannot be used. One text for every cause, which must not reveal which files exist on the node.
     #[error(
         "the CA or client certificate that the class names cannot be used: each must be a PEM file that --tls-dir allows"
     )]
     ClassFile,
-    /// Nobody brought a token to log in with.
+    /// There is no service account token to log in with.
     #[error(
-        "{doing}: no pod's token is at hand: none was brought since the last one ended, or since the start"
+        "{doing}: no service account token available: the last one expired, or none came since the start; enable requiresRepublish on the CSIDriver, or set --token-requests=auto"
     )]
     NoToken {
-        /// What was tried.
+        /// What the call does.
         doing: String,
     },
     /// A file of the TLS setting cannot be used.
     #[error("{what} {path}: {why}", path = path.display())]
     TlsFile {
-        /// Which setting names it.
+        /// The setting that names the file.
         what: &'static str,
         /// The file or directory.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with the file.
         why: String,
     },
     /// The TLS setting as a whole cannot be used.
     #[error("TLS setting: {0}")]
     TlsSetting(String),
-    /// The handshake failed.
+    /// The TLS handshake failed.
     #[error("{doing}: TLS handshake failed: {why}")]
     Handshake {
-        /// What was tried.
+        /// What the call does.
         doing: String,
-        /// What rustls says; holds names and no secrets.
+        /// The text of rustls. It holds names and no secrets.
         why: String,
     },
-    /// No connection, or it broke before the answer was whole.
+    /// There is no connection, or it broke before the response was complete.
     #[error("{doing}: {why}")]
     Unreachable {
-        /// What was tried.
+        /// What the call does.
         doing: String,
-        /// What happened, in words of ours.
+        /// What happened.
         why: &'static str,
     },
-    /// The server sends us where tokens may not go.
-    #[error("{doing}: the server redirects to {to}, which is not allowed")]
+    /// The server redirects to a server that tokens may not be sent to.
+    #[error("{doing}: the server redirects to {to}, which --allow-address does not list")]
     Redirect {
-        /// What was tried.
+        /// What the call does.
         doing: String,
-        /// The origin it names.
+        /// The origin of the target.
         to: String,
     },
-    /// A status that is no success.
-    #[error("{doing}: {}{}{}", .status.as_u16(), said(*.words), hinted(.hint.as_ref()))]
+    /// The server responded with an error status.
+    #[error("{doing}: {}{}{}", .status.as_u16(), in_parentheses(*.text), after_semicolon(.hint.as_ref()))]
     Answered {
-        /// What was tried.
+        /// What the call does.
         doing: String,
         /// The HTTP status.
         status: StatusCode,
-        /// The stable cause that call and status make together.
+        /// The stable reason, from the kind of the call, the status and the body.
         reason: Reason,
-        /// The server's own words, when they are among those that may be shown.
-        words: Option<&'static str>,
-        /// What the call should have been.
+        /// The server's own text, if it is one that may be shown.
+        text: Option<&'static str>,
+        /// The path for the other version of the KV engine.
         hint: Option<Hint>,
     },
-    /// A success whose body is not what the API promises.
-    #[error("{doing}: the answer cannot be used: {why}")]
+    /// A success status with a body that does not match the API.
+    #[error("{doing}: the response cannot be used: {why}")]
     Malformed {
-        /// What was tried.
+        /// What the call does.
         doing: String,
-        /// What is wrong with it.
+        /// What is wrong with the response.
         why: &'static str,
     },
-    /// A body over the limit.
+    /// The response, or all responses of the mount, exceed a limit.
     #[error("{doing}: {limit}")]
     TooLarge {
-        /// What was tried.
+        /// What the call does.
         doing: String,
-        /// Which limit, and its size.
+        /// The limit, in words.
         limit: &'static str,
     },
-    /// The answers of all mounts together are too large.
-    #[error("{doing}: the answers of other mounts take the memory that there is")]
+    /// The responses of all running mounts together are too large.
+    #[error("{doing}: {}", QuotaExceeded::Node)]
     OutOfMemory {
-        /// What was tried.
+        /// What the call does.
         doing: String,
     },
-    /// Too many calls to one server are on their way.
-    #[error("{doing}: other calls to the same server took the time of the mount")]
+    /// Too many concurrent calls to one server.
+    #[error("{doing}: timed out waiting for other calls to the same server; the kubelet will retry")]
     Crowded {
-        /// What was tried.
+        /// What the call does.
         doing: String,
     },
-    /// A call ended in a panic of ours.
-    #[error("{doing}: a call ended in a panic")]
+    /// Our code panicked in a call.
+    #[error("{doing}: the call panicked")]
     Panicked {
-        /// What was tried.
+        /// What the call does.
         doing: String,
     },
-    /// The mount's time ended first.
-    #[error("{doing}: the mount's time ran out")]
+    /// The mount's deadline passed.
+    #[error("{doing}: the mount timed out; the kubelet will retry")]
     OutOfTime {
-        /// What was tried.
+        /// What the call does.
         doing: String,
     },
 }
 
 impl VaultError {
-    /// The same of another call: what keeps one from the server keeps all.
-    pub(crate) fn of(mut self, call: &str) -> Self {
+    /// The error of an exceeded memory limit in the call `doing`.
+    pub(crate) fn of_quota(error: QuotaExceeded, doing: &str) -> Self {
+        let doing = doing.to_owned();
+        match error {
+            QuotaExceeded::Node => Self::OutOfMemory { doing },
+            QuotaExceeded::Mount => Self::TooLarge {
+                doing,
+                limit: "the responses and texts of this mount are larger than 20 MiB together",
+            },
+        }
+    }
+
+    /// The same error for another call: a server that is down fails all calls.
+    pub(crate) fn of_call(mut self, call: &str) -> Self {
         if let Self::Unreachable { doing, .. } | Self::Answered { doing, .. } = &mut self {
             call.clone_into(doing);
         }
         self
     }
 
-    /// The stable cause.
+    /// The stable reason.
     pub fn reason(&self) -> Reason {
         match self {
             Self::AddressRefused(_) => Reason::AddressRefused,
@@ -158,35 +171,36 @@ impl VaultError {
     }
 }
 
-fn said(words: Option<&'static str>) -> String {
-    words.map_or_else(String::new, |words| format!(" ({words})"))
+fn in_parentheses(text: Option<&'static str>) -> String {
+    text.map_or_else(String::new, |text| format!(" ({text})"))
 }
 
-fn hinted(hint: Option<&Hint>) -> String {
+fn after_semicolon(hint: Option<&Hint>) -> String {
     hint.map_or_else(String::new, |hint| format!("; {hint}"))
 }
 
-/// Of which version a KV mount is, when it was taken for the other.
+/// The right path or setting, for a request to a KV mount of the other version.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Hint {
-    /// Version 2; the path should have been this.
+    /// The mount is KV v2; with the right path.
     #[error("the mount is KV v2: use {0}")]
     Versioned(String),
-    /// Version 1; the path should have been this.
+    /// The mount is KV v1; with the right path.
     #[error("the mount is KV v1: use {0}")]
     Unversioned(String),
-    /// The other one than `engineVersion` says; it should have been this.
+    /// `engineVersion` is wrong; with the right version.
     #[error("the mount is KV v{0}: set engineVersion: {0}")]
     Engine(u8),
 }
 
-/// What a reply's headers and status say, before anybody knows what the call was for.
+/// The status of a response, and what headers and body say about it whatever the call does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Status {
     pub(crate) code: StatusCode,
+    /// The header `Retry-After`.
     pub(crate) retry_after: Option<Duration>,
-    /// The body says that nothing was done because the server is sealed, in standby or electing.
+    /// The body says that nothing was executed because the server is sealed, standby or electing a leader.
     pub(crate) not_serving: bool,
-    /// The body says that nothing was done because something is under way that ends by itself.
+    /// The body says that nothing was executed because of a state that ends by itself.
     pub(crate) passing: bool,
 }

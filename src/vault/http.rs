@@ -1,4 +1,4 @@
-//! One request and its reply over HTTP, bounded in time and size.
+//! One HTTP request and its response, with limits on time and size.
 
 use std::error::Error;
 use std::io;
@@ -10,9 +10,7 @@ use tokio::time::{Instant, timeout_at};
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::VaultError;
-use super::known_errors;
-use super::response;
+use super::{VaultError, known_errors, response};
 use crate::limits::Budget;
 use crate::limits::budget::BODY_LIMIT;
 use crate::vault::credential::Credential;
@@ -21,27 +19,27 @@ use crate::vault::error_body::{ERROR_LIMIT, ErrorBody};
 use crate::vault::resolve::NoAddressAllowed;
 use crate::vault::retry::AttemptOutcome;
 
-/// Time until the first byte of a reply.
-const FIRST_BYTE: Duration = Duration::from_secs(10);
-/// Time between two pieces of a body.
-const NEXT_BYTE: Duration = Duration::from_secs(5);
+/// The longest time until the first byte of a response.
+const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(10);
+/// The longest time between two chunks of a body.
+const CHUNK_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// One request, ready to be sent as often as it takes.
+/// One request. It may be sent several times.
 pub(crate) struct HttpRequest<'a> {
     pub(crate) method: &'a Method,
-    /// Below `/v1/`, as it is read by people.
+    /// The path below `/v1/`, not percent-encoded.
     pub(crate) path: &'a str,
-    /// When it is another than the server's.
+    /// The Vault namespace, if it is not the server's.
     pub(crate) namespace: Option<&'a str>,
     pub(crate) query: &'a [(String, String)],
-    /// JSON.
+    /// The body, JSON.
     pub(crate) body: Option<&'a str>,
     pub(crate) credential: Option<&'a Credential>,
     /// True while some nodes of the server may not know the token yet.
-    pub(crate) young: bool,
-    /// Bytes that are read of an answer that is no success; what is longer is cut.
+    pub(crate) young_token: bool,
+    /// The most bytes that are read of an error's body. A longer body is dropped.
     pub(crate) error_limit: usize,
-    /// For errors: what is tried.
+    /// What the call does, for error messages: `read secret/data/team-a/db`.
     pub(crate) doing: &'a str,
 }
 
@@ -55,56 +53,60 @@ impl<'a> HttpRequest<'a> {
             query: &[],
             body: None,
             credential: None,
-            young: false,
+            young_token: false,
             error_limit: ERROR_LIMIT,
             doing,
         }
     }
 }
 
-/// A reply that came whole.
+/// A complete response.
 pub(crate) struct HttpResponse {
     pub(crate) status: Status,
     pub(crate) body: Zeroizing<Vec<u8>>,
 }
 
-/// A try without a reply, and what it means for another try.
+/// An attempt without a complete response.
 pub(crate) struct Failed {
     pub(crate) error: VaultError,
-    /// `None` when another try would end the same way.
+    /// What is known about the attempt; `None` if another attempt would end the same way.
     pub(crate) outcome: Option<AttemptOutcome>,
 }
 
+/// Sends `request` to `url`. Returns the response without its body.
 pub(crate) async fn send(
     client: &reqwest::Client,
     url: &Url,
     namespace: Option<&str>,
-    ask: &HttpRequest<'_>,
+    request: &HttpRequest<'_>,
     budget: &Budget,
 ) -> Result<reqwest::Response, Failed> {
-    let mut request = client.request(ask.method.clone(), url.clone()).header("X-Vault-Request", "true");
+    let mut builder = client.request(request.method.clone(), url.clone()).header("X-Vault-Request", "true");
     if let Some(namespace) = namespace {
-        // As bytes: a namespace may be named in any script, which `str` as a header may not.
-        request = request.header("X-Vault-Namespace", namespace.as_bytes());
+        // As bytes: a header of `str` must be ASCII, and the name of a namespace may be in any script.
+        builder = builder.header("X-Vault-Namespace", namespace.as_bytes());
     }
-    if let Some(credential) = ask.credential {
+    if let Some(credential) = request.credential {
         let malformed = || {
-            Failed::last(VaultError::Malformed { doing: ask.doing.to_owned(), why: "its token is no header" })
+            Failed::last(VaultError::Malformed {
+                doing: request.doing.to_owned(),
+                why: "the token has characters that an HTTP header cannot have",
+            })
         };
-        request = credential.put(request).ok_or_else(malformed)?;
+        builder = credential.add_to(builder).ok_or_else(malformed)?;
     }
-    if let Some(body) = ask.body {
-        request = request.header("Content-Type", "application/json").body(body.to_owned());
+    if let Some(body) = request.body {
+        builder = builder.header("Content-Type", "application/json").body(body.to_owned());
     }
-    match timeout_at(budget.within(FIRST_BYTE), request.send()).await {
+    match timeout_at(budget.within(FIRST_BYTE_TIMEOUT), builder.send()).await {
         Ok(Ok(response)) => Ok(response),
-        Ok(Err(error)) => Err(failed(&error, ask)),
-        Err(_) => Err(Failed::late(ask, budget)),
+        Ok(Err(error)) => Err(failed(&error, request)),
+        Err(_) => Err(Failed::timed_out(request, budget)),
     }
 }
 
-/// Where `response` redirects to; a 303 is none, for it would change the method.
-pub(crate) fn redirection(response: &reqwest::Response, from: &Url) -> Option<Url> {
+/// The target of a redirect. A 303 is not followed, because it would change the method.
+pub(crate) fn redirect_target(response: &reqwest::Response, from: &Url) -> Option<Url> {
     let moved = [
         StatusCode::MOVED_PERMANENTLY,
         StatusCode::FOUND,
@@ -115,42 +117,48 @@ pub(crate) fn redirection(response: &reqwest::Response, from: &Url) -> Option<Ur
     from.join(location.to_str().ok()?).ok().filter(|to| matches!(to.scheme(), "http" | "https"))
 }
 
-pub(crate) async fn reply(
+/// Reads the body of `response`, and counts it in the budget.
+pub(crate) async fn read(
     mut response: reqwest::Response,
-    ask: &HttpRequest<'_>,
+    request: &HttpRequest<'_>,
     budget: &Budget,
 ) -> Result<HttpResponse, Failed> {
     let (code, retry_after) = (response.status(), retry_after(&response));
-    let limit = if code.is_success() { BODY_LIMIT } else { ask.error_limit };
+    let limit = if code.is_success() { BODY_LIMIT } else { request.error_limit };
     let mut body = Zeroizing::new(Vec::with_capacity(4096));
     loop {
-        let piece = match timeout_at(budget.within(NEXT_BYTE), response.chunk()).await {
-            Ok(Ok(Some(piece))) => piece,
+        let chunk = match timeout_at(budget.within(CHUNK_TIMEOUT), response.chunk()).await {
+            Ok(Ok(Some(chunk))) => chunk,
             Ok(Ok(None)) => break,
-            Ok(Err(error)) => return Err(failed(&error, ask)),
-            Err(_) => return Err(Failed::late(ask, budget)),
+            Ok(Err(error)) => return Err(failed(&error, request)),
+            Err(_) => return Err(Failed::timed_out(request, budget)),
         };
-        if body.len() + piece.len() > limit && !code.is_success() {
-            // What is cut is no JSON any more, and so says nothing; the status stays.
+        if body.len() + chunk.len() > limit && !code.is_success() {
+            // A body that is cut off is no longer JSON. The status alone still counts.
             body.clear();
             break;
         }
-        if body.len() + piece.len() > limit {
+        if body.len() + chunk.len() > limit {
             return Err(Failed::last(VaultError::TooLarge {
-                doing: ask.doing.to_owned(),
-                limit: "the answer is larger than 8 MiB",
+                doing: request.doing.to_owned(),
+                limit: "the response is larger than 8 MiB",
             }));
         }
-        budget.take(piece.len(), ask.doing).map_err(Failed::last)?;
-        append(&mut body, &piece);
+        reserve(budget, chunk.len(), request)?;
+        append(&mut body, &chunk);
     }
     if code.is_success() || body.len() > ERROR_LIMIT {
-        budget.take(response::tree_cost(&body), ask.doing).map_err(Failed::last)?;
+        reserve(budget, response::tree_cost(&body), request)?;
     }
     Ok(HttpResponse { status: status(code, retry_after, &body), body })
 }
 
-/// What a code, its headers and its body say before anybody knows what the call was for.
+/// Counts `bytes` in the budget of the mount.
+fn reserve(budget: &Budget, bytes: usize, request: &HttpRequest<'_>) -> Result<(), Failed> {
+    budget.reserve(bytes).map_err(|error| Failed::last(VaultError::of_quota(error, request.doing)))
+}
+
+/// What status, headers and body say, whatever the call does.
 fn status(code: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> Status {
     let errors =
         if code.is_success() { Vec::new() } else { ErrorBody::parse(body).unwrap_or_default().errors };
@@ -160,58 +168,62 @@ fn status(code: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> Statu
     Status { code, retry_after, not_serving, passing }
 }
 
-/// Appends without leaving an unwiped copy behind when the buffer grows.
-fn append(body: &mut Zeroizing<Vec<u8>>, piece: &[u8]) {
-    if body.len() + piece.len() > body.capacity() {
-        let mut larger = Zeroizing::new(Vec::with_capacity((body.len() + piece.len()) * 2));
+/// Appends `chunk`. When the buffer must grow, the old one is wiped.
+fn append(body: &mut Zeroizing<Vec<u8>>, chunk: &[u8]) {
+    if body.len() + chunk.len() > body.capacity() {
+        let mut larger = Zeroizing::new(Vec::with_capacity((body.len() + chunk.len()) * 2));
         larger.extend_from_slice(body);
         *body = larger;
     }
-    body.extend_from_slice(piece);
+    body.extend_from_slice(chunk);
 }
 
-/// Seconds of a `Retry-After`; its form with a date is not used by these servers.
+/// The seconds of a `Retry-After` header. Vault and OpenBao do not use its form with a date.
 fn retry_after(response: &reqwest::Response) -> Option<Duration> {
     response.headers().get(RETRY_AFTER)?.to_str().ok()?.parse().ok().map(Duration::from_secs)
 }
 
 impl Failed {
+    /// A failure that another attempt would repeat.
     pub(crate) fn last(error: VaultError) -> Self {
         Self { error, outcome: None }
     }
 
-    /// The server said nothing for too long.
-    fn late(ask: &HttpRequest<'_>, budget: &Budget) -> Self {
-        let doing = ask.doing.to_owned();
+    /// The response, or a chunk of it, did not come in time.
+    fn timed_out(request: &HttpRequest<'_>, budget: &Budget) -> Self {
+        let doing = request.doing.to_owned();
         if Instant::now() >= budget.end() {
             return Self::last(VaultError::OutOfTime { doing });
         }
         Self {
-            error: VaultError::Unreachable { doing, why: "the server is connected and does not answer" },
+            error: VaultError::Unreachable {
+                doing,
+                why: "the server accepted the connection and does not respond",
+            },
             outcome: Some(AttemptOutcome::Unknown),
         }
     }
 }
 
-/// What an error of the HTTP client means. Its own text is not used: it holds the URL.
-fn failed(error: &reqwest::Error, ask: &HttpRequest<'_>) -> Failed {
-    let doing = ask.doing.to_owned();
+/// The failure for an error of the HTTP client. The error's own text is not used, because it contains the URL.
+fn failed(error: &reqwest::Error, request: &HttpRequest<'_>) -> Failed {
+    let doing = request.doing.to_owned();
     if is_caused_by::<NoAddressAllowed>(error) {
         return Failed::last(VaultError::AddressRefused(format!("{doing}: {NoAddressAllowed}")));
     }
     if let Some(tls) = cause::<rustls::Error>(error) {
-        return Failed::last(VaultError::Handshake { doing, why: words(tls) });
+        return Failed::last(VaultError::Handshake { doing, why: handshake_text(tls) });
     }
     let (why, outcome) = match (error.is_connect(), error.is_timeout()) {
-        (true, true) => ("no connection within 3 s", AttemptOutcome::NotSent),
-        (true, false) => (refusal(error), AttemptOutcome::NotSent),
-        (false, _) => ("the connection broke before the answer was whole", AttemptOutcome::Unknown),
+        (true, true) => ("the connection was not established within 3 s", AttemptOutcome::NotSent),
+        (true, false) => (connect_text(error), AttemptOutcome::NotSent),
+        (false, _) => ("the connection broke before the response was complete", AttemptOutcome::Unknown),
     };
     Failed { error: VaultError::Unreachable { doing, why }, outcome: Some(outcome) }
 }
 
-/// What rustls says of a handshake, without its clock (the same failure is told in the same words) and its jargon.
-fn words(error: &rustls::Error) -> String {
+/// Why the handshake failed: rustls's text without the current time, so that the same failure always has the same text, and without its jargon.
+fn handshake_text(error: &rustls::Error) -> String {
     use rustls::CertificateError::{
         BadSignature, Expired, ExpiredContext, NotValidYet, NotValidYetContext, UnknownIssuer,
     };
@@ -219,21 +231,22 @@ fn words(error: &rustls::Error) -> String {
     let known = match invalid {
         Expired | ExpiredContext { .. } => "has expired",
         NotValidYet | NotValidYetContext { .. } => "is not valid yet",
-        // The signature is bad where another CA has the name of the issuer.
-        UnknownIssuer | BadSignature => "is signed by none of the trusted CAs",
+        // The signature is bad if a trusted CA only has the same name as the issuer.
+        UnknownIssuer | BadSignature => "is not signed by a trusted CA",
         _ => return error.to_string(),
     };
     format!("the server's certificate {known}")
 }
 
-fn refusal(error: &reqwest::Error) -> &'static str {
+/// Why there is no connection.
+fn connect_text(error: &reqwest::Error) -> &'static str {
     use io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable, NotFound, PermissionDenied};
     match cause::<io::Error>(error).map(io::Error::kind) {
-        Some(ConnectionRefused) => "the connection is refused",
-        Some(HostUnreachable | NetworkUnreachable) => "there is no route to it",
-        Some(NotFound) => "there is no such socket",
-        Some(PermissionDenied) => "the socket may not be opened",
-        _ => "no connection: its name is not known, or nobody listens",
+        Some(ConnectionRefused) => "the connection was refused",
+        Some(HostUnreachable | NetworkUnreachable) => "there is no route to the server",
+        Some(NotFound) => "the socket does not exist",
+        Some(PermissionDenied) => "the process may not open the socket",
+        _ => "no connection: the host name cannot be resolved, or nothing listens there",
     }
 }
 
@@ -241,7 +254,7 @@ fn is_caused_by<E: Error + 'static>(error: &reqwest::Error) -> bool {
     cause::<E>(error).is_some()
 }
 
-/// The first cause of type `E`, also where an I/O error wraps it.
+/// The first source of type `E` of `error`, also inside an I/O error.
 fn cause<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
     let mut next = Some(error);
     while let Some(error) = next {

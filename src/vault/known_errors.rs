@@ -1,11 +1,11 @@
-//! The server's words that may be shown: anything else of a body may hold a value.
+//! The error texts of Vault and OpenBao that may be shown. Any other text of a body may hold a secret.
 
-/// Pieces of error texts of OpenBao's and Vault's auth methods and engines that name a cause and hold no value of a user.
-/// More telling ones stand first; a text is shown as the piece, never as it came.
-const KNOWN: [&[&str]; 4] = [PASSING, FAILED_LOOK_UPS, VERDICTS, OTHERS];
+/// Parts of error texts of Vault's and OpenBao's auth methods and engines that name a cause and no value of a user. The first match counts, so
+/// more specific texts stand first. Only the part is shown, never the text around it.
+const KNOWN: [&[&str]; 4] = [PASSING, FAILED_LOOKUPS, VERDICTS, OTHERS];
 
-/// Of logins that failed because the server could not look something up itself: no word on the pod.
-const FAILED_LOOK_UPS: &[&str] = &[
+/// Logins that failed because a lookup of the server failed. They say nothing about the pod.
+const FAILED_LOOKUPS: &[&str] = &[
     "namespace not authorized err=",
     "fetching keys",
     "error configuring token validator",
@@ -13,7 +13,7 @@ const FAILED_LOOK_UPS: &[&str] = &[
     "could not load configuration",
 ];
 
-/// Of logins that the server judged; a refusal without such words may be a failed TokenReview.
+/// Logins that the server refused because of the pod or its token. A refusal without such a text may be a failed TokenReview.
 const VERDICTS: &[&str] = &[
     "service account name not authorized",
     "namespace not authorized",
@@ -66,17 +66,18 @@ const OTHERS: &[&str] = &[
     "permission denied",
 ];
 
-/// Beginnings of 400 and 403 that were sent before anything was done, about something that ends by itself.
+/// How the texts of a 400 or 403 begin that was sent before anything was executed, because of a state that ends by itself.
 const PASSING: &[&str] = &[
     "Upgrading from non-versioned to versioned data",
     "Waiting for the primary to upgrade from non-versioned to versioned data",
     "API access to this namespace has been locked",
 ];
 
-/// The end of a sentence of the same meaning: the PKI engine names before it what it cannot do yet.
+/// How a text with the same meaning ends: the PKI engine first names what it cannot do yet.
 const PASSING_END: &str = "until migration has completed";
 
-/// Whole sentences of a server that did nothing: it is sealed, in standby, or electing. An engine's error has other words around them.
+/// Complete texts of a server that executed nothing because it is sealed, standby or electing a leader. They must match completely: an engine's
+/// error may contain them, too.
 const NOT_SERVING: &[&str] = &[
     "Vault is sealed",
     "OpenBao is sealed",
@@ -91,7 +92,7 @@ const NOT_SERVING: &[&str] = &[
     "local node not active but active cluster node not found",
 ];
 
-/// Beginnings of a 404 that says nothing of what lies at the path: no engine was asked.
+/// How the texts of a 404 begin that no engine sent, so that it says nothing about the path.
 const NOTHING_MOUNTED: &[&str] = &[
     "no handler for route",
     "namespace not found",
@@ -99,39 +100,39 @@ const NOTHING_MOUNTED: &[&str] = &[
     "Requested namespace does not exist",
 ];
 
-/// The known piece of `errors`, if there is one.
+/// The first known part of `errors`.
 pub(crate) fn known(errors: &[String]) -> Option<&'static str> {
     KNOWN.iter().copied().flatten().find(|known| errors.iter().any(|text| text.contains(**known))).copied()
 }
 
-/// True when a login's refusal in these words is a verdict on the pod.
-pub(crate) fn is_verdict(words: Option<&str>) -> bool {
-    words.is_some_and(|words| VERDICTS.contains(&words))
+/// True if a login that is refused with this text was refused because of the pod or its token.
+pub(crate) fn is_verdict(text: Option<&str>) -> bool {
+    text.is_some_and(|text| VERDICTS.contains(&text))
 }
 
-/// True when a login's refusal in these words says that the server's own look-up failed.
-pub(crate) fn is_failed_look_up(words: Option<&str>) -> bool {
-    words.is_some_and(|words| FAILED_LOOK_UPS.contains(&words))
+/// True if a login that is refused with this text failed because of a lookup of the server.
+pub(crate) fn is_failed_lookup(text: Option<&str>) -> bool {
+    text.is_some_and(|text| FAILED_LOOKUPS.contains(&text))
 }
 
-/// True when the server says that it did nothing because it is not serving. Only for its own statuses: 5xx.
+/// True if the server executed nothing because it is not serving. Only for a 5xx.
 pub(crate) fn is_not_serving(errors: &[String]) -> bool {
     errors.iter().any(|text| NOT_SERVING.contains(&sentence(text)))
 }
 
-/// True when an engine says that it did nothing because of something that ends by itself. Only for 400 and 403.
+/// True if an engine executed nothing because of a state that ends by itself. Only for a 400 or 403.
 pub(crate) fn is_passing(errors: &[String]) -> bool {
     let passes =
         |text: &str| PASSING.iter().any(|start| text.starts_with(start)) || text.ends_with(PASSING_END);
     errors.iter().any(|text| passes(sentence(text)))
 }
 
-/// True when no engine was asked, because nothing is mounted at the path or the namespace does not exist. Only for 404.
+/// True if no engine handled the request, because nothing is mounted at the path or the namespace does not exist. Only for a 404.
 pub(crate) fn is_nothing_mounted(errors: &[String]) -> bool {
     errors.iter().any(|text| NOTHING_MOUNTED.iter().any(|start| sentence(text).starts_with(start)))
 }
 
-/// A text without what the server puts around a single error.
+/// A text without what the server adds around a single error.
 fn sentence(text: &str) -> &str {
     let text = text.strip_prefix("1 error occurred:").unwrap_or(text);
     text.trim_start_matches(['\n', '\t', ' ', '*']).trim_end()
@@ -145,28 +146,28 @@ mod tests {
         texts.iter().map(|text| (*text).to_owned()).collect()
     }
 
-    fn piece(text: &str) -> Option<&'static str> {
+    fn known_part(text: &str) -> Option<&'static str> {
         known(&texts(&[text]))
     }
 
     #[test]
-    fn only_known_words_are_shown() {
+    fn only_known_texts_are_shown() {
         let errors = texts(&["1 error occurred:\n\t* permission denied\n\n", "password canary is wrong"]);
         assert_eq!(known(&errors), Some("permission denied"));
-        assert_eq!((piece("canary"), known(&[])), (None, None));
+        assert_eq!((known_part("canary"), known(&[])), (None, None));
     }
 
     #[test]
-    fn a_bare_denial_is_no_verdict_and_a_named_cause_is() {
-        assert!(!is_verdict(piece("permission denied")) && !is_verdict(None));
-        assert!(is_verdict(piece("service account name not authorized")));
-        assert!(is_verdict(piece("error validating token: ...")));
-        let unresolved = piece("namespace not authorized err=dial tcp: canary");
-        assert!(is_failed_look_up(unresolved) && !is_verdict(unresolved));
+    fn a_denial_is_a_verdict_only_if_it_names_a_cause() {
+        assert!(!is_verdict(known_part("permission denied")) && !is_verdict(None));
+        assert!(is_verdict(known_part("service account name not authorized")));
+        assert!(is_verdict(known_part("error validating token: ...")));
+        let unresolved = known_part("namespace not authorized err=dial tcp: canary");
+        assert!(is_failed_lookup(unresolved) && !is_verdict(unresolved));
     }
 
     #[test]
-    fn a_sealed_server_and_an_election_did_nothing_and_a_database_may_have() {
+    fn a_sealed_server_executed_nothing_and_a_database_may_have_executed_something() {
         let not_serving = |text| is_not_serving(&texts(&[text]));
         assert!(NOT_SERVING.iter().all(|text| not_serving(text)));
         assert!(not_serving("1 error occurred:\n\t* Vault is sealed\n\n"));
@@ -182,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ends_by_itself_and_what_no_engine_was_asked_for_are_known_by_their_beginning() {
+    fn a_temporary_state_and_a_missing_mount_are_recognised_by_how_the_text_begins() {
         assert!(is_passing(&texts(&[
             "Upgrading from non-versioned to versioned data. This backend will be unavailable"
         ])));

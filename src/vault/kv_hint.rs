@@ -1,48 +1,53 @@
-//! "secret/devops is secret/data/devops": which mounts are KV, and of which version; asked only after a 403 or 404.
+//! Remembers which mounts are KV mounts, and of which version, to hint at the right path: "the mount is KV v2: use secret/data/devops".
 
-use crate::mutex::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Method;
 use tokio::time::Instant;
 
 use super::Hint;
-use super::Server;
-use super::VaultResponse;
-use crate::limits::Budget;
+use crate::mutex::Mutex;
 use crate::spec::{KvEngine, ServerSpec};
-use crate::vault::credential::Credential;
-use crate::vault::http::HttpRequest;
-use crate::vault::retry::CallKind;
 
-/// How long a look-up is believed, also one that found nothing.
-const BELIEVED: Duration = Duration::from_secs(300);
-/// Time for a look-up: it only betters a message.
-const LOOK_UP: Duration = Duration::from_secs(2);
-/// Paths that are remembered.
-const REMEMBERED: usize = 1024;
+/// How long a lookup is valid, also one of a mount that is not KV.
+const VALID_FOR: Duration = Duration::from_secs(300);
+/// The most paths that are remembered.
+const CAPACITY: usize = 1024;
 
-/// Server, namespace where it is another than the server's, and first parts of a path.
-type KvPath = (Arc<ServerSpec>, Option<String>, String);
-
-/// A mount of a KV engine: its path with the `/` at its end.
-#[derive(Clone)]
-pub(crate) struct KvMount {
-    path: String,
-    engine: KvEngine,
+/// A server, the namespace if it is not the server's own, and the first two segments of a path.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) struct KvPath {
+    server: Arc<ServerSpec>,
+    namespace: Option<String>,
+    prefix: String,
 }
 
-/// What is known of mounts. It is shared between identities and says of a mount no more than which KV it is, which
-/// everybody who may name the path is told.
+impl KvPath {
+    /// The key under which the mount of `path` is remembered.
+    pub(crate) fn new(server: Arc<ServerSpec>, namespace: Option<&str>, path: &str) -> Self {
+        let prefix = path.split('/').take(2).collect::<Vec<_>>().join("/");
+        Self { server, namespace: namespace.map(str::to_owned), prefix }
+    }
+}
+
+/// A mount of a KV engine.
+#[derive(Clone)]
+pub(crate) struct KvMount {
+    /// Ends in `/`.
+    pub(crate) path: String,
+    pub(crate) engine: KvEngine,
+}
+
+/// The results of lookups; `None` for a mount that is not KV. Shared between all logins: it says of a mount only which KV version it is, which
+/// everybody may know who may name the path.
 #[derive(Default)]
-pub(crate) struct Mounts {
+pub(crate) struct KvMounts {
     known: Mutex<HashMap<KvPath, (Instant, Option<KvMount>)>>,
 }
 
 impl KvMount {
-    /// What `path` should have been, where it is one for the other version of the engine.
+    /// The path for this version of the engine, if `path` is one for the other version.
     pub(crate) fn hint(&self, path: &str) -> Option<Hint> {
         let rest = path.strip_prefix(self.path.as_str())?;
         match (self.engine, rest.split('/').next()?) {
@@ -59,66 +64,19 @@ impl KvMount {
     }
 }
 
-impl Mounts {
-    /// The KV mount that `path` lies in; the server tells only tokens that may see something in it.
-    pub(crate) async fn kv(
-        &self,
-        server: &Server,
-        namespace: Option<&str>,
-        credential: &Credential,
-        path: &str,
-        budget: &Budget,
-    ) -> Option<KvMount> {
-        let place = (
-            server.spec.clone(),
-            namespace.map(str::to_owned),
-            path.split('/').take(2).collect::<Vec<_>>().join("/"),
-        );
-        if let Some(known) = self.recall(&place) {
-            return known;
-        }
-        let found = ask(server, namespace, credential, path, budget).await;
+impl KvMounts {
+    /// The remembered lookup of `path`; `None` if there is none, or it is too old.
+    pub(crate) fn get(&self, path: &KvPath) -> Option<Option<KvMount>> {
+        let known = self.known.lock();
+        known.get(path).filter(|(until, _)| Instant::now() < *until).map(|(_, mount)| mount.clone())
+    }
+
+    /// Remembers the lookup of `path`.
+    pub(crate) fn insert(&self, path: KvPath, mount: Option<KvMount>) {
         let mut known = self.known.lock();
-        if known.len() >= REMEMBERED {
+        if known.len() >= CAPACITY {
             known.clear();
         }
-        // A refusal is this token's own matter.
-        if let Some(mount) = &found {
-            known.insert(place, (Instant::now() + BELIEVED, mount.clone()));
-        }
-        found.flatten()
+        known.insert(path, (Instant::now() + VALID_FOR, mount));
     }
-
-    fn recall(&self, place: &KvPath) -> Option<Option<KvMount>> {
-        let known = self.known.lock();
-        known.get(place).filter(|(until, _)| Instant::now() < *until).map(|(_, mount)| mount.clone())
-    }
-}
-
-/// `None` without an answer, `Some(None)` when the mount is no KV.
-async fn ask(
-    server: &Server,
-    namespace: Option<&str>,
-    credential: &Credential,
-    path: &str,
-    budget: &Budget,
-) -> Option<Option<KvMount>> {
-    let path = format!("sys/internal/ui/mounts/{path}");
-    let ask = HttpRequest {
-        method: &Method::GET,
-        namespace,
-        credential: Some(credential),
-        ..HttpRequest::post(&path, "look up the mount")
-    };
-    let budget = &budget.at_most(LOOK_UP);
-    let reply = server
-        .exchange(&ask, CallKind::Read, budget)
-        .await
-        .ok()
-        .filter(|reply| reply.status.code.is_success())?;
-    let answer = VaultResponse::parse(&reply.body, ask.doing).ok()?;
-    let is_v2 = answer.text(&["data", "options", "version"]) == Some("2");
-    let engine = if is_v2 { KvEngine::V2 } else { KvEngine::V1 };
-    let path = answer.text(&["data", "path"]).filter(|_| answer.text(&["data", "type"]) == Some("kv"));
-    Some(path.map(|path| KvMount { path: path.to_owned(), engine }))
 }

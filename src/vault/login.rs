@@ -1,4 +1,4 @@
-//! Login: what a pod's token may do, and for how long.
+//! Login: a Vault token of a pod's role, and the calls that it makes.
 
 use std::time::Duration;
 
@@ -7,10 +7,7 @@ use serde_json::json;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
-use super::Server;
-use super::TokenInfo;
-use super::VaultResponse;
-use super::{Hint, VaultError};
+use super::{Hint, Server, TokenInfo, VaultError, VaultResponse};
 use crate::limits::Budget;
 use crate::limits::budget::BODY_LIMIT;
 use crate::secret::Secret;
@@ -18,12 +15,13 @@ use crate::spec::{AuthSpec, Request};
 use crate::vault::classify::refused;
 use crate::vault::credential::Credential;
 use crate::vault::http::{HttpRequest, HttpResponse};
+use crate::vault::kv_lookup::kv_mount;
 use crate::vault::retry::CallKind;
 
-/// How long a token may be unknown to some nodes of a server: a standby that has not heard of it says 403.
-const YOUNG: Duration = Duration::from_secs(2);
+/// How long some nodes of a server may not know a new token. Until then a standby may respond with 403.
+const PROPAGATION_TIME: Duration = Duration::from_secs(2);
 
-/// A token of a pod's own role: only a login can read, and a login ends once.
+/// A Vault token of a pod's role. Every call to Vault needs a login, and revoking consumes the login.
 ///
 /// ```compile_fail,E0382
 /// # async fn after_the_end(login: vaultmount::vault::Login, request: vaultmount::spec::Request, budget: &vaultmount::limits::Budget) {
@@ -34,95 +32,95 @@ const YOUNG: Duration = Duration::from_secs(2);
 pub struct Login {
     server: Server,
     credential: Credential,
-    facts: TokenInfo,
-    began: Instant,
+    token_info: TokenInfo,
+    authenticated_at: Instant,
 }
 
 impl Server {
-    /// Logs in with a pod's token; kubernetes and jwt mounts take the same call.
+    /// Logs in with a pod's service account token. The call is the same for kubernetes and jwt auth mounts.
     pub async fn login(self, auth: &AuthSpec, jwt: &Secret, budget: &Budget) -> Result<Login, VaultError> {
         let doing = format!("log in at auth/{}", auth.mount);
         let jwt = jwt.expose_text().ok_or_else(|| VaultError::Malformed {
             doing: doing.clone(),
-            why: "the pod's token is no text",
+            why: "the pod's service account token is not UTF-8",
         })?;
         let body = Zeroizing::new(json!({"role": auth.role, "jwt": jwt}).to_string());
         let path = format!("auth/{}/login", auth.mount);
-        let ask = HttpRequest { body: Some(&body), ..HttpRequest::post(&path, &doing) };
-        let reply = self.ask(&ask, CallKind::Login, budget).await?;
+        let request = HttpRequest { body: Some(&body), ..HttpRequest::post(&path, &doing) };
+        let reply = self.send(&request, CallKind::Login, budget).await?;
         if !reply.status.code.is_success() {
             return Err(refused(doing, CallKind::Login, &reply, None));
         }
-        let answer = VaultResponse::parse(&reply.body, &doing)?;
-        let token = answer.text(&["auth", "client_token"]).map(Secret::from);
-        let token = token.ok_or(VaultError::Malformed { doing, why: "it holds no auth.client_token" })?;
+        let response = VaultResponse::parse(&reply.body, &doing)?;
+        let token = response.text(&["auth", "client_token"]).map(Secret::from);
+        let token = token.ok_or(VaultError::Malformed { doing, why: "it has no auth.client_token" })?;
         Ok(Login {
             server: self,
             credential: Credential::Token(token),
-            facts: TokenInfo::of(&answer),
-            began: Instant::now(),
+            token_info: TokenInfo::of(&response),
+            authenticated_at: Instant::now(),
         })
     }
 
-    /// A login whose token is there already: an operator's, or one of an earlier process.
-    pub fn with_token(self, token: Secret, facts: TokenInfo) -> Login {
-        // An older token is known to every node.
-        let began = Instant::now().checked_sub(YOUNG).unwrap_or_else(Instant::now);
-        Login { server: self, credential: Credential::Token(token), facts, began }
+    /// A login with an existing token: an operator's, or one of an earlier process.
+    pub fn with_token(self, token: Secret, token_info: TokenInfo) -> Login {
+        // Every node knows an older token.
+        let authenticated_at = Instant::now().checked_sub(PROPAGATION_TIME).unwrap_or_else(Instant::now);
+        Login { server: self, credential: Credential::Token(token), token_info, authenticated_at }
     }
 
-    /// A login that every call carries out by itself (OpenBao's inline auth): nothing of it is stored, so nothing is given back.
+    /// A login that each call does by itself (OpenBao's inline auth). OpenBao stores no token for it, so there is none to revoke.
     pub fn inline(self, auth: &AuthSpec, jwt: &Secret) -> Result<Login, VaultError> {
         let malformed = || VaultError::Malformed {
             doing: format!("log in at auth/{}", auth.mount),
-            why: "the pod's token is no text",
+            why: "the pod's service account token is not UTF-8",
         };
         let credential = Credential::inline(auth, jwt.expose_text().ok_or_else(malformed)?);
         Ok(Login {
             server: self,
             credential,
-            facts: TokenInfo { batch: true, ..TokenInfo::default() },
-            began: Instant::now(),
+            token_info: TokenInfo { batch: true, ..TokenInfo::default() },
+            authenticated_at: Instant::now(),
         })
     }
 }
 
 impl Login {
-    /// What the server said of its token.
-    pub fn facts(&self) -> &TokenInfo {
-        &self.facts
+    /// What the server said about the token.
+    pub fn token_info(&self) -> &TokenInfo {
+        &self.token_info
     }
 
-    /// The server that it is a login of.
+    /// The server.
     pub fn server(&self) -> &Server {
         &self.server
     }
 
-    /// Its token, where it has one; goes into sealed records and nowhere else.
+    /// The token; `None` for inline auth. Only for sealed records.
     pub fn token(&self) -> Option<&Secret> {
         match &self.credential {
             Credential::Token(token) => Some(token),
-            Credential::SecretText { .. } => None,
+            Credential::Inline { .. } => None,
         }
     }
 
-    /// Makes one call, in `namespace` when it is another than the login's.
+    /// Makes one call; in `namespace` if it is not the login's own.
     pub async fn call(
         &self,
         request: &Request,
         namespace: Option<&str>,
         budget: &Budget,
     ) -> Result<VaultResponse, VaultError> {
-        let doing = told(request, namespace);
+        let doing = describe(request, namespace);
         self.server.vaults.check_call(&self.server.spec, &request.method, request.path.as_str(), &doing)?;
-        let ask = HttpRequest {
+        let http_request = HttpRequest {
             method: &request.method,
             query: &request.query,
             body: request.body.as_ref().map(|body| body.expose()),
             ..self.post_to(request.path.as_str(), namespace, &doing)
         };
         let kind = CallKind::of(&request.method, request.path.as_str());
-        let reply = self.server.ask(&ask, kind, budget).await?;
+        let reply = self.server.send(&http_request, kind, budget).await?;
         if !reply.status.code.is_success() {
             let hint = self.kv_hint(request, namespace, reply.status.code, budget).await;
             return Err(refused(doing, kind, &reply, hint));
@@ -132,21 +130,21 @@ impl Login {
         parse(&reply.body, &doing)
     }
 
-    /// Prolongs the token; gives how long it lives from now on.
+    /// Renews the token. Returns its new TTL.
     pub async fn renew(&self, budget: &Budget) -> Result<Duration, VaultError> {
-        let answer = self.told("auth/token/renew-self", "{}", "renew the token", budget).await?;
-        Ok(answer.seconds(&["auth", "lease_duration"]))
+        let response = self.post_idempotent("auth/token/renew-self", "{}", "renew the token", budget).await?;
+        Ok(response.seconds(&["auth", "lease_duration"]))
     }
 
-    /// Asks whether the token lives; a role without the default policy may not ask.
+    /// Checks that the token is valid. Needs the `default` policy, or another one that allows it.
     pub async fn look_up(&self, budget: &Budget) -> Result<(), VaultError> {
         let doing = "look up the token";
-        let ask = HttpRequest {
+        let request = HttpRequest {
             method: &Method::GET,
-            young: false,
+            young_token: false,
             ..self.post_to("auth/token/lookup-self", None, doing)
         };
-        let reply = self.server.ask(&ask, CallKind::Read, budget).await?;
+        let reply = self.server.send(&request, CallKind::Read, budget).await?;
         if reply.status.code.is_success() {
             Ok(())
         } else {
@@ -154,7 +152,7 @@ impl Login {
         }
     }
 
-    /// Prolongs a lease by `increment`; gives how long it lives from now on.
+    /// Renews a lease for `increment`. Returns its new TTL.
     pub async fn renew_lease(
         &self,
         lease: &str,
@@ -162,34 +160,34 @@ impl Login {
         budget: &Budget,
     ) -> Result<Duration, VaultError> {
         let body = json!({"lease_id": lease, "increment": increment.as_secs()}).to_string();
-        let answer = self.told("sys/leases/renew", &body, "renew a lease", budget).await?;
-        Ok(answer.seconds(&["lease_duration"]))
+        let response = self.post_idempotent("sys/leases/renew", &body, "renew a lease", budget).await?;
+        Ok(response.seconds(&["lease_duration"]))
     }
 
-    /// Gives the token back, and all that hangs on it. A batch token cannot be, and a role without the default policy may not: it ends by
-    /// itself.
+    /// Revokes the token, and with it its leases. A batch token cannot be revoked, and a role without the `default` policy may not revoke its
+    /// own token: such tokens expire.
     ///
     /// # Errors
-    /// With the login, which has not ended then.
+    /// Returns the login too, because its token is still valid.
     pub async fn revoke(self, budget: &Budget) -> Result<(), (Box<Self>, VaultError)> {
         if self.token().is_none() {
             return Ok(());
         }
         let doing = "revoke the token";
-        let ask = self.post_to("auth/token/revoke-self", None, doing);
-        match self.server.ask(&ask, CallKind::Again, budget).await {
-            // Another 2xx than the server's own may be one of something in between, and the token lives.
+        let request = self.post_to("auth/token/revoke-self", None, doing);
+        match self.server.send(&request, CallKind::Idempotent, budget).await {
+            // Vault responds with 204. Any other 2xx may be from a proxy, and the token still valid.
             Ok(reply) if reply.status.code == StatusCode::NO_CONTENT => Ok(()),
             Ok(reply) if reply.status.code.is_success() => match VaultResponse::parse(&reply.body, doing) {
                 Ok(_) => Ok(()),
                 Err(error) => Err((Box::new(self), error)),
             },
-            Ok(reply) => Err((Box::new(self), refused(doing.into(), CallKind::Again, &reply, None))),
+            Ok(reply) => Err((Box::new(self), refused(doing.into(), CallKind::Idempotent, &reply, None))),
             Err(error) => Err((Box::new(self), error)),
         }
     }
 
-    /// Posts `body`, JSON, to `path` and gives the reply whatever its status.
+    /// Posts `body`, which is JSON, to `path`. Returns the response whatever its status is.
     pub(crate) async fn post(
         &self,
         path: &str,
@@ -198,29 +196,29 @@ impl Login {
         kind: CallKind,
         budget: &Budget,
     ) -> Result<HttpResponse, VaultError> {
-        let doing = within(format!("POST {path}"), namespace);
+        let doing = in_namespace(format!("POST {path}"), namespace);
         self.server.vaults.check_call(&self.server.spec, &Method::POST, path, &doing)?;
-        // A batch of which every item fails is a 400 that holds all results.
-        let ask = HttpRequest {
+        // If every item of a batch fails, the response is a 400 with all results.
+        let request = HttpRequest {
             body: Some(body),
             error_limit: BODY_LIMIT,
             ..self.post_to(path, namespace, &doing)
         };
-        self.server.ask(&ask, kind, budget).await
+        self.server.send(&request, kind, budget).await
     }
 
-    /// Posts what may be repeated and gives the answer.
-    async fn told(
+    /// Posts an idempotent request and returns the response.
+    async fn post_idempotent(
         &self,
         path: &str,
         body: &str,
         doing: &str,
         budget: &Budget,
     ) -> Result<VaultResponse, VaultError> {
-        let ask = HttpRequest { body: Some(body), ..self.post_to(path, None, doing) };
-        let reply = self.server.ask(&ask, CallKind::Again, budget).await?;
+        let request = HttpRequest { body: Some(body), ..self.post_to(path, None, doing) };
+        let reply = self.server.send(&request, CallKind::Idempotent, budget).await?;
         if !reply.status.code.is_success() {
-            return Err(refused(doing.into(), CallKind::Again, &reply, None));
+            return Err(refused(doing.into(), CallKind::Idempotent, &reply, None));
         }
         VaultResponse::parse(&reply.body, doing)
     }
@@ -229,12 +227,12 @@ impl Login {
         HttpRequest {
             namespace,
             credential: Some(&self.credential),
-            young: self.began.elapsed() < YOUNG,
+            young_token: self.authenticated_at.elapsed() < PROPAGATION_TIME,
             ..HttpRequest::post(path, doing)
         }
     }
 
-    /// What the path should have been, when it is one for the other version of the KV engine.
+    /// The path for the other version of the KV engine, if the request's path is wrong for the mount's version.
     async fn kv_hint(
         &self,
         request: &Request,
@@ -242,40 +240,35 @@ impl Login {
         status: StatusCode,
         budget: &Budget,
     ) -> Option<Hint> {
-        let misses =
+        let is_refused_read =
             matches!(status, StatusCode::FORBIDDEN | StatusCode::NOT_FOUND) && request.method == Method::GET;
-        if !misses {
+        if !is_refused_read {
             return None;
         }
         let path = request.path.as_str();
-        self.server
-            .vaults
-            .mounts
-            .kv(&self.server, namespace, &self.credential, path, budget)
-            .await?
-            .hint(path)
+        kv_mount(&self.server, namespace, &self.credential, path, budget).await?.hint(path)
     }
 }
 
-/// Paths that answer with an object of their own, without `data` around it: status, OpenID Connect and ACME.
+/// True for paths whose responses have no `data` member: status, OpenID Connect and ACME.
 fn has_own_form(path: &str) -> bool {
     path.starts_with("sys/")
         || path.contains("identity/oidc/provider/")
         || path.split('/').any(|part| matches!(part, ".well-known" | "acme"))
 }
 
-/// What a request does, for messages: without query and body, which may hold values.
-fn told(request: &Request, namespace: Option<&str>) -> String {
+/// What a request does, for messages. Without query and body, which may hold secrets.
+fn describe(request: &Request, namespace: Option<&str>) -> String {
     let doing = match request.method.as_str() {
         "GET" => format!("read {}", request.path),
         "LIST" => format!("list {}", request.path),
         method => format!("{method} {}", request.path),
     };
-    within(doing, namespace)
+    in_namespace(doing, namespace)
 }
 
-/// What is done, and where when it is another namespace than the login's.
-pub(crate) fn within(doing: String, namespace: Option<&str>) -> String {
+/// `doing`, with the namespace if it is not the login's own.
+pub(crate) fn in_namespace(doing: String, namespace: Option<&str>) -> String {
     match namespace {
         Some(namespace) => format!("{doing} in namespace {namespace:?}"),
         None => doing,

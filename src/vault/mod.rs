@@ -1,26 +1,27 @@
-//! Connections, logins and calls: the one room that speaks HTTP to Vault and OpenBao.
+//! The HTTP client of Vault and OpenBao: connections, logins and calls. No other module sends HTTP requests to them.
 
-pub mod circuit; // a server that is down is asked now and then
-pub mod class_files; // certificate files that a class names
-pub mod classify; // a status that is no success -> what it means
-pub mod credential; // by what a call says whose it is
-pub mod error; // VaultError
-pub mod error_body; // what an error says, read within bounds
-pub mod http; // one request and its reply over HTTP, bounded
-pub mod known_errors; // the server's words that may be shown
-pub mod kv_hint; // "secret/devops is secret/data/devops"
-pub mod login; // Login: what a pod's token may do
-pub mod node_identity; // a class never logs in as the node
-pub mod policy; // where tokens may be sent
-pub mod pool; // one HTTP client per server and TLS setting
-pub mod resolve; // names -> the addresses that the policy allows
-pub mod response; // one response
-pub mod retry; // what may be repeated; pure
-pub mod server; // a server in one namespace: asked until a reply stands
-pub mod tls; // CA and client certificates
-pub mod token_info; // what a server says of a token
-pub mod transit; // ciphertext opened in batches
-pub mod upstream; // what all calls to one server share
+mod circuit; // circuit breaker: few calls to a server that is down
+mod class_files; // the certificate files that a class may name
+mod classify; // an error status and its body -> Reason
+mod credential; // the token or the inline login in a call's headers
+mod error; // VaultError
+mod error_body; // reads the body of an error, with limits
+mod http; // one HTTP request and its response, with limits on time and size
+mod known_errors; // texts of the server that may be shown
+mod kv_hint; // "the mount is KV v2: use secret/data/devops"
+mod kv_lookup; // asks Vault which KV version a mount is
+mod login; // Login: the calls that a pod's Vault token may make
+mod node_identity; // refuses logins as the node
+mod policy; // the addresses that tokens may be sent to
+mod pool; // one HTTP client per server and TLS setting
+mod resolve; // host names -> the addresses that the policy allows
+mod response; // one response
+mod retry; // which calls are retried, and when; pure
+mod server; // a server in one namespace: attempts, retries, redirects
+mod tls; // CA and client certificates
+mod token_info; // what a login response says about its token
+mod transit; // encrypts one value, decrypts batches
+mod upstream; // state of one server that all its calls share
 
 pub use class_files::ClassFiles;
 pub use error::{Hint, VaultError};
@@ -32,5 +33,3 @@ pub use retry::creates;
 pub use server::Server;
 pub use token_info::{Account, TokenInfo};
 pub use transit::{Batch, Item, NotOpened, Opened};
-
-use crate::limits::{Budget, MemoryQuota};

@@ -5,28 +5,26 @@
 
 use http::Method;
 
-use super::VaultError;
-use super::Vaults;
-use super::{Account, TokenInfo};
+use super::{Account, TokenInfo, VaultError, Vaults};
 use crate::spec::{AuthSpec, ServerSpec};
 
 impl Vaults {
-    /// Refuses a login that may be the node's: `facts` is what the response says of the token, `None` if there is no response (inline auth),
+    /// Refuses a login that may be the node's: `token_info` is what the response says of the token, `None` if there is no response (inline auth),
     /// `account` is the pod's service account.
     pub(crate) fn check_login(
         &self,
         server: &ServerSpec,
         auth: &AuthSpec,
         account: &Account,
-        facts: Option<&TokenInfo>,
+        token_info: Option<&TokenInfo>,
     ) -> Result<(), VaultError> {
-        let named = facts.and_then(|facts| facts.account.as_ref());
+        let named = token_info.and_then(|info| info.account.as_ref());
         let is_pods =
             named.is_some_and(|named| (&named.namespace, &named.name) == (&account.namespace, &account.name));
         if is_pods || self.outbound.auth_mounts.names(&auth.mount) || !self.identifies_node(server) {
             return Ok(());
         }
-        let why = match facts {
+        let why = match token_info {
             Some(_) => {
                 "the response does not name the pod's service account, so the token may be the node's: it is revoked"
             }
@@ -50,7 +48,7 @@ impl Vaults {
         Err(VaultError::AuthMountRefused { doing: doing.to_owned(), why })
     }
 
-    /// True if a connection to `server` may show a client certificate or goes through the proxy. A certificate that a class names counts
+    /// True if a connection to `server` may use a client certificate or goes through the proxy. A certificate that a class names counts
     /// too: its file belongs to the node, not to the pod.
     fn identifies_node(&self, server: &ServerSpec) -> bool {
         let certificate =
@@ -71,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_way_to_write_a_login_is_one() {
+    fn every_form_of_a_login_request_is_recognised() {
         for path in [
             "auth/cert/login",
             "auth/clusters/prod/login",

@@ -1,4 +1,4 @@
-//! Where tokens may be sent.
+//! The address policy: the servers that tokens may be sent to.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
@@ -24,10 +24,10 @@ pub enum AllowedAddress {
     Socket(PathBuf),
 }
 
-/// A text that is no address.
+/// A text that is not an address.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error(
-    "{0:?} is no address: give an origin (https://vault.example:8200), a host, a network (10.1.0.0/16) or unix:///path"
+    "{0:?} is not an address: use an origin (https://vault.example:8200), a host, a network (10.1.0.0/16) or unix:///path"
 )]
 pub struct NotAnAddress(String);
 
@@ -60,20 +60,20 @@ impl FromStr for AllowedAddress {
     }
 }
 
-/// Which of a name's addresses may be connected to.
+/// The IP addresses of a server that may be connected to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Reach {
-    /// All: the operator named this very server.
+    /// All: the operator listed this server.
     Anywhere,
-    /// Those in one of the listed networks.
+    /// The addresses in one of the listed networks.
     Within(Vec<IpNet>),
-    /// All that are not among the ones no class may ever name.
+    /// All addresses except those that no class may name.
     Outside,
 }
 
 impl Reach {
-    /// Whether `address` may be connected to.
-    pub(crate) fn admits(&self, address: IpAddr) -> bool {
+    /// True if `address` may be connected to.
+    pub(crate) fn allows(&self, address: IpAddr) -> bool {
         match self {
             Self::Anywhere => true,
             Self::Within(networks) => networks.iter().any(|network| network.contains(&address)),
@@ -82,7 +82,10 @@ impl Reach {
     }
 }
 
-/// Whether tokens may be sent to `server` at all, and to which of its addresses. An empty list lets a class choose.
+/// The addresses of `server` that tokens may be sent to. If `allowed` is empty, a class may name any server outside the node.
+///
+/// # Errors
+/// If tokens may not be sent to `server` at all.
 pub(crate) fn reach(server: &ServerSpec, allowed: &[AllowedAddress]) -> Result<Reach, VaultError> {
     if is_trusted(server, allowed) {
         return Ok(Reach::Anywhere);
@@ -101,12 +104,12 @@ pub(crate) fn reach(server: &ServerSpec, allowed: &[AllowedAddress]) -> Result<R
         (false, false) => (Reach::Within(networks), "it is not listed in --allow-address"),
     };
     match literal(url) {
-        Some(address) if !reach.admits(address) => Err(refused(why)),
+        Some(address) if !reach.allows(address) => Err(refused(why)),
         _ => Ok(reach),
     }
 }
 
-/// True when the operator named this server, by the process's own address or by origin, host or socket in the list.
+/// True if the operator listed this server: as the process's own address, or in the list by origin, host, single IP address or socket.
 pub(crate) fn is_trusted(server: &ServerSpec, allowed: &[AllowedAddress]) -> bool {
     server.configured || allowed.iter().any(|entry| names(entry, &server.address))
 }
@@ -127,7 +130,7 @@ fn network(entry: &AllowedAddress) -> Option<IpNet> {
     if let AllowedAddress::Network(network) = entry { Some(*network) } else { None }
 }
 
-/// The address that `url` spells out instead of a name; a connector asks no resolver for it.
+/// The IP address in `url`, if it has one instead of a host name. The client does not resolve it.
 fn literal(url: &Url) -> Option<IpAddr> {
     match url.host()? {
         Host::Ipv4(address) => Some(address.into()),
@@ -136,8 +139,8 @@ fn literal(url: &Url) -> Option<IpAddr> {
     }
 }
 
-/// Addresses of the node itself, of its link, and of the clouds' metadata services: what a class must never reach
-/// through an agent of the node.
+/// True for addresses of the node itself, of its local link, and of the metadata services of clouds: a class must not reach them through a process
+/// on the node.
 fn is_forbidden(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_forbidden_v4(address),
@@ -167,7 +170,7 @@ fn is_forbidden_v6(address: Ipv6Addr) -> bool {
         || address == METADATA
 }
 
-/// The IPv4 address that an IPv6 one stands for: mapped (`::ffff:a.b.c.d`), compatible (`::a.b.c.d`) or by NAT64 (`64:ff9b::a.b.c.d`, RFC 6052).
+/// The IPv4 address that is embedded in an IPv6 address: mapped (`::ffff:a.b.c.d`), compatible (`::a.b.c.d`) or by NAT64 (`64:ff9b::a.b.c.d`, RFC 6052).
 fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let [head @ .., high, low] = address.segments();
     let embeds =
@@ -243,17 +246,17 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_admitted_by_the_addresses_behind_it() {
+    fn a_host_name_is_allowed_by_its_addresses() {
         assert!(
-            !Reach::Outside.admits("169.254.169.254".parse().unwrap())
-                && Reach::Outside.admits("10.0.0.1".parse().unwrap())
+            !Reach::Outside.allows("169.254.169.254".parse().unwrap())
+                && Reach::Outside.allows("10.0.0.1".parse().unwrap())
         );
         let within = Reach::Within(vec!["10.1.0.0/16".parse().unwrap()]);
-        assert!(within.admits("10.1.9.9".parse().unwrap()) && !within.admits("10.2.0.1".parse().unwrap()));
+        assert!(within.allows("10.1.9.9".parse().unwrap()) && !within.allows("10.2.0.1".parse().unwrap()));
     }
 
     #[test]
-    fn a_text_that_is_no_address_is_refused() {
+    fn a_text_that_is_not_an_address_is_refused() {
         for text in ["", "ftp://x", "https://", "a b", "10.0.0.0/40"] {
             assert!(text.parse::<AllowedAddress>().is_err(), "{text:?}");
         }

@@ -1,6 +1,5 @@
 //! One HTTP client per server and TLS setting, for the whole process.
 
-use crate::mutex::Mutex;
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -10,144 +9,144 @@ use reqwest::redirect;
 use tokio::time::Instant;
 use url::{Host, Url};
 
-use super::ClassFiles;
-use super::Server;
-use super::VaultError;
-use super::tls;
-use super::{AllowedAddress, policy};
-use crate::spec::TlsSpec;
-use crate::spec::{Address, AuthMounts, ServerSpec};
-use crate::vault::kv_hint::Mounts;
+use super::{AllowedAddress, ClassFiles, VaultError, policy, tls};
+use crate::mutex::Mutex;
+use crate::spec::{Address, AuthMounts, ServerSpec, TlsSpec};
+use crate::vault::kv_hint::KvMounts;
 use crate::vault::resolve::Resolver;
 use crate::vault::tls::Fingerprint;
 use crate::vault::upstream::Upstream;
 
-/// Life of a client's connections: a client is replaced after this and up to twice this, so that load spreads over
-/// servers that came after it, and a connection that a middlebox forgot does not stay.
-const LIFE: Duration = Duration::from_secs(300);
-/// How long files are trusted to be unchanged before they are looked at again.
-const LOOK_AGAIN: Duration = Duration::from_secs(5);
-/// Time to connect, TLS included.
-const CONNECT: Duration = Duration::from_secs(3);
-/// Time between pings of an HTTP/2 connection with calls on it, and for their answer: together less than a call waits for
-/// its first byte, so that a dead connection is gone when the call is tried again.
-const PING: Duration = Duration::from_secs(4);
-/// Servers and TLS settings held at a time: classes choose both, and must not fill the process.
-const CLIENTS: usize = 128;
+/// The age of a client, and so of its connections, at which it is replaced: between this and twice this. So load reaches servers that were
+/// added later, and a connection that a middlebox dropped does not stay.
+const CLIENT_AGE: Duration = Duration::from_secs(300);
+/// How often the certificate files of a client are checked for changes.
+const FILE_CHECK_INTERVAL: Duration = Duration::from_secs(5);
+/// The longest time to connect, with the TLS handshake.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// Time between pings of an HTTP/2 connection that is in use, and time for the answer to a ping. Together they are less than a call waits for its
+/// first byte, so that a dead connection is closed before the call is retried.
+const PING_INTERVAL: Duration = Duration::from_secs(4);
+/// The most clients. Classes choose servers and TLS settings, and must not fill the memory of the process.
+const MAX_CLIENTS: usize = 128;
 
-/// Calls on their way to one server where the process does not say: two mounts of the largest kind.
-const CALLS: usize = 64;
+/// The default limit of concurrent calls to one server: enough for two mounts of the largest size.
+const DEFAULT_CALLS: usize = 64;
 
-/// What the process allows of connections.
+/// The process settings about connections to Vault.
 #[derive(Clone, Debug, Default)]
 pub struct Outbound {
-    /// `--allow-address`; empty lets a class choose.
+    /// `--allow-address`. If empty, a class may name any address outside the node.
     pub allowed: Vec<AllowedAddress>,
-    /// A proxy for the process's own address, and for no other.
+    /// A proxy for the process's own server address; other servers are called without it.
     pub proxy: Option<Url>,
-    /// Calls on their way to one server at a time; further ones wait.
+    /// The most concurrent calls to one server; further calls wait.
     pub calls: Option<NonZeroUsize>,
-    /// The auth mounts that the operator named.
+    /// `--allow-auth-mount`.
     pub auth_mounts: AuthMounts,
-    /// Which certificate files a class may name; `None` where no class is read and every file is the operator's choice.
+    /// The certificate files that a class may name; `None` for commands that read no class, where the operator chose every file.
     pub class_files: Option<ClassFiles>,
 }
 
 impl Outbound {
     fn calls(&self) -> usize {
-        self.calls.map_or(CALLS, NonZeroUsize::get)
+        self.calls.map_or(DEFAULT_CALLS, NonZeroUsize::get)
     }
 }
 
-/// All servers of the process; clones share them.
+/// The HTTP clients of all servers. Clones share them.
 #[derive(Clone)]
 pub struct Vaults {
     pub(crate) outbound: Arc<Outbound>,
-    clients: Arc<Mutex<HashMap<Key, Pooled>>>,
-    pub(crate) mounts: Arc<Mounts>,
+    clients: Arc<Mutex<HashMap<ClientKey, PooledClient>>>,
+    pub(crate) mounts: Arc<KvMounts>,
 }
 
-/// What connections of two mounts have in common; namespaces and identities are no part of it.
+/// Mounts with equal keys share connections. Vault namespaces and tokens are not part of the key: they are in each call.
 #[derive(Clone, PartialEq, Eq, Hash)]
-struct Key {
+struct ClientKey {
     address: Address,
     configured: bool,
     tls: TlsSpec,
 }
 
-/// How one server is reached.
+/// The client of one server.
 #[derive(Clone)]
-pub(crate) struct Link {
+pub(crate) struct Connection {
     pub(crate) client: reqwest::Client,
-    /// The URL below which its API lies, ending in `/`.
+    /// The base URL of the server, ending in `/`.
     pub(crate) base: Url,
-    /// What outlives the connections.
-    pub(crate) place: Arc<Upstream>,
+    /// The state of the server; it outlives the client.
+    pub(crate) upstream: Arc<Upstream>,
 }
 
-struct Pooled {
-    link: Link,
-    /// As used, which is not always as asked for.
+struct PooledClient {
+    connection: Connection,
+    /// The TLS setting in use, which may lack the client certificate of the spec.
     tls: TlsSpec,
     files: Fingerprint,
-    looked: Instant,
+    /// When the files were checked last.
+    checked: Instant,
     ends: Instant,
 }
 
 impl Vaults {
-    /// No connection yet.
+    /// A pool without clients.
     pub fn new(outbound: Outbound) -> Self {
         Self { outbound: Arc::new(outbound), clients: Arc::default(), mounts: Arc::default() }
     }
 
-    /// The server that `spec` asks for, when tokens may be sent there; connects when it is first called.
-    pub fn server(&self, spec: &ServerSpec) -> Result<Server, VaultError> {
-        self.link(spec)?;
-        Ok(Server { vaults: self.clone(), spec: Arc::new(spec.clone()) })
-    }
-
-    /// A client for the server of `url`, to which `from` redirects: only one that the operator listed. Without a list there
-    /// is none, for then a server that a class chose would choose the next one.
-    pub(crate) fn redirected(&self, from: &ServerSpec, url: &Url) -> Option<reqwest::Client> {
+    /// A client for `url`, to which `from` redirects; `None` unless the operator listed that server. Without a list there is never a client: a
+    /// server that a class chose could otherwise choose the next one.
+    pub(crate) fn redirect_client(&self, from: &ServerSpec, url: &Url) -> Option<reqwest::Client> {
         let allowed = &self.outbound.allowed;
-        // The origin alone: a pool for every path would be none.
+        // Only the origin, so that all paths share a client.
         let origin = url.origin().ascii_serialization().parse().ok()?;
         let to = ServerSpec { address: Address::Http(origin), configured: false, ..from.clone() };
         if allowed.is_empty() || policy::reach(&to, allowed).is_err() {
             return None;
         }
-        // What the process's own server may use, its other nodes may when the operator named them.
+        // The other nodes of the process's own server may use its settings if the operator listed them.
         let configured = from.configured && policy::is_trusted(&to, allowed);
-        self.link(&ServerSpec { configured, ..to }).ok().map(|link| link.client)
+        self.connection(&ServerSpec { configured, ..to }).ok().map(|connection| connection.client)
     }
 
-    /// The connections to `spec`, of now: they are made anew when they grow old, or their files change.
-    pub(crate) fn link(&self, spec: &ServerSpec) -> Result<Link, VaultError> {
-        let key = Key { address: spec.address.clone(), configured: spec.configured, tls: spec.tls.clone() };
+    /// The client for `spec`. Replaces a client that is too old, or whose certificate files changed.
+    ///
+    /// # Errors
+    /// If tokens may not be sent to `spec`, or its TLS setting cannot be used.
+    pub(crate) fn connection(&self, spec: &ServerSpec) -> Result<Connection, VaultError> {
+        let key =
+            ClientKey { address: spec.address.clone(), configured: spec.configured, tls: spec.tls.clone() };
         let now = Instant::now();
         let mut clients = self.clients.lock();
         if let Some(pooled) = clients.get_mut(&key)
             && pooled.is_current(now, self.outbound.class_files.as_ref())
         {
-            return Ok(pooled.link.clone());
+            return Ok(pooled.connection.clone());
         }
-        let place = clients.get(&key).map(|pooled| Arc::clone(&pooled.link.place));
-        let place =
-            place.unwrap_or_else(|| Arc::new(Upstream::new(spec.address.to_string(), self.outbound.calls())));
-        let pooled = self.connect(spec, place, now)?;
-        let link = pooled.link.clone();
-        if clients.len() >= CLIENTS && !clients.contains_key(&key) {
-            make_room(&mut clients);
+        let upstream = clients.get(&key).map(|pooled| Arc::clone(&pooled.connection.upstream));
+        let upstream = upstream
+            .unwrap_or_else(|| Arc::new(Upstream::new(spec.address.to_string(), self.outbound.calls())));
+        let pooled = self.connect(spec, upstream, now)?;
+        let connection = pooled.connection.clone();
+        if clients.len() >= MAX_CLIENTS && !clients.contains_key(&key) {
+            evict_one(&mut clients);
         }
         clients.insert(key, pooled);
-        Ok(link)
+        Ok(connection)
     }
 
-    fn connect(&self, spec: &ServerSpec, place: Arc<Upstream>, now: Instant) -> Result<Pooled, VaultError> {
+    fn connect(
+        &self,
+        spec: &ServerSpec,
+        upstream: Arc<Upstream>,
+        now: Instant,
+    ) -> Result<PooledClient, VaultError> {
         let reach = policy::reach(spec, &self.outbound.allowed)?;
         let base = base(spec)?;
         let tls = self.allowed_tls(spec)?;
-        // Read before the files, so that a change in between is seen.
+        // Taken before the files are read, so that a change in between is noticed.
         let class_files = self.outbound.class_files.as_ref();
         let files = tls::fingerprint(&tls, class_files);
         let mut builder = reqwest::Client::builder()
@@ -155,41 +154,40 @@ impl Vaults {
             .redirect(redirect::Policy::none())
             .referer(false)
             .user_agent(concat!("vaultmount/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT)
-            .http2_keep_alive_interval(PING)
-            .http2_keep_alive_timeout(PING)
-            .tls_backend_preconfigured(tls::setting(&tls, class_files)?)
-            .dns_resolver(Resolver { reach, instead: instead(spec) });
+            .connect_timeout(CONNECT_TIMEOUT)
+            .http2_keep_alive_interval(PING_INTERVAL)
+            .http2_keep_alive_timeout(PING_INTERVAL)
+            .tls_backend_preconfigured(tls::client_config(&tls, class_files)?)
+            .dns_resolver(Resolver { reach, host: host_to_resolve(spec) });
         if let Address::Unix(socket) = &spec.address {
             builder = builder.unix_socket(socket.clone());
         }
         if let Some(proxy) = self.outbound.proxy.as_ref().filter(|_| spec.configured) {
             builder = builder.proxy(
                 reqwest::Proxy::all(proxy.clone())
-                    .map_err(|_| VaultError::TlsSetting("the proxy cannot be used".into()))?,
+                    .map_err(|_| VaultError::TlsSetting("the proxy URL cannot be used".into()))?,
             );
         }
         let client =
             builder.build().map_err(|_| VaultError::TlsSetting("the HTTP client cannot be built".into()))?;
-        Ok(Pooled {
-            link: Link { client, base, place },
+        Ok(PooledClient {
+            connection: Connection { client, base, upstream },
             tls,
             files,
-            looked: now,
-            ends: now + LIFE + LIFE.mul_f64(rand::random()),
+            checked: now,
+            ends: now + CLIENT_AGE + CLIENT_AGE.mul_f64(rand::random()),
         })
     }
 
-    /// What `spec` may use of its TLS setting. The process's own client certificate is an identity of the node: it serves
-    /// the process's own server, and is left out elsewhere. One that a class names may be anybody's file: it serves servers
-    /// that the operator named.
+    /// The part of the TLS setting that `spec` may use. The process's own client certificate identifies the node: it is used only with the
+    /// process's own server. A client certificate that a class names may be any file of the node: it is used only with servers that the operator
+    /// listed.
     fn allowed_tls(&self, spec: &ServerSpec) -> Result<TlsSpec, VaultError> {
         let tls = spec.tls.clone();
         match &tls.client {
             Some(client) if client.configured && !spec.configured => Ok(TlsSpec { client: None, ..tls }),
             Some(client) if !client.configured && !policy::is_trusted(spec, &self.outbound.allowed) => {
-                let why =
-                    "a client certificate of a class is shown only to servers listed in --allow-address";
+                let why = "a client certificate that a class names is only used with servers listed in --allow-address";
                 Err(VaultError::AddressRefused(format!("address {} is refused: {why}", spec.address)))
             }
             _ => Ok(tls),
@@ -197,22 +195,22 @@ impl Vaults {
     }
 }
 
-impl Pooled {
-    /// True while it may serve: young enough, and its files are the same.
+impl PooledClient {
+    /// True if the client is not too old and its files have not changed.
     fn is_current(&mut self, now: Instant, class_files: Option<&ClassFiles>) -> bool {
         if now >= self.ends {
             return false;
         }
-        if now >= self.looked + LOOK_AGAIN {
-            self.looked = now;
+        if now >= self.checked + FILE_CHECK_INTERVAL {
+            self.checked = now;
             return self.files == tls::fingerprint(&self.tls, class_files);
         }
         true
     }
 }
 
-/// Drops the client that ends first, one that a class chose before one of the process's own.
-fn make_room(clients: &mut HashMap<Key, Pooled>) {
+/// Drops the client that would be replaced first. Clients of servers that classes chose go before those of the process's own server.
+fn evict_one(clients: &mut HashMap<ClientKey, PooledClient>) {
     let first =
         clients.iter().min_by_key(|(key, pooled)| (key.configured, pooled.ends)).map(|(key, _)| key.clone());
     if let Some(key) = first {
@@ -220,15 +218,15 @@ fn make_room(clients: &mut HashMap<Key, Pooled>) {
     }
 }
 
-/// Where to look for a server that is asked for by another name: rustls takes the name to send and to check from the
-/// URL, so the URL holds that name and the resolver looks the address's host up in its place.
-fn instead(spec: &ServerSpec) -> Option<String> {
-    let (url, _) = renamed(spec)?;
+/// The host to resolve in place of the URL's, for a server with a TLS server name: rustls takes the name that it sends and checks from the URL,
+/// so the URL has that name, and the resolver resolves the host of the address.
+fn host_to_resolve(spec: &ServerSpec) -> Option<String> {
+    let (url, _) = server_name(spec)?;
     url.host_str().map(str::to_owned)
 }
 
-/// The address and the name to ask for it by, when that is another; without TLS there is no such name.
-fn renamed(spec: &ServerSpec) -> Option<(&Url, &str)> {
+/// The address and its TLS server name, if it has one. Without TLS there is no such name.
+fn server_name(spec: &ServerSpec) -> Option<(&Url, &str)> {
     match &spec.address {
         Address::Http(url) if url.scheme() == "https" => {
             spec.tls.server_name.as_deref().map(|name| (url, name))
@@ -237,15 +235,16 @@ fn renamed(spec: &ServerSpec) -> Option<(&Url, &str)> {
     }
 }
 
-/// The URL below which `spec`'s API lies, ending in `/`.
+/// The base URL of `spec`, ending in `/`.
 fn base(spec: &ServerSpec) -> Result<Url, VaultError> {
-    let wrong = || VaultError::TlsSetting(format!("the server name for {} is no DNS name", spec.address));
+    let wrong =
+        || VaultError::TlsSetting(format!("the TLS server name for {} is not a DNS name", spec.address));
     let mut url = match &spec.address {
         Address::Http(url) => url.clone(),
         Address::Unix(_) => Url::parse("http://localhost/").map_err(|_| wrong())?,
     };
-    if let Some((_, name)) = renamed(spec) {
-        // An IP address would be connected to as it stands, past resolver and policy.
+    if let Some((_, name)) = server_name(spec) {
+        // An IP address would be connected to without the resolver, and so without the address policy.
         let Ok(Host::Domain(name)) = Host::parse(name) else { return Err(wrong()) };
         url.set_host(Some(&name)).map_err(|_| wrong())?;
     }

@@ -1,4 +1,4 @@
-//! Names -> the addresses that the policy allows.
+//! Resolves host names, and returns only addresses that the policy allows.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -8,33 +8,33 @@ use thiserror::Error;
 
 use crate::vault::policy::Reach;
 
-/// Resolves names and hands on only addresses that may be connected to: what was checked is what is connected, so a
-/// name that changes its address between check and connection gains nothing.
+/// A resolver that returns only allowed addresses. The addresses that are checked are those that are connected to, so a name that changes its
+/// address between check and connection cannot bypass the policy.
 #[derive(Clone, Debug)]
 pub(crate) struct Resolver {
-    /// Which addresses may be connected to.
+    /// The addresses that are allowed.
     pub(crate) reach: Reach,
-    /// The host to resolve in place of the one asked for: how a server is asked for by another name than its address.
-    pub(crate) instead: Option<String>,
+    /// The host to resolve in place of the URL's, for a server with a TLS server name.
+    pub(crate) host: Option<String>,
 }
 
-/// A name of which no address may be connected to.
+/// A host name without an allowed address.
 #[derive(Clone, Copy, Debug, Error)]
-#[error("no address of that name may be connected to")]
+#[error("none of the addresses of the host name may be connected to; see --allow-address")]
 pub(crate) struct NoAddressAllowed;
 
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
         let resolver = self.clone();
         Box::pin(async move {
-            let host = resolver.instead.as_deref().unwrap_or(name.as_str());
-            let found = addresses(host).await?;
-            let admitted: Vec<_> =
-                found.into_iter().filter(|address| resolver.reach.admits(address.ip())).collect();
-            if admitted.is_empty() {
+            let host = resolver.host.as_deref().unwrap_or(name.as_str());
+            let resolved = addresses(host).await?;
+            let allowed: Vec<_> =
+                resolved.into_iter().filter(|address| resolver.reach.allows(address.ip())).collect();
+            if allowed.is_empty() {
                 Err(NoAddressAllowed.into())
             } else {
-                Ok(Box::new(admitted.into_iter()) as Addrs)
+                Ok(Box::new(allowed.into_iter()) as Addrs)
             }
         })
     }
@@ -43,7 +43,7 @@ impl Resolve for Resolver {
 async fn addresses(host: &str) -> io::Result<Vec<SocketAddr>> {
     match host.trim_matches(['[', ']']).parse::<IpAddr>() {
         Ok(address) => Ok(vec![(address, 0).into()]),
-        // Port 0 is replaced by the URL's.
+        // reqwest replaces port 0 by the URL's.
         Err(_) => Ok(tokio::net::lookup_host((host, 0)).await?.collect()),
     }
 }

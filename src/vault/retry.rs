@@ -1,110 +1,143 @@
-//! What may be repeated; pure: clock and chance are handed in.
+//! Which calls are retried, and when. Pure: the clock and the randomness are parameters.
 
 use std::time::Duration;
 
 use http::StatusCode;
 use tokio::time::Instant;
 
+use crate::limits::backoff::Backoff;
 use crate::vault::error::Status;
 
-/// What repeating a call would do.
+/// What a second execution of a call would do at the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CallKind {
-    /// Nothing: a GET or LIST of what is there already.
+    /// Nothing: a GET or a LIST of something that exists already.
     Read,
-    /// Perhaps make a second certificate, user or token: repeated only when the first certainly was not carried out.
+    /// Perhaps issue a second certificate, user or token. Retried only if the first attempt certainly was not executed.
     Write,
-    /// Nothing that one would not do: renewals and revocations.
-    Again,
-    /// Make a second token: like a write, but its 403 is no matter of a token that other nodes do not know yet.
+    /// Idempotent: repeating a renewal or a revocation has the same effect as doing it once.
+    Idempotent,
+    /// Issue a second token. As a write, except that a 403 is not about a token that other nodes do not know yet.
     Login,
 }
 
 impl CallKind {
-    /// The kind of a request. Nobody tells whether a GET creates something; the engines that hand out credentials by GET
-    /// do so below a part named `creds` (database, rabbitmq, ldap, aws, ..), `sts`, `token` or `key` (gcp), and those count
-    /// as writes. A KV secret of such a name loses no more than our own retries of a 5xx.
+    /// The kind of a request. Vault does not say whether a GET issues something. The engines that issue credentials by GET do so below a path
+    /// segment named `creds` (database, rabbitmq, ldap, aws, ..), `sts`, `token` or `key` (gcp); those count as writes. A KV secret with such a
+    /// name loses only our own retries of a 5xx.
     pub(crate) fn of(method: &http::Method, path: &str) -> Self {
         let reads = *method == http::Method::GET || method.as_str() == "LIST";
         let creates = path.split('/').skip(1).any(|part| matches!(part, "creds" | "sts" | "token" | "key"));
         if reads && !creates { Self::Read } else { Self::Write }
     }
 
-    /// True when a second one does nothing that the first did not.
-    fn may_be_repeated(self) -> bool {
-        matches!(self, Self::Read | Self::Again)
+    /// True if a second execution changes nothing at the server.
+    fn is_repeatable(self) -> bool {
+        match self {
+            Self::Read | Self::Idempotent => true,
+            Self::Write | Self::Login => false,
+        }
     }
 }
 
-/// Whether a request makes something at the server, as far as anybody can tell.
+/// True if the request issues or changes something at the server, as far as method and path show.
 pub fn creates(method: &http::Method, path: &str) -> bool {
-    CallKind::of(method, path) == CallKind::Write
+    match CallKind::of(method, path) {
+        CallKind::Write | CallKind::Login => true,
+        CallKind::Read | CallKind::Idempotent => false,
+    }
 }
 
-/// What came of one try.
+/// How one attempt ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AttemptOutcome {
     /// No connection: nothing was sent.
     NotSent,
-    /// The connection broke, or nothing came in time: nobody knows what the server did.
+    /// The connection broke, or no response came in time. The server may have executed the call.
     Unknown,
-    /// A status.
+    /// The server responded with a status.
     Answered(Status),
 }
 
-/// The first pause; doubled each time.
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
-/// The longest pause of our own choosing.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// What a response says about another attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ResponseClass {
+    /// Not executed, because of a state that ends by itself: 400 or 403 with such a text, 412, or a 5xx of a server that is sealed or standby.
+    NotExecuted,
+    /// 403 with a token that was issued a moment ago: perhaps from a standby that does not know the token yet.
+    YoungTokenDenied,
+    /// 429: not executed; the server may say how long to wait.
+    TooManyRequests(Option<Duration>),
+    /// Any other 5xx except 501: the server may have executed the call.
+    ServerError,
+    /// Anything else: another attempt would end the same way.
+    Final,
+}
 
-/// The tries of one call so far.
+impl ResponseClass {
+    fn of(status: Status, young_token: bool) -> Self {
+        if status.passing {
+            return Self::NotExecuted;
+        }
+        match status.code {
+            StatusCode::FORBIDDEN if young_token => Self::YoungTokenDenied,
+            // This node lacks the state that the call requires.
+            StatusCode::PRECONDITION_FAILED => Self::NotExecuted,
+            StatusCode::TOO_MANY_REQUESTS => Self::TooManyRequests(status.retry_after),
+            StatusCode::NOT_IMPLEMENTED => Self::Final,
+            code if code.is_server_error() && status.not_serving => Self::NotExecuted,
+            code if code.is_server_error() => Self::ServerError,
+            _ => Self::Final,
+        }
+    }
+}
+
+/// Pauses between attempts. All of a pause is jitter.
+const BACKOFF: Backoff =
+    Backoff { first: Duration::from_millis(200), longest: Duration::from_secs(5), jitter: 1.0 };
+
+/// The attempts of one call.
 #[derive(Debug)]
 pub(crate) struct RetryPolicy {
     kind: CallKind,
     until: Instant,
-    made: u32,
-    /// Whether a 403 may be that of a node that does not know the token yet.
-    young: bool,
+    attempts: u32,
+    /// True while a 403 may be from a node that does not know the token yet.
+    young_token: bool,
 }
 
 impl RetryPolicy {
-    /// No try yet; none begins after `until`.
-    pub(crate) fn new(kind: CallKind, young: bool, until: Instant) -> Self {
-        Self { kind, until, made: 0, young }
+    /// A policy for a call without attempts so far. No attempt starts after `until`.
+    pub(crate) fn new(kind: CallKind, young_token: bool, until: Instant) -> Self {
+        Self { kind, until, attempts: 0, young_token }
     }
 
-    /// When to try again after `outcome`; `None` when it stands. `chance` is uniform in 0..1.
-    pub(crate) fn next(&mut self, outcome: AttemptOutcome, now: Instant, chance: f64) -> Option<Instant> {
-        let cap = FIRST_PAUSE.saturating_mul(1 << self.made.min(8)).min(LONGEST_PAUSE);
-        self.made += 1;
+    /// When the next attempt starts after `outcome`; `None` if `outcome` is final. `random` is uniform in 0..1.
+    pub(crate) fn next(&mut self, outcome: AttemptOutcome, now: Instant, random: f64) -> Option<Instant> {
+        self.attempts = self.attempts.saturating_add(1);
         let pause = match outcome {
-            AttemptOutcome::NotSent => cap.mul_f64(chance),
-            AttemptOutcome::Unknown if self.kind.may_be_repeated() => cap.mul_f64(chance),
+            AttemptOutcome::NotSent => BACKOFF.pause(self.attempts, random),
+            AttemptOutcome::Unknown if self.kind.is_repeatable() => BACKOFF.pause(self.attempts, random),
             AttemptOutcome::Unknown => return None,
-            AttemptOutcome::Answered(status) => self.after(status, cap, chance)?,
+            AttemptOutcome::Answered(status) => self.after(status, random)?,
         };
-        // A server may name any number of seconds: what no clock reaches is later than the budget.
-        now.checked_add(pause).filter(|again| *again < self.until)
+        // A server may name any number of seconds. A moment that the clock cannot represent is later than `until`.
+        now.checked_add(pause).filter(|next| *next < self.until)
     }
 
-    fn after(&mut self, status: Status, cap: Duration, chance: f64) -> Option<Duration> {
-        let jitter = cap.mul_f64(chance);
-        match status.code {
-            // The server says that it did nothing yet and that waiting helps.
-            _ if status.passing => Some(jitter),
-            // A standby that has not heard of the new token says 403 too: once, 100 to 500 ms later.
-            StatusCode::FORBIDDEN if self.young => {
-                self.young = false;
-                Some(Duration::from_millis(100) + Duration::from_millis(400).mul_f64(chance))
+    /// The pause after a response; `None` if the response is final.
+    fn after(&mut self, status: Status, random: f64) -> Option<Duration> {
+        let pause = BACKOFF.pause(self.attempts, random);
+        match ResponseClass::of(status, self.young_token) {
+            ResponseClass::NotExecuted => Some(pause),
+            // Once, 100 to 500 ms later.
+            ResponseClass::YoungTokenDenied => {
+                self.young_token = false;
+                Some(Duration::from_millis(100) + Duration::from_millis(400).mul_f64(random))
             }
-            // This node lacks the state that the call wants; not carried out.
-            StatusCode::PRECONDITION_FAILED => Some(jitter),
-            StatusCode::TOO_MANY_REQUESTS => Some(status.retry_after.unwrap_or_default().max(jitter)),
-            StatusCode::NOT_IMPLEMENTED => None,
-            code if code.is_server_error() && (self.kind.may_be_repeated() || status.not_serving) => {
-                Some(jitter)
-            }
-            _ => None,
+            ResponseClass::TooManyRequests(retry_after) => Some(retry_after.unwrap_or_default().max(pause)),
+            ResponseClass::ServerError => self.kind.is_repeatable().then_some(pause),
+            ResponseClass::Final => None,
         }
     }
 }
@@ -133,7 +166,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_call_that_creates_is_repeated_only_when_it_certainly_did_not_happen() {
+    async fn a_call_that_issues_something_is_retried_only_if_it_certainly_was_not_executed() {
         let not_serving = |code: u16| {
             AttemptOutcome::Answered(Status {
                 code: code.try_into().unwrap(),
@@ -167,34 +200,34 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_denial_of_a_new_token_is_repeated_once() {
+    async fn a_denial_of_a_new_token_is_retried_once() {
         let now = Instant::now();
-        let mut tries = RetryPolicy::new(CallKind::Read, true, now + LONG);
-        let again = tries.next(status(403), now, 0.0).unwrap();
-        assert_eq!(again - now, Duration::from_millis(100));
-        assert_eq!(tries.next(status(403), again, 0.0), None);
+        let mut policy = RetryPolicy::new(CallKind::Read, true, now + LONG);
+        let next = policy.next(status(403), now, 0.0).unwrap();
+        assert_eq!(next - now, Duration::from_millis(100));
+        assert_eq!(policy.next(status(403), next, 0.0), None);
         assert_eq!(
             RetryPolicy::new(CallKind::Read, false, now + LONG).next(status(403), now, 0.0),
             None,
-            "every node knows it"
+            "every node knows an older token"
         );
     }
 
     #[tokio::test]
-    async fn pauses_double_up_to_five_seconds_and_end_with_the_budget() {
+    async fn pauses_double_to_five_seconds_and_end_with_the_budget() {
         let start = Instant::now();
-        let mut tries = RetryPolicy::new(CallKind::Read, false, start + LONG);
+        let mut policy = RetryPolicy::new(CallKind::Read, false, start + LONG);
         let (mut now, mut pauses) = (start, Vec::new());
-        while let Some(again) = tries.next(AttemptOutcome::Unknown, now, 1.0) {
-            pauses.push((again - now).as_millis());
-            now = again;
+        while let Some(next) = policy.next(AttemptOutcome::Unknown, now, 1.0) {
+            pauses.push((next - now).as_millis());
+            now = next;
         }
         assert_eq!(pauses, [200, 400, 800, 1600, 3200, 5000, 5000]);
         assert!(now - start < LONG);
     }
 
     #[tokio::test]
-    async fn a_server_that_says_when_is_believed_unless_that_is_too_late() {
+    async fn retry_after_is_obeyed_unless_that_is_too_late() {
         let now = Instant::now();
         let wait = |seconds| {
             let outcome = AttemptOutcome::Answered(Status {
@@ -213,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn credentials_by_get_count_as_writes() {
+    fn a_get_that_issues_credentials_counts_as_a_write() {
         let kind = |path| CallKind::of(&http::Method::GET, path);
         for path in
             ["database/creds/app", "a/b/creds/app", "aws/sts/x", "gcp/roleset/x/key", "identity/oidc/token/x"]

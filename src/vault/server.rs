@@ -1,4 +1,4 @@
-//! A server in one namespace: asked until a reply stands, redirected by hand.
+//! A server in one namespace: sends calls, retries them, and follows redirects.
 
 use std::sync::Arc;
 
@@ -7,16 +7,14 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::time::{Instant, sleep_until};
 use url::Url;
 
-use super::VaultError;
-use super::Vaults;
-use super::http;
+use super::{VaultError, Vaults, http};
 use crate::limits::Budget;
 use crate::spec::ServerSpec;
 use crate::vault::http::{Failed, HttpRequest, HttpResponse};
-use crate::vault::pool::Link;
+use crate::vault::pool::Connection;
 use crate::vault::retry::{AttemptOutcome, CallKind, RetryPolicy};
 
-/// What Go leaves as it is in a URL's path; everything else is percent-encoded, a `%` too.
+/// The characters that Go does not percent-encode in a URL's path. All others are encoded, `%` too.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'_')
@@ -32,107 +30,120 @@ const PATH: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'=')
     .remove(b'@');
 
-/// A server that tokens may be sent to, in one namespace.
+/// A server that tokens may be sent to, in one Vault namespace.
 #[derive(Clone)]
 pub struct Server {
     pub(crate) vaults: Vaults,
     pub(crate) spec: Arc<ServerSpec>,
 }
 
+impl Vaults {
+    /// The server of `spec`. Connects when the first call is made.
+    ///
+    /// # Errors
+    /// If tokens may not be sent to it, or its TLS setting cannot be used.
+    pub fn server(&self, spec: &ServerSpec) -> Result<Server, VaultError> {
+        self.connection(spec)?;
+        Ok(Server { vaults: self.clone(), spec: Arc::new(spec.clone()) })
+    }
+}
+
 impl Server {
-    /// Where it is, and how it is reached.
+    /// The address, the namespace and the TLS setting.
     pub fn spec(&self) -> &ServerSpec {
         &self.spec
     }
 
-    /// Sends `ask` until a reply stands or nothing more may be tried.
-    pub(crate) async fn ask(
+    /// Sends `request`, and retries it until an attempt is final or the time for retries ends.
+    pub(crate) async fn send(
         &self,
-        ask: &HttpRequest<'_>,
+        request: &HttpRequest<'_>,
         kind: CallKind,
         budget: &Budget,
     ) -> Result<HttpResponse, VaultError> {
-        let again = budget.for_another_try();
-        let mut tries = RetryPolicy::new(kind, ask.young, again.end());
-        let mut before = None;
+        let retry_budget = budget.for_retries();
+        let mut policy = RetryPolicy::new(kind, request.young_token, retry_budget.end());
+        let mut previous = None;
         loop {
-            let tried = self.exchange(ask, kind, if before.is_none() { budget } else { &again }).await;
-            count(kind, &tried);
-            let outcome = match &tried {
+            let budget = if previous.is_none() { budget } else { &retry_budget };
+            let attempt = self.attempt(request, kind, budget).await;
+            count(kind, &attempt);
+            let outcome = match &attempt {
                 Ok(reply) => Some(AttemptOutcome::Answered(reply.status)),
                 Err(failed) => failed.outcome,
             };
-            match outcome.and_then(|outcome| tries.next(outcome, Instant::now(), rand::random())) {
+            match outcome.and_then(|outcome| policy.next(outcome, Instant::now(), rand::random())) {
                 Some(moment) => {
-                    before = Some(tried);
+                    previous = Some(attempt);
                     sleep_until(moment).await;
                 }
-                None => return telling(tried, before).map_err(|failed| failed.error),
+                None => return more_specific(attempt, previous).map_err(|failed| failed.error),
             }
         }
     }
 
-    /// Sends `ask` once, and once more to where the server redirects, when tokens may go there.
-    pub(crate) async fn exchange(
+    /// Sends `request` once. Follows one redirect, if tokens may be sent to its target.
+    pub(crate) async fn attempt(
         &self,
-        ask: &HttpRequest<'_>,
+        request: &HttpRequest<'_>,
         kind: CallKind,
         budget: &Budget,
     ) -> Result<HttpResponse, Failed> {
-        let link = self.vaults.link(&self.spec).map_err(Failed::last)?;
-        let _turn =
-            link.place.enter(ask.doing, kind, &budget.for_another_try()).await.map_err(Failed::last)?;
-        let tried = self.send(&link, ask, budget).await;
-        link.place.after(&tried);
-        tried
+        let connection = self.vaults.connection(&self.spec).map_err(Failed::last)?;
+        let admitted = connection.upstream.admit(request.doing, kind, &budget.for_retries()).await;
+        let _permits = admitted.map_err(Failed::last)?;
+        let attempt = self.send_once(&connection, request, budget).await;
+        connection.upstream.record(&attempt);
+        attempt
     }
 
-    async fn send(
+    async fn send_once(
         &self,
-        link: &Link,
-        ask: &HttpRequest<'_>,
+        connection: &Connection,
+        request: &HttpRequest<'_>,
         budget: &Budget,
     ) -> Result<HttpResponse, Failed> {
-        let url = url(link.base.clone(), ask);
-        let first = http::send(&link.client, &url, self.namespace(ask), ask, budget).await?;
-        let Some(to) = http::redirection(&first, &url) else { return http::reply(first, ask, budget).await };
+        let url = url(connection.base.clone(), request);
+        let first = http::send(&connection.client, &url, self.namespace(request), request, budget).await?;
+        let Some(to) = http::redirect_target(&first, &url) else {
+            return http::read(first, request, budget).await;
+        };
         let refused = || {
             Failed::last(VaultError::Redirect {
-                doing: ask.doing.to_owned(),
+                doing: request.doing.to_owned(),
                 to: to.origin().ascii_serialization(),
             })
         };
         let downgraded = url.scheme() == "https" && to.scheme() != "https";
         let client = if to.origin() == url.origin() {
-            Some(link.client.clone())
+            Some(connection.client.clone())
         } else {
-            self.vaults.redirected(&self.spec, &to)
+            self.vaults.redirect_client(&self.spec, &to)
         };
         let client = client.filter(|_| !downgraded).ok_or_else(refused)?;
-        let second = http::send(&client, &to, self.namespace(ask), ask, budget).await?;
-        if http::redirection(&second, &to).is_some() {
-            Err(refused())
-        } else {
-            http::reply(second, ask, budget).await
+        let second = http::send(&client, &to, self.namespace(request), request, budget).await?;
+        if http::redirect_target(&second, &to).is_some() {
+            return Err(refused());
         }
+        http::read(second, request, budget).await
     }
 
-    fn namespace<'n>(&'n self, ask: &HttpRequest<'n>) -> Option<&'n str> {
-        ask.namespace.or(self.spec.namespace.as_deref())
+    fn namespace<'n>(&'n self, request: &HttpRequest<'n>) -> Option<&'n str> {
+        request.namespace.or(self.spec.namespace.as_deref())
     }
 }
 
-/// Where `ask` goes, at the server whose API lies below `url`.
-fn url(mut url: Url, ask: &HttpRequest<'_>) -> Url {
-    let path = format!("{}v1/{}", url.path(), utf8_percent_encode(ask.path, PATH));
+/// The URL of `request`; `url` is the base URL of the server.
+fn url(mut url: Url, request: &HttpRequest<'_>) -> Url {
+    let path = format!("{}v1/{}", url.path(), utf8_percent_encode(request.path, PATH));
     url.set_path(&path);
-    if !ask.query.is_empty() {
-        url.query_pairs_mut().extend_pairs(ask.query);
+    if !request.query.is_empty() {
+        url.query_pairs_mut().extend_pairs(request.query);
     }
     url
 }
 
-/// Statuses that are counted by their number; the labels of a metric are few.
+/// Statuses that have a metric label of their own; all others are `other`.
 const STATUSES: [(u16, &str); 12] = [
     (200, "200"),
     (204, "204"),
@@ -148,27 +159,27 @@ const STATUSES: [(u16, &str); 12] = [
     (504, "504"),
 ];
 
-fn count(kind: CallKind, tried: &Result<HttpResponse, Failed>) {
-    let word =
-        |code: u16| STATUSES.iter().find(|(status, _)| *status == code).map_or("other", |(_, word)| word);
-    let status = tried.as_ref().map_or("none", |reply| word(reply.status.code.as_u16()));
+fn count(kind: CallKind, attempt: &Result<HttpResponse, Failed>) {
+    let label =
+        |code: u16| STATUSES.iter().find(|(status, _)| *status == code).map_or("other", |(_, label)| label);
+    let status = attempt.as_ref().map_or("none", |reply| label(reply.status.code.as_u16()));
     let kind = match kind {
         CallKind::Read => "read",
         CallKind::Write => "write",
-        CallKind::Again => "keep",
+        CallKind::Idempotent => "keep",
         CallKind::Login => "login",
     };
     counter!("vaultmount_vault_calls_total", "kind" => kind, "status" => status).increment(1);
 }
 
-/// The last try, or the one before when the last was cut short by the clock: what the server did tells more than that
-/// time ran out, and does not depend on how the pauses fell.
-fn telling(
+/// The last attempt; or the one before it, if the deadline cut the last one short. What the server responded is more specific than a timeout, and
+/// does not depend on the random pauses.
+fn more_specific(
     last: Result<HttpResponse, Failed>,
-    before: Option<Result<HttpResponse, Failed>>,
+    previous: Option<Result<HttpResponse, Failed>>,
 ) -> Result<HttpResponse, Failed> {
-    match (last, before) {
-        (Err(Failed { error: VaultError::OutOfTime { .. }, .. }), Some(before)) => before,
+    match (last, previous) {
+        (Err(Failed { error: VaultError::OutOfTime { .. }, .. }), Some(previous)) => previous,
         (last, _) => last,
     }
 }

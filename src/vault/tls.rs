@@ -1,4 +1,4 @@
-//! CA and client certificates -> a TLS setting.
+//! Reads CA and client certificates, and builds the TLS configuration of a client.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -15,18 +15,17 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tracing::debug;
 
-use super::ClassFiles;
-use super::VaultError;
+use super::{ClassFiles, VaultError};
 use crate::spec::{ClientCertificate, TlsSpec};
 
-/// Bytes of a file of certificates: all CAs of Mozilla take a quarter of that.
-const LARGEST: u64 = 1024 * 1024;
+/// The largest certificate file: all CAs of Mozilla take a quarter of it.
+const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
-/// What tells whether the files of a setting are still those that were read: name, size and time of change of each.
+/// The state of all files of a TLS setting: path, size and modification time of each. A changed file has another one.
 pub(crate) type Fingerprint = Vec<(PathBuf, u64, Option<SystemTime>)>;
 
-/// Reads every file of `spec` into a TLS setting that offers HTTP/2 and HTTP/1.1. TLS 1.2 or newer.
-pub(crate) fn setting(spec: &TlsSpec, class: Option<&ClassFiles>) -> Result<ClientConfig, VaultError> {
+/// The TLS configuration for `spec`, with TLS 1.2 or newer; it offers HTTP/2 and HTTP/1.1. Reads every file of `spec`.
+pub(crate) fn client_config(spec: &TlsSpec, class: Option<&ClassFiles>) -> Result<ClientConfig, VaultError> {
     let (ca, client) = Chooser::of(spec, class);
     let provider = Arc::new(ring::default_provider());
     let wrong = |error: rustls::Error| VaultError::TlsSetting(error.to_string());
@@ -38,7 +37,7 @@ pub(crate) fn setting(spec: &TlsSpec, class: Option<&ClassFiles>) -> Result<Clie
     } else {
         versions.with_root_certificates(roots(spec, ca).map_err(|error| ca.error(error))?)
     };
-    let mut setting = match &spec.client {
+    let mut config = match &spec.client {
         Some(pair) => {
             let read = chain(pair, client).and_then(|chain| Ok((chain, key(pair, client)?)));
             let (chain, key) = read.map_err(|error| client.error(error))?;
@@ -46,11 +45,11 @@ pub(crate) fn setting(spec: &TlsSpec, class: Option<&ClassFiles>) -> Result<Clie
         }
         None => verified.with_no_client_auth(),
     };
-    setting.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(setting)
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
 }
 
-/// The state of the files that `spec` names; one that cannot be opened counts as empty.
+/// The state of the files of `spec`. A file that cannot be opened counts as empty.
 pub(crate) fn fingerprint(spec: &TlsSpec, class: Option<&ClassFiles>) -> Fingerprint {
     let (ca, client) = Chooser::of(spec, class);
     let mut files: Vec<(PathBuf, Chooser<'_>)> = spec.ca_file.iter().map(|file| (file.clone(), ca)).collect();
@@ -73,17 +72,17 @@ pub(crate) fn fingerprint(spec: &TlsSpec, class: Option<&ClassFiles>) -> Fingerp
     files.into_iter().map(state).collect()
 }
 
-/// Who chose a file: that decides where it may be, and what an error tells.
+/// Who chose a file. This decides where the file may be, and how much an error says.
 #[derive(Clone, Copy)]
 enum Chooser<'a> {
-    /// The operator, who may name any file and learns what is wrong with it.
+    /// The operator, who may name any file; errors say what is wrong with it.
     Operator,
-    /// The author of a class.
+    /// The author of a class, who may name only the files that [`ClassFiles`] allows; errors say nothing about them.
     Class(&'a ClassFiles),
 }
 
 impl<'a> Chooser<'a> {
-    /// Who chose the CAs of `spec`, and who its client certificate.
+    /// Who chose the CAs of `spec`, and who chose its client certificate.
     fn of(spec: &TlsSpec, class: Option<&'a ClassFiles>) -> (Self, Self) {
         let chosen = |by_class: bool| class.filter(|_| by_class).map_or(Self::Operator, Self::Class);
         let ca = class.is_some_and(|class| class.chose_ca(spec));
@@ -104,7 +103,7 @@ impl<'a> Chooser<'a> {
         }
     }
 
-    /// The files of a directory by name, as the upstream providers read it: every regular file, links to files too, no folder.
+    /// The files of a directory, sorted by name. As with the upstream providers these are all regular files and links to files, but no directories.
     fn entries(self, directory: &Path) -> io::Result<Vec<PathBuf>> {
         let mut paths = match self {
             Self::Operator => {
@@ -112,7 +111,7 @@ impl<'a> Chooser<'a> {
             }
             Self::Class(files) => files.list(directory)?,
         };
-        // What cannot be opened stays, so that it is an error, but for a link to nowhere.
+        // A file that cannot be opened stays in the list, so that it is an error later. Only a dangling link is skipped.
         paths.retain(|path| match self.metadata(path) {
             Ok(metadata) => metadata.is_file(),
             Err(error) => error.kind() != io::ErrorKind::NotFound,
@@ -121,7 +120,7 @@ impl<'a> Chooser<'a> {
         Ok(paths)
     }
 
-    /// What leaves the process of `error`. The author of a class could find out by it which files the node has.
+    /// The error that the user gets. From a detailed error the author of a class could find out which files exist on the node.
     fn error(self, error: VaultError) -> VaultError {
         match self {
             Self::Operator => error,
@@ -133,8 +132,8 @@ impl<'a> Chooser<'a> {
     }
 }
 
-/// The CAs: text beats file beats directory; without any, the system's, or Mozilla's where the system has none (an image
-/// from scratch).
+/// The trusted CAs. The PEM text takes precedence over the file, and the file over the directory. Without any of them, the CAs of the system; in
+/// an image without CAs those of Mozilla.
 fn roots(spec: &TlsSpec, chooser: Chooser<'_>) -> Result<RootCertStore, VaultError> {
     let mut roots = RootCertStore::empty();
     if let Some(text) = &spec.ca_bytes {
@@ -147,9 +146,9 @@ fn roots(spec: &TlsSpec, chooser: Chooser<'_>) -> Result<RootCertStore, VaultErr
         for file in files {
             add(&mut roots, "CA file", &file, &read("CA file", &file, chooser)?)?;
         }
-        // An empty directory of a class would fail later, in other words than one that is missing.
+        // Without this check an empty directory of a class would fail later, with another error than a missing directory.
         if matches!(chooser, Chooser::Class(_)) && roots.is_empty() {
-            return Err(unusable("CA directory", directory, &"it holds no certificate"));
+            return Err(unusable("CA directory", directory, &"it has no certificate"));
         }
     } else {
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
@@ -162,9 +161,9 @@ fn roots(spec: &TlsSpec, chooser: Chooser<'_>) -> Result<RootCertStore, VaultErr
 
 fn add(roots: &mut RootCertStore, what: &'static str, path: &Path, pem: &[u8]) -> Result<(), VaultError> {
     let certificates = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
-    let certificates = certificates.map_err(|_| unusable(what, path, &"it is no PEM"))?;
+    let certificates = certificates.map_err(|_| unusable(what, path, &"it is not PEM"))?;
     if certificates.is_empty() {
-        return Err(unusable(what, path, &"it holds no certificate"));
+        return Err(unusable(what, path, &"it has no certificate"));
     }
     certificates
         .into_iter()
@@ -179,27 +178,28 @@ fn chain(
     let (what, path) = ("client certificate", client.certificate.as_path());
     let chain = CertificateDer::pem_slice_iter(&read(what, path, chooser)?)
         .collect::<Result<Vec<_>, _>>()
-        .map_err(|_| unusable(what, path, &"it is no PEM"))?;
-    if chain.is_empty() { Err(unusable(what, path, &"it holds no certificate")) } else { Ok(chain) }
+        .map_err(|_| unusable(what, path, &"it is not PEM"))?;
+    if chain.is_empty() { Err(unusable(what, path, &"it has no certificate")) } else { Ok(chain) }
 }
 
 fn key(client: &ClientCertificate, chooser: Chooser<'_>) -> Result<PrivateKeyDer<'static>, VaultError> {
     let (what, path) = ("client key", client.key.as_path());
-    // The error of a key file is not shown: it may quote the file.
+    // The parser's error is not shown, because it may quote the file.
     PrivateKeyDer::from_pem_slice(&read(what, path, chooser)?)
-        .map_err(|_| unusable(what, path, &"it holds no private key in PEM"))
+        .map_err(|_| unusable(what, path, &"it has no private key in PEM"))
 }
 
-/// A class chooses the path: whatever is no file of a sensible size neither ends in memory nor keeps anybody waiting.
+/// Reads a certificate file. Refuses what is not a regular file and what is larger than 1 MiB: a class chooses the path, which may be a device or a
+/// pipe.
 fn read(what: &'static str, path: &Path, chooser: Chooser<'_>) -> Result<Vec<u8>, VaultError> {
     let failed = |error: io::Error| unusable(what, path, &error.kind());
     let file = chooser.open(path).map_err(failed)?;
     if !file.metadata().map_err(failed)?.is_file() {
-        return Err(unusable(what, path, &"it is no file"));
+        return Err(unusable(what, path, &"it is not a regular file"));
     }
     let mut bytes = Vec::new();
-    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() as u64 > LARGEST {
+    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
         Err(unusable(what, path, &"it is larger than 1 MiB"))
     } else {
         Ok(bytes)
@@ -210,7 +210,8 @@ fn unusable(what: &'static str, path: &Path, why: &dyn std::fmt::Display) -> Vau
     VaultError::TlsFile { what, path: path.to_owned(), why: why.to_string() }
 }
 
-/// Takes any certificate: what `skip verify` asks for. Signatures are still checked, so the peer holds the key of whatever it shows.
+/// Accepts any server certificate, for the setting that skips verification. Still checks signatures: the server must have the key of the certificate
+/// that it shows.
 #[derive(Debug)]
 struct AnyCertificate(Arc<CryptoProvider>);
 
@@ -257,11 +258,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_file_of_certificates_keeps_nobody_waiting() {
+    fn a_path_that_is_not_a_certificate_file_fails_at_once() {
         let folder = tempfile::tempdir().unwrap();
         let (pipe, large) = (folder.path().join("pipe"), folder.path().join("large"));
         mkfifo(&pipe, Mode::S_IRUSR).unwrap();
-        File::create(&large).unwrap().set_len(LARGEST + 1).unwrap();
+        File::create(&large).unwrap().set_len(MAX_FILE_BYTES + 1).unwrap();
         for path in [Path::new("/dev/zero"), &pipe, &large, folder.path()] {
             assert!(
                 matches!(read("CA file", path, Chooser::Operator), Err(VaultError::TlsFile { .. })),

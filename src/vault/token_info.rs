@@ -1,4 +1,4 @@
-//! What a server says of a token when it gives it.
+//! What a login response says about its token.
 
 use std::time::Duration;
 
@@ -6,25 +6,25 @@ use serde::{Deserialize, Serialize};
 
 use super::VaultResponse;
 
-/// What is known of a token beside its text; nothing of it is secret.
+/// The properties of a token. None of them is secret.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenInfo {
-    /// The name by which an operator finds and revokes it; batch tokens have none.
+    /// The accessor, by which an operator finds and revokes the token. Batch tokens have none.
     #[serde(rename = "accessor")]
     pub accessor: Option<String>,
-    /// How long it lives when nobody renews it; zero for ever.
+    /// The TTL without renewal; zero for a token that does not expire.
     #[serde(rename = "ttl")]
     pub ttl: Duration,
     /// Whether it may be renewed.
     #[serde(rename = "renewable")]
     pub renewable: bool,
-    /// A batch token: nothing is stored of it at the server, so that it is neither renewed nor revoked.
+    /// True for a batch token. The server does not store it, so that it can be neither renewed nor revoked.
     #[serde(rename = "batch")]
     pub batch: bool,
-    /// How many calls it may make; zero for any number.
+    /// The number of calls that it may make; zero for no limit.
     #[serde(rename = "uses")]
     pub uses: u64,
-    /// The service account that the auth method saw: kubernetes auth tells it, jwt auth where its role maps the claims to these names.
+    /// The service account that logged in. Kubernetes auth always names it, jwt auth only if its role maps the claims to these names.
     #[serde(rename = "account")]
     pub account: Option<Account>,
 }
@@ -32,19 +32,19 @@ pub struct TokenInfo {
 /// A service account, as the server names it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Account {
-    /// Its namespace.
+    /// The Kubernetes namespace.
     pub namespace: String,
-    /// Its name.
+    /// The name, unique in the namespace.
     pub name: String,
-    /// Its uid: another one of the same name is another account. Empty where the server does not name it.
+    /// The uid: an account that was deleted and recreated has another one. Empty if the server does not name it.
     pub uid: String,
 }
 
 impl TokenInfo {
-    /// Read from the answer to a login.
-    pub(crate) fn of(answer: &VaultResponse) -> Self {
-        let text = |name: &str| answer.text(&["auth", name]).map(str::to_owned);
-        let metadata = |name: &str| answer.text(&["auth", "metadata", name]).map(str::to_owned);
+    /// Reads the response to a login.
+    pub(crate) fn of(response: &VaultResponse) -> Self {
+        let text = |name: &str| response.text(&["auth", name]).map(str::to_owned);
+        let metadata = |name: &str| response.text(&["auth", "metadata", name]).map(str::to_owned);
         let account = || {
             Some(Account {
                 namespace: metadata("service_account_namespace")?,
@@ -54,10 +54,10 @@ impl TokenInfo {
         };
         Self {
             accessor: text("accessor"),
-            ttl: answer.seconds(&["auth", "lease_duration"]),
-            renewable: answer.is_true(&["auth", "renewable"]),
+            ttl: response.seconds(&["auth", "lease_duration"]),
+            renewable: response.is_true(&["auth", "renewable"]),
             batch: text("token_type").as_deref() == Some("batch"),
-            uses: answer.number(&["auth", "num_uses"]),
+            uses: response.number(&["auth", "num_uses"]),
             account: account(),
         }
     }

@@ -1,4 +1,4 @@
-//! Transit: ciphertext opened in batches, and made one by one.
+//! The transit engine: encrypts one value, decrypts batches of ciphertexts.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -7,26 +7,24 @@ use serde_json::{Value, json};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::Login;
-use super::VaultError;
-use super::VaultResponse;
+use super::{Login, VaultError, VaultResponse};
 use crate::error::Reason;
 use crate::limits::Budget;
 use crate::secret::Secret;
 use crate::vault::classify::refused;
 use crate::vault::http::HttpResponse;
-use crate::vault::login::within;
+use crate::vault::login::in_namespace;
 use crate::vault::retry::CallKind;
 
-/// What one call opens: ciphertexts of one key.
+/// The ciphertexts of one key that one call decrypts.
 pub struct Batch<'a> {
-    /// Where the mount is, when not in the login's own namespace.
+    /// The namespace of the mount, if it is not the login's own.
     pub namespace: Option<&'a str>,
     /// The engine's mount, without slashes at its ends.
     pub mount: &'a str,
-    /// The key.
+    /// The name of the key.
     pub key: &'a str,
-    /// What is opened, in the order of the answer.
+    /// The ciphertexts, in the order of the results.
     pub items: Vec<Item<'a>>,
 }
 
@@ -34,40 +32,42 @@ pub struct Batch<'a> {
 pub struct Item<'a> {
     /// `vault:v<n>:<base64>`.
     pub ciphertext: &'a str,
-    /// What a derived key is derived with, base64.
+    /// The context of a derived key, base64.
     pub context: Option<&'a str>,
 }
 
-/// What one call opened.
+/// The result of one call.
 #[derive(Default)]
 pub struct Opened {
-    /// As many as the batch has items, in their order.
+    /// One result for each item of the batch, in the same order.
     pub results: Vec<Result<Secret, NotOpened>>,
-    /// The id by which the server's audit log knows the answer.
+    /// The request id, by which the server's audit log names the call.
     pub request_id: Option<String>,
 }
 
-/// Why the server does not open one ciphertext of a batch. Holds none of the server's words: they may quote what was sent.
+/// Why the server did not decrypt one ciphertext of a batch. Holds nothing of the server's text, which may quote the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[expect(missing_docs, reason = "each text says what its variant means")]
 pub enum NotOpened {
-    #[error("it was made with another key or context, or was changed since")]
+    #[error("it was encrypted with another key or context, or was changed since")]
     Foreign,
-    #[error("it is no ciphertext of transit (vault:v<n>:<base64>), or not all of it")]
+    #[error("it is not a complete transit ciphertext (vault:v<n>:<base64>)")]
     NoCiphertext,
     #[error("its key has no such version")]
     NoVersion,
-    #[error("its version is below the key's min_decryption_version; cipher the value anew")]
+    #[error("its version is below the key's min_decryption_version; encrypt the value again")]
     TooOld,
-    #[error("its key is derived and needs the context that it was made with")]
+    #[error("its key is derived: set the context that it was encrypted with")]
     NoContext,
     #[error("its context is not base64")]
     BadContext,
-    #[error("the server cannot open it, for a reason that may not be shown; see its audit log")]
+    #[error(
+        "the server cannot decrypt it; its audit log has the reason, which may hold secrets and is not shown"
+    )]
     Unclear,
 }
 
-/// Pieces of OpenBao's and Vault's texts for one item, the more telling first.
+/// Parts of OpenBao's and Vault's error texts for one item. The first match counts, so more specific texts stand first.
 const KNOWN: [(&str, NotOpened); 6] = [
     ("message authentication failed", NotOpened::Foreign),
     ("version is too new", NotOpened::NoVersion),
@@ -84,24 +84,24 @@ impl NotOpened {
     }
 
     fn of(text: &str) -> Self {
-        KNOWN.iter().find(|(piece, _)| text.contains(piece)).map_or(Self::Unclear, |(_, cause)| *cause)
+        KNOWN.iter().find(|(part, _)| text.contains(part)).map_or(Self::Unclear, |(_, cause)| *cause)
     }
 }
 
 impl Login {
-    /// Opens `batch` in one call: as many results as it has items, in their order. Nothing is asked for an empty one.
-    pub async fn open(&self, batch: &Batch<'_>, budget: &Budget) -> Result<Opened, VaultError> {
+    /// Decrypts `batch` in one call. An empty batch makes no call.
+    pub async fn decrypt(&self, batch: &Batch<'_>, budget: &Budget) -> Result<Opened, VaultError> {
         if batch.items.is_empty() {
             return Ok(Opened::default());
         }
         let path = format!("{}/decrypt/{}", batch.mount, batch.key);
         let reply = self.post(&path, batch.namespace, &batch.body(), CallKind::Read, budget).await?;
-        opened(batch, &reply, &within(format!("POST {path}"), batch.namespace))
+        results(batch, &reply, &in_namespace(format!("POST {path}"), batch.namespace))
     }
 
-    /// Makes a ciphertext (`vault:v<n>:<base64>`) of `plaintext` with the newest version of `key`; a policy with the
-    /// capability `create` lets the server make a missing key.
-    pub async fn seal(
+    /// Encrypts `plaintext` with the newest version of `key`. Returns a ciphertext (`vault:v<n>:<base64>`). If the policy has the capability
+    /// `create`, the server creates a missing key.
+    pub async fn encrypt(
         &self,
         mount: &str,
         key: &str,
@@ -110,17 +110,17 @@ impl Login {
     ) -> Result<String, VaultError> {
         let path = format!("{mount}/encrypt/{key}");
         let text = Zeroizing::new(STANDARD.encode(plaintext.expose()));
-        // By hand: `json!` would copy the text. Base64 needs no escapes.
+        // Concatenated, because `json!` would copy the text. Base64 needs no escapes in JSON.
         let body = Zeroizing::new(["{\"plaintext\":\"", &text, "\"}"].concat());
-        // To cipher twice leaves nothing twice on the server.
+        // As a read: encrypting twice leaves nothing at the server.
         let reply = self.post(&path, None, &body, CallKind::Read, budget).await?;
         let doing = format!("POST {path}");
         if !reply.status.code.is_success() {
             return Err(refused(doing, CallKind::Read, &reply, None));
         }
-        let answer = VaultResponse::parse(&reply.body, &doing)?;
-        let ciphertext = answer.text(&["data", "ciphertext"]).filter(|text| text.starts_with("vault:v"));
-        ciphertext.map(str::to_owned).ok_or(VaultError::Malformed { doing, why: "it holds no ciphertext" })
+        let response = VaultResponse::parse(&reply.body, &doing)?;
+        let ciphertext = response.text(&["data", "ciphertext"]).filter(|text| text.starts_with("vault:v"));
+        ciphertext.map(str::to_owned).ok_or(VaultError::Malformed { doing, why: "it has no ciphertext" })
     }
 }
 
@@ -135,35 +135,35 @@ impl Batch<'_> {
     }
 }
 
-/// The results of `batch`. When every item fails the server answers 400, and tells the items all the same.
-fn opened(batch: &Batch<'_>, reply: &HttpResponse, doing: &str) -> Result<Opened, VaultError> {
+/// The results of `batch`. If every item fails, the server responds with 400, and with a result for each item all the same.
+fn results(batch: &Batch<'_>, reply: &HttpResponse, doing: &str) -> Result<Opened, VaultError> {
     let failed = reply.status.code == StatusCode::BAD_REQUEST;
     let refusal = || refused(doing.to_owned(), CallKind::Read, reply, None);
     let malformed = |why| VaultError::Malformed { doing: doing.to_owned(), why };
     if !failed && !reply.status.code.is_success() {
         return Err(refusal());
     }
-    let answer = match VaultResponse::parse(&reply.body, doing) {
+    let response = match VaultResponse::parse(&reply.body, doing) {
         Err(VaultError::Malformed { .. }) if failed => return Err(refusal()),
         other => other?,
     };
     let results =
-        answer.members().get("data").and_then(|data| data.get("batch_results")).and_then(Value::as_array);
+        response.members().get("data").and_then(|data| data.get("batch_results")).and_then(Value::as_array);
     let Some(results) = results else {
-        return Err(if failed { refusal() } else { malformed("it holds no batch_results") });
+        return Err(if failed { refusal() } else { malformed("it has no batch_results") });
     };
     if results.len() != batch.items.len() {
-        return Err(malformed("it holds another number of results than was asked for"));
+        return Err(malformed("it does not have one result for each ciphertext"));
     }
     let results = results
         .iter()
         .map(result)
         .collect::<Option<_>>()
         .ok_or_else(|| malformed("a result is neither base64 nor an error"))?;
-    Ok(Opened { results, request_id: answer.request_id().map(str::to_owned) })
+    Ok(Opened { results, request_id: response.request_id().map(str::to_owned) })
 }
 
-/// One item's plaintext or the cause that there is none; `None` when it tells neither.
+/// The plaintext of one item, or why there is none; `None` if the item has neither.
 fn result(item: &Value) -> Option<Result<Secret, NotOpened>> {
     let text = |name| item.get(name).and_then(Value::as_str);
     match text("error").filter(|error| !error.is_empty()) {
@@ -199,12 +199,12 @@ mod tests {
             passing: false,
         };
         let reply = HttpResponse { status, body: Zeroizing::new(body.as_bytes().to_vec()) };
-        let results = opened(&batch(items), &reply, "POST transit/decrypt/orders")?;
+        let results = results(&batch(items), &reply, "POST transit/decrypt/orders")?;
         Ok(results.results.into_iter().map(|result| result.map(|secret| secret.expose().to_vec())).collect())
     }
 
     #[test]
-    fn a_batch_that_fails_in_part_or_as_a_whole_tells_each_item() {
+    fn a_batch_that_fails_in_part_or_as_a_whole_has_a_result_for_each_item() {
         let partly = r#"{"data": {"batch_results": [{"plaintext": "aGk="}, {"plaintext": "", "error": "cipher: message authentication failed"}, {"plaintext": ""}]}}"#;
         assert_eq!(
             answered(200, partly, 3).unwrap(),
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn results_that_do_not_fit_the_question_are_no_answer() {
+    fn results_that_do_not_match_the_batch_are_malformed() {
         let bodies = [
             r#"{"data": {"batch_results": [{"plaintext": "canary-is-no-base64"}]}}"#,
             r#"{"data": {"batch_results": [{"plaintext": null}]}}"#,
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_server_says_of_an_item_is_told_in_words_of_ours() {
+    fn the_servers_text_for_an_item_becomes_a_text_of_our_own() {
         let table = [
             ("cipher: message authentication failed", NotOpened::Foreign),
             ("invalid ciphertext: version is too new", NotOpened::NoVersion),
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_asks_with_contexts_where_they_are() {
+    fn a_batch_has_the_contexts_of_its_items() {
         let mut batch = batch(2);
         batch.items[1].context = Some("Y3R4");
         let expected = json!({

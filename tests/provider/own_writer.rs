@@ -333,7 +333,7 @@ async fn logins_of_one_mount_go_by_the_token_that_the_pod_brought_last() {
     comes(&pod, "db", &new).await;
     let brief = call(&provider, &class).token_life(3).mount().await;
     until("a look without a token", async || {
-        provider.log().contains("no pod's token is at hand").then_some(())
+        provider.log().contains("no service account token available").then_some(())
     })
     .await;
     assert_eq!(brief.now("db"), new, "the files stay");

@@ -138,7 +138,7 @@ pub async fn s5(work: S5Work, server: ServerSpec, proxy: Option<Url>) -> Result<
 async fn cipher(transit: &Transit, text: Option<OsString>) -> Result<(), S5Error> {
     let text = given(text)?;
     let ciphertext =
-        transit.login()?.seal(&transit.mount, &transit.key, &text.bytes, &Budget::lasting(TIME)).await?;
+        transit.login()?.encrypt(&transit.mount, &transit.key, &text.bytes, &Budget::lasting(TIME)).await?;
     let end = if io::stdout().is_terminal() { "\n" } else { "" };
     file::print(format!("{}{end}", marker(&ciphertext)).as_bytes())
 }
@@ -225,7 +225,7 @@ impl Transit {
         }
         let items = ciphertexts.iter().map(|ciphertext| Item { ciphertext, context: None }).collect();
         let batch = Batch { namespace: None, mount: &self.mount, key: &self.key, items };
-        let opened = self.login()?.open(&batch, &Budget::lasting(TIME)).await?.results;
+        let opened = self.login()?.decrypt(&batch, &Budget::lasting(TIME)).await?.results;
         Ok(ciphertexts.iter().copied().zip(opened).collect())
     }
 }

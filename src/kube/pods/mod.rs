@@ -17,6 +17,7 @@ use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
 use super::{KubeError, Kubernetes, refusal};
+use crate::limits::backoff::Backoff;
 
 /// Seconds after which the API server ends a watch in good order.
 const WATCH_SECONDS: u32 = 290;
@@ -24,8 +25,9 @@ const WATCH_SECONDS: u32 = 290;
 /// Time for a list and a watch: what takes longer hangs on a connection that nobody serves any more.
 const LONGEST: Duration = Duration::from_secs(WATCH_SECONDS as u64 + 30);
 
-/// Longest pause between two tries.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// Pauses between two tries. Jitter keeps the nodes of a cluster from coming back together.
+const BACKOFF: Backoff =
+    Backoff { first: Duration::from_secs(1), longest: Duration::from_secs(30), jitter: 0.5 };
 
 /// The pods of a node by their uids, as the API server told them last.
 ///
@@ -56,7 +58,8 @@ impl NodePods {
                     unheard(&error, failures);
                 }
             }
-            sleep(pause(failures, rand::random())).await;
+            // After a watch that ended in good order the first pause, as after one failure.
+            sleep(BACKOFF.pause(failures.saturating_add(1), rand::random())).await;
         }
     }
 
@@ -138,11 +141,4 @@ fn unheard(error: &KubeError, failures: u32) {
         }
         _ => debug!("{error}"),
     }
-}
-
-/// The pause after so many failures in a row: it doubles from a second to half a minute, and by `chance` (0 to 1) half of it is left out, so
-/// that the nodes of a cluster do not come back together.
-fn pause(failures: u32, chance: f64) -> Duration {
-    let doubled = Duration::from_secs(1).saturating_mul(2_u32.saturating_pow(failures)).min(LONGEST_PAUSE);
-    doubled.mul_f64(1.0 - chance.clamp(0.0, 1.0) / 2.0)
 }

@@ -193,7 +193,8 @@ async fn a_connection_that_nobody_serves_is_given_up() {
 
 #[test]
 fn pauses_double_to_half_a_minute() {
-    let seconds = |chance| [0, 1, 2, 4, 5, u32::MAX].map(|failures| pause(failures, chance).as_secs_f64());
-    assert_eq!(seconds(0.0), [1.0, 2.0, 4.0, 16.0, 30.0, 30.0]);
-    assert_eq!(seconds(1.0), [0.5, 1.0, 2.0, 8.0, 15.0, 15.0]);
+    let seconds =
+        |random| [1, 2, 3, 5, 6, u32::MAX].map(|failures| BACKOFF.pause(failures, random).as_secs_f64());
+    assert_eq!(seconds(1.0), [1.0, 2.0, 4.0, 16.0, 30.0, 30.0]);
+    assert_eq!(seconds(0.0), [0.5, 1.0, 2.0, 8.0, 15.0, 15.0]);
 }

@@ -8,8 +8,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::UnixMillis;
-use crate::limits::backoff::pause;
+use crate::limits::backoff::Backoff;
 use crate::renewal::expiry::{before_the_end, succeed_at};
+
+/// Pauses between renewals that failed. All of a pause is jitter, so that a node's tokens spread out.
+const BACKOFF: Backoff =
+    Backoff { first: Duration::from_secs(1), longest: Duration::from_secs(300), jitter: 1.0 };
 
 /// Part of what remains after a grant, after which it is renewed: the rest is for tries that fail.
 const RENEWED: f64 = 2.0 / 3.0;
@@ -120,7 +124,7 @@ impl LeaseTerm {
             Renewed::Failed => {
                 self.failures = self.failures.saturating_add(1);
                 let left = self.ends.map_or(Duration::MAX, |ends| ends.since(now));
-                self.try_again = Some(now + pause(self.failures, left, chance));
+                self.try_again = Some(now + BACKOFF.pause_within(self.failures, left, chance));
             }
         }
     }

@@ -1,4 +1,4 @@
-//! One template -> one text. The engine is minijinja, with what it needs for text and nothing that reaches outside.
+//! Renders one template with minijinja, without the parts of it that read other templates.
 
 #[cfg(test)]
 mod tests;
@@ -12,42 +12,42 @@ use minijinja::{
     AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value, escape_formatter,
 };
 
-use super::{Cause, filters, limits, numbers};
+use super::{Cause, filters, limits, values};
 use crate::secret::Secret;
 use crate::spec::Delimiters;
 use crate::template::protocol::{Fault, Task};
 
-/// The text of `task`, of at most `room` bytes; empty when only the syntax is asked about.
-pub(crate) fn render(task: &Task<'_>, room: usize) -> Result<Secret, Fault> {
-    let nowhere = |cause| Fault { line: 1, cause };
+/// Renders `task` into a text of at most `limit` bytes. A task without sources only checks the syntax; its text is empty.
+pub(crate) fn render(task: &Task<'_>, limit: usize) -> Result<Secret, Fault> {
+    let at_start = |cause| Fault { line: 1, cause };
     let mut environment = environment();
-    environment.set_syntax(syntax(&task.delimiters).map_err(|_| nowhere(Cause::Delimiters))?);
+    environment.set_syntax(syntax(&task.delimiters).map_err(|_| at_start(Cause::Delimiters))?);
     let template =
         environment.template_from_named_str("template", task.text).map_err(|error| fault(&error))?;
     let Some(sources) = task.sources else { return Ok(Secret::from(Vec::new())) };
-    let sources = numbers::read(sources).map_err(|_| nowhere(Cause::NotText))?;
-    let mut text = Text { bytes: Vec::new(), room };
+    let sources = values::read(sources).map_err(|_| at_start(Cause::NotText))?;
+    let mut text = Text { bytes: Vec::new(), limit };
     match template.render_captured_to(sources, &mut text) {
         Ok(_) => Ok(Secret::from(text.bytes)),
         Err(error) => Err(fault(&error)),
     }
 }
 
-/// Without the features for several templates and macros, the engine knows no statement that names another template.
+/// minijinja is built without its features `multi_template` and `macros`: no statement can name another template.
 fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_auto_escape_callback(|_| AutoEscape::None);
     environment.set_formatter(write_value);
     environment.set_fuel(Some(limits::STEPS));
-    // Escaping is for HTML; the two others print values in Rust's form, which is no contract.
+    // Escaping is for HTML. `pprint` and `debug` print values as Rust does, which may change with each version.
     ["escape", "e", "safe", "pprint"].into_iter().for_each(|name| environment.remove_filter(name));
     environment.remove_global("debug");
     filters::add(&mut environment);
     environment
 }
 
-/// Statements take the first character of `open` and the last of `close` with `%`, comments with `#`.
+/// The delimiters of statements are the first character of `open` and the last of `close` with `%`; those of comments have `#`.
 fn syntax(delimiters: &Delimiters) -> Result<SyntaxConfig, Error> {
     let Delimiters { open, close } = delimiters.clone();
     let statement = delimiters.statement();
@@ -60,37 +60,34 @@ fn syntax(delimiters: &Delimiters) -> Result<SyntaxConfig, Error> {
         .build()
 }
 
-/// Jinja writes null, lists and maps in Python's form: in a file all three are mistakes. `True` would be a fourth.
+/// Refuses null, lists and maps, which Jinja writes as Python does: in a file that is always a mistake. Writes booleans in lower case.
 fn write_value(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
     match value.kind() {
         ValueKind::Bool => Ok(out.write_str(if value.is_true() { "true" } else { "false" })?),
-        ValueKind::None => Err(failed(Cause::Null)),
-        ValueKind::Seq | ValueKind::Map | ValueKind::Iterable | ValueKind::Bytes => Err(failed(Cause::Whole)),
-        ValueKind::Plain if numbers::exact(value).is_none() => Err(failed(Cause::Whole)),
+        ValueKind::None => Err(Cause::Null.into_error()),
+        ValueKind::Seq | ValueKind::Map | ValueKind::Iterable | ValueKind::Bytes => {
+            Err(Cause::Whole.into_error())
+        }
+        ValueKind::Plain if values::exact(value).is_none() => Err(Cause::Whole.into_error()),
         _ => escape_formatter(out, state, value),
     }
 }
 
-/// The engine's error for a cause of ours.
-pub(crate) fn failed(cause: Cause) -> Error {
-    Error::new(ErrorKind::InvalidOperation, "").with_source(cause)
-}
-
-/// Only the kind and the line of an error leave the engine: its detail may quote a value.
+/// The kind and the line of an error. Its text is not used, because it may quote a secret.
 fn fault(error: &Error) -> Fault {
     let line = error.line().and_then(|line| u32::try_from(line).ok()).unwrap_or(1);
-    Fault { line, cause: ours(error).unwrap_or_else(|| cause(error.kind())) }
+    Fault { line, cause: own_cause(error).unwrap_or_else(|| cause_of_kind(error.kind())) }
 }
 
-/// The cause of ours at the root of an error, behind whatever the engine put around it.
-fn ours(error: &Error) -> Option<Cause> {
+/// Our own cause, if one is the source of the error. minijinja may have wrapped it in its own errors.
+fn own_cause(error: &Error) -> Option<Cause> {
     std::iter::successors(error.source(), |&error| error.source())
         .find_map(|error| error.downcast_ref())
         .copied()
 }
 
-/// The kinds are the engine's, and it may add some: what is not told apart here is a wrong use of a value.
-fn cause(kind: ErrorKind) -> Cause {
+/// The cause for a kind of minijinja's. The enum is non-exhaustive; any other kind is a wrong use of a value.
+fn cause_of_kind(kind: ErrorKind) -> Cause {
     match kind {
         ErrorKind::SyntaxError | ErrorKind::BadEscape => Cause::Syntax,
         ErrorKind::UndefinedError => Cause::Undefined,
@@ -104,15 +101,16 @@ fn cause(kind: ErrorKind) -> Cause {
     }
 }
 
-/// Takes bytes up to its room.
+/// A text that accepts bytes up to a limit.
 struct Text {
     bytes: Vec<u8>,
-    room: usize,
+    /// Bytes that it still accepts.
+    limit: usize,
 }
 
 impl Write for Text {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.room = self.room.checked_sub(bytes.len()).ok_or(io::ErrorKind::FileTooLarge)?;
+        self.limit = self.limit.checked_sub(bytes.len()).ok_or(io::ErrorKind::FileTooLarge)?;
         self.bytes.extend_from_slice(bytes);
         Ok(bytes.len())
     }

@@ -38,7 +38,7 @@ impl VaultToken {
         let (token, leases) = self.terms();
         let body = Body {
             who: self.who().clone(),
-            facts: self.login().facts().clone(),
+            facts: self.login().token_info().clone(),
             authenticated_at: self.authenticated_at(),
             token,
             leases,

@@ -117,7 +117,7 @@ impl FetchContext<'_> {
             self.volumes.leasing.learn(&self.spec.server, source, false);
         }
         let unix = i64::try_from(self.began.0 / 1000).unwrap_or(i64::MAX);
-        if let Some(life) = engine::life(source, fetched, unix) {
+        if let Some(life) = engine::expiry(source, fetched, unix) {
             if !self.volumes.has_room(fetched.weight()) {
                 self.warn(format!(
                     "{source} is not kept, for too much is: it is made anew at every question"

@@ -127,7 +127,7 @@ impl<'v> FetchContext<'v> {
             Err(error) => return failed(error),
         };
         self.called();
-        let opened = engine::open(session.login(), batch, answers, budget).await;
+        let opened = engine::decrypt(session.login(), batch, answers, budget).await;
         let Some(first) =
             batch.members.first().filter(|_| opened.iter().all(|(_, outcome)| is_denied(outcome)))
         else {
@@ -138,7 +138,7 @@ impl<'v> FetchContext<'v> {
             Some(Err(error)) => failed(error),
             Some(Ok(session)) => {
                 self.called();
-                let opened = engine::open(session.login(), batch, answers, budget).await;
+                let opened = engine::decrypt(session.login(), batch, answers, budget).await;
                 session.denied(first, opened.iter().all(|(_, outcome)| is_denied(outcome)));
                 opened
             }

@@ -239,7 +239,7 @@ fn fill(shelf: &IssuedCache, made: Vec<IssuedRecord>, sessions: &Sessions) {
             }
             Until::Told(life) => Some(IssuedExpiry::Fixed(life)),
         };
-        if let (Some(lasts), Some(fetched)) = (lasts, Fetched::of_record(&source, kept)) {
+        if let (Some(lasts), Some(fetched)) = (lasts, Fetched::from_record(&source, kept)) {
             shelf.put(&source, Issued { fetched: Arc::new(fetched), at, lasts });
         }
     }

@@ -257,7 +257,7 @@ async fn answers_of_0_1_0_hold_what_they_held() {
     let value = |at: usize, start, way: SelectorPath| {
         let IssuedRecord { source, kept, .. } =
             serde_json::from_value(serde_json::to_value(&made[at]).unwrap()).unwrap();
-        let fetched = Fetched::of_record(&source, kept).unwrap();
+        let fetched = Fetched::from_record(&source, kept).unwrap();
         let selection = SourceValue { source, selector: Selector { root: start, path: way }, encoding: Encoding::Utf8 };
         let bytes = fetched.bytes(&selection).unwrap();
         bytes.expose_text().unwrap().to_owned()

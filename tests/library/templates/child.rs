@@ -5,7 +5,8 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use serde_json::{Map, json};
+use serde_json::json;
+use vaultmount::secret::WipedMap;
 use vaultmount::spec::Delimiters;
 use vaultmount::template::{Cause, Job, Renderer, TemplateError};
 
@@ -70,7 +71,7 @@ const SLEEPER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/library/templa
 async fn the_child_starts_without_the_parents_environment_and_directory() {
     assert!(std::env::vars().any(|(name, _)| name.starts_with("CARGO")));
     let braces = Delimiters::default();
-    let jobs = [Job { text: "", delimiters: &braces, sources: Map::new() }];
+    let jobs = [Job { text: "", delimiters: &braces, sources: WipedMap::default() }];
     let text = Renderer::of(WORLD).render(&jobs, soon()).await.unwrap().remove(0).unwrap();
     assert_eq!(text.expose_text(), Some("0 variables, in /"));
 }
@@ -78,7 +79,7 @@ async fn the_child_starts_without_the_parents_environment_and_directory() {
 #[tokio::test]
 async fn a_child_that_does_not_answer_is_killed() {
     let braces = Delimiters::default();
-    let jobs = [Job { text: "", delimiters: &braces, sources: Map::new() }];
+    let jobs = [Job { text: "", delimiters: &braces, sources: WipedMap::default() }];
     let error = Renderer::of(SLEEPER).render(&jobs, soon()).await.unwrap_err();
     assert_eq!(error, TemplateError::Killed { job: 0 });
     let begun = Instant::now();
@@ -111,7 +112,7 @@ async fn a_program_that_is_no_vaultmount_gives_no_text() {
 #[tokio::test]
 async fn a_mount_whose_time_is_over_waits_for_no_template() {
     let braces = Delimiters::default();
-    let jobs = [Job { text: "a", delimiters: &braces, sources: Map::new() }];
+    let jobs = [Job { text: "a", delimiters: &braces, sources: WipedMap::default() }];
     let error = renderer().render(&jobs, tokio::time::Instant::now()).await.unwrap_err();
     assert!(matches!(error, TemplateError::Deadline { job: 0 } | TemplateError::Busy), "{error}");
 }

@@ -6,8 +6,8 @@ mod child; // what the child says and sees
 
 use std::time::Duration;
 
-use serde_json::{Map, Value};
-use vaultmount::secret::Secret;
+use serde_json::Value;
+use vaultmount::secret::{Secret, WipedMap};
 use vaultmount::spec::Delimiters;
 use vaultmount::template::{Job, Renderer, TemplateError};
 
@@ -21,8 +21,8 @@ pub(crate) fn soon() -> tokio::time::Instant {
     tokio::time::Instant::now() + Duration::from_secs(20)
 }
 
-pub(crate) fn members(sources: &Value) -> Map<String, Value> {
-    sources.as_object().unwrap().clone()
+pub(crate) fn members(sources: &Value) -> WipedMap {
+    sources.as_object().unwrap().clone().into()
 }
 
 pub(crate) type Answers = Result<Vec<Result<Secret, TemplateError>>, TemplateError>;

@@ -1,4 +1,4 @@
-//! The answers of one mount, by their sources.
+//! The responses of one mount, by their sources.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,23 +8,23 @@ use serde_json::{Map, Value};
 use super::{EngineError, Fetched};
 use crate::error::Reason;
 use crate::render::RenderError;
-use crate::secret::Secret;
+use crate::secret::{Secret, WipedJson};
 use crate::spec::{SelectorRoot, Source, SourceValue};
 use crate::vault::VaultError;
 
-/// What a source gave, or why it gave nothing.
+/// The response to one source, or the error.
 pub type FetchResult = Result<Arc<Fetched>, EngineError>;
 
-/// What every source of a mount gave.
+/// The responses to all sources of a mount.
 #[derive(Default)]
 pub struct Responses<'a>(HashMap<&'a Source, FetchResult>);
 
-/// Why something has no content: the cause, and what was tried. Holds no value.
+/// Why a source or a file has no content. Holds no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FetchError {
     /// The stable cause.
     pub reason: Reason,
-    /// What failed, and where.
+    /// The text for the user: what failed, and where.
     pub what: String,
 }
 
@@ -47,41 +47,41 @@ impl From<VaultError> for FetchError {
 }
 
 impl<'a> Responses<'a> {
-    /// About how many bytes all of them hold.
+    /// The estimated bytes of all responses.
     pub fn weight(&self) -> usize {
         self.fetched().map(Fetched::weight).sum()
     }
 
-    /// Adds what one source gave.
+    /// Adds the response to `source`.
     pub fn add(&mut self, source: &'a Source, outcome: FetchResult) {
         self.0.insert(source, outcome);
     }
 
-    /// What `source` gave.
-    pub fn of(&self, source: &Source) -> Result<&Fetched, FetchError> {
+    /// The response to `source`.
+    pub fn get(&self, source: &Source) -> Result<&Fetched, FetchError> {
         match self.0.get(source) {
             Some(Ok(fetched)) => Ok(fetched),
             Some(Err(error)) => Err(error.into()),
-            None => Err(FetchError { reason: Reason::Bug, what: format!("{source} was not asked") }),
+            None => Err(FetchError { reason: Reason::Bug, what: format!("{source} was not fetched") }),
         }
     }
 
-    /// The members of `source` that ways begin at.
-    pub fn start(&self, source: &Source, start: SelectorRoot) -> Result<&Map<String, Value>, FetchError> {
-        Ok(self.of(source)?.start(start, source)?)
+    /// The object in the response to `source` that `root` names: where selectors begin.
+    pub fn members(&self, source: &Source, root: SelectorRoot) -> Result<&Map<String, Value>, FetchError> {
+        Ok(self.get(source)?.members(root, source)?)
     }
 
-    /// The bytes that `selection` stands for.
-    pub fn bytes(&self, selection: &SourceValue) -> Result<Secret, FetchError> {
-        Ok(self.of(&selection.source)?.bytes(selection)?)
+    /// The decoded bytes of the selected value.
+    pub fn bytes(&self, selected: &SourceValue) -> Result<Secret, FetchError> {
+        Ok(self.get(&selected.source)?.bytes(selected)?)
     }
 
-    /// The value that a template sees of `selection`.
-    pub fn value(&self, selection: &SourceValue) -> Result<Value, FetchError> {
-        self.of(&selection.source)?.seen(selection)
+    /// The selected value in the form in which templates get it.
+    pub fn template_value(&self, selected: &SourceValue) -> Result<WipedJson, FetchError> {
+        self.get(&selected.source)?.template_value(selected)
     }
 
-    /// What came, in no order.
+    /// The responses that arrived, in no order.
     pub fn fetched(&self) -> impl Iterator<Item = &Fetched> {
         self.0.values().flatten().map(Arc::as_ref)
     }

@@ -1,4 +1,4 @@
-//! Values of JSON as the engine knows them, and back, with numbers as they were written.
+//! Converts JSON values into minijinja's and back, and keeps the digits of numbers.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,9 +9,8 @@ use minijinja::{Error, Value};
 use serde_json::{Map, Number, Value as Json};
 
 use super::Cause;
-use crate::template::engine::failed;
 
-/// The names and values of a template, from a JSON object.
+/// Reads the sources of a template from a JSON object.
 pub(crate) fn read(sources: &[u8]) -> serde_json::Result<Value> {
     Ok(members(serde_json::from_slice(sources)?))
 }
@@ -31,15 +30,15 @@ fn from_json(value: Json) -> Value {
     }
 }
 
-/// A number to calculate with where that gives back the digits it was written with; else one that only keeps them.
+/// A number that templates can calculate with, if it prints with the digits of the JSON text; otherwise an [`Exact`].
 fn from_number(number: Number) -> Value {
-    let written = number.to_string();
-    let whole = written.parse().map(|whole: i128| Value::from(whole)).ok();
+    let digits = number.to_string();
+    let whole = digits.parse().map(|whole: i128| Value::from(whole)).ok();
     let value = whole.or_else(|| number.as_f64().map(Value::from));
-    value.filter(|value| value.to_string() == written).unwrap_or_else(|| Value::from_object(Exact(number)))
+    value.filter(|value| value.to_string() == digits).unwrap_or_else(|| Value::from_object(Exact(number)))
 }
 
-/// A number such as `1.10` or `1e400`: floating point would change it, and a file is to hold what the secret holds.
+/// A number such as `1.10` or `1e400`, which floating point would change: the file must contain the digits of the secret.
 struct Exact(Number);
 
 impl fmt::Debug for Exact {
@@ -58,12 +57,12 @@ impl Object for Exact {
     }
 }
 
-/// The number behind a value that only keeps its digits.
+/// The number in a value that is an [`Exact`].
 pub(crate) fn exact(value: &Value) -> Option<&Number> {
     value.downcast_object_ref::<Exact>().map(|Exact(number)| number)
 }
 
-/// `value` as JSON, for the filters that write documents.
+/// Converts `value` to JSON, for the filters that write documents.
 pub(crate) fn to_json(value: &Value) -> Result<Json, Error> {
     match value.kind() {
         ValueKind::None => Ok(Json::Null),
@@ -76,16 +75,18 @@ pub(crate) fn to_json(value: &Value) -> Result<Json, Error> {
         ValueKind::Map => {
             Ok(Json::Object(value.try_iter()?.map(|key| member(value, &key)).collect::<Result<_, _>>()?))
         }
-        _ => exact(value).map(|number| Json::Number(number.clone())).ok_or_else(|| failed(Cause::NotText)),
+        _ => {
+            exact(value).map(|number| Json::Number(number.clone())).ok_or_else(|| Cause::NotText.into_error())
+        }
     }
 }
 
-/// The text of a number is JSON's but for infinities and what is none.
+/// minijinja prints numbers as JSON does, except infinities and NaN, which are an error.
 fn number(value: &Value) -> Result<Json, Error> {
-    value.to_string().parse().map(Json::Number).map_err(|_| failed(Cause::NotText))
+    value.to_string().parse().map(Json::Number).map_err(|_| Cause::NotText.into_error())
 }
 
 fn member(map: &Value, key: &Value) -> Result<(String, Json), Error> {
-    let name = key.as_str().ok_or_else(|| failed(Cause::NotText))?;
+    let name = key.as_str().ok_or_else(|| Cause::NotText.into_error())?;
     Ok((name.into(), to_json(&map.get_item(key)?)?))
 }
