@@ -51,7 +51,7 @@ pub(crate) fn spec(spec: &MountSpec, repeats: &LogThrottle) {
 pub(crate) fn warnings(spec: &MountSpec, warnings: &[String], repeats: &LogThrottle) {
     for warning in warnings {
         let class = spec.class.as_deref().unwrap_or_default();
-        if repeats.known(&format!("{}/{class}: {warning}", spec.pod.namespace), Some(warning)) {
+        if repeats.is_known(&format!("{}/{class}: {warning}", spec.pod.namespace), Some(warning)) {
             debug!("{warning}");
         } else {
             warn!("{warning}");
@@ -86,7 +86,7 @@ pub(crate) fn left(spec: &MountSpec, why: Option<&str>, repeats: &LogThrottle) {
     counter!("vaultmount_writes_total", "change" => "left").increment(1);
     // Each pod of a class has the same reason, in a path of its own.
     let class = format!("{}/{}: writer", spec.pod.namespace, spec.class.as_deref().unwrap_or_default());
-    let known = repeats.known(&class, Some("left"));
+    let known = repeats.is_known(&class, Some("left"));
     let told = format!(
         "writer: provider has no effect, the driver writes the files, as root's: {why}; deploy/own-writer gives the rights"
     );
@@ -105,7 +105,7 @@ pub(crate) fn look(
     let reason = outcome.as_ref().map_or_else(|failure| failure.reason.code(), |_| "ok");
     counter!("vaultmount_looks_total", "reason" => reason).increment(1);
     let failure = outcome.as_ref().err().map(Failure::message);
-    let known = repeats.known(&format!("look {volume}"), failure.as_deref());
+    let known = repeats.is_known(&format!("look {volume}"), failure.as_deref());
     span.in_scope(|| match outcome {
         Ok(Some(change)) if *change != Change::Unchanged => {
             info!(reason, change = change.name(), took_ms, "the files were written")
@@ -127,7 +127,7 @@ pub(crate) fn end(
     let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     let failure = outcome.as_ref().err().map(Failure::message);
     count(outcome, took);
-    let known = repeats.known(volume, failure.as_deref());
+    let known = repeats.is_known(volume, failure.as_deref());
     span.in_scope(|| match outcome {
         Ok(MountOutcome { response, changed: true }) => {
             info!(reason = "ok", files = response.object_version.len(), took_ms, "mounted")

@@ -128,7 +128,7 @@ impl Volumes {
             .and_then(Path::file_name)
             .map(OsStr::to_string_lossy);
         if let (Some(events), Some(name), false) = (&self.events, name, is_first) {
-            events.tell(&volume.id().pod, &name, changed);
+            events.add(&volume.id().pod, &name, changed);
         }
     }
 

@@ -215,7 +215,9 @@ async fn other_paths_are_not_found_other_methods_not_allowed_and_head_has_no_bod
         }
         let (get, head) = (answer("GET", path).await, answer("HEAD", path).await);
         assert_eq!((code(&get), code(&head)), (Some(200), Some(200)), "{path}");
-        assert!(!get.ends_with("\r\n\r\n") && head.ends_with("\r\n\r\n"), "{path}: {get}{head}");
+        // Without a mount there is no metric yet, so that page is empty.
+        let has_body = !get.ends_with("\r\n\r\n") || path == "/metrics";
+        assert!(has_body && head.ends_with("\r\n\r\n"), "{path}: {get}{head}");
         assert_eq!(code(&answer("GET", &format!("{path}?verbose=1")).await), Some(200), "{path}");
     }
 }
