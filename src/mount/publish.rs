@@ -50,7 +50,7 @@ impl Provider {
         report::payload(spec, &payload, &self.services.repeats);
         let written = self.write(volume, spec, &payload, why).await.map_err(|error| {
             // A first mount that fails has given nothing, for whatever is there goes with it.
-            if error.is_behind() && volume.is_answered() {
+            if error.is_after_swap() && volume.is_answered() {
                 volumes.given(volume, spec, is_fetched.then_some(&payload));
             }
             volumes.failed(volume);
@@ -81,15 +81,15 @@ impl Provider {
         };
         let unwritten = match written {
             Some(Ok(change)) => return Ok(Some(change)),
-            Some(Err(error)) if error.is_of_an_end() && why == Trigger::Poll => {
+            Some(Err(error)) if error.is_possible_end() && why == Trigger::Poll => {
                 // If it is none, there is more to come.
                 debug!("not written: {error}");
                 volumes.look_after(volume, UNSEEN);
                 return Ok(None);
             }
-            Some(Err(error)) if error.is_of_an_end() && is_loop => return Err(error),
+            Some(Err(error)) if error.is_possible_end() && is_loop => return Err(error),
             Some(Err(error))
-                if why == Trigger::DriverRequest && (error.is_of_an_end() || error.is_for_driver()) =>
+                if why == Trigger::DriverRequest && (error.is_possible_end() || error.is_for_driver()) =>
             {
                 Some(error.to_string())
             }

@@ -105,8 +105,8 @@ impl Volumes {
         let changed = before.map(|before| before.differing(&marks));
         *volume.marks() = marks;
         let shown = match &written {
-            Ok(written) => Some(written.leftover),
-            Err(error) if error.is_behind() => Some(Some(StaleGeneration::of_now())),
+            Ok(written) => Some(written.stale),
+            Err(error) if error.is_after_swap() => Some(Some(StaleGeneration::since_now())),
             Err(_) => None,
         };
         if let Some(leftover) = shown {
@@ -231,7 +231,7 @@ impl Volumes {
     pub async fn sweep_files(&self, volume: &Volume) {
         let Some(writer) = &self.writer else { return };
         let _hand = self.hand.lock().await;
-        let left = blocking::run(|| writer.sweep(&volume.target(), SystemTime::now()));
+        let left = blocking::run(|| writer.remove_stale(&volume.target(), SystemTime::now()));
         match left {
             Ok(left) => volume.held().files.leaves(left),
             // The next write tries again.

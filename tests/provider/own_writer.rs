@@ -216,7 +216,7 @@ async fn what_the_driver_is_about_to_unmount_is_not_filled_again() {
         .by(Caller::RotationLoop15)
         .fails()
         .await
-        .tells("volume.unusable", &["its end has begun"]);
+        .tells("volume.unusable", &["about to be unmounted"]);
     empty();
     assert!(pod.remount().await.is_ours(), "whoever asks for it has it filled");
     comes(&pod, "db", &canary("second")).await;
