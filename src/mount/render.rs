@@ -238,7 +238,7 @@ impl<'h> Contents<'h> {
         };
         let file = File { path, mode: object.mode, owner: object.owner, group: object.group, contents };
         self.room
-            .take(&file)
+            .add(&file)
             .map_err(|error| FetchError { reason: error.reason(), what: error.to_string() })?;
         self.givers.push(giver);
         self.files.push(file);

@@ -69,7 +69,7 @@ pub(crate) fn answers(calls: usize, answers: &Responses<'_>) {
 
 /// Tells of a payload that is large, though it travels.
 pub(crate) fn payload(spec: &MountSpec, payload: &Payload, repeats: &LogThrottle) {
-    if let Some(bytes) = payload.large() {
+    if let Some(bytes) = payload.large_size() {
         warnings(
             spec,
             &[format!(

@@ -1,4 +1,4 @@
-//! Connections: which peers may connect, how many at a time, and HTTP/2 on each connection.
+//! Connections: which processes may connect, how many at a time, and HTTP/2 on each connection.
 
 use std::error::Error;
 use std::pin::pin;

@@ -17,7 +17,7 @@ pub use endpoint::{Endpoint, EndpointError};
 pub use error::ServerError;
 pub use guard::Grpc;
 pub use listener::remove_dead;
-pub use readiness::{Readiness, SocketState};
+pub use readiness::Readiness;
 pub use watch::NotReadyReason;
 
 use std::collections::HashSet;

@@ -10,12 +10,10 @@ use crate::mutex::Mutex;
 pub struct Readiness(Arc<Mutex<Vec<SocketState>>>);
 
 /// The state of one socket at its last check, at most a second ago.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SocketState {
-    /// The socket's path.
-    pub endpoint: Endpoint,
+struct SocketState {
+    endpoint: Endpoint,
     /// Why drivers cannot reach this provider there; `None` when the socket is bound and its inode is ours.
-    pub not_ready: Option<NotReadyReason>,
+    not_ready: Option<NotReadyReason>,
 }
 
 impl Readiness {
@@ -30,11 +28,6 @@ impl Readiness {
         };
         let not_ready: Vec<_> = sockets.iter().filter_map(not_ready).collect();
         if not_ready.is_empty() { Ok(()) } else { Err(not_ready.join("; ")) }
-    }
-
-    /// All sockets, in the order of the settings.
-    pub fn sockets(&self) -> Vec<SocketState> {
-        self.lock().clone()
     }
 
     /// Adds all `endpoints`, each as not bound yet.

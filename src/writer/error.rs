@@ -42,7 +42,7 @@ pub enum WriteError {
     Missing(PathBuf, #[source] io::Error),
     /// Nothing is mounted there: the files would be written to a disk.
     #[error(
-        "{0}: vaultmount sees no mount there; mount the kubelet's pods with mountPropagation HostToContainer"
+        "{0}: nothing is mounted there that vaultmount can see; mount the kubelet's pods with mountPropagation HostToContainer"
     )]
     NotMounted(PathBuf),
     /// The volume is not a tmpfs: the files could be written to a disk.

@@ -200,7 +200,7 @@ impl Writer {
             Some((_, Difference::Nothing)) if fingerprints.cover(payload) => return Ok(Change::Unchanged),
             Some((_, Difference::Nothing)) => Change::Unchanged,
             Some((old, Difference::Access(fixes))) if old.fix_access(&fixes).is_ok() => Change::Modes,
-            _ => swap(volume, old, payload)?,
+            Some((_, Difference::Access(_) | Difference::Content)) | None => swap(volume, old, payload)?,
         };
         fingerprints.clear();
         for (file, stat) in Current::open(volume).iter().flat_map(|current| current.stats(payload)) {

@@ -69,7 +69,7 @@ mod tests {
 
     use super::*;
 
-    /// A connection that stays open, and what tells that it has ended.
+    /// A connection that stays open, and a value with which a test sees that it has ended.
     async fn open(connections: &mut Connections, has_request: bool) -> oneshot::Receiver<()> {
         let (open, ended) = oneshot::channel();
         connections

@@ -19,7 +19,7 @@ use super::fake::{Server, Setup, answers, client, endpoint, mount, until};
 const NOBODY: u32 = 65534;
 
 fn waits_for(readiness: &Readiness, reason: NotReadyReason) -> bool {
-    readiness.sockets().iter().any(|socket| socket.not_ready == Some(reason))
+    readiness.check().is_err_and(|not_ready| not_ready.contains(&reason.to_string()))
 }
 
 #[tokio::test]
