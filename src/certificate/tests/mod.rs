@@ -110,7 +110,7 @@ fn a_leaf_without_its_issuer_is_refused() {
     }
     let many: Vec<_> = (0..40).map(|_| new_ca("root", None).pem).collect();
     let many: Vec<_> = many.iter().map(String::as_str).collect();
-    assert_eq!(error(identity(&leaf, &own, "", &many)), CertificateError::TooManyAuthorities { most: 32 });
+    assert_eq!(error(identity(&leaf, &own, "", &many)), CertificateError::TooManyAuthorities { limit: 32 });
 }
 
 #[test]
