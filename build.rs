@@ -6,7 +6,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=proto/service.proto");
     let files = protox::compile(["proto/service.proto"], ["proto"])?;
     tonic_prost_build::configure()
-        // What carries secrets must not be printable.
+        // These messages carry secrets, so they must not be printable.
         .skip_debug(["v1alpha1.MountRequest", "v1alpha1.MountResponse", "v1alpha1.File"])
         .compile_fds(files)?;
     Ok(())

@@ -1,4 +1,4 @@
-//! The `vaultmount` binary: reads the command line, and leaves with its outcome.
+//! The `vaultmount` binary: hardens the process, runs one command, and exits with its result.
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -12,7 +12,7 @@ use vaultmount::{telemetry, template};
 
 fn main() -> ExitCode {
     harden();
-    let outcome = match Command::parse(std::env::args_os()) {
+    let result = match Command::parse(std::env::args_os()) {
         Ok(Command::Serve(flags)) => start(*flags),
         Ok(Command::Mount(args)) => run(mount_command::mount(&args)),
         Ok(Command::Prepare(args)) => prepare::prepare(&args).map_err(Into::into),
@@ -25,7 +25,7 @@ fn main() -> ExitCode {
         Ok(Command::RenderTemplates) => return template::child(),
         Err(usage) => usage.exit(),
     };
-    match outcome {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("vaultmount: {error}");
@@ -34,6 +34,7 @@ fn main() -> ExitCode {
     }
 }
 
+/// Reads the settings, starts logging and serves. Errors of the settings go to stderr, warnings to the log.
 fn start(flags: ServeArgs) -> Result<(), Box<dyn Error>> {
     let settings = Settings::new(flags, &Environment::read())?;
     telemetry::logs::start(settings.log_format, settings.log_level);
@@ -46,21 +47,21 @@ fn s5(args: S5Args) -> Result<(), Box<dyn Error>> {
     run(s5::s5(args.work, server, proxy))
 }
 
-/// Runs `work`; nothing else runs in this process.
+/// Runs `work` on an async runtime with one worker thread.
 ///
-/// One thread does all that waits: a mount is a dozen short steps between calls, and waking another core for each costs more than the step.
-/// What computes for long has threads of its own (`aside`).
+/// One thread is enough for everything that waits: a mount is a dozen short steps between calls, and waking another core for each costs
+/// more than the step. Long computations run on threads of their own (`blocking`).
 fn run<E: Error + 'static>(work: impl Future<Output = Result<(), E>>) -> Result<(), Box<dyn Error>> {
     Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?.block_on(work)?)
 }
 
-/// Keeps what is in memory out of core files and debuggers of the same user, and panics' words out of the log: they may
-/// hold a value. Best effort: a kernel that refuses is no reason not to serve.
+/// Keeps memory out of core files and away from debuggers of the same user, and keeps the text of a panic out of the log: it may hold a
+/// value. Best effort: vaultmount also serves if the kernel refuses.
 fn harden() {
     let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
     let _ = set_dumpable(false);
     std::panic::set_hook(Box::new(|panic| {
         let at = panic.location().map_or_else(String::new, ToString::to_string);
-        tracing::error!(at, "a panic, a defect of vaultmount: please report it");
+        tracing::error!(at, "panic: this is a defect of vaultmount, please report it");
     }));
 }

@@ -1,27 +1,26 @@
-//! CA certificates in their order: the one that issues, then each one's own issuer.
+//! CA certificates in order: the issuing CA, then the issuer of each.
 
-use super::CertificateError;
-use super::keystore;
+use super::{CertificateError, keystore};
 use crate::certificate::keystore::Contents;
 use crate::certificate::x509::Certificate;
 use crate::secret::Secret;
 use crate::spec::{Alias, StoreForm};
 
-/// CA certificates that are looked at; more than a chain ever has, and few enough to check every signature among them.
-const MOST: usize = 32;
+/// Limit of CA certificates of a response: more than a chain ever has, and few enough to check every signature among them.
+const LIMIT: usize = 32;
 
-/// The CAs above a leaf, or of a mount: at least one, each signed by the next.
+/// The CA chain above a leaf certificate, or of a PKI mount: at least one, each signed by the next.
 pub struct Authorities {
     issuing: Certificate,
     above: Vec<Certificate>,
 }
 
 impl Authorities {
-    /// The chain of a mount from `texts` (`GET <mount>/cert/ca_chain`), in any order and with repeats.
+    /// The chain of a PKI mount from `texts` (`GET <mount>/cert/ca_chain`), which may have any order and repetitions.
     ///
-    /// It starts at the first one that issued none of the others, which is the CA that signs leaves.
+    /// The chain starts with the first CA that issued none of the others: that CA signs leaf certificates.
     pub fn new(texts: &[&str]) -> Result<Self, CertificateError> {
-        let mut known = KnownCa::default();
+        let mut known = KnownCas::default();
         for text in texts {
             known.add(text, "certificate")?;
         }
@@ -33,13 +32,13 @@ impl Authorities {
         Ok(known.climb(issuing))
     }
 
-    /// The CAs above `leaf`, from `issuing_ca` and `ca_chain` of its answer; those that do not belong are left out.
-    pub(crate) fn of(
+    /// The chain above `leaf`, from `issuing_ca` and `ca_chain` of its response; CAs that are not in the chain are left out.
+    pub(crate) fn of_leaf(
         leaf: &Certificate,
         issuing_ca: &str,
         ca_chain: &[&str],
     ) -> Result<Self, CertificateError> {
-        let mut known = KnownCa::default();
+        let mut known = KnownCas::default();
         known.add(issuing_ca, "issuing_ca")?;
         let named = known.0.first().cloned();
         for text in ca_chain {
@@ -49,22 +48,22 @@ impl Authorities {
         Ok(known.climb(issuing))
     }
 
-    /// All of them in PEM, from the issuing one up.
+    /// The chain in PEM, from the issuing CA upwards.
     pub fn chain(&self) -> Result<String, CertificateError> {
         self.all().map(Certificate::pem).collect()
     }
 
-    /// The one that signs leaves, in PEM.
+    /// The CA that signs leaf certificates, in PEM.
     pub fn issuing_ca(&self) -> Result<String, CertificateError> {
         self.issuing.pem()
     }
 
-    /// The topmost one that is known, in PEM: what clients trust.
+    /// The topmost known CA, in PEM: the one that clients trust.
     pub fn ca(&self) -> Result<String, CertificateError> {
         self.topmost().pem()
     }
 
-    /// A keystore whose one entry, `alias`, trusts [`Self::ca`]. The password is printable ASCII.
+    /// A keystore with one entry, `alias`, that trusts [`Self::ca`]. The password must be printable ASCII.
     pub fn truststore(
         &self,
         form: StoreForm,
@@ -78,7 +77,7 @@ impl Authorities {
         std::iter::once(&self.issuing).chain(&self.above)
     }
 
-    /// Those that a server sends after its leaf: all but the root.
+    /// The CAs that a server sends after its leaf certificate: all except the root.
     pub(crate) fn intermediates(&self) -> impl Iterator<Item = &Certificate> {
         self.all().filter(|ca| !ca.is_self_signed())
     }
@@ -88,21 +87,21 @@ impl Authorities {
     }
 }
 
-/// CA certificates of an answer, each once, in no order that matters.
+/// The CA certificates of a response, without repetitions; their order has no meaning.
 #[derive(Default)]
-struct KnownCa(Vec<Certificate>);
+struct KnownCas(Vec<Certificate>);
 
-impl KnownCa {
+impl KnownCas {
     fn add(&mut self, text: &str, field: &'static str) -> Result<(), CertificateError> {
         for certificate in Certificate::all(text, field)? {
             if !self.0.iter().any(|known| known.der() == certificate.der()) {
                 self.0.push(certificate);
             }
         }
-        if self.0.len() > MOST { Err(CertificateError::TooManyAuthorities { most: MOST }) } else { Ok(()) }
+        if self.0.len() > LIMIT { Err(CertificateError::TooManyAuthorities { limit: LIMIT }) } else { Ok(()) }
     }
 
-    /// Each step takes a certificate out, so a circle of CAs that signed each other ends too.
+    /// The chain from `issuing` upwards. Each step removes a certificate, so it also ends if CAs have signed each other in a circle.
     fn climb(mut self, issuing: Certificate) -> Authorities {
         let mut chain = Authorities { issuing, above: Vec::new() };
         while !chain.topmost().is_self_signed() {
@@ -112,15 +111,15 @@ impl KnownCa {
         chain
     }
 
-    /// Takes out what signed `below`. Of cross-signed twins (one name, one key) the one that Vault `named`, else a root,
-    /// else the one that lasts longest, whatever their order.
+    /// Removes and returns the CA that signed `below`. Of cross-signed CAs (same name and key) it is the one that Vault `named`, else a root,
+    /// else the one that expires last; independent of their order.
     fn take_issuer(&mut self, below: &Certificate, named: Option<&Certificate>) -> Option<Certificate> {
         let rank = |ca: &Certificate| {
             (named.is_some_and(|named| named.der() == ca.der()), ca.is_self_signed(), ca.not_after)
         };
         let signers = self.0.iter().enumerate().filter(|(_, ca)| ca.signed(below));
-        let (place, _) =
+        let (index, _) =
             signers.max_by(|(_, a), (_, b)| rank(a).cmp(&rank(b)).then_with(|| a.der().cmp(b.der())))?;
-        Some(self.0.swap_remove(place))
+        Some(self.0.swap_remove(index))
     }
 }

@@ -1,84 +1,86 @@
-//! Why a certificate cannot be used: names that were asked for, never a byte of what was answered.
+//! Why a certificate cannot be used. Errors contain requested names, never bytes of a response.
 
 use thiserror::Error;
 
 use crate::error::Reason;
 
-/// Why a certificate, its key or a file of it cannot be had.
+/// Why a certificate, its key or one of its files cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum CertificateError {
-    /// A field of the answer should hold certificates.
-    #[error("{field} of the answer is not a certificate in PEM")]
+    /// A field of the response must contain certificates and does not.
+    #[error("{field} of the response is not a certificate in PEM")]
     NotCertificate {
-        /// The field's name in the answer.
+        /// The field's name in the response.
         field: &'static str,
     },
-    /// More CA certificates than `authorities::MOST`.
-    #[error("the answer holds more CA certificates than the {most} that are looked at")]
+    /// The response contains more CA certificates than are examined.
+    #[error("the response contains more than {limit} CA certificates")]
     TooManyAuthorities {
-        /// How many are looked at.
-        most: usize,
+        /// The number of CA certificates that are examined.
+        limit: usize,
     },
-    /// Neither the answer nor the node has one.
-    #[error("the answer holds no private key; ask for issue, or for a key of the node")]
-    KeyMissing,
-    /// Not PEM, not a form or an algorithm known here.
-    #[error("the private key of the answer cannot be read; RSA, ECDSA and Ed25519 in PEM can")]
-    KeyUnreadable,
-    /// Certificate and key are not of one issue.
-    #[error("the certificate was not made for the private key")]
-    OtherKey,
-    /// No CA of the answer has the leaf's issuer name, identifier and signature.
-    #[error("no CA certificate of the answer signed the certificate")]
-    IssuerMissing,
-    /// The subject's common name is not `commonName`.
+    /// Neither the response nor the node has a private key.
     #[error(
-        "the certificate's common name is not {name:.64}, which was asked for; check use_csr_common_name of the role"
+        "the response contains no private key; use the path issue, or a key that is generated on the node"
+    )]
+    KeyMissing,
+    /// The private key is not PEM, or has an unsupported format or algorithm.
+    #[error("the private key of the response cannot be read; supported are RSA, ECDSA and Ed25519 in PEM")]
+    KeyUnreadable,
+    /// Certificate and private key do not belong together.
+    #[error("the certificate does not belong to the private key")]
+    OtherKey,
+    /// No CA of the response matches the certificate's issuer name, key identifier and signature.
+    #[error("no CA certificate of the response has signed the certificate")]
+    IssuerMissing,
+    /// The certificate's common name is not `commonName`.
+    #[error(
+        "the certificate's common name is not the requested {name:.64}; check use_csr_common_name of the role"
     )]
     OtherCommonName {
-        /// The name as asked.
+        /// The requested name.
         name: String,
     },
     /// A name of `altNames`, `ipSans` or `uriSans` is not in the certificate.
     #[error(
-        "the certificate lacks {name:.60}, which was asked for; check use_csr_sans and the allowed names of the role"
+        "the certificate lacks the requested name {name:.60}; check use_csr_sans and the allowed names of the role"
     )]
     NameMissing {
-        /// The name as asked.
+        /// The requested name.
         name: String,
     },
-    /// A name that no certificate can hold.
-    #[error("{name:.60} cannot stand in a certificate; names, addresses and URIs are ASCII")]
+    /// A requested name that no certificate can contain.
+    #[error("{name:.60} is not possible in a certificate; names, addresses and URIs are ASCII")]
     NameUnusable {
-        /// The name as asked.
+        /// The requested name.
         name: String,
     },
-    /// `keyFormat` and the key's algorithm do not go together.
-    #[error("a private key of {algorithm} has no form {form}; use keyFormat: {instead}")]
+    /// `keyFormat` does not exist for the key's algorithm.
+    #[error("a private key of {algorithm} has no format {form}; use keyFormat: {instead}")]
     FormImpossible {
         /// The key's algorithm.
         algorithm: &'static str,
-        /// The form asked for.
+        /// The value of `keyFormat`.
         form: &'static str,
-        /// What the algorithm has.
+        /// The formats of the algorithm.
         instead: &'static str,
     },
-    /// Java reads no other password of PKCS #12 than ASCII, and keystores without one differ from reader to reader.
+    /// The password is not usable. Java reads only ASCII passwords of PKCS #12, and programs disagree about keystores without a password.
     #[error("the keystore's password must be printable ASCII and not empty")]
     PasswordUnusable,
-    /// The key's library failed, which no input of a user explains.
-    #[error("a private key could not be made")]
+    /// The crypto library failed to generate a key. No user input can cause this.
+    #[error("a private key could not be generated")]
     NotGenerated,
-    /// An encoder failed, which no input of a user explains.
-    #[error("{what} could not be written")]
-    NotWritten {
-        /// What was being written.
+    /// An encoder failed. No user input can cause this.
+    #[error("{what} could not be encoded")]
+    NotEncoded {
+        /// The object to encode.
         what: &'static str,
     },
 }
 
 impl CertificateError {
-    /// The stable cause.
+    /// The reason of the failure.
     pub fn reason(&self) -> Reason {
         match self {
             Self::NotCertificate { .. }
@@ -86,11 +88,11 @@ impl CertificateError {
             | Self::KeyMissing
             | Self::KeyUnreadable => Reason::Malformed,
             Self::OtherKey | Self::IssuerMissing => Reason::Malformed,
-            // The role made another certificate than the class asks for.
+            // The role issued another certificate than the class requests.
             Self::OtherCommonName { .. } | Self::NameMissing { .. } => Reason::Rejected,
             Self::NameUnusable { .. } => Reason::SpecInvalid,
             Self::FormImpossible { .. } | Self::PasswordUnusable => Reason::RenderFailed,
-            Self::NotGenerated | Self::NotWritten { .. } => Reason::Bug,
+            Self::NotGenerated | Self::NotEncoded { .. } => Reason::Bug,
         }
     }
 }

@@ -1,28 +1,26 @@
-//! A certificate with its chain and key: of one issue, checked before any file is made of it.
+//! A certificate with its chain and private key, checked against each other before a file is rendered.
 
-use super::Authorities;
-use super::keystore;
-use super::{CertificateError, NodeKey, names};
+use super::{Authorities, CertificateError, NodeKey, keystore, names};
 use crate::certificate::key::PrivateKey;
 use crate::certificate::keystore::Contents;
 use crate::certificate::x509::Certificate;
 use crate::secret::Secret;
 use crate::spec::{Alias, CertificateRequest, KeyForm, StoreForm};
 
-/// What `issue` or `sign` answered, in PEM, by the names that Vault gives it.
+/// The response of `issue` or `sign`, in PEM; the fields have Vault's names.
 pub struct Issued<'a> {
-    /// The leaf.
+    /// The leaf certificate.
     pub certificate: &'a str,
-    /// The CA that signed it.
+    /// The CA that signed the leaf certificate.
     pub issuing_ca: &'a str,
-    /// CAs in Vault's order; repeats, gaps and strangers are expected.
+    /// CAs in Vault's order; may contain repetitions, gaps and unrelated CAs.
     pub ca_chain: Vec<&'a str>,
-    /// The key, from `issue` alone.
+    /// The private key, only from `issue`.
     pub private_key: Option<&'a str>,
 }
 
-/// A certificate, its CAs and its private key. There is no way to one but [`Identity::new`], and no way to exchange a part
-/// of it, so a key never stands beside the certificate of another issue.
+/// A certificate, its CAs and its private key. Only [`Identity::new`] creates one, and no part can be replaced, so a key is never combined
+/// with the certificate of another key.
 ///
 /// ```compile_fail
 /// # use vaultmount::certificate::Identity;
@@ -37,10 +35,10 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Holds the answer against the question: the leaf carries every name of `ask`, one of the CAs signed it, and the key
-    /// (`node`'s, else the answer's) is its own.
+    /// Checks a response: the leaf has every name of `request`, one of the CAs signed the leaf, and the private key (`node`'s, else the
+    /// response's) belongs to it.
     pub fn new(
-        ask: &CertificateRequest,
+        request: &CertificateRequest,
         issued: &Issued<'_>,
         node: Option<NodeKey>,
     ) -> Result<Self, CertificateError> {
@@ -54,8 +52,8 @@ impl Identity {
         if !key.belongs_to(&leaf) {
             return Err(CertificateError::OtherKey);
         }
-        names::check(ask, &leaf.parsed()?)?;
-        let authorities = Authorities::of(&leaf, issued.issuing_ca, &issued.ca_chain)?;
+        names::check(request, &leaf.parsed()?)?;
+        let authorities = Authorities::of_leaf(&leaf, issued.issuing_ca, &issued.ca_chain)?;
         Ok(Self { leaf, authorities, key })
     }
 
@@ -64,53 +62,53 @@ impl Identity {
         &self.authorities
     }
 
-    /// The leaf in PEM.
+    /// The leaf certificate in PEM.
     pub fn certificate(&self) -> Result<String, CertificateError> {
         self.leaf.pem()
     }
 
-    /// The leaf and the intermediates in PEM, without the root: what a server sends.
+    /// The leaf and the intermediate CAs in PEM, without the root: the chain that a server sends.
     pub fn certificate_chain(&self) -> Result<String, CertificateError> {
         std::iter::once(&self.leaf).chain(self.authorities.intermediates()).map(Certificate::pem).collect()
     }
 
-    /// The leaf and all CAs in PEM, with the root when it is known.
+    /// The leaf and all CAs in PEM, including the root if it is known.
     pub fn full_chain(&self) -> Result<String, CertificateError> {
-        self.everything().map(Certificate::pem).collect()
+        self.all_certificates().map(Certificate::pem).collect()
     }
 
-    /// The key in PEM.
+    /// The private key in PEM.
     pub fn private_key(&self, form: KeyForm) -> Result<Secret, CertificateError> {
         self.key.pem(form)
     }
 
-    /// [`Self::certificate_chain`] followed by the key, in one text.
+    /// [`Self::certificate_chain`] followed by the private key, in one text.
     pub fn bundle(&self, form: KeyForm) -> Result<Secret, CertificateError> {
         let key = self.key.pem(form)?;
         let mut text = self.certificate_chain()?.into_bytes();
-        // In one step, so that no half-filled buffer with the key in it is left behind by growth.
+        // Reserved in one step, so that no smaller buffer with a part of the key is freed without being wiped.
         text.reserve_exact(key.len());
         text.extend_from_slice(key.expose());
         Ok(Secret::from(text))
     }
 
-    /// A keystore whose one entry, `alias`, is the key with its full chain. The password, printable ASCII, opens both.
+    /// A keystore with one entry, `alias`: the private key with its full chain. The password must be printable ASCII and protects both.
     pub fn keystore(
         &self,
         form: StoreForm,
         alias: &Alias,
         password: &Secret,
     ) -> Result<Secret, CertificateError> {
-        let chain = self.everything().collect();
+        let chain = self.all_certificates().collect();
         keystore::write(form, &Contents::Identity { key: self.key.pkcs8(), chain }, alias, password)
     }
 
-    /// The end of its life, in Unix seconds.
+    /// The end of the leaf certificate, in Unix seconds.
     pub fn not_after(&self) -> i64 {
         self.leaf.not_after
     }
 
-    fn everything(&self) -> impl Iterator<Item = &Certificate> {
+    fn all_certificates(&self) -> impl Iterator<Item = &Certificate> {
         std::iter::once(&self.leaf).chain(self.authorities.all())
     }
 }

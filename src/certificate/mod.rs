@@ -1,15 +1,16 @@
-//! Certificates: keys made on the node, requests for them, and the files that an answer of a PKI engine becomes.
+//! Certificates: keys that are generated on the node, certificate requests, and the files from a response of a PKI engine.
 //!
-//! No network, no clock; chance only where a key is made. Equal answers give equal bytes, keystores included.
+//! Uses no network and no clock, and randomness only to generate a key. Equal responses give equal bytes, also in keystores.
 
-pub mod authorities; // CA certificates in their order
-pub mod error; // what may be wrong, without a byte of it
-pub mod identity; // a certificate with its chain and key, checked
-pub mod key; // a private key and its forms
-pub mod keystore; // PKCS #12 and JKS
-pub mod names; // the leaf held against the names asked for
-pub mod node; // keys of the node and their requests
-pub mod x509; // one certificate: what of it matters here
+mod authorities; // CA certificates in order
+mod error; // why a certificate cannot be used
+mod identity; // a certificate with its chain and key, checked
+mod key; // a private key and its formats
+mod keystore; // PKCS #12 and JKS
+mod names; // compares a certificate with the requested names
+mod node; // keys of the node and their certificate requests
+mod pem; // PEM blocks
+mod x509; // one parsed certificate
 #[cfg(test)]
 mod tests;
 
@@ -18,7 +19,7 @@ pub use error::CertificateError;
 pub use identity::{Identity, Issued};
 pub use node::NodeKey;
 
-/// When the first certificate of a PEM text ends, in Unix seconds; `None` where there is none.
+/// The end of the first certificate in a PEM text, in Unix seconds; `None` if there is none.
 pub fn not_after(text: &str) -> Option<i64> {
     x509::Certificate::all(text, "certificate").ok()?.first().map(|first| first.not_after)
 }

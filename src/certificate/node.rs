@@ -1,4 +1,4 @@
-//! Keys made on the node, and the requests (RFC 2986) that carry their public halves to `sign`.
+//! Keys that are generated on the node, and their certificate requests (RFC 2986) for `sign`.
 
 use rand::random;
 use rcgen::string::Ia5String;
@@ -11,11 +11,11 @@ use crate::certificate::key::PrivateKey;
 use crate::certificate::names::in_ascii;
 use crate::spec::{CertificateRequest, KeyType};
 
-/// A private key made on this node; it leaves only by an [`Identity`](super::Identity) whose certificate is its own.
+/// A private key that was generated on this node. It is only used in an [`Identity`](super::Identity) with its own certificate.
 pub struct NodeKey(pub(crate) PrivateKey);
 
 impl NodeKey {
-    /// A new key. RSA takes up to seconds of one core (4096 bits), so call it where blocking is allowed.
+    /// Generates a key. RSA with 4096 bits takes up to several seconds of one core, so call it where blocking is allowed.
     pub fn generate(kind: KeyType) -> Result<Self, CertificateError> {
         let key = match kind {
             KeyType::Rsa2048 => rsa(2048),
@@ -28,40 +28,40 @@ impl NodeKey {
         key.map(Self).ok_or(CertificateError::NotGenerated)
     }
 
-    /// A key that was made here before, in PEM.
+    /// A key in PEM that was generated here before.
     pub fn from_pem(text: &str) -> Result<Self, CertificateError> {
         PrivateKey::from_pem(text).map(Self)
     }
 
-    /// The request in PEM, with every name that `ask` has: the default roles (`use_csr_common_name`, `use_csr_sans`) take
-    /// names from here alone.
-    pub fn csr(&self, ask: &CertificateRequest) -> Result<String, CertificateError> {
+    /// The certificate request in PEM, with all requested `names`: with a role's defaults (`use_csr_common_name`, `use_csr_sans`) Vault takes
+    /// names only from the certificate request.
+    pub fn csr(&self, names: &CertificateRequest) -> Result<String, CertificateError> {
         let mut request = CertificateParams::default();
         request.distinguished_name = DistinguishedName::new();
-        if !ask.common_name.is_empty() {
-            request.distinguished_name.push(DnType::CommonName, ask.common_name.as_str());
+        if !names.common_name.is_empty() {
+            request.distinguished_name.push(DnType::CommonName, names.common_name.as_str());
         }
-        request.subject_alt_names = subject_alt_names(ask)?;
-        let signer = self.0.signer().ok_or(NOT_WRITTEN)?;
-        request.serialize_request(&*signer).and_then(|request| request.pem()).map_err(|_| NOT_WRITTEN)
+        request.subject_alt_names = subject_alt_names(names)?;
+        let signer = self.0.signer().ok_or(NOT_ENCODED)?;
+        request.serialize_request(&*signer).and_then(|request| request.pem()).map_err(|_| NOT_ENCODED)
     }
 }
 
-const NOT_WRITTEN: CertificateError = CertificateError::NotWritten { what: "the certificate request" };
+const NOT_ENCODED: CertificateError = CertificateError::NotEncoded { what: "the certificate request" };
 
-fn subject_alt_names(ask: &CertificateRequest) -> Result<Vec<SanType>, CertificateError> {
-    let alt_names = ask.alt_names.iter().map(|name| {
+fn subject_alt_names(names: &CertificateRequest) -> Result<Vec<SanType>, CertificateError> {
+    let alt_names = names.alt_names.iter().map(|name| {
         let text = ia5(&in_ascii(name), name)?;
         Ok(if name.contains('@') { SanType::Rfc822Name(text) } else { SanType::DnsName(text) })
     });
-    // An IPv4 address in IPv6 (`::ffff:10.0.0.7`) takes four bytes: Go reads no request with sixteen.
-    let addresses = ask.ip_sans.iter().map(|address| Ok(SanType::IpAddress(address.to_canonical())));
-    let uris = ask.uri_sans.iter().map(|uri| Ok(SanType::URI(ia5(uri, uri)?)));
+    // An IPv4-mapped IPv6 address (`::ffff:10.0.0.7`) is written in four bytes: Go refuses a request with sixteen.
+    let addresses = names.ip_sans.iter().map(|address| Ok(SanType::IpAddress(address.to_canonical())));
+    let uris = names.uri_sans.iter().map(|uri| Ok(SanType::URI(ia5(uri, uri)?)));
     alt_names.chain(addresses).chain(uris).collect()
 }
 
-fn ia5(text: &str, asked: &str) -> Result<Ia5String, CertificateError> {
-    Ia5String::try_from(text).map_err(|_| CertificateError::NameUnusable { name: asked.to_owned() })
+fn ia5(text: &str, requested: &str) -> Result<Ia5String, CertificateError> {
+    Ia5String::try_from(text).map_err(|_| CertificateError::NameUnusable { name: requested.to_owned() })
 }
 
 fn rsa(bits: usize) -> Option<PrivateKey> {

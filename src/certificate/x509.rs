@@ -1,4 +1,4 @@
-//! One certificate: its bytes, and what of them says who signed whom.
+//! One parsed certificate: its bytes, and the fields that show which CA signed it.
 
 use x509_parser::error::X509Error;
 use x509_parser::extensions::ParsedExtension;
@@ -6,9 +6,9 @@ use x509_parser::pem::Pem;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::CertificateError;
-use crate::certificate::key::pem_text;
+use crate::certificate::pem::pem_text;
 
-/// A certificate that could be read. Not secret.
+/// A certificate that was parsed. Not secret.
 #[derive(Clone)]
 pub(crate) struct Certificate {
     der: Vec<u8>,
@@ -23,8 +23,8 @@ pub(crate) struct Certificate {
 }
 
 impl Certificate {
-    /// Every certificate of `text`, in its order; blocks of other labels are passed over. `field` is for the error: a text
-    /// with something in it, but no certificate, is one.
+    /// All certificates in the PEM text, in their order; blocks with other labels are ignored. Fails with the name `field` if the text is neither
+    /// empty nor contains a certificate.
     pub(crate) fn all(text: &str, field: &'static str) -> Result<Vec<Self>, CertificateError> {
         let wrong = CertificateError::NotCertificate { field };
         let blocks: Vec<Pem> =
@@ -49,33 +49,33 @@ impl Certificate {
         rest.is_empty().then_some(certificate)
     }
 
-    /// The whole of it (RFC 5280).
+    /// The certificate in DER (RFC 5280).
     pub(crate) fn der(&self) -> &[u8] {
         &self.der
     }
 
-    /// `CERTIFICATE` in PEM, ended by a newline.
+    /// The certificate in PEM, ending with a newline.
     pub(crate) fn pem(&self) -> Result<String, CertificateError> {
         pem_text("CERTIFICATE", &self.der).map(|text| text.as_str().to_owned())
     }
 
-    /// The fields of it; it has been read before, so this does not fail in practice.
+    /// The parsed fields. Parsing succeeded before, so this does not fail in practice.
     pub(crate) fn parsed(&self) -> Result<X509Certificate<'_>, CertificateError> {
         let (_, parsed) = X509Certificate::from_der(&self.der)
             .map_err(|_| CertificateError::NotCertificate { field: "certificate" })?;
         Ok(parsed)
     }
 
-    /// True when this one's key signed `other`: names, key identifiers (where both have them) and signature agree.
+    /// True if this certificate's key signed `other`: names, key identifiers (if both exist) and signature match.
     ///
-    /// Names alone do not do: after a rotation two CAs of one name stand side by side. A signature of an algorithm that
-    /// `ring` lacks (P-521, SHA-512 with ECDSA) counts as agreeing.
+    /// Matching names are not enough: after a rotation there are two CAs with the same name. A signature with an algorithm that `ring` does not
+    /// support (P-521, ECDSA with SHA-512) counts as a match.
     pub(crate) fn signed(&self, other: &Self) -> bool {
-        let identified = match (&self.key_id, &other.issuer_key_id) {
+        let is_identified = match (&self.key_id, &other.issuer_key_id) {
             (Some(own), Some(named)) => own == named,
             _ => true,
         };
-        self.subject == other.issuer && identified && self.verifies(other)
+        self.subject == other.issuer && is_identified && self.verifies(other)
     }
 
     fn verifies(&self, other: &Self) -> bool {
@@ -86,13 +86,13 @@ impl Certificate {
         )
     }
 
-    /// True for a root.
+    /// True for a root CA.
     pub(crate) fn is_self_signed(&self) -> bool {
         self.subject == self.issuer && self.signed(self)
     }
 }
 
-/// SubjectKeyIdentifier and AuthorityKeyIdentifier, where present.
+/// SubjectKeyIdentifier and AuthorityKeyIdentifier, if present.
 fn key_ids(parsed: &X509Certificate<'_>) -> (Option<Vec<u8>>, Option<Vec<u8>>) {
     let (mut own, mut issuer) = (None, None);
     for extension in parsed.extensions() {

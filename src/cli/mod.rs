@@ -1,18 +1,13 @@
-//! Flags and environment -> Settings.
+//! The commands of the binary and their arguments; one file or folder per command.
 
-pub mod go_flags; // Go's spelling of flags
-pub mod handover; // `vaultmount handover`: empties the state, for going back to another provider
-pub mod mount_command; // `vaultmount mount`: plays the driver, to try a class without Kubernetes
-pub mod prepare; // `vaultmount prepare`: opens the driver's directories to an unprivileged vaultmount
-pub mod s5; // `vaultmount s5`: ciphertext in files, for people
-pub mod serve; // the rooms put together, and kept running until a signal
+mod go_flags; // Go's spelling of flags -> clap's
+pub mod handover; // `vaultmount handover`: empties the state of a node, before another provider takes over
+pub mod mount_command; // `vaultmount mount`: mounts a class without Kubernetes, as the driver would
+pub mod prepare; // `vaultmount prepare`: lets an unprivileged vaultmount use the driver's directories
+pub mod s5; // `vaultmount s5`: reads and writes ciphertext in files
+pub mod serve; // `vaultmount serve`: builds all services, and serves until a signal
 #[cfg(test)]
 mod tests;
-
-use crate::settings::{
-    Environment, LifeArgs, LifeSettings, Output, ServeArgs, ServerArgs, Settings, SettingsError, StateArgs,
-    StateSettings, TokenRequests, VersionKeySource, WorkLimits,
-};
 
 use std::ffi::OsString;
 
@@ -22,57 +17,56 @@ use crate::cli::handover::HandoverArgs;
 use crate::cli::mount_command::MountArgs;
 use crate::cli::prepare::PrepareArgs;
 use crate::cli::s5::S5Work;
+use crate::settings::{Output, ServeArgs, ServerArgs};
 
 /// A secrets-store CSI provider for HashiCorp Vault and OpenBao.
 ///
-/// Without a command it serves, and takes every flag of vault-csi-provider and openbao-csi-provider, with one dash or two.
+/// Without a command it serves, and accepts every flag of vault-csi-provider and openbao-csi-provider, with one dash or two.
 #[derive(Parser)]
 #[command(name = "vaultmount", disable_version_flag = true, args_override_self = true)]
-#[command(
-    after_help = "The flags that it takes without a command are those of serve: vaultmount serve --help"
-)]
+#[command(after_help = "Without a command the flags are those of serve: vaultmount serve --help")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
 }
 
-/// What the process is asked to do.
+/// The command that the process runs.
 #[derive(Subcommand)]
 pub enum Command {
     /// Answers the driver on unix sockets (the default)
     Serve(Box<ServeArgs>),
-    /// Gives directories to the user that serves; for an init container of the same image
+    /// Lets the user that serves write into the directories; for an init container of the same image
     Prepare(PrepareArgs),
-    /// Plays the driver: mounts a class into a directory by asking a provider's socket
+    /// Mounts a class into a directory through a provider's socket, as the driver would
     Mount(Box<MountArgs>),
-    /// Keeps ciphertext in files, as mvisonneau/s5 does: a marker with base64 stands for a value
+    /// Encrypts and decrypts values in files, as mvisonneau/s5 does: a marker with base64 replaces a value
     S5(Box<S5Args>),
-    /// Empties the state of a node, for going back to another provider
+    /// Empties the state of a node, before another provider takes over
     Handover(HandoverArgs),
     /// Prints the version
     Version {
-        /// How it is printed
+        /// Format of the output
         #[arg(long, value_enum, default_value_t)]
         output: Output,
     },
-    /// For vaultmount itself: the process that renders templates
+    /// Runs the process that renders templates; started by vaultmount itself
     #[command(hide = true)]
     RenderTemplates,
 }
 
-/// The arguments of `s5`: where transit is, and what is done with it.
+/// The arguments of `s5`: the server with the transit engine, and the work.
 #[derive(Args)]
 pub struct S5Args {
-    /// The server.
+    /// The server with the transit engine.
     #[command(flatten)]
     pub server: ServerArgs,
-    /// The key, the token, and what is done.
+    /// The key, the token and the subcommand.
     #[command(flatten)]
     pub work: S5Work,
 }
 
 impl Command {
-    /// Reads the process's arguments, its own name first.
+    /// Parses the process's arguments, whose first is the program's name.
     pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         let command = Cli::try_parse_from(go_flags::normalised(arguments))?.command;
         Ok(match command {

@@ -1,4 +1,4 @@
-//! The rooms put together, and kept running until a signal.
+//! `vaultmount serve`: builds all services from the settings, and serves until a signal.
 
 use std::fmt::Display;
 use std::io;
@@ -29,97 +29,107 @@ use crate::server::{Endpoint, Readiness, ServerError, Sockets};
 use crate::settings::{Settings, TokenRequests, VersionKeySource};
 use crate::state::{KeyRefused, StateError, StateKey, Store};
 use crate::supervise::supervise;
-use crate::telemetry::health;
-use crate::telemetry::health::Ready;
-use crate::telemetry::metrics;
+use crate::telemetry::{health, metrics};
 use crate::vault::{ClassFiles, Outbound, Vaults};
 use crate::volume::VolumeConfig;
 
-/// Largest request that is read: a class, its tokens and 512 KiB of attributes fit many times.
+/// Largest request, in bytes: a class, its tokens and 512 KiB of attributes fit many times.
 const REQUEST_BYTES: usize = 4 * 1024 * 1024;
-/// Questions to the API server for the peers' version key before a random one serves.
-const KEY_TRIES: u32 = 5;
-/// Time for giving tokens back once the last mount is answered, on top of the shutdown timeout; a short one shortens it.
-const GIVE_BACK: Duration = Duration::from_secs(5);
-/// Time for an earlier process to end and leave the state directory to us.
-const PREDECESSOR: Duration = Duration::from_secs(60);
-/// Time for our own socket to answer us.
-const SELF_CALL: Duration = Duration::from_secs(2);
+/// Requests to the API server for the upstream providers' version key before a random key is used.
+const KEY_ATTEMPTS: u32 = 5;
+/// Time for revoking tokens once the last mount is answered, in addition to the shutdown timeout; at most as long as that timeout.
+const REVOKE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time for an earlier process to end and release the state directory.
+const PREDECESSOR_TIMEOUT: Duration = Duration::from_secs(60);
+/// Time for our own socket to answer the readiness check.
+const SELF_CALL_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Why serving could not begin.
+/// Why serving could not start.
 #[derive(Debug, Error)]
 pub enum ServeError {
-    /// A flag whose text only the room that uses it can read.
+    /// The value of a flag is wrong. Only for flags that the module parses which uses them.
     #[error("{0}")]
     Flag(String),
-    /// The sockets.
+    /// The sockets cannot be served.
     #[error(transparent)]
     Sockets(#[from] ServerError),
-    /// The version key's file.
+    /// The file of the version key cannot be used.
     #[error("--hmac-key-file {path}: {why}", path = path.display())]
     Key {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with the file.
         why: String,
     },
-    /// The state directory.
+    /// The state directory cannot be used.
     #[error(transparent)]
     State(#[from] StateError),
-    /// Its key.
+    /// The key of the state directory cannot be used.
     #[error("--state-key-file: {0}")]
     StateKey(#[from] KeyRefused),
-    /// The listener for health.
+    /// The health port cannot be opened.
     #[error("--health-addr {address}: {source}")]
     Health {
-        /// Where it should listen.
+        /// The address to listen on.
         address: SocketAddr,
-        /// Why it does not.
+        /// Why listening failed.
         source: io::Error,
     },
-    /// The recorder of metrics.
-    #[error("metrics cannot be counted: {0}")]
+    /// The recorder of metrics cannot be installed.
+    #[error("the recorder of metrics cannot be installed: {0}")]
     Metrics(#[from] metrics_exporter_prometheus::BuildError),
-    /// No signals: without them nothing would ever be drained.
-    #[error("signals cannot be received: {0}")]
+    /// No signal handler: without it the process would never be drained.
+    #[error("handlers for SIGTERM and SIGINT cannot be installed: {0}")]
     Signals(#[source] io::Error),
 }
 
-/// Serves until SIGTERM or SIGINT, then finishes what is begun within the shutdown timeout.
+/// Serves until SIGTERM or SIGINT, then answers open requests within the shutdown timeout and revokes tokens.
 pub async fn serve(settings: Settings) -> Result<(), ServeError> {
     let outbound = outbound(&settings)?;
     let sockets = sockets(&settings)?;
     let version_key = version_key(&settings.version_key).await?;
-    let setting = setting(&settings).await?;
+    let volumes = volume_config(&settings).await?;
     let services = Arc::new(Services::new(
         Vaults::new(outbound),
-        tokens(settings.token_requests),
+        pod_token_source(settings.token_requests),
         version_key,
-        limits(&settings),
-        setting,
+        admission_config(&settings),
+        volumes,
     ));
     services.volumes.resume();
     tokio::spawn(Arc::clone(&services.volumes).watch());
-    let listener = health::listen(settings.health)
-        .await
-        .map_err(|source| ServeError::Health { address: settings.health, source })?;
-    let mut signals = Signals::listen().map_err(ServeError::Signals)?;
+
     let readiness = Readiness::default();
-    let probe = Probe { endpoints: sockets.endpoints.clone(), readiness: readiness.clone() };
-    tokio::spawn(health::serve(listener, Arc::new(probe), metrics::start()?));
+    serve_health(settings.health, &sockets, &readiness).await?;
+    let mut signals = Signals::listen().map_err(ServeError::Signals)?;
+
     let defaults = |flavor| Arc::new(settings.defaults(flavor).clone());
+    let poller = Poller::new(Arc::clone(&services), [Flavor::Vault, Flavor::OpenBao].map(defaults).to_vec());
+    tokio::spawn(supervise("poll", poller, |poller| poller.clone().run().boxed()));
+
     let service_for = |endpoint: &Endpoint| {
         let provider = Provider::new(Arc::clone(&services), defaults(Flavor::of_socket(endpoint.path())));
         CsiDriverProviderServer::new(provider).max_decoding_message_size(REQUEST_BYTES)
     };
-    let give_back = GIVE_BACK.min(settings.shutdown_timeout);
-    let poller = Poller::new(Arc::clone(&services), [Flavor::Vault, Flavor::OpenBao].map(defaults).to_vec());
-    tokio::spawn(supervise("poll", poller, |poller| poller.clone().run().boxed()));
     server::serve(sockets, service_for, readiness, signals.next()).await?;
-    // Every mount is answered by now; what is left are tokens to give back.
-    if timeout(give_back, services.drain()).await.is_err() {
-        warn!("stopped with tokens that were not given back; they end with their own TTL");
+
+    // All mounts are answered now.
+    let revoke_timeout = REVOKE_TIMEOUT.min(settings.shutdown_timeout);
+    if timeout(revoke_timeout, services.drain()).await.is_err() {
+        warn!("stopped before all tokens were revoked; the others end with their TTL");
     }
+    Ok(())
+}
+
+/// Opens the health port, and serves it in a task.
+async fn serve_health(
+    address: SocketAddr,
+    sockets: &Sockets,
+    readiness: &Readiness,
+) -> Result<(), ServeError> {
+    let listener = health::listen(address).await.map_err(|source| ServeError::Health { address, source })?;
+    let probe = Probe { endpoints: sockets.endpoints.clone(), readiness: readiness.clone() };
+    tokio::spawn(health::serve(listener, Arc::new(probe), metrics::start()?));
     Ok(())
 }
 
@@ -139,32 +149,33 @@ fn outbound(settings: &Settings) -> Result<Outbound, ServeError> {
     })
 }
 
-fn limits(settings: &Settings) -> AdmissionConfig {
+fn admission_config(settings: &Settings) -> AdmissionConfig {
     AdmissionConfig {
         mounts: settings.limits.mounts,
         mounts_per_namespace: settings.limits.mounts_per_namespace,
     }
 }
 
-/// What volumes have, and where it outlives a restart: an earlier process may still be at its end, and is waited for.
-async fn setting(settings: &Settings) -> Result<VolumeConfig, ServeError> {
+/// The settings of volumes, with the open state directory if there is one. Waits up to [`PREDECESSOR_TIMEOUT`] for an earlier process to
+/// release the directory.
+async fn volume_config(settings: &Settings) -> Result<VolumeConfig, ServeError> {
     let life = &settings.life;
-    let setting = VolumeConfig {
+    let config = VolumeConfig {
         bounds: life.replace_after,
         inline: life.inline_auth,
         root: life.kubelet_dir.as_ref().map(|kubelet| kubelet.join("pods")),
-        pods: life.pod_watch.clone().map(NodePods::of),
+        pods: life.pod_watch.clone().map(NodePods::new),
         events: life.pod_events.clone().map(PodEvents::new),
         store: None,
     };
     let Some(state) = &life.state else {
-        warn!("no --state-dir: a restart begins with new logins, certificates and credentials");
-        return Ok(setting);
+        warn!("no --state-dir: after a restart vaultmount requests new logins, certificates and credentials");
+        return Ok(config);
     };
     let read = if state.key_is_shared { StateKey::read_shared } else { StateKey::read };
     let key = read(&state.key_file)?;
-    let store = Store::open(&state.directory, key, &state.node, PREDECESSOR).await?;
-    Ok(VolumeConfig { store: Some(Arc::new(store)), ..setting })
+    let store = Store::open(&state.directory, key, &state.node, PREDECESSOR_TIMEOUT).await?;
+    Ok(VolumeConfig { store: Some(Arc::new(store)), ..config })
 }
 
 fn sockets(settings: &Settings) -> Result<Sockets, ServeError> {
@@ -183,7 +194,7 @@ fn parsed<T: FromStr<Err: Display>>(flag: &str, texts: &[String]) -> Result<Vec<
         .collect()
 }
 
-/// The signals that end a process in good order: the kubelet's, and a terminal's.
+/// The signals that start a shutdown: SIGTERM from the kubelet, SIGINT from a terminal.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
@@ -202,65 +213,63 @@ impl Signals {
     }
 }
 
-fn tokens(requests: TokenRequests) -> PodTokenSource {
+fn pod_token_source(requests: TokenRequests) -> PodTokenSource {
     match requests {
         TokenRequests::Auto => PodTokenSource::DriverOrKubernetes(Kubernetes::default()),
         TokenRequests::Off => PodTokenSource::Driver,
     }
 }
 
-/// The version key: a file's, else that of the peers' Secret, else one that dies with this process.
+/// The version key: from a file, from the upstream providers' Secret, or a random key that lasts as long as this process.
 async fn version_key(source: &VersionKeySource) -> Result<VersionKey, ServeError> {
-    match source {
+    let secret_key = match source {
         VersionKeySource::File(path) => {
-            return key_of_file(path).map_err(|why| ServeError::Key { path: path.clone(), why });
+            return key_from_file(path).map_err(|why| ServeError::Key { path: path.clone(), why });
         }
-        VersionKeySource::Secret(name) => {
-            if let Some(key) = shared_key(name).await {
-                return Ok(key);
-            }
-        }
-        VersionKeySource::Random => {}
-    }
-    warn!(
-        "no version key is shared: object versions differ on every node and after every restart; give --hmac-key-file"
-    );
-    Ok(VersionKey::random())
+        VersionKeySource::Secret(name) => key_from_secret(name).await,
+        VersionKeySource::Random => None,
+    };
+    Ok(secret_key.unwrap_or_else(|| {
+        warn!(
+            "no shared version key: object versions differ between nodes and after each restart; set --hmac-key-file"
+        );
+        VersionKey::random()
+    }))
 }
 
-fn key_of_file(path: &Path) -> Result<VersionKey, String> {
+fn key_from_file(path: &Path) -> Result<VersionKey, String> {
     let key = std::fs::read(path).map_err(|error| error.to_string())?;
     VersionKey::try_from(Secret::from(key)).map_err(|error| error.to_string())
 }
 
-/// The key of the peers' Secret, asked for a few times: at a node's start the API server may not be reachable yet.
-async fn shared_key(name: &str) -> Option<VersionKey> {
+/// The key from the upstream providers' Secret. Tries several times, because the API server may be unreachable when a node starts.
+async fn key_from_secret(name: &str) -> Option<VersionKey> {
     let kubernetes = Kubernetes::default();
-    for attempt in 1..=KEY_TRIES {
+    for attempt in 1..=KEY_ATTEMPTS {
         let why = match kubernetes.version_key(name).await.map(VersionKey::try_from) {
             Ok(Ok(key)) => return Some(key),
-            Ok(Err(short)) => short.to_string(),
+            Ok(Err(too_short)) => too_short.to_string(),
             Err(error) => error.to_string(),
         };
-        warn!("--hmac-secret-name: {why} (try {attempt} of {KEY_TRIES})");
-        if attempt < KEY_TRIES {
+        warn!("--hmac-secret-name: {why} (attempt {attempt} of {KEY_ATTEMPTS})");
+        if attempt < KEY_ATTEMPTS {
             sleep(Duration::from_secs(1)).await;
         }
     }
     None
 }
 
-/// Readiness: every socket is ours, and answers us.
+/// The readiness check: every socket is ours and answers a request.
 struct Probe {
     endpoints: Vec<Endpoint>,
     readiness: Readiness,
 }
 
-impl Ready for Probe {
+impl health::Ready for Probe {
     async fn ready(&self) -> Result<(), String> {
         self.readiness.check()?;
         for endpoint in &self.endpoints {
-            let answered = timeout(SELF_CALL, mount_command::version(endpoint.path())).await;
+            let answered = timeout(SELF_CALL_TIMEOUT, mount_command::version(endpoint.path())).await;
             if !matches!(answered, Ok(Ok(_))) {
                 return Err(format!("{}.sock does not answer", endpoint.provider()));
             }

@@ -1,15 +1,17 @@
-pub mod life; // what is kept between mounts, and how much work is taken at once
+mod life; // settings of state and of concurrent work
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
 use clap::CommandFactory;
 use tracing::level_filters::LevelFilter;
 
-use super::*;
-
+use super::{Cli, Command};
 use crate::class::{Defaults, Flavor, UnknownFields};
-use crate::spec::VolumeWriter;
+use crate::settings::{
+    Environment, Output, ServeArgs, Settings, SettingsError, TokenRequests, VersionKeySource,
+};
 use crate::telemetry::logs::Format;
 
 fn command(arguments: &[&str]) -> Result<Command, clap::Error> {
@@ -19,7 +21,7 @@ fn command(arguments: &[&str]) -> Result<Command, clap::Error> {
 fn flags(arguments: &[&str]) -> ServeArgs {
     match command(arguments) {
         Ok(Command::Serve(flags)) => *flags,
-        Ok(_) => panic!("{arguments:?} is no serve"),
+        Ok(_) => panic!("{arguments:?} is not serve"),
         Err(error) => panic!("{error}"),
     }
 }
@@ -36,7 +38,7 @@ fn defaults<const N: usize>(arguments: &[&str], environment: [(&str, &str); N]) 
 }
 
 #[test]
-fn the_flags_of_both_peers_are_taken_in_gos_spelling() {
+fn the_flags_of_both_upstream_providers_are_accepted_in_gos_spelling() {
     let hashicorp = flags(&[
         "-endpoint=/provider/vault.sock",
         "-log-level=info",
@@ -78,7 +80,7 @@ fn the_flags_of_both_peers_are_taken_in_gos_spelling() {
 }
 
 #[test]
-fn a_flag_of_one_value_counts_as_given_last_and_a_list_keeps_all() {
+fn the_last_value_of_a_flag_counts_and_a_list_has_all_values() {
     let flags = flags(&[
         "-vault-addr=a",
         "--vault-addr=b",
@@ -98,7 +100,7 @@ fn a_flag_of_one_value_counts_as_given_last_and_a_list_keeps_all() {
 }
 
 #[test]
-fn without_a_command_it_serves() {
+fn without_a_command_vaultmount_serves() {
     assert!(matches!(command(&[]), Ok(Command::Serve(_))));
     assert!(matches!(command(&["serve", "-debug"]), Ok(Command::Serve(flags)) if flags.debug));
     assert!(matches!(command(&["-version"]), Ok(Command::Version { output: Output::Json })));
@@ -120,7 +122,7 @@ fn without_a_command_it_serves() {
 }
 
 #[test]
-fn what_nobody_understands_is_refused() {
+fn an_argument_without_a_meaning_is_refused() {
     for arguments in [
         &["--no-such-flag"][..],
         &["-debug=perhaps"],
@@ -135,7 +137,7 @@ fn what_nobody_understands_is_refused() {
 }
 
 #[test]
-fn log_level_counts_before_debug_and_nonsense_is_info() {
+fn log_level_overrides_debug_and_an_unknown_level_is_info() {
     let level = |arguments: &[&str]| settings(arguments, []).unwrap().log_level;
     let cases: [(&[&str], LevelFilter); 9] = [
         (&[], LevelFilter::INFO),
@@ -154,7 +156,7 @@ fn log_level_counts_before_debug_and_nonsense_is_info() {
 }
 
 #[test]
-fn a_flag_counts_before_the_environment() {
+fn a_flag_overrides_the_environment() {
     let address = |arguments: &[&str], environment: [(&str, &str); 2]| {
         defaults(arguments, environment).address.to_string()
     };
@@ -181,7 +183,7 @@ fn a_flag_counts_before_the_environment() {
 }
 
 #[test]
-fn tls_of_flags_lies_over_tls_of_the_environment() {
+fn tls_flags_override_the_tls_variables_of_the_environment() {
     let environment = [
         ("VAULT_CACERT", "/env-ca"),
         ("VAULT_CACERT_BYTES", "pem"),
@@ -212,7 +214,7 @@ fn tls_of_flags_lies_over_tls_of_the_environment() {
 }
 
 #[test]
-fn what_cannot_be_meant_stops_the_start_and_shows_no_value() {
+fn a_setting_that_cannot_be_right_prevents_the_start_without_its_value_in_the_error() {
     let error = |arguments: &[&str], environment: [(&str, &str); 1]| {
         settings(arguments, environment).err().unwrap().to_string()
     };
@@ -239,7 +241,7 @@ fn what_cannot_be_meant_stops_the_start_and_shows_no_value() {
 }
 
 #[test]
-fn what_is_ignored_is_told_once_and_without_its_value() {
+fn an_ignored_setting_is_logged_once_without_its_value() {
     let settings = settings(
         &["-cache-size=5"],
         [
@@ -250,7 +252,7 @@ fn what_is_ignored_is_told_once_and_without_its_value() {
         ],
     )
     .unwrap();
-    let told = settings.warnings.join("\n");
+    let warnings = settings.warnings.join("\n");
     for expected in [
         "VAULT_TOKEN is ignored: ",
         "BAO_TOKEN is ignored: ",
@@ -260,13 +262,13 @@ fn what_is_ignored_is_told_once_and_without_its_value() {
         "--allow-auth-mount",
         "--tls-dir",
     ] {
-        assert_eq!(told.matches(expected).count(), 1, "{expected}\n{told}");
+        assert_eq!(warnings.matches(expected).count(), 1, "{expected}\n{warnings}");
     }
-    assert!(!told.contains("canary") && !told.contains("RETRIES"), "{told}");
+    assert!(!warnings.contains("canary") && !warnings.contains("RETRIES"), "{warnings}");
 }
 
 #[test]
-fn our_own_flags_have_their_defaults() {
+fn flags_of_vaultmount_have_their_defaults() {
     let settings =
         settings(&["--allow-address=10.0.0.0/8", "--allow-auth-mount=jwt,/auth/b/", "--tls-dir=/tls"], [])
             .unwrap();
@@ -336,7 +338,7 @@ fn the_reference_has_every_variable_as_the_table_uses_it() {
 }
 
 #[test]
-fn a_handover_is_told_what_becomes_of_credentials() {
+fn a_handover_needs_a_decision_about_credentials() {
     let handover =
         |arguments: &[&str]| command(&[&["handover", "--state-dir=/s"], arguments].concat()).is_ok();
     assert!(handover(&["--keep"]));

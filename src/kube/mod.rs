@@ -1,7 +1,8 @@
-//! What is asked of Kubernetes, and only when switched on: a pod's token, the version key that the peers share, the pods of a node, their events.
+//! Calls to the Kubernetes API, each only when enabled: a pod's token, the version key that the upstream providers share, the pods of a
+//! node, and events on pods.
 
 pub mod events; // events on pods
-pub mod pods; // the pods of a node, followed
+pub mod pods; // watches the pods of a node
 
 use std::collections::BTreeMap;
 
@@ -14,95 +15,86 @@ use kube::{Api, Client, Config};
 use thiserror::Error;
 use tokio::sync::OnceCell;
 
-use crate::error::Reason;
 use crate::secret::Secret;
 use crate::spec::{Pod, PodToken};
 
-/// Life of a token that we ask for, in seconds: what the peers ask for, and enough for one mount.
+/// Lifetime of a requested token, in seconds: the same as the upstream providers request, and enough for one mount.
 const TOKEN_SECONDS: i64 = 900;
 
-/// Member of the peers' Secret that holds the key.
+/// Member of the upstream providers' Secret that holds the key.
 const KEY_MEMBER: &str = "key";
 
-/// The API server of our own cluster, connected at the first question.
+/// A client of the API server of this cluster, created at the first call.
 #[derive(Default)]
 pub struct Kubernetes {
     client: OnceCell<Client>,
 }
 
-/// Why the API server gave nothing. Holds no token and no text of it but its reason word.
+/// Why a call to the API server failed. Holds no token, and of the response only the status and its reason.
 #[derive(Debug, Error)]
 pub enum KubeError {
-    /// We run outside a cluster, or without a service account of our own.
-    #[error("no service account of our own is mounted")]
+    /// This process runs outside a cluster, or without its own service account.
+    #[error("vaultmount's own service account token is not mounted")]
     OutsideCluster(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The API server refused.
-    #[error("{asked}: the API server answered {status} {reason}")]
+    /// The API server refused the call.
+    #[error("{call}: the API server answered {status} {reason}")]
     Refused {
-        /// What was asked for.
-        asked: String,
+        /// The call, for example `read member "key" of Secret a`.
+        call: String,
         /// The HTTP status.
         status: u16,
-        /// Kubernetes' word for it, such as `Forbidden`.
+        /// The reason of Kubernetes' Status, such as `Forbidden`.
         reason: String,
     },
-    /// No answer.
-    #[error("{asked}: the API server cannot be reached")]
+    /// The call failed before the API server answered.
+    #[error("{call}: the API server cannot be reached")]
     Unreachable {
-        /// What was asked for.
-        asked: String,
-        /// Why; for the log.
+        /// The call.
+        call: String,
+        /// The error of the client, for the log.
         #[source]
         source: Box<kube::Error>,
     },
-    /// An answer without what was asked for.
-    #[error("{0}: the answer holds none")]
+    /// The response does not contain the requested value.
+    #[error("{0}: the response does not contain it")]
     Empty(String),
-    /// An answer that began, perhaps, and did not end.
-    #[error("{0}: the API server is silent")]
-    Silent(String),
-}
-
-impl KubeError {
-    /// The stable cause, of which a pod's author is told: whatever went wrong, the pod has no token.
-    pub fn reason(&self) -> Reason {
-        Reason::TokenMissing
-    }
+    /// The response did not arrive, or did not end, in time.
+    #[error("{0}: the API server did not answer in time")]
+    Timeout(String),
 }
 
 impl Kubernetes {
     /// A token of `pod`'s service account, bound to the pod: for `audience`, or for the API server when there is none.
     ///
-    /// Needs `create` on `serviceaccounts/token`, which our manifests do not give.
+    /// Needs `create` on `serviceaccounts/token`, which the manifests of vaultmount do not grant.
     pub async fn token(&self, pod: &Pod, audience: Option<&str>) -> Result<PodToken, KubeError> {
-        let asked =
+        let call =
             || format!("request a token for service account {}/{}", pod.namespace, pod.service_account);
         let accounts: Api<ServiceAccount> = Api::namespaced(self.client().await?, &pod.namespace);
         let answer = accounts
             .create_token_request(&pod.service_account, &PostParams::default(), &request(pod, audience))
             .await;
-        let status = answer
-            .map_err(|error| refusal(asked(), error))?
-            .status
-            .ok_or_else(|| KubeError::Empty(asked()))?;
+        let status =
+            answer.map_err(|error| failure(call(), error))?.status.ok_or_else(|| KubeError::Empty(call()))?;
         Ok(PodToken::issued(Secret::from(status.token), audience.unwrap_or_default().to_owned()))
     }
 
-    /// The key of the peers' Secret `name` in our own namespace; made when there is none, as they do.
+    /// The version key from the upstream providers' Secret `name` in vaultmount's namespace. Creates the Secret if it does not exist, as
+    /// they do.
     pub async fn version_key(&self, name: &str) -> Result<Secret, KubeError> {
-        let asked = || format!("read member {KEY_MEMBER:?} of Secret {name}");
+        let call = || format!("read member {KEY_MEMBER:?} of Secret {name}");
         let secrets: Api<KubeSecret> = Api::default_namespaced(self.client().await?);
-        let found = match secrets.get_opt(name).await {
-            Ok(Some(found)) => Ok(found),
+        let secret = match secrets.get_opt(name).await {
+            Ok(Some(secret)) => Ok(secret),
             Ok(None) => match secrets.create(&PostParams::default(), &new_key(name)).await {
-                // Another node was faster.
+                // Another node has created it in the meantime.
                 Err(kube::Error::Api(status)) if status.code == 409 => secrets.get(name).await,
-                made => made,
+                created => created,
             },
             Err(error) => Err(error),
         };
-        let mut data = found.map_err(|error| refusal(asked(), error))?.data.unwrap_or_default();
-        data.remove(KEY_MEMBER).map(|key| Secret::from(key.0)).ok_or_else(|| KubeError::Empty(asked()))
+        let mut data = secret.map_err(|error| failure(call(), error))?.data.unwrap_or_default();
+        data.remove(KEY_MEMBER).map(|key| Secret::from(key.0)).ok_or_else(|| KubeError::Empty(call()))
     }
 
     async fn client(&self) -> Result<Client, KubeError> {
@@ -139,9 +131,10 @@ fn new_key(name: &str) -> KubeSecret {
     }
 }
 
-fn refusal(asked: String, error: kube::Error) -> KubeError {
+/// The error of `call`, which failed with `error`.
+fn failure(call: String, error: kube::Error) -> KubeError {
     match error {
-        kube::Error::Api(status) => KubeError::Refused { asked, status: status.code, reason: status.reason },
-        other => KubeError::Unreachable { asked, source: Box::new(other) },
+        kube::Error::Api(status) => KubeError::Refused { call, status: status.code, reason: status.reason },
+        other => KubeError::Unreachable { call, source: Box::new(other) },
     }
 }

@@ -89,8 +89,8 @@ impl Caller for DriverRequest<'_> {
         };
         match volumes.write(writer, volume, payload, trigger).await {
             Ok(change) => Ok(Written::ByVaultmount(change)),
-            Err(error) if error.is_of_an_end() && is_rotation => Err(error),
-            Err(error) if error.is_of_an_end() || error.is_for_driver() => {
+            Err(error) if error.is_possible_end() && is_rotation => Err(error),
+            Err(error) if error.is_possible_end() || error.is_for_driver() => {
                 leave_to_driver(services, mount, Some(error.to_string()));
                 Ok(Written::ByDriver)
             }

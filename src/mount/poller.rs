@@ -159,7 +159,7 @@ impl Caller for Poll<'_> {
         };
         match volumes.write(writer, self.volume, payload, Trigger::Poll).await {
             Ok(change) => Ok(Written::ByVaultmount(change)),
-            Err(error) if error.is_of_an_end() => {
+            Err(error) if error.is_possible_end() => {
                 // The volume may live on after all, so it is polled again.
                 debug!("not written: {error}");
                 volumes.look_after(self.volume, ENDING);

@@ -32,7 +32,7 @@ pub(super) async fn publish<C: Caller>(
     let fetched = is_fetched.then_some(&payload);
     let written = caller.write(services, mount, &payload).await.map_err(|error| {
         // A first mount that fails publishes nothing: the kubelet removes whatever is there.
-        if error.is_behind() && volume.is_answered() {
+        if error.is_after_swap() && volume.is_answered() {
             volumes.given(volume, spec, fetched);
         }
         volumes.failed(volume);

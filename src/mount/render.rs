@@ -244,7 +244,7 @@ impl<'p> Files<'p> {
             (bytes, _) => bytes?,
         };
         let file = File { path, mode: object.mode, owner: object.owner, group: object.group, contents };
-        let too_large = self.quota.take(&file);
+        let too_large = self.quota.add(&file);
         too_large.map_err(|error| FetchError { reason: error.reason(), what: error.to_string() })?;
         self.origins.push(origin);
         self.files.push(file);

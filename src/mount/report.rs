@@ -50,7 +50,7 @@ pub(super) fn spec(spec: &MountSpec, throttle: &LogThrottle) {
 pub(super) fn warnings(spec: &MountSpec, warnings: &[String], throttle: &LogThrottle) {
     for warning in warnings {
         let class = spec.class.as_deref().unwrap_or_default();
-        if throttle.known(&format!("{}/{class}: {warning}", spec.pod.namespace), Some(warning)) {
+        if throttle.is_known(&format!("{}/{class}: {warning}", spec.pod.namespace), Some(warning)) {
             debug!("{warning}");
         } else {
             warn!("{warning}");
@@ -68,7 +68,7 @@ pub(super) fn responses(calls: usize, responses: &Responses<'_>) {
 
 /// Warns of a payload that is large but can still be sent.
 pub(super) fn payload(spec: &MountSpec, payload: &Payload, throttle: &LogThrottle) {
-    if let Some(bytes) = payload.large() {
+    if let Some(bytes) = payload.large_size() {
         warnings(
             spec,
             &[format!(
@@ -85,7 +85,7 @@ pub(super) fn driver_writes(spec: &MountSpec, why: Option<&str>, throttle: &LogT
     counter!("vaultmount_writes_total", "change" => "left").increment(1);
     // Once for each class: `why` names the path of one pod, so its text differs for every pod.
     let class = format!("{}/{}: writer", spec.pod.namespace, spec.class.as_deref().unwrap_or_default());
-    let known = throttle.known(&class, Some("left"));
+    let known = throttle.is_known(&class, Some("left"));
     let warning = format!(
         "writer: provider has no effect: the driver writes the files, and root owns them. {why}. deploy/own-writer gives the rights"
     );
@@ -104,7 +104,7 @@ pub(super) fn poll_ended(
     let reason = outcome.as_ref().map_or_else(|failure| failure.reason.code(), |_| "ok");
     counter!("vaultmount_looks_total", "reason" => reason).increment(1);
     let failure = outcome.as_ref().err().map(Failure::message);
-    let known = throttle.known(&format!("look {volume}"), failure.as_deref());
+    let known = throttle.is_known(&format!("look {volume}"), failure.as_deref());
     span.in_scope(|| match outcome {
         Ok(Some(change)) if *change != Change::Unchanged => {
             info!(reason, change = change.name(), took_ms, "the files were written")
@@ -136,7 +136,7 @@ pub(super) fn mount_ended(
     let is_ok = if outcome.is_ok() { "ok" } else { "failed" };
     counter!("vaultmount_mounts_total", "reason" => reason).increment(1);
     histogram!("vaultmount_mount_duration_seconds", "outcome" => is_ok).record(took);
-    let known = throttle.known(volume, failure.as_deref());
+    let known = throttle.is_known(volume, failure.as_deref());
     span.in_scope(|| match outcome {
         Ok(Mounted { files, is_changed: true }) => info!(reason, files, took_ms, "mounted"),
         Ok(Mounted { files, is_changed: false }) => debug!(reason, files, took_ms, "nothing changed"),

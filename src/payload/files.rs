@@ -1,4 +1,4 @@
-//! All files of a volume together, or none.
+//! All files of a volume, checked together.
 
 use thiserror::Error;
 
@@ -7,35 +7,35 @@ use crate::secret::Secret;
 use crate::spec::path::NameConflict;
 use crate::spec::{MountPath, path};
 
-/// Bytes over which a payload is refused: the driver takes answers up to 4 MiB, framing and versions included, and
-/// turns a larger one into a code after which a pod starts on an empty volume.
+/// Limit of a payload, in bytes. The driver accepts responses up to 4 MiB, including framing and versions; for a larger response its error is
+/// ResourceExhausted, after which a pod starts on an empty volume.
 pub const LIMIT_BYTES: usize = 3_584 * 1024;
 
-/// Bytes over which the driver warns, and a synced Secret cannot hold it.
+/// Size in bytes above which the driver logs a warning and a synced Kubernetes Secret cannot hold the content.
 const LARGE_BYTES: usize = 1024 * 1024;
 
-/// Files over which a payload is refused: the driver writes each of them at every change of one.
+/// Limit of files of a payload. The driver writes all of them again when one changes.
 const LIMIT_FILES: usize = 4096;
 
-/// What an otherwise empty volume gets: without any file and version the driver takes its old ones for current.
+/// The only file of a volume that would be empty: without any file and version the driver would keep the old files.
 const PLACEHOLDER: &str = ".vaultmount";
 
 /// One file of a volume.
 #[derive(Debug)]
 pub struct File {
-    /// Its place.
+    /// The path in the volume.
     pub path: MountPath,
     /// Permission bits, 1 to 0o777.
     pub mode: u32,
-    /// Its uid, where we write it ourselves.
+    /// The uid, if vaultmount writes the file itself.
     pub owner: Option<u32>,
-    /// Its gid, likewise.
+    /// The gid, if vaultmount writes the file itself.
     pub group: Option<u32>,
-    /// Its bytes; they go to the driver and nowhere else.
+    /// The content; it goes only to the driver or into the volume.
     pub contents: Secret,
 }
 
-/// The whole content of a volume: at least one file, no two of one name, small enough to travel.
+/// The whole content of a volume: at least one file, no two with the same name, within the driver's limits.
 #[derive(Debug)]
 pub struct Payload {
     files: Vec<File>,
@@ -43,22 +43,22 @@ pub struct Payload {
     bytes: usize,
 }
 
-/// Why files cannot be one volume.
+/// Why files cannot be the content of one volume.
 #[derive(Debug, PartialEq, Error)]
 pub enum PayloadError {
-    /// They exceed together what the driver takes.
-    #[error("the files hold more than {LIMIT_BYTES} bytes together")]
+    /// All files together are larger than the driver accepts.
+    #[error("all files together are larger than {LIMIT_BYTES} bytes")]
     Bytes,
-    /// There are too many.
+    /// There are too many files.
     #[error("there are more than {LIMIT_FILES} files: list the keys that are needed")]
     Files,
-    /// Names meet, which no class tells before its keys are known.
+    /// Two paths conflict. A class that selects all keys of a secret does not show this before the keys are known.
     #[error("{0}")]
     Conflict(NameConflict),
 }
 
 impl PayloadError {
-    /// The stable cause.
+    /// The reason of the failure.
     pub fn reason(&self) -> Reason {
         match self {
             Self::Bytes | Self::Files => Reason::PayloadTooLarge,
@@ -67,8 +67,8 @@ impl PayloadError {
     }
 }
 
-/// What files take of a volume, while they are made: one small class may ask for a large value many times over, so what is
-/// too much must be known before all of it is in memory.
+/// Counts the files of a volume and their bytes while they are rendered. A small class can use a large value many times, so an excess must be
+/// noticed before all of it is in memory.
 #[derive(Debug, Default)]
 pub struct PayloadQuota {
     files: usize,
@@ -76,8 +76,8 @@ pub struct PayloadQuota {
 }
 
 impl PayloadQuota {
-    /// Counts one more file.
-    pub fn take(&mut self, file: &File) -> Result<(), PayloadError> {
+    /// Counts `file`; fails if a limit is exceeded.
+    pub fn add(&mut self, file: &File) -> Result<(), PayloadError> {
         self.files += 1;
         self.bytes += file.contents.len() + file.path.as_str().len();
         match self {
@@ -87,44 +87,44 @@ impl PayloadQuota {
         }
     }
 
-    /// Whether more was asked for than there is.
+    /// Whether a limit is exceeded.
     pub fn is_exceeded(&self) -> bool {
         self.files > LIMIT_FILES || self.bytes > LIMIT_BYTES
     }
 }
 
 impl Payload {
-    /// Takes `files` together, or none of them; `absent` are those that would be there if something had been found.
+    /// The content of a volume with `files`. `absent` are the names of optional files that do not exist.
     pub fn new(mut files: Vec<File>, absent: Vec<String>) -> Result<Self, PayloadError> {
-        let mut room = PayloadQuota::default();
-        files.iter().try_for_each(|file| room.take(file))?;
+        let mut quota = PayloadQuota::default();
+        files.iter().try_for_each(|file| quota.add(file))?;
         let paths: Vec<_> = files.iter().map(|file| file.path.clone()).collect();
-        if let Some(problem) = path::conflicts(&paths).into_iter().next() {
-            return Err(PayloadError::Conflict(problem));
+        if let Some(conflict) = path::conflicts(&paths).into_iter().next() {
+            return Err(PayloadError::Conflict(conflict));
         }
         if files.is_empty() {
             files.extend(PLACEHOLDER.parse().map(placeholder));
         }
-        Ok(Self { files, absent, bytes: room.bytes })
+        Ok(Self { files, absent, bytes: quota.bytes })
     }
 
-    /// Its files, in the class's order.
+    /// The files, in the order of the class.
     pub fn files(&self) -> &[File] {
         &self.files
     }
 
-    /// The names of those that are not there, and may be.
+    /// The names of optional files that do not exist.
     pub fn absent(&self) -> &[String] {
         &self.absent
     }
 
-    /// Its size in bytes.
+    /// The size of paths and contents, in bytes.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// The same where that is over 1 MiB: the driver warns, and a Kubernetes Secret cannot hold it.
-    pub fn large(&self) -> Option<usize> {
+    /// The size in bytes if it is over 1 MiB: then the driver logs a warning, and a Kubernetes Secret cannot hold the content.
+    pub fn large_size(&self) -> Option<usize> {
         Some(self.bytes).filter(|bytes| *bytes > LARGE_BYTES)
     }
 }
@@ -148,10 +148,10 @@ mod tests {
     }
 
     #[test]
-    fn files_that_the_driver_would_not_take_are_refused_together() {
+    fn files_that_exceed_the_limits_of_the_driver_are_refused() {
         assert!(
             Payload::new(vec![file("a", LIMIT_BYTES - 1)], vec![])
-                .is_ok_and(|payload| payload.large() == Some(LIMIT_BYTES))
+                .is_ok_and(|payload| payload.large_size() == Some(LIMIT_BYTES))
         );
         let error = Payload::new(vec![file("a", LIMIT_BYTES - 1), file("b", 1)], vec![]).unwrap_err();
         assert_eq!(error, PayloadError::Bytes);
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_volume_is_never_without_a_file() {
+    fn a_volume_always_has_a_file() {
         let payload = Payload::new(vec![], vec!["db".into()]).unwrap();
         assert_eq!(
             payload.files().iter().map(|file| file.path.as_str()).collect::<Vec<_>>(),
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_meet_are_refused_when_they_are_known() {
+    fn conflicting_paths_are_refused() {
         for (one, other) in [("a", "a"), ("a", "a/b"), ("e\u{301}", "é")] {
             assert!(
                 matches!(

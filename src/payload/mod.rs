@@ -1,7 +1,7 @@
 //! The payload of a volume: paths, modes, sizes and versions of its files.
 
-pub mod files; // all files of a volume together, or none
-pub mod version; // content -> version, keyed
+mod files; // all files of a volume, checked together
+mod version; // keyed versions of files
 
 pub use files::{File, LIMIT_BYTES, Payload, PayloadError, PayloadQuota};
-pub use version::VersionKey;
+pub use version::{KeyTooShort, VersionKey};

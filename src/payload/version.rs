@@ -1,4 +1,4 @@
-//! Content -> version, keyed.
+//! Versions of files: keyed hashes of their contents.
 
 use std::sync::Arc;
 
@@ -10,19 +10,17 @@ use thiserror::Error;
 use super::File;
 use crate::secret::Secret;
 
-/// Shortest key that is taken, in bytes: half of the digest, below which a key is guessable.
+/// Length of the shortest accepted key, in bytes: half of the digest. A shorter key could be guessed.
 const SHORTEST_KEY: usize = 16;
 
-/// The key of all versions: nodes that share it give equal versions to equal files, and a version tells nobody what
-/// the file holds. Clones share its bytes.
+/// The key of all versions. Nodes with the same key compute the same version for the same file, and a version does not reveal the content.
+/// Clones share the bytes of the key.
 #[derive(Clone, Debug)]
 pub struct VersionKey(Arc<Secret>);
 
-/// A key that is too short to hide what it is used on.
+/// The key is too short: versions would reveal contents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error(
-    "the version key holds {0} bytes, and needs at least {SHORTEST_KEY}; make one with `openssl rand 32`"
-)]
+#[error("the version key has {0} bytes and needs at least {SHORTEST_KEY}; create one with `openssl rand 32`")]
 pub struct KeyTooShort(usize);
 
 impl TryFrom<Secret> for VersionKey {
@@ -34,14 +32,14 @@ impl TryFrom<Secret> for VersionKey {
 }
 
 impl VersionKey {
-    /// A key that lives as long as this process.
+    /// A random key, which lasts as long as this process.
     pub fn random() -> Self {
         Self(Arc::new(Secret::from(rand::random::<[u8; 32]>().to_vec())))
     }
 
-    /// The version of `file` in a volume of `namespace`: changes exactly when the content changes.
+    /// The version of `file` in a volume of `namespace`. It changes exactly when the content changes.
     ///
-    /// The namespace is part of it, so that a tenant who may write secrets cannot guess another's by comparing versions.
+    /// The namespace is part of the hash, so that a tenant who may write secrets cannot guess another tenant's secret by comparing versions.
     pub fn version(&self, namespace: &str, file: &File) -> String {
         let mut mac = Context::with_key(&Key::new(HMAC_SHA256, self.0.expose())); // the key of the versions
         for part in [namespace.as_bytes(), file.path.as_str().as_bytes(), file.contents.expose()] {
@@ -70,13 +68,13 @@ mod tests {
     const KEY: &str = "0123456789abcdef";
 
     #[test]
-    fn it_is_the_same_on_every_node_that_has_the_key() {
+    fn a_version_is_the_same_on_every_node_with_the_key() {
         assert_eq!(version(KEY, "team-a", "db", "hello"), version(KEY, "team-a", "db", "hello"));
         assert_eq!(version(KEY, "team-a", "db", "hello"), "qvvChVO0Bq80JLRgrcHk-Q4RyfBuSTcSMLf-cR_ms7I");
     }
 
     #[test]
-    fn it_changes_with_each_of_its_parts_and_parts_do_not_run_into_each_other() {
+    fn a_version_depends_on_each_part_and_on_the_borders_between_parts() {
         let base = version(KEY, "a", "b", "c");
         for other in [
             version("0123456789abcdeX", "a", "b", "c"),

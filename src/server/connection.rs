@@ -1,4 +1,4 @@
-//! Connections: who gets one, and how HTTP/2 is spoken on it.
+//! Connections: which processes may connect, how many at a time, and HTTP/2 on each connection.
 
 use std::error::Error;
 use std::pin::pin;
@@ -7,63 +7,72 @@ use std::sync::Arc;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use metrics::counter;
 use tokio::net::UnixStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{info, warn};
 
 use super::Grpc;
-use super::Readiness;
 use crate::server::authority::AuthorityRewriter;
 use crate::server::drain::Shutdown;
 use crate::server::guard::Guard;
 use crate::server::peers::{Origin, Peers};
 
-/// The driver's connections over all sockets, and root's people's. A driver has one for each name it uses.
+/// Limit for connections of the driver and of other processes of root, over all sockets. A driver opens one for each socket it uses.
 const DRIVER_CONNECTIONS: usize = 64;
-/// Those of other processes of our own user.
+/// Limit for connections of other processes of our own user.
 const OWN_USER_CONNECTIONS: usize = 16;
-/// Those of this process. Readiness opens one at a time; an earlier one may not have ended yet.
+/// Limit for connections of this process. The readiness check opens one at a time; an earlier one may still be closing.
 const OWN_PROCESS_CONNECTIONS: usize = 8;
-/// Requests at a time on one connection; grpc-go keeps further ones waiting on its side while their deadlines run. A node's
+/// Concurrent requests on one connection; grpc-go makes further ones wait on its side while their deadlines run. A node's
 /// pods (110 by default, at most some 500) may all start at once, some with two volumes, some at a server that hangs.
 const STREAMS: u32 = 1024;
-/// A driver sends some 300 bytes.
+/// Limit for the headers of one request. A driver sends about 300 bytes.
 const HEADER_LIST_BYTES: u32 = 16 * 1024;
 
-/// What all doors share.
+/// State shared by all listeners.
 #[derive(Clone)]
 pub(crate) struct ConnectionAcceptor {
     peers: Arc<Peers>,
     slots: Slots,
-    readiness: Readiness,
-    life: Shutdown,
+    shutdown: Shutdown,
 }
 
 impl ConnectionAcceptor {
-    /// An empty one.
-    pub(crate) fn new(peers: Peers, readiness: Readiness, life: Shutdown) -> Self {
-        Self { peers: Arc::new(peers), slots: Slots::default(), readiness, life }
+    /// An acceptor without any connection.
+    pub(crate) fn new(peers: Peers, shutdown: Shutdown) -> Self {
+        Self { peers: Arc::new(peers), slots: Slots::default(), shutdown }
     }
 
-    /// Serves `stream` by `service` in a task of its own, if its peer may come in and there is room.
+    /// Serves `stream` with `service` in a new task, if its peer may connect and a connection slot is free; otherwise closes `stream`.
     pub(crate) fn admit<S: Grpc>(&self, stream: UnixStream, service: &S) {
-        let Some(origin) = self.peers.admit(&stream) else {
-            return self.readiness.count_refused();
+        let Some(origin) = self.peers.origin_of(&stream) else {
+            return count_refused();
         };
         let Some(slot) = self.slots.acquire(origin) else {
-            warn!(?origin, "connection refused: too many are open; find out who holds them");
-            return self.readiness.count_refused();
+            warn!(
+                ?origin,
+                "connection refused: too many connections are open; check which processes hold them"
+            );
+            return count_refused();
         };
-        let serving =
-            serve(stream, Guard::new(service.clone(), self.life.last_call.clone()), self.life.clone());
-        self.life.tasks.spawn(async move {
+        let serving = serve(
+            stream,
+            Guard::new(service.clone(), self.shutdown.fail_open_requests.clone()),
+            self.shutdown.clone(),
+        );
+        self.shutdown.tasks.spawn(async move {
             serving.await;
             drop(slot);
         });
     }
 }
 
-/// Connections that may still be opened, for each origin.
+fn count_refused() {
+    counter!("vaultmount_connections_refused_total").increment(1);
+}
+
+/// Connections that may still be opened, per origin.
 #[derive(Clone)]
 struct Slots {
     driver: Arc<Semaphore>,
@@ -93,11 +102,11 @@ impl Slots {
     }
 }
 
-/// Serves one connection to its end: of itself, or by GOAWAY and the answers that are still due.
+/// Serves one connection until the peer closes it, or until the shutdown: then it sends GOAWAY and the answers that are still open.
 ///
-/// No keepalive pings: the kernel tells of a peer that died, and one that was only stopped for a while (a frozen node, a
-/// debugger) would lose its mounts as Unavailable.
-async fn serve<S: Grpc>(stream: UnixStream, guard: Guard<S>, life: Shutdown) {
+/// Sends no keepalive pings: the kernel reports a peer that died, and a peer that was only stopped for a while (a frozen node, a
+/// debugger) would see its mounts fail with Unavailable.
+async fn serve<S: Grpc>(stream: UnixStream, guard: Guard<S>, shutdown: Shutdown) {
     let mut http2 = http2::Builder::new(TokioExecutor::new());
     http2
         .timer(TokioTimer::new())
@@ -108,13 +117,13 @@ async fn serve<S: Grpc>(stream: UnixStream, guard: Guard<S>, life: Shutdown) {
     let mut connection = pin!(http2.serve_connection(TokioIo::new(AuthorityRewriter::new(stream)), service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = life.draining.cancelled() => {
+        () = shutdown.draining.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
     };
     if let Err(error) = ended {
         let cause = error.source().and_then(|source| source.source()).map(ToString::to_string);
-        info!(%error, cause, "a connection broke");
+        info!(%error, cause, "a connection failed");
     }
 }

@@ -1,23 +1,33 @@
-//! Where drivers find us.
+//! The path of a socket at which drivers find this provider.
 
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
 use std::str::FromStr;
 
-use super::ServerError;
+use crate::server::socket::TEMPORARY_NAME_BYTES;
 
-/// Longest path that fits a unix socket's address (108 bytes with its end), less what a name gains while it is made.
-const PATH_BYTES: usize = 107 - crate::server::socket::ASIDE_BYTES;
-/// Longest provider name that the driver takes.
+/// Longest path of an endpoint: a unix socket's address has 108 bytes with the final NUL, and the temporary name of a socket is longer
+/// than its final name.
+const PATH_BYTES: usize = 107 - TEMPORARY_NAME_BYTES;
+/// Longest provider name that the driver accepts.
 const NAME_BYTES: usize = 30;
 
-/// The absolute path of a socket `<provider>.sock`, whose name the driver takes (`^[a-zA-Z0-9_-]{0,30}\.sock$`; an
-/// empty provider is none). Written `/dir/name.sock`, `unix:/dir/name.sock` or `unix:///dir/name.sock`.
+/// The absolute path of a socket `<provider>.sock`, whose name the driver accepts (`^[a-zA-Z0-9_-]{0,30}\.sock$`; an
+/// empty provider name is refused here). Written `/dir/name.sock`, `unix:/dir/name.sock` or `unix:///dir/name.sock`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Endpoint(PathBuf);
 
+/// A text that is not the path of a socket which a driver would find.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is not the socket of a provider: {why}")]
+pub struct EndpointError {
+    text: String,
+    /// What is wrong with the text, and what to write instead.
+    why: &'static str,
+}
+
 impl Endpoint {
-    /// The socket's place.
+    /// The socket's path.
     pub fn path(&self) -> &Path {
         &self.0
     }
@@ -34,19 +44,19 @@ impl Endpoint {
 }
 
 impl FromStr for Endpoint {
-    type Err = ServerError;
+    type Err = EndpointError;
 
-    fn from_str(text: &str) -> Result<Self, ServerError> {
-        let refused = |why| ServerError::Endpoint { text: text.into(), why };
+    fn from_str(text: &str) -> Result<Self, EndpointError> {
+        let refused = |why| EndpointError { text: text.into(), why };
         let path = text.strip_prefix("unix://").or_else(|| text.strip_prefix("unix:")).unwrap_or(text);
-        let clean = path.starts_with('/')
+        let is_absolute = path.starts_with('/')
             && Path::new(path).components().all(|part| !matches!(part, Component::ParentDir));
-        if !clean {
-            return Err(refused("give an absolute path of a unix socket, without `..`"));
+        if !is_absolute {
+            return Err(refused("write the absolute path of a unix socket, without `..`"));
         }
         let name = path.rsplit('/').next().and_then(|name| name.strip_suffix(".sock")).unwrap_or_default();
-        let known = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-        if name.is_empty() || name.len() > NAME_BYTES || !name.bytes().all(known) {
+        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+        if name.is_empty() || name.len() > NAME_BYTES || !name.bytes().all(is_allowed) {
             return Err(refused(
                 "the driver finds only names of 1 to 30 letters, digits, `_` or `-` that end in `.sock`",
             ));
@@ -69,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_forms_of_both_peers_and_of_the_driver_name_one_socket() {
+    fn the_forms_of_both_upstream_providers_and_of_the_driver_mean_the_same_socket() {
         for text in ["/provider/vault.sock", "unix:/provider/vault.sock", "unix:///provider/vault.sock"] {
             let endpoint: Endpoint = text.parse().unwrap();
             assert_eq!((endpoint.path(), endpoint.provider()), (Path::new("/provider/vault.sock"), "vault"));
@@ -77,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_driver_would_find_is_refused() {
+    fn a_path_at_which_no_driver_looks_is_refused() {
         let long = format!("/provider/{}.sock", "a".repeat(31));
         let deep = format!("/{}/vault.sock", "d".repeat(90));
         let bad = [

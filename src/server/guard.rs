@@ -1,4 +1,4 @@
-//! What leaves: no code that starts a pod on an empty volume, no word of a panic.
+//! Checks every response: no status code that starts a pod on an empty volume, and no text of a panic.
 
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,7 +21,7 @@ use tracing::{error, warn};
 use super::timeout;
 use crate::error::{Failure, Reason};
 
-/// A gRPC service as tonic generates it.
+/// A gRPC service as tonic generates it, without the bounds that hyper does not need.
 pub trait Grpc:
     Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send>
     + Clone
@@ -40,43 +40,43 @@ impl<S> Grpc for S where
 {
 }
 
-/// Cancelled, DeadlineExceeded, ResourceExhausted, Aborted, Unavailable: the kubelet takes any other code as final.
+/// Cancelled, DeadlineExceeded, ResourceExhausted, Aborted, Unavailable: the kubelet treats any other code as final.
 const NEVER_SENT: [&[u8]; 5] = [b"1", b"4", b"8", b"10", b"14"];
 /// FailedPrecondition, which is sent instead.
 const INSTEAD: HeaderValue = HeaderValue::from_static("9");
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
-/// A service behind its guard.
+/// A service whose responses are checked.
 #[derive(Clone)]
 pub(crate) struct Guard<S> {
     inner: S,
-    last_call: CancellationToken,
+    fail_open_requests: CancellationToken,
 }
 
 impl<S: Grpc> Guard<S> {
-    /// Guards `inner`; at the `last_call` every request that is still open is answered with a failure.
-    pub(crate) fn new(inner: S, last_call: CancellationToken) -> Self {
-        Self { inner, last_call }
+    /// Guards `inner`; once `fail_open_requests` is cancelled, every request that is still open is answered with a failure.
+    pub(crate) fn new(inner: S, fail_open_requests: CancellationToken) -> Self {
+        Self { inner, fail_open_requests }
     }
 
-    /// Answers one request that has just arrived.
+    /// Answers one request. Call it when the request arrives: its deadline counts from then.
     pub(crate) async fn answer<B>(self, request: Request<B>) -> Result<Response<Checked>, Infallible>
     where
         B: hyper::body::Body<Data = Bytes, Error: Into<tonic::codegen::StdError>> + Send + 'static,
     {
         let mut request = request.map(Body::new);
-        timeout::take(&mut request, Instant::now());
+        timeout::extract(&mut request, Instant::now());
         let inner = AssertUnwindSafe(TowerToHyperService::new(self.inner).call(request)).catch_unwind();
         let response = tokio::select! {
             biased;
             outcome = inner => outcome.unwrap_or_else(|_| Ok(panicked().into_http())).unwrap_or_else(|never| match never {}),
-            () = self.last_call.cancelled() => stopping().into_http(),
+            () = self.fail_open_requests.cancelled() => stopping().into_http(),
         };
         Ok(checked(response))
     }
 }
 
-/// An answer's body; its trailers hold no code that may not leave, and it always ends with trailers.
+/// The body of a checked response: its trailers hold no code of [`NEVER_SENT`], and it always ends with trailers.
 pub(crate) struct Checked(Option<Body>);
 
 impl hyper::body::Body for Checked {
@@ -98,7 +98,7 @@ impl hyper::body::Body for Checked {
             Ok(Poll::Ready(Some(Err(status)))) => status,
             Err(_) => panicked(),
         };
-        // An error here would reset the stream, which the driver reads as Cancelled.
+        // Returning an error would reset the stream, which the driver reads as Cancelled.
         self.0 = None;
         let mut trailers = failed.into_http::<Body>().into_parts().0.headers;
         check(&mut trailers);
@@ -125,20 +125,20 @@ fn check(headers: &mut HeaderMap) {
     if NEVER_SENT.contains(&code.as_bytes()) {
         warn!(
             code = code.to_str().unwrap_or_default(),
-            "a code that starts pods on empty volumes was held back"
+            "a status code that starts pods on empty volumes was replaced by FailedPrecondition"
         );
         headers.insert(GRPC_STATUS, INSTEAD);
     }
 }
 
-/// The panic's own words may hold a value of a secret: they are for nobody here.
+/// Does not contain the panic's text, which may hold the value of a secret.
 fn panicked() -> Status {
     error!("bug: a request ended in a panic");
     Failure::new(Reason::Bug, "the request ended in a panic").into()
 }
 
 fn stopping() -> Status {
-    Failure::new(Reason::Overload, "this provider was stopped before the mount was done").into()
+    Failure::new(Reason::Overload, "this provider was stopped before the mount was finished").into()
 }
 
 #[cfg(test)]
@@ -171,9 +171,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn no_code_that_starts_a_pod_on_an_empty_volume_leaves_in_head_or_trailers() {
+    async fn no_code_that_starts_a_pod_on_an_empty_volume_is_sent_in_head_or_trailers() {
         for code in 0..=16 {
-            let kept = if [1, 4, 8, 10, 14].contains(&code) { 9 } else { code };
+            let sent = if [1, 4, 8, 10, 14].contains(&code) { 9 } else { code };
             let code = code.to_string();
             let in_trailers = code.clone();
             let head = service_fn(move |_| {
@@ -188,7 +188,7 @@ mod tests {
                 ];
                 async { Ok(Response::new(Body::new(StreamBody::new(futures::stream::iter(frames))))) }
             });
-            let expected = (kept.to_string(), "why".to_owned());
+            let expected = (sent.to_string(), "why".to_owned());
             assert_eq!((status(head).await, status(tail).await), (expected.clone(), expected));
         }
     }
@@ -207,12 +207,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_last_call_answers_what_is_still_open() {
-        let last_call = CancellationToken::new();
-        last_call.cancel();
+    async fn a_request_that_is_open_at_the_end_of_the_drain_is_answered() {
+        let fail_open_requests = CancellationToken::new();
+        fail_open_requests.cancel();
         let guard = Guard::new(
             service_fn(|_| futures::future::pending::<Result<Response<Body>, Infallible>>()),
-            last_call,
+            fail_open_requests,
         );
         let response = guard.answer(Request::new(Full::new(Bytes::new()))).await.unwrap();
         assert_eq!(response.headers()["grpc-status"], "9");

@@ -1,4 +1,4 @@
-//! One socket's life: made, watched, made again when somebody took it away, removed at the end.
+//! One socket: created, watched, created again when another process removed it, removed at shutdown.
 
 use std::future;
 use std::path::{Path, PathBuf};
@@ -11,27 +11,24 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::NotReadyReason;
-use super::Readiness;
-use super::socket;
-use super::{Endpoint, ServerError};
+use super::{Endpoint, NotReadyReason, Readiness, ServerError, socket};
 use crate::server::socket::Bound;
 use crate::server::watch::{Action, next};
 use crate::supervise::supervise;
 
-/// Time between two looks at a socket that is ours: one `lstat`, so that a stolen one is back well within a second.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// Time between two looks at one that is not: each asks a foreign listener for a connection.
-const ASK_EVERY: Duration = Duration::from_secs(1);
-/// Steps of one look: clear, bind, see it; and once more for one who was faster.
+/// Time between two checks of a socket that is ours. A check is one `lstat`; a socket that another process removed is back within a second.
+const CHECK_INTERVAL: Duration = Duration::from_millis(250);
+/// Time between two checks of a socket path that is not ours: each check opens a connection to the other process.
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
+/// Steps of one check: remove a dead socket, bind, see the own socket; and the same once more if another process was faster.
 const STEPS: usize = 6;
-/// Pause after a failed accept: without file handles (EMFILE) the next one would fail at once, and so on.
+/// Pause after a failed accept. Without free file handles (EMFILE) the next accept would fail at once, and so on.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// The place of one endpoint.
+/// The socket of one endpoint, or the wait for its path.
 pub(crate) struct SocketListener {
     endpoint: Endpoint,
-    /// The same name in directories where the driver may look first.
+    /// Sockets of the same name in directories where the driver may look first.
     shadows: Vec<PathBuf>,
     bound: Option<Bound>,
     readiness: Readiness,
@@ -39,88 +36,90 @@ pub(crate) struct SocketListener {
 }
 
 impl SocketListener {
-    /// Makes the socket of `endpoint`, or begins to wait for its name; fails when waiting would be in vain.
+    /// Creates the socket of `endpoint`, or starts to wait for its path. Fails when waiting would not help.
     pub(crate) fn open(
         endpoint: Endpoint,
         directories: &[PathBuf],
         readiness: Readiness,
     ) -> Result<Self, ServerError> {
-        let elsewhere = |directory: &&PathBuf| Some(directory.as_path()) != endpoint.path().parent();
-        let shadows =
-            directories.iter().filter(elsewhere).map(|directory| endpoint.path_in(directory)).collect();
-        let mut place = Self { endpoint, shadows, bound: None, readiness, accept_failed: false };
-        place.settle();
-        match place.obstacle() {
-            Err(obstacle @ (NotReadyReason::NoDirectory | NotReadyReason::System(_))) => {
-                Err(ServerError::Socket { endpoint: place.endpoint.clone(), obstacle })
+        let is_other_directory = |directory: &&PathBuf| Some(directory.as_path()) != endpoint.path().parent();
+        let shadows = directories
+            .iter()
+            .filter(is_other_directory)
+            .map(|directory| endpoint.path_in(directory))
+            .collect();
+        let mut listener = Self { endpoint, shadows, bound: None, readiness, accept_failed: false };
+        match listener.check() {
+            Err(reason) if !reason.may_pass() => {
+                Err(ServerError::Socket { endpoint: listener.endpoint.clone(), reason })
             }
-            _ => Ok(place),
+            Ok(()) | Err(_) => Ok(listener),
         }
     }
 
-    /// Hands every connection to `admit` until `stop`, then takes the socket's name away.
-    pub(crate) async fn keep(self, admit: impl Fn(UnixStream) + Send, stop: CancellationToken) {
-        supervise("socket", (self, admit, stop), |(place, admit, stop)| place.listen(admit, stop).boxed())
-            .await;
+    /// Passes every connection to `admit` until `stop` is cancelled, then removes the socket.
+    pub(crate) async fn run(self, admit: impl Fn(UnixStream) + Send, stop: CancellationToken) {
+        supervise("socket", (self, admit, stop), |(listener, admit, stop)| {
+            listener.listen(admit, stop).boxed()
+        })
+        .await;
     }
 
     async fn listen(&mut self, admit: &mut (impl Fn(UnixStream) + Send), stop: &CancellationToken) {
-        let mut look = Instant::now() + LOOK_EVERY;
+        let mut next_check = Instant::now() + CHECK_INTERVAL;
         loop {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                () = sleep_until(look) => look = Instant::now() + self.settle(),
+                () = sleep_until(next_check) => {
+                    let interval = if self.check().is_ok() { CHECK_INTERVAL } else { RETRY_INTERVAL };
+                    next_check = Instant::now() + interval;
+                }
                 stream = self.accept() => admit(stream),
             }
         }
     }
 
-    /// Does what can be done for the socket to be ours; returns when to look again.
-    fn settle(&mut self) -> Duration {
-        let obstacle = self.claim().and_then(|()| self.clear_shadows()).err();
-        if self.readiness.note(&self.endpoint, obstacle) {
-            match obstacle {
-                None => info!(socket = %self.endpoint, "listening"),
-                Some(obstacle) => warn!(socket = %self.endpoint, "not reachable for drivers: {obstacle}"),
+    /// Claims the socket if that is possible now, and reports its state to `readiness`; logs a change.
+    fn check(&mut self) -> Result<(), NotReadyReason> {
+        let checked = self.claim().and_then(|()| self.clear_shadows());
+        if self.readiness.set(&self.endpoint, checked.err()) {
+            match checked {
+                Ok(()) => info!(socket = %self.endpoint, "listening"),
+                Err(reason) => warn!(socket = %self.endpoint, "drivers cannot reach this socket: {reason}"),
             }
         }
-        if obstacle.is_none() { LOOK_EVERY } else { ASK_EVERY }
+        checked
     }
 
+    /// Makes the socket at the endpoint's path ours, unless another process uses the path.
     fn claim(&mut self) -> Result<(), NotReadyReason> {
         let path = self.endpoint.path();
         for _ in 0..STEPS {
-            let held = self.bound.as_ref().map(|bound| bound.identity);
-            match next(held, socket::look(path, held)?) {
+            let own = self.bound.as_ref().map(|bound| bound.file);
+            match next(own, socket::observe(path, own)?) {
                 Action::Keep => return Ok(()),
-                Action::Clear(identity) => socket::clear(path, identity)?,
-                Action::Wait(obstacle) => return Err(obstacle),
+                Action::Remove(file) => socket::remove(path, file)?,
+                Action::Wait(reason) => return Err(reason),
                 Action::Bind => match socket::bind(path) {
-                    Err(Errno::EEXIST) => {} // somebody was faster: look who
-                    made => self.bound = Some(made?),
+                    Err(Errno::EEXIST) => {} // another process was faster: observe the path once more
+                    bound => self.bound = Some(bound?),
                 },
             }
         }
         Err(NotReadyReason::Taken)
     }
 
-    /// Removes dead sockets of our name where the driver may look first: it would call them until its deadline.
+    /// Removes dead sockets of our name in directories where the driver may look first: it would call them until its deadline.
     fn clear_shadows(&self) -> Result<(), NotReadyReason> {
         for path in &self.shadows {
-            match next(None, socket::look(path, None)?) {
-                Action::Clear(identity) => socket::clear(path, identity)?,
+            match next(None, socket::observe(path, None)?) {
+                Action::Remove(file) => socket::remove(path, file)?,
                 Action::Wait(NotReadyReason::NoDirectory) | Action::Bind | Action::Keep => {}
                 Action::Wait(_) => return Err(NotReadyReason::Shadowed),
             }
         }
         Ok(())
-    }
-
-    fn obstacle(&self) -> Result<(), NotReadyReason> {
-        let sockets = self.readiness.sockets();
-        let ours = sockets.into_iter().find(|socket| socket.endpoint == self.endpoint);
-        ours.and_then(|socket| socket.obstacle).map_or(Ok(()), Err)
     }
 
     async fn accept(&mut self) -> UnixStream {
@@ -133,7 +132,7 @@ impl SocketListener {
                 }
                 Err(error) => {
                     if !std::mem::replace(&mut self.accept_failed, true) {
-                        warn!(socket = %self.endpoint, %error, "connections cannot be taken; trying again");
+                        warn!(socket = %self.endpoint, %error, "connections cannot be accepted; trying again");
                     }
                     sleep(ACCEPT_PAUSE).await;
                 }
@@ -142,31 +141,25 @@ impl SocketListener {
     }
 }
 
-/// Removes our own socket and nobody else's, before the last mounts are answered. A driver that has no connection yet
-/// fails at once and is asked again by the kubelet, and one that had its connection asks for the name until our successor
-/// has it; with the name kept, both would wait at a listener that takes nobody any more.
+/// Removes our own socket, and only ours, before the last mounts are answered. A driver that has no connection yet then fails at once and
+/// the kubelet retries; a driver that loses its connection tries the path until our successor has bound it. If the socket stayed, both
+/// would wait at a listener that accepts no connection any more.
 impl Drop for SocketListener {
     fn drop(&mut self) {
-        self.readiness.note(&self.endpoint, Some(NotReadyReason::Stopping));
+        self.readiness.set(&self.endpoint, Some(NotReadyReason::Stopping));
         let Some(bound) = &self.bound else { return };
-        if let Err(error) = socket::clear(self.endpoint.path(), bound.identity) {
-            warn!(socket = %self.endpoint, %error, "our socket cannot be removed; remove it by hand");
+        if let Err(error) = socket::remove(self.endpoint.path(), bound.file) {
+            warn!(socket = %self.endpoint, %error, "the own socket cannot be removed; remove it by hand");
         }
     }
 }
 
-impl From<Errno> for NotReadyReason {
-    fn from(errno: Errno) -> Self {
-        Self::System(errno)
-    }
-}
-
-/// Removes those of `paths` that are sockets and have no listener. For root, who may ask them all: another user cannot
-/// tell a dead socket of root's from a live one.
-pub fn clear_dead(paths: &[PathBuf]) -> std::io::Result<()> {
-    let clear = |path: &Path| match next(None, socket::look(path, None)?) {
-        Action::Clear(identity) => socket::clear(path, identity),
-        _ => Ok(()),
+/// Removes those of `paths` that are sockets without a listener. For root, who may connect to every socket: another user cannot
+/// distinguish a dead socket of root from a live one.
+pub fn remove_dead(paths: &[PathBuf]) -> std::io::Result<()> {
+    let remove = |path: &Path| match next(None, socket::observe(path, None)?) {
+        Action::Remove(file) => socket::remove(path, file),
+        Action::Keep | Action::Bind | Action::Wait(_) => Ok(()),
     };
-    Ok(paths.iter().try_for_each(|path| clear(path))?)
+    Ok(paths.iter().try_for_each(|path| remove(path))?)
 }

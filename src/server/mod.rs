@@ -1,23 +1,23 @@
 //! Everything between the driver's unix sockets and the gRPC service.
 
-pub mod authority; // mends what drivers up to 1.5.6 send as :authority
-pub mod connection; // who gets a connection, and HTTP/2 on it
-pub mod drain; // the end, within a stated time
-pub mod endpoint; // where drivers find us
-pub mod error; // why the server cannot begin
-pub mod guard; // what leaves: no forbidden code, no word of a panic
-pub mod listener; // one socket's life
-pub mod peers; // who may connect
-pub mod readiness; // whether drivers reach us
-pub mod socket; // socket files: mode, inode, removal
-pub mod timeout; // grpc-timeout -> our own deadline
-pub mod watch; // what to do about a socket's name; pure
+mod authority; // replaces the `:authority` that drivers up to 1.5.6 send
+mod connection; // limits of connections, and HTTP/2 on each of them
+mod drain; // shutdown within a timeout
+mod endpoint; // the path of a socket
+mod error; // why the server cannot start
+mod guard; // checks responses: no forbidden status code, no text of a panic
+mod listener; // one socket, from its creation to its removal
+mod peers; // which users may connect
+mod readiness; // whether drivers can reach the sockets
+mod socket; // socket files: mode, inode, removal
+mod timeout; // grpc-timeout -> Deadline
+mod watch; // what to do about a socket's path; pure
 
-pub use endpoint::Endpoint;
+pub use endpoint::{Endpoint, EndpointError};
 pub use error::ServerError;
 pub use guard::Grpc;
-pub use listener::clear_dead;
-pub use readiness::{Readiness, SocketState};
+pub use listener::remove_dead;
+pub use readiness::Readiness;
 pub use watch::NotReadyReason;
 
 use std::collections::HashSet;
@@ -29,52 +29,51 @@ use crate::server::drain::Shutdown;
 use crate::server::listener::SocketListener;
 use crate::server::peers::Peers;
 
-/// What is served where, and to whom.
+/// The sockets to serve, and the users that may connect.
 #[derive(Clone, Debug)]
 pub struct Sockets {
-    /// Where drivers find us; at least one, none twice.
+    /// Paths at which drivers find this provider; at least one, none twice.
     pub endpoints: Vec<Endpoint>,
-    /// Users that may connect beside root and our own.
+    /// Uids that may connect besides root and our own user.
     pub allow_peer_uids: Vec<u32>,
-    /// Directories in which the driver may look for the same names first: dead sockets of our names are removed there.
+    /// Directories in which the driver may look for the same names first. Dead sockets of our names are removed there.
     pub shadow_directories: Vec<PathBuf>,
-    /// From the begin of the shutdown to the last answer.
+    /// Longest time from the start of the shutdown to the last answer.
     pub shutdown_timeout: Duration,
 }
 
-/// Serves every endpoint until `shutdown`, then answers what is open and removes its own sockets.
+/// Serves every endpoint until `stop` ends, then removes its own sockets and answers the open requests.
 ///
-/// Each endpoint has a service of its own, for defaults follow the socket's name. Fails only at the start: a name that
-/// another process serves is waited for (`readiness` says so), and taken over when that process has ended.
+/// Each endpoint has its own service, because defaults depend on the socket's name. Fails only at the start. When another process
+/// serves a socket, the server waits (`readiness` reports it) and takes the path over when that process has ended.
 pub async fn serve<S: Grpc>(
     sockets: Sockets,
     service_for: impl Fn(&Endpoint) -> S,
     readiness: Readiness,
-    shutdown: impl Future<Output = ()>,
+    stop: impl Future<Output = ()>,
 ) -> Result<(), ServerError> {
-    let life = Shutdown::default();
-    let hall =
-        ConnectionAcceptor::new(Peers::new(sockets.allow_peer_uids.clone()), readiness.clone(), life.clone());
-    for (endpoint, place) in open(&sockets, &readiness)? {
-        let (service, hall) = (service_for(&endpoint), hall.clone());
-        let admit = move |stream| hall.admit(stream, &service);
-        life.tasks.spawn(place.keep(admit, life.draining.clone()));
+    let shutdown = Shutdown::default();
+    let acceptor = ConnectionAcceptor::new(Peers::new(sockets.allow_peer_uids.clone()), shutdown.clone());
+    for (endpoint, listener) in open(&sockets, &readiness)? {
+        let (service, acceptor) = (service_for(&endpoint), acceptor.clone());
+        let admit = move |stream| acceptor.admit(stream, &service);
+        shutdown.tasks.spawn(listener.run(admit, shutdown.draining.clone()));
     }
-    shutdown.await;
-    life.drain(sockets.shutdown_timeout).await;
+    stop.await;
+    shutdown.drain(sockets.shutdown_timeout).await;
     Ok(())
 }
 
-/// Opens all places or none: those that were opened before a failure are left again.
+/// Opens all sockets or none: after a failure the sockets that were opened before it are removed.
 fn open(sockets: &Sockets, readiness: &Readiness) -> Result<Vec<(Endpoint, SocketListener)>, ServerError> {
     let mut seen = HashSet::new();
     if sockets.endpoints.is_empty() {
-        return Err(ServerError::Endpoints("give at least one"));
+        return Err(ServerError::Endpoints("at least one is needed"));
     }
     if !sockets.endpoints.iter().all(|endpoint| seen.insert(endpoint)) {
-        return Err(ServerError::Endpoints("the same socket is given twice"));
+        return Err(ServerError::Endpoints("the same socket is named twice"));
     }
-    readiness.begin(&sockets.endpoints);
+    readiness.start(&sockets.endpoints);
     let open = |endpoint: &Endpoint| {
         SocketListener::open(endpoint.clone(), &sockets.shadow_directories, readiness.clone())
     };

@@ -1,54 +1,55 @@
-//! Who may connect, beside the socket's mode: a directory that was opened too far, or a lent file handle, is no way in.
+//! Which users may connect, besides the socket's mode: a directory with a mode that is too open, or a file handle that was passed on, does not
 
-use crate::mutex::Mutex;
 use std::collections::HashSet;
 
 use tokio::net::UnixStream;
 use tracing::warn;
 
-/// Uids named in the log, once each; a node has few users, and a flood of others shall not fill memory.
-const NAMED_UIDS: usize = 64;
+use crate::mutex::Mutex;
 
-/// Who opened a connection. Each has a limit of its own, so that none can use up the connections of another.
+/// Uids that are logged, once each; a node has few users, and a flood of other uids must not fill memory.
+const LOGGED_UIDS: usize = 64;
+
+/// Who opened a connection. Each origin has its own limit, so that none can use up the connections of another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
     /// Root or a listed user: the driver.
     Driver,
-    /// Another process of our own user, where that is not root: `vaultmount mount`.
+    /// Another process of our own user, if that is not root: `vaultmount mount`.
     OwnUser,
-    /// This process: the check of readiness calls its own sockets.
+    /// This process: the readiness check calls its own sockets.
     OwnProcess,
 }
 
-/// The users that are let in: root (the driver), our own (health, `vaultmount mount`), and those that were listed.
+/// The users that may connect: root (the driver), our own user (readiness, `vaultmount mount`), and those of `--allow-peer-uid`.
 pub(crate) struct Peers {
     own: u32,
     own_process: Option<i32>,
     listed: Vec<u32>,
-    named: Mutex<HashSet<u32>>,
+    logged: Mutex<HashSet<u32>>,
 }
 
 impl Peers {
-    /// Root, the user of this process, and the `listed`.
+    /// Root, the user of this process, and the `listed` uids.
     pub(crate) fn new(listed: Vec<u32>) -> Self {
         let own_process = std::process::id().try_into().ok();
-        Self { own: nix::unistd::geteuid().as_raw(), own_process, listed, named: Mutex::default() }
+        Self { own: nix::unistd::geteuid().as_raw(), own_process, listed, logged: Mutex::default() }
     }
 
-    /// Who the process at the other end is, as the kernel noted when it connected; `None` where it may not connect.
-    pub(crate) fn admit(&self, stream: &UnixStream) -> Option<Origin> {
+    /// Who the peer is, by the credentials that the kernel recorded when it connected; `None` if it may not connect.
+    pub(crate) fn origin_of(&self, stream: &UnixStream) -> Option<Origin> {
         let peer = stream.peer_cred().ok()?;
         let origin = self.origin(peer.uid(), peer.pid());
         if origin.is_none() && self.is_first(peer.uid()) {
             warn!(
                 uid = peer.uid(),
-                "connection refused: only root, our own user and --allow-peer-uid may connect; said once for each uid"
+                "connection refused: only root, our own user and --allow-peer-uid may connect (logged once per uid)"
             );
         }
         origin
     }
 
-    /// The driver's process is often in another PID namespace, and then has no id here.
+    /// `process` is `None` or 0 for a driver in another PID namespace, which is usual.
     fn origin(&self, uid: u32, process: Option<i32>) -> Option<Origin> {
         if uid == self.own && process.is_some() && process == self.own_process {
             return Some(Origin::OwnProcess);
@@ -60,8 +61,8 @@ impl Peers {
     }
 
     fn is_first(&self, uid: u32) -> bool {
-        let mut named = self.named.lock();
-        named.len() < NAMED_UIDS && named.insert(uid)
+        let mut logged = self.logged.lock();
+        logged.len() < LOGGED_UIDS && logged.insert(uid)
     }
 }
 
@@ -70,11 +71,11 @@ mod tests {
     use super::*;
 
     fn peers(own: u32, listed: Vec<u32>) -> Peers {
-        Peers { own, own_process: Some(7), listed, named: Mutex::default() }
+        Peers { own, own_process: Some(7), listed, logged: Mutex::default() }
     }
 
     #[test]
-    fn root_we_and_the_listed_are_let_in() {
+    fn only_root_our_own_user_and_listed_users_may_connect() {
         let peers = peers(65532, vec![1000]);
         let origins = [0, 65532, 1000, 1001, 65534, u32::MAX].map(|uid| peers.origin(uid, Some(8)));
         assert_eq!(
@@ -98,9 +99,9 @@ mod tests {
     }
 
     #[test]
-    fn each_stranger_is_named_once_and_a_flood_of_them_ends() {
+    fn each_refused_uid_is_logged_once_and_a_flood_of_them_costs_bounded_memory() {
         let peers = Peers::new(Vec::new());
         assert!(peers.is_first(1) && !peers.is_first(1));
-        assert_eq!((2..10_000).filter(|uid| peers.is_first(*uid)).count(), NAMED_UIDS - 1);
+        assert_eq!((2..10_000).filter(|uid| peers.is_first(*uid)).count(), LOGGED_UIDS - 1);
     }
 }

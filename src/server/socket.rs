@@ -1,4 +1,4 @@
-//! Socket files: born with their mode, known by their inode, removed only as what they were seen to be.
+//! Socket files: created with their final mode, identified by device and inode, removed only if still the same file.
 
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -11,33 +11,58 @@ use nix::sys::stat::{Mode, SFlag, fchmod, fstatat};
 use nix::unistd::unlink;
 use tokio::net::UnixListener;
 
-use crate::server::watch::{Listener, Observed};
-
-/// What the name of a socket gains while it is made or removed: `.` before it, `.` and eight digits after it.
-pub(crate) const ASIDE_BYTES: usize = 10;
-/// Owner only; nothing may connect that root or we did not start.
+/// Bytes by which a socket's temporary name is longer than its name: `.` before the name, `.` and eight digits after it.
+pub(crate) const TEMPORARY_NAME_BYTES: usize = 10;
+/// Owner only: root, and other processes of our own user.
 const MODE: Mode = Mode::S_IRUSR.union(Mode::S_IWUSR);
-/// Connections that may wait for their accept.
+/// Connections that may wait to be accepted.
 const BACKLOG: i32 = 128;
 
-/// Which file it is, whatever its name.
+/// Identifies a file, whatever its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Identity {
+pub(crate) struct FileId {
     pub(crate) device: u64,
     pub(crate) inode: u64,
 }
 
-/// A listening socket of ours.
-pub(crate) struct Bound {
-    /// Takes the connections.
-    pub(crate) listener: UnixListener,
-    /// Its file.
-    pub(crate) identity: Identity,
+/// What exists at a socket's path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Observed {
+    /// The directory exists, the path does not.
+    Nothing,
+    /// A socket.
+    Socket {
+        /// The socket's file.
+        file: FileId,
+        /// Whether a process listens on it. Our own socket is not probed.
+        liveness: Liveness,
+    },
+    /// A file that is not a socket.
+    NoSocket,
+    /// The directory does not exist.
+    NoDirectory,
 }
 
-/// Looks at `path`; asks for a listener unless the socket there is the one we `held`.
-pub(crate) fn look(path: &Path, held: Option<Identity>) -> Result<Observed> {
-    let (identity, kind) = match stat(path) {
+/// Whether a process listens on a socket file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Liveness {
+    Alive,
+    Dead,
+    /// This process may not connect, so it cannot find out.
+    Unknown,
+}
+
+/// A listening socket of this process.
+pub(crate) struct Bound {
+    /// Accepts the connections.
+    pub(crate) listener: UnixListener,
+    /// The socket's file.
+    pub(crate) file: FileId,
+}
+
+/// What exists at `path`. Connects to a socket there to find out whether it has a listener, unless the socket is our `own`.
+pub(crate) fn observe(path: &Path, own: Option<FileId>) -> Result<Observed> {
+    let (file, kind) = match stat(path) {
         Ok(found) => found,
         Err(Errno::ENOENT) if path.parent().is_some_and(Path::is_dir) => return Ok(Observed::Nothing),
         Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(Observed::NoDirectory),
@@ -46,74 +71,78 @@ pub(crate) fn look(path: &Path, held: Option<Identity>) -> Result<Observed> {
     if kind != SFlag::S_IFSOCK {
         return Ok(Observed::NoSocket);
     }
-    let listener = if held == Some(identity) { Listener::Alive } else { probe(path)? };
-    Ok(Observed::Socket { identity, listener })
+    let liveness = if own == Some(file) { Liveness::Alive } else { probe(path)? };
+    Ok(Observed::Socket { file, liveness })
 }
 
-/// Makes a socket that listens with mode 0600 before it has its name, and gives it the name only if that is free.
+/// Creates a listening socket of mode 0600 under a temporary name, and renames it to `path` if nothing exists there.
 ///
-/// The mode is set on the socket before it is bound, so no umask and no moment widens it; and a driver that sees the
-/// name can connect.
+/// The mode is set before the socket is bound, so the umask cannot widen it at any time. A driver that sees the path can connect at
+/// once.
+///
+/// # Errors
+///
+/// `EEXIST` when something exists at `path`.
 pub(crate) fn bind(path: &Path) -> Result<Bound> {
     let socket = unix_socket()?;
     fchmod(&socket, MODE)?;
-    let born = aside(path);
-    socket::bind(socket.as_raw_fd(), &UnixAddr::new(&born)?)?;
+    let temporary = temporary_name(path);
+    socket::bind(socket.as_raw_fd(), &UnixAddr::new(&temporary)?)?;
     let backlog = Backlog::new(BACKLOG)?;
-    let named = socket::listen(&socket, backlog).and_then(|()| stat(&born)).and_then(|(identity, _)| {
-        renameat2(AT_FDCWD, &born, AT_FDCWD, path, RenameFlags::RENAME_NOREPLACE)?;
-        Ok(identity)
+    let renamed = socket::listen(&socket, backlog).and_then(|()| stat(&temporary)).and_then(|(file, _)| {
+        renameat2(AT_FDCWD, &temporary, AT_FDCWD, path, RenameFlags::RENAME_NOREPLACE)?;
+        Ok(file)
     });
-    let identity = named.inspect_err(|_| {
-        let _ = unlink(&born); // the failure above is the one to tell
+    let file = renamed.inspect_err(|_| {
+        let _ = unlink(&temporary); // the error to report is the one above
     })?;
     let listener = UnixListener::from_std(socket.into())
         .map_err(|error| error.raw_os_error().map_or(Errno::EIO, Errno::from_raw))?;
-    Ok(Bound { listener, identity })
+    Ok(Bound { listener, file })
 }
 
-/// Removes `path` if it is still `identity`. It is moved aside and looked at before it goes: what took its place since
-/// it was last seen is put back.
-pub(crate) fn clear(path: &Path, identity: Identity) -> Result<()> {
+/// Removes `path` if it is still `file`. Renames it to a temporary name and checks it again before unlinking: another file that took the
+/// path in between is renamed back.
+pub(crate) fn remove(path: &Path, file: FileId) -> Result<()> {
     match stat(path) {
-        Ok((found, _)) if found == identity => {}
+        Ok((found, _)) if found == file => {}
         Ok(_) | Err(Errno::ENOENT) => return Ok(()),
         Err(other) => return Err(other),
     }
-    let moved = aside(path);
+    let moved = temporary_name(path);
     match renameat(AT_FDCWD, path, AT_FDCWD, &moved) {
         Err(Errno::ENOENT) => return Ok(()),
         outcome => outcome?,
     }
-    if stat(&moved)?.0 == identity {
+    if stat(&moved)?.0 == file {
         unlink(&moved)
     } else {
         renameat2(AT_FDCWD, &moved, AT_FDCWD, path, RenameFlags::RENAME_NOREPLACE)
     }
 }
 
-fn stat(path: &Path) -> Result<(Identity, SFlag)> {
+fn stat(path: &Path) -> Result<(FileId, SFlag)> {
     let found = fstatat(AT_FDCWD, path, AtFlags::AT_SYMLINK_NOFOLLOW)?;
-    Ok((Identity { device: found.st_dev, inode: found.st_ino }, SFlag::from_bits_truncate(found.st_mode)))
+    Ok((FileId { device: found.st_dev, inode: found.st_ino }, SFlag::from_bits_truncate(found.st_mode)))
 }
 
-/// Whether a connection would be taken. A full backlog is alive, and so is a socket of another type.
-fn probe(path: &Path) -> Result<Listener> {
+/// Whether a process listens at `path`. A socket with a full backlog counts as alive, and so does a socket of another type.
+fn probe(path: &Path) -> Result<Liveness> {
     let address = UnixAddr::new(path)?;
     Ok(match socket::connect(unix_socket()?.as_raw_fd(), &address) {
-        Err(Errno::ECONNREFUSED | Errno::ENOENT) => Listener::Dead,
-        Err(Errno::EACCES | Errno::EPERM) => Listener::Unknown,
-        _ => Listener::Alive,
+        Err(Errno::ECONNREFUSED | Errno::ENOENT) => Liveness::Dead,
+        Err(Errno::EACCES | Errno::EPERM) => Liveness::Unknown,
+        _ => Liveness::Alive,
     })
 }
 
 fn unix_socket() -> Result<OwnedFd> {
-    // Non-blocking: connecting to a full backlog would wait for a listener that may never take anything.
+    // Non-blocking: connecting to a socket with a full backlog would wait for a listener that may never accept.
     socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK, None)
 }
 
-/// A name beside `path` that no driver looks for.
-fn aside(path: &Path) -> PathBuf {
+/// A path next to `path` that no driver looks for.
+fn temporary_name(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!(".{name}.{:08x}", rand::random::<u32>()))
 }
@@ -125,7 +154,7 @@ mod tests {
 
     use super::*;
 
-    fn place() -> (tempfile::TempDir, PathBuf) {
+    fn socket_path() -> (tempfile::TempDir, PathBuf) {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("vault.sock");
         (directory, path)
@@ -139,48 +168,51 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_socket_is_born_listening_for_its_owner_alone() {
-        let (directory, path) = place();
+    async fn a_new_socket_listens_at_once_and_only_its_owner_may_connect() {
+        let (directory, path) = socket_path();
         let bound = bind(&path).unwrap();
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);
         assert_eq!(
-            look(&path, None).unwrap(),
-            Observed::Socket { identity: bound.identity, listener: Listener::Alive }
+            observe(&path, None).unwrap(),
+            Observed::Socket { file: bound.file, liveness: Liveness::Alive }
         );
         assert_eq!(names(directory.path()), ["vault.sock"]);
     }
 
     #[tokio::test]
-    async fn a_name_that_is_taken_in_between_is_not_displaced() {
-        let (directory, path) = place();
+    async fn a_socket_that_another_process_bound_in_between_stays() {
+        let (directory, path) = socket_path();
         let _foreign = StdListener::bind(&path).unwrap();
-        let before = look(&path, None).unwrap();
+        let before = observe(&path, None).unwrap();
         assert_eq!(bind(&path).err(), Some(Errno::EEXIST));
-        assert_eq!(look(&path, None).unwrap(), before);
+        assert_eq!(observe(&path, None).unwrap(), before);
         assert_eq!(names(directory.path()), ["vault.sock"]);
     }
 
     #[test]
-    fn a_dead_socket_is_cleared_and_its_successor_is_not() {
-        let (directory, path) = place();
+    fn a_dead_socket_is_removed_and_its_successor_is_not() {
+        let (directory, path) = socket_path();
         drop(StdListener::bind(&path).unwrap());
-        let Observed::Socket { identity, listener: Listener::Dead } = look(&path, None).unwrap() else {
+        let Observed::Socket { file, liveness: Liveness::Dead } = observe(&path, None).unwrap() else {
             panic!("not dead")
         };
-        let other = Identity { inode: identity.inode + 1, ..identity };
-        clear(&path, other).unwrap();
+        let other = FileId { inode: file.inode + 1, ..file };
+        remove(&path, other).unwrap();
         assert_eq!(names(directory.path()), ["vault.sock"]);
-        clear(&path, identity).unwrap();
+        remove(&path, file).unwrap();
         assert_eq!(names(directory.path()), [""; 0]);
-        clear(&path, identity).unwrap();
+        remove(&path, file).unwrap();
     }
 
     #[test]
-    fn what_is_no_socket_is_seen_as_such() {
-        let (directory, path) = place();
-        assert_eq!(look(&path, None).unwrap(), Observed::Nothing);
+    fn a_file_that_is_not_a_socket_and_a_missing_directory_are_observed() {
+        let (directory, path) = socket_path();
+        assert_eq!(observe(&path, None).unwrap(), Observed::Nothing);
         std::os::unix::fs::symlink("/dev/null", &path).unwrap();
-        assert_eq!(look(&path, None).unwrap(), Observed::NoSocket);
-        assert_eq!(look(&directory.path().join("missing/vault.sock"), None).unwrap(), Observed::NoDirectory);
+        assert_eq!(observe(&path, None).unwrap(), Observed::NoSocket);
+        assert_eq!(
+            observe(&directory.path().join("missing/vault.sock"), None).unwrap(),
+            Observed::NoDirectory
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! `grpc-timeout`, as gRPC over HTTP/2 writes it: up to eight digits and a unit.
+//! The header `grpc-timeout` of gRPC over HTTP/2: up to eight digits and a unit.
 
 use std::time::Duration;
 
@@ -10,11 +10,12 @@ use crate::limits::Deadline;
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 const DIGITS: usize = 8;
 
-/// Takes the caller's timeout off a request that has just arrived and leaves our own deadline in its extensions.
+/// Moves the caller's timeout from the header of a request to a [`Deadline`] in its extensions, counted from `arrived`. A timeout that
+/// cannot be parsed counts as none.
 ///
-/// Whoever else reads that header may answer DeadlineExceeded or Cancelled by itself (tonic's transport does), after
-/// which driver 1.6 starts the pod on an empty volume. A timeout that cannot be read counts as none.
-pub(crate) fn take<B>(request: &mut Request<B>, arrived: Instant) {
+/// Code that reads the header may answer DeadlineExceeded or Cancelled by itself (tonic's transport does), after which driver 1.6
+/// starts the pod on an empty volume.
+pub(crate) fn extract<B>(request: &mut Request<B>, arrived: Instant) {
     let header = request.headers_mut().remove(GRPC_TIMEOUT);
     let timeout = header.and_then(|value| parse(value.to_str().ok()?));
     request.extensions_mut().insert(Deadline::new(arrived, timeout));
@@ -42,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_unit_is_read_and_nothing_else() {
+    fn every_unit_is_parsed_and_anything_else_is_refused() {
         let seconds = |text| parse(text).map(|timeout| timeout.as_secs_f64());
         let good = [
             ("2H", 7200.0),
@@ -62,12 +63,12 @@ mod tests {
     }
 
     #[test]
-    fn the_header_goes_and_the_deadline_comes() {
+    fn the_header_is_replaced_by_a_deadline() {
         let arrived = Instant::now();
         for (header, left) in [(Some("30S"), 20), (Some("1H"), 60), (Some("soon"), 60), (None, 60)] {
             let mut request = Request::new(());
             request.headers_mut().extend(header.map(|value| (GRPC_TIMEOUT, value.parse().unwrap())));
-            take(&mut request, arrived);
+            extract(&mut request, arrived);
             assert!(!request.headers().contains_key(GRPC_TIMEOUT));
             assert_eq!(Deadline::of(request.extensions()) - arrived, Duration::from_secs(left));
         }

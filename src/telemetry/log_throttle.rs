@@ -1,25 +1,26 @@
-//! The same again: a failure or a warning is told three times, then only to those who ask for everything.
+//! Repeated failures: the same failure or warning is logged three times at its own level, then at debug.
 
-use crate::mutex::Mutex;
 use std::collections::HashMap;
 
-/// Times that a volume's failure is told before it is taken as known. The driver asks about every 75 s for as long as
-/// the pod lives, and hides the failure from the kubelet: silence at once would hide it from everybody.
-const TOLD: u32 = 3;
+use crate::mutex::Mutex;
 
-/// Volumes that are remembered; past that all is forgotten and told anew, which costs lines and never memory.
+/// Times that a failure of a volume is logged before it counts as known. The driver requests a mount about every 75 s for as long as the pod
+/// lives, and hides the failure from the kubelet: without any repetition everybody could miss it.
+const REPORTED: u32 = 3;
+
+/// Limit of remembered volumes. Beyond it all are forgotten and logged again: this costs log lines, never memory.
 const VOLUMES: usize = 4096;
 
-/// The last failure of each volume, by what the volume's path is, and how often it came in a row.
+/// The last failure of each volume, by the volume's path, and how often in a row it occurred.
 #[derive(Default)]
 pub(crate) struct LogThrottle {
     last: Mutex<HashMap<String, (String, u32)>>,
 }
 
 impl LogThrottle {
-    /// Takes the outcome of one mount of `volume` (or a warning, under a name of its own); true when its failure has been told
-    /// often enough.
-    pub(crate) fn known(&self, volume: &str, failure: Option<&str>) -> bool {
+    /// Records the result of one mount of `volume` (or a warning, under its own key); true if the failure was logged often enough and goes to
+    /// debug now.
+    pub(crate) fn is_known(&self, volume: &str, failure: Option<&str>) -> bool {
         let mut last = self.last.lock();
         let Some(failure) = failure else {
             last.remove(volume);
@@ -31,7 +32,7 @@ impl LogThrottle {
         let (text, times) = last.entry(volume.to_owned()).or_default();
         *times = if text == failure { times.saturating_add(1) } else { 1 };
         failure.clone_into(text);
-        *times > TOLD
+        *times > REPORTED
     }
 }
 
@@ -40,20 +41,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failure_is_told_three_times_and_again_when_it_changes_or_comes_back() {
-        let repeats = LogThrottle::default();
-        let told = |failure: Option<&str>| !repeats.known("v", failure);
-        assert_eq!([(); 5].map(|()| told(Some("denied"))), [true, true, true, false, false]);
-        assert!(told(Some("sealed")), "another failure");
-        assert!(told(None) && told(Some("sealed")), "after a success");
+    fn a_failure_is_logged_three_times_and_again_when_it_changes_or_comes_back() {
+        let throttle = LogThrottle::default();
+        let is_logged = |failure: Option<&str>| !throttle.is_known("v", failure);
+        assert_eq!([(); 5].map(|()| is_logged(Some("denied"))), [true, true, true, false, false]);
+        assert!(is_logged(Some("sealed")), "another failure");
+        assert!(is_logged(None) && is_logged(Some("sealed")), "after a success");
     }
 
     #[test]
     fn many_volumes_cost_bounded_memory() {
-        let repeats = LogThrottle::default();
+        let throttle = LogThrottle::default();
         for volume in 0..3 * VOLUMES {
-            repeats.known(&volume.to_string(), Some("denied"));
+            throttle.is_known(&volume.to_string(), Some("denied"));
         }
-        assert!(repeats.last.lock().len() <= VOLUMES);
+        assert!(throttle.last.lock().len() <= VOLUMES);
     }
 }

@@ -1,4 +1,4 @@
-//! One line an event, to stderr.
+//! One log line per event, to stderr.
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
@@ -6,20 +6,20 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt};
 
-/// How a line looks.
+/// The format of a log line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
-    /// One JSON object a line, for machines.
+    /// One JSON object per line, for programs.
     #[default]
     Json,
-    /// Plain words, for eyes.
+    /// Plain text, for people.
     Text,
 }
 
-/// Starts logging at `level`; may be called once.
+/// Starts logging at `level`; call it once.
 ///
-/// Whatever the level, other people's crates stay at warnings: at lower levels some print requests, tokens included. The client of
-/// Kubernetes stays at errors: it warns of an answer that it cannot read by printing it.
+/// Whatever the level, other crates log only warnings and errors: at lower levels some print requests, including tokens. The Kubernetes
+/// client logs only errors: its warning about a response that it cannot parse contains the response.
 pub fn start(format: Format, level: LevelFilter) {
     let ours = Targets::new().with_target("vaultmount", level);
     let shown = ours

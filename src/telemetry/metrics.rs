@@ -1,15 +1,15 @@
-//! What is counted, for Prometheus. Rooms count by the names here through the `metrics` facade, as they log through `tracing`.
+//! The metrics, for Prometheus. Modules count by the names in this file through the `metrics` facade, as they log through `tracing`.
 
 use std::fmt::Write;
 
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 
-/// A series of numbers, as the documentation knows it.
+/// A metric, as in the documentation.
 struct Metric {
     name: &'static str,
     kind: Kind,
-    /// What tells its series apart: words of a few, never a pod, a path or a role.
+    /// The labels and their values: each a word of a short list, never a pod, a path or a role.
     labels: &'static str,
     meaning: &'static str,
 }
@@ -21,140 +21,140 @@ enum Kind {
     Histogram,
 }
 
-/// Everything that is counted.
+/// All metrics.
 const METRICS: [Metric; 21] = [
     Metric {
         name: "vaultmount_mounts_total",
         kind: Kind::Counter,
         labels: "`reason`: `ok` or a name of errors.md",
-        meaning: "mounts that have ended, first ones and republishes; one that the last good content stood in for counts as `ok`",
+        meaning: "mounts that have ended, first ones and republishes; a mount that returned the last known good content counts as `ok`",
     },
     Metric {
         name: "vaultmount_mount_duration_seconds",
         kind: Kind::Histogram,
         labels: "`outcome`: `ok`, `failed`",
-        meaning: "from a mount's request to its answer",
+        meaning: "time from a mount's request to its response",
     },
     Metric {
         name: "vaultmount_mounts_in_flight",
         kind: Kind::Gauge,
         labels: "",
-        meaning: "mounts that have begun and not ended",
+        meaning: "mounts that have started and not ended",
     },
     Metric {
         name: "vaultmount_looks_total",
         kind: Kind::Counter,
         labels: "`reason`: `ok` or a name of errors.md",
-        meaning: "looks of our own at volumes whose files we write; one that the last good content stood in for counts as `ok`",
+        meaning: "polls of volumes whose files vaultmount writes; a poll that used the last known good content counts as `ok`",
     },
     Metric {
         name: "vaultmount_writes_total",
         kind: Kind::Counter,
-        labels: "`change`: `swapped`, `modes` (modes or owners alone), `names` (what a kill had left to do, or somebody's hand), `unchanged`, `left` (the driver writes, though the class wants us to)",
-        meaning: "volumes that we wrote, at mounts and looks, or had the driver write",
+        labels: "`change`: `swapped`, `modes` (only modes or owners), `names` (only links: what a killed process left unfinished, or a manual change), `unchanged`, `left` (the driver writes, although the class wants vaultmount to write)",
+        meaning: "writes of volumes, at mounts and polls, by vaultmount or left to the driver",
     },
     Metric {
         name: "vaultmount_vault_calls_total",
         kind: Kind::Counter,
         labels: "`kind`: `login`, `read`, `write`, `keep` (renewals, revocations); `status`: the HTTP status, `other`, or `none` without an answer",
-        meaning: "tries of calls to Vault, repeated ones counted each time",
+        meaning: "calls to Vault; each attempt of a retried call counts",
     },
     Metric {
         name: "vaultmount_logins_closed_total",
         kind: Kind::Counter,
-        labels: "`how`: `revoked`, `left` (a pod may still need what hangs on it), `kept` (for the next process), `failed`",
-        meaning: "logins that nobody uses any more",
+        labels: "`how`: `revoked`, `left` (not revoked, because a pod may still need its leases), `kept` (saved for the next process), `failed`",
+        meaning: "Vault tokens that no volume uses any more",
     },
     Metric {
         name: "vaultmount_logins_total",
         kind: Kind::Counter,
         labels: "`outcome`: `ok`, `failed`",
-        meaning: "logins that were tried",
+        meaning: "attempted logins",
     },
     Metric {
         name: "vaultmount_tokens",
         kind: Kind::Gauge,
         labels: "",
-        meaning: "tokens that volumes hold, and those that are on their way back",
+        meaning: "Vault tokens that volumes use, and those that are being revoked",
     },
     Metric {
         name: "vaultmount_leases",
         kind: Kind::Gauge,
         labels: "",
-        meaning: "leases that are kept alive",
+        meaning: "leases that vaultmount renews",
     },
     Metric {
         name: "vaultmount_volumes",
         kind: Kind::Gauge,
-        labels: "`freshness`: `fresh`, `stale` (the last question failed, or none came since the start: the files may be older than Vault's values), `static` (nobody asks, so no token comes, and the driver writes), `empty`",
+        labels: "`freshness`: `fresh`, `stale` (the last fetch failed, or there was none since the start: the files may be older than Vault's values), `static` (the driver writes and does not republish, so no token arrives), `empty`",
         meaning: "volumes of the node",
     },
     Metric {
         name: "vaultmount_volumes_unseen",
         kind: Kind::Gauge,
         labels: "",
-        meaning: "volumes of which neither mount nor pod is seen, so that nobody tells their end and what they have runs to its TTL",
+        meaning: "volumes whose mount and pod vaultmount cannot see: it does not notice their end, and their credentials last until their TTL",
     },
     Metric {
         name: "vaultmount_volumes_ended_total",
         kind: Kind::Counter,
-        labels: "`how`: `unmounted`, `pod_deleted`, `forgotten` (an hour of silence, and unseen), `never_filled` (no files ever, and nobody asked for 150 s)",
-        meaning: "volumes that were let go",
+        labels: "`how`: `unmounted`, `pod_deleted`, `forgotten` (unseen, and no request for an hour), `never_filled` (never had files, and no request for 150 s)",
+        meaning: "volumes that have ended",
     },
     Metric {
         name: "vaultmount_oldest_content_age_seconds",
         kind: Kind::Gauge,
         labels: "",
-        meaning: "since the least fresh volume was filled from Vault, of those whose last good content is held: after a restart or a denial there is none",
+        meaning: "time since the last successful fetch of the volume with the oldest content, among volumes with last known good content; a restart or a denial removes that content",
     },
     Metric {
         name: "vaultmount_next_expiry_seconds",
         kind: Kind::Gauge,
         labels: "",
-        meaning: "to the first end of a token, a lease or a certificate; `+Inf` without any",
+        meaning: "time until the first token, lease or certificate expires; `+Inf` if there is none",
     },
     Metric {
         name: "vaultmount_servers_down",
         kind: Kind::Gauge,
         labels: "",
-        meaning: "servers that did not answer when they were last asked, which is every two seconds while somebody waits",
+        meaning: "servers that did not answer the last call; while a mount waits for one, vaultmount calls it every two seconds",
     },
     Metric {
         name: "vaultmount_connections_refused_total",
         kind: Kind::Counter,
         labels: "",
-        meaning: "callers of the sockets that are neither root, nor we, nor listed, or one too many",
+        meaning: "connections to the sockets that were refused: of a user who may not connect, or beyond the limit",
     },
     Metric {
         name: "vaultmount_health_connections_closed_total",
         kind: Kind::Counter,
         labels: "",
-        meaning: "connections to the health port that ended without an answer because 32 were open and a new one came",
+        meaning: "connections to the health port that were closed without a response because 32 were open and a new one arrived",
     },
     Metric {
         name: "vaultmount_task_restarts_total",
         kind: Kind::Counter,
         labels: "`task`: `token-revoker`, `token-renewer`, `volume-sweep`, `pod-watch`, `pod-events`, `poll`, `socket`",
-        meaning: "tasks that panicked and were started again: each is a defect, and the log names its place",
+        meaning: "tasks that were restarted after a panic: each is a defect, and the log contains its location",
     },
     Metric {
         name: "vaultmount_answers_kept_total",
         kind: Kind::Counter,
         labels: "",
-        meaning: "calls that were not made because what they would make is there and still of use",
+        meaning: "calls that were not needed because a credential or certificate issued before is still valid",
     },
     Metric {
         name: "vaultmount_pod_events_total",
         kind: Kind::Counter,
-        labels: "`outcome`: `told`, `failed`, `dropped` (256 volumes waited already)",
-        meaning: "events on pods of new content (`--pod-events`); what adds up in a volume while it waits is told once",
+        labels: "`outcome`: `told`, `failed`, `dropped` (256 volumes were waiting)",
+        meaning: "pod events about new content (`--pod-events`); all changes of a volume that happen while it waits are one event",
     },
 ];
 
-/// Bounds of the durations' buckets, in seconds: from a warm mount to the longest that is allowed.
+/// Upper bounds of the buckets of durations, in seconds: from a mount without a call to the longest that is allowed.
 const SECONDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 20.0, 60.0];
 
-/// Begins to count; may be called once. The handle gives the numbers as text.
+/// Installs the recorder; call it once. The handle renders the values as text.
 pub fn start() -> Result<PrometheusHandle, BuildError> {
     let builder = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_duration_seconds".into()), &SECONDS)?;
@@ -169,7 +169,7 @@ pub fn start() -> Result<PrometheusHandle, BuildError> {
     Ok(handle)
 }
 
-/// The table of `docs/metrics.md`, in Markdown.
+/// The table of `docs/metrics.md`.
 pub fn reference() -> String {
     let mut text = String::from("| metric | type | labels | meaning |\n| --- | --- | --- | --- |\n");
     for Metric { name, kind, labels, meaning } in METRICS {
@@ -187,7 +187,7 @@ mod tests {
     fn the_documentation_of_metrics_is_the_table() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/metrics.md");
         let text = format!(
-            "# Metrics\n\n`GET :8080/metrics` (`--health-addr`), in Prometheus' text format. Labels are words of a few: no pod, path, role or value.\n\
+            "# Metrics\n\n`GET :8080/metrics` (`--health-addr`), in Prometheus' text format. The values of a label are a short list of words: never a pod, path, role or secret.\n\
              Written from `src/telemetry/metrics.rs`.\n\n{}",
             reference()
         );

@@ -1,6 +1,6 @@
-//! What can be seen from outside: logs, metrics and health.
+//! Logs, metrics and health.
 
-pub mod health; // /health/live and /health/ready over TCP
-pub mod log_throttle; // a failure that everybody knows by now
-pub mod logs; // one line an event, to stderr
-pub mod metrics; // what is counted, for Prometheus
+pub mod health; // /health/live, /health/ready and /metrics over TCP
+pub(crate) mod log_throttle; // repeated failures go to debug
+pub mod logs; // one log line per event, to stderr
+pub mod metrics; // names, labels and meanings of the metrics

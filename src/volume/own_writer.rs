@@ -105,8 +105,8 @@ impl Volumes {
         let changed = before.map(|before| before.differing(&marks));
         *volume.marks() = marks;
         let shown = match &written {
-            Ok(written) => Some(written.leftover),
-            Err(error) if error.is_behind() => Some(Some(StaleGeneration::of_now())),
+            Ok(written) => Some(written.stale),
+            Err(error) if error.is_after_swap() => Some(Some(StaleGeneration::since_now())),
             Err(_) => None,
         };
         if let Some(leftover) = shown {
@@ -128,7 +128,7 @@ impl Volumes {
             .and_then(Path::file_name)
             .map(OsStr::to_string_lossy);
         if let (Some(events), Some(name), false) = (&self.events, name, is_first) {
-            events.tell(&volume.id().pod, &name, changed);
+            events.add(&volume.id().pod, &name, changed);
         }
     }
 
@@ -231,7 +231,7 @@ impl Volumes {
     pub async fn sweep_files(&self, volume: &Volume) {
         let Some(writer) = &self.writer else { return };
         let _hand = self.hand.lock().await;
-        let left = blocking::run(|| writer.sweep(&volume.target(), SystemTime::now()));
+        let left = blocking::run(|| writer.remove_stale(&volume.target(), SystemTime::now()));
         match left {
             Ok(left) => volume.held().files.leaves(left),
             // The next write tries again.

@@ -93,7 +93,7 @@ impl Volumes {
             leasing: LearnedPaths::default(),
             bounds,
             inline,
-            writer: root.as_deref().map(|root| Writer::of(root, key)),
+            writer: root.as_deref().map(|root| Writer::new(root, key)),
             root,
             hand: AsyncMutex::default(),
             pods,

@@ -1,4 +1,4 @@
-//! Mode and owner of a file, as wanted and as they are.
+//! Mode and owner of a file: those that a payload wants, and those that a file has.
 
 use std::os::fd::AsFd;
 
@@ -9,10 +9,10 @@ use nix::unistd::{Gid, Uid, fchownat, getegid, geteuid};
 
 use crate::payload::File;
 
-/// All bits of a mode that are no type.
+/// All bits of a mode except the file type.
 const BITS: u32 = 0o7777;
 
-/// Who may do what with a file.
+/// Mode and owner of a file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Access {
     pub(crate) mode: u32,
@@ -24,22 +24,22 @@ pub(crate) struct Access {
 pub(crate) struct Owner(u32, u32);
 
 impl Access {
-    /// As `file` asks for it; what it does not name is ours. The kernel takes the largest number for none.
+    /// The access that `file` wants; a missing owner or group is that of this process. So is the largest number, which the kernel reads as none.
     pub(crate) fn wanted(file: &File) -> Self {
-        let id = |asked: Option<u32>, ours: u32| asked.filter(|id| *id != u32::MAX).unwrap_or(ours);
+        let id = |wanted: Option<u32>, own: u32| wanted.filter(|id| *id != u32::MAX).unwrap_or(own);
         let owner = Owner(id(file.owner, geteuid().as_raw()), id(file.group, getegid().as_raw()));
         Self { mode: file.mode & BITS, owner }
     }
 
-    /// As it is.
-    pub(crate) fn of(stat: &FileStat) -> Self {
+    /// The access of an existing file.
+    pub(crate) fn from_stat(stat: &FileStat) -> Self {
         Self { mode: stat.st_mode & BITS, owner: Owner(stat.st_uid, stat.st_gid) }
     }
 }
 
 impl Owner {
-    /// Gives it the file of `handle`, which may be one for looking alone.
-    pub(crate) fn give(self, handle: &impl AsFd) -> Result<(), Errno> {
+    /// Makes this the owner of the file of `handle`, which may be an O_PATH handle.
+    pub(crate) fn apply(self, handle: &impl AsFd) -> Result<(), Errno> {
         let (uid, gid) = (Uid::from_raw(self.0), Gid::from_raw(self.1));
         fchownat(handle, "", Some(uid), Some(gid), AtFlags::AT_EMPTY_PATH)
     }

@@ -1,4 +1,4 @@
-//! What a volume holds already, beside what it is to hold.
+//! Compares the current generation of a volume with a payload.
 
 use std::collections::HashSet;
 use std::os::fd::OwnedFd;
@@ -8,82 +8,76 @@ use nix::errno::Errno;
 use nix::sys::stat::{FileStat, SFlag, fstat};
 use zeroize::Zeroizing;
 
-use super::Fingerprints;
-use super::generation;
-use super::{DATA, WriteError};
+use super::{DATA, Fingerprints, WriteError, generation};
 use crate::payload::{File, Payload, VersionKey};
 use crate::secret::Secret;
 use crate::writer::access::{Access, set_mode};
 use crate::writer::directory::Directory;
 use crate::writer::error::at;
-use crate::writer::generation::OPEN;
+use crate::writer::generation::DIRECTORY_MODE;
 
-/// Bytes that are read back at once.
-const PIECE: usize = 16 * 1024;
+/// Bytes that are read at a time.
+const CHUNK: usize = 16 * 1024;
 
-/// The generation that `..data` leads to.
+/// The generation to which `..data` points.
 pub(crate) struct Current {
     pub(crate) name: String,
     directory: Directory,
 }
 
-/// A file with the right content, and how its mode and owner differ.
-struct PartialFix<'p> {
+/// A file with the right content, and the mode and owner that it has now.
+struct AccessFix<'p> {
     file: &'p File,
-    was: Access,
+    found: Access,
 }
 
 /// How a generation differs from a payload.
 pub(crate) enum Difference<'p> {
     Nothing,
-    /// Each file by its mode alone, or its owner alone.
-    Rights(Rights<'p>),
+    /// Only modes and owners differ, and in no file both.
+    Access(AccessFixes<'p>),
     Content,
 }
 
-/// Files that are not as they should be, but for their content.
-pub(crate) struct Rights<'p>(Vec<PartialFix<'p>>);
+/// The files whose mode or owner differs.
+pub(crate) struct AccessFixes<'p>(Vec<AccessFix<'p>>);
 
 impl Current {
-    /// `None` where `..data` is missing, or leads to anything but a generation of this volume.
-    pub(crate) fn of(volume: &Directory) -> Option<Self> {
+    /// The current generation of `volume`; `None` if `..data` is missing, or does not point to a generation of this volume.
+    pub(crate) fn open(volume: &Directory) -> Option<Self> {
         let name =
             volume.link(DATA)?.into_string().ok().filter(|name| generation::is_name(name.as_bytes()))?;
-        let directory = Directory::of(volume, name.as_str()).ok()?;
+        let directory = Directory::open(volume, name.as_str()).ok()?;
         Some(Self { name, directory })
     }
 
-    /// Fails once `..data` leads here no more. Where the driver has removed it, what goes on here is to end before `umount` comes.
+    /// Fails if `..data` no longer points here. If the driver has removed the link, the write must end before the driver calls `umount`.
     pub(crate) fn check(&self, volume: &Directory) -> Result<(), WriteError> {
-        let is_there = volume.link(DATA).is_some_and(|to| to.as_bytes() == self.name.as_bytes());
-        if is_there { Ok(()) } else { Err(at("finding", DATA)(Errno::ENOENT)) }
+        let is_current = volume.link(DATA).is_some_and(|to| to.as_bytes() == self.name.as_bytes());
+        if is_current { Ok(()) } else { Err(at("finding", DATA)(Errno::ENOENT)) }
     }
 
-    /// Compares until the first difference, and as long as it is there. What cannot be looked at is not the same.
+    /// Compares with `payload`, up to the first difference in content and while `..data` points here. A file that cannot be examined differs.
     pub(crate) fn compare<'p>(
         &self,
         volume: &Directory,
         payload: &'p Payload,
-        known: &Previous<'_>,
+        previous: &Previous<'_>,
     ) -> Difference<'p> {
         let Some(true) = self.has_names(payload) else { return Difference::Content };
-        let mut rights = Vec::new();
+        let mut fixes = Vec::new();
         for file in payload.files() {
-            match self
-                .check(volume)
-                .ok()
-                .and_then(|()| self.look(file, known))
-                .map(|was| PartialFix { file, was })
-            {
-                Some(found) if found.was == Access::wanted(file) => {}
-                Some(found) if found.is_one_step() => rights.push(found),
-                _ => return Difference::Content,
+            let access = self.check(volume).ok().and_then(|()| self.access(file, previous));
+            match access.map(|found| AccessFix { file, found }) {
+                Some(fix) if fix.found == Access::wanted(file) => {}
+                Some(fix) if fix.is_one_step() => fixes.push(fix),
+                Some(_) | None => return Difference::Content,
             }
         }
-        if rights.is_empty() { Difference::Nothing } else { Difference::Rights(Rights(rights)) }
+        if fixes.is_empty() { Difference::Nothing } else { Difference::Access(AccessFixes(fixes)) }
     }
 
-    /// Whether exactly the files of `payload` are there, with their directories.
+    /// Whether exactly the files of `payload` exist, with their directories.
     fn has_names(&self, payload: &Payload) -> Option<bool> {
         let directories = generation::directories(payload).ok()?;
         let wanted: HashSet<&str> = payload
@@ -103,73 +97,73 @@ impl Current {
         Some(found == wanted.len())
     }
 
-    /// The paths in `path`; `None` when that is no directory that everybody may open.
+    /// The paths in `path`; `None` if it is not a directory with mode 0755.
     fn list(&self, path: &str, most: usize) -> Option<Vec<String>> {
-        let directory = Directory::of(&self.directory, if path.is_empty() { "." } else { path }).ok()?;
-        if Access::of(&fstat(&directory).ok()?).mode != OPEN {
+        let directory = Directory::open(&self.directory, if path.is_empty() { "." } else { path }).ok()?;
+        if Access::from_stat(&fstat(&directory).ok()?).mode != DIRECTORY_MODE {
             return None;
         }
         let below = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") };
         directory.names(most).ok()?.iter().map(|name| name.to_str().ok().map(below)).collect()
     }
 
-    /// Mode and owner of a file that has the content it should have; `None` for any other.
-    fn look(&self, file: &File, known: &Previous<'_>) -> Option<Access> {
-        let stat = fstat(self.directory.glance(file.path.as_str()).ok()?).ok()?;
+    /// Mode and owner of `file` in this generation if it has the right content; `None` otherwise.
+    fn access(&self, file: &File, previous: &Previous<'_>) -> Option<Access> {
+        let stat = fstat(self.directory.open_path(file.path.as_str()).ok()?).ok()?;
         if SFlag::from_bits_truncate(stat.st_mode) != SFlag::S_IFREG {
             return None;
         }
         let is_same = match self.directory.read(file.path.as_str()) {
-            Ok(handle) => holds(&handle, &file.contents),
-            Err(Errno::EACCES) => known.marks.is(file, &stat, known.key),
+            Ok(handle) => has_contents(&handle, &file.contents),
+            Err(Errno::EACCES) => previous.fingerprints.matches(file, &stat, previous.key),
             Err(_) => false,
         };
-        is_same.then(|| Access::of(&stat))
+        is_same.then(|| Access::from_stat(&stat))
     }
 
-    /// What every file of `payload` is now, for those that nobody lets us read.
+    /// The stat of each file of `payload`, for the fingerprints.
     pub(crate) fn stats<'p>(&self, payload: &'p Payload) -> impl Iterator<Item = (&'p File, FileStat)> {
         payload.files().iter().filter_map(|file| {
-            let handle = self.directory.glance(file.path.as_str()).ok()?;
+            let handle = self.directory.open_path(file.path.as_str()).ok()?;
             Some((file, fstat(handle).ok()?))
         })
     }
 
-    /// Sets what differs, each file in one step. A file whose mode is not ours to change is refused: it takes a new generation.
-    pub(crate) fn set(&self, rights: &Rights<'_>) -> Result<(), Errno> {
-        rights.0.iter().try_for_each(|mended| {
-            let (path, wanted) = (mended.file.path.as_str(), Access::wanted(mended.file));
-            match mended.was.mode == wanted.mode {
-                true => wanted.owner.give(&self.directory.glance(path)?),
+    /// Fixes modes and owners, each file in one step. Fails for a file whose mode this process may not change: then a new generation is needed.
+    pub(crate) fn fix_access(&self, fixes: &AccessFixes<'_>) -> Result<(), Errno> {
+        fixes.0.iter().try_for_each(|fix| {
+            let (path, wanted) = (fix.file.path.as_str(), Access::wanted(fix.file));
+            match fix.found.mode == wanted.mode {
+                true => wanted.owner.apply(&self.directory.open_path(path)?),
                 false => set_mode(&self.directory.read(path)?, wanted.mode),
             }
         })
     }
 }
 
-impl PartialFix<'_> {
-    /// With both to change, its reader would be shut out between the two.
+impl AccessFix<'_> {
+    /// False if mode and owner differ: between the two changes a reader could lose its access.
     fn is_one_step(&self) -> bool {
         let wanted = Access::wanted(self.file);
-        self.was.mode == wanted.mode || self.was.owner == wanted.owner
+        self.found.mode == wanted.mode || self.found.owner == wanted.owner
     }
 }
 
-/// What this process knows beside what it can read.
-pub(crate) struct Previous<'m> {
-    pub(crate) marks: &'m Fingerprints,
-    pub(crate) key: &'m VersionKey,
+/// What this process knows of the files that it cannot read.
+pub(crate) struct Previous<'f> {
+    pub(crate) fingerprints: &'f Fingerprints,
+    pub(crate) key: &'f VersionKey,
 }
 
-/// Whether an open file holds exactly `contents`.
-fn holds(handle: &OwnedFd, contents: &Secret) -> bool {
-    let mut piece = Zeroizing::new([0_u8; PIECE]);
-    let mut rest = contents.expose(); // compared with what the volume holds
+/// Whether an open file has exactly `contents`.
+fn has_contents(handle: &OwnedFd, contents: &Secret) -> bool {
+    let mut chunk = Zeroizing::new([0_u8; CHUNK]);
+    let mut rest = contents.expose(); // compared with the file in the volume
     loop {
-        match nix::unistd::read(handle, &mut piece[..]) {
+        match nix::unistd::read(handle, &mut chunk[..]) {
             Ok(0) => return rest.is_empty(),
-            Ok(read) => match rest.strip_prefix(&piece[..read]) {
-                Some(behind) => rest = behind,
+            Ok(read) => match rest.strip_prefix(&chunk[..read]) {
+                Some(after) => rest = after,
                 None => return false,
             },
             Err(Errno::EINTR) => {}

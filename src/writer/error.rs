@@ -1,4 +1,4 @@
-//! Why a volume was not written.
+//! Errors of writing a volume.
 
 use std::ffi::CStr;
 use std::io;
@@ -8,82 +8,87 @@ use nix::errno::Errno;
 use thiserror::Error;
 
 use crate::error::Reason;
+use crate::writer::directory::MAX_DEPTH;
 
-/// Why we do not write into a volume, or could not. Holds names of files, and nothing of what is in them.
+/// Why a volume was not written. Holds names of files, never their contents.
 #[derive(Debug, Error)]
 pub enum WriteError {
-    /// The request's path leads elsewhere.
-    #[error("{target}: it is not below the kubelet's {root}; check --kubelet-dir")]
+    /// The request's path is outside the kubelet's directory.
+    #[error("{target}: this path is not below the kubelet's directory {root}; check --kubelet-dir")]
     Outside {
         /// The path of the request.
         target: PathBuf,
-        /// Where volumes are.
+        /// The directory of all volumes.
         root: PathBuf,
     },
-    /// The request's path has another form than a volume's.
-    #[error("{0}: it is not the place of a volume, <pod's uid>/volumes/kubernetes.io~csi/<name>/mount")]
+    /// The request's path does not have the form of a volume's path.
+    #[error("{0}: this is not the path of a volume, <pod's uid>/volumes/kubernetes.io~csi/<name>/mount")]
     NotAVolume(PathBuf),
-    /// The request's path is another pod's.
-    #[error("{target}: it is not a volume of the pod {uid}")]
+    /// The request's path belongs to another pod.
+    #[error("{target}: this is not a volume of the pod {uid}")]
     OtherPod {
         /// The path of the request.
         target: PathBuf,
-        /// The pod that the kubelet vouches for.
+        /// The uid of the pod, from the kubelet.
         uid: String,
     },
-    /// A link in the path, which the kubelet never makes.
-    #[error("{0}: a part of it is a link, and none is followed")]
+    /// A part of the path is a link. The kubelet never creates one.
+    #[error("{0}: a part of this path is a link, and links are not followed")]
     Link(PathBuf),
-    /// The pod is gone, or its directory is none.
-    #[error("{0}: it is not there: the pod is gone, or the kubelet's directory is not mounted here")]
-    Missing(PathBuf, #[source] io::Error),
-    /// The files would reach a disk.
+    /// The volume's directory does not exist.
     #[error(
-        "{0}: nothing is mounted there, as seen from here; mount the kubelet's pods with mountPropagation HostToContainer"
+        "{0}: this directory does not exist: the pod is gone, or the kubelet's directory is not mounted here"
+    )]
+    Missing(PathBuf, #[source] io::Error),
+    /// Nothing is mounted there: the files would be written to a disk.
+    #[error(
+        "{0}: nothing is mounted there that vaultmount can see; mount the kubelet's pods with mountPropagation HostToContainer"
     )]
     NotMounted(PathBuf),
-    /// The files might reach a disk.
-    #[error("{0}: it is not a tmpfs, as the driver mounts one")]
+    /// The volume is not a tmpfs: the files could be written to a disk.
+    #[error("{0}: this is not a tmpfs, which the driver mounts")]
     NotInMemory(PathBuf),
-    /// Deeper than we would be able to remove again.
-    #[error("{0}: it lies more than {deepest} directories deep", deepest = crate::writer::removal::DEEPEST)]
+    /// The path is deeper than vaultmount can remove.
+    #[error("{0}: this path is more than {MAX_DEPTH} directories deep")]
     TooDeep(String),
-    /// The tmpfs is used up. The volume keeps what it had.
-    #[error("{0}: the volume's tmpfs has no room for it beside the files of before, which stay")]
+    /// The tmpfs is full. The volume keeps its current files.
+    #[error("{0}: the volume's tmpfs has no space for it in addition to the current files, which stay")]
     Full(String, #[source] io::Error),
-    /// The memory that its pages count against is used up. The volume keeps what it had.
-    #[error("{0}: there is no memory for it; the files of before stay. Raise the provider's memory limit")]
+    /// The memory limit to which the tmpfs counts is reached. The volume keeps its current files.
+    #[error("{0}: there is no memory for it; the current files stay. Raise the provider's memory limit")]
     OutOfMemory(String, #[source] io::Error),
-    /// A volume that was filled has no files any more, as the driver leaves it for a moment before it unmounts it.
-    #[error("{0}: the files are gone, so its end has begun; it is filled again when the driver asks")]
+    /// A volume that had files is empty now: the driver removes the files before it unmounts a volume.
+    #[error(
+        "{0}: the files were removed, so the volume is about to be unmounted; a new request of the driver fills it again"
+    )]
     Ending(PathBuf),
-    /// Somebody mounted something inside of the volume.
-    #[error("{0}: something is mounted on it, inside of the volume; unmount that first")]
+    /// Something is mounted inside the volume.
+    #[error("{0}: something is mounted on it, inside the volume; unmount that first")]
     Occupied(String),
-    /// The files are new, as far as they go: what is behind that failed.
+    /// The pod sees the new files, but a later step failed.
     #[error("the files are new, but {0}")]
-    Behind(#[source] Box<Self>),
-    /// More to clean up than is done in one go, and nothing of ours.
-    #[error("{0}: it holds too much to be removed in one go; what is left is removed with the next changes")]
-    Crowded(String),
-    /// The system refused.
+    AfterSwap(#[source] Box<Self>),
+    /// There is more to remove than one call removes; it is not vaultmount's.
+    #[error("{0}: it has too many entries to remove at once; the rest is removed with the next changes")]
+    TooManyEntries(String),
+    /// A system call failed.
     #[error("{doing} {name}: {source}")]
     System {
-        /// What was tried.
+        /// The step that failed.
         doing: &'static str,
-        /// Within the volume, or the kubelet's directory.
+        /// The name in the volume, or a path in the kubelet's directory.
         name: String,
-        /// Why.
+        /// The error of the system call.
         source: io::Error,
     },
 }
 
 impl WriteError {
-    /// The stable cause.
+    /// The reason of the failure.
     pub fn reason(&self) -> Reason {
         match self {
             Self::TooDeep(_) => Reason::SpecInvalid,
-            Self::Behind(error) => error.reason(),
+            Self::AfterSwap(error) => error.reason(),
             Self::Outside { .. }
             | Self::NotAVolume(_)
             | Self::OtherPod { .. }
@@ -95,57 +100,57 @@ impl WriteError {
             | Self::OutOfMemory(..)
             | Self::Ending(_)
             | Self::Occupied(_)
-            | Self::Crowded(_)
+            | Self::TooManyEntries(_)
             | Self::System { .. } => Reason::VolumeUnusable,
         }
     }
 
-    /// Whether something was removed while we were at work in a volume, as nobody but the driver does.
-    pub(crate) fn is_of_what_is_gone(&self) -> bool {
+    /// Whether a file was removed during the write. Only the driver does that, when a volume ends.
+    pub(crate) fn is_concurrent_removal(&self) -> bool {
         matches!(self, Self::System { source, .. } if source.kind() == io::ErrorKind::NotFound)
     }
 
-    /// Whether the pod has the new files all the same.
-    pub fn is_behind(&self) -> bool {
-        matches!(self, Self::Behind(_))
+    /// Whether the pod sees the new files in spite of the error.
+    pub fn is_after_swap(&self) -> bool {
+        matches!(self, Self::AfterSwap(_))
     }
 
-    /// Whether that is how a volume looks at its end too, which others see.
-    pub fn is_of_an_end(&self) -> bool {
+    /// Whether the error also occurs when a volume ends. Then it need not be reported: the end is observed elsewhere.
+    pub fn is_possible_end(&self) -> bool {
         matches!(self, Self::Ending(_) | Self::Missing(..) | Self::NotMounted(_))
     }
 
-    /// Whether the driver can do what we cannot: volumes are not to be seen from here, or rights are missing. What else is wrong is
-    /// wrong with the volume, whoever writes it.
+    /// Whether the driver can write the volume although vaultmount cannot: because this process does not see the volume, or lacks
+    /// permissions. All other errors concern the volume itself, whoever writes it.
     pub fn is_for_driver(&self) -> bool {
         match self {
             Self::Missing(..) | Self::NotMounted(_) => true,
             Self::System { source, .. } => {
-                let rights = [Errno::EACCES, Errno::EPERM, Errno::EROFS, Errno::ENOSYS];
-                source.raw_os_error().is_some_and(|error| rights.contains(&Errno::from_raw(error)))
+                let permissions = [Errno::EACCES, Errno::EPERM, Errno::EROFS, Errno::ENOSYS];
+                source.raw_os_error().is_some_and(|error| permissions.contains(&Errno::from_raw(error)))
             }
             Self::Outside { .. }
             | Self::NotAVolume(_)
             | Self::OtherPod { .. }
             | Self::Link(_)
             | Self::NotInMemory(_) => false,
-            Self::Behind(_)
+            Self::AfterSwap(_)
             | Self::TooDeep(_)
             | Self::Full(..)
             | Self::OutOfMemory(..)
             | Self::Ending(_)
             | Self::Occupied(_)
-            | Self::Crowded(_) => false,
+            | Self::TooManyEntries(_) => false,
         }
     }
 }
 
-/// A name as messages show it: whoever planted it chose its bytes.
+/// A name quoted for messages: any process that writes into the volume could choose its bytes.
 pub(crate) fn shown(name: &CStr) -> String {
     format!("{:?}", name.to_string_lossy())
 }
 
-/// What a refusal of the system means while `doing` something to `name`.
+/// The error of a system call that failed while `doing` something with `name`.
 pub(crate) fn at(doing: &'static str, name: impl Into<String>) -> impl FnOnce(Errno) -> WriteError {
     let name = name.into();
     move |error| match error {

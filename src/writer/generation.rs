@@ -1,4 +1,4 @@
-//! A generation: one directory with all files, made whole before anything leads to it.
+//! A generation: one directory with all files, complete before a link points to it.
 
 use std::collections::BTreeSet;
 use std::ffi::CString;
@@ -7,87 +7,90 @@ use jiff::Timestamp;
 use nix::errno::Errno;
 use nix::sys::stat::{Mode, fstat, mkdirat};
 
-use super::WriteError;
-use super::removal;
+use super::{WriteError, removal};
 use crate::payload::{File, Payload};
 use crate::spec::MountPath;
 use crate::writer::access::{Access, set_mode};
-use crate::writer::current::Current;
-use crate::writer::directory::Directory;
+use crate::writer::directory::{Directory, MAX_DEPTH};
 use crate::writer::error::at;
-use crate::writer::removal::DEEPEST;
 
-/// Mode of every directory: names are no secret.
-pub(crate) const OPEN: u32 = 0o755;
+/// Mode of every directory: names of files are not secret.
+pub(crate) const DIRECTORY_MODE: u32 = 0o755;
 
-/// A new name: `..`, the time in UTC, and a number by chance. Nobody else has it, so nothing planted stands in its way.
+/// A new name: `..`, the time in UTC, and a random number. No other process can create it in advance.
 pub(crate) fn new_name() -> String {
     format!("..{}.{}", Timestamp::now().strftime("%Y_%m_%d_%H_%M_%S"), rand::random::<u32>())
 }
 
-/// Whether a generation may be called so, ours or the driver's.
+/// Whether `name` has the form of a generation's name, vaultmount's or the driver's.
 pub(crate) fn is_name(name: &[u8]) -> bool {
     let parts = name
         .strip_prefix(b"..")
         .and_then(|rest| rest.split_at_checked(19))
         .and_then(|(time, rest)| Some((time, rest.strip_prefix(b".")?)));
-    parts.is_some_and(|(time, chance)| {
+    parts.is_some_and(|(time, random)| {
         let is_time = time.iter().all(|byte| byte.is_ascii_digit() || *byte == b'_');
-        is_time && !chance.is_empty() && chance.iter().all(u8::is_ascii_digit)
+        is_time && !random.is_empty() && random.iter().all(u8::is_ascii_digit)
     })
 }
 
-/// Makes one, and gives its name; gives up once `..data` leads to `old` no more. On failure nothing of it is left, or what is left is swept.
-pub(crate) fn make(
+/// Creates a generation and returns its name. Calls `check` before each file, and stops if it fails. After a failure the generation is removed;
+/// a part that remains is removed as a stale generation.
+pub(crate) fn create(
     volume: &Directory,
     payload: &Payload,
-    old: Option<&Current>,
+    check: impl Fn() -> Result<(), WriteError>,
 ) -> Result<String, WriteError> {
     let name = new_name();
-    mkdirat(volume, name.as_str(), Mode::S_IRWXU).map_err(at("making", &name))?;
-    fill(volume, &name, payload, old).inspect_err(|why| discard(volume, &name, why))?;
+    mkdirat(volume, name.as_str(), Mode::S_IRWXU).map_err(at("creating", &name))?;
+    fill(volume, &name, payload, check).inspect_err(|why| discard(volume, &name, why))?;
     Ok(name)
 }
 
-/// Removes one that nothing came to lead to. What is left of it is swept; in a volume that ends, it goes sooner than we would remove it.
+/// Removes a generation to which no link points, after the failure `why`. A part that remains is removed as a stale generation. Does nothing
+/// in a volume that ends, because the driver removes everything.
 pub(crate) fn discard(volume: &Directory, name: &str, why: &WriteError) {
-    if !why.is_of_what_is_gone() {
+    if !why.is_concurrent_removal() {
         let _ = CString::new(name).map(|name| removal::remove(volume, &name));
     }
 }
 
-fn fill(volume: &Directory, name: &str, payload: &Payload, old: Option<&Current>) -> Result<(), WriteError> {
-    let check = || old.map_or(Ok(()), |old| old.check(volume));
-    let generation = Directory::of(volume, name).map_err(at("opening", name))?;
+fn fill(
+    volume: &Directory,
+    name: &str,
+    payload: &Payload,
+    check: impl Fn() -> Result<(), WriteError>,
+) -> Result<(), WriteError> {
+    let generation = Directory::open(volume, name).map_err(at("opening", name))?;
     for path in directories(payload)? {
         check()?;
-        make_directory(&generation, path).map_err(at("making", path))?;
+        create_directory(&generation, path).map_err(at("creating", path))?;
     }
     for file in payload.files() {
         check()?;
         write(&generation, file).map_err(at("writing", file.path.as_str()))?;
     }
-    set_mode(&generation, OPEN).map_err(at("opening up", name))
+    set_mode(&generation, DIRECTORY_MODE).map_err(at("setting the mode of", name))
 }
 
-/// All directories of `payload`, each behind the one that it is in.
+/// All directories of `payload`, each after its parent.
 pub(crate) fn directories(payload: &Payload) -> Result<BTreeSet<&str>, WriteError> {
     let paths = payload.files().iter().map(|file| &file.path);
-    match paths.clone().find(|path| path.as_str().matches('/').count() > DEEPEST - 2) {
+    match paths.clone().find(|path| path.as_str().matches('/').count() > MAX_DEPTH - 2) {
         Some(path) => Err(WriteError::TooDeep(path.to_string())),
         None => Ok(paths.flat_map(MountPath::directories).collect()),
     }
 }
 
-fn make_directory(generation: &Directory, path: &str) -> Result<(), Errno> {
+fn create_directory(generation: &Directory, path: &str) -> Result<(), Errno> {
     let (parent, name) = path.rsplit_once('/').unwrap_or((".", path));
-    mkdirat(Directory::of(generation, parent)?, name, Mode::S_IRWXU)?;
-    // Not by mkdir: the umask of the process would have a say.
-    set_mode(&Directory::of(generation, path)?, OPEN)
+    mkdirat(Directory::open(generation, parent)?, name, Mode::S_IRWXU)?;
+    // Not with mkdir, because the umask of the process would apply.
+    set_mode(&Directory::open(generation, path)?, DIRECTORY_MODE)
 }
 
-/// Mode before owner: once a file is another's, changing its mode needs a right (FOWNER) that we do without. No mode has a bit
-/// that a change of owner clears.
+/// Creates and writes `file`. Sets the mode before the owner: to change the mode of another user's file a process needs the capability
+/// FOWNER, which vaultmount does not have. No permission bit is cleared by a change of the owner.
 fn write(generation: &Directory, file: &File) -> Result<(), Errno> {
     let (handle, access) = (generation.create(file.path.as_str())?, Access::wanted(file));
     let mut rest = file.contents.expose(); // into the volume
@@ -100,8 +103,8 @@ fn write(generation: &Directory, file: &File) -> Result<(), Errno> {
         }
     }
     set_mode(&handle, access.mode)?;
-    let is_ours = Access::of(&fstat(&handle)?).owner == access.owner;
-    if is_ours { Ok(()) } else { access.owner.give(&handle) }
+    let is_ours = Access::from_stat(&fstat(&handle)?).owner == access.owner;
+    if is_ours { Ok(()) } else { access.owner.apply(&handle) }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The names of a volume: links, each put in its place in one step.
+//! The links of a volume, each created or replaced in one step.
 
 use std::collections::BTreeSet;
 use std::ffi::CString;
@@ -13,71 +13,71 @@ use crate::payload::Payload;
 use crate::writer::directory::Directory;
 use crate::writer::error::at;
 
-/// Names of a volume that are looked at in one go: four times the files of the largest.
-pub(crate) const MOST: usize = 16_384;
+/// Limit of names that are listed in a volume: four times the files of the largest volume.
+pub(crate) const NAMES: usize = 16_384;
 
-/// Makes `name` a link to `to`: whoever opens it finds what was there, or this.
+/// Makes `name` a link to `target` in one step: a reader that opens `name` finds the former file or the new link.
 ///
-/// It is made under a generation's name and moved: a kill leaves no `..data_tmp`, after which the driver's writer stops for ever. A
-/// directory in its place takes that name instead, and is swept like any generation.
-pub(crate) fn put(volume: &Directory, name: &str, to: &str) -> Result<(), WriteError> {
-    beside(volume, name, to, |beside| match renameat(volume, beside, volume, name) {
-        Err(Errno::EISDIR) => exchange(volume, beside, name),
-        moved => moved,
+/// The link is created under a generation's name and renamed. So a killed process leaves no `..data_tmp`, with which the driver's writer would
+/// fail for ever. A directory at `name` gets the generation's name instead, and is removed like a stale generation.
+pub(crate) fn put(volume: &Directory, name: &str, target: &str) -> Result<(), WriteError> {
+    with_temporary(volume, name, target, |temporary| match renameat(volume, temporary, volume, name) {
+        Err(Errno::EISDIR) => exchange(volume, temporary, name),
+        renamed => renamed,
     })
 }
 
-/// The same where `name` has to be there: what the driver removes meanwhile does not come back.
-pub(crate) fn replace(volume: &Directory, name: &str, to: &str) -> Result<(), WriteError> {
-    beside(volume, name, to, |beside| {
-        renameat2(volume, beside, volume, name, RenameFlags::RENAME_EXCHANGE)?;
-        // What it was before; where that cannot be removed, it is swept.
-        let _ = unlinkat(volume, beside, UnlinkatFlags::NoRemoveDir);
+/// Like [`put`], but fails if `name` does not exist: a link that the driver has removed must not come back.
+pub(crate) fn replace(volume: &Directory, name: &str, target: &str) -> Result<(), WriteError> {
+    with_temporary(volume, name, target, |temporary| {
+        renameat2(volume, temporary, volume, name, RenameFlags::RENAME_EXCHANGE)?;
+        // Removes the former link. If this fails, it is removed like a stale generation.
+        let _ = unlinkat(volume, temporary, UnlinkatFlags::NoRemoveDir);
         Ok(())
     })
 }
 
-/// Makes a link under a generation's name, and moves it.
-fn beside(
+/// Creates a link under a generation's name, and calls `rename` with that name.
+fn with_temporary(
     volume: &Directory,
     name: &str,
-    to: &str,
-    moving: impl FnOnce(&str) -> Result<(), Errno>,
+    target: &str,
+    rename: impl FnOnce(&str) -> Result<(), Errno>,
 ) -> Result<(), WriteError> {
-    let beside = generation::new_name();
-    symlinkat(to, volume, beside.as_str()).map_err(at("making a link beside", name))?;
-    moving(&beside).map_err(|error| {
-        let _ = unlinkat(volume, beside.as_str(), UnlinkatFlags::NoRemoveDir);
-        at("putting a link in the place of", name)(error)
+    let temporary = generation::new_name();
+    symlinkat(target, volume, temporary.as_str()).map_err(at("creating a link for", name))?;
+    rename(&temporary).map_err(|error| {
+        let _ = unlinkat(volume, temporary.as_str(), UnlinkatFlags::NoRemoveDir);
+        at("replacing the link", name)(error)
     })
 }
 
-fn exchange(volume: &Directory, beside: &str, name: &str) -> Result<(), Errno> {
-    renameat2(volume, beside, volume, name, RenameFlags::RENAME_EXCHANGE)?;
-    volume.touch(beside);
+fn exchange(volume: &Directory, temporary: &str, name: &str) -> Result<(), Errno> {
+    renameat2(volume, temporary, volume, name, RenameFlags::RENAME_EXCHANGE)?;
+    volume.touch(temporary);
     Ok(())
 }
 
-/// Gives each first part of a path of `payload` its link, and then removes every other name: the volume is ours alone. Says whether
-/// there was anything to do.
-pub(crate) fn mend(volume: &Directory, payload: &Payload) -> Result<bool, WriteError> {
+/// Creates a link for each first part of a path of `payload`, and then removes every other name: the volume is vaultmount's alone. True if
+/// anything was changed.
+pub(crate) fn fix(volume: &Directory, payload: &Payload) -> Result<bool, WriteError> {
     let wanted: BTreeSet<&str> =
         payload.files().iter().filter_map(|file| file.path.as_str().split('/').next()).collect();
-    let mut is_mended = false;
+    let mut is_changed = false;
     for name in &wanted {
-        let to = format!("{DATA}/{name}");
-        if volume.link(name).is_none_or(|now| now.as_bytes() != to.as_bytes()) {
-            put(volume, name, &to)?;
-            is_mended = true;
+        let target = format!("{DATA}/{name}");
+        if volume.link(name).is_none_or(|current| current.as_bytes() != target.as_bytes()) {
+            put(volume, name, &target)?;
+            is_changed = true;
         }
     }
-    let names = volume.names(MOST).map_err(at("listing", "the volume"))?;
+    let names = volume.names(NAMES).map_err(at("listing", "the volume"))?;
     let is_stray = |name: &&CString| {
         !name.to_bytes().starts_with(b"..") && !name.to_str().is_ok_and(|name| wanted.contains(name))
     };
     for name in names.iter().filter(is_stray) {
         removal::remove(volume, name)?;
-        is_mended = true;
+        is_changed = true;
     }
-    if names.len() < MOST { Ok(is_mended) } else { Err(WriteError::Crowded("the volume".into())) }
+    if names.len() < NAMES { Ok(is_changed) } else { Err(WriteError::TooManyEntries("the volume".into())) }
 }

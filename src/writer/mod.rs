@@ -1,41 +1,42 @@
-//! The volume as we write it ourselves, in the layout of Kubernetes' own AtomicWriter, through handles below the volume alone.
+//! Writes volumes in the layout of Kubernetes' AtomicWriter, only through handles below the volume.
 //!
 //! ```text
 //! ..2026_11_21_09_30_00.1234567890/                  a generation: all files, in their directories
 //! ..data -> ..2026_11_21_09_30_00.1234567890
-//! db     -> ..data/db                                one link for each first part of a path
+//! db     -> ..data/db                                one link per first part of a path
 //! ```
 //!
-//! Killed at any step, it leaves the old files or the new:
-//! 1. A generation is made under a name that is new and that nothing leads to. It is closed (0700) until each file has bytes, mode and owner.
-//! 2. One rename exchanges `..data` and a new link: before it every name leads to the old files, after it to the new. (Where there is no
-//!    `..data` of ours, it puts the link there.)
-//! 3. Then names that are new get their links, so that none ever leads nowhere, and those that are gone lose theirs. The next write does
-//!    what is left of this, whether anything else has changed or not.
-//! 4. What nothing leads to any more stays 5 s for its readers. What a kill leaves has the name of a generation too, is removed with them,
-//!    and stands in nobody's way.
+//! If the process is killed at any step, pods see the old files or the new ones:
+//! 1. A generation is created under a new name to which no link points. Its mode is 0700 until each file has its content, mode and owner.
+//! 2. One rename exchanges `..data` and a new link: before it every name leads to the old files, after it to the new ones. (Without a `..data`
+//!    that points to a generation, the rename puts the link there.)
+//! 3. Then new names get their links, so that no link ever points to a missing file, and links of removed names are removed. If this step is
+//!    interrupted, the next write completes it, even if nothing else has changed.
+//! 4. A generation to which no link points any more stays 5 s for its readers. What a killed process leaves also has the name of a generation,
+//!    is removed in the same way, and disturbs nothing.
 //!
-//! Each of these is whole only by itself: names that were plain files or directories become links one after the other, none missing for a
-//! moment; modes and owners that alone have changed are set file by file, each in one step. The time of the volume's directory, by which
-//! driver 1.6 tells when it last wrote, is set back after the change: one who looks in between, or after a kill there, waits an interval more.
+//! Some changes are atomic only per name: plain files and directories are replaced by links one after the other, and none is missing at any
+//! time; if only modes or owners differ, they are set file by file, each in one step. Driver 1.6 reads the mtime of the volume's directory as
+//! the time of its last write, so the mtime is restored after a change. A driver that reads it in between, or after a kill at that point, waits
+//! one interval longer.
 //!
-//! A volume ends while we are at it: the driver removes the generations, then `..data`, then the names, and starts `umount`, which fails while
-//! a handle is held below. So a write gives up before the next file once `..data` is not what it was, the exchange fails where it is gone, and
-//! a look of our own, or a sweep, opens nothing in a volume without it. Who loses the processor in the middle of a write meets `umount` all
-//! the same, and the kubelet has it tried again after 0.5 s.
+//! A volume may end during a write: the driver removes the generations, then `..data`, then the names, and starts `umount`, which fails while a
+//! handle below is open. So a write stops before the next file if `..data` has changed, the exchange fails if `..data` is missing, and a poll or
+//! a removal of stale generations opens nothing in a volume without `..data`. If the process is preempted in the middle of a write, `umount` can
+//! still fail; the kubelet then tries again after 0.5 s.
 //!
-//! One volume has one writer at a time: that is for the caller to see to.
+//! Callers must write a volume from one thread at a time.
 
-pub mod access; // mode and owner
-pub mod current; // what is there already
-pub mod directory; // a directory by its handle
-pub mod error; // WriteError
-pub mod fingerprints; // what was written and cannot be read back
-pub mod generation; // all files, whole before they are shown
-pub mod links; // names, each put in its place in one step
-pub mod removal; // by handles, and never without end
-pub mod stale_generation; // what nothing leads to any more
-pub mod target; // from the path of a request to the volume, or a refusal
+mod access; // mode and owner
+mod current; // the current generation, compared with a payload
+mod directory; // a directory handle
+mod error; // WriteError
+mod fingerprints; // files that were written and cannot be read back
+mod generation; // all files, complete before a link points to them
+mod links; // links, each replaced in one step
+mod removal; // removes files and directories, within limits
+mod stale_generation; // generations to which no link points
+mod target; // opens the volume at the path of a request
 
 pub use error::WriteError;
 pub use fingerprints::Fingerprints;
@@ -52,59 +53,59 @@ use crate::writer::current::{Current, Difference, Previous};
 use crate::writer::directory::{Directory, nanoseconds};
 use crate::writer::error::at;
 
-/// The link that leads to all files at once.
+/// The link to the current generation.
 const DATA: &str = "..data";
 
-/// Writes into volumes of this node. All its calls block, and hold no handle when they return.
+/// Writes the volumes of this node. All methods block, and have closed their handles when they return.
 #[derive(Debug)]
 pub struct Writer {
     root: PathBuf,
-    /// Of [`Fingerprints`].
+    /// The key of the versions in [`Fingerprints`].
     key: VersionKey,
 }
 
-/// Which volume.
+/// Identifies a volume.
 #[derive(Clone, Copy, Debug)]
 pub struct Target<'t> {
-    /// The pod's uid, as the kubelet vouches for it.
+    /// The pod's uid, from the kubelet.
     pub pod_uid: &'t str,
-    /// Where the volume is mounted, as the driver tells it.
+    /// The mount point of the volume, from the driver.
     pub path: &'t Path,
 }
 
-/// Why a volume is written to now.
+/// Why a volume is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trigger {
-    /// The driver asks for it and waits: an empty volume is a new one.
+    /// The driver has requested the mount and waits for it. An empty volume is a new one.
     DriverRequest,
-    /// We look by ourselves at a volume that we filled before: one without files is about to be unmounted, and is left alone.
+    /// vaultmount polls a volume that has files. A volume without files is about to be unmounted, and is not written.
     Poll,
 }
 
-/// What a write did.
+/// The result of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Written {
-    /// How the volume differs from before.
+    /// How the volume was changed.
     pub change: Change,
-    /// What there is to sweep, and when.
-    pub leftover: Option<StaleGeneration>,
+    /// The stale generations to remove later, if any.
+    pub stale: Option<StaleGeneration>,
 }
 
-/// How a volume differs from before.
+/// How a write has changed a volume.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// Nothing was touched.
+    /// Not at all.
     Unchanged,
-    /// Links were put right, or names removed that do not belong there: what a kill had left to do, or somebody's hand.
+    /// Links were fixed or other names removed: after a killed write, or after a manual change.
     Names,
-    /// Modes or owners were set; the files are the same.
+    /// Modes or owners were set; the contents are the same.
     Modes,
     /// All files are new.
     Swapped,
 }
 
 impl Change {
-    /// As metrics and logs call it.
+    /// The value of the label `change` of metrics, and of the log field.
     pub fn name(self) -> &'static str {
         match self {
             Self::Unchanged => "unchanged",
@@ -116,121 +117,130 @@ impl Change {
 }
 
 impl Writer {
-    /// For the volumes below `root`, the kubelet's directory of pods. Marks that outlive this process need `key` to do so too.
-    pub fn of(root: &Path, key: VersionKey) -> Self {
+    /// Writes volumes below `root`, the kubelet's directory of pods. Fingerprints can be used by a later process only with the same `key`.
+    pub fn new(root: &Path, key: VersionKey) -> Self {
         Self { root: root.to_owned(), key }
     }
 
-    /// Makes `payload` the whole content of a volume. After a failure it holds the old files or the new, and the same call goes on from there.
+    /// Makes `payload` the whole content of a volume. After a failure the volume has the old files or the new ones, and the same call can be
+    /// repeated.
     ///
-    /// `marks` are the volume's, from the last write, or empty.
+    /// `fingerprints` are those of the volume's last write, or empty; they are updated.
     pub fn write(
         &self,
         target: &Target<'_>,
-        occasion: Trigger,
+        trigger: Trigger,
         payload: &Payload,
-        marks: &mut Fingerprints,
+        fingerprints: &mut Fingerprints,
     ) -> Result<Written, WriteError> {
-        let open = if occasion == Trigger::Poll { target::open_filled } else { target::open };
+        let open = if trigger == Trigger::Poll { target::open_filled } else { target::open };
         let volume = open(&self.root, target)?;
-        let old = Current::of(&volume);
+        let old = Current::open(&volume);
         let ending = || WriteError::Ending(target.path.to_owned());
-        if occasion == Trigger::Poll && old.is_none() {
+        if trigger == Trigger::Poll && old.is_none() {
             return Err(ending());
         }
-        let written = in_time(&volume, |volume| self.fill(volume, old.as_ref(), payload, marks));
-        written.map_err(|error| if error.is_of_what_is_gone() { ending() } else { error })
+        let written =
+            with_times_restored(&volume, |volume| self.fill(volume, old.as_ref(), payload, fingerprints));
+        written.map_err(|error| if error.is_concurrent_removal() { ending() } else { error })
     }
 
-    /// Removes what nothing leads to and what has been so for 5 s; says what remains, for a later sweep.
+    /// Removes stale generations that are due at `now`; returns those that remain for a later call.
     ///
-    /// Of a volume whose `..data` is not ours nothing is removed: the next write puts it right.
-    pub fn sweep(&self, target: &Target<'_>, now: SystemTime) -> Result<Option<StaleGeneration>, WriteError> {
+    /// Removes nothing from a volume whose `..data` does not point to a generation: the next write fixes that.
+    pub fn remove_stale(
+        &self,
+        target: &Target<'_>,
+        now: SystemTime,
+    ) -> Result<Option<StaleGeneration>, WriteError> {
         let volume = match target::open_filled(&self.root, target) {
             Err(WriteError::Ending(_)) => return Ok(None),
             volume => volume?,
         };
-        in_time(&volume, |volume| {
-            let Some(current) = Current::of(volume) else { return Ok(None) };
-            stale_generation::sweep(volume, &current.name, now)
+        with_times_restored(&volume, |volume| {
+            let Some(current) = Current::open(volume) else { return Ok(None) };
+            stale_generation::remove(volume, &current.name, now)
         })
     }
 
-    /// Puts the files in their place, and then the names.
+    /// Writes the files, then the links.
     fn fill(
         &self,
         volume: &Directory,
         old: Option<&Current>,
         payload: &Payload,
-        marks: &mut Fingerprints,
+        fingerprints: &mut Fingerprints,
     ) -> Result<Written, WriteError> {
-        let change = self.change(volume, old, payload, marks)?;
-        let behind = |error: WriteError| {
-            let is_shown = change == Change::Swapped && !error.is_of_what_is_gone();
-            if is_shown { WriteError::Behind(Box::new(error)) } else { error }
+        let change = self.change(volume, old, payload, fingerprints)?;
+        let after_change = |error: WriteError| {
+            let is_swapped = change == Change::Swapped && !error.is_concurrent_removal();
+            if is_swapped { WriteError::AfterSwap(Box::new(error)) } else { error }
         };
-        let is_mended = links::mend(volume, payload).map_err(behind)?;
-        let current = Current::of(volume).map(|current| current.name).unwrap_or_default();
-        let leftover = stale_generation::find(volume, &current, SystemTime::now()).map_err(behind)?;
-        Ok(Written {
-            change: if is_mended && change == Change::Unchanged { Change::Names } else { change },
-            leftover,
-        })
+        let are_links_fixed = links::fix(volume, payload).map_err(after_change)?;
+        let current = Current::open(volume).map(|current| current.name).unwrap_or_default();
+        let stale = stale_generation::find(volume, &current, SystemTime::now()).map_err(after_change)?;
+        let change = match change {
+            Change::Unchanged if are_links_fixed => Change::Names,
+            Change::Unchanged | Change::Names | Change::Modes | Change::Swapped => change,
+        };
+        Ok(Written { change, stale })
     }
 
+    /// Writes the files if they differ, and updates `fingerprints`.
     fn change(
         &self,
         volume: &Directory,
         old: Option<&Current>,
         payload: &Payload,
-        marks: &mut Fingerprints,
+        fingerprints: &mut Fingerprints,
     ) -> Result<Change, WriteError> {
-        let known = Previous { marks, key: &self.key };
-        let change = match old.map(|old| (old, old.compare(volume, payload, &known))) {
-            // Of a volume that somebody else has filled, or of very many files, nothing is known yet.
-            Some((_, Difference::Nothing)) if marks.are_of(payload) => return Ok(Change::Unchanged),
+        let previous = Previous { fingerprints, key: &self.key };
+        let change = match old.map(|old| (old, old.compare(volume, payload, &previous))) {
+            // There are no fingerprints yet if the driver has written the volume, or if it has very many files.
+            Some((_, Difference::Nothing)) if fingerprints.cover(payload) => return Ok(Change::Unchanged),
             Some((_, Difference::Nothing)) => Change::Unchanged,
-            Some((old, Difference::Rights(rights))) if old.set(&rights).is_ok() => Change::Modes,
-            _ => swap(volume, old, payload)?,
+            Some((old, Difference::Access(fixes))) if old.fix_access(&fixes).is_ok() => Change::Modes,
+            Some((_, Difference::Access(_) | Difference::Content)) | None => swap(volume, old, payload)?,
         };
-        marks.clear();
-        for (file, stat) in Current::of(volume).iter().flat_map(|current| current.stats(payload)) {
-            marks.put(file, &stat, &self.key);
+        fingerprints.clear();
+        for (file, stat) in Current::open(volume).iter().flat_map(|current| current.stats(payload)) {
+            fingerprints.insert(file, &stat, &self.key);
         }
         Ok(change)
     }
 }
 
-/// Shows `payload` in one step.
+/// Replaces the current generation by a new one with `payload`.
 fn swap(volume: &Directory, old: Option<&Current>, payload: &Payload) -> Result<Change, WriteError> {
     if let Some(old) = old {
         old.check(volume)?;
-        // What is due goes first, for its room. What cannot be removed stops nothing here, and is told by a sweep.
-        let _ = stale_generation::sweep(volume, &old.name, SystemTime::now());
+        // Frees space first. A failure is not an error of the write; a later removal reports it.
+        let _ = stale_generation::remove(volume, &old.name, SystemTime::now());
     }
-    let new = generation::make(volume, payload, old)?;
-    // Before it is replaced: a kill behind that would leave it with the time of its making, and its readers with less than 5 s.
+    let check = || old.map_or(Ok(()), |old| old.check(volume));
+    let new = generation::create(volume, payload, check)?;
+    // Before the replacement: a kill after it would leave the old generation with the time of its creation, and its readers less than 5 s.
     old.inspect(|old| volume.touch(&old.name));
     let put = if old.is_some() { links::replace } else { links::put };
     put(volume, DATA, &new).inspect_err(|why| generation::discard(volume, &new, why))?;
     Ok(Change::Swapped)
 }
 
-/// Does something to the volume, and sets the times of its directory back when that has changed them.
-fn in_time<T>(
+/// Calls `change`, and then restores the times of the volume's directory if they have changed.
+fn with_times_restored<T>(
     volume: &Directory,
     change: impl FnOnce(&Directory) -> Result<T, WriteError>,
 ) -> Result<T, WriteError> {
-    let look = || fstat(volume).map_err(at("looking at", "the volume"));
-    let before = look()?;
+    let stat = || fstat(volume).map_err(at("reading the status of", "the volume"));
+    let before = stat()?;
     let done = change(volume);
-    let after = look()?;
-    let changed = |of: &FileStat| nanoseconds(of.st_mtime, of.st_mtime_nsec);
-    if changed(&before) == changed(&after) {
+    let after = stat()?;
+    let mtime = |stat: &FileStat| nanoseconds(stat.st_mtime, stat.st_mtime_nsec);
+    if mtime(&before) == mtime(&after) {
         return done;
     }
     let last_access = TimeSpec::new(before.st_atime, before.st_atime_nsec);
     let last_modification = TimeSpec::new(before.st_mtime, before.st_mtime_nsec);
     let restored = futimens(volume, &last_access, &last_modification);
-    done.and_then(|done| restored.map(|()| done).map_err(at("setting back the time of", "the volume")))
+    done.and_then(|done| restored.map(|()| done).map_err(at("restoring the times of", "the volume")))
 }

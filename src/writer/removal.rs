@@ -1,4 +1,4 @@
-//! Removing what is no longer needed, or was never ours: by handles, through no link, and never without end.
+//! Removes files and directories: through handles, never through a link, and with a limit of entries and depth.
 
 use std::ffi::CStr;
 
@@ -6,17 +6,15 @@ use nix::errno::Errno;
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::WriteError;
-use crate::writer::directory::Directory;
+use crate::writer::directory::{Directory, MAX_DEPTH};
 use crate::writer::error::{at, shown};
 
-/// Directories within each other, of a payload and of what is removed: each takes a handle.
-pub(crate) const DEEPEST: usize = 64;
-/// Entries that one removal takes at most: four times the files of the largest volume.
-const MOST: usize = 16_384;
+/// Limit of entries of one removal: four times the files of the largest volume.
+const ENTRIES: usize = 16_384;
 
-/// Removes `name` with all that is in it. What is more than one go allows fails, and is less the next time.
+/// Removes `name` with everything in it. Beyond the limits it fails, after it has removed a part; so a later call gets further.
 pub(crate) fn remove(directory: &Directory, name: &CStr) -> Result<(), WriteError> {
-    Removal { left: MOST }.entry(directory, name, DEEPEST)
+    Removal { left: ENTRIES }.entry(directory, name, MAX_DEPTH)
 }
 
 struct Removal {
@@ -25,7 +23,7 @@ struct Removal {
 
 impl Removal {
     fn entry(&mut self, directory: &Directory, name: &CStr, depth: usize) -> Result<(), WriteError> {
-        self.left = self.left.checked_sub(1).ok_or_else(|| WriteError::Crowded(shown(name)))?;
+        self.left = self.left.checked_sub(1).ok_or_else(|| WriteError::TooManyEntries(shown(name)))?;
         match unlinkat(directory, name, UnlinkatFlags::NoRemoveDir) {
             Ok(()) | Err(Errno::ENOENT) => Ok(()),
             Err(Errno::EISDIR) => self.directory(directory, name, depth),
@@ -34,9 +32,9 @@ impl Removal {
     }
 
     fn directory(&mut self, parent: &Directory, name: &CStr, depth: usize) -> Result<(), WriteError> {
-        let below = depth.checked_sub(1).ok_or_else(|| WriteError::Crowded(shown(name)))?;
-        let inside = Directory::of(parent, name).map_err(at("opening", shown(name)))?;
-        // One more than is allowed: the last of them says that it is too much.
+        let below = depth.checked_sub(1).ok_or_else(|| WriteError::TooManyEntries(shown(name)))?;
+        let inside = Directory::open(parent, name).map_err(at("opening", shown(name)))?;
+        // One name more than is allowed: the last of them then exceeds the limit.
         for entry in inside.names(self.left + 1).map_err(at("listing", shown(name)))? {
             self.entry(&inside, &entry, below)?;
         }

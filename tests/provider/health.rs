@@ -23,7 +23,7 @@ const CONNECTIONS: usize = 32;
 /// Connections of root's processes that all sockets serve at the same time.
 const DRIVER_CONNECTIONS: usize = 64;
 
-/// A provider without a server, and where its health port is.
+/// A provider without a Vault server, and the address of its health port.
 async fn provider() -> (Provider, SocketAddr) {
     let health = free_address();
     let setup = Provider::facing("http://127.0.0.1:1")
@@ -66,7 +66,7 @@ async fn is_served(stream: &mut UnixStream) -> bool {
 }
 
 #[tokio::test]
-async fn the_driver_gets_every_connection_beside_readers_of_readiness_that_never_stop() {
+async fn the_driver_gets_every_connection_while_readers_of_readiness_never_stop() {
     let (provider, health) = provider().await;
     let (stop, ready) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let mut readers = JoinSet::new();
@@ -74,7 +74,7 @@ async fn the_driver_gets_every_connection_beside_readers_of_readiness_that_never
         let (stop, ready) = (Arc::clone(&stop), Arc::clone(&ready));
         readers.spawn(async move {
             while !stop.load(Ordering::Relaxed) {
-                // A connection that was closed for another reader is tried again.
+                // A connection that was closed for another reader is opened again.
                 let Some(code) = status(health, "/health/ready").await else { continue };
                 assert_eq!(code, 200, "the readers made each other not ready");
                 ready.fetch_add(1, Ordering::Relaxed);
@@ -103,7 +103,7 @@ async fn a_provider_is_ready_while_the_driver_holds_all_of_its_connections() {
         open.push(stream);
     }
     assert!(!is_served(&mut UnixStream::connect(&path).await.unwrap()).await, "one too many was served");
-    // One check of the sockets serves a whole second: ask for so long that there was a new one.
+    // The result of a check is used for one second: read for so long that a new check was made.
     let begun = Instant::now();
     while begun.elapsed() < Duration::from_secs(3) {
         assert_eq!(status(health, "/health/ready").await, Some(200));
@@ -127,8 +127,8 @@ async fn crowd(health: SocketAddr, count: usize, bytes: &[u8]) -> Vec<TcpStream>
     join_all((0..count).map(open)).await
 }
 
-/// While `count` clients behave badly a new client is answered and the handles stay bounded; afterwards the handles are free
-/// again although no client has left.
+/// Checks that a new client is answered and file handles stay bounded while `count` clients misbehave, and that the handles are closed
+/// afterwards although no client has left.
 async fn withstands(what: &str, count: usize, bytes: &[u8]) {
     let (provider, health) = provider().await;
     let before = handles(&provider);
@@ -146,17 +146,17 @@ async fn withstands(what: &str, count: usize, bytes: &[u8]) {
 }
 
 #[tokio::test]
-async fn requests_that_never_end_hold_few_handles_and_not_for_ever() {
+async fn requests_that_never_end_use_few_file_handles_for_a_short_time() {
     withstands("half a head", 2000, b"GET /health/live HTTP/1.1\r\nHost: health\r\n").await;
 }
 
 #[tokio::test]
-async fn connections_without_a_byte_hold_few_handles_and_not_for_ever() {
+async fn connections_without_a_byte_use_few_file_handles_for_a_short_time() {
     withstands("no byte", 2000, b"").await;
 }
 
 #[tokio::test]
-async fn bodies_that_never_end_hold_few_handles_and_not_for_ever() {
+async fn bodies_that_never_end_use_few_file_handles_for_a_short_time() {
     withstands(
         "half a body",
         500,
@@ -166,7 +166,7 @@ async fn bodies_that_never_end_hold_few_handles_and_not_for_ever() {
 }
 
 #[tokio::test]
-async fn answers_that_nobody_reads_hold_few_handles_and_not_for_ever() {
+async fn answers_that_nobody_reads_use_few_file_handles_for_a_short_time() {
     let pipelined = b"GET /metrics HTTP/1.1\r\nHost: health\r\n\r\n".repeat(100);
     withstands("answers that nobody reads", 500, &pipelined).await;
 }
@@ -185,7 +185,7 @@ async fn heads_beyond_the_limit_are_refused() {
 }
 
 #[tokio::test]
-async fn one_connection_is_one_answer() {
+async fn each_connection_gets_one_answer() {
     let (_provider, health) = provider().await;
     let answers = exchange(health, &"GET /health/live HTTP/1.1\r\nHost: health\r\n\r\n".repeat(10)).await;
     // With requests behind the first one the kernel may break the connection before the answer was read.
@@ -215,7 +215,9 @@ async fn other_paths_are_not_found_other_methods_not_allowed_and_head_has_no_bod
         }
         let (get, head) = (answer("GET", path).await, answer("HEAD", path).await);
         assert_eq!((code(&get), code(&head)), (Some(200), Some(200)), "{path}");
-        assert!(!get.ends_with("\r\n\r\n") && head.ends_with("\r\n\r\n"), "{path}: {get}{head}");
+        // Without a mount there is no metric yet, so that page is empty.
+        let has_body = !get.ends_with("\r\n\r\n") || path == "/metrics";
+        assert!(has_body && head.ends_with("\r\n\r\n"), "{path}: {get}{head}");
         assert_eq!(code(&answer("GET", &format!("{path}?verbose=1")).await), Some(200), "{path}");
     }
 }

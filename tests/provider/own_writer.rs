@@ -216,7 +216,7 @@ async fn what_the_driver_is_about_to_unmount_is_not_filled_again() {
         .by(Caller::RotationLoop15)
         .fails()
         .await
-        .tells("volume.unusable", &["its end has begun"]);
+        .tells("volume.unusable", &["about to be unmounted"]);
     empty();
     assert!(pod.remount().await.is_ours(), "whoever asks for it has it filled");
     comes(&pod, "db", &canary("second")).await;
@@ -318,7 +318,7 @@ async fn a_link_in_the_place_of_the_volume_is_refused_and_nothing_is_answered() 
         "mkdir -p \"${1%/*}\" /tmp/elsewhere-$$ && ln -s /tmp/elsewhere-$$ \"$1\" && rmdir /tmp/elsewhere-$$",
         &[call.place()],
     );
-    call.fails().await.tells("volume.unusable", &["a part of it is a link"]);
+    call.fails().await.tells("volume.unusable", &["a part of this path is a link"]);
 }
 
 #[tokio::test]

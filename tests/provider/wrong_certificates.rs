@@ -57,11 +57,11 @@ async fn a_certificate_of_other_names_or_of_another_key_is_no_file() {
     let stranger = json!({ "commonName": "web.example.com", "uriSans": ["spiffe://example.com/web"], "ipSans": ["10.0.0.8"] });
     let node = json!({ "commonName": "web.example.com", "privateKey": "node" });
     for (ask, answer, told) in [
-        (&ask, json!({ "data": other }), "common name is not web.example.com"),
+        (&ask, json!({ "data": other }), "common name is not the requested web.example.com"),
         (&more, json!({ "data": right }), "a.example.com"),
         (&stranger, json!({ "data": right }), "10.0.0.8"),
-        (&ask, with("private_key", other["private_key"].clone()), "not made for the private key"),
-        (&ask, with("certificate", other["certificate"].clone()), "not made for the private key"),
+        (&ask, with("private_key", other["private_key"].clone()), "does not belong to the private key"),
+        (&ask, with("certificate", other["certificate"].clone()), "does not belong to the private key"),
         (&ask, with("private_key", json!(canary("key"))), "private key"),
         (&ask, with("private_key", Value::Null), "private key"),
         (&ask, with("certificate", json!(canary("certificate"))), "certificate"),

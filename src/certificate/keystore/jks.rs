@@ -1,5 +1,5 @@
-//! JKS, version 2, as `sun.security.provider.JavaKeyStore` reads it. Its protection is SHA-1 over the password, once: it
-//! is for programs that read nothing else.
+//! JKS, version 2, as `sun.security.provider.JavaKeyStore` reads it. Its protection is weak, a single SHA-1 over the password: use it only for
+//! programs that read no other format.
 
 use ring::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY};
 use rsa::pkcs8::AlgorithmIdentifierRef;
@@ -18,12 +18,12 @@ const TRUSTED_ENTRY: u32 = 2;
 /// Java's algorithm for keys in a JKS.
 const KEY_PROTECTOR: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.42.2.17.1.1");
 
-/// Java mixes these words into the digest over the whole store.
+/// Constant that Java includes in the digest over the whole store.
 const WHITENER: &[u8] = b"Mighty Aphrodite";
 
 const SHA1_BYTES: usize = 20;
 
-/// `None` when a length does not fit its field. Aliases are lowercase, since Java looks for them so.
+/// The keystore; `None` if a length does not fit into its field. Aliases are lowercase, because Java looks them up in lowercase.
 pub(crate) fn write(contents: &Contents<'_>, alias: &str, password: &str) -> Option<Secret> {
     let password = utf16(password);
     let mut store = Store::default();
@@ -31,14 +31,14 @@ pub(crate) fn write(contents: &Contents<'_>, alias: &str, password: &str) -> Opt
     [MAGIC, 2, 1].into_iter().for_each(|number| store.number(number));
     match contents {
         Contents::Identity { key, chain } => {
-            store.begin(KEY_ENTRY, alias, chain.first()?)?;
+            store.start_entry(KEY_ENTRY, alias, chain.first()?)?;
             let salt = contents.salt("vaultmount JKS key");
             store.long(&protected(key, &password, salt.first_chunk()?)?)?;
             store.number(u32::try_from(chain.len()).ok()?);
             chain.iter().try_for_each(|certificate| store.certificate(certificate))?;
         }
         Contents::Trusted(ca) => {
-            store.begin(TRUSTED_ENTRY, alias, ca)?;
+            store.start_entry(TRUSTED_ENTRY, alias, ca)?;
             store.certificate(ca)?;
         }
     }
@@ -47,13 +47,13 @@ pub(crate) fn write(contents: &Contents<'_>, alias: &str, password: &str) -> Opt
     Some(Secret::from(store.0))
 }
 
-/// The file as it grows; numbers are big-endian. No secret is in it in the clear.
+/// The file so far; numbers are big-endian. It contains no unencrypted secret.
 #[derive(Default)]
 struct Store(Vec<u8>);
 
 impl Store {
-    /// Tag, alias and date, which Java wants in milliseconds: the start of the certificate's life, for there is no clock.
-    fn begin(&mut self, tag: u32, alias: &str, dated: &Certificate) -> Option<()> {
+    /// Writes tag, alias and date (in milliseconds). The date is the start of the certificate's validity, because this module has no clock.
+    fn start_entry(&mut self, tag: u32, alias: &str, dated: &Certificate) -> Option<()> {
         self.number(tag);
         self.short(alias.to_lowercase().as_bytes())?;
         self.0.extend_from_slice(&dated.not_before.saturating_mul(1000).to_be_bytes());
@@ -82,18 +82,18 @@ impl Store {
     }
 }
 
-/// EncryptedPrivateKeyInfo (RFC 5958) of the key XORed with a chain of digests that starts at the salt:
-/// salt, ciphertext, digest of password and key.
+/// EncryptedPrivateKeyInfo (RFC 5958) with Java's encryption: salt, then the key XORed with a chain of digests that starts with the salt,
+/// then the digest of password and key.
 fn protected(key: &[u8], password: &[u8], salt: &[u8; SHA1_BYTES]) -> Option<Vec<u8>> {
-    let mut sealed = salt.to_vec();
+    let mut encrypted = salt.to_vec();
     let mut pad = Zeroizing::new(*salt);
     for block in key.chunks(SHA1_BYTES) {
         *pad = sha1(&[password, &*pad])?;
-        sealed.extend(block.iter().zip(&*pad).map(|(byte, pad)| byte ^ pad));
+        encrypted.extend(block.iter().zip(&*pad).map(|(byte, pad)| byte ^ pad));
     }
-    sealed.extend_from_slice(&sha1(&[password, key])?);
+    encrypted.extend_from_slice(&sha1(&[password, key])?);
     let algorithm = AlgorithmIdentifierRef { oid: KEY_PROTECTOR, parameters: Some(AnyRef::NULL) };
-    vec![Any::encode_from(&algorithm).ok()?, Any::new(Tag::OctetString, sealed).ok()?].to_der().ok()
+    vec![Any::encode_from(&algorithm).ok()?, Any::new(Tag::OctetString, encrypted).ok()?].to_der().ok()
 }
 
 fn sha1(parts: &[&[u8]]) -> Option<[u8; SHA1_BYTES]> {

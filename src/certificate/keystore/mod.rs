@@ -1,7 +1,7 @@
-//! Keystores: PKCS #12 and JKS, the same bytes whenever contents, alias and password are the same.
+//! Keystores: PKCS #12 and JKS, with the same bytes for the same contents, alias and password.
 
-pub mod jks; // Java's own format
-pub mod pkcs12; // RFC 7292
+mod jks; // Java's own format
+mod pkcs12; // RFC 7292
 #[cfg(test)]
 mod tests;
 
@@ -12,25 +12,24 @@ use crate::certificate::x509::Certificate;
 use crate::secret::Secret;
 use crate::spec::{Alias, StoreForm};
 
-/// What a keystore's one entry holds.
+/// The content of a keystore's only entry.
 pub(crate) enum Contents<'a> {
-    /// A key in PKCS #8 and its chain, the leaf first.
+    /// A private key in PKCS #8 with its chain.
     Identity {
-        /// DER.
+        /// PKCS #8 in DER.
         key: &'a [u8],
-        /// At least the leaf.
+        /// The leaf certificate, then its CAs.
         chain: Vec<&'a Certificate>,
     },
-    /// A CA to trust.
+    /// A trusted CA.
     Trusted(&'a Certificate),
 }
 
 impl Contents<'_> {
-    /// A salt for one use, named by `label`.
+    /// The salt for the purpose `label`.
     ///
-    /// Salts come from the contents: other contents are never encrypted with a salt used before, and the same ones give
-    /// the same bytes. The password has no part in it, for a salt stands in the clear and one hash of a password is easier
-    /// to guess against than its stretched key.
+    /// Salts are hashes of the contents: so other contents always have another salt, and the same contents give the same bytes. The password is
+    /// not part of the hash, because a salt is not encrypted, and a single hash of a password is easier to attack than its stretched key.
     fn salt(&self, label: &str) -> [u8; 32] {
         let (key, chain) = match self {
             Self::Identity { key, chain } => (*key, chain.as_slice()),
@@ -45,7 +44,7 @@ impl Contents<'_> {
     }
 }
 
-/// Writes `contents` as the one entry `alias`, opened by `password`.
+/// A keystore with `contents` as its only entry `alias`, protected by `password`.
 pub(crate) fn write(
     form: StoreForm,
     contents: &Contents<'_>,
@@ -57,13 +56,13 @@ pub(crate) fn write(
     let alias = alias.as_str();
     match form {
         StoreForm::Pkcs12 => pkcs12::write(contents, alias, password)
-            .map_err(|_| CertificateError::NotWritten { what: "the PKCS #12 keystore" }),
+            .map_err(|_| CertificateError::NotEncoded { what: "the PKCS #12 keystore" }),
         StoreForm::Jks => jks::write(contents, alias, password)
-            .ok_or(CertificateError::NotWritten { what: "the JKS keystore" }),
+            .ok_or(CertificateError::NotEncoded { what: "the JKS keystore" }),
     }
 }
 
-/// Java's key factory for passwords takes U+0020 to U+007E and nothing else.
+/// Java's key factory for passwords accepts only U+0020 to U+007E.
 fn is_password(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| (b' '..=b'~').contains(&byte))
 }

@@ -1,6 +1,6 @@
-//! PKCS #12 (RFC 7292) as OpenSSL since 1.1 and Java since 8u301 read it: AES-256-CBC under PBKDF2 with HMAC-SHA-256.
+//! PKCS #12 (RFC 7292) as OpenSSL since 1.1 and Java since 8u301 read it: AES-256-CBC with PBKDF2 and HMAC-SHA-256.
 //!
-//! Written in DER here, since `p12-keystore` draws its salts at random and `pkcs12` has no stable release for the `der` of today.
+//! The DER is written here because `p12-keystore` uses random salts and `pkcs12` has no stable release for the current `der`.
 
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use ring::hmac;
@@ -16,28 +16,28 @@ use super::Contents;
 use crate::certificate::x509::Certificate;
 use crate::secret::Secret;
 
-/// Version of the file.
+/// Version of the PFX format.
 const VERSION: u8 = 3;
-/// Rounds of PBKDF2 and of the MAC's key: Java's default. Passwords come from Vault, not from heads.
+/// Rounds of PBKDF2 and of the MAC's key: Java's default. Passwords come from Vault and are not chosen by people.
 const ROUNDS: u16 = 10_000;
 
-/// Contents that stand as they are, and encrypted ones (RFC 5652).
+/// Unencrypted and encrypted content (RFC 5652).
 const DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.1");
 const ENCRYPTED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.6");
-/// What a bag holds: an encrypted key or a certificate, and that it is one of X.509.
+/// Kinds of bags: an encrypted key, a certificate, and the kind X.509 of the certificate.
 const KEY_BAG: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.12.10.1.2");
 const CERTIFICATE_BAG: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.12.10.1.3");
 const X509: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.22.1");
-/// The entry's name, and what pairs a key with its certificate (RFC 2985).
+/// Attributes: the entry's name, and the id that connects a key with its certificate (RFC 2985).
 const FRIENDLY_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.20");
 const LOCAL_KEY_ID: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.21");
-/// Oracle's mark of a trusted certificate, without which Java sees no entry, and its value for any purpose (RFC 5280).
+/// Oracle's attribute of a trusted certificate, without which Java finds no entry, and its value for any purpose (RFC 5280).
 const TRUSTED_KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.113894.746875.1.1");
 const ANY_PURPOSE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.37.0");
 /// SHA-256 (RFC 8017).
 const SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.1");
 
-/// An encoder refused. Its own error is not kept, for it may quote what it encodes.
+/// An encoder failed. Its error is dropped, because it may quote the encoded bytes.
 pub(crate) struct NotEncoded;
 
 impl<E: std::error::Error> From<E> for NotEncoded {
@@ -46,7 +46,7 @@ impl<E: std::error::Error> From<E> for NotEncoded {
     }
 }
 
-/// PFX (RFC 7292, section 4).
+/// The keystore as a PFX (RFC 7292, section 4).
 pub(crate) fn write(contents: &Contents<'_>, alias: &str, password: &str) -> Result<Secret, NotEncoded> {
     let name = attribute(FRIENDLY_NAME, &BmpString::from_utf8(alias)?)?;
     let safes = match contents {
@@ -55,16 +55,16 @@ pub(crate) fn write(contents: &Contents<'_>, alias: &str, password: &str) -> Res
             let bags = chain
                 .iter()
                 .enumerate()
-                .map(|(place, ca)| certificate_bag(ca, (place == 0).then_some(&names)));
+                .map(|(index, ca)| certificate_bag(ca, (index == 0).then_some(&names)));
             let certificates =
                 encrypted(bags.collect::<Result<_, _>>()?, &parameters(contents, "certificates")?, password)?;
             let key = key_bag(key, &names, &parameters(contents, "key")?, password)?;
             vec![certificates, plain(&vec![key].to_der()?)?]
         }
         Contents::Trusted(ca) => {
-            let marks = SetOfVec::try_from(vec![name, attribute(TRUSTED_KEY_USAGE, &ANY_PURPOSE)?])?;
+            let attributes = SetOfVec::try_from(vec![name, attribute(TRUSTED_KEY_USAGE, &ANY_PURPOSE)?])?;
             vec![encrypted(
-                vec![certificate_bag(ca, Some(&marks))?],
+                vec![certificate_bag(ca, Some(&attributes))?],
                 &parameters(contents, "certificates")?,
                 password,
             )?]
@@ -91,7 +91,7 @@ fn key_bag(
     bag(KEY_BAG, &any(&EncryptedPrivateKeyInfoOwned { encryption_algorithm, encrypted_data })?, Some(names))
 }
 
-/// SafeBag.
+/// A SafeBag (RFC 7292, section 4.2).
 fn bag(kind: ObjectIdentifier, value: &Any, attributes: Option<&SetOfVec<Any>>) -> Result<Any, NotEncoded> {
     let mut parts = vec![any(&kind)?, explicit(value)?];
     parts.extend(attributes.map(any).transpose()?);
@@ -102,7 +102,7 @@ fn attribute(oid: ObjectIdentifier, value: &(impl EncodeValue + Tagged)) -> Resu
     sequence(vec![any(&oid)?, any(&SetOfVec::try_from(vec![any(value)?])?)?])
 }
 
-/// The same for the key and its certificate; OpenSSL, too, takes the digest of the certificate.
+/// The id of the key and its certificate: the digest of the certificate, as in OpenSSL.
 fn key_id(chain: &[&Certificate]) -> Result<OctetString, NotEncoded> {
     let leaf = chain.first().ok_or(NotEncoded)?;
     Ok(OctetString::new(digest(&SHA1_FOR_LEGACY_USE_ONLY, leaf.der()).as_ref())?)
@@ -119,12 +119,12 @@ fn encrypted(bags: Vec<Any>, parameters: &Parameters, password: &str) -> Result<
     content_info(ENCRYPTED_DATA, &sequence(vec![any(&0_u8)?, content])?)
 }
 
-/// ContentInfo (RFC 5652).
+/// A ContentInfo (RFC 5652).
 fn content_info(kind: ObjectIdentifier, content: &Any) -> Result<Any, NotEncoded> {
     sequence(vec![any(&kind)?, explicit(content)?])
 }
 
-/// Salt and IV of their own for each of the safes.
+/// Encryption parameters of the safe `safe`, with its own salt and IV.
 fn parameters(contents: &Contents<'_>, safe: &str) -> Result<Parameters, NotEncoded> {
     let salt = contents.salt(&format!("vaultmount PKCS #12 {safe} salt"));
     let iv = contents.salt(&format!("vaultmount PKCS #12 {safe} IV"));
@@ -134,7 +134,7 @@ fn parameters(contents: &Contents<'_>, safe: &str) -> Result<Parameters, NotEnco
     })
 }
 
-/// MacData.
+/// MacData (RFC 7292, section 4).
 fn mac(safes: &[u8], salt: &[u8], password: &str) -> Result<Any, NotEncoded> {
     let key = hmac::Key::new(hmac::HMAC_SHA256, &*mac_key(salt, password));
     let algorithm = sequence(vec![any(&SHA256)?, any(&Null)?])?;
@@ -142,12 +142,12 @@ fn mac(safes: &[u8], salt: &[u8], password: &str) -> Result<Any, NotEncoded> {
     sequence(vec![digest, octets(salt)?, any(&ROUNDS)?])
 }
 
-/// The key derivation of RFC 7292, appendix B.2: Java 17 and OpenSSL 3.0 know no other for a MAC. The key is as long as one digest, so
-/// that nothing of it is behind the first.
+/// Key derivation of RFC 7292, appendix B.2: Java 17 and OpenSSL 3.0 support no other for a MAC. The key has the length of one digest, so one
+/// block is enough.
 fn mac_key(salt: &[u8], password: &str) -> Zeroizing<[u8; 32]> {
-    /// What the derived bytes are for: a MAC.
+    /// Purpose of the derived bytes: a MAC.
     const ID: u8 = 3;
-    /// Bytes that SHA-256 takes at a time.
+    /// Block length of SHA-256 in bytes.
     const BLOCK: usize = 64;
     let password: Zeroizing<Vec<u8>> =
         Zeroizing::new(password.encode_utf16().chain([0]).flat_map(u16::to_be_bytes).collect());

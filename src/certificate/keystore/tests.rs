@@ -1,4 +1,4 @@
-//! The bytes of a keystore: a file that changes without a cause makes every program that watches it reload.
+//! The bytes of a keystore must not change without a cause: every program that watches the file would reload it.
 
 use ring::digest::{SHA256, digest};
 

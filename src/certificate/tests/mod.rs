@@ -1,10 +1,11 @@
-pub mod pki; // authorities and leaves
+mod pki; // test CAs and leaf certificates
 
 use proptest::prelude::*;
 use rcgen::KeyPair;
 
 use super::*;
-use crate::certificate::key::{PrivateKey, pem_text};
+use crate::certificate::key::PrivateKey;
+use crate::certificate::pem::pem_text;
 use crate::certificate::tests::pki::{Ca, ask, bare, ca, key, leaf, new_ca};
 use crate::error::Reason;
 use crate::secret::Secret;
@@ -17,7 +18,7 @@ fn identity(leaf: &str, key: &KeyPair, issuing: &str, chain: &[&str]) -> Result<
     Identity::new(&ask(), &issued, None)
 }
 
-/// An answer with one CA, asked for as `ask` says.
+/// The identity from a response with one CA, checked against `ask`.
 fn answer(ask: &CertificateRequest) -> Result<Identity, CertificateError> {
     let (key, root) = (key(), new_ca("root", None));
     let pem = key.serialize_pem();
@@ -34,7 +35,7 @@ fn error<T>(result: Result<T, CertificateError>) -> CertificateError {
 }
 
 #[test]
-fn a_chain_is_in_order_however_the_answer_is() {
+fn a_chain_is_in_order_whatever_the_order_of_the_response() {
     let root = new_ca("root", None);
     let middle = new_ca("middle", Some(&root));
     let low = new_ca("low", Some(&middle));
@@ -65,7 +66,7 @@ fn a_chain_is_in_order_however_the_answer_is() {
 }
 
 #[test]
-fn a_chain_that_the_answer_cuts_short_ends_where_it_ends() {
+fn an_incomplete_chain_ends_at_the_last_known_ca() {
     let root = new_ca("root", None);
     let low = new_ca("low", Some(&root));
     let own = key();
@@ -84,7 +85,7 @@ fn a_ca_of_the_same_name_with_another_key_is_left_out() {
 }
 
 #[test]
-fn cross_signed_twins_are_told_apart_by_what_vault_names() {
+fn of_cross_signed_cas_the_one_that_vault_names_is_used() {
     let (old, shared) = (new_ca("old root", None), key());
     let (own_root, crossed) = (ca("new root", &shared, None), ca("new root", &shared, Some(&old)));
     let own = key();
@@ -109,11 +110,11 @@ fn a_leaf_without_its_issuer_is_refused() {
     }
     let many: Vec<_> = (0..40).map(|_| new_ca("root", None).pem).collect();
     let many: Vec<_> = many.iter().map(String::as_str).collect();
-    assert_eq!(error(identity(&leaf, &own, "", &many)), CertificateError::TooManyAuthorities { most: 32 });
+    assert_eq!(error(identity(&leaf, &own, "", &many)), CertificateError::TooManyAuthorities { limit: 32 });
 }
 
 #[test]
-fn a_key_of_one_issue_never_stands_beside_anothers_certificate() {
+fn a_key_is_never_combined_with_the_certificate_of_another_key() {
     let root = new_ca("root", None);
     let own = key();
     let leaf = leaf(&own, &root);
@@ -127,13 +128,13 @@ fn a_key_of_one_issue_never_stands_beside_anothers_certificate() {
 }
 
 #[test]
-fn names_are_found_in_the_spelling_of_the_server() {
+fn names_match_in_the_spelling_of_the_server() {
     answer(&ask()).unwrap();
     answer(&bare()).unwrap();
 }
 
 #[test]
-fn a_name_that_was_asked_for_and_is_not_there_is_told() {
+fn a_missing_requested_name_is_in_the_error() {
     let lacks = |ask| match error(answer(&ask)) {
         CertificateError::NameMissing { name } => name,
         other => panic!("{other}"),
@@ -161,7 +162,7 @@ fn a_name_that_was_asked_for_and_is_not_there_is_told() {
 }
 
 #[test]
-fn a_name_that_no_certificate_can_hold_is_the_authors_mistake() {
+fn a_name_that_is_impossible_in_a_certificate_is_an_error_of_the_class() {
     let ask = CertificateRequest { uri_sans: vec!["spiffe://bücher/x".to_owned()], ..bare() };
     let error = error(NodeKey::generate(KeyType::Ed25519).unwrap().csr(&ask));
     assert_eq!(error.reason(), Reason::SpecInvalid);
@@ -169,15 +170,16 @@ fn a_name_that_no_certificate_can_hold_is_the_authors_mistake() {
 }
 
 #[test]
-fn an_impossible_form_of_a_key_names_the_possible_ones() {
-    let told = |kind, form| error(NodeKey::generate(kind).unwrap().0.pem(form)).to_string();
-    assert!(told(KeyType::Ed25519, KeyForm::Sec1).contains("use keyFormat: pkcs8"));
+fn an_error_about_a_key_format_names_the_possible_formats() {
+    let text = |kind, form| error(NodeKey::generate(kind).unwrap().0.pem(form)).to_string();
+    assert!(text(KeyType::Ed25519, KeyForm::Sec1).contains("use keyFormat: pkcs8"));
     assert!(
-        told(KeyType::EcP256, KeyForm::Pkcs1)
-            .contains("ECDSA has no form pkcs1; use keyFormat: pkcs8 or sec1")
+        text(KeyType::EcP256, KeyForm::Pkcs1)
+            .contains("ECDSA has no format pkcs1; use keyFormat: pkcs8 or sec1")
     );
     assert!(
-        told(KeyType::Rsa2048, KeyForm::Sec1).contains("RSA has no form sec1; use keyFormat: pkcs8 or pkcs1")
+        text(KeyType::Rsa2048, KeyForm::Sec1)
+            .contains("RSA has no format sec1; use keyFormat: pkcs8 or pkcs1")
     );
 }
 
@@ -195,7 +197,7 @@ fn a_keystore_without_a_usable_password_is_refused() {
 }
 
 #[test]
-fn no_error_holds_a_byte_of_the_answer() {
+fn no_error_contains_a_byte_of_the_response() {
     let own = key();
     let pem = own.serialize_pem();
     let root = new_ca("root", None);
@@ -208,24 +210,24 @@ fn no_error_holds_a_byte_of_the_answer() {
         let issued = Issued { certificate, issuing_ca, ca_chain: vec![], private_key: Some(key) };
         let error = error(Identity::new(&bare(), &issued, None));
         assert_eq!(error.reason(), Reason::Malformed);
-        let told = format!("{error} {error:?}");
+        let text = format!("{error} {error:?}");
         assert!(
-            told.len() < 200 && !told.contains("canary") && !told.contains("BEGIN") && !told.contains("MI"),
-            "{told}"
+            text.len() < 200 && !text.contains("canary") && !text.contains("BEGIN") && !text.contains("MI"),
+            "{text}"
         );
     }
 }
 
 proptest! {
     #[test]
-    fn a_text_that_is_no_pem_is_refused_and_nothing_more(text in "\\PC*|-----BEGIN (CERTIFICATE|EC PRIVATE KEY)-----\n[A-Za-z0-9+/=\n]{0,200}\n-----END CERTIFICATE-----") {
+    fn a_text_that_is_not_pem_is_refused_without_a_panic(text in "\\PC*|-----BEGIN (CERTIFICATE|EC PRIVATE KEY)-----\n[A-Za-z0-9+/=\n]{0,200}\n-----END CERTIFICATE-----") {
         prop_assert!(Authorities::new(&[&text]).is_err());
         let issued = Issued { certificate: &text, issuing_ca: &text, ca_chain: vec![&text], private_key: Some(&text) };
         prop_assert!(Identity::new(&bare(), &issued, None).is_err());
     }
 
     #[test]
-    fn a_damaged_key_is_refused_or_read_but_never_anothers(place in 0usize..150, byte in any::<u8>()) {
+    fn a_damaged_key_never_belongs_to_another_certificate(place in 0usize..150, byte in any::<u8>()) {
         let own = key();
         let root = new_ca("root", None);
         let mut der = own.serialize_der();

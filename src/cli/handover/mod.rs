@@ -1,6 +1,6 @@
-//! `vaultmount handover`: empties the state of a node, for going back to another provider.
+//! `vaultmount handover`: empties the state of a node, before another provider takes over.
 //!
-//! With `--keep` running pods keep their credentials to the end of each; with `--revoke` they end now.
+//! With `--keep` the credentials of running pods stay valid until each expires; with `--revoke` they are revoked now.
 
 #[cfg(test)]
 mod tests;
@@ -20,35 +20,35 @@ use crate::spec::ServerSpec;
 use crate::state::{Directory, KeyRefused, Kind, Outer, StateError, StateKey, Store, StoredRecord};
 use crate::vault::{AllowedAddress, Outbound, TokenInfo, VaultError, Vaults};
 
-/// Tokens that are given back at a time.
-const AT_A_TIME: usize = 4;
-/// Time between the begins of two, so that many nodes at once do not flood the server.
-const PACE: Duration = Duration::from_millis(100);
-/// Time for one.
-const CALL: Duration = Duration::from_secs(5);
+/// Tokens that are revoked at the same time.
+const CONCURRENT: usize = 4;
+/// Time between the starts of two revocations, so that many nodes at once do not flood the server.
+const INTERVAL: Duration = Duration::from_millis(100);
+/// Time for one revocation.
+const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Empties the state directory of a node where no vaultmount runs any more
+/// Empties the state directory of a node on which no vaultmount runs any more
 #[derive(Args, Clone, Debug)]
 pub struct HandoverArgs {
-    /// Forget everything and call nobody: pods keep what they have to the end of its time
+    /// Remove all records without calling a server: the credentials of pods stay valid until they expire
     #[arg(long, required_unless_present = "revoke", conflicts_with = "revoke")]
     pub keep: bool,
-    /// Give every token back, and with it end all that was leased by it; what cannot be given back is kept and told
+    /// Revoke every token, and with it all leases of the token; a record stays and is reported if its token cannot be revoked
     #[arg(long)]
     pub revoke: bool,
-    /// State directory, as serve had it
+    /// State directory, as for serve
     #[arg(long, value_name = "DIR")]
     pub state_dir: PathBuf,
-    /// File with the key of the state, as serve had it
+    /// File with the key of the state, as for serve
     #[arg(long, value_name = "FILE")]
     pub state_key_file: Option<PathBuf>,
-    /// File with the key of object versions, as serve had it; for the state where --state-key-file is not given
+    /// File with the key of object versions, as for serve; also the key of the state if --state-key-file is not set
     #[arg(long, value_name = "FILE")]
     pub hmac_key_file: Option<PathBuf>,
-    /// Name of the node, as serve had it
+    /// Name of the node, as for serve
     #[arg(long, value_name = "NAME", required_if_eq("revoke", "true"))]
     pub node_name: Option<String>,
-    /// Where tokens may be sent beside the default server, as serve had it; repeatable
+    /// Servers to which tokens may be sent besides the default server, as for serve; repeatable
     #[arg(long, value_name = "ADDRESS")]
     pub allow_address: Vec<AllowedAddress>,
 }
@@ -56,24 +56,26 @@ pub struct HandoverArgs {
 /// Why the state is not empty.
 #[derive(Debug, Error)]
 pub enum HandoverError {
-    /// The directory, or a record in it.
+    /// The state directory, or a record in it, cannot be read or removed.
     #[error(transparent)]
     State(#[from] StateError),
-    /// The file of the key.
+    /// The key file cannot be used.
     #[error(transparent)]
     Key(#[from] KeyRefused),
-    /// No file of a key.
-    #[error("--revoke opens tokens: give --state-key-file, or --hmac-key-file where serve had no other")]
+    /// No key file is named.
+    #[error(
+        "--revoke decrypts tokens: set --state-key-file, or --hmac-key-file if serve had no --state-key-file"
+    )]
     NoKey,
-    /// The proxy of the environment.
+    /// The proxy variable of the environment is wrong.
     #[error(transparent)]
     Proxy(#[from] SettingsError),
-    /// Each is told on stderr.
-    #[error("{0} records are kept: revoke what is named above by its accessor, then run handover --keep")]
-    Kept(usize),
+    /// Some records could not be removed. Each was reported on stderr.
+    #[error("{0} records remain: revoke the tokens named above by their accessors, then run handover --keep")]
+    Remaining(usize),
 }
 
-/// Does what `args` say, and prints a line of what was done.
+/// Empties the state as `args` say, and prints one line with the numbers of records.
 pub async fn handover(args: &HandoverArgs, environment: &Environment) -> Result<(), HandoverError> {
     let directory = Directory::open(&args.state_dir, Duration::ZERO).await?;
     if args.keep { keep(&directory) } else { revoke(args, directory, environment).await }
@@ -82,7 +84,7 @@ pub async fn handover(args: &HandoverArgs, environment: &Environment) -> Result<
 fn keep(directory: &Directory) -> Result<(), HandoverError> {
     let records = directory.ids()?;
     records.iter().try_for_each(|id| directory.remove(id))?;
-    println!("{} records removed, no token given back", records.len());
+    println!("{} records removed, no token revoked", records.len());
     Ok(())
 }
 
@@ -99,18 +101,18 @@ async fn revoke(
         ..Outbound::default()
     };
     let vaults = Vaults::new(outbound);
-    let ends = paced(found).map(|found| end(&store, &vaults, found)).buffer_unordered(AT_A_TIME);
-    let ended: Vec<_> = ends.collect().await;
-    let count = |end: End| ended.iter().filter(|ended| **ended == end).count();
+    let outcomes = paced(found).map(|record| empty(&store, &vaults, record)).buffer_unordered(CONCURRENT);
+    let outcomes: Vec<_> = outcomes.collect().await;
+    let count = |outcome: Outcome| outcomes.iter().filter(|found| **found == outcome).count();
     println!(
-        "{} tokens given back, {} records without one removed, {} kept",
-        count(End::Revoked),
-        count(End::Forgotten),
-        count(End::Kept)
+        "{} tokens revoked, {} records without a token removed, {} records remain",
+        count(Outcome::Revoked),
+        count(Outcome::Removed),
+        count(Outcome::Remains)
     );
-    match count(End::Kept) {
+    match count(Outcome::Remains) {
         0 => Ok(()),
-        kept => Err(HandoverError::Kept(kept)),
+        remaining => Err(HandoverError::Remaining(remaining)),
     }
 }
 
@@ -122,72 +124,73 @@ fn key(args: &HandoverArgs) -> Result<StateKey, HandoverError> {
     }
 }
 
-/// The proxy of the process's own server, which records name when a token is from there.
+/// The proxy to the default server, if a record has a token from that server.
 fn proxy(found: &[StoredRecord], environment: &Environment) -> Result<Option<url::Url>, SettingsError> {
-    let servers = found.iter().filter_map(|found| found.outer()?.server.as_ref());
-    let own = servers.into_iter().find(|server| server.configured);
-    own.map_or(Ok(None), |server| environment.proxy_to(&server.address))
+    let mut servers = found.iter().filter_map(|record| record.outer()?.server.as_ref());
+    let default = servers.find(|server| server.configured);
+    default.map_or(Ok(None), |server| environment.proxy_to(&server.address))
 }
 
-/// Each record, no sooner than its turn.
+/// All records; those with a token at least [`INTERVAL`] apart.
 fn paced(found: Vec<StoredRecord>) -> impl futures::Stream<Item = StoredRecord> {
-    let mut pace = interval(PACE);
-    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    stream::unfold((found.into_iter(), pace), |(mut found, mut pace)| async move {
+    let mut ticks = interval(INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    stream::unfold((found.into_iter(), ticks), |(mut found, mut ticks)| async move {
         let next = found.next()?;
         if next.outer().is_some_and(|outer| outer.token.is_some()) {
-            pace.tick().await;
+            ticks.tick().await;
         }
-        Some((next, (found, pace)))
+        Some((next, (found, ticks)))
     })
 }
 
-/// What became of a record.
+/// What happened to a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
-    /// Its token is given back.
+enum Outcome {
+    /// Its token was revoked, and the record removed.
     Revoked,
-    /// It had none.
-    Forgotten,
-    /// It is there still, and was told on stderr.
-    Kept,
+    /// It had no token, and was removed.
+    Removed,
+    /// It was not removed, and was reported on stderr.
+    Remains,
 }
 
-async fn end(store: &Store, vaults: &Vaults, found: StoredRecord) -> End {
-    let ended = match found.outer() {
-        Some(Outer { kind: Kind::Volume, .. }) => Ok(End::Forgotten),
-        Some(Outer { server: Some(server), token: Some(token), .. }) => {
-            match give_back(vaults, server, token).await {
-                Ok(()) => Ok(End::Revoked),
-                Err(error) => Err(error.to_string()),
-            }
-        }
-        _ => Err("its token is not known".to_owned()),
+/// Revokes the token of `record`, if it has one, and removes the record.
+async fn empty(store: &Store, vaults: &Vaults, record: StoredRecord) -> Outcome {
+    let revoked = match record.outer() {
+        Some(Outer { kind: Kind::Volume, .. }) => Ok(Outcome::Removed),
+        Some(Outer { server: Some(server), token: Some(token), .. }) => revoke_token(vaults, server, token)
+            .await
+            .map(|()| Outcome::Revoked)
+            .map_err(|error| error.to_string()),
+        Some(Outer { kind: Kind::VaultToken, .. }) | None => Err("its token is not known".to_owned()),
     };
-    let removed =
-        ended.and_then(|end| store.remove(found.id()).map(|()| end).map_err(|error| error.to_string()));
+    let removed = revoked
+        .and_then(|outcome| store.remove(record.id()).map(|()| outcome).map_err(|error| error.to_string()));
     removed.unwrap_or_else(|why| {
-        eprintln!("vaultmount: {}", kept(&found, &why));
-        End::Kept
+        eprintln!("vaultmount: {}", remains(&record, &why));
+        Outcome::Remains
     })
 }
 
-/// Revokes a token, and with it all that was leased by it.
-async fn give_back(vaults: &Vaults, server: &ServerSpec, token: &Secret) -> Result<(), VaultError> {
-    // A copy goes to the server that gave it, and is wiped after the call.
+/// Revokes `token`, and with it all its leases.
+async fn revoke_token(vaults: &Vaults, server: &ServerSpec, token: &Secret) -> Result<(), VaultError> {
+    // A copy goes to the server that issued the token, and is wiped after the call.
     let login =
         vaults.server(server)?.with_token(Secret::from(token.expose().to_vec()), TokenInfo::default());
-    login.revoke(&Budget::lasting(CALL)).await.map_err(|(_, error)| error)
+    login.revoke(&Budget::lasting(TIMEOUT)).await.map_err(|(_, error)| error)
 }
 
-/// A line for the operator: by accessor and lease ids, what is left can be revoked by hand.
-fn kept(found: &StoredRecord, why: &str) -> String {
-    let damage = if let StoredRecord::Unusable(unusable) = found {
+/// One line for the operator, with the accessor and the lease ids by which the credentials can be revoked by hand.
+fn remains(record: &StoredRecord, why: &str) -> String {
+    let damage = if let StoredRecord::Unusable(unusable) = record {
         format!("; {}", unusable.why)
     } else {
         String::new()
     };
-    let Some(outer) = found.outer() else { return format!("record {} is kept: {why}{damage}", found.id()) };
+    let Some(outer) = record.outer() else {
+        return format!("record {} remains: {why}{damage}", record.id());
+    };
     let server = outer
         .server
         .as_ref()
@@ -195,7 +198,7 @@ fn kept(found: &StoredRecord, why: &str) -> String {
     let accessor = outer.accessor.as_deref().unwrap_or("none");
     let leases = outer.leases.join(", ");
     format!(
-        "record {} is kept: {why}{damage}; server {server}, accessor {accessor}, leases [{leases}]",
-        found.id()
+        "record {} remains: {why}{damage}; server {server}, accessor {accessor}, leases [{leases}]",
+        record.id()
     )
 }

@@ -1,4 +1,3 @@
-use crate::mutex::Mutex;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
@@ -8,17 +7,18 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::*;
+use crate::mutex::Mutex;
 use crate::spec::TlsSpec;
 use crate::state::RecordId;
 
 const MATERIAL: &str = "kB2v9cQ1x7ZrT0mYwE5uJ8hLfN3dSaPg";
 
-/// A server that takes tokens back, but for `refused`; it keeps the tokens that it was sent.
+/// A server that revokes every token except `refused`, and the tokens that it was sent.
 async fn server(refused: &'static str) -> (ServerSpec, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
     let seen = Arc::new(Mutex::new(Vec::new()));
-    let given_back = Arc::clone(&seen);
+    let revoked = Arc::clone(&seen);
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             let mut request = Vec::new();
@@ -28,7 +28,7 @@ async fn server(refused: &'static str) -> (ServerSpec, Arc<Mutex<Vec<String>>>) 
             let request = String::from_utf8(request).unwrap();
             assert!(request.starts_with("POST /v1/auth/token/revoke-self "), "{request}");
             let token = request.lines().find_map(|line| line.strip_prefix("x-vault-token: ")).unwrap();
-            given_back.lock().push(token.to_owned());
+            revoked.lock().push(token.to_owned());
             let status = if token == refused { "403 Forbidden" } else { "204 No Content" };
             let length = if token == refused { "content-length: 0\r\n" } else { "" };
             let _ = stream
@@ -57,7 +57,7 @@ impl Node {
         Store::open(self.directory.path(), key, "node-1", Duration::ZERO).await.unwrap()
     }
 
-    /// Keeps a session for each token, and a volume.
+    /// The state of a node with one record for each token, and one for a volume.
     async fn with(server: &ServerSpec, tokens: &[&str]) -> Self {
         let (node, body) = (Self::new(), Secret::from("{}"));
         let store = node.store().await;
@@ -99,58 +99,62 @@ impl Node {
 }
 
 #[tokio::test]
-async fn with_keep_everything_is_forgotten_and_nobody_is_called() {
-    let (server, given_back) = server("none").await;
+async fn with_keep_all_records_are_removed_and_no_server_is_called() {
+    let (server, revoked) = server("none").await;
     let node = Node::with(&server, &["a", "b"]).await;
     fs::write(node.directory.path().join(RecordId::of(&["damaged"]).as_str()), "x").unwrap();
     node.handover(false).await.unwrap();
-    assert!(node.left().await.is_empty() && given_back.lock().is_empty());
+    assert!(node.left().await.is_empty() && revoked.lock().is_empty());
 }
 
 #[tokio::test]
-async fn with_revoke_every_token_is_given_back_once() {
-    let (server, given_back) = server("none").await;
+async fn with_revoke_each_token_is_revoked_once() {
+    let (server, revoked) = server("none").await;
     let tokens = ["a", "b", "c", "d", "e", "f"];
     let node = Node::with(&server, &tokens).await;
     let begun = std::time::Instant::now();
     node.handover(true).await.unwrap();
-    assert!(begun.elapsed() >= PACE * 5, "they were not spread");
-    let mut given_back = given_back.lock().clone();
-    given_back.sort();
-    assert_eq!(given_back, tokens);
+    assert!(begun.elapsed() >= INTERVAL * 5, "the revocations were not spread");
+    let mut revoked = revoked.lock().clone();
+    revoked.sort();
+    assert_eq!(revoked, tokens);
     assert!(node.left().await.is_empty());
 }
 
 #[tokio::test]
-async fn what_is_refused_or_does_not_open_is_kept_and_fails_the_command() {
-    let (server, given_back) = server("refused").await;
+async fn a_record_whose_token_is_not_revoked_remains_and_the_command_fails() {
+    let (server, revoked) = server("refused").await;
     let node = Node::with(&server, &["a", "refused"]).await;
     fs::write(node.directory.path().join(RecordId::of(&["damaged"]).as_str()), "x").unwrap();
-    assert!(matches!(node.handover(true).await, Err(HandoverError::Kept(2))));
+    assert!(matches!(node.handover(true).await, Err(HandoverError::Remaining(2))));
     let mut left = [RecordId::of(&["refused"]), RecordId::of(&["damaged"])];
     left.sort();
     assert_eq!(node.left().await, left);
-    assert!(given_back.lock().contains(&"a".to_owned()));
+    assert!(revoked.lock().contains(&"a".to_owned()));
 }
 
 #[tokio::test]
-async fn another_key_calls_nobody_and_names_the_accessors() {
-    let (server, given_back) = server("none").await;
+async fn with_a_wrong_key_no_server_is_called_and_the_accessors_are_reported() {
+    let (server, revoked) = server("none").await;
     let node = Node::with(&server, &["a"]).await;
     fs::write(node.directory.path().join("key"), MATERIAL.to_ascii_lowercase()).unwrap();
     let store = {
         let key = StateKey::read(&node.directory.path().join("key")).unwrap();
         Store::open(node.directory.path(), key, "node-1", Duration::ZERO).await.unwrap()
     };
-    let told: Vec<_> = store.records().unwrap().map(|found| kept(&found, "its token is not known")).collect();
-    assert!(told.iter().any(|line| line.contains("accessor of a") && line.contains("127.0.0.1")), "{told:?}");
+    let lines: Vec<_> =
+        store.records().unwrap().map(|found| remains(&found, "its token is not known")).collect();
+    assert!(
+        lines.iter().any(|line| line.contains("accessor of a") && line.contains("127.0.0.1")),
+        "{lines:?}"
+    );
     drop(store);
-    assert!(matches!(node.handover(true).await, Err(HandoverError::Kept(1))));
-    assert!(given_back.lock().is_empty());
+    assert!(matches!(node.handover(true).await, Err(HandoverError::Remaining(1))));
+    assert!(revoked.lock().is_empty());
 }
 
 #[tokio::test]
-async fn while_a_vaultmount_runs_nothing_is_touched() {
+async fn while_a_vaultmount_runs_no_record_is_changed() {
     let (server, _) = server("none").await;
     let node = Node::with(&server, &["a"]).await;
     let running = node.store().await;
@@ -163,7 +167,7 @@ async fn while_a_vaultmount_runs_nothing_is_touched() {
 }
 
 #[tokio::test]
-async fn a_wrong_directory_is_not_made() {
+async fn a_wrong_directory_is_not_created() {
     let node = Node::new();
     let args = HandoverArgs { state_dir: node.directory.path().join("typo"), ..node.args(false) };
     assert!(matches!(handover(&args, &Environment::default()).await, Err(HandoverError::State(_))));

@@ -1,4 +1,4 @@
-//! One Mount over the provider's socket.
+//! Calls a provider over its socket, as the driver does.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,32 +10,32 @@ use tonic::{Code, Request, Status};
 use crate::provider_api::csi_driver_provider_client::CsiDriverProviderClient;
 use crate::provider_api::{MountRequest, MountResponse, VersionRequest, VersionResponse};
 
-/// What the kubelet gives a mount.
+/// The kubelet's timeout of a mount.
 const DEADLINE: Duration = Duration::from_secs(120);
 
-/// Largest answer that the driver takes, in bytes.
-const ANSWER_BYTES: usize = 4 * 1024 * 1024;
+/// Largest response that the driver accepts, in bytes.
+const RESPONSE_BYTES: usize = 4 * 1024 * 1024;
 
-/// Why a provider gave no files.
+/// Why a provider returned no files.
 #[derive(Debug, Error)]
 pub enum CallError {
-    /// Nobody listens there.
+    /// The connection failed.
     #[error(
         "no provider answers on {socket}; start one with --endpoint={socket}, or name its socket with --socket"
     )]
     NoProvider {
         /// The socket.
         socket: PathBuf,
-        /// Why.
+        /// The error of the transport.
         #[source]
         source: tonic::transport::Error,
     },
-    /// The provider's own words, as the driver puts them into the pod's event.
+    /// The provider's error, as the driver reports it in the pod's event.
     #[error("{code:?}: {message}")]
     Refused {
         /// The gRPC code.
         code: Code,
-        /// Reason, what failed, what to do.
+        /// The message: reason, failure and advice.
         message: String,
     },
     /// `MountResponse.error`, which vaultmount never sends.
@@ -46,7 +46,7 @@ pub enum CallError {
         /// The code.
         code: String,
     },
-    /// The driver refuses an answer without versions.
+    /// The driver refuses a response without versions.
     #[error("the provider on {socket} answered without object versions; the driver would fail this mount")]
     NoVersions {
         /// The socket.
@@ -54,35 +54,35 @@ pub enum CallError {
     },
 }
 
-/// Asks the provider on `socket` for its version, as the driver's own health check does.
+/// Calls Version of the provider on `socket`, as the driver's health check does.
 pub async fn version(socket: &Path) -> Result<VersionResponse, CallError> {
     let request = VersionRequest { version: "v1alpha1".into() };
     Ok(connect(socket).await?.version(request).await.map_err(refused)?.into_inner())
 }
 
-/// Sends `request`, and takes the answer by the driver's rules.
+/// Calls Mount with `request`, and checks the response by the driver's rules.
 pub(crate) async fn mount(socket: &Path, request: MountRequest) -> Result<MountResponse, CallError> {
     let mut client = connect(socket).await?;
     let mut call = Request::new(request);
     call.set_timeout(DEADLINE);
-    let answer = client.mount(call).await.map_err(refused)?.into_inner();
-    if let Some(error) = answer.error.as_ref().filter(|error| !error.code.is_empty()) {
+    let response = client.mount(call).await.map_err(refused)?.into_inner();
+    if let Some(error) = response.error.as_ref().filter(|error| !error.code.is_empty()) {
         return Err(CallError::Coded { socket: socket.into(), code: error.code.clone() });
     }
-    if answer.object_version.is_empty() {
+    if response.object_version.is_empty() {
         Err(CallError::NoVersions { socket: socket.into() })
     } else {
-        Ok(answer)
+        Ok(response)
     }
 }
 
 async fn connect(socket: &Path) -> Result<CsiDriverProviderClient<Channel>, CallError> {
     let no_provider = |source| CallError::NoProvider { socket: socket.into(), source };
-    // Driver 1.6 names the provider `localhost`.
+    // Driver 1.6 sends the authority `localhost`.
     let endpoint = Endpoint::from_shared(format!("unix://{}", socket.display())).map_err(no_provider)?;
     let channel =
         endpoint.origin(Uri::from_static("http://localhost")).connect().await.map_err(no_provider)?;
-    Ok(CsiDriverProviderClient::new(channel).max_decoding_message_size(ANSWER_BYTES))
+    Ok(CsiDriverProviderClient::new(channel).max_decoding_message_size(RESPONSE_BYTES))
 }
 
 fn refused(status: Status) -> CallError {

@@ -1,7 +1,7 @@
-//! The files of a volume, laid out as the driver's AtomicWriter does.
+//! Writes the files of a volume in the layout of the driver's AtomicWriter.
 //!
-//! They stand in `..<time>`; the link `..data` points there and is changed by one rename; each top-level name is a link
-//! through `..data`. A reader sees all old files or all new ones.
+//! The files are in `..<time>`. The link `..data` points there and is replaced by one rename; each top-level name is a link through `..data`. A
+//! reader sees all old files or all new ones.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -16,18 +16,18 @@ use thiserror::Error;
 
 use crate::provider_api::File;
 
-/// The link that says which files count.
+/// The link to the current files.
 const DATA: &str = "..data";
 
-/// Its successor, for the moment before the rename.
+/// The name of the new link before the rename.
 const DATA_NEXT: &str = "..data_tmp";
 
-/// What became of the target.
+/// How the target was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// New content is in place.
+    /// New files were written.
     Written,
-    /// The content was there already, so nothing was touched; a mere change of modes is not applied, as in the driver.
+    /// The target had this content already and was not changed. As in the driver, a change of modes alone is not applied.
     Unchanged,
 }
 
@@ -40,25 +40,25 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// Why the files were not written. Holds paths, never contents.
+/// Why the files were not written. Contains paths, never contents.
 #[derive(Debug, Error)]
 pub enum TreeError {
-    /// A path that leads out of the volume or that the driver refuses.
-    #[error("the provider gave a file {0:?}, which the driver refuses")]
+    /// A path that leaves the volume, or that the driver refuses for another reason.
+    #[error("the provider returned a file with the path {0:?}, which the driver refuses")]
     BadPath(String),
-    /// Something of somebody else has the name of a file.
+    /// The name of a file is used by something that is not a link of an earlier mount.
     #[error(
-        "{0}: is there already and is no link of an earlier mount; choose an empty directory with --target"
+        "{0}: exists already and is not a link of an earlier mount; choose an empty directory with --target"
     )]
     Taken(PathBuf),
-    /// The system refused.
+    /// A system call failed.
     #[error("{path}: {doing} failed ({source}); choose a directory that you may write with --target")]
     System {
-        /// Where.
+        /// The path.
         path: PathBuf,
-        /// What.
+        /// The step that failed.
         doing: &'static str,
-        /// Why.
+        /// The error of the system call.
         source: io::Error,
     },
 }
@@ -70,8 +70,8 @@ pub(crate) fn write(target: &Path, files: &[File]) -> Result<Outcome, TreeError>
         .recursive(true)
         .mode(0o700)
         .create(target)
-        .map_err(at(target, "making the directory"))?;
-    if files.is_empty() || holds(target, files) {
+        .map_err(at(target, "creating the directory"))?;
+    if files.is_empty() || has_contents(target, files) {
         return Ok(Outcome::Unchanged);
     }
     for top in &tops {
@@ -83,12 +83,12 @@ pub(crate) fn write(target: &Path, files: &[File]) -> Result<Outcome, TreeError>
     for top in &tops {
         link(&Path::new(DATA).join(top), &target.join(top))?;
     }
-    clear(target, &tops)?;
+    remove_old_links(target, &tops)?;
     old.map_or(Ok(()), |old| remove_old(target, &old))?;
     Ok(Outcome::Written)
 }
 
-/// The first part of a file's path, once the whole path is one that the driver takes.
+/// The first part of a file's path; fails if the driver refuses the path.
 fn top_level(file: &File) -> Result<PathBuf, TreeError> {
     let path = Path::new(&file.path);
     let plain = path.components().all(|part| matches!(part, Component::Normal(_)));
@@ -100,10 +100,10 @@ fn top_level(file: &File) -> Result<PathBuf, TreeError> {
     }
 }
 
-/// True when `target` shows exactly the contents of `files`.
-fn holds(target: &Path, files: &[File]) -> bool {
+/// True if `target` has exactly the contents of `files`.
+fn has_contents(target: &Path, files: &[File]) -> bool {
     let data = target.join(DATA);
-    let same = |file: &File| fs::read(data.join(&file.path)).is_ok_and(|there| there == file.contents);
+    let same = |file: &File| fs::read(data.join(&file.path)).is_ok_and(|contents| contents == file.contents);
     count_files(&data).is_ok_and(|count| count == files.len()) && files.iter().all(same)
 }
 
@@ -114,7 +114,7 @@ fn count_files(directory: &Path) -> io::Result<usize> {
     })
 }
 
-/// The driver would remove what stands in the way; a directory of the user's own is another matter.
+/// Fails if `path` exists and is not a link. The driver would remove it; here it may be a file of the user.
 fn check_free(path: &Path) -> Result<(), TreeError> {
     match fs::symlink_metadata(path) {
         Ok(found) if !found.is_symlink() => Err(TreeError::Taken(path.into())),
@@ -122,11 +122,11 @@ fn check_free(path: &Path) -> Result<(), TreeError> {
     }
 }
 
-/// Writes `files` into a new `..<time>` and gives its name.
+/// Writes `files` into a new directory `..<time>` and returns its name.
 fn fill(target: &Path, files: &[File]) -> Result<PathBuf, TreeError> {
     let name = time_name();
     let directory = target.join(&name);
-    DirBuilder::new().mode(0o755).create(&directory).map_err(at(&directory, "making the directory"))?;
+    DirBuilder::new().mode(0o755).create(&directory).map_err(at(&directory, "creating the directory"))?;
     for file in files {
         let path = directory.join(&file.path);
         write_file(&path, file).map_err(at(&path, "writing the file"))?;
@@ -140,7 +140,7 @@ fn write_file(path: &Path, file: &File) -> io::Result<()> {
     }
     let mut out = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     out.write_all(&file.contents)?;
-    // Exactly the mode asked for, whatever the umask.
+    // Exactly the requested mode, whatever the umask.
     out.set_permissions(Permissions::from_mode(u32::try_from(file.mode).unwrap_or_default() & 0o777))
 }
 
@@ -154,39 +154,39 @@ fn time_name() -> PathBuf {
     format!("..{}.{:09}", seconds.strftime("%Y_%m_%d_%H_%M_%S"), now.subsec_nanos()).into()
 }
 
-/// Makes `..data` point to `new`, in one step.
+/// Points `..data` to `new` in one step.
 fn swap(target: &Path, new: &Path) -> Result<(), TreeError> {
     let next = target.join(DATA_NEXT);
     link(new, &next)?;
     fs::rename(&next, target.join(DATA)).map_err(at(&next, "renaming it to ..data"))
 }
 
-/// Makes `place` a link to `points_to`, if it is not one already.
-fn link(points_to: &Path, place: &Path) -> Result<(), TreeError> {
-    match fs::read_link(place) {
-        Ok(there) if there == points_to => return Ok(()),
-        Ok(_) => fs::remove_file(place).map_err(at(place, "removing an old link"))?,
+/// Makes `path` a link to `target`, if it is not one already.
+fn link(target: &Path, path: &Path) -> Result<(), TreeError> {
+    match fs::read_link(path) {
+        Ok(current) if current == target => return Ok(()),
+        Ok(_) => fs::remove_file(path).map_err(at(path, "removing an old link"))?,
         Err(_) => {}
     }
-    symlink(points_to, place).map_err(at(place, "making a link"))
+    symlink(target, path).map_err(at(path, "creating a link"))
 }
 
 /// Removes the links of files that are no longer among `tops`.
-fn clear(target: &Path, tops: &BTreeSet<PathBuf>) -> Result<(), TreeError> {
+fn remove_old_links(target: &Path, tops: &BTreeSet<PathBuf>) -> Result<(), TreeError> {
     for entry in fs::read_dir(target).map_err(at(target, "listing the directory"))?.flatten() {
-        let ours = fs::read_link(entry.path()).is_ok_and(|there| there.starts_with(DATA));
-        if ours && !tops.contains(Path::new(&entry.file_name())) {
+        let is_ours = fs::read_link(entry.path()).is_ok_and(|to| to.starts_with(DATA));
+        if is_ours && !tops.contains(Path::new(&entry.file_name())) {
             fs::remove_file(entry.path()).map_err(at(&entry.path(), "removing an old link"))?;
         }
     }
     Ok(())
 }
 
-/// Removes what `..data` pointed to before; never anything but a `..<time>` of this very directory.
+/// Removes the directory `..<time>` to which `..data` pointed before; never anything outside `target`.
 fn remove_old(target: &Path, old: &Path) -> Result<(), TreeError> {
-    let one_of_ours = old.components().count() == 1 && old.to_string_lossy().starts_with("..2");
+    let is_ours = old.components().count() == 1 && old.to_string_lossy().starts_with("..2");
     let path = target.join(old);
-    if one_of_ours && path.exists() {
+    if is_ours && path.exists() {
         fs::remove_dir_all(&path).map_err(at(&path, "removing the old files"))
     } else {
         Ok(())
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn files_have_their_bytes_modes_and_the_drivers_layout() {
+    fn files_have_their_contents_and_modes_in_the_layout_of_the_driver() {
         let target = TempDir::new().unwrap();
         write(target.path(), &[file("db", 0o400, "hello"), file("nested/deep/key", 0o640, "k")]).unwrap();
         assert_eq!(fs::read(target.path().join("nested/deep/key")).unwrap(), b"k");
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn new_content_replaces_all_of_the_old() {
+    fn new_files_replace_all_old_files() {
         let target = TempDir::new().unwrap();
         write(target.path(), &[file("a", 0o644, "1"), file("gone", 0o644, "1")]).unwrap();
         assert_eq!(write(target.path(), &[file("a", 0o644, "2")]).unwrap(), Outcome::Written);
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_content_touches_nothing() {
+    fn files_with_equal_content_are_not_written_again() {
         let target = TempDir::new().unwrap();
         write(target.path(), &[file("a", 0o644, "1"), file("b/c", 0o644, "1")]).unwrap();
         let before = names(&target);

@@ -1,4 +1,4 @@
-//! A SecretProviderClass from its manifest.
+//! Parses a SecretProviderClass from a manifest.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use thiserror::Error;
 
-/// What the driver takes from a SecretProviderClass.
+/// The part of a SecretProviderClass that the driver uses.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Class {
     /// `metadata.name`.
@@ -19,31 +19,31 @@ pub(crate) struct Class {
     pub(crate) parameters: BTreeMap<String, String>,
 }
 
-/// Why a manifest gave no class. Quotes nothing of the manifest but names.
+/// Why a manifest could not be used. Quotes only names from the manifest.
 #[derive(Debug, Error)]
 pub enum ClassError {
-    /// No such file, or no right to read it.
+    /// The file does not exist, or may not be read.
     #[error("class manifest {path}: cannot be read")]
     Unreadable {
         /// The manifest.
         path: PathBuf,
-        /// Why.
+        /// The error of the system call.
         #[source]
         source: io::Error,
     },
-    /// Not YAML, or a member is not what the CRD wants.
+    /// The text is not YAML, or a field has not the type of the CRD.
     #[error(
         "class manifest {path}: not a SecretProviderClass as YAML or JSON{place}; parameters are strings, so quote numbers and booleans"
     )]
-    Odd {
+    Invalid {
         /// The manifest.
         path: PathBuf,
-        /// Line and column, when known.
+        /// Line and column, if known.
         place: String,
     },
-    /// No class, or none of the wanted name.
+    /// There is no class, or none with the wanted name.
     #[error(
-        "class manifest {path}: holds no SecretProviderClass{wanted} with spec.provider and spec.parameters"
+        "class manifest {path}: contains no SecretProviderClass{wanted} with spec.provider and spec.parameters"
     )]
     None {
         /// The manifest.
@@ -51,9 +51,9 @@ pub enum ClassError {
         /// The wanted name, as part of the sentence.
         wanted: String,
     },
-    /// More than one.
+    /// There is more than one class.
     #[error(
-        "class manifest {path}: holds several SecretProviderClasses ({names}); choose one with --class-name"
+        "class manifest {path}: contains several SecretProviderClasses ({names}); choose one with --class-name"
     )]
     Several {
         /// The manifest.
@@ -63,7 +63,7 @@ pub enum ClassError {
     },
 }
 
-/// Any Kubernetes object, as far as it may be a class.
+/// Any Kubernetes object, with the fields of a class.
 #[derive(Deserialize)]
 struct Manifest {
     #[serde(default)]
@@ -89,7 +89,7 @@ struct Spec {
 }
 
 impl Class {
-    /// Reads the one class of the manifest at `path`, or the one called `name`.
+    /// Reads the only class of the manifest at `path`, or the one called `name`.
     pub(crate) fn read(path: &Path, name: Option<&str>) -> Result<Self, ClassError> {
         let text = fs::read_to_string(path)
             .map_err(|source| ClassError::Unreadable { path: path.into(), source })?;
@@ -102,7 +102,7 @@ impl Class {
                 .location()
                 .map(|at| format!(" (line {}, column {})", at.line(), at.column()))
                 .unwrap_or_default();
-            ClassError::Odd { path: path.into(), place }
+            ClassError::Invalid { path: path.into(), place }
         })?;
         let mut classes: Vec<_> = objects.into_iter().filter_map(Self::from_manifest).collect();
         classes.retain(|class| name.is_none_or(|name| name == class.name));
@@ -121,9 +121,13 @@ impl Class {
 
     fn from_manifest(object: Manifest) -> Option<Self> {
         let Manifest { kind, metadata, spec } = object;
-        let usable =
+        let is_usable =
             kind == "SecretProviderClass" && !spec.provider.is_empty() && !spec.parameters.is_empty();
-        usable.then_some(Self { name: metadata.name, provider: spec.provider, parameters: spec.parameters })
+        is_usable.then_some(Self {
+            name: metadata.name,
+            provider: spec.provider,
+            parameters: spec.parameters,
+        })
     }
 }
 
@@ -150,14 +154,14 @@ spec:
     }
 
     #[test]
-    fn the_class_is_found_beside_a_pod() {
+    fn the_class_is_found_in_a_manifest_with_a_pod() {
         let class = parse(&format!("{POD}---\n{CLASS}"), None).unwrap();
         assert_eq!((class.name.as_str(), class.provider.as_str()), ("db", "vault"));
         assert_eq!(class.parameters["objects"], "- {objectName: a, secretPath: b}\n");
     }
 
     #[test]
-    fn json_is_read_too() {
+    fn a_manifest_may_be_json() {
         let text = r#"{"kind": "SecretProviderClass", "metadata": {"name": "db"}, "spec": {"provider": "vault", "parameters": {"roleName": "app"}}}"#;
         assert_eq!(parse(text, None).unwrap().parameters["roleName"], "app");
     }
@@ -175,7 +179,7 @@ spec:
     }
 
     #[test]
-    fn what_is_no_class_is_refused_and_never_quoted() {
+    fn a_manifest_without_a_class_is_refused_and_not_quoted() {
         assert!(matches!(parse(POD, None), Err(ClassError::None { .. })));
         let odd = parse("kind: SecretProviderClass\nspec: {parameters: [canary]}\n", None).unwrap_err();
         assert!(odd.to_string().contains("line 2") && !format!("{odd:?}").contains("canary"), "{odd:?}");

@@ -1,9 +1,9 @@
-//! `vaultmount mount`: plays the CSI driver, so that a class can be tried without Kubernetes.
+//! `vaultmount mount`: sends the request that the CSI driver would send, so that a class can be tried without Kubernetes.
 
-pub mod csi_client; // one Mount over the provider's socket
-pub mod files; // the files, laid out as the driver does
-pub mod manifest; // a SecretProviderClass from its manifest
-pub mod request; // the MountRequest that driver 1.6 would send
+mod csi_client; // calls a provider over its socket
+mod files; // writes the files in the driver's layout
+mod manifest; // parses a SecretProviderClass
+mod request; // the MountRequest that driver 1.6 would send
 
 pub use csi_client::{CallError, version};
 pub use files::TreeError;
@@ -17,19 +17,19 @@ use thiserror::Error;
 
 use crate::cli::mount_command::manifest::Class;
 
-/// Where the driver looks for the sockets of providers.
+/// The directory in which the driver looks for the sockets of providers.
 const SOCKET_DIRECTORY: &str = "/var/run/secrets-store-csi-providers";
 
 /// Mounts a SecretProviderClass into a directory, as the CSI driver would for a pod
 #[derive(Args, Debug, Clone)]
 pub struct MountArgs {
-    /// Manifest with the SecretProviderClass, YAML or JSON; other objects in it are passed over
+    /// Manifest with the SecretProviderClass, YAML or JSON; other objects in it are ignored
     #[arg(long, value_name = "FILE")]
     pub class: PathBuf,
-    /// The class's name, when the manifest holds several
+    /// The class's name, if the manifest contains several
     #[arg(long, value_name = "NAME")]
     pub class_name: Option<String>,
-    /// Directory that the files go to, best on a tmpfs; made (mode 0700) when it is missing
+    /// Directory for the files, best on a tmpfs; created with mode 0700 if it is missing
     #[arg(long, value_name = "DIR")]
     pub target: PathBuf,
     /// The provider's socket [default: the one that the class's provider has on a node]
@@ -44,42 +44,42 @@ pub struct MountArgs {
     /// The pod's name [default: the service account's]
     #[arg(long, value_name = "NAME")]
     pub pod_name: Option<String>,
-    /// The pod's uid [default: made from namespace and name, the same each time]
+    /// The pod's uid [default: derived from namespace and name, the same each time]
     #[arg(long, value_name = "UID")]
     pub pod_uid: Option<String>,
-    /// File with the pod's token, as `kubectl create token NAME --audience vault` gives it
+    /// File with the pod's token, as from `kubectl create token NAME --audience vault`
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
-    /// The audience that the token was asked for with
+    /// The audience of the token
     #[arg(long, default_value = "vault")]
     pub audience: String,
 }
 
-/// Why nothing was mounted. Holds no token and no file's content.
+/// Why nothing was mounted. Contains no token and no content of a file.
 #[derive(Debug, Error)]
 pub enum MountCommandError {
-    /// The manifest.
+    /// The manifest cannot be used.
     #[error(transparent)]
     Class(#[from] ClassError),
-    /// What goes into the request.
+    /// The request cannot be built.
     #[error(transparent)]
     Request(#[from] RequestError),
-    /// The provider.
+    /// The provider did not return files.
     #[error(transparent)]
     Call(#[from] CallError),
-    /// The target directory.
+    /// The files cannot be written.
     #[error(transparent)]
     Tree(#[from] TreeError),
 }
 
-/// Mounts as `args` say and prints one line a version; files that a failure finds in the target stay as they are.
+/// Mounts as `args` say and prints one line per version. After a failure of the provider the files in the target stay as they are.
 pub async fn mount(args: &MountArgs) -> Result<(), MountCommandError> {
     let class = Class::read(&args.class, args.class_name.as_deref())?;
     let request = request::build(&class, args)?;
-    let answer = csi_client::mount(&socket(args, &class), request).await?;
-    let outcome = files::write(&args.target, &answer.files)?;
-    println!("{}: {} files, {outcome}", args.target.display(), answer.files.len());
-    for version in &answer.object_version {
+    let response = csi_client::mount(&socket(args, &class), request).await?;
+    let outcome = files::write(&args.target, &response.files)?;
+    println!("{}: {} files, {outcome}", args.target.display(), response.files.len());
+    for version in &response.object_version {
         println!("{} {}", version.id, version.version);
     }
     Ok(())

@@ -17,26 +17,28 @@ use crate::cli::mount_command::manifest::Class;
 use crate::provider_api::MountRequest;
 use crate::secret::Secret;
 
-/// Go's `FileMode` 0644 as JSON: the driver never sends another.
+/// Go's `FileMode` 0644 as JSON. The driver always sends this value.
 const PERMISSION: &str = "420";
 
-/// What the driver sends when the volume names no `nodePublishSecretRef`: a nil map.
+/// The driver's value for a volume without `nodePublishSecretRef`: a nil map.
 const NO_SECRETS: &str = "null";
 
-/// Why no request could be made. Holds no token.
+/// Why the request cannot be built. Contains no token.
 #[derive(Debug, Error)]
 pub enum RequestError {
-    /// No such file, or no right to read it.
+    /// The file does not exist, or may not be read.
     #[error("token file {path}: cannot be read")]
     TokenUnreadable {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The error of the system call.
         #[source]
         source: io::Error,
     },
-    /// Something, but no token.
-    #[error("token file {path}: holds no token; make one with `kubectl create token NAME --audience vault`")]
+    /// The file is empty, or not text.
+    #[error(
+        "token file {path}: contains no token; create one with `kubectl create token NAME --audience vault`"
+    )]
     NoToken {
         /// The file.
         path: PathBuf,
@@ -55,7 +57,7 @@ pub(crate) fn build(class: &Class, args: &MountArgs) -> Result<MountRequest, Req
     })
 }
 
-/// The class's parameters; over them what the kubelet says of the pod, as the driver lays it; last the token.
+/// The class's parameters, overridden by the kubelet's attributes of the pod, as in the driver; then the token.
 fn attributes(class: &Class, args: &MountArgs, token: Option<&Secret>) -> BTreeMap<String, String> {
     let name = args.pod_name.as_ref().unwrap_or(&args.service_account);
     let uid = args.pod_uid.clone().unwrap_or_else(|| uid(&args.namespace, name));
@@ -68,7 +70,7 @@ fn attributes(class: &Class, args: &MountArgs, token: Option<&Secret>) -> BTreeM
         ("csi.storage.k8s.io/serviceAccount.name".into(), args.service_account.clone()),
         ("csi.storage.k8s.io/ephemeral".into(), "true".into()),
     ]);
-    // The token goes to the provider as the kubelet's would, and nowhere else.
+    // The token goes only to the provider, like a token of the kubelet.
     if let Some(token) = token.and_then(Secret::expose_text) {
         let tokens = json!({ &args.audience: { "token": token, "expirationTimestamp": expiry(token) } });
         all.insert("csi.storage.k8s.io/serviceAccount.tokens".into(), tokens.to_string());
@@ -81,14 +83,14 @@ fn read_token(args: &MountArgs) -> Result<Option<Secret>, RequestError> {
     let file = Secret::from(
         fs::read(path).map_err(|source| RequestError::TokenUnreadable { path: path.clone(), source })?,
     );
-    // The bytes go into the token without the line's end that editors and shells leave.
+    // Without the line break that editors and shells append.
     match file.expose_text().map(str::trim) {
         None | Some("") => Err(RequestError::NoToken { path: path.clone() }),
         Some(token) => Ok(Some(Secret::from(token))),
     }
 }
 
-/// When `token` ends, as the kubelet writes it (RFC 3339), from its own unverified `exp`; the epoch when it has none.
+/// The expiry of `token` in the kubelet's format (RFC 3339), from its claim `exp`, which is not verified; 1970 if it has none.
 fn expiry(token: &str) -> String {
     let claims = token.split('.').nth(1).and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
     let claims = claims.and_then(|json| serde_json::from_slice::<Value>(&json).ok()).unwrap_or_default();
@@ -97,7 +99,7 @@ fn expiry(token: &str) -> String {
     end.unwrap_or_default().to_string()
 }
 
-/// A uid in the form of Kubernetes', equal for equal pods, so that a second mount is one of the same volume.
+/// A uid in the format of Kubernetes, always the same for a pod's name, so that a second mount concerns the same volume.
 fn uid(namespace: &str, name: &str) -> String {
     let digest = Sha256::digest(format!("{namespace}/{name}"));
     let hex: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
@@ -131,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_is_what_the_driver_sends() {
+    fn a_request_has_the_form_of_the_drivers() {
         let request = build(&class(&[("roleName", "app")]), &args(&[])).unwrap();
         let attributes: Value = serde_json::from_str(&request.attributes).unwrap();
         let expected = json!({
@@ -151,14 +153,14 @@ mod tests {
     }
 
     #[test]
-    fn a_class_cannot_say_whose_pod_it_is() {
+    fn a_class_cannot_override_the_attributes_of_the_pod() {
         let request =
             build(&class(&[("csi.storage.k8s.io/pod.namespace", "kube-system")]), &args(&[])).unwrap();
         assert!(!request.attributes.contains("kube-system"));
     }
 
     #[test]
-    fn the_token_stands_under_its_audience_with_its_end() {
+    fn the_token_is_sent_with_its_audience_and_expiry() {
         let token = format!("h.{}.s", URL_SAFE_NO_PAD.encode(r#"{"exp":1763718487}"#));
         let all = attributes(&class(&[]), &args(&["--audience=bao"]), Some(&Secret::from(token.clone())));
         let tokens: Value = serde_json::from_str(&all["csi.storage.k8s.io/serviceAccount.tokens"]).unwrap();
@@ -169,13 +171,13 @@ mod tests {
     }
 
     #[test]
-    fn uids_have_the_form_of_kubernetes_and_differ_between_pods() {
+    fn uids_have_the_format_of_kubernetes_and_differ_between_pods() {
         assert_eq!(uid("a", "b").split('-').map(str::len).collect::<Vec<_>>(), [8, 4, 4, 4, 12]);
         assert_ne!(uid("a", "b"), uid("a", "c"));
     }
 
     #[test]
-    fn an_empty_token_file_is_named() {
+    fn the_error_about_an_empty_token_file_names_the_file() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let path = file.path().display().to_string();
         let error = build(&class(&[]), &args(&["--token-file", &path])).err().unwrap();

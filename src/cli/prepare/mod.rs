@@ -1,20 +1,20 @@
-//! `vaultmount prepare`: lets an unprivileged vaultmount put its sockets into the driver's directories.
+//! `vaultmount prepare`: lets an unprivileged vaultmount create its sockets in the driver's directories.
 //!
-//! Runs in an init container as uid 0 with CAP_CHOWN and nothing else, so it may write only where root itself may
-//! (no DAC_OVERRIDE) and may change modes only of what root owns (no FOWNER).
+//! Runs in an init container as uid 0 with CAP_CHOWN and no other capability. So it may write only where root's own permissions allow it
+//! (no DAC_OVERRIDE), and may change modes only of files that root owns (no FOWNER).
 //!
-//! What an unprivileged vaultmount cannot tell, root can: whether a socket that a peer running as root left behind still
-//! has a listener. So dead sockets of our names go here.
+//! An upstream provider that runs as root may leave a socket behind. Root can find out whether a process still listens on it, an
+//! unprivileged vaultmount cannot. So this command removes dead sockets of our names.
 //!
-//! vaultmount runs as root where it writes the volumes itself, and as a user of its own else; the records of the one are closed to the
-//! other. So the state is handed over here, in either direction.
+//! vaultmount runs as root if it writes the volumes itself, and as its own user otherwise. One user cannot read the records of the other.
+//! So this command changes the owner of the state directory, in either direction.
 //!
-//! The directories are shared with other providers, and some of these run as root without capabilities: handing a
-//! directory over would lock them out. So its owner stays, its group becomes ours, and the group may write. Not
-//! sticky: the dead socket of a peer that was killed must be removable by us.
+//! The socket directories are shared with other providers, some of which run as root without capabilities: a change of the owner would lock
+//! them out. So the owner stays, the group becomes ours, and the group may write. The directory is not sticky, because vaultmount must be
+//! able to remove the dead socket of a provider that was killed.
 
-pub mod sockets; // other users' sockets, ours for as long as they are asked
-pub mod state; // the records, handed from one user to another
+mod sockets; // sockets of other users, owned by root while they are probed
+mod state; // changes the owner of the state directory
 #[cfg(test)]
 mod tests;
 
@@ -30,15 +30,15 @@ use nix::unistd::{Gid, Uid, fchownat, geteuid, mkdir};
 use thiserror::Error;
 
 use crate::cli::prepare::sockets::Borrowed;
-use crate::server::clear_dead;
+use crate::server::remove_dead;
 
-/// Opens directories to an unprivileged vaultmount; runs as root with CAP_CHOWN
+/// Lets an unprivileged vaultmount write into directories; runs as root with CAP_CHOWN
 #[derive(Args, Debug, Clone)]
 pub struct PrepareArgs {
-    /// Directory that sockets go to; made when it is missing
+    /// Directory for sockets; created if it is missing
     #[arg(long = "socket-dir", value_name = "DIR", required = true)]
     pub socket_dirs: Vec<PathBuf>,
-    /// Directory for the sealed records; made when it is missing, and with its files vaultmount's alone
+    /// Directory for the sealed records; created if it is missing, and accessible only to vaultmount
     #[arg(long = "state-dir", value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
     /// The user that vaultmount runs as
@@ -47,7 +47,7 @@ pub struct PrepareArgs {
     /// The group that vaultmount runs with
     #[arg(long, default_value_t = 65532)]
     pub gid: u32,
-    /// Name of a socket that is removed from each directory when nobody listens on it
+    /// Name of a socket that is removed from each directory if no process listens on it
     #[arg(long = "socket-name", value_name = "NAME", default_values = ["vault.sock", "openbao.sock", "vaultmount.sock"])]
     pub socket_names: Vec<String>,
 }
@@ -55,10 +55,10 @@ pub struct PrepareArgs {
 /// Why a directory could not be prepared.
 #[derive(Debug, Error)]
 pub enum PrepareError {
-    /// Not a directory of its own.
-    #[error("{0}: is a link or no directory; name the directory itself")]
+    /// The path is a link, or not a directory.
+    #[error("{0}: is a link or not a directory; name the directory itself")]
     NotADirectory(PathBuf),
-    /// Another provider may depend on the group.
+    /// The directory has another group that may write, which another provider may need.
     #[error(
         "{directory}: its group {group} may write there, so another provider may need it; run vaultmount with that group (runAsGroup: {group}, prepare --gid={group})"
     )]
@@ -68,14 +68,14 @@ pub enum PrepareError {
         /// Its group.
         group: u32,
     },
-    /// The system refused.
+    /// A system call failed.
     #[error("{directory}: {doing} failed ({source}); run prepare as uid 0 with CAP_CHOWN")]
     System {
         /// The directory.
         directory: PathBuf,
-        /// What.
+        /// The step that failed.
         doing: &'static str,
-        /// Why.
+        /// The error of the system call.
         source: io::Error,
     },
 }
@@ -88,32 +88,32 @@ struct Access {
     mode: u32,
 }
 
-/// How a directory is opened to list it or to change its mode.
+/// Flags to open a directory for listing it or changing its mode.
 const READABLE: OFlag = OFlag::O_RDONLY.union(OFlag::O_DIRECTORY).union(OFlag::O_CLOEXEC);
 
-/// What the group needs to bind, rename and remove sockets.
+/// Permissions that the group needs to bind, rename and remove sockets.
 const GROUP_WRITES: u32 = 0o070;
 
-/// Prepares each directory; one that is fit already is not touched. A dead socket that will not go is told on stderr
-/// only: if it matters, readiness says so for as long as it does.
+/// Prepares each directory; a directory that already has the right permissions is not changed. A dead socket that cannot be removed is
+/// only reported on stderr: if it matters, serve reports it in its readiness.
 pub fn prepare(args: &PrepareArgs) -> Result<(), PrepareError> {
     for directory in &args.socket_dirs {
         open_to_group(directory, args.gid)?;
         let sockets: Vec<_> = args.socket_names.iter().map(|name| directory.join(name)).collect();
-        let _borrowed = Borrowed::of(&sockets);
-        if let Err(error) = clear_dead(&sockets) {
+        let _borrowed = Borrowed::new(&sockets);
+        if let Err(error) = remove_dead(&sockets) {
             eprintln!(
                 "vaultmount: {}: a dead socket cannot be removed ({error}); remove it by hand",
                 directory.display()
             );
         }
     }
-    args.state_dir.as_deref().map_or(Ok(()), |directory| state::hand_over(directory, args.uid, args.gid))
+    args.state_dir.as_deref().map_or(Ok(()), |directory| state::change_owner(directory, args.uid, args.gid))
 }
 
 fn open_to_group(directory: &Path, gid: u32) -> Result<(), PrepareError> {
     let handle = open(directory)?;
-    let found = access(&handle).map_err(at(directory, "looking at it"))?;
+    let found = access(&handle).map_err(at(directory, "reading its mode"))?;
     match wanted(found, gid) {
         Ok(wanted) if wanted == found => Ok(()),
         Ok(wanted) => change(&handle, found, wanted).map_err(at(directory, "changing group and mode")),
@@ -121,20 +121,20 @@ fn open_to_group(directory: &Path, gid: u32) -> Result<(), PrepareError> {
     }
 }
 
-/// The access that lets group `gid` write and takes nothing from anybody; `Err` names a group that would lose its own.
+/// The access with which group `gid` may write and no other user loses a permission; `Err` is a group that would lose its permission.
 fn wanted(found: Access, gid: u32) -> Result<Access, u32> {
-    let ours = found.group == gid;
-    if !ours && found.group != 0 && found.mode & 0o020 != 0 {
+    let is_ours = found.group == gid;
+    if !is_ours && found.group != 0 && found.mode & 0o020 != 0 {
         return Err(found.group);
     }
     Ok(Access { group: gid, mode: found.mode | GROUP_WRITES, ..found })
 }
 
-/// Gives a handle of `directory` itself, never of what a link points to; needs no right to read it.
+/// Creates `directory` if it is missing, and opens it; fails for a link. Needs no permission to read the directory.
 fn open(directory: &Path) -> Result<OwnedFd, PrepareError> {
     match mkdir(directory, Mode::from_bits_truncate(0o755)) {
         Ok(()) | Err(Errno::EEXIST) => {}
-        Err(error) => return Err(at(directory, "making it")(error)),
+        Err(error) => return Err(at(directory, "creating it")(error)),
     }
     let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     nix::fcntl::open(directory, flags, Mode::empty()).map_err(|error| match error {
@@ -148,25 +148,25 @@ fn access(handle: &OwnedFd) -> Result<Access, Errno> {
     Ok(Access { owner: stat.st_uid, group: stat.st_gid, mode: stat.st_mode & 0o7777 })
 }
 
-/// Changes the group, then the mode: root without FOWNER must own what it changes the mode of, so another owner is put
-/// back at the end.
+/// Changes the group, then the mode. Root without FOWNER must own a directory to change its mode: so root becomes the owner first, and the
+/// former owner is restored at the end.
 fn change(handle: &OwnedFd, found: Access, wanted: Access) -> Result<(), Errno> {
     if wanted.mode == found.mode {
-        return own(handle, None, wanted.group);
+        return chown(handle, None, wanted.group);
     }
     let us = geteuid();
-    own(handle, Some(us), wanted.group)?;
-    // A handle without the right to read takes no mode: the owner, who we are by now, opens it once more.
+    chown(handle, Some(us), wanted.group)?;
+    // The mode cannot be set through an O_PATH handle, so the directory is opened again, now as its owner.
     let readable = openat(handle, ".", READABLE, Mode::empty())?;
     fchmod(&readable, Mode::from_bits_truncate(wanted.mode))?;
     if found.owner == us.as_raw() {
         Ok(())
     } else {
-        own(handle, Some(Uid::from_raw(found.owner)), wanted.group)
+        chown(handle, Some(Uid::from_raw(found.owner)), wanted.group)
     }
 }
 
-fn own(handle: &OwnedFd, owner: Option<Uid>, group: u32) -> Result<(), Errno> {
+fn chown(handle: &OwnedFd, owner: Option<Uid>, group: u32) -> Result<(), Errno> {
     fchownat(handle, "", owner, Some(Gid::from_raw(group)), AtFlags::AT_EMPTY_PATH)
 }
 

@@ -1,4 +1,4 @@
-//! Other users' sockets: whoever asks for a listener needs the right to write, which root without DAC_OVERRIDE has in what is its own alone.
+//! Sockets of other users, owned by root while they are probed: without DAC_OVERRIDE root may connect only to its own sockets.
 
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -8,21 +8,21 @@ use nix::fcntl::{OFlag, open};
 use nix::sys::stat::{Mode, SFlag, fstat};
 use nix::unistd::{Uid, geteuid};
 
-use super::own;
+use super::chown;
 
-/// Sockets that are ours until this is dropped. A listener does not notice, and the driver is root.
+/// Sockets that this process owns until the value is dropped. The listeners do not notice, and the driver is root.
 pub(crate) struct Borrowed(Vec<Socket>);
 
 struct Socket {
-    /// Of the file itself: what takes its place meanwhile is not given away.
+    /// A handle of the file itself: a file that replaces it meanwhile is not changed.
     handle: OwnedFd,
     owner: u32,
     group: u32,
 }
 
 impl Borrowed {
-    /// Those of `paths` that are other users' sockets. One that cannot be had stays what it is: then nobody can ask it.
-    pub(crate) fn of(paths: &[PathBuf]) -> Self {
+    /// Becomes the owner of those of `paths` that are sockets of other users, except where the system refuses it.
+    pub(crate) fn new(paths: &[PathBuf]) -> Self {
         Self(paths.iter().filter_map(|path| borrow(path).ok().flatten()).collect())
     }
 }
@@ -30,8 +30,8 @@ impl Borrowed {
 impl Drop for Borrowed {
     fn drop(&mut self) {
         for socket in &self.0 {
-            // We were allowed to take it, so we are to give it back; one without a name has no use for it.
-            let _ = own(&socket.handle, Some(Uid::from_raw(socket.owner)), socket.group);
+            // Cannot fail if becoming the owner did not; and if the socket was unlinked meanwhile, a failure has no effect.
+            let _ = chown(&socket.handle, Some(Uid::from_raw(socket.owner)), socket.group);
         }
     }
 }
@@ -44,5 +44,5 @@ fn borrow(path: &Path) -> Result<Option<Socket>, Errno> {
         return Ok(None);
     }
     let socket = Socket { handle, owner: stat.st_uid, group: stat.st_gid };
-    own(&socket.handle, Some(us), socket.group).map(|()| Some(socket))
+    chown(&socket.handle, Some(us), socket.group).map(|()| Some(socket))
 }

@@ -1,4 +1,4 @@
-//! The state directory, handed with its files from the user that vaultmount ran as to the one that it runs as now.
+//! Changes the owner of the state directory and its files, from the user that vaultmount ran as to the user that it runs as now.
 
 use std::ffi::CStr;
 use std::os::fd::OwnedFd;
@@ -10,47 +10,48 @@ use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::{Mode, SFlag, fchmod, fstat};
 use nix::unistd::{Uid, geteuid};
 
-use super::{Access, PrepareError, READABLE, access, at, open, own};
+use super::{Access, PrepareError, READABLE, access, at, chown, open};
 
-/// Most names that are looked at, four times the records that are ever read: a file beyond them costs its volume what a lost record does.
-const MOST: usize = 65_536;
+/// Limit of changed files, four times the records that are ever read. For its volume, a file beyond the limit is a lost record.
+const FILES: usize = 65_536;
 
-/// Makes `directory` the user's and nobody else's, and its files with it.
+/// Makes user `uid` the owner of `directory` and its files, and the only user with permissions.
 ///
-/// The directory goes last: when it is another user's, so is all that is in it, and a run that was killed is made good by the next one.
-pub(crate) fn hand_over(directory: &Path, uid: u32, gid: u32) -> Result<(), PrepareError> {
+/// The directory itself is changed last. So if the directory has the right owner all files have it too, and the next run completes a run
+/// that was killed.
+pub(crate) fn change_owner(directory: &Path, uid: u32, gid: u32) -> Result<(), PrepareError> {
     let handle = open(directory)?;
     let wanted = Access { owner: uid, group: gid, mode: 0o700 };
-    let found = access(&handle).map_err(at(directory, "looking at it"))?;
+    let found = access(&handle).map_err(at(directory, "reading its mode"))?;
     let us = geteuid();
     if found == wanted && uid != us.as_raw() {
         return Ok(());
     }
     let change = || {
-        // Ours first: root must own what it changes the mode of (FOWNER) or lists (DAC_OVERRIDE).
+        // Root must own the directory to change its mode (no FOWNER) and to list it (no DAC_OVERRIDE).
         if (found.owner, found.group) != (us.as_raw(), gid) {
-            own(&handle, Some(us), gid)?;
+            chown(&handle, Some(us), gid)?;
         }
         let readable = openat(&handle, ".", READABLE, Mode::empty())?;
         if found.mode != wanted.mode {
             fchmod(&readable, Mode::from_bits_truncate(wanted.mode))?;
         }
-        give_files(&readable, uid, gid)?;
-        if uid == us.as_raw() { Ok(()) } else { own(&handle, Some(Uid::from_raw(uid)), gid) }
+        change_files(&readable, uid, gid)?;
+        if uid == us.as_raw() { Ok(()) } else { chown(&handle, Some(Uid::from_raw(uid)), gid) }
     };
-    change().map_err(at(directory, "making it vaultmount's own"))
+    change().map_err(at(directory, "changing its owner"))
 }
 
-fn give_files(directory: &OwnedFd, uid: u32, gid: u32) -> Result<(), Errno> {
+fn change_files(directory: &OwnedFd, uid: u32, gid: u32) -> Result<(), Errno> {
     Dir::openat(directory, ".", READABLE, Mode::empty())?
         .into_iter()
-        .take(MOST)
-        .try_for_each(|entry| give(directory, entry?.file_name(), uid, gid))
+        .take(FILES)
+        .try_for_each(|entry| change_file(directory, entry?.file_name(), uid, gid))
 }
 
-/// Gives away a regular file of this name. All else is no file of vaultmount's, nor is what has another name too: that may stand anywhere.
-/// A file that is the user's is not touched, whatever its group: nobody but its owner may read it.
-fn give(directory: &OwnedFd, name: &CStr, uid: u32, gid: u32) -> Result<(), Errno> {
+/// Changes the owner of the regular file `name`. Other kinds of files are not vaultmount's, and a file with a second link may belong to any
+/// other directory: neither is changed. A file that the user owns already is not changed, whatever its group: only its owner may read it.
+fn change_file(directory: &OwnedFd, name: &CStr, uid: u32, gid: u32) -> Result<(), Errno> {
     let file =
         match openat(directory, name, OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty()) {
             Err(Errno::ENOENT) => return Ok(()),
@@ -58,5 +59,5 @@ fn give(directory: &OwnedFd, name: &CStr, uid: u32, gid: u32) -> Result<(), Errn
         };
     let stat = fstat(&file)?;
     let is_ours = SFlag::from_bits_truncate(stat.st_mode) == SFlag::S_IFREG && stat.st_nlink == 1;
-    if is_ours && stat.st_uid != uid { own(&file, Some(Uid::from_raw(uid)), gid) } else { Ok(()) }
+    if is_ours && stat.st_uid != uid { chown(&file, Some(Uid::from_raw(uid)), gid) } else { Ok(()) }
 }

@@ -10,13 +10,13 @@ fn access(owner: u32, group: u32, mode: u32) -> Access {
 }
 
 #[test]
-fn nobody_loses_a_right_by_it() {
+fn no_other_user_loses_a_permission() {
     let table = [
-        (access(0, 0, 0o755), Ok(access(0, 65532, 0o775))), // as the kubelet makes it
+        (access(0, 0, 0o755), Ok(access(0, 65532, 0o775))), // as the kubelet creates it
         (access(0, 65532, 0o775), Ok(access(0, 65532, 0o775))), // the second time
-        (access(65532, 65532, 0o755), Ok(access(65532, 65532, 0o775))), // a peer's image that runs as 65532
-        (access(1000, 1000, 0o755), Ok(access(1000, 65532, 0o775))), // a peer with an owner of its own keeps it
-        (access(0, 1000, 0o775), Err(1000)),                         // a peer that writes by its group
+        (access(65532, 65532, 0o755), Ok(access(65532, 65532, 0o775))), // the image of an upstream provider that runs as 65532
+        (access(1000, 1000, 0o755), Ok(access(1000, 65532, 0o775))),    // a provider with an owner of its own
+        (access(0, 1000, 0o775), Err(1000)),                            // a provider that writes by its group
         (access(0, 0, 0o1777), Ok(access(0, 65532, 0o1777))),
     ];
     for (found, expected) in table {
@@ -31,7 +31,7 @@ fn args(directory: PathBuf) -> PrepareArgs {
 }
 
 #[test]
-fn the_state_directory_is_ours_alone_and_a_second_run_changes_nothing() {
+fn only_the_user_may_read_the_state_directory_and_a_second_run_changes_nothing() {
     let parent = TempDir::new().unwrap();
     let state = parent.path().join("state");
     let args = PrepareArgs { state_dir: Some(state.clone()), ..args(parent.path().join("providers")) };
@@ -44,7 +44,7 @@ fn the_state_directory_is_ours_alone_and_a_second_run_changes_nothing() {
 }
 
 #[test]
-fn a_missing_directory_is_made_and_a_second_run_changes_nothing() {
+fn a_missing_directory_is_created_and_a_second_run_changes_nothing() {
     let parent = TempDir::new().unwrap();
     let directory = parent.path().join("providers");
     prepare(&args(directory.clone())).unwrap();
@@ -56,7 +56,7 @@ fn a_missing_directory_is_made_and_a_second_run_changes_nothing() {
 }
 
 #[test]
-fn dead_sockets_of_our_names_go_and_all_others_stay() {
+fn dead_sockets_of_our_names_are_removed_and_all_others_stay() {
     let directory = TempDir::new().unwrap();
     let socket = |name: &str| UnixListener::bind(directory.path().join(name)).unwrap();
     drop([socket("vault.sock"), socket("other.sock")]);
@@ -82,5 +82,5 @@ fn a_link_is_not_followed() {
 #[test]
 fn a_missing_parent_is_named() {
     let error = prepare(&args("/nonexistent/providers".into())).unwrap_err().to_string();
-    assert!(error.contains("/nonexistent/providers: making it failed"), "{error}");
+    assert!(error.contains("/nonexistent/providers: creating it failed"), "{error}");
 }

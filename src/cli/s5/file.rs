@@ -1,4 +1,4 @@
-//! Where texts come from and go to.
+//! Reads texts from files or stdin, prints them, and replaces files.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind, Read, Write};
@@ -13,10 +13,10 @@ use crate::render::s5::Marker;
 use crate::secret::Secret;
 use crate::vault::NotOpened;
 
-/// A text and what messages call it.
+/// A text, and its name in messages.
 pub(crate) struct Text {
     pub(crate) place: String,
-    /// The text of `cipher` is a secret, and rendered files may be.
+    /// A secret: the text of `cipher` is one, and a rendered file may be.
     pub(crate) bytes: Secret,
 }
 
@@ -42,19 +42,19 @@ pub(crate) fn print(text: &[u8]) -> Result<(), S5Error> {
     stdout.write_all(text).and_then(|()| stdout.flush()).map_err(failed(Path::new("stdout"), "writing"))
 }
 
-/// New content of a file, whole and safe on the disk beside it; gone again unless it is committed.
+/// The complete new content of a file, synced to the disk in a temporary file next to it. Removed on drop unless committed.
 pub(crate) struct Staged {
     file: NamedTempFile,
     target: PathBuf,
 }
 
 impl Staged {
-    /// Stages `content` for `file`, or for what it links to, with the mode and owner that are there.
+    /// Stages `content` for `file`, or for the target of the link `file`, with the same mode and owner.
     pub(crate) fn new(file: &Path, content: &Secret) -> Result<Self, S5Error> {
-        stage(file, content).map_err(failed(file, "writing it anew beside it"))
+        stage(file, content).map_err(failed(file, "writing a copy next to it"))
     }
 
-    /// Puts it in the file's place by one rename: a reader sees the old content or the new.
+    /// Replaces the file by one rename: a reader sees the old content or the new.
     pub(crate) fn commit(self) -> Result<(), S5Error> {
         let replacing = failed(&self.target, "replacing");
         let directory = directory(&self.target).to_owned();
@@ -70,9 +70,9 @@ fn stage(file: &Path, content: &Secret) -> io::Result<Staged> {
     let target = fs::canonicalize(file)?;
     let found = fs::metadata(&target)?;
     if !found.is_file() {
-        return Err(io::Error::new(ErrorKind::InvalidInput, "it is no regular file"));
+        return Err(io::Error::new(ErrorKind::InvalidInput, "it is not a regular file"));
     }
-    // Mode 0600 until it has its owner.
+    // The temporary file has mode 0600 until it has the right owner.
     let mut staged = NamedTempFile::new_in(directory(&target))?;
     staged.write_all(content.expose())?;
     let own = staged.as_file().metadata()?;

@@ -1,7 +1,7 @@
-//! `vaultmount s5`: reads and writes the markers of mvisonneau/s5 with the rights of the person at the terminal.
+//! `vaultmount s5`: reads and writes the markers of mvisonneau/s5 with the Vault token of the user at the terminal.
 
-pub mod file; // where texts come from and go to
-pub mod token; // whose rights
+mod file; // reads texts, prints them, and replaces files
+mod token; // the user's Vault token
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -24,12 +24,12 @@ use crate::spec::request::plain_path;
 use crate::vault::{Batch, Item, Login, NotOpened, Outbound, TokenInfo, VaultError, Vaults};
 
 /// Time for all calls of one command.
-const TIME: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Largest rendered text, in bytes: markers of a few bytes may stand for values of many.
-const RENDERED: usize = 256 * 1024 * 1024;
+/// Largest rendered text, in bytes: short markers may have long values.
+const RENDERED_BYTES: usize = 256 * 1024 * 1024;
 
-/// What is done, and with which key. Not `Debug`: the text of `cipher` is a secret.
+/// The subcommand, and the key it uses. Not `Debug`: the text of `cipher` is a secret.
 #[derive(Args, Clone)]
 pub struct S5Work {
     /// Mount of the transit engine
@@ -41,29 +41,29 @@ pub struct S5Work {
     /// File with the token [default: VAULT_TOKEN or BAO_TOKEN, else ~/.vault-token]
     #[arg(long, global = true, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
-    /// What is done.
+    /// The subcommand.
     #[command(subcommand)]
     pub command: S5Command,
 }
 
-/// What is done.
+/// The subcommands of `vaultmount s5`.
 #[derive(Subcommand, Clone)]
 pub enum S5Command {
     /// Prints the marker of a text
     Cipher {
-        /// The text [default: all of stdin, its last newline too: nothing is trimmed]; an argument is seen by every user of the machine
+        /// The text [default: all of stdin, including its last newline]; every user of the machine can see an argument
         text: Option<OsString>,
     },
-    /// Prints the text of a marker, byte for byte and nothing else
+    /// Prints the text of a marker, byte for byte, without a newline
     Decipher {
         /// A text with one marker [default: stdin]
         marker: Option<OsString>,
     },
-    /// Prints files with the values of their markers in place; nothing when one of them cannot be opened
+    /// Prints files with the values of their markers; prints nothing if one marker cannot be opened
     Render {
         /// The files, printed one after another [default: stdin]
         files: Vec<PathBuf>,
-        /// Writes each file anew instead, with the mode and owner that it has
+        /// Replaces each file instead of printing it; mode and owner stay
         #[arg(short, long, requires = "files")]
         in_place: bool,
     },
@@ -72,43 +72,43 @@ pub enum S5Command {
 /// Why nothing was printed or written. Holds no value.
 #[derive(Debug, Error)]
 pub enum S5Error {
-    /// There is nobody to ask as.
+    /// No token of the user was found.
     #[error(
-        "no token: set VAULT_TOKEN or BAO_TOKEN, log in with the server's own command line (~/.vault-token), or give --token-file"
+        "no token: set VAULT_TOKEN or BAO_TOKEN, log in with the server's own command line (~/.vault-token), or set --token-file"
     )]
     NoToken,
-    /// The text to decipher.
+    /// The text to decipher does not have exactly one marker.
     #[error("exactly one marker is wanted, as {{{{ s5:<base64> }}}}; the text has {0}")]
     NotOne(usize),
-    /// Values that are too many or too long.
+    /// The rendered text is too large.
     #[error(transparent)]
     TooLarge(#[from] TooLarge),
-    /// Each marker that the server does not open, a line each.
-    #[error("{}", told(.0))]
+    /// The server did not open these markers. One line per marker.
+    #[error("{}", lines(.0))]
     NotOpened(Vec<Unopened>),
-    /// The server.
+    /// A call to the server failed.
     #[error(transparent)]
     Vault(#[from] VaultError),
-    /// A file, stdin or stdout.
+    /// Reading or writing a file, stdin or stdout failed.
     #[error("{place}: {doing} failed ({source})")]
     File {
-        /// Its name.
+        /// The file's name, or `stdin`, or `stdout`.
         place: String,
-        /// What was tried.
+        /// The step that failed.
         doing: &'static str,
-        /// Why.
+        /// The error of the system call.
         source: io::Error,
     },
 }
 
-/// A marker without a value.
+/// A marker that was not opened.
 #[derive(Debug)]
 pub struct Unopened {
-    /// The file's name as it was given, or `stdin`.
+    /// The file's name as on the command line, or `stdin`.
     pub place: String,
-    /// From 1.
+    /// The marker's line, from 1.
     pub line: usize,
-    /// Why.
+    /// Why it was not opened.
     pub why: NotOpened,
 }
 
@@ -118,7 +118,7 @@ impl fmt::Display for Unopened {
     }
 }
 
-/// Does what `work` says at `server`.
+/// Runs the subcommand of `work` with the transit engine of `server`.
 pub async fn s5(work: S5Work, server: ServerSpec, proxy: Option<Url>) -> Result<(), S5Error> {
     let transit = Transit {
         server,
@@ -134,17 +134,17 @@ pub async fn s5(work: S5Work, server: ServerSpec, proxy: Option<Url>) -> Result<
     }
 }
 
-/// Prints no newline, as the original, but at a terminal.
+/// Prints the marker of a text; adds a newline only at a terminal, as mvisonneau/s5 does.
 async fn cipher(transit: &Transit, text: Option<OsString>) -> Result<(), S5Error> {
-    let text = given(text)?;
+    let text = argument_or_stdin(text)?;
     let ciphertext =
-        transit.login()?.encrypt(&transit.mount, &transit.key, &text.bytes, &Budget::lasting(TIME)).await?;
+        transit.login()?.encrypt(&transit.mount, &transit.key, &text.bytes, &Budget::lasting(TIMEOUT)).await?;
     let end = if io::stdout().is_terminal() { "\n" } else { "" };
     file::print(format!("{}{end}", marker(&ciphertext)).as_bytes())
 }
 
 async fn decipher(transit: &Transit, text: Option<OsString>) -> Result<(), S5Error> {
-    let text = given(text)?;
+    let text = argument_or_stdin(text)?;
     let marked = S5Document::parse(text.bytes.expose());
     let [marker] = marked.markers() else { return Err(S5Error::NotOne(marked.markers().len())) };
     let values = transit.open(&[marker.ciphertext()]).await?;
@@ -152,7 +152,7 @@ async fn decipher(transit: &Transit, text: Option<OsString>) -> Result<(), S5Err
     file::print(value.expose())
 }
 
-/// All markers of all files are opened by one call, and nothing is written before the last file is whole.
+/// Opens all markers of all files with one call. Writes nothing before the last file is rendered.
 async fn render(transit: &Transit, files: &[PathBuf], in_place: bool) -> Result<(), S5Error> {
     let texts = if files.is_empty() {
         vec![Text::stdin()?]
@@ -172,7 +172,7 @@ async fn render(transit: &Transit, files: &[PathBuf], in_place: bool) -> Result<
     staged.into_iter().try_for_each(Staged::commit)
 }
 
-/// Each text with its values, or every marker that has none.
+/// Each text with the values of its markers. Fails with all markers that have no value.
 fn rendered(texts: &[Text], marked: &[S5Document<'_>], values: &Values<'_>) -> Result<Vec<Secret>, S5Error> {
     let markers = texts
         .iter()
@@ -184,15 +184,15 @@ fn rendered(texts: &[Text], marked: &[S5Document<'_>], values: &Values<'_>) -> R
     if !unopened.is_empty() {
         return Err(S5Error::NotOpened(unopened));
     }
-    let fill = |(text, marked): (&Text, &S5Document<'_>)| {
-        marked.filled(RENDERED, |marker| {
+    let render = |(text, marked): (&Text, &S5Document<'_>)| {
+        marked.filled(RENDERED_BYTES, |marker| {
             value(values, marker).map_err(|why| S5Error::NotOpened(vec![text.unopened(marker, why)]))
         })
     };
-    texts.iter().zip(marked).map(fill).collect()
+    texts.iter().zip(marked).map(render).collect()
 }
 
-/// By ciphertext.
+/// The value of each ciphertext.
 type Values<'c> = HashMap<&'c str, Result<Secret, NotOpened>>;
 
 fn value<'v>(values: &'v Values<'_>, marker: &Marker) -> Result<&'v Secret, NotOpened> {
@@ -201,7 +201,7 @@ fn value<'v>(values: &'v Values<'_>, marker: &Marker) -> Result<&'v Secret, NotO
         .map_or(Err(NotOpened::Unclear), |value| value.as_ref().map_err(|why| *why))
 }
 
-/// A key of an engine, and how it is reached.
+/// A key of a transit engine, and how to reach the engine.
 struct Transit {
     server: ServerSpec,
     proxy: Option<Url>,
@@ -211,31 +211,31 @@ struct Transit {
 }
 
 impl Transit {
-    /// The operator's own token is never given back.
+    /// A login with the user's own token. That token is never revoked.
     fn login(&self) -> Result<Login, S5Error> {
         let token = token::read(self.token_file.as_deref())?;
         let vaults = Vaults::new(Outbound { proxy: self.proxy.clone(), ..Outbound::default() });
         Ok(vaults.server(&self.server)?.with_token(token, TokenInfo::default()))
     }
 
-    /// Opens `ciphertexts` in one call; texts without any need neither token nor server.
+    /// Opens `ciphertexts` in one call. Needs neither token nor server if there are none.
     async fn open<'c>(&self, ciphertexts: &[&'c str]) -> Result<Values<'c>, S5Error> {
         if ciphertexts.is_empty() {
             return Ok(Values::new());
         }
         let items = ciphertexts.iter().map(|ciphertext| Item { ciphertext, context: None }).collect();
         let batch = Batch { namespace: None, mount: &self.mount, key: &self.key, items };
-        let opened = self.login()?.decrypt(&batch, &Budget::lasting(TIME)).await?.results;
+        let opened = self.login()?.decrypt(&batch, &Budget::lasting(TIMEOUT)).await?.results;
         Ok(ciphertexts.iter().copied().zip(opened).collect())
     }
 }
 
-fn given(argument: Option<OsString>) -> Result<Text, S5Error> {
+fn argument_or_stdin(argument: Option<OsString>) -> Result<Text, S5Error> {
     argument.map_or_else(Text::stdin, |argument| {
         Ok(Text { place: "the argument".into(), bytes: Secret::from(argument.into_vec()) })
     })
 }
 
-fn told(unopened: &[Unopened]) -> String {
+fn lines(unopened: &[Unopened]) -> String {
     unopened.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }

@@ -1,11 +1,12 @@
 use std::num::NonZeroUsize;
 
-use crate::renewal::Bounds;
-
 use super::*;
+use crate::renewal::Bounds;
+use crate::settings::{LifeSettings, StateSettings};
+use crate::spec::VolumeWriter;
 
 #[test]
-fn without_flags_nothing_is_kept_over_a_restart_and_work_is_bounded() {
+fn without_flags_no_state_survives_a_restart_and_work_is_bounded() {
     let settings = settings(&[], [("NODE_NAME", "node-1")]).unwrap();
     let day = Duration::from_secs(24 * 3600);
     assert_eq!(
@@ -25,7 +26,7 @@ fn without_flags_nothing_is_kept_over_a_restart_and_work_is_bounded() {
 }
 
 #[test]
-fn flags_of_life_reach_the_settings() {
+fn flags_of_state_and_limits_reach_the_settings() {
     let flags = [
         "--kubelet-dir=/kubelet",
         "--max-stale=90m",
@@ -51,11 +52,11 @@ fn flags_of_life_reach_the_settings() {
     assert_eq!(settings.defaults(Flavor::Vault).max_stale, stale);
     let limits = [settings.limits.mounts, settings.limits.mounts_per_namespace, settings.limits.calls];
     assert_eq!(limits.map(NonZeroUsize::get), [7, 3, 5]);
-    assert!(command(&["--max-calls=0"]).is_err(), "nothing would ever be asked");
+    assert!(command(&["--max-calls=0"]).is_err(), "no call to Vault would ever be made");
 }
 
 #[test]
-fn whoever_is_to_write_must_know_where() {
+fn the_own_writer_needs_the_directory_of_the_kubelet() {
     let flags = ["--kubelet-dir=/kubelet", "--writer=provider"];
     let writer =
         |flags: &[&str]| settings(flags, []).map(|settings| settings.defaults(Flavor::OpenBao).written_by);
@@ -83,15 +84,15 @@ fn pods_are_watched_on_request_and_only_with_the_name_of_the_node() {
         Some("other")
     );
     assert_eq!(watched(&["--pod-watch=false"], "node-1").unwrap(), None);
-    let told = watched(&["--pod-watch"], "").unwrap_err().to_string();
-    assert_eq!(told, "--pod-watch needs --node-name or NODE_NAME beside it");
+    let error = watched(&["--pod-watch"], "").unwrap_err().to_string();
+    assert_eq!(error, "--pod-watch needs --node-name or NODE_NAME beside it");
 }
 
 #[test]
-fn records_are_sealed_with_a_key_and_bound_to_a_node_or_not_kept_at_all() {
+fn records_are_sealed_with_a_key_and_bound_to_a_node_or_not_written() {
     let state =
         |flags: &[&str], node| settings(flags, [("NODE_NAME", node)]).map(|settings| settings.life.state);
-    let kept = |key: &str, node: &str| {
+    let expected = |key: &str, node: &str| {
         let key_is_shared = key == "/hmac";
         Some(StateSettings {
             directory: "/run/v".into(),
@@ -102,18 +103,18 @@ fn records_are_sealed_with_a_key_and_bound_to_a_node_or_not_kept_at_all() {
     };
     assert_eq!(
         state(&["--state-dir=/run/v", "--hmac-key-file=/hmac"], "node-1").unwrap(),
-        kept("/hmac", "node-1")
+        expected("/hmac", "node-1")
     );
     let own = ["--state-dir=/run/v", "--hmac-key-file=/hmac", "--state-key-file=/seal", "--node-name=other"];
-    assert_eq!(state(&own, "node-1").unwrap(), kept("/seal", "other"));
+    assert_eq!(state(&own, "node-1").unwrap(), expected("/seal", "other"));
     assert_eq!(state(&["--state-dir="], "").unwrap(), None, "an empty flag is none");
-    let told = |flags: &[&str]| state(flags, "").unwrap_err().to_string();
+    let error = |flags: &[&str]| state(flags, "").unwrap_err().to_string();
     assert_eq!(
-        told(&["--state-dir=/run/v"]),
+        error(&["--state-dir=/run/v"]),
         "--state-dir needs --state-key-file or --hmac-key-file beside it"
     );
     assert_eq!(
-        told(&["--state-dir=/run/v", "--state-key-file=/seal"]),
+        error(&["--state-dir=/run/v", "--state-key-file=/seal"]),
         "--state-dir needs --node-name or NODE_NAME beside it"
     );
 }

@@ -1,13 +1,12 @@
-//! Events on pods: that a volume has new content, for people and tools that follow events.
+//! Events on pods about new content of a volume, for people and tools that watch events.
 //!
-//! A courtesy, never the way in which an application learns of it: what cannot be told soon and cheaply is dropped.
+//! Best effort: an event that cannot be sent soon and cheaply is dropped. Applications must not depend on events.
 
-pub mod message; // names, in so many bytes
-pub mod outbox; // what is told next, and when; pure
+mod message; // the text of an event
+mod outbox; // which event is sent next, and when; pure
 #[cfg(test)]
 mod tests;
 
-use crate::mutex::Mutex;
 use std::collections::HashSet;
 use std::mem::{Discriminant, discriminant};
 use std::sync::MutexGuard;
@@ -24,105 +23,107 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::{debug, warn};
 
-use super::{KubeError, Kubernetes, refusal};
-use crate::kube::events::outbox::{News, Next, Outbox, Posted};
+use super::{KubeError, Kubernetes, failure};
+use crate::kube::events::outbox::{NewContent, Next, Outbox, Sent};
+use crate::mutex::Mutex;
 use crate::spec::Pod;
 
-/// Time for one telling: a server that needs more is as good as away.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// Between two tellings: one value that many pods of a node have costs the API server five questions a second from there, no more.
-const PACE: Duration = Duration::from_millis(200);
-/// What people select these events by.
+/// Time for sending one event. An API server that needs longer counts as unreachable.
+const SEND_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time between two events: a value that many pods of a node use causes at most five calls a second from this node.
+const PAUSE: Duration = Duration::from_millis(200);
+/// The `reason` of the events, by which people select them.
 const REASON: &str = "SecretsUpdated";
-/// Who tells, beside the node's name.
+/// The reporting component, in addition to the node's name.
 const COMPONENT: &str = "vaultmount";
 
-/// Tells pods of new content, by the API server.
+/// Sends events about new content of volumes to the API server.
 pub struct PodEvents {
     node: String,
     kubernetes: Kubernetes,
     outbox: Mutex<Outbox>,
-    more: Notify,
-    /// Kinds of failures that the log knows: by variant and HTTP status.
-    complained: Mutex<HashSet<(Discriminant<KubeError>, u16)>>,
+    added: Notify,
+    /// Kinds of failures that were logged: by variant and HTTP status.
+    logged: Mutex<HashSet<(Discriminant<KubeError>, u16)>>,
 }
 
 impl PodEvents {
-    /// From the node of this name.
+    /// Events from the node of this name.
     pub fn new(node: String) -> Self {
-        let (outbox, more, complained) = <_>::default();
-        Self { node, kubernetes: Kubernetes::default(), outbox, more, complained }
+        let (outbox, added, logged) = <_>::default();
+        Self { node, kubernetes: Kubernetes::default(), outbox, added, logged }
     }
 
-    /// Has `pod` told, soon or never, that `files` of its volume `volume` are new, gone or changed. Returns at once.
+    /// Queues an event on `pod`: `files` of its volume `volume` are new, removed or changed. Returns at once; the event may be dropped.
     ///
-    /// Paths in the volume reach everybody who may read the pod's events; a volume without any is not told of.
-    pub fn tell(&self, pod: &Pod, volume: &str, files: Vec<String>) {
+    /// Everybody who may read the pod's events sees the paths of `files`. Does nothing if there are none.
+    pub fn add(&self, pod: &Pod, volume: &str, files: Vec<String>) {
         if files.is_empty() {
             return;
         }
         match self.outbox().add(pod, volume, files, Instant::now()) {
-            true => self.more.notify_one(),
+            true => self.added.notify_one(),
             false => count("dropped"),
         }
     }
 
-    /// Tells what there is to tell, for as long as the process lives.
+    /// Sends the queued events, for as long as the process lives.
     ///
-    /// Needs `create` and `patch` on `events` of all namespaces, which our manifests do not give.
+    /// Needs `create` and `patch` on `events` of all namespaces, which only the manifests of `deploy/pod-events` grant.
     pub async fn run(&self) {
         loop {
             let next = self.outbox().next(Instant::now());
             match next {
-                Next::Tell(news) => {
-                    self.post(news).await;
-                    sleep(PACE).await;
+                Next::Send(news) => {
+                    self.send(news).await;
+                    sleep(PAUSE).await;
                 }
-                Next::Wait(None) => self.more.notified().await,
+                Next::Wait(None) => self.added.notified().await,
                 Next::Wait(Some(until)) => tokio::select! {
-                    () = self.more.notified() => {}
+                    () = self.added.notified() => {}
                     () = sleep_until(until) => {}
                 },
             }
         }
     }
 
-    /// One try: what fails is not told.
-    async fn post(&self, news: News) {
-        let posted = timeout(PATIENCE, self.posted(&news)).await;
-        match posted.unwrap_or_else(|_| Err(KubeError::Silent(asked(&news.pod)))) {
-            Ok((name, times)) => {
+    /// Tries once to send an event; after a failure the event is dropped.
+    async fn send(&self, news: NewContent) {
+        let sent = timeout(SEND_TIMEOUT, self.patch_or_create(&news)).await;
+        match sent.unwrap_or_else(|_| Err(KubeError::Timeout(call(&news.pod)))) {
+            Ok((name, count_of_event)) => {
                 count("told");
-                self.outbox().told(news, Posted { name, times, until: Instant::now() + outbox::REPEATS });
+                let until = Instant::now() + outbox::REPEATS;
+                self.outbox().record_sent(news, Sent { name, count: count_of_event, until });
             }
             Err(error) => {
                 count("failed");
-                self.complain(&error);
+                self.log_failure(&error);
             }
         }
     }
 
-    /// Counts up the event that says the same, or makes one: its name, and how often it was told.
-    async fn posted(&self, news: &News) -> Result<(String, i32), KubeError> {
+    /// Increments the count of the event with the same message, or creates an event; returns the event's name and count.
+    async fn patch_or_create(&self, news: &NewContent) -> Result<(String, i32), KubeError> {
         let events: Api<Event> = Api::namespaced(self.kubernetes.client().await?, &news.pod.namespace);
-        let failure = |error| refusal(asked(&news.pod), error);
-        if let Some(Posted { name, times, .. }) = &news.before {
-            let (name, times) = (name.clone(), times.saturating_add(1));
-            let again = json!({"count": times, "lastTimestamp": now()});
-            match events.patch_metadata(&name, &PatchParams::default(), &Patch::Merge(again)).await {
-                // The API server forgets events, or somebody has removed this one.
+        let failed = |error| failure(call(&news.pod), error);
+        if let Some(Sent { name, count, .. }) = &news.previous {
+            let (name, count) = (name.clone(), count.saturating_add(1));
+            let patch = json!({"count": count, "lastTimestamp": now()});
+            match events.patch_metadata(&name, &PatchParams::default(), &Patch::Merge(patch)).await {
+                // The API server deletes old events, or a user has deleted this one.
                 Err(kube::Error::Api(status)) if status.code == 404 => {}
-                patched => return patched.map(|_| (name, times)).map_err(failure),
+                patched => return patched.map(|_| (name, count)).map_err(failed),
             }
         }
-        let made = events.create(&PostParams::default(), &self.event(news)).await.map_err(failure)?;
-        Ok((made.metadata.name.ok_or_else(|| KubeError::Empty(asked(&news.pod)))?, 1))
+        let created = events.create(&PostParams::default(), &self.event(news)).await.map_err(failed)?;
+        Ok((created.metadata.name.ok_or_else(|| KubeError::Empty(call(&news.pod)))?, 1))
     }
 
-    fn event(&self, News { pod, message, .. }: &News) -> Event {
+    fn event(&self, NewContent { pod, message, .. }: &NewContent) -> Event {
         let metadata = ObjectMeta {
             namespace: Some(pod.namespace.clone()),
-            // The API server cuts it to fit, and ends it by a word of its own.
+            // The API server shortens the prefix if necessary, and appends a random suffix.
             generate_name: Some(format!("{}.", pod.name)),
             ..ObjectMeta::default()
         };
@@ -142,13 +143,13 @@ impl PodEvents {
         }
     }
 
-    /// Logs the first failure of its kind: what comes after is in the metric.
-    fn complain(&self, error: &KubeError) {
+    /// Logs the first failure of each kind as a warning. The metric counts all failures.
+    fn log_failure(&self, error: &KubeError) {
         let status = if let KubeError::Refused { status, .. } = error { *status } else { 0 };
-        let is_first = self.complained.lock().insert((discriminant(error), status));
+        let is_first = self.logged.lock().insert((discriminant(error), status));
         match (is_first, status) {
             (false, _) => debug!("{error}"),
-            (true, 403) => warn!("{error}; the right is given by deploy/pod-events (logged once)"),
+            (true, 403) => warn!("{error}; deploy/pod-events grants the permission (logged once)"),
             (true, _) => warn!("{error} (logged once)"),
         }
     }
@@ -158,7 +159,7 @@ impl PodEvents {
     }
 }
 
-/// The pod of exactly this uid: a later one of the same name is not meant.
+/// A reference to the pod with exactly this uid, not to a later pod of the same name.
 fn reference(pod: &Pod) -> ObjectReference {
     ObjectReference {
         api_version: Some("v1".into()),
@@ -174,8 +175,8 @@ fn now() -> Time {
     Time(Timestamp::now())
 }
 
-fn asked(pod: &Pod) -> String {
-    format!("tell pod {}/{} of new content", pod.namespace, pod.name)
+fn call(pod: &Pod) -> String {
+    format!("create an event on pod {}/{}", pod.namespace, pod.name)
 }
 
 fn count(outcome: &'static str) {

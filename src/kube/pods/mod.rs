@@ -1,9 +1,8 @@
-//! The pods of a node: a list of them, and what the API server tells of them since.
+//! The uids of a node's pods, from a list and a watch.
 
 #[cfg(test)]
 mod tests;
 
-use crate::mutex::Mutex;
 use std::collections::HashSet;
 use std::pin::pin;
 use std::sync::MutexGuard;
@@ -16,22 +15,23 @@ use kube::api::{ListParams, ObjectList, PartialObjectMeta, WatchEvent, WatchPara
 use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
-use super::{KubeError, Kubernetes, refusal};
+use super::{KubeError, Kubernetes, failure};
 use crate::limits::backoff::Backoff;
+use crate::mutex::Mutex;
 
-/// Seconds after which the API server ends a watch in good order.
+/// Seconds after which the API server ends a watch regularly.
 const WATCH_SECONDS: u32 = 290;
 
-/// Time for a list and a watch: what takes longer hangs on a connection that nobody serves any more.
-const LONGEST: Duration = Duration::from_secs(WATCH_SECONDS as u64 + 30);
+/// Time for a list and a watch together. After it the connection counts as dead.
+const WATCH_TIMEOUT: Duration = Duration::from_secs(WATCH_SECONDS as u64 + 30);
 
 /// Pauses between two tries. Jitter keeps the nodes of a cluster from coming back together.
 const BACKOFF: Backoff =
     Backoff { first: Duration::from_secs(1), longest: Duration::from_secs(30), jitter: 0.5 };
 
-/// The pods of a node by their uids, as the API server told them last.
+/// The uids of a node's pods, as last reported by the API server.
 ///
-/// What it told stays true while it is away: a uid is never given again, so that no pod comes back.
+/// While the API server is unreachable, pods that are missing here are gone for certain: a uid is never used again.
 pub struct NodePods {
     node: String,
     kubernetes: Kubernetes,
@@ -39,23 +39,23 @@ pub struct NodePods {
 }
 
 impl NodePods {
-    /// Those of `node`, of which nothing is known yet.
-    pub fn of(node: String) -> Self {
+    /// The pods of `node`; none is known yet.
+    pub fn new(node: String) -> Self {
         Self { node, kubernetes: Kubernetes::default(), uids: Mutex::default() }
     }
 
-    /// Follows them for as long as the process lives.
+    /// Watches the pods for as long as the process lives.
     ///
-    /// Needs `list` and `watch` on `pods` of all namespaces, which our manifests do not give.
+    /// Needs `list` and `watch` on `pods` of all namespaces, which only some of the manifests grant.
     pub async fn follow(&self) {
         let (mut since, mut failures) = (None, 0);
         loop {
-            let heard = timeout(LONGEST, self.hear(since.take())).await;
-            match heard.unwrap_or_else(|_| Err(KubeError::Silent(self.asked()))) {
+            let watched = timeout(WATCH_TIMEOUT, self.watch(since.take())).await;
+            match watched.unwrap_or_else(|_| Err(KubeError::Timeout(self.call()))) {
                 Ok(version) => (since, failures) = (Some(version), 0),
                 Err(error) => {
                     failures = u32::saturating_add(failures, 1);
-                    unheard(&error, failures);
+                    log_failure(&error, failures);
                 }
             }
             // After a watch that ended in good order the first pause, as after one failure.
@@ -63,25 +63,26 @@ impl NodePods {
         }
     }
 
-    /// One watch until the API server ends it: from the version `since` on, or from a new list. Gives the version that the next goes on from.
-    async fn hear(&self, since: Option<String>) -> Result<String, KubeError> {
+    /// Watches until the API server ends the watch: from the version `since`, or from a new list. Returns the version from which the next
+    /// watch continues.
+    async fn watch(&self, since: Option<String>) -> Result<String, KubeError> {
         let api: Api<Pod> = Api::all(self.kubernetes.client().await?);
-        let of_node = format!("spec.nodeName={}", self.node);
-        let failure = |error| refusal(self.asked(), error);
+        let on_node = format!("spec.nodeName={}", self.node);
+        let failed = |error| failure(self.call(), error);
         let mut version = match since {
             Some(version) => version,
-            // Of no stated version, which is the newest: one of version 0 may come from a server that lags behind, and lack a pod that was
-            // seen before.
+            // Without a version, which means the newest one. A list of version 0 may come from a server that lags behind, and may lack a pod
+            // that was reported before.
             None => {
                 let list =
-                    api.list_metadata(&ListParams::default().fields(&of_node)).await.map_err(failure)?;
-                self.listed(list).ok_or_else(|| KubeError::Empty(self.asked()))?
+                    api.list_metadata(&ListParams::default().fields(&on_node)).await.map_err(failed)?;
+                self.set_list(list).ok_or_else(|| KubeError::Empty(self.call()))?
             }
         };
-        let params = WatchParams::default().fields(&of_node).timeout(WATCH_SECONDS);
-        let mut events = pin!(api.watch_metadata(&params, &version).await.map_err(failure)?);
-        while let Some(event) = events.try_next().await.map_err(failure)? {
-            version = self.told(event).map_err(failure)?.unwrap_or(version);
+        let params = WatchParams::default().fields(&on_node).timeout(WATCH_SECONDS);
+        let mut events = pin!(api.watch_metadata(&params, &version).await.map_err(failed)?);
+        while let Some(event) = events.try_next().await.map_err(failed)? {
+            version = self.apply(event).map_err(failed)?.unwrap_or(version);
         }
         Ok(version)
     }
@@ -91,10 +92,10 @@ impl NodePods {
         self.uids().clone()
     }
 
-    /// Takes a list, and gives its version; `None` for one that cannot be whole.
+    /// Replaces the uids by those of `list`, and returns its version; `None` if the list is incomplete.
     ///
-    /// One without any pod is no list of our node, for we are in one.
-    fn listed(&self, list: ObjectList<PartialObjectMeta<Pod>>) -> Option<String> {
+    /// A list without any pod counts as incomplete: this process runs in a pod of the node.
+    fn set_list(&self, list: ObjectList<PartialObjectMeta<Pod>>) -> Option<String> {
         let complete = list.metadata.continue_.is_none_or(|rest| rest.is_empty());
         let uids: HashSet<_> = list.items.into_iter().filter_map(|pod| pod.metadata.uid).collect();
         let version = list.metadata.resource_version.filter(|_| complete && !uids.is_empty())?;
@@ -103,16 +104,16 @@ impl NodePods {
         Some(version)
     }
 
-    /// Takes in what came after a list, and gives the version that it brings us to.
-    fn told(&self, event: WatchEvent<PartialObjectMeta<Pod>>) -> Result<Option<String>, kube::Error> {
-        let (pod, there) = match event {
+    /// Applies an event of the watch, and returns its version.
+    fn apply(&self, event: WatchEvent<PartialObjectMeta<Pod>>) -> Result<Option<String>, kube::Error> {
+        let (pod, exists) = match event {
             WatchEvent::Added(pod) | WatchEvent::Modified(pod) => (pod.metadata, true),
             WatchEvent::Deleted(pod) => (pod.metadata, false),
             WatchEvent::Bookmark(mark) => return Ok(Some(mark.metadata.resource_version)),
             WatchEvent::Error(status) => return Err(kube::Error::Api(status)),
         };
         if let (Some(uids), Some(uid)) = (self.uids().as_mut(), pod.uid) {
-            match there {
+            match exists {
                 true => uids.insert(uid),
                 false => uids.remove(&uid),
             };
@@ -120,7 +121,7 @@ impl NodePods {
         Ok(pod.resource_version)
     }
 
-    fn asked(&self) -> String {
+    fn call(&self) -> String {
         format!("list and watch the pods of node {}", self.node)
     }
 
@@ -129,14 +130,15 @@ impl NodePods {
     }
 }
 
-/// Says what failed, and of a row of failures ever fewer. A version that is no longer known (410) is no failure: a long silence ends so.
-fn unheard(error: &KubeError, failures: u32) {
+/// Logs a failure: of consecutive failures the 1st, 2nd, 4th, 8th and so on as a warning. A version that the API server no longer knows (410)
+/// is normal after a long time without events.
+fn log_failure(error: &KubeError, failures: u32) {
     match error {
         KubeError::Refused { status: 410, .. } => debug!("{error}"),
         _ if failures.is_power_of_two() => {
             warn!(
                 failures,
-                "no end of a pod is seen; --pod-watch needs the node's name as Kubernetes has it, and its rights: {error}"
+                "vaultmount cannot see when pods end; --pod-watch needs the node's name as in Kubernetes, and its permissions: {error}"
             );
         }
         _ => debug!("{error}"),

@@ -11,7 +11,7 @@ use tower::service_fn;
 use super::*;
 
 fn node(kubernetes: Kubernetes) -> NodePods {
-    NodePods { kubernetes, ..NodePods::of("node-1".into()) }
+    NodePods { kubernetes, ..NodePods::new("node-1".into()) }
 }
 
 fn list(version: &str, uids: &[&str]) -> Value {
@@ -41,22 +41,22 @@ fn uids(uids: &[&str]) -> Option<Vec<String>> {
     Some(uids.iter().map(|&uid| uid.into()).collect())
 }
 
-fn listed(pods: &NodePods, list: Value) -> Option<String> {
-    pods.listed(serde_json::from_value(list).unwrap())
+fn set_list(pods: &NodePods, list: Value) -> Option<String> {
+    pods.set_list(serde_json::from_value(list).unwrap())
 }
 
-fn told(pods: &NodePods, event: Value) -> Result<Option<String>, kube::Error> {
-    pods.told(serde_json::from_value(event).unwrap())
+fn apply(pods: &NodePods, event: Value) -> Result<Option<String>, kube::Error> {
+    pods.apply(serde_json::from_value(event).unwrap())
 }
 
-/// An API server that gives these answers in turn (status, and a value a line), then none; the questions that it was asked.
+/// An API server that sends these answers one after the other (status, and one JSON value per line), then none; and the recorded calls.
 fn server(answers: Vec<(u16, Vec<Value>)>) -> (Kubernetes, Arc<Mutex<Vec<String>>>) {
-    let questions: Arc<Mutex<Vec<String>>> = Arc::default();
-    let (asked, answers) = (Arc::clone(&questions), Arc::new(Mutex::new(answers.into_iter())));
+    let calls: Arc<Mutex<Vec<String>>> = Arc::default();
+    let (recorded, answers) = (Arc::clone(&calls), Arc::new(Mutex::new(answers.into_iter())));
     let answer = service_fn(move |request: Request<Body>| {
         let accepted = request.headers()["accept"].to_str().unwrap();
-        assert!(accepted.contains("as=PartialObjectMetadata"), "more than metadata is asked for: {accepted}");
-        asked.lock().push(request.uri().to_string());
+        assert!(accepted.contains("as=PartialObjectMetadata"), "more than metadata is requested: {accepted}");
+        recorded.lock().push(request.uri().to_string());
         let next = answers.lock().next();
         async move {
             let Some((status, lines)) = next else { return std::future::pending().await };
@@ -66,61 +66,61 @@ fn server(answers: Vec<(u16, Vec<Value>)>) -> (Kubernetes, Arc<Mutex<Vec<String>
             )
         }
     });
-    (Kubernetes { client: OnceCell::new_with(Some(Client::new(answer, "default"))) }, questions)
+    (Kubernetes { client: OnceCell::new_with(Some(Client::new(answer, "default"))) }, calls)
 }
 
-/// What is known once a server has given all of `answers`, and the versions that it was asked for; `list` where it was a list.
+/// The known pods once a server has sent all of `answers`, and the version of each call; `list` for a list.
 async fn after(answers: Vec<(u16, Vec<Value>)>) -> (Option<Vec<String>>, Vec<String>) {
     let count = answers.len();
-    let (kubernetes, questions) = server(answers);
+    let (kubernetes, calls) = server(answers);
     let pods = node(kubernetes);
-    let all_asked = async {
-        while questions.lock().len() <= count {
+    let all_called = async {
+        while calls.lock().len() <= count {
             sleep(Duration::from_millis(100)).await;
         }
     };
     tokio::select! {
         () = pods.follow() => unreachable!(),
-        () = all_asked => {}
+        () = all_called => {}
     }
-    let questions = questions.lock();
-    let version = |question: &String| {
-        assert!(question.starts_with("/api/v1/pods?&"), "{question}");
-        assert!(question.contains("fieldSelector=spec.nodeName%3Dnode-1"), "{question}");
-        match question.split_once("resourceVersion=") {
+    let calls = calls.lock();
+    let version = |call: &String| {
+        assert!(call.starts_with("/api/v1/pods?&"), "{call}");
+        assert!(call.contains("fieldSelector=spec.nodeName%3Dnode-1"), "{call}");
+        match call.split_once("resourceVersion=") {
             Some((watch, version)) => {
-                assert!(watch.contains("watch=true"), "a list of any version but the newest: {question}");
+                assert!(watch.contains("watch=true"), "a list of any version but the newest: {call}");
                 version.to_owned()
             }
             None => "list".to_owned(),
         }
     };
-    (known(&pods), questions.iter().map(version).collect())
+    (known(&pods), calls.iter().map(version).collect())
 }
 
 #[test]
-fn pods_are_those_of_the_list_and_of_what_was_told_since() {
+fn pods_are_those_of_the_list_changed_by_later_events() {
     let pods = node(Kubernetes::default());
-    assert_eq!(listed(&pods, list("7", &["a", "b"])).as_deref(), Some("7"));
-    assert_eq!(told(&pods, event("ADDED", "c", "8")).unwrap().as_deref(), Some("8"));
+    assert_eq!(set_list(&pods, list("7", &["a", "b"])).as_deref(), Some("7"));
+    assert_eq!(apply(&pods, event("ADDED", "c", "8")).unwrap().as_deref(), Some("8"));
     assert_eq!(
-        told(&pods, event("MODIFIED", "a", "9")).unwrap().as_deref(),
+        apply(&pods, event("MODIFIED", "a", "9")).unwrap().as_deref(),
         Some("9"),
-        "its end has begun, perhaps"
+        "it may be terminating"
     );
     assert_eq!(known(&pods), uids(&["a", "b", "c"]));
-    told(&pods, event("DELETED", "a", "10")).unwrap();
+    apply(&pods, event("DELETED", "a", "10")).unwrap();
     let mark = json!({"type": "BOOKMARK", "object": {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1",
         "metadata": {"resourceVersion": "12"}}});
-    assert_eq!(told(&pods, mark).unwrap().as_deref(), Some("12"));
-    assert!(matches!(told(&pods, too_old()), Err(kube::Error::Api(status)) if status.code == 410));
+    assert_eq!(apply(&pods, mark).unwrap().as_deref(), Some("12"));
+    assert!(matches!(apply(&pods, too_old()), Err(kube::Error::Api(status)) if status.code == 410));
     assert_eq!(known(&pods), uids(&["b", "c"]));
 }
 
 #[test]
-fn a_list_that_cannot_be_whole_says_nothing() {
+fn an_incomplete_list_is_ignored() {
     let pods = node(Kubernetes::default());
-    told(&pods, event("ADDED", "a", "8")).unwrap();
+    apply(&pods, event("ADDED", "a", "8")).unwrap();
     assert_eq!(known(&pods), None, "one pod is not all");
     let mut cut = list("7", &["a"]);
     cut["metadata"]["continue"] = json!("more");
@@ -129,14 +129,14 @@ fn a_list_that_cannot_be_whole_says_nothing() {
         list("7", &[]),
         json!({"apiVersion": "v1", "kind": "PodList", "metadata": {}, "items": [{"metadata": {"uid": "a"}}]}),
     ] {
-        assert_eq!((listed(&pods, useless), known(&pods)), (None, None));
+        assert_eq!((set_list(&pods, useless), known(&pods)), (None, None));
     }
-    listed(&pods, list("7", &["a"])).unwrap();
-    assert_eq!((listed(&pods, list("8", &[])), known(&pods)), (None, uids(&["a"])), "what was known stays");
+    set_list(&pods, list("7", &["a"])).unwrap();
+    assert_eq!((set_list(&pods, list("8", &[])), known(&pods)), (None, uids(&["a"])), "what was known stays");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_watch_that_ends_in_good_order_goes_on_where_it_was() {
+async fn a_watch_that_ends_regularly_continues_at_its_version() {
     let first = (200, vec![list("7", &["a", "b"])]);
     let watches =
         [(200, vec![event("DELETED", "a", "8")]), (200, vec![]), (200, vec![event("ADDED", "c", "9")])];
@@ -148,7 +148,7 @@ async fn a_watch_that_ends_in_good_order_goes_on_where_it_was() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_happened_in_a_gap_is_seen_in_a_new_list() {
+async fn after_a_gap_the_pods_come_from_a_new_list() {
     let before = [(200, vec![list("7", &["a", "b"])]), (200, vec![event("ADDED", "c", "8"), too_old()])];
     let (known, versions) =
         after(before.into_iter().chain([(200, vec![list("20", &["b", "d"])])]).collect()).await;
@@ -159,7 +159,7 @@ async fn what_happened_in_a_gap_is_seen_in_a_new_list() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_is_away_takes_nothing_back() {
+async fn while_the_api_server_is_unreachable_known_pods_stay() {
     let down = || {
         (
             503,
@@ -179,16 +179,12 @@ async fn a_server_that_is_away_takes_nothing_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_that_nobody_serves_is_given_up() {
-    let (kubernetes, questions) = server(vec![(200, vec![list("7", &["a"])])]);
+async fn a_dead_connection_is_replaced() {
+    let (kubernetes, calls) = server(vec![(200, vec![list("7", &["a"])])]);
     let pods = node(kubernetes);
     let minutes = Duration::from_secs(11 * 60);
     assert!(timeout(minutes, pods.follow()).await.is_err());
-    assert_eq!(
-        (questions.lock().len(), known(&pods)),
-        (4, uids(&["a"])),
-        "a list, a watch, and two lists since"
-    );
+    assert_eq!((calls.lock().len(), known(&pods)), (4, uids(&["a"])), "a list, a watch, and two lists since");
 }
 
 #[test]

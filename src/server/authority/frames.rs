@@ -1,19 +1,19 @@
-//! A client's side of one HTTP/2 connection, frame by frame (RFC 9113 3.4, 4.1, 6.2, 6.10).
+//! What a client sends on one HTTP/2 connection, frame by frame (RFC 9113 3.4, 4.1, 6.2, 6.10).
 
 use tokio_util::bytes::{BufMut, BytesMut};
 
 use super::Malformed;
 use crate::server::authority::headers::HeaderBlocks;
 
-/// What every client sends first.
+/// The bytes that every client sends first.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-/// Length, type, flags, stream.
+/// Length, type, flags and stream of a frame.
 const HEAD_BYTES: usize = 9;
 /// The default SETTINGS_MAX_FRAME_SIZE, which our side never raises.
 const FRAME_BYTES: usize = 16 * 1024;
-/// Bytes of one block's frames, heads included, so that empty CONTINUATION frames run out too.
+/// Limit for the frames of one header block, heads included, so that empty CONTINUATION frames count too.
 const BLOCK_BYTES: usize = 32 * 1024;
-/// Written bytes after which the rest of the input waits: a block of a few bytes can stand for 64 KiB of headers.
+/// Written bytes after which the rest of the input waits: a block of a few bytes can decode to 64 KiB of headers.
 const OUT_BYTES: usize = 16 * 1024;
 
 const HEADERS: u8 = 1;
@@ -25,26 +25,26 @@ const PADDED: u8 = 0x8;
 const PRIORITY: u8 = 0x20;
 const PRIORITY_BYTES: usize = 5;
 
-/// Where in the client's bytes we are. After an error the connection is over, and so is this.
+/// The position in the client's bytes. Not usable after an error: the connection ends.
 pub(crate) struct Frames {
     headers: HeaderBlocks,
     client: Client,
     expected: Expected,
-    /// The begin of what is expected.
-    held: BytesMut,
-    /// Bytes of the current frame that are still to be passed on untouched.
+    /// The first bytes of the expected part.
+    partial: BytesMut,
+    /// Bytes of the current frame that still pass unchanged.
     passing: usize,
     block: Option<Block>,
 }
 
-/// What is known of the client: it names one authority in all of its calls, so its first header block tells.
+/// What is known of the client. It sends the same authority in all of its calls, so the first header block decides.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Client {
     Unknown,
-    /// h2 takes its headers as they are.
-    Right,
-    /// Its blocks are written anew, every one of them: h2 knows nothing of its table.
-    AuthorityRewriter,
+    /// h2 accepts the client's headers as they are.
+    Accepted,
+    /// Every header block of the client is rewritten, because h2 does not know the client's table.
+    Rewritten,
 }
 
 enum Expected {
@@ -62,34 +62,41 @@ struct Head {
     stream: u32,
 }
 
-/// A header block that still waits for its end.
+/// A header block whose last frame has not arrived yet.
 struct Block {
     stream: u32,
     end_stream: u8,
     priority: Vec<u8>,
     fragments: Vec<u8>,
-    /// Bytes of all its frames so far.
+    /// Bytes of all frames of this block so far.
     spent: usize,
 }
 
 impl Default for Frames {
     fn default() -> Self {
-        let (headers, held) = (HeaderBlocks::default(), BytesMut::new());
-        Self { headers, client: Client::Unknown, expected: Expected::Preface, held, passing: 0, block: None }
+        let (headers, partial) = (HeaderBlocks::default(), BytesMut::new());
+        Self {
+            headers,
+            client: Client::Unknown,
+            expected: Expected::Preface,
+            partial,
+            passing: 0,
+            block: None,
+        }
     }
 }
 
 impl Frames {
-    /// True once nothing that the client sends has to be looked at any more.
-    pub(crate) fn pass(&self) -> bool {
-        self.client == Client::Right
+    /// True once everything that the client sends passes unchanged.
+    pub(crate) fn is_passthrough(&self) -> bool {
+        self.client == Client::Accepted
     }
 
-    /// Takes the client's next bytes, cut anywhere, off `input` and appends to `out` what h2 shall read, until either
-    /// `input` is empty or `out` holds enough.
+    /// Consumes the client's next bytes from `input`, which may be cut anywhere, and appends what h2 is to read to `out`, until `input` is
+    /// empty or `out` holds [`OUT_BYTES`].
     pub(crate) fn push(&mut self, input: &mut &[u8], out: &mut BytesMut) -> Result<(), Malformed> {
         while !input.is_empty() && out.len() < OUT_BYTES {
-            if self.pass() {
+            if self.is_passthrough() {
                 out.put_slice(std::mem::take(input));
                 break;
             }
@@ -98,11 +105,11 @@ impl Frames {
             self.passing -= passed;
             *input = &input[passed..];
 
-            let taken = (self.expected_bytes() - self.held.len()).min(input.len());
-            self.held.put_slice(&input[..taken]);
+            let taken = (self.expected_bytes() - self.partial.len()).min(input.len());
+            self.partial.put_slice(&input[..taken]);
             *input = &input[taken..];
-            if self.passing == 0 && self.held.len() == self.expected_bytes() {
-                let whole = self.held.split();
+            if self.passing == 0 && self.partial.len() == self.expected_bytes() {
+                let whole = self.partial.split();
                 self.take(&whole, out)?;
             }
         }
@@ -151,7 +158,7 @@ impl Frames {
     fn payload(&mut self, head: Head, payload: &[u8], out: &mut BytesMut) -> Result<(), Malformed> {
         let mut block = match self.block.take() {
             Some(block) => block.continued(payload),
-            None => Block::begin(head, payload)?,
+            None => Block::start(head, payload)?,
         };
         block.spent += HEAD_BYTES + head.length;
         if block.spent > BLOCK_BYTES {
@@ -161,11 +168,11 @@ impl Frames {
             self.block = Some(block);
             return Ok(());
         }
-        let (mended, changed) = self.headers.mend(&block.fragments)?;
+        let (rewritten, changed) = self.headers.rewrite(&block.fragments)?;
         if self.client == Client::Unknown {
-            self.client = if changed { Client::AuthorityRewriter } else { Client::Right };
+            self.client = if changed { Client::Rewritten } else { Client::Accepted };
         }
-        block.write(if self.pass() { &block.fragments } else { &mended }, out);
+        block.write(if self.is_passthrough() { &block.fragments } else { &rewritten }, out);
         Ok(())
     }
 }
@@ -190,7 +197,7 @@ impl Head {
 }
 
 impl Block {
-    fn begin(head: Head, payload: &[u8]) -> Result<Self, Malformed> {
+    fn start(head: Head, payload: &[u8]) -> Result<Self, Malformed> {
         let mut rest = payload;
         let mut padding = 0;
         if head.flags & PADDED != 0 {
@@ -214,7 +221,7 @@ impl Block {
         self
     }
 
-    /// Writes `headers` as frames that fit the server's limit: a block grows when Huffman coding and indices are undone.
+    /// Writes `headers` as frames within the server's limit: a block grows when Huffman coding and indices are decoded.
     fn write(&self, headers: &[u8], out: &mut BytesMut) {
         let (first, mut rest) = headers.split_at(headers.len().min(FRAME_BYTES - self.priority.len()));
         let end = |rest: &[u8]| if rest.is_empty() { END_HEADERS } else { 0 };
@@ -241,7 +248,7 @@ mod tests {
 
     use super::*;
 
-    /// What grpc-go 1.56.3 sent for three calls of Version after `grpc.Dial` of a path: Huffman coding, an index
+    /// What grpc-go 1.56.3 sent for three calls of Version after `grpc.Dial` of a path: with Huffman coding, an index
     /// into the dynamic table from the second call on, window updates and pings between.
     const GRPC_GO: &str = concat!(
         "505249202a20485454502f322e300d0a0d0a534d0d0a0d0a0000000400000000000000000401000000000000770104000000018386459a63",
@@ -259,7 +266,7 @@ mod tests {
         digits.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
     }
 
-    fn mended(input: &[u8]) -> Result<Vec<u8>, Malformed> {
+    fn rewritten(input: &[u8]) -> Result<Vec<u8>, Malformed> {
         let mut out = Vec::new();
         push_all(&mut Frames::default(), input, &mut out).map(|()| out)
     }
@@ -283,7 +290,7 @@ mod tests {
         [PREFACE.to_vec(), frames.concat()].concat()
     }
 
-    /// A call of a client whose blocks are mended from then on.
+    /// The first call of a client whose blocks are all rewritten.
     fn old_call() -> Vec<u8> {
         frame(HEADERS, END_HEADERS, 1, &Encoder::new().encode([(&b":authority"[..], &b"/a/b.sock"[..])]))
     }
@@ -316,9 +323,9 @@ mod tests {
     }
 
     #[test]
-    fn every_call_of_an_old_driver_reaches_localhost_and_keeps_all_else() {
+    fn every_call_of_an_old_driver_gets_the_authority_localhost_and_no_other_change() {
         let before = read(&captured());
-        let after = read(&mended(&captured()).unwrap());
+        let after = read(&rewritten(&captured()).unwrap());
         assert_eq!(before.len(), after.len());
         let mut timeouts = ["120000m", "119000m", "118000m"].into_iter();
         for (old, new) in before.iter().zip(&after) {
@@ -346,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_good_authority_every_byte_stays() {
+    fn after_a_valid_authority_every_byte_stays() {
         let mut client = Encoder::new();
         let mut call = |stream| {
             let block = client
@@ -357,15 +364,15 @@ mod tests {
             call(1),
             frame(0, END_STREAM, 1, b"data"),
             call(3),
-            frame(CONTINUATION, 0, 9, b"h2 will see to it"),
+            frame(CONTINUATION, 0, 9, b"h2 refuses this"),
         ]);
-        assert_eq!(mended(&input).unwrap(), input);
+        assert_eq!(rewritten(&input).unwrap(), input);
     }
 
     #[test]
-    fn a_good_authority_after_a_bad_one_stays() {
+    fn a_valid_authority_after_an_invalid_one_stays() {
         let block = Encoder::new().encode([(&b":authority"[..], &b"node-1.example:8080"[..])]);
-        let after = read(&mended(&sent(&[old_call(), frame(HEADERS, END_HEADERS, 3, &block)])).unwrap());
+        let after = read(&rewritten(&sent(&[old_call(), frame(HEADERS, END_HEADERS, 3, &block)])).unwrap());
         assert_eq!(decoded(&after[0].3), [header(":authority", "localhost")]);
         assert_eq!(decoded(&after[1].3), [header(":authority", "node-1.example:8080")]);
     }
@@ -384,7 +391,7 @@ mod tests {
             frame(CONTINUATION, 0, 7, second),
             frame(CONTINUATION, END_HEADERS, 7, &[]),
         ];
-        let after = read(&mended(&sent(&pieces)).unwrap());
+        let after = read(&rewritten(&sent(&pieces)).unwrap());
         assert_eq!(
             (after.len(), after[0].0, after[0].1, after[0].2),
             (1, HEADERS, PRIORITY | END_STREAM | END_HEADERS, 7)
@@ -402,8 +409,9 @@ mod tests {
         let value = [b'v'; 1000];
         let mut block = Encoder::new().encode([(&b"big"[..], &value[..])]);
         block.extend([0x80 | 62; 40]); // the same header again, by its index
-        let after =
-            read(&mended(&sent(&[old_call(), frame(HEADERS, END_HEADERS | END_STREAM, 3, &block)])).unwrap());
+        let after = read(
+            &rewritten(&sent(&[old_call(), frame(HEADERS, END_HEADERS | END_STREAM, 3, &block)])).unwrap(),
+        );
         let after = &after[1..];
         let flags: Vec<_> =
             after.iter().map(|frame| (frame.0, frame.1, frame.3.len() <= FRAME_BYTES)).collect();
@@ -464,7 +472,7 @@ mod tests {
             ),
         ];
         for (input, expected) in cases {
-            assert_eq!(mended(&input).unwrap_err(), expected);
+            assert_eq!(rewritten(&input).unwrap_err(), expected);
         }
     }
 
@@ -481,14 +489,14 @@ mod tests {
                     break;
                 }
             }
-            prop_assert_eq!(out, mended(&input).unwrap());
+            prop_assert_eq!(out, rewritten(&input).unwrap());
         }
 
         #[test]
         fn no_bytes_bring_it_down(noise in prop::collection::vec((0..11_u8, any::<u8>(), 0..4_u32, prop::collection::vec(any::<u8>(), 0..60)), 0..12)) {
             let frames: Vec<_> = noise.iter().map(|(kind, flags, stream, payload)| frame(*kind, *flags, *stream, payload)).collect();
             let input = sent(&frames);
-            if let Ok(out) = mended(&input) {
+            if let Ok(out) = rewritten(&input) {
                 let untouched = |bytes: &[u8]| read(bytes).into_iter().filter(|frame| frame.0 != HEADERS && frame.0 != CONTINUATION).collect::<Vec<_>>();
                 prop_assert_eq!(untouched(&out), untouched(&input));
             }

@@ -1,4 +1,4 @@
-//! One header block after another: the client's compression undone, `:authority` mended, nothing compressed again.
+//! Decodes the header blocks of a connection and writes them uncompressed, with an `:authority` that h2 accepts.
 
 use std::io;
 
@@ -8,17 +8,17 @@ use loona_hpack::encoder::encode_integer_into;
 
 use super::Malformed;
 
-/// What drivers from 1.6 on send.
+/// The `:authority` that drivers since 1.6 send.
 const LOCALHOST: &[u8] = b"localhost";
-/// The default SETTINGS_HEADER_TABLE_SIZE, which our side never raises: a client may not go beyond.
+/// The default SETTINGS_HEADER_TABLE_SIZE, which our side never raises: the limit of a client's table.
 const TABLE_BYTES: usize = 4096;
-/// Decoded bytes of one block: an index of one byte can stand for a header of 4 KiB.
+/// Limit for the decoded bytes of one block: an index of one byte can mean a header of 4 KiB.
 const LIST_BYTES: usize = 64 * 1024;
-/// RFC 7541 6.2.3: a literal that is never indexed, with a literal name. So every header stays out of both tables: what
-/// the client marked as sensitive (the crate does not tell which) stays so, and there is no second table to keep true.
+/// RFC 7541 6.2.3: a literal that is never indexed, with a literal name. So no header enters a table: headers that the client marked as
+/// sensitive (the crate does not report the mark) stay so, and this side needs no table of its own.
 const NEVER_INDEXED: u8 = 0x10;
 
-/// All header blocks of one connection, trailers too: they share the client's table.
+/// Decodes all header blocks of one connection, including trailers: they share the client's table.
 pub(crate) struct HeaderBlocks {
     client: Decoder<'static>,
 }
@@ -32,9 +32,10 @@ impl Default for HeaderBlocks {
 }
 
 impl HeaderBlocks {
-    /// The same headers in the same order, but for an `:authority` that h2 would refuse; and whether there was one.
-    pub(crate) fn mend(&mut self, block: &[u8]) -> Result<(Vec<u8>, bool), Malformed> {
-        let mut mended = Vec::with_capacity(2 * block.len());
+    /// `block` with the same headers in the same order, where `localhost` replaces an `:authority` that h2 would refuse; and whether it
+    /// was replaced.
+    pub(crate) fn rewrite(&mut self, block: &[u8]) -> Result<(Vec<u8>, bool), Malformed> {
+        let mut rewritten = Vec::with_capacity(2 * block.len());
         let mut left = LIST_BYTES;
         let (mut fits, mut changed) = (Ok(()), false);
         let decoded = self.client.decode_with_cb(block, |name, value| {
@@ -43,18 +44,18 @@ impl HeaderBlocks {
                     left = after;
                     let refused = is_refused(&name, &value);
                     changed |= refused;
-                    fits = write(&name, if refused { LOCALHOST } else { &value }, &mut mended);
+                    fits = write(&name, if refused { LOCALHOST } else { &value }, &mut rewritten);
                 }
                 _ => fits = Err(io::ErrorKind::FileTooLarge.into()),
             }
         });
         decoded.map_err(|_| Malformed::Hpack)?;
         fits.map_err(|_| Malformed::BlockSize)?;
-        Ok((mended, changed))
+        Ok((rewritten, changed))
     }
 }
 
-/// By the crate that h2 asks too, so that exactly what it would refuse is mended.
+/// Uses the same parser as h2, so that exactly what h2 would refuse is replaced.
 fn is_refused(name: &[u8], value: &[u8]) -> bool {
     name == b":authority" && Authority::try_from(value).is_err()
 }

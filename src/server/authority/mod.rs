@@ -1,12 +1,11 @@
-//! Mends the `:authority` of drivers up to 1.5.6, in front of everything that speaks HTTP/2.
+//! Replaces the invalid `:authority` of drivers up to 1.5.6, before any HTTP/2 code reads it.
 //!
-//! They dial `grpc.Dial("/path/of.sock")`, so grpc-go sends the path as `:authority`, which h2 answers with
-//! PROTOCOL_ERROR before any handler runs. The header blocks of such a client are read and written anew with `localhost` in
-//! its place; all other frames pass byte for byte, and after its first call all that a newer driver sends. The server's side
-//! of the connection is not touched.
+//! These drivers dial `grpc.Dial("/path/of.sock")`, so grpc-go sends the path as `:authority`, which h2 answers with PROTOCOL_ERROR before
+//! any handler runs. The header blocks of such a client are decoded and written again with `localhost` as `:authority`. All other frames
+//! pass byte for byte, and so does everything that a newer driver sends after its first call. Bytes that the server sends are not changed.
 
-pub mod frames; // what a client sends, frame by frame; pure
-pub mod headers; // one header block
+mod frames; // what a client sends, frame by frame; pure
+mod headers; // one header block
 
 use std::io;
 use std::ops::Range;
@@ -18,51 +17,51 @@ use tokio_util::bytes::{Buf, BytesMut};
 
 use crate::server::authority::frames::Frames;
 
-/// Bytes taken from the socket at a time.
+/// Bytes read from the socket at a time.
 const READ_BYTES: usize = 16 * 1024;
 
-/// Why a connection ends before h2 has seen what the client sent; holds nothing of it.
+/// Why a connection ends before h2 has read what the client sent. Holds none of the client's bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Malformed {
-    /// The first bytes are not HTTP/2's.
+    /// The first bytes are not the HTTP/2 preface.
     #[error("the client does not speak HTTP/2 with prior knowledge")]
     Preface,
-    /// RFC 9113 4.2: more than the server allowed.
+    /// RFC 9113 4.2: a frame is longer than the server allows.
     #[error("a header frame exceeds the allowed frame size")]
     FrameSize,
-    /// RFC 9113 4.3: a header block is HEADERS and CONTINUATION of one stream, nothing between.
-    #[error("a header block is interrupted, or continued without a begin")]
+    /// RFC 9113 4.3: a header block is HEADERS and CONTINUATION of one stream with nothing in between.
+    #[error("a header block is interrupted, or continued without a start")]
     Sequence,
     /// RFC 9113 6.2: padding or priority do not fit the frame.
     #[error("a HEADERS frame is shorter than its padding and priority")]
     Padding,
-    /// More than any client of ours has to say.
+    /// The header block is longer than any that a driver sends.
     #[error("a header block exceeds the limit")]
     BlockSize,
     /// RFC 7541: the block cannot be decoded.
-    #[error("a header block is no valid HPACK")]
+    #[error("a header block is not valid HPACK")]
     Hpack,
 }
 
-/// A connection whose read side is mended; writes pass untouched.
+/// A connection with an `:authority` that h2 accepts in all that is read; writes pass unchanged.
 pub(crate) struct AuthorityRewriter<Io> {
     io: Io,
     frames: Frames,
     raw: Box<[u8]>,
-    /// What of `raw` is not mended yet.
+    /// The part of `raw` that was not pushed into `frames` yet.
     unread: Range<usize>,
-    mended: BytesMut,
+    rewritten: BytesMut,
 }
 
 impl<Io> AuthorityRewriter<Io> {
-    /// The connection `io`, of which nothing was read yet.
+    /// Wraps `io`, from which nothing was read yet.
     pub(crate) fn new(io: Io) -> Self {
         Self {
             io,
             frames: Frames::default(),
             raw: vec![0; READ_BYTES].into(),
             unread: 0..0,
-            mended: BytesMut::new(),
+            rewritten: BytesMut::new(),
         }
     }
 }
@@ -70,9 +69,9 @@ impl<Io> AuthorityRewriter<Io> {
 impl<Io: AsyncRead + Unpin> AsyncRead for AuthorityRewriter<Io> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        while this.mended.is_empty() {
+        while this.rewritten.is_empty() {
             if this.unread.is_empty() {
-                if this.frames.pass() {
+                if this.frames.is_passthrough() {
                     return Pin::new(&mut this.io).poll_read(cx, out);
                 }
                 let mut raw = ReadBuf::new(&mut this.raw);
@@ -83,13 +82,13 @@ impl<Io: AsyncRead + Unpin> AsyncRead for AuthorityRewriter<Io> {
                 this.unread = 0..raw.filled().len();
             }
             let mut rest = &this.raw[this.unread.clone()];
-            let pushed = this.frames.push(&mut rest, &mut this.mended);
+            let pushed = this.frames.push(&mut rest, &mut this.rewritten);
             this.unread.start = this.unread.end - rest.len();
             pushed.map_err(|malformed| io::Error::new(io::ErrorKind::InvalidData, malformed))?;
         }
-        let count = this.mended.len().min(out.remaining());
-        out.put_slice(&this.mended[..count]);
-        this.mended.advance(count);
+        let count = this.rewritten.len().min(out.remaining());
+        out.put_slice(&this.rewritten[..count]);
+        this.rewritten.advance(count);
         Poll::Ready(Ok(()))
     }
 }

@@ -1,4 +1,4 @@
-//! The open connections of the health port: a bounded number of them.
+//! The open connections of the health port, at most 32.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use metrics::counter;
 use tokio::task::JoinHandle;
 
-/// Connections at the same time. The kubelet has two, each Prometheus one.
+/// Limit for connections at the same time. The kubelet has two, each Prometheus one.
 const CONNECTIONS: usize = 32;
 
-/// The open connections, the oldest first. Beyond the limit one of them ends for a new one, rather than that the new
-/// one is refused: else whoever holds them all would keep the kubelet out, which then restarts this process.
+/// The open connections, the oldest first. At the limit one of them is closed for a new one. If the new one were refused instead, clients
+/// that hold all connections could keep out the kubelet, which would then restart this process.
 #[derive(Default)]
 pub(crate) struct Connections(Vec<Connection>);
 
@@ -19,13 +19,13 @@ struct Connection {
     progress: Progress,
 }
 
-/// Whether the head of the connection's request has arrived.
+/// Whether the head of the connection's request was read.
 #[derive(Clone, Default)]
 pub(crate) struct Progress(Arc<AtomicBool>);
 
 impl Progress {
-    /// Notes that it has.
-    pub(crate) fn request_read(&self) {
+    /// Records that it was read.
+    pub(crate) fn set_request_read(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 
@@ -35,7 +35,7 @@ impl Progress {
 }
 
 impl Connections {
-    /// Runs `serve` in a task of its own; first makes a connection free if all are in use.
+    /// Runs `serve` in a new task. First closes a connection if all are in use.
     pub(crate) async fn admit<F: Future<Output = ()> + Send + 'static>(
         &mut self,
         serve: impl FnOnce(Progress) -> F,
@@ -49,12 +49,12 @@ impl Connections {
         self.0.push(Connection { task, progress });
     }
 
-    /// Closes the oldest connection without a whole request, else the oldest; returns once its handle is free.
+    /// Closes the oldest connection without a complete request head, or else the oldest; returns once its file handle is closed.
     async fn close_one(&mut self) {
         let idle = self.0.iter().position(|connection| !connection.progress.is_request_read());
         let Connection { task, .. } = self.0.remove(idle.unwrap_or(0));
         task.abort();
-        // Also lets the other tasks run: a client that sends its request at once is answered before its turn to be closed comes.
+        // Waiting also lets the other tasks run: a client that sends its request at once is answered before it can be closed.
         if task.await.is_err() {
             counter!("vaultmount_health_connections_closed_total").increment(1);
         }
@@ -69,13 +69,13 @@ mod tests {
 
     use super::*;
 
-    /// A connection that stays open, and what tells that it has ended.
+    /// A connection that stays open, and a value with which a test sees that it has ended.
     async fn open(connections: &mut Connections, has_request: bool) -> oneshot::Receiver<()> {
         let (open, ended) = oneshot::channel();
         connections
             .admit(|progress| {
                 if has_request {
-                    progress.request_read();
+                    progress.set_request_read();
                 }
                 async move {
                     let _open = open;

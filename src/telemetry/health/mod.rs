@@ -1,7 +1,7 @@
-//! `/health/live`, `/health/ready` and `/metrics` over TCP, within bounds that no reader can exceed.
+//! `/health/live`, `/health/ready` and `/metrics` over TCP, with limits that no client can exceed.
 
-pub mod connections;
-pub mod readiness;
+mod connections; // at most 32 connections
+mod readiness; // one check for all readers
 
 pub use readiness::Ready;
 
@@ -26,23 +26,23 @@ use crate::telemetry::health::readiness::SharedCheck;
 
 /// Time for a client to send the head of its request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
-/// Time for a whole connection: a kubelet and Prometheus need milliseconds, and wait 10 s at most by default.
+/// Time for a whole connection. A kubelet and Prometheus need milliseconds, and wait 10 s at most by default.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(10);
-/// Buffer of one connection, and so the largest head of a request: the least that hyper takes. Prometheus sends some 300 bytes.
+/// Buffer of one connection, and so the largest head of a request: the minimum of hyper. Prometheus sends about 300 bytes.
 const BUFFER_BYTES: usize = 8 * 1024;
-/// Pause after a failed accept: without file handles (EMFILE) the next one would fail at once, and so on.
+/// Pause after a failed accept. Without free file handles (EMFILE) the next accept would fail at once, and so on.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const PROMETHEUS: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4");
 
-/// Listens on `address`; apart from [`serve`], so that a port in use ends the start and not a task.
+/// Listens on `address`. Separate from [`serve`], so that a port in use is an error of the start and not of a task.
 pub async fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::bind(address).await
 }
 
-/// Serves health for as long as the process lives: alive when it answers at all, ready when `probe` says so; and the
-/// numbers of `metrics`.
+/// Serves the health port for as long as the process lives: live if it answers at all, ready by the result of `probe`, and the values of
+/// `metrics`.
 pub async fn serve<R: Ready>(listener: TcpListener, probe: Arc<R>, metrics: PrometheusHandle) {
     let responder = Responder { check: Arc::new(SharedCheck::new(probe)), metrics };
     let mut connections = Connections::default();
@@ -64,7 +64,7 @@ pub async fn serve<R: Ready>(listener: TcpListener, probe: Arc<R>, metrics: Prom
     }
 }
 
-/// Answers one request. Further ones need a connection of their own, so that none is held between two probes or scrapes.
+/// Answers one request and closes the connection, so that no connection stays open between two probes or scrapes.
 async fn serve_connection<R: Ready>(stream: TcpStream, responder: Responder<R>, progress: Progress) {
     let mut http1 = http1::Builder::new();
     http1
@@ -73,15 +73,15 @@ async fn serve_connection<R: Ready>(stream: TcpStream, responder: Responder<R>, 
         .max_buf_size(BUFFER_BYTES)
         .keep_alive(false);
     let service = service_fn(move |request| {
-        progress.request_read();
+        progress.set_request_read();
         let responder = responder.clone();
         async move { Ok::<_, Infallible>(responder.respond(&request).await) }
     });
-    // A client that breaks its connection or its protocol concerns nobody else, and the log must not grow with each.
+    // A failed connection or a violated protocol concerns only that client, and must not fill the log.
     let _ = timeout(CONNECTION_TIMEOUT, http1.serve_connection(TokioIo::new(stream), service)).await;
 }
 
-/// What each path is answered with.
+/// Answers the requests.
 struct Responder<R> {
     check: Arc<SharedCheck<R>>,
     metrics: PrometheusHandle,
@@ -94,7 +94,7 @@ impl<R> Clone for Responder<R> {
 }
 
 impl<R: Ready> Responder<R> {
-    /// Leaves the omission of the body for HEAD to hyper.
+    /// The response to `request`. For HEAD, hyper omits the body.
     async fn respond<B>(&self, request: &Request<B>) -> Response<String> {
         let Some(page) = Page::at(request.uri().path()) else {
             return text(StatusCode::NOT_FOUND, "not found\n");

@@ -1,6 +1,5 @@
-//! One check of readiness for all readers.
+//! One readiness check for all readers.
 
-use crate::mutex::Mutex;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,64 +8,68 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
 use tokio::time::Instant;
 
-/// How long one result serves all readers.
+use crate::mutex::Mutex;
+
+/// Time, from the start of a check, for which its result is used for all readers.
 const VALID: Duration = Duration::from_secs(1);
 
-/// Whether this process would answer a driver: never depends on Vault, for a provider that is taken out of service
-/// cannot even say what is wrong.
+/// Whether this process would answer a driver. Must not depend on Vault: a provider that is not ready gets no mounts, and so could not
+/// report what is wrong.
 pub trait Ready: Send + Sync + 'static {
-    /// `Ok`, or what is missing in one line that names no path and no role.
+    /// `Ok`, or one line with what is missing, without paths and roles.
     fn ready(&self) -> impl Future<Output = Result<(), String>> + Send;
 }
 
-type Outcome = Shared<BoxFuture<'static, Result<(), String>>>;
+type SharedResult = Shared<BoxFuture<'static, Result<(), String>>>;
 
-/// Checks at most once per [`VALID`] and one at a time, however many readers there are.
+/// Runs at most one check per [`VALID`], and one at a time, for any number of readers.
 pub(crate) struct SharedCheck<R> {
     probe: Arc<R>,
     latest: Mutex<Option<Check>>,
 }
 
 struct Check {
-    begun: Instant,
-    outcome: Outcome,
+    started: Instant,
+    result: SharedResult,
 }
 
 impl Check {
     fn is_current(&self) -> bool {
-        self.outcome.peek().is_none() || self.begun.elapsed() < VALID
+        self.result.peek().is_none() || self.started.elapsed() < VALID
     }
 }
 
 impl<R: Ready> SharedCheck<R> {
-    /// Has checked nothing yet.
+    /// No check has run yet.
     pub(crate) fn new(probe: Arc<R>) -> Self {
         Self { probe, latest: Mutex::default() }
     }
 
-    /// The result of the check that is under way, or was begun within the last second; else of a new one.
+    /// The result of the check that is running, or of one that was started within the last second, or else of a new one.
     pub(crate) async fn result(&self) -> Result<(), String> {
-        self.outcome().await
+        self.shared_result().await
     }
 
-    fn outcome(&self) -> Outcome {
+    fn shared_result(&self) -> SharedResult {
         let mut latest = self.latest.lock();
         if let Some(check) = latest.as_ref().filter(|check| check.is_current()) {
-            return check.outcome.clone();
+            return check.result.clone();
         }
-        let outcome = start(Arc::clone(&self.probe));
-        *latest = Some(Check { begun: Instant::now(), outcome: outcome.clone() });
-        outcome
+        let result = start(Arc::clone(&self.probe));
+        *latest = Some(Check { started: Instant::now(), result: result.clone() });
+        result
     }
 }
 
-/// In a task of its own: readers that leave do not end it, so that none of them can cause the next one early.
-fn start<R: Ready>(probe: Arc<R>) -> Outcome {
+/// Starts a check in its own task, so that it also ends if all readers leave, and none of them can cause an earlier next check.
+fn start<R: Ready>(probe: Arc<R>) -> SharedResult {
     let check = AssertUnwindSafe(async move { probe.ready().await }).catch_unwind();
-    let outcome =
-        check.map(|result| result.unwrap_or_else(|_| Err("the check itself failed".into()))).boxed().shared();
-    tokio::spawn(outcome.clone());
-    outcome
+    let result = check
+        .map(|result| result.unwrap_or_else(|_| Err("the readiness check panicked".into())))
+        .boxed()
+        .shared();
+    tokio::spawn(result.clone());
+    result
 }
 
 #[cfg(test)]
@@ -78,23 +81,23 @@ mod tests {
 
     use super::*;
 
-    /// Counts its checks; each ends with a permit.
+    /// Counts its checks. Each check ends when it gets a permit.
     struct Probe {
-        begun: AtomicUsize,
+        started: AtomicUsize,
         may_end: Semaphore,
     }
 
     impl Ready for Probe {
         async fn ready(&self) -> Result<(), String> {
-            let number = self.begun.fetch_add(1, Ordering::SeqCst);
-            let Ok(permit) = self.may_end.acquire().await else { panic!("the check fails") };
+            let number = self.started.fetch_add(1, Ordering::SeqCst);
+            let Ok(permit) = self.may_end.acquire().await else { panic!("the check panics") };
             permit.forget();
             Err(number.to_string())
         }
     }
 
     fn check(permits: usize) -> SharedCheck<Probe> {
-        SharedCheck::new(Arc::new(Probe { begun: AtomicUsize::new(0), may_end: Semaphore::new(permits) }))
+        SharedCheck::new(Arc::new(Probe { started: AtomicUsize::new(0), may_end: Semaphore::new(permits) }))
     }
 
     #[tokio::test]
@@ -108,27 +111,28 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn readers_that_leave_start_no_further_check_and_a_slow_one_serves_all_who_wait() {
+    async fn readers_that_leave_start_no_further_check_and_a_slow_check_answers_all_who_wait() {
         pause();
         let check = check(0);
         for _ in 0..100 {
             assert_eq!(check.result().now_or_never(), None);
             advance(Duration::from_millis(100)).await;
         }
-        assert_eq!(check.probe.begun.load(Ordering::SeqCst), 1);
-        let readers = futures::future::join_all((0..100).map(|_| check.result()));
+        assert_eq!(check.probe.started.load(Ordering::SeqCst), 1);
+        let mut readers = Box::pin(futures::future::join_all((0..100).map(|_| check.result())));
+        assert_eq!(readers.as_mut().now_or_never(), None, "the check has not ended");
         check.probe.may_end.add_permits(1);
         assert!(readers.await.iter().all(|result| *result == Err("0".into())));
     }
 
     #[tokio::test]
-    async fn a_check_that_panics_is_not_ready_and_not_the_last_one() {
+    async fn after_a_check_that_panics_the_provider_is_not_ready_and_is_checked_again() {
         pause();
         let check = check(0);
         check.probe.may_end.close();
-        assert_eq!(check.result().await, Err("the check itself failed".into()));
+        assert_eq!(check.result().await, Err("the readiness check panicked".into()));
         advance(VALID).await;
-        assert_eq!(check.result().await, Err("the check itself failed".into()));
-        assert_eq!(check.probe.begun.load(Ordering::SeqCst), 2);
+        assert_eq!(check.result().await, Err("the readiness check panicked".into()));
+        assert_eq!(check.probe.started.load(Ordering::SeqCst), 2);
     }
 }

@@ -190,7 +190,7 @@ impl Volumes {
 
 fn of_volume(volume: &Volume) -> VolumeRecord {
     let made = of_shelf(&volume.shelf);
-    let marks = volume.marks().lasting();
+    let marks = volume.marks().persisted();
     let held = volume.held();
     // What a group has replaced is any member's to keep.
     let shelves = [Some(&volume.shelf), held.group.as_ref().map(|(_, shelf)| shelf)];

@@ -215,7 +215,7 @@ fn what_is_mounted_inside_of_the_volume_is_told_and_left_alone() {
     node.run("mount -t tmpfs inner \"$1\"; echo theirs > \"$1/file\"", &[&volume.at("stray")]);
     for round in ["one", "two"] {
         let error = volume.try_write(&payload(&[("db", round)])).unwrap_err();
-        assert!(error.is_behind() && error.to_string().contains("something is mounted on it"), "{error}");
+        assert!(error.is_after_swap() && error.to_string().contains("something is mounted on it"), "{error}");
         assert_eq!(
             (volume.read("stray/file"), volume.read("db")),
             ("theirs\n".into(), round.into()),

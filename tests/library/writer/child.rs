@@ -50,7 +50,7 @@ fn a_writer_of_another_process_goes_on_with_its_volume() {
 /// Tells its thread, waits for a line, and works between two calls of `getppid`, which nobody else makes.
 fn work(pods: &Path) {
     let path = pods.join(UID).join("volumes/kubernetes.io~csi/secrets/mount");
-    let (writer, target) = (Writer::of(pods, VersionKey::random()), Target { pod_uid: UID, path: &path });
+    let (writer, target) = (Writer::new(pods, VersionKey::random()), Target { pod_uid: UID, path: &path });
     let (looks, mut marks) = (env::var(LOOKS).unwrap().parse().unwrap(), Fingerprints::default());
     let new = payload_of(&NEW);
     println!("\n{THREAD}{}", gettid());
@@ -60,7 +60,7 @@ fn work(pods: &Path) {
     for look in 0..looks {
         let payload = changed(look);
         writer.write(&target, Trigger::Poll, &payload, &mut marks).unwrap();
-        writer.sweep(&target, SystemTime::now() + Duration::from_secs(6)).unwrap();
+        writer.remove_stale(&target, SystemTime::now() + Duration::from_secs(6)).unwrap();
     }
     let _ = getppid();
 }

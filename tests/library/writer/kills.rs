@@ -69,12 +69,12 @@ fn is_new(volume: &Volume<'_>, old: &[Kept<'_>], killed: &str) -> bool {
 /// A process that begins anew, with the rights of our manifest, makes the volume whole, and removes what was left.
 fn goes_on(volume: &Volume<'_>, killed: &str) {
     volume.restricted(&[Capability::CAP_CHOWN], |root, target| {
-        let writer = Writer::of(root, VersionKey::random());
+        let writer = Writer::new(root, VersionKey::random());
         let written =
             writer.write(target, Trigger::DriverRequest, &payload_of(&NEW), &mut Fingerprints::default());
         written.unwrap_or_else(|error| panic!("{killed}: {error}"));
         assert_eq!(
-            writer.sweep(target, SystemTime::now() + Duration::from_secs(6)).unwrap(),
+            writer.remove_stale(target, SystemTime::now() + Duration::from_secs(6)).unwrap(),
             None,
             "{killed}"
         );

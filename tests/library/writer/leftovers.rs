@@ -16,9 +16,9 @@ fn later(seconds: u64) -> SystemTime {
 fn a_generation_stays_for_its_readers_and_then_goes() {
     let node = Node::new();
     let volume = node.volume();
-    assert_eq!(volume.try_write(&payload(&[("db", "one")])).unwrap().leftover, None);
+    assert_eq!(volume.try_write(&payload(&[("db", "one")])).unwrap().stale, None);
     let old = volume.link("..data");
-    let due = volume.try_write(&payload(&[("db", "two")])).unwrap().leftover.unwrap().due;
+    let due = volume.try_write(&payload(&[("db", "two")])).unwrap().stale.unwrap().due;
     assert!(due > later(4) && due <= later(5), "{due:?}");
     assert_eq!(volume.sweep(SystemTime::now()).unwrap().unwrap().due, due);
     assert!(volume.at(&old).join("db").exists(), "its readers are not done");
@@ -99,7 +99,7 @@ fn a_bomb_is_removed_in_pieces_and_stops_no_write() {
     fs::create_dir(&bomb).unwrap();
     (0..20_000).for_each(|number| fs::write(bomb.join(number.to_string()), "").unwrap());
     assert_eq!(volume.write(&[("db", "two")]), Change::Swapped);
-    assert!(matches!(volume.sweep(later(6)), Err(WriteError::Crowded(_))));
+    assert!(matches!(volume.sweep(later(6)), Err(WriteError::TooManyEntries(_))));
     assert_eq!(volume.sweep(later(6)).unwrap(), None);
     assert_eq!(volume.generations(), [volume.link("..data")]);
 }
@@ -110,7 +110,7 @@ fn what_lies_too_deep_is_told_and_stops_no_write() {
     let volume = node.volume();
     volume.write(&[("db", "one")]);
     fs::create_dir_all(volume.at("..2026_11_21_09_30_00.1").join("d/".repeat(100))).unwrap();
-    assert!(matches!(volume.sweep(later(6)), Err(WriteError::Crowded(_))));
+    assert!(matches!(volume.sweep(later(6)), Err(WriteError::TooManyEntries(_))));
     assert_eq!(volume.write(&[("db", "two")]), Change::Swapped);
     let deep = format!("{}x", "d/".repeat(70));
     assert!(matches!(volume.try_write(&payload(&[(deep.as_str(), "one")])), Err(WriteError::TooDeep(_))));

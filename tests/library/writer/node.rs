@@ -88,7 +88,7 @@ impl Node {
         self.run(&format!("mount {mounted} \"$1\""), &[&path]);
         Volume {
             node: self,
-            writer: Writer::of(&self.pods(), VersionKey::random()),
+            writer: Writer::new(&self.pods(), VersionKey::random()),
             path,
             marks: RefCell::default(),
         }
@@ -127,7 +127,7 @@ impl Volume<'_> {
     }
 
     pub(crate) fn sweep(&self, now: SystemTime) -> Result<Option<StaleGeneration>, WriteError> {
-        self.writer.sweep(&self.target(), now)
+        self.writer.remove_stale(&self.target(), now)
     }
 
     pub(crate) fn target(&self) -> Target<'_> {

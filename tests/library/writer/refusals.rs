@@ -12,7 +12,7 @@ use super::node::{Node, OTHER, UID, Volume, file, payload};
 
 fn refused(volume: &Volume<'_>, path: &Path) -> WriteError {
     let target = Target { pod_uid: UID, path };
-    assert!(volume.writer.sweep(&target, SystemTime::now()).is_err() || volume.names().is_empty());
+    assert!(volume.writer.remove_stale(&target, SystemTime::now()).is_err() || volume.names().is_empty());
     volume
         .writer
         .write(&target, Trigger::DriverRequest, &payload(&[("db", "canary")]), &mut Fingerprints::default())
@@ -89,7 +89,7 @@ fn what_an_operator_left_out_is_for_the_driver_to_do() {
     let volume = node.volume();
     let owned = Payload::new(vec![File { owner: Some(1000), ..file("db", "canary") }], vec![]).unwrap();
     let error = volume.restricted(&[], |root, target| {
-        Writer::of(root, VersionKey::random())
+        Writer::new(root, VersionKey::random())
             .write(target, Trigger::DriverRequest, &owned, &mut Fingerprints::default())
             .unwrap_err()
     });
@@ -103,7 +103,7 @@ fn what_an_operator_left_out_is_for_the_driver_to_do() {
     assert!(error.is_for_driver() && error.to_string().contains("Read-only file system"), "{error}");
     let elsewhere = volume.path.strip_prefix(node.pods()).unwrap();
     let (writer, nowhere) =
-        (Writer::of(Path::new("/nowhere"), VersionKey::random()), Path::new("/nowhere").join(elsewhere));
-    let error = writer.sweep(&Target { pod_uid: UID, path: &nowhere }, SystemTime::now()).unwrap_err();
+        (Writer::new(Path::new("/nowhere"), VersionKey::random()), Path::new("/nowhere").join(elsewhere));
+    let error = writer.remove_stale(&Target { pod_uid: UID, path: &nowhere }, SystemTime::now()).unwrap_err();
     assert!(matches!(error, WriteError::Missing(..)) && error.is_for_driver(), "{error}");
 }

@@ -59,7 +59,7 @@ fn a_file_that_only_the_pod_may_read_is_left_alone_while_it_is_unchanged() {
     let node = Node::new();
     let volume = node.volume();
     let changes = volume.restricted(&[Capability::CAP_CHOWN], |root, target| {
-        let (writer, mut marks) = (Writer::of(root, VersionKey::random()), Fingerprints::default());
+        let (writer, mut marks) = (Writer::new(root, VersionKey::random()), Fingerprints::default());
         let change = |payload, marks: &mut Fingerprints| {
             writer.write(target, Trigger::Poll, &payload, marks).unwrap().change
         };
@@ -91,7 +91,7 @@ fn a_restart_that_kept_marks_and_key_leaves_such_a_file_alone() {
     let volume = node.volume();
     let change = |key: &str, marks: &mut Fingerprints| {
         volume.restricted(&[Capability::CAP_CHOWN], |root, target| {
-            let writer = Writer::of(root, VersionKey::try_from(Secret::from(key)).unwrap());
+            let writer = Writer::new(root, VersionKey::try_from(Secret::from(key)).unwrap());
             writer
                 .write(target, Trigger::DriverRequest, &owned("canary", 0o400, Some(1000)), marks)
                 .unwrap()

@@ -182,7 +182,7 @@ fn a_volume_without_room_keeps_its_files() {
     let error = volume.try_write(&payload(&[("db", &"y".repeat(40_000))])).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "db: the volume's tmpfs has no room for it beside the files of before, which stay"
+        "db: the volume's tmpfs has no space for it in addition to the current files, which stay"
     );
     assert_eq!((volume.read("db"), volume.names()), ("x".repeat(40_000), before));
     assert_eq!(volume.write(&[("db", "short")]), Change::Swapped, "and takes the next that fit");

@@ -1,4 +1,4 @@
-//! What pods are told next, and when: changes of a volume add up while they wait, and what was told of late is told again by its count.
+//! Decides which event is sent next, and when. Waiting changes of a volume become one event; a recent equal event is counted up.
 
 #[cfg(test)]
 mod tests;
@@ -11,28 +11,28 @@ use tokio::time::Instant;
 use super::message;
 use crate::spec::Pod;
 
-/// Volumes that wait at a time: more than a node has. What comes on top is dropped.
-const MOST: usize = 256;
-/// Names that add up in a volume that waits; further ones are not counted.
+/// Limit of waiting volumes: more than a node has. Further ones are dropped.
+const WAITING: usize = 256;
+/// Limit of file names of a waiting volume; further ones are not counted.
 const NAMES: usize = 256;
-/// Between two tellings of one volume.
-const APART: Duration = Duration::from_secs(10);
-/// For how long after it was told the same is counted up. An API server keeps events for an hour.
+/// Time between two events on one volume.
+const INTERVAL: Duration = Duration::from_secs(10);
+/// Time for which the same message increments the count of an event. An API server keeps events for an hour.
 pub(crate) const REPEATS: Duration = Duration::from_secs(600);
-/// Events that are remembered for counting up; a megabyte at worst.
+/// Limit of remembered events whose count may be incremented: at most about 1 MB.
 const REMEMBERED: usize = 1024;
 
-/// The uid of a pod, and the name of a volume of it.
+/// The uid of a pod, and the name of one of its volumes.
 type Volume = (String, String);
 
-/// What waits, and what was told.
+/// The waiting changes, and the events that were sent recently.
 #[derive(Default)]
 pub(crate) struct Outbox {
     waiting: HashMap<Volume, Waiting>,
-    /// When a volume may be told of again.
-    again: HashMap<Volume, Instant>,
-    /// By volume and message.
-    posted: HashMap<(Volume, String), Posted>,
+    /// The time before which no further event is sent on a volume.
+    not_before: HashMap<Volume, Instant>,
+    /// Sent events by volume and message.
+    sent: HashMap<(Volume, String), Sent>,
 }
 
 struct Waiting {
@@ -43,37 +43,37 @@ struct Waiting {
 
 /// An event at the API server.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Posted {
-    /// Its name in the pod's namespace.
+pub(crate) struct Sent {
+    /// The event's name in the pod's namespace.
     pub(crate) name: String,
-    /// How often it was told.
-    pub(crate) times: i32,
-    /// From then on the same makes a new event.
+    /// The event's count.
+    pub(crate) count: i32,
+    /// The time from which the same message creates a new event.
     pub(crate) until: Instant,
 }
 
-/// What one pod is told.
-pub(crate) struct News {
+/// New content of one volume.
+pub(crate) struct NewContent {
     pub(crate) pod: Pod,
     volume: Volume,
     pub(crate) message: String,
-    /// The event that says the same.
-    pub(crate) before: Option<Posted>,
+    /// The event with the same message, if one was sent recently.
+    pub(crate) previous: Option<Sent>,
 }
 
-/// What there is to do.
+/// The next step of the sender.
 pub(crate) enum Next {
-    /// Tell this now.
-    Tell(News),
-    /// Look again then, or when something is added.
+    /// Send this now.
+    Send(NewContent),
+    /// Call `next` again at this time, or when something is added.
     Wait(Option<Instant>),
 }
 
 impl Outbox {
-    /// False when there is no room for one more volume.
+    /// Adds changed `files` of a volume; false if too many volumes are waiting.
     pub(crate) fn add(&mut self, pod: &Pod, volume: &str, files: Vec<String>, now: Instant) -> bool {
         let key = (pod.uid.clone(), volume.to_owned());
-        if self.waiting.len() >= MOST && !self.waiting.contains_key(&key) {
+        if self.waiting.len() >= WAITING && !self.waiting.contains_key(&key) {
             return false;
         }
         let new = || Waiting { pod: pod.clone(), files: BTreeSet::new(), since: now };
@@ -83,33 +83,33 @@ impl Outbox {
         true
     }
 
-    /// The volume that has waited longest among those that may be told of.
+    /// The volume that has waited longest, among those on which an event may be sent.
     pub(crate) fn next(&mut self, now: Instant) -> Next {
-        self.again.retain(|_, again| *again > now);
-        self.posted.retain(|_, posted| posted.until > now);
+        self.not_before.retain(|_, time| *time > now);
+        self.sent.retain(|_, sent| sent.until > now);
         let due = |(volume, waiting): (&Volume, &Waiting)| {
-            (self.again.get(volume).copied().unwrap_or(waiting.since), volume.clone())
+            (self.not_before.get(volume).copied().unwrap_or(waiting.since), volume.clone())
         };
         match self.waiting.iter().map(due).min() {
             None => Next::Wait(None),
             Some((due, _)) if due > now => Next::Wait(Some(due)),
-            Some((_, volume)) => self.take(volume, now).map_or(Next::Wait(None), Next::Tell),
+            Some((_, volume)) => self.take(volume, now).map_or(Next::Wait(None), Next::Send),
         }
     }
 
-    fn take(&mut self, volume: Volume, now: Instant) -> Option<News> {
+    fn take(&mut self, volume: Volume, now: Instant) -> Option<NewContent> {
         let Waiting { pod, files, .. } = self.waiting.remove(&volume)?;
-        self.again.insert(volume.clone(), now + APART);
-        let said = (volume.clone(), message::of(&volume.1, &files));
-        let before = self.posted.get(&said).cloned();
-        Some(News { pod, volume, message: said.1, before })
+        self.not_before.insert(volume.clone(), now + INTERVAL);
+        let key = (volume.clone(), message::new_content(&volume.1, &files));
+        let previous = self.sent.get(&key).cloned();
+        Some(NewContent { pod, volume, message: key.1, previous })
     }
 
-    /// Remembers `posted`, which says what `news` are.
-    pub(crate) fn told(&mut self, news: News, posted: Posted) {
-        let said = (news.volume, news.message);
-        if self.posted.len() < REMEMBERED || self.posted.contains_key(&said) {
-            self.posted.insert(said, posted);
+    /// Remembers that `news` was sent as the event `sent`.
+    pub(crate) fn record_sent(&mut self, news: NewContent, sent: Sent) {
+        let key = (news.volume, news.message);
+        if self.sent.len() < REMEMBERED || self.sent.contains_key(&key) {
+            self.sent.insert(key, sent);
         }
     }
 }
