@@ -378,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn a_block_in_pieces_with_padding_and_priority_is_one_block() {
+    fn a_block_in_several_frames_with_padding_and_priority_is_one_block() {
         let block = Encoder::new().encode([
             (&b":method"[..], &b"POST"[..]),
             (b":authority", b"/a/b.sock"),
@@ -405,7 +405,7 @@ mod tests {
     }
 
     #[test]
-    fn a_block_that_grows_is_cut_into_frames_of_the_allowed_size() {
+    fn a_block_that_grows_is_split_into_frames_of_the_allowed_size() {
         let value = [b'v'; 1000];
         let mut block = Encoder::new().encode([(&b"big"[..], &value[..])]);
         block.extend([0x80 | 62; 40]); // the same header again, by its index
@@ -424,7 +424,7 @@ mod tests {
     }
 
     #[test]
-    fn few_bytes_that_stand_for_many_are_undone_one_block_at_a_time() {
+    fn short_blocks_with_many_headers_are_decoded_one_at_a_time() {
         let first = Encoder::new().encode([(&b"big"[..], &[b'v'; 4000][..])]);
         let mut frames = vec![old_call(), frame(HEADERS, END_HEADERS, 3, &first)];
         frames.extend((2..600).map(|call| frame(HEADERS, END_HEADERS, 2 * call + 1, &[0x80 | 62; 16])));
@@ -440,7 +440,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_http_2_ends_the_connection() {
+    fn bytes_that_are_not_http_2_end_the_connection() {
         let block = Encoder::new().encode([(&b"te"[..], &b"trailers"[..])]);
         let bomb =
             [&Encoder::new().encode([(&b"big"[..], &[b'v'; 3000][..])])[..], &[0x80 | 62; 100]].concat();
@@ -478,7 +478,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_cuts_between_reads_change_nothing(cuts in prop::collection::vec(1..40_usize, 1..200)) {
+        fn the_boundaries_of_reads_do_not_change_the_result(cuts in prop::collection::vec(1..40_usize, 1..200)) {
             let input = captured();
             let (mut frames, mut out, mut rest) = (Frames::default(), Vec::new(), &input[..]);
             for cut in cuts.iter().cycle() {
@@ -493,7 +493,7 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_bring_it_down(noise in prop::collection::vec((0..11_u8, any::<u8>(), 0..4_u32, prop::collection::vec(any::<u8>(), 0..60)), 0..12)) {
+        fn no_input_causes_a_panic(noise in prop::collection::vec((0..11_u8, any::<u8>(), 0..4_u32, prop::collection::vec(any::<u8>(), 0..60)), 0..12)) {
             let frames: Vec<_> = noise.iter().map(|(kind, flags, stream, payload)| frame(*kind, *flags, *stream, payload)).collect();
             let input = sent(&frames);
             if let Ok(out) = rewritten(&input) {
