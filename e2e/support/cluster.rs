@@ -46,6 +46,11 @@ pub(crate) fn kubectl(arguments: &[&str]) -> String {
     try_kubectl(arguments).unwrap_or_else(|complaint| panic!("{complaint}"))
 }
 
+/// What `kubectl kustomize` builds from the overlay in a directory. Needs no running cluster.
+pub(crate) fn kustomize(directory: &Path) -> Result<String, String> {
+    text(script("kustomize", &[directory.to_str().unwrap()], ""))
+}
+
 /// Creates or changes an object.
 pub(crate) fn apply(object: &Value) {
     apply_manifest(&object.to_string());

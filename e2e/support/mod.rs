@@ -17,7 +17,7 @@ mod wait; // bounded polling, and putting things back
 
 pub(crate) use certificates::{Identity, belong_together, is_valid, offline_root, subject};
 pub(crate) use class::Class;
-pub(crate) use cluster::{OPENBAO, apply_manifest, bao, enter, kubectl, rights, server};
+pub(crate) use cluster::{OPENBAO, apply_manifest, bao, enter, kubectl, kustomize, rights, server};
 pub(crate) use database::User;
 pub(crate) use driver::{MountRequest, mount};
 pub(crate) use node::Volumes;

@@ -8,6 +8,7 @@ mod driver_1_6; // what only the driver's line 1.6 can get wrong: volumes that s
 mod engines; // KV v1, database, PKI, transit
 mod files; // bytes, modes, names
 mod login; // auth mounts, audiences, namespaces
+mod overlays; // the overlays that the documentation shows
 mod pod_events; // the variant that tells pods of new content
 mod own_writer; // the variant that writes the volumes itself
 mod pod_watch; // the variant that watches pods
