@@ -45,7 +45,7 @@ fn files_stay_as_they_are_while_nothing_changes() {
     let scenario = Scenario::begin();
     scenario.put("db", json!({"user": "u"}));
     let path = scenario.path("db");
-    // The whole answer too: its request id differs from call to call.
+    // The whole response too: its request id differs from call to call.
     let objects = format!(
         "- {{objectName: user, secretPath: {path}, secretKey: user}}\n- {{objectName: all, secretPath: {path}}}"
     );

@@ -66,7 +66,7 @@ async fn is_served(stream: &mut UnixStream) -> bool {
 }
 
 #[tokio::test]
-async fn the_driver_gets_every_connection_beside_readers_of_readiness_that_never_stop() {
+async fn the_driver_gets_every_connection_while_the_health_port_is_overloaded() {
     let (provider, health) = provider().await;
     let (stop, ready) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let mut readers = JoinSet::new();
@@ -146,17 +146,17 @@ async fn withstands(what: &str, count: usize, bytes: &[u8]) {
 }
 
 #[tokio::test]
-async fn requests_that_never_end_hold_few_handles_and_not_for_ever() {
+async fn requests_that_never_end_hold_few_handles_for_a_limited_time() {
     withstands("half a head", 2000, b"GET /health/live HTTP/1.1\r\nHost: health\r\n").await;
 }
 
 #[tokio::test]
-async fn connections_without_a_byte_hold_few_handles_and_not_for_ever() {
+async fn connections_without_a_byte_hold_few_handles_for_a_limited_time() {
     withstands("no byte", 2000, b"").await;
 }
 
 #[tokio::test]
-async fn bodies_that_never_end_hold_few_handles_and_not_for_ever() {
+async fn bodies_that_never_end_hold_few_handles_for_a_limited_time() {
     withstands(
         "half a body",
         500,
@@ -166,7 +166,7 @@ async fn bodies_that_never_end_hold_few_handles_and_not_for_ever() {
 }
 
 #[tokio::test]
-async fn answers_that_nobody_reads_hold_few_handles_and_not_for_ever() {
+async fn responses_that_are_never_read_hold_few_handles_for_a_limited_time() {
     let pipelined = b"GET /metrics HTTP/1.1\r\nHost: health\r\n\r\n".repeat(100);
     withstands("answers that nobody reads", 500, &pipelined).await;
 }

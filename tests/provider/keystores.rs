@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::authority::{certificate, certified_key, issued, openssl, public_key};
+use crate::support::pki::{certificate, certified_key, issued, openssl, public_key};
 use crate::support::tools::tool;
 use crate::support::volume::Volume;
 use crate::support::*;
@@ -113,7 +113,7 @@ async fn a_new_password_rewrites_the_keystore_and_issues_nothing() {
 }
 
 #[tokio::test]
-async fn a_password_that_cannot_be_one_is_told_without_it() {
+async fn an_invalid_password_is_reported_without_its_value() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault.authorities().await;
@@ -145,7 +145,7 @@ async fn a_keystore_without_a_password_or_with_one_that_is_not_there_is_no_file(
 }
 
 #[tokio::test]
-async fn an_alias_that_a_keystore_cannot_hold_is_told() {
+async fn an_alias_that_a_keystore_cannot_hold_is_reported() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault.authorities().await;

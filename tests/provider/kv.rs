@@ -83,7 +83,7 @@ async fn a_mount_without_versions_is_read_as_such() {
 }
 
 #[tokio::test]
-async fn the_wrong_engine_version_is_told_as_such() {
+async fn the_wrong_engine_version_is_reported_as_such() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault.put("team-a/db", json!({ "password": canary("v2") })).await;
@@ -155,7 +155,7 @@ async fn a_pointer_leads_through_objects_lists_and_odd_names() {
 }
 
 #[tokio::test]
-async fn metadata_and_response_are_as_much_to_be_had_as_data() {
+async fn metadata_and_response_can_be_mounted_like_data() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault.put("team-a/db", json!({ "password": canary("one"), "version": "of data" })).await;

@@ -49,7 +49,7 @@ async fn a_user_by_request_is_of_one_lease_with_its_password_too() {
 }
 
 #[tokio::test]
-async fn a_user_that_the_class_names_no_more_is_renewed_no_longer_though_its_login_lives() {
+async fn a_user_that_the_class_no_longer_names_is_no_longer_renewed() {
     let (vault, postgres) = (Vault::start().await, Postgres::start().await);
     for role in ["app", "other"] {
         vault.database(&postgres, role, json!({ "default_ttl": "10s", "max_ttl": "1h" })).await;
@@ -131,7 +131,7 @@ async fn the_user_in_the_file_is_always_let_in_however_short_its_lease_lives() {
 }
 
 #[tokio::test]
-async fn a_failed_renewal_never_mints_at_every_republish() {
+async fn a_failed_renewal_does_not_create_a_user_at_every_republish() {
     let (vault, postgres) = (Vault::start().await, Postgres::start().await);
     vault.role("kubernetes", "web", json!({ "token_no_default_policy": true })).await;
     vault.database(&postgres, "app", json!({ "default_ttl": "10s", "max_ttl": "1h" })).await;
@@ -168,7 +168,7 @@ async fn a_user_is_its_pods_own_unless_the_class_shares_it_among_the_account() {
 }
 
 #[tokio::test]
-async fn a_slip_in_a_class_ends_no_user_that_pods_have_in_their_files() {
+async fn a_mistake_in_a_class_revokes_no_user_that_pods_have_in_their_files() {
     let (vault, postgres) = (Vault::start().await, Postgres::start().await);
     vault.database(&postgres, "app", json!({ "default_ttl": "1h", "max_ttl": "24h" })).await;
     let provider = Provider::start(&vault).await;
@@ -200,7 +200,7 @@ async fn a_slip_in_a_class_ends_no_user_that_pods_have_in_their_files() {
 }
 
 #[tokio::test]
-async fn a_server_that_names_no_account_has_each_pod_prove_itself_for_what_its_account_shares() {
+async fn without_the_account_name_each_pod_logs_in_for_what_its_account_shares() {
     let (vault, postgres) = (Vault::start().await, Postgres::start().await);
     vault.database(&postgres, "app", json!({ "default_ttl": "1h", "max_ttl": "24h" })).await;
     let provider = Provider::start(&vault).await;

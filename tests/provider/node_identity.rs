@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 
 use tempfile::TempDir;
 
-use crate::support::setup::Setup;
+use crate::support::provider_setup::Setup;
 use crate::support::tls::{Authority, text};
 use crate::support::*;
 
@@ -66,7 +66,7 @@ async fn a_class_cannot_read_what_the_node_may_read() {
             &["service account team-a/web", "the response does not name", "--allow-auth-mount"],
         );
         assert_eq!(
-            (refusal.code, vault.given_back().len()),
+            (refusal.code, vault.revoked().len()),
             (Code::PermissionDenied, number + 1),
             "revoked at once"
         );
@@ -91,7 +91,7 @@ async fn a_class_that_names_the_nodes_certificate_itself_cannot_read_as_the_node
         .refuses("team-a/web", named.with("vaultAuthMountPath", "cert"))
         .await
         .tells("auth_mount.refused", &[]);
-    assert_eq!((reads_of_node(&vault), vault.given_back().len()), (0, 1));
+    assert_eq!((reads_of_node(&vault), vault.revoked().len()), (0, 1));
 }
 
 #[tokio::test]
@@ -191,7 +191,7 @@ async fn an_unusable_list_of_auth_mounts_is_a_start_that_fails() {
 }
 
 #[tokio::test]
-async fn an_error_never_tells_which_files_the_node_has() {
+async fn an_error_never_shows_which_files_the_node_has() {
     let ca = Authority::new("servers");
     let vault = Vault::listening(&ca.listener(&["127.0.0.1"])).await;
     vault.put("team-a/db", json!({ "password": canary("below") })).await;

@@ -80,7 +80,7 @@ async fn a_running_pod_keeps_an_optional_file_when_something_else_than_vault_ans
 }
 
 #[tokio::test]
-async fn a_pod_does_not_start_on_the_word_of_something_else_than_vault() {
+async fn a_pod_does_not_start_on_a_404_of_something_else_than_vault() {
     let (_vault, proxy, provider) = behind_a_proxy().await;
     for (status, (what, body)) in [404, 403, 400, 401, 405].into_iter().cycle().zip(foreign_bodies()) {
         proxy.on(DB, [Reply::raw(status, body)]);
@@ -286,7 +286,7 @@ async fn a_retry_after_of_any_size_ends_with_the_time_of_the_mount() {
 }
 
 #[tokio::test]
-async fn tokens_are_given_back_after_one_whose_revocation_was_put_off_for_ever() {
+async fn tokens_are_revoked_after_one_whose_revocation_was_delayed_for_ever() {
     let server = Faulty::start().await;
     let provider = Provider::facing(&server.address()).start().await;
     let revoke = "auth/token/revoke-self";

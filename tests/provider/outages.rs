@@ -7,7 +7,7 @@ use futures::future::join_all;
 use reqwest::Method;
 use tokio::time::Instant;
 
-use crate::support::gate::Gate;
+use crate::support::blocking_proxy::BlockingProxy;
 use crate::support::*;
 
 /// A first mount tells of an outage before this: after 18 s where the machine has time, and its whole time would be 60.
@@ -22,7 +22,7 @@ enum Outage {
 
 /// All three at once: each takes as long as its retries.
 #[tokio::test]
-async fn an_outage_is_told_within_20_seconds_and_the_first_retry_after_it_mounts() {
+async fn an_outage_is_reported_within_20_seconds_and_the_first_retry_after_it_mounts() {
     join_all(
         [
             (Outage::Stopped, "vault.unreachable"),
@@ -62,9 +62,9 @@ async fn endured((outage, reason): (Outage, &str)) -> (Provider, Vault) {
 #[tokio::test]
 async fn a_mount_with_nine_seconds_of_time_is_answered_within_them() {
     let vault = Vault::start().await;
-    let gate = Gate::before(&vault).await;
+    let proxy = BlockingProxy::before(&vault).await;
     let provider =
-        Provider::without_server(&vault).flag(format!("--vault-addr={}", gate.address())).start().await;
+        Provider::without_server(&vault).flag(format!("--vault-addr={}", proxy.address())).start().await;
     let call = provider.call("team-a/web", kv("db", "team-a/db", "password")).within(Duration::from_secs(9));
     let begun = Instant::now();
     let refusal = call.fails().await;
@@ -77,18 +77,18 @@ async fn a_mount_with_nine_seconds_of_time_is_answered_within_them() {
 }
 
 #[tokio::test]
-async fn a_server_that_hangs_holds_up_no_other_servers_pods() {
+async fn a_server_that_hangs_delays_no_pod_of_another_server() {
     let (vault, hanging) = (Vault::start().await, Vault::start().await);
     vault.put("team-a/db", json!({ "password": canary("beside") })).await;
-    let gate = Gate::before(&hanging).await;
-    let provider = Provider::of(&vault).flag(format!("--allow-address={}", gate.address())).start().await;
+    let proxy = BlockingProxy::before(&hanging).await;
+    let provider = Provider::of(&vault).flag(format!("--allow-address={}", proxy.address())).start().await;
     let class = kv("db", "team-a/db", "password");
     let stuck = provider
-        .call("team-a/web", class.clone().with("vaultAddress", gate.address()))
+        .call("team-a/web", class.clone().with("vaultAddress", proxy.address()))
         .within(Duration::from_secs(90));
     let mut stuck = pin!(stuck.fails());
     let others = async {
-        gate.reached().await;
+        proxy.reached().await;
         for _ in 0..20 {
             assert_eq!(provider.mount("team-a/web", class.clone()).await.read("db"), canary("beside"));
         }
@@ -96,7 +96,7 @@ async fn a_server_that_hangs_holds_up_no_other_servers_pods() {
     // Its login is given up after 10 s.
     tokio::select! {
         biased;
-        () = others => gate.open(),
+        () = others => proxy.open(),
         refusal = &mut stuck => panic!("the others have waited for it: {refusal:?}"),
     }
     stuck.await;

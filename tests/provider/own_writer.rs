@@ -3,10 +3,10 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::support::authority::certificate;
 use crate::support::driver::{Call, Caller};
+use crate::support::pki::certificate;
 use crate::support::postgres::Postgres;
-use crate::support::setup::Setup;
+use crate::support::provider_setup::Setup;
 use crate::support::volume::Volume;
 use crate::support::*;
 
@@ -72,7 +72,7 @@ async fn a_pod_gets_files_of_its_own_uid_and_the_driver_their_versions_alone() {
 }
 
 #[tokio::test]
-async fn a_changed_value_reaches_the_file_though_nobody_asks() {
+async fn a_changed_value_reaches_the_file_without_a_request_of_the_driver() {
     let vault = Vault::start().await;
     let (old, new) = (canary("before"), canary("after"));
     vault.put("team-a/db", json!({ "password": old })).await;
@@ -88,7 +88,7 @@ async fn a_changed_value_reaches_the_file_though_nobody_asks() {
 }
 
 #[tokio::test]
-async fn pods_of_one_account_are_looked_at_together_by_one_read() {
+async fn pods_of_one_account_are_polled_together_by_one_read() {
     let vault = Vault::start().await;
     vault.names_accounts(json!({})).await;
     vault.put("team-a/db", json!({ "password": canary("together") })).await;
@@ -112,7 +112,7 @@ async fn pods_of_one_account_are_looked_at_together_by_one_read() {
 }
 
 #[tokio::test]
-async fn credentials_and_certificates_are_replaced_in_time_though_nobody_asks() {
+async fn credentials_and_certificates_are_replaced_in_time_without_a_request_of_the_driver() {
     let (vault, postgres) = (Vault::start().await, Postgres::start().await);
     vault.database(&postgres, "app", json!({ "default_ttl": "10s", "max_ttl": "10s" })).await;
     vault.root_authority("pki").await;
@@ -135,7 +135,7 @@ async fn credentials_and_certificates_are_replaced_in_time_though_nobody_asks() 
 }
 
 #[tokio::test]
-async fn a_volume_that_is_looked_at_ends_as_any_other() {
+async fn a_volume_that_is_polled_ends_like_any_other() {
     let (vault, postgres) = (Vault::start().await, Postgres::start().await);
     vault.database(&postgres, "app", json!({ "default_ttl": "1h", "max_ttl": "24h" })).await;
     let provider = started(writing(&vault)).await;
@@ -181,7 +181,7 @@ async fn a_volume_goes_on_after_a_restart_and_nothing_is_written_by_it() {
 }
 
 #[tokio::test]
-async fn an_outage_leaves_the_files_and_is_told_once() {
+async fn an_outage_leaves_the_files_and_is_logged_once() {
     let vault = Vault::start().await;
     let (old, new) = (canary("outage"), canary("over"));
     vault.put("team-a/db", json!({ "password": old })).await;
@@ -199,7 +199,7 @@ async fn an_outage_leaves_the_files_and_is_told_once() {
 }
 
 #[tokio::test]
-async fn what_the_driver_is_about_to_unmount_is_not_filled_again() {
+async fn a_volume_that_the_driver_is_about_to_unmount_is_not_filled_again() {
     let vault = Vault::start().await;
     vault.put("team-a/db", json!({ "password": canary("first") })).await;
     let provider = started(writing(&vault)).await;
@@ -239,7 +239,7 @@ async fn where_the_volume_cannot_be_seen_the_driver_gets_the_files_and_the_log_s
 }
 
 #[tokio::test]
-async fn where_the_directory_came_without_its_mounts_the_driver_gets_the_files_and_the_log_says_what_to_do() {
+async fn where_the_directory_lacks_its_mounts_the_driver_gets_the_files_and_the_log_says_what_to_do() {
     let vault = Vault::start().await;
     vault.put("team-a/db", json!({ "password": canary("unpropagated") })).await;
     let provider = started(writing(&vault)).await;
@@ -291,7 +291,7 @@ async fn nothing_is_written_but_volumes_state_and_sockets() {
 }
 
 #[tokio::test]
-async fn a_class_chooses_and_without_the_directory_it_is_told_that_it_cannot() {
+async fn a_class_chooses_the_writer_and_without_the_directory_it_is_refused() {
     let vault = Vault::start().await;
     vault.put("team-a/db", json!({ "password": canary("chosen") })).await;
     let provider = started(Provider::of(&vault).seeing_mounts()).await;
@@ -309,7 +309,7 @@ async fn a_class_chooses_and_without_the_directory_it_is_told_that_it_cannot() {
 }
 
 #[tokio::test]
-async fn a_link_in_the_place_of_the_volume_is_refused_and_nothing_is_answered() {
+async fn a_link_at_the_path_of_the_volume_is_refused_without_any_file() {
     let vault = Vault::start().await;
     vault.put("team-a/db", json!({ "password": canary("attacked") })).await;
     let provider = started(writing(&vault)).await;
@@ -322,7 +322,7 @@ async fn a_link_in_the_place_of_the_volume_is_refused_and_nothing_is_answered() 
 }
 
 #[tokio::test]
-async fn logins_of_one_mount_go_by_the_token_that_the_pod_brought_last() {
+async fn logins_of_one_mount_use_the_pods_last_token() {
     let vault = Vault::start().await;
     let (old, new) = (canary("transient"), canary("looked"));
     vault.put("team-a/db", json!({ "password": old })).await;

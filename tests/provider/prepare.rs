@@ -96,7 +96,7 @@ fn goes_on(node: &Node, uid: u32) -> bool {
 }
 
 #[test]
-fn the_state_goes_with_the_user_that_vaultmount_runs_as_and_comes_back() {
+fn the_state_changes_owner_with_the_user_of_vaultmount_in_both_directions() {
     let node = Node::with_state();
     assert!(
         goes_on(&node, OURS) && !goes_on(&node, 0),
@@ -112,7 +112,7 @@ fn the_state_goes_with_the_user_that_vaultmount_runs_as_and_comes_back() {
 }
 
 #[test]
-fn a_run_that_was_killed_half_way_is_made_good() {
+fn a_run_that_was_killed_half_way_is_completed_by_the_next() {
     let node = Node::with_state();
     chown(node.state(), Some(0), None).unwrap(); // the first step of each direction
     assert!(!goes_on(&node, 0));
@@ -124,7 +124,7 @@ fn a_run_that_was_killed_half_way_is_made_good() {
 }
 
 #[test]
-fn what_is_no_file_of_ours_stays_whose_it_is() {
+fn files_of_others_keep_their_owner() {
     let node = Node::with_state();
     let outside = node.0.path().join("outside");
     fs::write(&outside, "").unwrap();
@@ -143,7 +143,7 @@ fn what_is_no_file_of_ours_stays_whose_it_is() {
 }
 
 #[test]
-fn a_dead_socket_of_another_user_goes_and_a_live_one_stays_theirs() {
+fn a_dead_socket_of_another_user_is_removed_and_a_live_one_stays() {
     let node = Node::new();
     node.prepare(OURS);
     let socket = |name: &str, uid| {

@@ -105,7 +105,7 @@ async fn any_mount_and_key_may_be_named_and_texts_may_lie_in_kv() {
 }
 
 #[tokio::test]
-async fn a_text_without_markers_asks_transit_nothing() {
+async fn a_text_without_markers_makes_no_call_to_transit() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     let text = "nothing {{ s5:not base64! }} {{ s5 }}";

@@ -3,8 +3,8 @@
 use std::fs;
 use std::process::{Command, Output};
 
-use crate::support::authority::certificate;
-use crate::support::gate::Gate;
+use crate::support::blocking_proxy::BlockingProxy;
+use crate::support::pki::certificate;
 use crate::support::*;
 
 const LOGIN: &str = "update auth/kubernetes/login";
@@ -64,18 +64,18 @@ async fn a_killed_provider_goes_on_with_its_login_and_the_same_certificate() {
 }
 
 #[tokio::test]
-async fn what_pods_share_outlives_an_end_that_takes_its_time() {
+async fn shared_logins_survive_a_slow_shutdown() {
     let (vault, class) = seeded().await;
     vault.names_accounts(json!({})).await;
-    let gate = Gate::before(&vault).await;
+    let proxy = BlockingProxy::before(&vault).await;
     let setup = Provider::of(&vault).keeping_state().flag("--shutdown-timeout=6s");
-    let mut provider = setup.flag(format!("--allow-address={}", gate.address())).start().await;
+    let mut provider = setup.flag(format!("--allow-address={}", proxy.address())).start().await;
     let shared = class.clone().with("shareScope", "serviceAccount");
     let certificate = provider.mount("team-a/web", shared.clone()).await.read("certificate");
     // Its login is given up after 10 s. After six the volumes are forgotten, and nobody may take them for ended in the rest.
-    let stuck = provider.call("team-a/api", class.with("vaultAddress", gate.address()));
+    let stuck = provider.call("team-a/api", class.with("vaultAddress", proxy.address()));
     let end = async {
-        gate.reached().await;
+        proxy.reached().await;
         provider.terminate();
     };
     tokio::join!(stuck.fails(), end);
@@ -86,7 +86,7 @@ async fn what_pods_share_outlives_an_end_that_takes_its_time() {
 }
 
 #[tokio::test]
-async fn without_a_state_directory_a_restart_begins_anew() {
+async fn without_a_state_directory_a_restart_logs_in_again() {
     let (vault, class) = seeded().await;
     let provider = Provider::start(&vault).await;
     let pod = provider.mount("team-a/web", class).await;
@@ -97,7 +97,7 @@ async fn without_a_state_directory_a_restart_begins_anew() {
 }
 
 #[tokio::test]
-async fn a_damaged_record_costs_one_issue_and_its_token_is_given_back() {
+async fn a_damaged_record_costs_one_issue_and_its_token_is_revoked() {
     let (vault, class) = seeded().await;
     let before = vault.tokens().await;
     let provider = Provider::of(&vault).keeping_state().start().await;
@@ -136,7 +136,7 @@ async fn under_another_key_the_log_names_what_an_operator_must_revoke() {
 }
 
 #[tokio::test]
-async fn handover_with_revoke_gives_every_token_back_and_empties_the_state() {
+async fn handover_with_revoke_revokes_every_token_and_empties_the_state() {
     let (vault, class) = seeded().await;
     let before = vault.tokens().await;
     let mut provider = Provider::of(&vault).keeping_state().start().await;
@@ -168,7 +168,7 @@ async fn handover_opens_with_the_version_key_what_it_has_sealed_and_the_same_key
 }
 
 #[tokio::test]
-async fn handover_with_keep_empties_the_state_and_calls_nobody() {
+async fn handover_with_keep_empties_the_state_and_makes_no_call() {
     let (vault, class) = seeded().await;
     let before = vault.tokens().await;
     let mut provider = Provider::of(&vault).keeping_state().start().await;

@@ -25,7 +25,7 @@ fn bombs() -> [(&'static str, String, &'static str); 4] {
 }
 
 #[tokio::test]
-async fn a_template_that_wants_everything_fails_soon_and_harms_no_other_mount() {
+async fn a_template_over_its_limits_fails_soon_and_harms_no_other_mount() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault.put("team-a/db", json!({ "password": canary("bomb") })).await;
@@ -41,7 +41,7 @@ async fn a_template_that_wants_everything_fails_soon_and_harms_no_other_mount() 
 }
 
 #[tokio::test]
-async fn the_neighbour_of_a_template_that_ended_their_process_is_told_why() {
+async fn the_error_of_a_template_whose_process_another_template_ended_says_why() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault.put("team-a/db", json!({ "password": canary("neighbour") })).await;
@@ -56,7 +56,7 @@ async fn the_neighbour_of_a_template_that_ended_their_process_is_told_why() {
 
 /// Seen while a template takes its second of a core; `tests/templates/child.rs` tells what the process sees.
 #[tokio::test]
-async fn a_template_is_written_in_a_process_that_is_gone_with_the_mount() {
+async fn a_template_is_rendered_in_a_process_that_ends_with_the_mount() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault.put("team-a/db", json!({ "password": canary("process") })).await;

@@ -124,7 +124,7 @@ fn read_back(pod: &Volume<'_>) -> [(&'static str, String); 9] {
 }
 
 #[tokio::test]
-async fn a_mistake_is_told_with_its_line_and_never_with_a_value() {
+async fn a_mistake_is_reported_with_its_line_and_never_with_a_value() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault
@@ -159,7 +159,7 @@ async fn a_mistake_is_told_with_its_line_and_never_with_a_value() {
 }
 
 #[tokio::test]
-async fn errors_of_syntax_are_told_together_before_anything_is_asked() {
+async fn syntax_errors_are_reported_together_before_any_call() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     let class = over_db("one", "{{ db.")
@@ -174,7 +174,7 @@ async fn errors_of_syntax_are_told_together_before_anything_is_asked() {
 }
 
 #[tokio::test]
-async fn a_missing_source_is_told_or_passed_over_as_the_object_says() {
+async fn a_missing_source_is_reported_or_skipped_as_the_object_says() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault.put("team-a/db", json!({ "password": canary("there") })).await;

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::setup::Setup;
+use crate::support::provider_setup::Setup;
 use crate::support::tls::{Authority, text};
 use crate::support::*;
 

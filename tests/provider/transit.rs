@@ -24,7 +24,7 @@ async fn a_ciphertext_in_the_class_is_opened_into_a_file() {
 
 /// The role may do nothing else: not even look at the key, nor read a secret.
 #[tokio::test]
-async fn leave_to_decrypt_is_all_that_a_pod_needs() {
+async fn the_right_to_decrypt_is_all_that_a_pod_needs() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault.key("transit", "orders", json!({})).await;
@@ -39,7 +39,7 @@ async fn leave_to_decrypt_is_all_that_a_pod_needs() {
 }
 
 #[tokio::test]
-async fn a_ciphertext_that_kv_keeps_is_opened_into_a_file() {
+async fn a_ciphertext_in_kv_is_decrypted_into_a_file() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault.key("tenants/transit", "orders", json!({})).await;
@@ -158,7 +158,7 @@ async fn old_and_new_versions_of_a_key_are_opened_together() {
 }
 
 #[tokio::test]
-async fn a_missing_key_and_a_denied_one_are_told_apart() {
+async fn a_missing_key_and_a_denied_one_have_different_errors() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault.key("transit", "orders", json!({})).await;

@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 
-use crate::support::authority::{certificate, issued};
 use crate::support::faulty::{Faulty, Reply};
+use crate::support::pki::{certificate, issued};
 use crate::support::*;
 
 #[tokio::test]
-async fn a_certificate_that_may_not_be_issued_is_told_with_its_path() {
+async fn a_certificate_that_may_not_be_issued_is_reported_with_its_path() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault.root_authority("pki").await;
@@ -54,12 +54,12 @@ async fn a_certificate_of_other_names_or_of_another_key_is_no_file() {
     };
     let ask = json!({ "commonName": "web.example.com", "ipSans": ["10.0.0.7"] });
     let more = json!({ "commonName": "web.example.com", "altNames": ["a.example.com"] });
-    let stranger = json!({ "commonName": "web.example.com", "uriSans": ["spiffe://example.com/web"], "ipSans": ["10.0.0.8"] });
+    let other_name = json!({ "commonName": "web.example.com", "uriSans": ["spiffe://example.com/web"], "ipSans": ["10.0.0.8"] });
     let node = json!({ "commonName": "web.example.com", "privateKey": "node" });
     for (ask, answer, told) in [
         (&ask, json!({ "data": other }), "common name is not web.example.com"),
         (&more, json!({ "data": right }), "a.example.com"),
-        (&stranger, json!({ "data": right }), "10.0.0.8"),
+        (&other_name, json!({ "data": right }), "10.0.0.8"),
         (&ask, with("private_key", other["private_key"].clone()), "not made for the private key"),
         (&ask, with("certificate", other["certificate"].clone()), "not made for the private key"),
         (&ask, with("private_key", json!(canary("key"))), "private key"),
@@ -89,7 +89,7 @@ async fn a_certificate_of_other_names_or_of_another_key_is_no_file() {
 
 /// What a field cannot change is no field that goes unread.
 #[tokio::test]
-async fn a_field_that_says_nothing_of_a_part_is_refused_before_any_call() {
+async fn a_field_without_effect_on_a_part_is_refused_before_any_call() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     let password = json!({ "kv": { "mount": "secret", "path": "team-a/store" }, "secretKey": "password" });

@@ -22,7 +22,7 @@ impl Vault {
     }
 
     /// The tokens that were given back, each once: a call that a busy machine leaves without an answer for 5 s is made again.
-    pub(crate) fn given_back(&self) -> BTreeSet<String> {
+    pub(crate) fn revoked(&self) -> BTreeSet<String> {
         let requests = self.requests();
         let back = requests.iter().filter(|request| request["path"] == "auth/token/revoke-self");
         back.map(|request| word(request, "client_token").to_owned()).collect()

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::provider::Provider;
-use super::setup::KUBELET;
+use super::provider_setup::KUBELET;
 use super::tools::tool;
 
 impl Provider {

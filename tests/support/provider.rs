@@ -26,7 +26,7 @@ use super::canary::assert_silent;
 use super::class::Class;
 use super::driver::Call;
 use super::openbao::Vault;
-use super::setup::{STATE_KEY, Setup};
+use super::provider_setup::{STATE_KEY, Setup};
 use super::token::Issuer;
 use super::volume::{Refusal, Volume};
 use super::wait::until;

@@ -10,7 +10,7 @@ use crate::support::token::{Account, Issuer};
 
 /// A service account as it is now: one that is made anew has the name, and another uid.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Person {
+pub(crate) struct ServiceAccount {
     pub(crate) namespace: String,
     pub(crate) name: String,
     /// How often it was made anew.
@@ -20,14 +20,14 @@ pub(crate) struct Person {
 /// A pod with one volume.
 #[derive(Clone, Debug)]
 pub(crate) struct Pod {
-    pub(crate) person: Person,
+    pub(crate) service_account: ServiceAccount,
     pub(crate) number: usize,
 }
 
 /// What a volume holds: files by their names.
 pub(crate) type Files = BTreeMap<String, Vec<u8>>;
 
-impl Person {
+impl ServiceAccount {
     pub(crate) fn new(namespace: &str, name: &str) -> Self {
         Self { namespace: namespace.into(), name: name.into(), made: 0 }
     }
@@ -45,7 +45,7 @@ impl Person {
 impl Pod {
     /// The driver's request for its volume of `class`, with a token of a minute ago.
     pub(crate) fn request(&self, class: &Class, issuer: &Issuer) -> MountRequest {
-        let Person { namespace, name, .. } = &self.person;
+        let ServiceAccount { namespace, name, .. } = &self.service_account;
         let (pod, pod_uid) =
             (format!("{name}-{}", self.number), format!("6f1f7a51-3f0b-4a38-9f5d-{:012x}", self.number));
         let account = Account {
@@ -54,7 +54,7 @@ impl Pod {
             pod: Some((pod.clone(), pod_uid.clone())),
         };
         let mut claims = account.claims("vault", 3600);
-        claims["kubernetes.io"]["serviceaccount"]["uid"] = json!(self.person.uid());
+        claims["kubernetes.io"]["serviceaccount"]["uid"] = json!(self.service_account.uid());
         let tokens = json!({ "vault": { "token": issuer.sign(&claims), "expirationTimestamp": "2046-01-01T00:00:00Z" } });
         let mut attributes = class.parameters();
         for (key, value) in [

@@ -7,8 +7,8 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::lasting;
 use crate::model::node::Node;
-use crate::model::pod::{Person, Pod, files};
-use crate::support::authority::certificate;
+use crate::model::pod::{Pod, ServiceAccount, files};
+use crate::support::pki::certificate;
 use crate::support::{Vault, json};
 
 /// The least life that makes sense for a client that asks so often.
@@ -17,14 +17,14 @@ const LIFE: Duration = Duration::from_secs(30);
 const EVERY: Duration = Duration::from_secs(5);
 
 #[tokio::test]
-async fn a_short_certificate_never_ends_in_a_pods_hands_and_is_not_made_at_every_poll() {
+async fn a_short_certificate_never_expires_in_a_pod_and_is_not_issued_at_every_poll() {
     let vault = Vault::start().await;
     vault.root_authority("pki").await;
     vault.role("kubernetes", "web", json!({ "bound_subject": "" })).await;
     let node = Node::start(&vault.address()).await;
     let ask = json!({ "commonName": "web.example.com", "ttl": format!("{}s", LIFE.as_secs()) });
     let class = certificate(ask, &["certificate", "privateKey"]);
-    let pod = Pod { person: Person::new("team-a", "web"), number: 0 };
+    let pod = Pod { service_account: ServiceAccount::new("team-a", "web"), number: 0 };
     let time = lasting(Duration::from_secs(40));
     let (mut pace, end, mut held, mut made) = (interval(EVERY), Instant::now() + time, None, 0_u32);
     while Instant::now() < end {

@@ -4,7 +4,7 @@
 //! are watched, with 100 volumes.
 
 mod certificates; // short lives under a client that asks often
-mod link; // a way to the server that can be cut
+mod proxy; // a way to the server that can be cut
 mod outage; // a server that is away, and comes back
 
 use std::time::Duration;

@@ -6,10 +6,10 @@ use futures::stream::{self, StreamExt};
 use reqwest::Method;
 use tokio::time::{Instant, interval, sleep};
 
-use super::link::Link;
+use super::proxy::Proxy;
 use super::{is_long, lasting};
 use crate::model::node::Node;
-use crate::model::pod::{Files, Person, Pod, files};
+use crate::model::pod::{Files, Pod, ServiceAccount, files};
 use crate::support::openbao::{Listener, Vault};
 use crate::support::{Class, canary, json, kv, until};
 
@@ -30,7 +30,7 @@ const FIRST: Duration = Duration::from_secs(30);
 
 struct Scene {
     vault: Vault,
-    link: Link,
+    proxy: Proxy,
     node: Node,
     class: Class,
     pods: Vec<Pod>,
@@ -65,9 +65,9 @@ impl Scene {
         let all = SECRETS.map(|name| kv(name, &format!("team-a/{name}"), "password"));
         let class = all.into_iter().reduce(Class::and).unwrap().with("refresh", format!("{}s", period - 1));
         let pods = (0..volumes).map(|number| pod(number % ACCOUNTS, number)).collect();
-        let link = Link::to(vault.port()).await;
-        let node = Node::start(&link.url()).await;
-        Self { vault, link, node, class, pods, period: Duration::from_secs(period) }
+        let proxy = Proxy::to(vault.port()).await;
+        let node = Node::start(&proxy.url()).await;
+        Self { vault, proxy, node, class, pods, period: Duration::from_secs(period) }
     }
 
     async fn mount(&self, pod: &Pod) -> Result<Files, String> {
@@ -142,7 +142,7 @@ fn entries(vault: &Vault) -> Vec<(String, String)> {
 }
 
 fn pod(account: usize, number: usize) -> Pod {
-    Pod { person: Person::new("team-a", &format!("app-{account}")), number }
+    Pod { service_account: ServiceAccount::new("team-a", &format!("app-{account}")), number }
 }
 
 #[tokio::test]
@@ -157,12 +157,12 @@ async fn an_outage_changes_no_file_and_the_server_that_comes_back_is_not_overrun
         let window = if is_long() { Duration::from_secs(60) } else { scene.period * 4 };
         let steady = scene.rounds(window, &same).await;
         assert_eq!(steady.logins, 0, "a steady node logs in");
-        scene.link.cut().await;
+        scene.proxy.cut().await;
         let begun = Instant::now();
         let first = async {
             sleep(Duration::from_secs(1)).await;
             let text = scene.mount(&pod(0, 1000 + usize::from(tokens_die))).await.unwrap_err();
-            assert!(text.starts_with("vault.unreachable") && text.contains(&scene.link.url()), "{text}");
+            assert!(text.starts_with("vault.unreachable") && text.contains(&scene.proxy.url()), "{text}");
             assert!(begun.elapsed() < FIRST, "a first mount failed after {:?}", begun.elapsed());
         };
         let moment = Duration::from_secs(8);
@@ -175,7 +175,7 @@ async fn an_outage_changes_no_file_and_the_server_that_comes_back_is_not_overrun
         if tokens_die {
             scene.revoke_all().await;
         }
-        scene.link.mend().await;
+        scene.proxy.restore().await;
         let after = scene.rounds(window, &same).await;
         let dead = if tokens_die { ACCOUNTS } else { 0 };
         assert!(after.logins <= dead, "{} logins after an outage in which {dead} tokens died", after.logins);
