@@ -1,4 +1,4 @@
-//! Where tokens may be sent.
+//! The addresses to which tokens may be sent.
 
 use crate::support::faulty::{Faulty, Reply};
 use crate::support::token::Account;

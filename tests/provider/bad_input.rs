@@ -1,16 +1,16 @@
-//! Bad input: a clear error that names the field, no call to the server, and a process that lives.
+//! Bad input: a clear error that names the field, no call to the server, and a process that keeps running.
 
 use crate::support::driver::Call;
 use crate::support::token::Account;
 use crate::support::*;
 
-/// What is wrong, the mount, the reason, and what the text must name.
+/// The mistake, the mount, the reason, and the words that the text must name.
 type Row<'p> = (&'static str, Call<'p>, &'static str, &'static [&'static str]);
 
 const SPEC: &str = "spec.invalid";
 const TOKENS: &str = "csi.storage.k8s.io/serviceAccount.tokens";
 
-/// Makes every mount of `rows`, and one good one at the end.
+/// Makes every mount of `rows`, and a valid one at the end.
 async fn refused_without_a_call(vault: &Vault, provider: &Provider, rows: Vec<Row<'_>>) {
     for (what, call, reason, parts) in rows {
         let refusal = call.clone().fails().await;

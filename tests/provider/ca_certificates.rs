@@ -1,4 +1,4 @@
-//! The CAs of a mount, for those who trust and issue nothing.
+//! The CAs of a PKI mount, for pods that need no certificate of their own.
 
 use serde_json::Value;
 
@@ -43,7 +43,7 @@ async fn a_mount_without_its_root_gives_the_topmost_ca_that_it_knows() {
     assert_eq!(PARTS.map(|part| pod.read(part)), [issuing.clone(), issuing.clone(), issuing.clone()]);
 }
 
-/// Servers differ in what the chain of a root is: itself, or nothing.
+/// Servers differ: the chain of a root is the root itself or empty.
 #[tokio::test]
 async fn a_root_whose_chain_is_empty_is_its_own_ca() {
     let (vault, server) = (Vault::start().await, Faulty::start().await);

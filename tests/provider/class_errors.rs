@@ -1,4 +1,4 @@
-//! Mistakes in a class, as its author reads them: all at once, with the words that are nearest.
+//! Mistakes in a class, as its author reads them: all at once, each with the most similar valid word.
 
 use crate::support::*;
 
@@ -127,10 +127,10 @@ async fn a_mistake_shows_nothing_of_a_text_or_a_body() {
         format!("objectName: f, secretPath: p, secretArgs: {{password: {canary}}}, formt: json"),
         format!("objectName: f, transit: {{key: k, ciphertext: {{a: {canary}}}}}"),
     ] {
-        // The provider's end looks for the canary in this text too.
+        // When the provider ends, this text too is searched for the canary.
         provider.refuses("team-a/web", typed(&format!("- {{{fields}}}"))).await;
     }
-    // Warned of, and not refused: the peers pass over what they do not know.
+    // A warning, not an error: the upstream providers ignore unknown fields.
     vault.put("team-a/db", json!({ "password": "x" })).await;
     let class = typed(&format!(
         "- {{objectName: f, secretPath: secret/data/team-a/db, secretKey: password, formt: {canary}}}"

@@ -2,7 +2,7 @@
 
 use crate::support::*;
 
-/// A class of one directory, by the rest of its fields.
+/// A class of one directory object with these fields.
 fn directory(fields: &str) -> Class {
     typed(&format!("- {{kv: {{mount: secret, path: team-a/db}}, {fields}}}"))
 }
@@ -159,7 +159,7 @@ async fn two_objects_with_the_same_file_name_are_both_named() {
         let refusal = provider.refuses("team-a/web", class.clone()).await;
         refusal.tells("spec.invalid", &["\"app/\"", "\"./\"", met]);
         assert!(!refusal.text.contains("\"other\""), "{}", refusal.text);
-        // A pod that runs has nothing to do with a key that somebody added.
+        // A key that was added does not affect a running pod.
         let pod = pod.remount().await;
         assert_eq!(
             (pod.names(), pod.read("app/user"), pod.read("app/token")),

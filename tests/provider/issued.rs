@@ -1,9 +1,9 @@
-//! What a republish must not make anew.
+//! Certificates and credentials that a republish must not issue again.
 
 use crate::support::driver::Caller;
 use crate::support::*;
 
-/// A root that issues for `example.com`, and a role whose answers no lease hangs on.
+/// A root that issues for `example.com`, and a role whose responses have no lease.
 async fn pki(vault: &Vault) {
     vault.enable("pki", "pki", json!({})).await;
     vault
@@ -50,7 +50,7 @@ async fn a_certificate_is_the_same_at_every_republish_until_seven_tenths_of_its_
     assert_eq!(vault.count("update pki/issue/web"), 3);
 }
 
-/// An SSH certificate by its own validity, and an X.509 one that stands in the answer as text alone: by `request`, which knows neither engine.
+/// An SSH certificate and an X.509 certificate that the response contains only as text, both by `request`, which knows neither engine. Each ends by its own validity.
 #[tokio::test]
 async fn what_a_request_issued_stays_until_shortly_before_the_end_in_its_response() {
     let vault = Vault::start().await;

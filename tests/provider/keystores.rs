@@ -1,4 +1,4 @@
-//! Keystores: what Java and OpenSSL find in them, and the password that opens them.
+//! Keystores: their content as Java and OpenSSL read it, and their password.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use crate::support::tools::tool;
 use crate::support::volume::Volume;
 use crate::support::*;
 
-/// The value that holds the password, below `team-a/store`.
+/// The value with the password, in the secret `team-a/store`.
 fn password() -> Value {
     json!({ "kv": { "mount": "secret", "path": "team-a/store" }, "secretKey": "password" })
 }
@@ -21,12 +21,12 @@ fn with(mut file: Value, field: &str, value: &str) -> Value {
     file
 }
 
-/// What Java's keytool prints.
+/// Output of Java's keytool.
 fn keytool(arguments: &[&str]) -> String {
     tool("keytool", &[&["-J-XX:TieredStopAtLevel=1"], arguments].concat(), b"")
 }
 
-/// The file as programs open it.
+/// Saves the file for programs that take a path.
 fn saved(provider: &Provider, pod: &Volume<'_>, name: &str) -> String {
     let path = provider.home().join(name);
     std::fs::write(&path, pod.bytes(name)).unwrap();
@@ -74,7 +74,7 @@ async fn java_and_openssl_open_every_keystore_of_one_issue_with_the_password_of_
     assert_eq!(public_key(&pod.read("tls.key")), certified_key(&pod.read("tls.crt")));
 }
 
-/// A pod restarts onto another node, or the process is replaced: what did not change must not change.
+/// A pod moves to another node, or the process is replaced: an unchanged truststore keeps its bytes.
 #[tokio::test]
 async fn two_processes_write_the_same_truststore_to_the_byte() {
     let vault = Vault::start().await;

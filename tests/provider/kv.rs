@@ -1,4 +1,4 @@
-//! Secrets of KV engines by mount and path: versions, and the ways into what they hold.
+//! Secrets of KV engines by mount and path: versions, and selectors into their data.
 
 use crate::support::*;
 
@@ -91,7 +91,7 @@ async fn the_wrong_engine_version_is_reported_as_such() {
     for path in ["old/*", "secret/*"] {
         vault.allow(path, &["read"]).await;
     }
-    // A version 1 secret may well have `data/` in its path: only then is there an answer at all.
+    // A version 1 secret may have `data/` in its path: only then does the server find one.
     vault.write("old/data/team-a/db", json!({ "password": canary("v1") })).await;
     let two = typed("- {objectName: db, kv: {mount: old, path: team-a/db}, secretKey: password}");
     provider
@@ -218,7 +218,7 @@ async fn bytes_deep_in_a_secret_are_decoded() {
         .tells("render.failed", &["object \"bad\"", "/stores/2/bad", "hex"]);
 }
 
-/// One class, one login; the namespaces of sources are absolute and count in the server's policies.
+/// One class and one login. The namespaces of sources are absolute, and the server's policies apply to them.
 #[tokio::test]
 async fn secrets_of_two_namespaces_stand_in_one_volume_with_one_login() {
     let vault = Vault::start().await;

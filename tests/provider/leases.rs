@@ -1,4 +1,4 @@
-//! What lives only as long as its lease.
+//! Credentials that are valid only as long as their lease.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -57,7 +57,7 @@ async fn a_user_that_the_class_no_longer_names_is_no_longer_renewed() {
     let provider = Provider::start(&vault).await;
     let pod = provider.mount("team-a/web", login("app").with("refresh", "0s")).await;
     let mut pace = interval(Duration::from_secs(1));
-    // Until it is known how often the driver asks here.
+    // Until the provider knows how often the driver republishes here.
     for _ in 0..5 {
         pace.tick().await;
         pod.remount().await;
@@ -77,7 +77,7 @@ async fn a_user_that_the_class_no_longer_names_is_no_longer_renewed() {
 
 const MINTED: &str = "read database/creds/app";
 
-/// Republishes `pod` each second for 25 of them, each time with a user that is let in; tells how many users there were.
+/// Republishes `pod` each second for 25 s. Checks each time that the user can log in, and returns the number of users.
 async fn is_let_in_for_25_seconds(postgres: &Postgres, pod: &Volume<'_>) -> usize {
     let (mut pace, begun, mut users) = (interval(Duration::from_secs(1)), Instant::now(), BTreeSet::new());
     while begun.elapsed() < Duration::from_secs(25) {
@@ -85,7 +85,7 @@ async fn is_let_in_for_25_seconds(postgres: &Postgres, pod: &Volume<'_>) -> usiz
         let asked = Instant::now();
         let pod = pod.remount().await;
         let user = pod.read("username");
-        // Whoever is answered has two seconds left: on a machine that stood still for longer they are over before the database is asked.
+        // A response leaves a user at least two seconds: on a machine that paused for longer they are over before the database is called.
         let is_let_in =
             postgres.lets_in(&user, &pod.read("password")) || asked.elapsed() > Duration::from_secs(2);
         assert!(is_let_in, "{user} after {:?} and {} others", begun.elapsed(), users.len());
@@ -121,7 +121,7 @@ async fn the_user_in_the_file_is_always_let_in_however_short_its_lease_lives() {
     vault.database(&postgres, "app", json!({ "default_ttl": "10s", "max_ttl": "20s" })).await;
     let provider = Provider::start(&vault).await;
     let pod = provider.mount("team-a/web", login("app")).await;
-    // Two renewals, and a successor.
+    // Two renewals, and a new user.
     let users = is_let_in_for_25_seconds(&postgres, &pod).await;
     assert!(
         (2..=4).contains(&users) && vault.count(MINTED) == users,
@@ -174,7 +174,7 @@ async fn a_mistake_in_a_class_revokes_no_user_that_pods_have_in_their_files() {
     let provider = Provider::start(&vault).await;
     let pod = provider.mount("team-a/web", login("app")).await;
     let mut pace = interval(Duration::from_secs(1));
-    // The volume is known to be asked about every second, so that two republishes are soon over.
+    // The provider knows that the volume is republished every second, so two republishes are soon over.
     for _ in 0..4 {
         pace.tick().await;
         pod.remount().await;
@@ -189,7 +189,7 @@ async fn a_mistake_in_a_class_revokes_no_user_that_pods_have_in_their_files() {
             "the user in the files has ended"
         );
     }
-    // The class as it was: there is another user, and the first one ends two republishes later.
+    // With the original class there is another user, and the first one ends two republishes later.
     let mended = pod.remount().await;
     assert_ne!(mended.read("username"), pod.read("username"));
     let only = async || {

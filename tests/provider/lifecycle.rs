@@ -1,4 +1,4 @@
-//! The life of the process: health, restart, and an end that loses nothing.
+//! The process: health, restart, and a shutdown that loses nothing.
 
 use std::fs;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Who logs in, where, and with which token.
+//! Logins: role, auth mount and token.
 
 use crate::support::driver::Caller;
 use crate::support::*;

@@ -1,4 +1,4 @@
-//! What a server should never send: an error each, never a crash, never a value of it in a text.
+//! Responses that a server should never send: each is an error, never a crash, and its text shows no value.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ fn token() -> Reply {
     Reply::json(&json!({ "auth": { "client_token": canary("server-token"), "accessor": "a" } }))
 }
 
-/// The same oddities at login and at a read, each followed by a good mount.
+/// The same malformed responses at login and at a read, each followed by a successful mount.
 #[tokio::test]
 async fn a_response_that_breaks_the_api_is_reported_and_the_process_lives() {
     let server = Faulty::start().await;
@@ -186,7 +186,7 @@ async fn every_call_is_marked_as_made_by_a_vault_client() {
     }
 }
 
-/// All at once: each takes as long as a silent server is borne.
+/// All in parallel: each takes as long as the provider waits for a silent server.
 #[tokio::test]
 async fn a_server_that_stops_in_the_middle_is_reported_within_20_seconds() {
     let faults = [
@@ -205,9 +205,9 @@ async fn a_server_that_stops_in_the_middle_is_reported_within_20_seconds() {
             .refuses("team-a/web", db())
             .await
             .tells("vault.unreachable", &[path.trim_end_matches("/login"), &server.address()]);
-        // 18 s where the machine has time; the whole of the mount's would be 60.
+        // 18 s on an idle machine; the deadline of the mount is 60 s.
         assert!(begun.elapsed() <= Duration::from_secs(35), "{path}: {:?}", begun.elapsed());
-        // Kept until all have ended: a provider's end holds this thread up, and with it the servers of the others.
+        // Dropped after all have ended: the end of a provider blocks this thread, and so the servers of the others.
         (server, provider)
     }))
     .await;

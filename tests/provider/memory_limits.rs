@@ -1,19 +1,19 @@
-//! Classes and secrets that would take more than their share: an error in time, within memory, and the next mount works.
+//! Classes and secrets that would need too much time or memory: an error in time, within the memory limit, and the next mount works.
 //!
-//! What counts is the time of the processor: real time is also that of the server and of tests that run beside.
+//! Processor time is measured, because real time includes the server and tests that run in parallel.
 
 use std::time::{Duration, Instant};
 
 use crate::support::volume::Refusal;
 use crate::support::*;
 
-/// Processor time that one mount may take, in a build without optimisation.
+/// Limit for the processor time of one mount, in a build without optimisation.
 const WORK: Duration = Duration::from_secs(2);
 
-/// Real time in which it must be over, on however busy a machine: a sixth of what the driver waits.
+/// Limit for the real time of one mount on a busy machine: a sixth of the driver's timeout.
 const IN_TIME: Duration = Duration::from_secs(20);
 
-/// Most memory that the process may ever have held: what `deploy/` gives its container.
+/// Limit for the peak memory of the process: the memory limit in `deploy/`.
 const MEMORY_KIB: u64 = 128 * 1024;
 
 /// Makes a mount that must fail in time.
@@ -25,7 +25,7 @@ async fn refused(provider: &Provider, class: Class) -> Refusal {
     refusal
 }
 
-/// The process never held more than its share, and still does its work.
+/// Checks that the process never exceeded its memory limit, and that it still mounts.
 async fn lives_within_its_memory(vault: &Vault, provider: &Provider) {
     vault.put("team-a/small", json!({ "password": canary("lives") })).await;
     let pod = provider.mount("team-a/web", kv("db", "team-a/small", "password")).await;
@@ -219,7 +219,7 @@ async fn twenty_thousand_markers_are_refused_and_a_repeated_one_is_sent_once() {
     lives_within_its_memory(&vault, &provider).await;
 }
 
-/// A tree of JSON takes far more than its text: eight pods, four secrets of numbers each.
+/// A JSON tree needs far more memory than its text: eight pods with four secrets of numbers each.
 #[tokio::test]
 async fn secrets_of_many_small_values_count_with_the_memory_that_they_need() {
     let vault = Vault::start().await;

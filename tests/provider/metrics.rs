@@ -1,9 +1,9 @@
-//! What a dashboard reads.
+//! Metrics for dashboards.
 
 use crate::support::wait::free_address;
 use crate::support::*;
 
-/// The number of `series`, 0 while nothing was counted.
+/// The value of `series`, 0 if it is missing.
 fn number(text: &str, series: &str) -> u64 {
     let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
     line.map_or(0, |number| number.parse().unwrap())

@@ -1,8 +1,8 @@
-//! What the pod's author reads when a secret is not to be had.
+//! The message that a pod's author reads when a secret cannot be mounted.
 
 use crate::support::*;
 
-/// One row a mistake: the class, the reason, what the text must name besides the common parts, and the code.
+/// One row per mistake: the class, the reason, what the text must name besides the common parts, and the code.
 #[tokio::test]
 async fn a_refusal_names_object_path_role_mount_server_and_remedy() {
     let vault = Vault::start().await;

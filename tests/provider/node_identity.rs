@@ -1,4 +1,4 @@
-//! A class never acts as the node, and learns nothing of the node's files.
+//! A class cannot act as the node, and cannot find out which files the node has.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -9,7 +9,7 @@ use crate::support::provider_setup::Setup;
 use crate::support::tls::{Authority, text};
 use crate::support::*;
 
-/// A server that wants client certificates, and whose `cert` auth lets the node's certificate read what no pod may read.
+/// A server that requires client certificates, and whose `cert` auth lets the node's certificate read a secret that no pod may read.
 async fn mutual(ca: &Authority) -> Vault {
     let vault = Vault::listening(&ca.mutual_listener()).await;
     vault.put("node/db", json!({ "password": canary("nodes-own") })).await;
@@ -32,7 +32,7 @@ async fn mutual(ca: &Authority) -> Vault {
     vault
 }
 
-/// A provider with a client certificate of its own for `vault`.
+/// A provider with its own client certificate for `vault`.
 fn with_certificate(vault: &Vault, ca: &Authority) -> Setup {
     let (certificate, key) = ca.certificate(&["provider"]);
     trusting(vault, ca)

@@ -1,4 +1,4 @@
-//! Keys that are made on the node and never leave it.
+//! Private keys that are generated on the node and never leave it.
 
 use serde_json::Value;
 
@@ -12,7 +12,7 @@ const KINDS: [(&str, &str); 4] = [
     ("rsa-2048", "Public-Key: (2048 bit)"),
 ];
 
-/// The audit log has bodies and answers in plain text.
+/// Checks that no private key is in the audit log, which has all bodies and responses in plain text.
 fn sees_no_key(vault: &Vault) {
     let log = vault.audit();
     assert!(
@@ -55,7 +55,7 @@ async fn a_key_made_on_the_node_is_never_shown_to_the_server() {
     sees_no_key(&vault);
 }
 
-/// Without `keyType` it is P-256, which the usual role for ECDSA takes.
+/// Without `keyType` the key is P-256, which the usual role for ECDSA accepts.
 #[tokio::test]
 async fn every_volume_has_a_key_of_its_own_and_keeps_it_with_its_certificate() {
     let vault = Vault::start().await;

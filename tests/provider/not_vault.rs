@@ -1,4 +1,4 @@
-//! Answers of something between us and the server: an ingress, a mesh, a gateway. They say nothing of a secret or of a login.
+//! Responses of an ingress, a mesh or a gateway before the server. They contain no information about a secret or a login.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::support::*;
 const LOGIN: &str = "auth/kubernetes/login";
 const DB: &str = "secret/data/team-a/db";
 
-/// A real server behind a proxy, with a secret, and a provider that knows the proxy's address alone.
+/// A real server with a secret behind a proxy, and a provider that knows only the proxy's address.
 async fn behind_a_proxy() -> (Vault, Faulty, Provider) {
     let vault = Vault::start().await;
     vault.put("team-a/db", json!({ "password": canary("real") })).await;
@@ -19,7 +19,7 @@ async fn behind_a_proxy() -> (Vault, Faulty, Provider) {
     (vault, proxy, provider)
 }
 
-/// A file that is always wanted, and one of `team-a/db` with `fields`.
+/// A class with a required file, and one of `team-a/db` with `fields`.
 fn class(fields: &str) -> Class {
     let there = "- {objectName: there, kv: {mount: secret, path: team-a/there}, secretKey: password}";
     typed(&format!(
@@ -27,7 +27,7 @@ fn class(fields: &str) -> Class {
     ))
 }
 
-/// Bodies that no Vault and no OpenBao sends with a refusal.
+/// Bodies that neither Vault nor OpenBao sends with an error.
 fn foreign_bodies() -> Vec<(&'static str, String)> {
     vec![
         ("the text of an ingress", "default backend - 404".into()),
@@ -171,7 +171,7 @@ async fn a_mount_that_is_being_moved_and_a_namespace_that_is_gone_take_no_file_a
     );
 }
 
-/// Every form in which a real server says that something is not there.
+/// Every form of a real server's "not found".
 #[tokio::test]
 async fn what_vault_itself_does_not_find_is_absent() {
     let (vault, _proxy, provider) = behind_a_proxy().await;
@@ -232,7 +232,7 @@ fn good() -> Reply {
     )
 }
 
-/// A database may say what it likes: a call that creates is made once, and the server is not taken as sealed.
+/// Whatever a database's error text is: a call that creates is made once, and the server does not count as sealed.
 #[tokio::test]
 async fn the_words_of_a_database_do_not_seal_the_server() {
     let server = Faulty::start().await;
@@ -297,7 +297,7 @@ async fn tokens_are_revoked_after_one_whose_revocation_was_delayed_for_ever() {
     for _ in 0..7 {
         provider.mount("team-a/web", class()).await;
     }
-    // Two that were put off, and then every one of the seven.
+    // Two that were delayed, and then every one of the seven.
     until("all tokens to be given back", async || (server.calls(revoke).len() >= 9).then_some(())).await;
     assert!(!provider.log().contains("panicked"), "{}", provider.log());
 }

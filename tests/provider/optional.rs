@@ -1,4 +1,4 @@
-//! What is not there, and may be: for what is not found, never for a denial or an outage.
+//! Objects that may be missing: `optional` and `default` apply to "not found", never to a denied read or an outage.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use crate::support::*;
 
-/// A class of one required file and `fields` on top of what is looked for: path, and the way into it.
+/// A class of one required file, and one with `fields`: path and selector.
 async fn with(vault: &Vault, fields: &str) -> Class {
     vault.put("team-a/there", json!({ "password": canary("there"), "null": null, "list": [1] })).await;
     typed(&format!(
@@ -14,7 +14,7 @@ async fn with(vault: &Vault, fields: &str) -> Class {
     ))
 }
 
-/// Every kind of not found: the fields that lead there.
+/// Every kind of "not found": the fields that cause it.
 const NOT_FOUND: &[&str] = &[
     "kv: {mount: secret, path: team-a/none}, secretKey: password",
     "kv: {mount: secret, path: team-a/none}, format: yaml",
@@ -165,7 +165,7 @@ async fn an_outage_never_counts_as_not_found() {
     vault.seal().await;
     let begun = Instant::now();
     assert_eq!(pod.remount().await.versions(), pod.versions(), "the last good content stands in");
-    // A first mount would try for 18 s.
+    // A first mount would retry for 18 s.
     assert!(begun.elapsed() < Duration::from_secs(12), "the driver waits: {:?}", begun.elapsed());
     let (old, new) = tokio::join!(strict.remount_fails(), provider.refuses("team-a/web", class.clone()));
     [old, new].iter().for_each(|refusal| _ = refusal.tells("vault.sealed", &[]));

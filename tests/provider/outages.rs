@@ -1,4 +1,4 @@
-//! A server that is down, sealed, silent or slow: told in time, with a code after which no pod starts without its files.
+//! A server that is down, sealed, silent or slow: reported in time, with a code after which no pod starts without its files.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::support::blocking_proxy::BlockingProxy;
 use crate::support::*;
 
-/// A first mount tells of an outage before this: after 18 s where the machine has time, and its whole time would be 60.
+/// A first mount reports an outage before this: after 18 s on an idle machine. Its deadline is 60 s.
 const PATIENCE: Duration = Duration::from_secs(35);
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -20,7 +20,7 @@ enum Outage {
     Hanging,
 }
 
-/// All three at once: each takes as long as its retries.
+/// All three in parallel: each takes as long as its retries.
 #[tokio::test]
 async fn an_outage_is_reported_within_20_seconds_and_the_first_retry_after_it_mounts() {
     join_all(
@@ -34,7 +34,7 @@ async fn an_outage_is_reported_within_20_seconds_and_the_first_retry_after_it_mo
     .await;
 }
 
-/// Gives both to be kept until all have ended: a provider's end holds this thread up, and that would count as the others' time.
+/// Returns both to be dropped after all have ended: the end of a provider blocks this thread, which would count as the others' time.
 async fn endured((outage, reason): (Outage, &str)) -> (Provider, Vault) {
     let mut vault = Vault::start().await;
     vault.put("team-a/db", json!({ "password": canary("outage") })).await;
@@ -68,7 +68,7 @@ async fn a_mount_with_nine_seconds_of_time_is_answered_within_them() {
     let call = provider.call("team-a/web", kv("db", "team-a/db", "password")).within(Duration::from_secs(9));
     let begun = Instant::now();
     let refusal = call.fails().await;
-    // Due after 6 s; a login that nobody answers would be given up after 10.
+    // Due after 6 s; a login without a response would be given up after 10 s.
     assert!(begun.elapsed() < Duration::from_secs(9), "{:?}", begun.elapsed());
     assert!(
         ["deadline: ", "vault.unreachable: "].iter().any(|reason| refusal.text.starts_with(reason)),

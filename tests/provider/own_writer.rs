@@ -1,4 +1,4 @@
-//! Volumes that the provider writes itself: owners, looks of its own, and versions alone for the driver.
+//! Volumes that vaultmount writes: owners, polls, and a response to the driver with versions only.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use crate::support::*;
 
 const LOGIN: &str = "update auth/kubernetes/login";
 
-/// A provider that writes.
+/// A provider that writes the volumes.
 pub(super) fn writing(vault: &Vault) -> Setup {
     Provider::of(vault).seeing_mounts().flag("--writer=provider")
 }
@@ -23,7 +23,7 @@ pub(super) async fn started(setup: Setup) -> Provider {
     provider
 }
 
-/// A pod's mount in a volume that is there.
+/// A pod's mount into an existing volume.
 pub(super) fn call<'p>(provider: &'p Provider, class: &Class) -> Call<'p> {
     let call = provider.call("team-a/web", class.clone()).below(&provider.kubelet());
     provider.volumes_begin(&[call.place()]);
@@ -34,12 +34,12 @@ pub(super) async fn comes(volume: &Volume<'_>, name: &str, value: &str) {
     until("the new value in the file", async || (volume.now(name) == value).then_some(())).await;
 }
 
-/// Where `..data` leads.
+/// The target of `..data`.
 pub(super) fn generation(volume: &Volume<'_>) -> PathBuf {
     volume.directory().join("..data").read_link().unwrap()
 }
 
-/// How often a volume was polled and had not changed.
+/// Number of polls without a change.
 fn polls(provider: &Provider, volume: &Volume<'_>) -> usize {
     let place = volume.place();
     let pod = place.iter().rev().nth(4).unwrap().to_str().unwrap();
@@ -101,7 +101,7 @@ async fn pods_of_one_account_are_polled_together_by_one_read() {
     let reads = || vault.count("read secret/data/team-a/db");
     let looks = || provider.log().matches("nothing changed").count();
     let before = (reads(), looks());
-    // Four polls of each of the ten volumes; each by itself they would read forty times.
+    // Four polls of each of the ten volumes; without sharing they would read forty times.
     until("forty polls", async || (looks() >= before.1 + 40).then_some(())).await;
     let reads = reads() - before.0;
     assert!((1..=15).contains(&reads), "{reads} reads for four polls of ten volumes");
@@ -122,7 +122,7 @@ async fn credentials_and_certificates_are_replaced_in_time_without_a_request_of_
     };
     let pair =
         certificate(json!({ "commonName": "a.example.com", "ttl": "15s" }), &["certificate", "privateKey"]);
-    // By its refresh nothing would be due for an hour.
+    // By `refresh` alone, nothing would be due for an hour.
     let class = member("username").and(member("password")).and(pair).with("refresh", "1h");
     let pod = call(&provider, &class).mount().await;
     let lets_in = || postgres.lets_in(&pod.now("username"), &pod.now("password"));
@@ -211,7 +211,7 @@ async fn a_volume_that_the_driver_is_about_to_unmount_is_not_filled_again() {
     until("a look", async || provider.log().contains("not written: ").then_some(())).await;
     let empty = || assert_eq!(pod.directory().read_dir().unwrap().count(), 0);
     empty();
-    // The rotation loop of driver 1.5 does not know that the kubelet has begun.
+    // The rotation loop of driver 1.5 does not know that the kubelet has begun to unmount.
     pod.edited(class)
         .by(Caller::RotationLoop15)
         .fails()
@@ -232,7 +232,7 @@ async fn where_the_volume_cannot_be_seen_the_driver_gets_the_files_and_the_log_s
     assert_eq!((unseen.is_ours(), unseen.read("db")), (false, canary("driver")));
     until("its reason", async || provider.log().contains("writer: provider has no effect").then_some(()))
         .await;
-    // What comes from nowhere below the kubelet's directory is the sync controller's, which has no volume at all.
+    // A target that is not below the kubelet's directory is the sync controller's, which has no volume.
     let synced = provider.call("team-a/web", class).by(Caller::SyncController).mount().await;
     assert!(!synced.is_ours());
     assert_eq!(provider.log().matches("writer: provider has no effect").count(), 1, "that is no news");
@@ -283,7 +283,7 @@ async fn nothing_is_written_but_volumes_state_and_sockets() {
         let is_socket = path.parent() == Some(&home) && path.to_string_lossy().contains("vault.sock");
         path.starts_with(&place) || path.starts_with(state.path()) || is_socket
     };
-    // The child that writes templates asks to be the first that the kernel ends; its pipes begin as /dev/null.
+    // The child that renders templates raises its own OOM score; its pipes are opened as /dev/null first.
     let is_harmless =
         |path: &Path| ["/dev/null", "/proc/self/oom_score_adj"].iter().any(|known| path == Path::new(known));
     let others: Vec<_> = changed.iter().filter(|(path, _)| !is_ours(path) && !is_harmless(path)).collect();

@@ -1,4 +1,4 @@
-//! Certificates: all files of one issue, for the names that were asked for, and nothing where it is not.
+//! Certificates: all files are of one issue and for the requested names.
 
 use serde_json::Value;
 
@@ -206,7 +206,7 @@ async fn a_lifetime_over_the_roles_maximum_becomes_the_maximum() {
     assert!(lives(&pod.read("certificate"), 71 * 3600) && !lives(&pod.read("certificate"), 73 * 3600));
 }
 
-/// Whether it is still good in that many seconds.
+/// Whether the certificate is still valid after that many seconds.
 fn lives(certificate: &str, seconds: u32) -> bool {
     let home = tempfile::tempdir().unwrap();
     let file = home.path().join("tls.crt");

@@ -1,4 +1,4 @@
-//! Equal secrets give equal bytes and versions on every node that shares the key of the versions.
+//! Equal secrets have equal bytes and versions on every node with the same version key.
 
 use crate::support::*;
 

@@ -1,4 +1,4 @@
-//! Any path of any engine: by `request`, and in the peers' own words.
+//! Any path of any engine: by `request`, and in the fields of the upstream providers.
 
 use std::fs;
 

@@ -140,7 +140,7 @@ async fn a_marker_that_cannot_be_opened_is_named_by_its_line_and_object() {
     }
 }
 
-/// What was opened is a value, and no text to look for markers in.
+/// A decrypted value is not searched for markers again.
 #[tokio::test]
 async fn a_value_that_looks_like_a_marker_is_left_alone() {
     let vault = Vault::start().await;

@@ -1,6 +1,6 @@
 //! Ciphertext in files: what a developer and a deployer do at the command line.
 
-mod developer; // somebody at a terminal
+mod developer; // a developer at a terminal
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -45,7 +45,7 @@ async fn a_text_comes_back_from_its_marker_byte_for_byte() {
 async fn what_the_original_tool_wrote_is_read() {
     let vault = Vault::start().await;
     let developer = Developer::with_transit(&vault).await;
-    // The original sends the text to the engine by itself, and cuts `vault:v1:`.
+    // The original tool sends the text unencoded to the engine and removes `vault:v1:`.
     let answer = vault.write("transit/encrypt/default", json!({ "plaintext": "b2xkIHZhbHVl" })).await;
     let base64 = answer["data"]["ciphertext"].as_str().unwrap().strip_prefix("vault:v1:").unwrap().to_owned();
     for marker in [
@@ -149,7 +149,7 @@ async fn a_file_is_rendered_in_place_with_its_mode_and_through_links() {
     assert_eq!(developer.files(), ["link", "one", "other"]);
 }
 
-/// Another group that a file may be given, for root.
+/// Another group for a file; `None` unless root runs the test.
 fn one_group() -> Option<u32> {
     nix::unistd::geteuid().is_root().then_some(4242)
 }

@@ -1,8 +1,8 @@
-//! Sockets, prefixes, flags and environment: the peers' whole surface, as their users wrote it.
+//! Sockets, prefixes, flags and environment variables of the upstream providers, as their users have them.
 
 use crate::support::*;
 
-/// Per socket: parameters of all prefixes at once, and the role that wins.
+/// For each socket: parameters of all prefixes at once, and the role that wins.
 #[tokio::test]
 async fn on_each_socket_its_own_prefix_wins() {
     let vault = Vault::start().await;

@@ -1,4 +1,4 @@
-//! One call for what is one question, however many files look at its answer.
+//! One call for equal requests, whatever the number of files with its response.
 
 use crate::support::*;
 

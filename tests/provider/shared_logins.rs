@@ -1,4 +1,4 @@
-//! One login for all pods of an account, and for nobody else.
+//! One login for all pods of an account, and for no other pod.
 
 use std::collections::BTreeSet;
 
@@ -11,12 +11,12 @@ use crate::support::*;
 const LOGIN: &str = "update auth/kubernetes/login";
 const DB: &str = "read secret/data/team-a/db";
 
-/// A class of one file, which a republish reads anew only after a minute.
+/// A class of one file, which a republish reads again only after a minute.
 fn db() -> Class {
     kv("db", "team-a/db", "password").with("refresh", "1m")
 }
 
-/// A server whose role `web` takes every account and names it in its answer, but for `changes`; with one secret.
+/// A server with one secret, whose role `web` accepts every account and names it in the login response, with `changes`.
 async fn naming(changes: serde_json::Value) -> Vault {
     let vault = Vault::start().await;
     vault.names_accounts(changes).await;
@@ -64,7 +64,7 @@ async fn a_change_is_seen_by_all_pods_with_one_read() {
         pods.iter().all(|pod| pod.read("db") == canary("changed")).then_some(())
     };
     until("the change in every pod", seen).await;
-    // A machine that stands still for longer than `refresh` has some of them read once more. Each by itself they would make ten.
+    // On a machine that pauses for longer than `refresh`, some of them read once more. Without sharing they would make ten reads.
     let reads = vault.count(DB);
     assert!(
         vault.count(LOGIN) == 1 && (2..=3).contains(&reads),

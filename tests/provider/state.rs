@@ -1,4 +1,4 @@
-//! What outlives a restart, and what becomes of it when it cannot be used.
+//! State that survives a restart, and state that cannot be used.
 
 use std::fs;
 use std::process::{Command, Output};
@@ -10,7 +10,7 @@ use crate::support::*;
 const LOGIN: &str = "update auth/kubernetes/login";
 const ISSUE: &str = "update pki/issue/web";
 
-/// A secret and a certificate; a server that has both.
+/// A server with a secret and a PKI mount, and a class for both.
 async fn seeded() -> (Vault, Class) {
     let vault = Vault::start().await;
     vault.put("team-a/db", json!({ "password": canary("state") })).await;
@@ -19,7 +19,7 @@ async fn seeded() -> (Vault, Class) {
     (vault, class.and(kv("db", "team-a/db", "password")))
 }
 
-/// The files of the records: their names are all of one length.
+/// The files of the records: all their names have the same length.
 fn records(provider: &Provider) -> Vec<std::path::PathBuf> {
     let files = fs::read_dir(provider.state().path()).unwrap().map(|entry| entry.unwrap().path());
     files.filter(|path| !path.ends_with("lock")).collect()
@@ -72,7 +72,7 @@ async fn shared_logins_survive_a_slow_shutdown() {
     let mut provider = setup.flag(format!("--allow-address={}", proxy.address())).start().await;
     let shared = class.clone().with("shareScope", "serviceAccount");
     let certificate = provider.mount("team-a/web", shared.clone()).await.read("certificate");
-    // Its login is given up after 10 s. After six the volumes are forgotten, and nobody may take them for ended in the rest.
+    // Its login is given up after 10 s. The provider drops the volumes after 6 s, and may not treat them as ended in the remaining time.
     let stuck = provider.call("team-a/api", class.with("vaultAddress", proxy.address()));
     let end = async {
         proxy.reached().await;

@@ -1,4 +1,4 @@
-//! The process that templates are written in: bounded, and gone when it is done.
+//! The process that renders templates: it has limits, and ends after its work.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use super::templates::over_db;
 use crate::support::*;
 
-/// Two seconds of the process at most, as `tests/library/templates/limits.rs` has it; the rest is the server's, on however busy a machine.
+/// The process has two seconds at most, see `tests/library/templates/limits.rs`. The rest is for the server on a busy machine.
 const IN_TIME: Duration = Duration::from_secs(10);
 
-/// Templates that want more memory, more time, more steps, or more text than there is.
+/// Templates that need more memory, time, steps or text than the limits allow.
 fn bombs() -> [(&'static str, String, &'static str); 4] {
     let doubled = "{% set x = x ~ x %}";
     [
@@ -54,7 +54,7 @@ async fn the_error_of_a_template_whose_process_another_template_ended_says_why()
         .tells("render.failed", &["object \"bomb\"", "object \"behind\"", "another template of this class"]);
 }
 
-/// Seen while a template takes its second of a core; `tests/templates/child.rs` tells what the process sees.
+/// Observed while a template uses its second of processor time. `tests/library/templates/child.rs` tests the environment of the process.
 #[tokio::test]
 async fn a_template_is_rendered_in_a_process_that_ends_with_the_mount() {
     let vault = Vault::start().await;
@@ -68,7 +68,7 @@ async fn a_template_is_rendered_in_a_process_that_ends_with_the_mount() {
     until("no child, not even a dead one", async || provider.children().is_empty().then_some(())).await;
 }
 
-/// The arguments of a process that has become a vaultmount of its own.
+/// The arguments of a process once it runs vaultmount.
 fn arguments(process: u32) -> Option<String> {
     fs::read_to_string(format!("/proc/{process}/cmdline"))
         .ok()

@@ -1,4 +1,4 @@
-//! Files written from several secrets.
+//! Files rendered from several secrets.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -9,7 +9,7 @@ use crate::support::tools::tool;
 use crate::support::volume::Volume;
 use crate::support::*;
 
-/// A template over `team-a/db`, which it knows as `db`.
+/// A template over `team-a/db`, as the source `db`.
 pub(crate) fn over_db(name: &str, template: &str) -> Class {
     template_of(name, template, &json!({ "db": { "kv": { "mount": "secret", "path": "team-a/db" } } }))
 }
@@ -103,7 +103,7 @@ async fn a_password_with_any_character_means_the_same_in_every_language() {
     }
 }
 
-/// What other programs understand of each file.
+/// The values that other programs read from each file.
 fn read_back(pod: &Volume<'_>) -> [(&'static str, String); 9] {
     let json =
         |text: String| serde_json::from_str::<Value>(&text).unwrap()["password"].as_str().unwrap().to_owned();

@@ -1,4 +1,4 @@
-//! Whom the provider believes, and whom it shows its own certificate.
+//! Servers that the provider trusts, and servers to which it sends its client certificate.
 
 use std::fs;
 
@@ -92,8 +92,8 @@ async fn the_process_shows_its_client_certificate_to_its_own_server() {
         let provider = setup.start().await;
         assert_eq!(provider.mount("team-a/web", class).await.read("db"), canary("mutual"));
     }
-    // In TLS 1.3 a server tells of a missing certificate after the handshake, in an alert that HTTP/2 loses: which reason
-    // it gets is chance, but never a success.
+    // In TLS 1.3 a server reports a missing certificate after the handshake, in an alert that HTTP/2 loses: the reason
+    // is one of several, but the call never succeeds.
     let provider = bare().start().await;
     let refusal = provider.refuses("team-a/web", class()).await;
     assert!(

@@ -1,4 +1,4 @@
-//! Volumes whose files we wrote, when they cannot be written any more, or not as a whole.
+//! Volumes of vaultmount that can no longer be written, or only in part.
 
 use crate::own_writer::{call, comes, generation, started, writing};
 use crate::support::driver::Caller;

@@ -1,4 +1,4 @@
-//! How often the server is asked, and what is left on it.
+//! The number of calls to the server, and the tokens that remain on it.
 
 use crate::support::*;
 

@@ -1,4 +1,4 @@
-//! The end of a volume, as the mounts of the node show it: nothing of it is left.
+//! A volume that disappears from the node's mounts: its tokens and leases end.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::support::volume::Volume;
 use crate::support::wait::free_address;
 use crate::support::*;
 
-/// A provider that sees mounts, and where it tells its numbers.
+/// A provider that sees mounts, and the URL of its metrics.
 async fn watching(vault: &Vault) -> (Provider, String) {
     let address = free_address();
     let setup = Provider::of(vault).without("--health-addr").flag(format!("--health-addr={address}"));
@@ -21,7 +21,7 @@ async fn watching(vault: &Vault) -> (Provider, String) {
     (provider, format!("http://{address}/metrics"))
 }
 
-/// Begins the volumes of `pods` pods, and waits until each was seen.
+/// Mounts the volumes of `pods` pods, and waits until the provider has seen each.
 async fn begun<'p>(
     (provider, metrics): &'p (Provider, String),
     pods: usize,
@@ -91,7 +91,7 @@ async fn a_hundred_volumes_that_end_together_leave_no_token() {
     until("the first tokens to be gone", async || (vault.tokens().await < tokens + 100).then_some(())).await;
     until("all tokens to be gone", async || (vault.tokens().await == tokens).then_some(())).await;
     let calls = vault.count("update auth/token/revoke-self");
-    // Four are under way at a time: no more are made again after a moment without an answer.
+    // Four revocations run at a time: no more than these are repeated after a time without a response.
     assert!(vault.revoked().len() == 100 && calls <= 110, "{calls} calls, and not one for each login");
 }
 
@@ -101,7 +101,7 @@ async fn a_pod_that_lives_for_a_second_leaves_no_token_and_no_user() {
     vault.put("team-a/db", json!({ "password": canary("second") })).await;
     let (provider, _) = watching(&vault).await;
     let tokens = vault.tokens().await;
-    // One after the other, so that the look of every five seconds meets one of them at most.
+    // One after the other, so that the check every five seconds sees at most one of them.
     for _ in 0..3 {
         let call = provider.call("team-a/web", kv("db", "team-a/db", "password")).below(&provider.kubelet());
         let place = [call.place()];

@@ -1,4 +1,4 @@
-//! Certificates that are refused, by the server or because they are not what was asked for.
+//! Certificates that the server refuses, or that differ from the request.
 
 use serde_json::Value;
 
@@ -36,7 +36,7 @@ async fn a_certificate_that_may_not_be_issued_is_reported_with_its_path() {
     }
 }
 
-/// The answer is held against the question: a server that errs, or lies, gives no file.
+/// The response is compared with the request: a wrong certificate becomes no file.
 #[tokio::test]
 async fn a_certificate_of_other_names_or_of_another_key_is_no_file() {
     let (vault, server) = (Vault::start().await, Faulty::start().await);
@@ -87,7 +87,7 @@ async fn a_certificate_of_other_names_or_of_another_key_is_no_file() {
     );
 }
 
-/// What a field cannot change is no field that goes unread.
+/// A field without effect on the part is an error, not ignored.
 #[tokio::test]
 async fn a_field_without_effect_on_a_part_is_refused_before_any_call() {
     let vault = Vault::start().await;

@@ -1,4 +1,4 @@
-//! A way to the server that can be held shut: a connection made through it waits until it is opened.
+//! A proxy before the server that blocks every connection until it is opened.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use super::openbao::Vault;
 use super::wait::until;
 
-/// In front of a server; shut at first.
+/// A proxy before a server, closed at first.
 pub(crate) struct BlockingProxy {
     port: u16,
     waiting: Arc<AtomicUsize>,
@@ -38,13 +38,13 @@ impl BlockingProxy {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// Waits until somebody stands before it.
+    /// Waits until a connection is blocked.
     pub(crate) async fn reached(&self) {
         until("a connection at the proxy", async || (self.waiting.load(Ordering::SeqCst) > 0).then_some(()))
             .await;
     }
 
-    /// Lets everybody through, from now on.
+    /// Forwards all connections from now on.
     pub(crate) fn open(&self) {
         self.open.send_replace(true);
     }

@@ -1,4 +1,4 @@
-//! Certificate authorities as PKI mounts have them, and the programs that look at what they issue.
+//! CAs in PKI mounts, and programs that read their certificates.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use super::tools::tool;
 use super::volume::Volume;
 
 impl Vault {
-    /// A root at the mount `root`, and at `pki` a CA that it signed and that knows it; each has the role `web`.
+    /// A root at the mount `root`, and at `pki` a CA that it signed, with the root's certificate; each has the role `web`.
     pub(crate) async fn authorities(&self) {
         self.root_authority("root").await;
         self.intermediate("pki").await;
@@ -27,7 +27,7 @@ impl Vault {
         self.certificates(mount, "web", json!({})).await;
     }
 
-    /// A CA at `mount` that `root` signed, and that knows nothing of it.
+    /// A CA at `mount` that `root` signed, without the root's certificate.
     pub(crate) async fn intermediate(&self, mount: &str) {
         self.enable(mount, "pki", json!({})).await;
         let path = format!("{mount}/intermediate/generate/internal");
@@ -43,7 +43,7 @@ impl Vault {
         self.certificates(mount, "web", json!({})).await;
     }
 
-    /// A role for names below `example.com`, addresses and SPIFFE IDs, but for `changes`; the policy `web` may issue and sign with it.
+    /// A role for names below `example.com`, addresses and SPIFFE IDs, with `changes`; the policy `web` may issue and sign with it.
     pub(crate) async fn certificates(&self, mount: &str, role: &str, changes: Value) {
         let mut whole = json!({
             "allowed_domains": ["example.com"], "allow_subdomains": true, "allow_ip_sans": true, "allowed_uri_sans": ["spiffe://example.com/*"],
@@ -69,19 +69,19 @@ pub(crate) fn certificate(ask: Value, parts: &[&str]) -> Class {
     issued(ask, &Value::from(files))
 }
 
-/// The same with files of choice.
+/// The same with these files.
 pub(crate) fn issued(ask: Value, files: &Value) -> Class {
     let mut whole = json!({ "mount": "pki", "role": "web" });
     whole.as_object_mut().unwrap().extend(ask.as_object().unwrap().clone());
     object(json!({ "pki": whole, "files": files }))
 }
 
-/// What OpenSSL prints.
+/// Output of OpenSSL.
 pub(crate) fn openssl(arguments: &[&str], input: &str) -> String {
     tool("openssl", arguments, input.as_bytes())
 }
 
-/// What a certificate says of itself.
+/// The text form of a certificate.
 pub(crate) fn certificate_text(certificate: &str) -> String {
     openssl(&["x509", "-noout", "-text", "-nameopt", "RFC2253"], certificate)
 }
@@ -91,7 +91,7 @@ pub(crate) fn certified_key(certificate: &str) -> String {
     openssl(&["x509", "-noout", "-pubkey"], certificate)
 }
 
-/// The public key of a private one.
+/// The public key of a private key.
 pub(crate) fn public_key(key: &str) -> String {
     openssl(&["pkey", "-pubout"], key)
 }

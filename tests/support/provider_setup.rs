@@ -1,4 +1,4 @@
-//! How a provider is started.
+//! Settings and start of a provider.
 
 use std::fs::{self, File, Permissions};
 use std::os::fd::AsRawFd;
@@ -15,17 +15,17 @@ use super::provider::Provider;
 use super::token::Issuer;
 use super::wait::until;
 
-/// The file of the key that seals records, in a provider's own directory.
+/// File name of the key that seals the state, in a provider's own directory.
 pub(super) const STATE_KEY: &str = "state.key";
 
-/// The kubelet's directory, in a provider's own directory.
+/// Name of the kubelet's directory in a provider's own directory.
 pub(super) const KUBELET: &str = "kubelet";
 
-/// Calls that open or change something on a filesystem by its name.
+/// System calls that open or change a file by its name.
 const CHANGES: &str = "trace=open,openat,openat2,creat,mkdir,mkdirat,mknod,mknodat,symlink,symlinkat,link,linkat,rename,renameat,renameat2,\
     unlink,unlinkat,rmdir,truncate,chmod,fchmodat,chown,lchown,fchownat,utimensat";
 
-/// How a provider is started.
+/// The settings of a provider to start.
 pub(crate) struct Setup {
     pub(super) home: TempDir,
     pub(super) sockets: Vec<String>,
@@ -34,11 +34,11 @@ pub(crate) struct Setup {
     pub(super) issuer: Arc<Issuer>,
     pub(super) audit: PathBuf,
     pub(super) state: Option<Arc<TempDir>>,
-    /// Its own view of the node's mounts, and the kubelet's directory in it.
+    /// Its own mount namespace with the kubelet's directory.
     pub(super) own_mounts: bool,
-    /// Under strace, which writes down all that changes a filesystem.
+    /// Under strace, which records everything that changes a file system.
     is_traced: bool,
-    /// That view, once a process has ended whose successor is to have the same.
+    /// That mount namespace, kept for the next process after the end of the first.
     pub(super) mounts: Mutex<Option<File>>,
 }
 
@@ -66,7 +66,7 @@ impl Setup {
         }
     }
 
-    /// With records of what it has, in memory of the machine, which the next process finds.
+    /// With a state directory in memory, which the next process uses too.
     pub(crate) fn keeping_state(self) -> Self {
         let ours = Permissions::from_mode(0o700);
         let state = tempfile::Builder::new()
@@ -77,13 +77,13 @@ impl Setup {
         self.with_state(Arc::new(state))
     }
 
-    /// With records that the key of versions seals, as our manifests have it.
+    /// With a state directory that the version key seals, as in our manifests.
     pub(crate) fn with_one_key(mut self) -> Self {
         self.flags.iter_mut().for_each(|flag| *flag = flag.replace("--state-key-file=", "--hmac-key-file="));
         self
     }
 
-    /// With the records of `other`.
+    /// With the state directory of `other`.
     pub(crate) fn with_state_of(self, other: &Provider) -> Self {
         fs::copy(other.state_key(), self.home.path().join(STATE_KEY)).unwrap();
         self.with_state(other.state())
@@ -102,7 +102,7 @@ impl Setup {
         self.flag(directory).flag(key).flag("--node-name=node-1")
     }
 
-    /// With mounts that nobody else sees, and a kubelet's directory among them; needs root.
+    /// With its own mount namespace that has a kubelet's directory; needs root.
     pub(crate) fn seeing_mounts(mut self) -> Self {
         let kubelet = self.home.path().join(KUBELET);
         fs::create_dir_all(kubelet.join("pods")).unwrap();
@@ -110,19 +110,19 @@ impl Setup {
         self.flag(format!("--kubelet-dir={}", kubelet.display()))
     }
 
-    /// Has every call written down by which files are opened, made, moved, changed or removed.
+    /// Records every system call that opens, creates, moves, changes or removes a file.
     pub(crate) fn traced(mut self) -> Self {
         self.is_traced = true;
         self
     }
 
-    /// One more flag, or another value for one.
+    /// Adds a flag, or changes its value.
     pub(crate) fn flag(mut self, flag: impl Into<String>) -> Self {
         self.flags.push(flag.into());
         self
     }
 
-    /// Without the flag that begins so.
+    /// Removes the flag that begins with `start`.
     pub(crate) fn without(mut self, start: &str) -> Self {
         self.flags.retain(|flag| !flag.starts_with(start));
         self
@@ -139,19 +139,19 @@ impl Setup {
         self
     }
 
-    /// Runs it; ready once every socket takes a connection.
+    /// Starts it and waits until every socket accepts a connection.
     pub(crate) async fn start(self) -> Provider {
         let provider = self.begin();
         provider.is_ready().await;
         provider
     }
 
-    /// Runs it, ready or not.
+    /// Starts it without waiting.
     pub(crate) fn begin(self) -> Provider {
         Provider::new(self)
     }
 
-    /// Runs it until it ends by itself: a start that fails. Gives the log.
+    /// Starts a provider whose start must fail, and returns its log.
     pub(crate) async fn fails(self) -> String {
         let mut process = self.spawn();
         let status = until("a start that fails", async || process.try_wait().unwrap()).await;
@@ -177,7 +177,7 @@ impl Setup {
             None => {}
         }
         if self.is_traced {
-            // As a grandchild, so that the process is ours.
+            // strace runs as a grandchild, so that the provider is our child.
             command
                 .args(["strace", "-D", "-f", "-y", "-qq", "-s", "4096", "-e", CHANGES, "-o"])
                 .arg(self.trace());

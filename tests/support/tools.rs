@@ -1,9 +1,9 @@
-//! The programs that people read files with: what our files mean is theirs to say.
+//! The programs that read our files and decide what they mean.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-/// What `program` prints when it is given `input`; a test without the program fails.
+/// Output of `program` for `input`. Fails if the program is missing.
 pub(crate) fn tool(program: &str, arguments: &[&str], input: &[u8]) -> String {
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -1,4 +1,4 @@
-//! A listener that should never be called: it counts who connects, and answers nobody.
+//! A listener that should never be called: it counts connections and never responds.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-/// Somebody else's server on loopback.
+/// Another server on loopback.
 pub(crate) struct UnexpectedServer {
     address: SocketAddr,
     connections: Arc<AtomicUsize>,
@@ -36,7 +36,7 @@ impl UnexpectedServer {
         self.address.port()
     }
 
-    /// Connections since the last look. One more of our own comes after all that were begun before, so none is still on its way.
+    /// Connections since the last call. The test's own connection comes after all earlier ones, so none is missed.
     pub(crate) async fn connections(&self) -> usize {
         tokio::net::TcpStream::connect(self.address).await.unwrap();
         let own = super::until("our own connection", async || {

@@ -1,4 +1,4 @@
-//! Secrets, engines, policies and roles, made with the root token.
+//! Secrets, engines, policies and roles, created with the root token.
 
 use std::collections::BTreeSet;
 
@@ -26,7 +26,7 @@ impl Vault {
         self.call(Method::PUT, namespace, path, &body).await
     }
 
-    /// Mounts an engine; a KV v2 mount is waited for, since it refuses writes at first.
+    /// Mounts an engine. Waits for a KV v2 mount, which refuses writes at first.
     pub(crate) async fn enable(&self, mount: &str, kind: &str, options: Value) {
         self.enable_in("", mount, kind, options).await;
     }
@@ -44,14 +44,14 @@ impl Vault {
         }
     }
 
-    /// Mounts jwt auth that trusts this server's issuer; its login call is that of kubernetes auth.
+    /// Mounts jwt auth that trusts this server's issuer. Its login call has the form of kubernetes auth.
     pub(crate) async fn trust(&self, namespace: &str, mount: &str) {
         self.write_in(namespace, &format!("sys/auth/{mount}"), json!({ "type": "jwt" })).await;
         let keys = json!({ "jwt_validation_pubkeys": [self.issuer.public_pem()] });
         self.write_in(namespace, &format!("auth/{mount}/config"), keys).await;
     }
 
-    /// A role for the service account `team-a/web` with the policy `web` and audience `vault`, but for `changes`.
+    /// A role for the service account `team-a/web` with the policy `web` and audience `vault`, with `changes`.
     pub(crate) async fn role(&self, mount: &str, name: &str, changes: Value) {
         self.role_in("", mount, name, changes).await;
     }
@@ -65,7 +65,7 @@ impl Vault {
         self.write_in(namespace, &format!("auth/{mount}/role/{name}"), role).await;
     }
 
-    /// The role `web` for every account, whose logins tell the service account in their metadata, as those of kubernetes auth do; but for
+    /// The role `web` for every account, whose logins have the service account in their metadata like those of kubernetes auth; with
     /// `changes`.
     pub(crate) async fn names_accounts(&self, changes: Value) {
         let account = |member: &str| format!("/kubernetes.io/serviceaccount/{member}");
@@ -77,7 +77,7 @@ impl Vault {
         self.role("kubernetes", "web", role).await;
     }
 
-    /// Adds to the policy `web` what it may do at `path`.
+    /// Adds `capabilities` at `path` to the policy `web`.
     pub(crate) async fn allow(&self, path: &str, capabilities: &[&str]) {
         self.allow_in("", path, capabilities).await;
     }
@@ -98,7 +98,7 @@ impl Vault {
         self.allow("ssh-ca/sign/web", &["update"]).await;
     }
 
-    /// Makes the transit key `key`, of the engine at `mount`, which pods may open ciphertexts with and nothing else.
+    /// Creates the transit key `key` of the engine at `mount`. Pods may decrypt with it and do nothing else.
     pub(crate) async fn key(&self, mount: &str, key: &str, options: Value) {
         let mounts = self.call(Method::GET, "", "sys/mounts", &json!({})).await;
         if mounts["data"].get(format!("{mount}/")).is_none() {
@@ -108,7 +108,7 @@ impl Vault {
         self.allow(&format!("{mount}/decrypt/{key}"), &["update"]).await;
     }
 
-    /// A ciphertext of `plain`, made with `mount/key`, written so.
+    /// A ciphertext of `plain`, encrypted with `key` (`mount/key`).
     pub(crate) async fn cipher(&self, key: &str, plain: impl AsRef<[u8]>, context: Option<&str>) -> String {
         let (mount, key) = key.rsplit_once('/').unwrap_or(("transit", key));
         let mut body = json!({ "plaintext": STANDARD.encode(plain) });
@@ -119,7 +119,7 @@ impl Vault {
         answer["data"]["ciphertext"].as_str().unwrap().to_owned()
     }
 
-    /// How many tokens live on the server.
+    /// Number of valid tokens on the server.
     pub(crate) async fn tokens(&self) -> usize {
         self.accessors().await.len()
     }
@@ -136,7 +136,7 @@ impl Vault {
             .collect()
     }
 
-    /// Revokes every token that pods got, as an operator would after a leak.
+    /// Revokes the tokens of all pods, as an operator does after a leak.
     pub(crate) async fn revoke_logins(&self) {
         self.write("sys/leases/revoke-prefix/auth/kubernetes", json!({})).await;
     }

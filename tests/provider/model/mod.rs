@@ -1,13 +1,13 @@
-//! A model of who may read what, walked at random: many pods, accounts that are made anew, policies and secrets that change, tokens that an
+//! Random steps compared with a model of all rights: many pods, accounts that are recreated, policies and secrets that change, tokens that an
 //! operator revokes, and a provider that is killed, against a real OpenBao.
 //!
-//! After each mount the model knows the answer: the newest values, or why there are none. What is made for one volume is never shown in
-//! another's. A run tells its seed; `VAULTMOUNT_MODEL_SEED` runs that one alone.
+//! The model predicts each mount: the newest values, or the reason of the failure. A credential that was issued for one volume never appears in
+//! another. A failing run prints its seed; `VAULTMOUNT_MODEL_SEED` repeats that run alone.
 
-pub(crate) mod node; // the provider, which dies and comes back
-pub(crate) mod pod; // pods, and what the driver sends for them
+pub(crate) mod node; // the provider, which is killed and restarted
+pub(crate) mod pod; // pods, and the driver's requests for them
 mod run; // one run
-mod server; // the server, and the model of it
+mod server; // the server and its model
 
 use crate::support::canary;
 use node::Node;
@@ -15,7 +15,7 @@ use pod::{Pod, ServiceAccount, files};
 use run::Run;
 use server::{ModelServer, WantedClass, api_path};
 
-/// Seeds that are walked every time; one more is new each time.
+/// Seeds of the runs of every test; one more seed is new each time.
 const SEEDS: [u64; 5] = [1, 2, 3, 4, 5];
 
 /// Steps of a run, of which about half are mounts of several pods at once.
@@ -37,7 +37,7 @@ async fn no_pod_gets_a_secret_that_its_account_and_role_may_not_read_now() {
     );
 }
 
-/// What the runs come to rarely: nothing else of the class tells that the token is dead.
+/// A case that random runs reach rarely: no other object of the class shows that the token was revoked.
 #[tokio::test]
 async fn a_secret_that_was_denied_once_is_read_again_after_an_operator_revoked_its_token() {
     let service_account = ServiceAccount::new("team-a", "web");

@@ -1,4 +1,4 @@
-//! Pods, and what the driver sends for them.
+//! Pods, and the driver's requests for them.
 
 use std::collections::BTreeMap;
 
@@ -8,12 +8,12 @@ use serde_json::json;
 use crate::support::Class;
 use crate::support::token::{Account, Issuer};
 
-/// A service account as it is now: one that is made anew has the name, and another uid.
+/// A service account. A recreated one has the same name and another uid.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ServiceAccount {
     pub(crate) namespace: String,
     pub(crate) name: String,
-    /// How often it was made anew.
+    /// How often it was recreated.
     pub(crate) made: u32,
 }
 
@@ -24,7 +24,7 @@ pub(crate) struct Pod {
     pub(crate) number: usize,
 }
 
-/// What a volume holds: files by their names.
+/// The files of a volume by their names.
 pub(crate) type Files = BTreeMap<String, Vec<u8>>;
 
 impl ServiceAccount {
@@ -36,14 +36,14 @@ impl ServiceAccount {
         uid(&format!("{}/{}", self.namespace, self.name), self.made)
     }
 
-    /// The uid that every account has before it is made anew.
+    /// The uid that the account had before it was recreated.
     pub(crate) fn first_uid(&self) -> String {
         Self { made: 0, ..self.clone() }.uid()
     }
 }
 
 impl Pod {
-    /// The driver's request for its volume of `class`, with a token of a minute ago.
+    /// The driver's request for the pod's volume of `class`, with a token that was issued a minute ago.
     pub(crate) fn request(&self, class: &Class, issuer: &Issuer) -> MountRequest {
         let ServiceAccount { namespace, name, .. } = &self.service_account;
         let (pod, pod_uid) =
@@ -81,7 +81,7 @@ pub(crate) fn files(answer: MountResponse) -> Files {
     answer.files.into_iter().map(|file| (file.path, file.contents)).collect()
 }
 
-/// The same for the same account, as the API server gives it.
+/// A uid in the API server's form, always the same for the same account.
 fn uid(account: &str, made: u32) -> String {
     let number = account
         .bytes()

@@ -1,4 +1,4 @@
-//! One run: at each step something happens, and every mount is judged.
+//! One run of random steps. Every mount is compared with the model.
 
 use std::collections::HashMap;
 
@@ -23,33 +23,33 @@ pub(crate) struct Run {
     node: Node,
     service_accounts: Vec<ServiceAccount>,
     volumes: Vec<Volume>,
-    /// Whose each personal credential is.
+    /// The owner of each credential that was issued so far.
     owners: HashMap<Vec<u8>, Owner>,
     history: Vec<String>,
     seen: (usize, usize),
 }
 
-/// A volume, by what was last asked for it.
+/// A volume with its last request.
 struct Volume {
     pod: Pod,
-    /// The account's place among service_accounts.
+    /// Index into `service_accounts`.
     account: usize,
     wanted: WantedClass,
-    /// The personal credential that it shows.
+    /// The issued credential in the volume.
     shows: Option<Vec<u8>>,
-    /// What that was shown for.
+    /// The owner for which it was mounted.
     asked: Option<Owner>,
-    /// Whether its lease may be dead.
+    /// Whether its lease may have been revoked.
     shaken: bool,
 }
 
-/// For whom a personal credential may be shown.
+/// The account, role and volume that may use an issued credential.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Owner {
     service_account: ServiceAccount,
     role: &'static str,
     kind: Personal,
-    /// One volume of the account; none where its pods share.
+    /// The volume; `None` where the pods of the account share.
     volume: Option<usize>,
 }
 
@@ -73,7 +73,7 @@ impl Run {
         }
     }
 
-    /// Walks, and tells how many mounts were served and how many refused.
+    /// Makes the steps, and returns the numbers of successful and of refused mounts.
     pub(crate) async fn go(mut self, steps: usize) -> (usize, usize) {
         for _ in 0..steps {
             self.step().await;
@@ -111,7 +111,7 @@ impl Run {
         }
     }
 
-    /// Policies allow more than they deny.
+    /// Changes a policy; it allows more often than it denies.
     async fn change_a_policy(&mut self) {
         let role = ROLES[self.rng.random_range(0..ROLES.len())];
         let path = match self.rng.random_range(0..SECRETS + 2) {
@@ -132,7 +132,7 @@ impl Run {
         self.record(format!("an operator revokes {count} tokens"));
     }
 
-    /// Mounts some volumes at once, new ones and known ones.
+    /// Mounts some volumes in parallel, new and existing ones.
     async fn mount_some(&mut self) {
         let mut chosen = Vec::new();
         for _ in 0..self.rng.random_range(1..=AT_ONCE) {
@@ -154,7 +154,7 @@ impl Run {
         }
     }
 
-    /// A new volume or one that is there, whose account and class are as they are now.
+    /// A new or an existing volume, with its current account and class.
     fn choose(&mut self) -> usize {
         let number = self.rng.random_range(0..PODS);
         if number >= self.volumes.len() {
@@ -225,7 +225,7 @@ impl Run {
         }
     }
 
-    /// What is made for one volume is its own, and stays while nobody takes it away.
+    /// Checks that an issued credential belongs to this volume, and that it stays the same while it is valid.
     fn is_personal(&mut self, number: usize, shown: Option<Vec<u8>>) {
         let wanted = owner(&self.volumes[number]);
         self.check(shown.is_some() == wanted.is_some(), number, "a personal credential where one is wanted");
@@ -258,7 +258,7 @@ impl Run {
     }
 }
 
-/// For whom the personal credential of `volume` may be shown, if its class asks for one.
+/// The owner of the issued credential of `volume`, if its class has one.
 fn owner(volume: &Volume) -> Option<Owner> {
     let WantedClass { role, personal, shared, .. } = &volume.wanted;
     let number = (!shared).then_some(volume.pod.number);

@@ -1,4 +1,4 @@
-//! The server, and the model of it: what there is, and who may read it now.
+//! The server and its model: the existing secrets, and who may read them now.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,13 +9,13 @@ use super::pod::ServiceAccount;
 use crate::support::openbao::{Listener, Vault};
 use crate::support::{Class, canary, object};
 
-/// Roles: one for everybody, one for a namespace, one for accounts that were never made anew.
+/// Roles: one for every account, one for a namespace, one for accounts that were never recreated.
 pub(crate) const ROLES: [&str; 3] = ["everyone", "team-a", "first"];
 
-/// Secrets that policies open one by one.
+/// Number of secrets, each with its own rule in the policies.
 pub(crate) const SECRETS: usize = 5;
 
-/// What a class asks for beside secrets: something that is made for one volume.
+/// A credential that is issued for one volume, besides the secrets of a class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Personal {
     Certificate,
@@ -23,33 +23,33 @@ pub(crate) enum Personal {
     Password,
 }
 
-/// A class, as the model understands it.
+/// A class in the terms of the model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct WantedClass {
     pub(crate) role: &'static str,
     pub(crate) secrets: BTreeSet<usize>,
-    /// The secret that only this account may read, by a policy with the account in its path.
+    /// Whether the class has the secret that only this account may read, by a policy with the account in its path.
     pub(crate) own: Option<(String, String)>,
     pub(crate) personal: Option<Personal>,
     /// `shareScope: serviceAccount`.
     pub(crate) shared: bool,
 }
 
-/// What a mount must come to.
+/// The expected result of a mount.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Expected {
-    /// These files, but for the personal one.
+    /// Success with these files, and the issued credential if there is one.
     Files(BTreeMap<String, String>),
-    /// A failure for one of these reasons.
+    /// Failure with one of these reasons.
     Fails(Vec<&'static str>),
 }
 
 pub(crate) struct ModelServer {
     pub(crate) vault: Vault,
-    /// The version of each secret; none where it is deleted.
+    /// The version of each secret; `None` where it is deleted.
     secrets: Vec<Option<u32>>,
     written: u32,
-    /// What each role may not do now.
+    /// The paths that each role's policy denies now.
     denied: BTreeSet<(&'static str, String)>,
     /// The accessor of the test's own token.
     root: String,
@@ -96,7 +96,7 @@ impl WantedClass {
 }
 
 impl ModelServer {
-    /// A server where everything is allowed to everybody who may log in, but for what is another account's own.
+    /// A server whose policies allow everything to every account that may log in, except the own secrets of other accounts.
     pub(crate) async fn new(service_accounts: &[ServiceAccount]) -> Self {
         let vault = Vault::listening(&Listener { silent: true, ..Listener::default() }).await;
         let root = vault.call(Method::GET, "", "auth/token/lookup-self", &json!({})).await;
@@ -118,7 +118,7 @@ impl ModelServer {
         server
     }
 
-    /// A new version of a secret.
+    /// Writes a new version of a secret.
     pub(crate) async fn write(&mut self, number: usize) {
         self.written += 1;
         self.secrets[number] = Some(self.written);
@@ -134,7 +134,7 @@ impl ModelServer {
             .await;
     }
 
-    /// Lets the policy of `role` deny `path` from now on, or allow it.
+    /// Changes the policy of `role` to deny or to allow `path`.
     pub(crate) async fn deny(&mut self, role: &'static str, path: String, denied: bool) {
         if denied {
             self.denied.insert((role, path))
@@ -144,7 +144,7 @@ impl ModelServer {
         self.write_policy(role).await;
     }
 
-    /// Revokes the tokens that `chosen` takes, of all but the test's own.
+    /// Revokes the tokens that `chosen` selects, never the test's own.
     pub(crate) async fn revoke(&self, mut chosen: impl FnMut() -> bool) -> usize {
         let list = self
             .vault
@@ -164,7 +164,7 @@ impl ModelServer {
         count
     }
 
-    /// What a mount of `wanted` by a pod of `service_account` must come to now.
+    /// The expected result of a mount of `wanted` by a pod of `service_account` now.
     pub(crate) fn expected(&self, service_account: &ServiceAccount, wanted: &WantedClass) -> Expected {
         if !admits(wanted.role, service_account) {
             return Expected::Fails(vec!["vault.login_denied"]);
@@ -225,7 +225,7 @@ impl ModelServer {
         }
     }
 
-    /// Writes the policy of `role` as the model has it.
+    /// Writes the policy of `role` from the model to the server.
     async fn write_policy(&self, role: &'static str) {
         let part = |name: &str| {
             format!("{{{{identity.entity.aliases.{}.metadata.service_account_{name}}}}}", self.auth)

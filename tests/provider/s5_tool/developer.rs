@@ -1,4 +1,4 @@
-//! Somebody at a terminal, with a token, a home and files.
+//! A developer at a terminal, with a token, a home directory and files.
 
 use std::fs;
 use std::io::Write;
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use crate::support::canary::assert_silent;
 use crate::support::*;
 
-/// A developer with a token, a home and files.
+/// A developer with a token, a home directory and files.
 pub(super) struct Developer {
     pub(super) address: String,
     pub(super) token: String,
@@ -22,7 +22,7 @@ impl Developer {
         Self { address: vault.address(), token: token.into(), home: TempDir::new().unwrap() }
     }
 
-    /// Somebody who may use every key of the engine `transit`, which has the key `default`.
+    /// A developer who may use every key of the engine `transit`, which has the key `default`.
     pub(super) async fn with_transit(vault: &Vault) -> Self {
         vault.enable("transit", "transit", json!({})).await;
         vault.write("transit/keys/default", json!({})).await;
@@ -39,12 +39,12 @@ impl Developer {
         command
     }
 
-    /// What the tool prints; it must succeed.
+    /// Output of the tool, which must succeed.
     pub(super) fn s5(&self, arguments: &[&str], input: &[u8]) -> Vec<u8> {
         succeeded(run(self.command(arguments), input))
     }
 
-    /// What the tool says when it must fail, with nothing printed.
+    /// Error output of the tool, which must fail without other output.
     pub(super) fn refused(&self, arguments: &[&str], input: &[u8]) -> String {
         error_of(run(self.command(arguments), input))
     }

@@ -1,4 +1,4 @@
-//! A CSI client that asks every five seconds for certificates of half a minute.
+//! A CSI client that republishes every five seconds certificates with a lifetime of 30 s.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -11,7 +11,7 @@ use crate::model::pod::{Pod, ServiceAccount, files};
 use crate::support::pki::certificate;
 use crate::support::{Vault, json};
 
-/// The least life that makes sense for a client that asks so often.
+/// The shortest useful lifetime for a client that republishes this often.
 const LIFE: Duration = Duration::from_secs(30);
 
 const EVERY: Duration = Duration::from_secs(5);
@@ -30,7 +30,7 @@ async fn a_short_certificate_never_expires_in_a_pod_and_is_not_issued_at_every_p
     while Instant::now() < end {
         pace.tick().await;
         let answer = files(node.mount(pod.request(&class, &vault.issuer)).await.unwrap());
-        // The old one is read until the answer is written.
+        // The pod reads the old one until the response is written.
         let left =
             held.as_ref().map(|held: &std::collections::BTreeMap<_, Vec<u8>>| left(&held["certificate"]));
         assert!(left.is_none_or(|left| left > 0), "a certificate ended {left:?} s before its successor came");
@@ -49,13 +49,13 @@ async fn a_short_certificate_never_expires_in_a_pod_and_is_not_issued_at_every_p
     }
     let issued = u32::try_from(vault.count("update pki/issue/web")).unwrap();
     assert_eq!(issued, made, "what was issued was given");
-    // At 70 % of a life at the latest, and not in its first third; before three polls are seen, five seconds are not known to be the pace.
+    // Replaced after 70 % of the lifetime at the latest, and not in its first third. Before three requests, the interval of five seconds is not known.
     let most = u32::try_from(time.as_secs() / 10).unwrap() + 2;
     let usual = u32::try_from(time.as_secs() / 15).unwrap() + 3;
     assert!((2..=usual.min(most)).contains(&issued), "{issued} certificates in {time:?}");
 }
 
-/// Seconds until its end.
+/// Seconds until the certificate ends.
 fn left(pem: &[u8]) -> i64 {
     let (_, pem) = x509_parser::pem::parse_x509_pem(pem).unwrap();
     let (_, certificate) = X509Certificate::from_der(&pem.contents).unwrap();

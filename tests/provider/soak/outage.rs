@@ -1,4 +1,4 @@
-//! The server is away, and comes back. No file changes, nobody waits long, and the server that comes back is not overrun.
+//! The server is down and comes back. No file changes, no mount waits long, and the server gets no burst of calls when it is back.
 
 use std::time::Duration;
 
@@ -16,16 +16,16 @@ use crate::support::{Class, canary, json, kv, until};
 /// Service accounts, each with an equal part of the volumes.
 const ACCOUNTS: usize = 5;
 
-/// What each volume has a file of.
+/// Each volume has a file for each of these secrets.
 const SECRETS: [&str; 3] = ["db", "queue", "mail"];
 
-/// The kubelet asks for so many volumes at a time.
+/// Number of volumes that the kubelet mounts at a time.
 const AT_ONCE: usize = 20;
 
-/// A remount waits for a server that is away no longer than this: for 4.5 s, and without a patience of its own for the 18 s of a first mount.
+/// A republish waits at most this long for a server that is down: 4.5 s on an idle machine. A first mount waits 18 s.
 const PATIENCE: Duration = Duration::from_secs(12);
 
-/// A first mount says within this what is wrong: it tries for 18 s, and its whole time would be 60.
+/// A first mount fails within this time: it retries for 18 s on an idle machine, and its deadline is 60 s.
 const FIRST: Duration = Duration::from_secs(30);
 
 struct Scene {
@@ -38,12 +38,12 @@ struct Scene {
     period: Duration,
 }
 
-/// What the server was asked during some rounds.
+/// The calls of some rounds.
 struct Asked {
     rounds: usize,
     logins: usize,
     reads: usize,
-    /// The most logins at a time.
+    /// The largest number of logins at the same time.
     at_once: usize,
 }
 
@@ -75,7 +75,7 @@ impl Scene {
         answer.map(files).map_err(|status| status.message().to_owned())
     }
 
-    /// Every volume once, as the kubelet asks; each is answered with `same`, in time.
+    /// Republishes every volume once as the kubelet does. Checks that each has the files `same`, in time.
     async fn round(&self, same: &[Files]) {
         let all = self.pods.iter().zip(same).map(async |(pod, same)| {
             let begun = Instant::now();
@@ -86,7 +86,7 @@ impl Scene {
         stream::iter(all).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await;
     }
 
-    /// Rounds for `time`, and what they asked the server.
+    /// Rounds for `time`, and their calls.
     async fn rounds(&self, time: Duration, same: &[Files]) -> Asked {
         let (before, mut rounds) = (entries(&self.vault).len(), 0);
         let (mut pace, end) = (interval(self.period), Instant::now() + time);
@@ -98,7 +98,7 @@ impl Scene {
         Asked::of(rounds, &entries(&self.vault)[before..])
     }
 
-    /// Ends every token but the test's own, over the server's own socket.
+    /// Revokes every token except the test's own, over the server's unix socket.
     async fn revoke_all(&self) {
         let own =
             self.vault.call(Method::GET, "", "auth/token/lookup-self", &json!({})).await["data"]["accessor"]
@@ -152,7 +152,7 @@ async fn an_outage_changes_no_file_and_the_server_that_comes_back_is_not_overrun
     for pod in &scene.pods {
         same.push(scene.mount(pod).await.unwrap());
     }
-    // Twice: for the whole time, and for a moment in which every token dies.
+    // Twice: for the whole time, and for a moment in which every token is revoked.
     for tokens_die in [false, true] {
         let window = if is_long() { Duration::from_secs(60) } else { scene.period * 4 };
         let steady = scene.rounds(window, &same).await;
@@ -180,8 +180,8 @@ async fn an_outage_changes_no_file_and_the_server_that_comes_back_is_not_overrun
         let dead = if tokens_die { ACCOUNTS } else { 0 };
         assert!(after.logins <= dead, "{} logins after an outage in which {dead} tokens died", after.logins);
         assert!(after.at_once <= 4, "{} logins at a time", after.at_once);
-        // An account's volumes share each read, and a round that takes longer than `refresh` has it again: as often before the outage on a slow
-        // machine. Each by itself they would make four times as many, or twenty.
+        // The volumes of an account share each read, and a round that takes longer than `refresh` repeats it: as often before the outage on a slow
+        // machine. Without sharing there would be four or twenty times as many.
         let most = (after.rounds * ACCOUNTS * SECRETS.len() * 3).max(steady.reads * 2);
         assert!(
             after.reads <= most,

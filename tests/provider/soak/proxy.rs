@@ -1,4 +1,4 @@
-//! A way to the server that can be cut: connections end, and new ones are refused.
+//! A proxy before the server that can be cut: connections end, and new ones are refused.
 
 use std::net::SocketAddr;
 use std::sync::Mutex;
@@ -12,19 +12,19 @@ use crate::support::until;
 pub(crate) struct Proxy {
     address: SocketAddr,
     server: u16,
-    /// None while it is cut.
+    /// `None` while the proxy is cut.
     task: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Proxy {
-    /// A way to the server that listens on the port `server`.
+    /// A proxy before the server that listens on the port `server`.
     pub(crate) async fn to(server: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         Self { address, server, task: Mutex::new(Some(tokio::spawn(pass(listener, server)))) }
     }
 
-    /// Its address as a provider is given it.
+    /// Its address for a provider's configuration.
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
