@@ -54,11 +54,11 @@ async fn names_the_account(vault: &Vault) {
     let account = Account { namespace: "bench".into(), name: "first".into(), pod: None };
     let jwt = vault.issuer.sign(&account.claims("vault", 60));
     let answer = vault.write("auth/kubernetes/login", json!({ "role": "bench", "jwt": jwt })).await;
-    let description = ["namespace", "name", "uid"]
+    let account = ["namespace", "name", "uid"]
         .map(|part| &answer["auth"]["metadata"][format!("service_account_{part}")]);
     assert!(
-        description[0] == "bench" && description[1] == "first" && description[2].is_string(),
-        "the login names another account: {description:?}"
+        account[0] == "bench" && account[1] == "first" && account[2].is_string(),
+        "the login names another account: {account:?}"
     );
 }
 

@@ -65,7 +65,7 @@ impl Provider {
             match connect(&socket).await {
                 Some(client) => break client,
                 None if begun.elapsed() > Duration::from_secs(10) => {
-                    panic!("no answer in 10 s: {}", description(home.path()))
+                    panic!("no answer in 10 s: {}", last_lines(home.path()))
                 }
                 None => sleep(Duration::from_millis(1)).await,
             }
@@ -103,13 +103,13 @@ impl Drop for Provider {
         let _ = process.kill();
         let _ = process.wait();
         if std::thread::panicking() {
-            eprintln!("the provider's last log lines:\n{}", description(home.path()));
+            eprintln!("the provider's last log lines:\n{}", last_lines(home.path()));
         }
     }
 }
 
 /// The last lines of its log.
-fn description(home: &Path) -> String {
+fn last_lines(home: &Path) -> String {
     let log = std::fs::read_to_string(home.join("log")).unwrap_or_default();
     let lines: Vec<&str> = log.lines().collect();
     lines[lines.len().saturating_sub(5)..].join("\n")

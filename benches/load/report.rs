@@ -85,11 +85,11 @@ fn row(load: &Load, name: &str, by: &str, part: impl Fn(&Round) -> &Part) -> Str
 /// Requests other than logins, by class, of one round: they are the same in each.
 fn others(part: &Part) -> String {
     let mounts = part.timing.each.len() as f64;
-    let mut description = String::new();
+    let mut calls = String::new();
     for (class, count) in part.counts.iter().filter(|(class, _)| !is_login(class)) {
-        let _ = write!(description, "{} {class}, ", short(*count as f64 / mounts));
+        let _ = write!(calls, "{} {class}, ", short(*count as f64 / mounts));
     }
-    if description.is_empty() { "none".into() } else { description.trim_end_matches(", ").into() }
+    if calls.is_empty() { "none".into() } else { calls.trim_end_matches(", ").into() }
 }
 
 /// True for the class of a login.

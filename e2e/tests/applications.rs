@@ -45,11 +45,11 @@ pub(super) fn changed(scenario: &Scenario, pod: &Pod, number: usize, password: &
         found if found == wanted => Ok(()),
         found => Err(found),
     });
-    eventually(10, "the application's own word", || has_loaded(scenario, 2 + number));
+    eventually(10, "the application's output", || has_loaded(scenario, 2 + number));
 }
 
 #[test]
-fn an_application_reads_its_files_again_once_for_each_change() {
+fn an_application_reloads_its_files_once_for_each_change() {
     let scenario = Scenario::begin();
     scenario.put("db", serde_json::json!({"password": "first-of-reload"}));
     let pod = reload(&scenario);

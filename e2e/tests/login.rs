@@ -68,7 +68,7 @@ fn a_class_chooses_among_the_audiences_that_the_driver_offers() {
 }
 
 #[test]
-fn https_with_the_right_ca_mounts_and_without_it_says_so() {
+fn https_with_the_right_ca_mounts_and_without_it_the_event_says_so() {
     let scenario = Scenario::begin();
     scenario.put("db", json!({"password": "by-tls"}));
     let class =

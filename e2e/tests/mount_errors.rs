@@ -99,7 +99,7 @@ fn every_mistake_in_a_class_is_reported_without_a_call_to_vault() {
     let pod = scenario.pod("reader").mounts("db").create();
     pod.fails_to_mount(&["spec.invalid", "roleName", "rot13", "../b"], 60);
     assert!(pod.is_waiting());
-    assert!(bao::audited(&path).is_empty(), "Vault was asked");
+    assert!(bao::audited(&path).is_empty(), "Vault was called");
 }
 
 #[test]

@@ -121,7 +121,7 @@ fn no_value_and_no_token_is_logged_even_at_level_trace() {
     assert_eq!(leaks(&encoded, &unspoken).len(), 2, "this search would find nothing in {encoded}");
 
     // A failure is logged at debug after it was logged three times. When the kubelet tries a fourth time cannot be predicted.
-    let log = eventually(120, "a line of the level that was asked for", || match provider::log() {
+    let log = eventually(120, "a log line of level trace", || match provider::log() {
         log if log.contains(&scenario.name) && log.contains("\"level\":\"DEBUG\"") => Ok(log),
         log => Err(format!("{} lines", log.lines().count())),
     });

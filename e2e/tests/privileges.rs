@@ -106,7 +106,7 @@ pub(super) fn root_with_chown_alone(scenario: &Scenario) {
 }
 
 #[test]
-fn nobody_else_may_call_a_socket() {
+fn no_other_user_may_call_a_socket() {
     let _story = Scenario::begin();
     let sockets = ["openbao", "vault", "vaultmount"]
         .map(|name| format!("/run/secrets-store-csi-providers/{name}.sock"));

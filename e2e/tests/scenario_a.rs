@@ -52,8 +52,8 @@ fn a_missing_policy_is_read_in_kubectl_describe_pod() {
     let words =
         ["vault.read_denied", "\"devops.txt\"", "secret/data/devops", "403", &role, "\"clusters/aks\""];
     eventually(60, "what the pod's author has to know", || {
-        let told = kubectl(&["describe", "pod", "busybox", "--namespace", &scenario.name]);
-        if words.iter().all(|word| told.contains(word)) { Ok(()) } else { Err(told) }
+        let text = kubectl(&["describe", "pod", "busybox", "--namespace", &scenario.name]);
+        if words.iter().all(|word| text.contains(word)) { Ok(()) } else { Err(text) }
     });
     assert!(pod.is_waiting());
 

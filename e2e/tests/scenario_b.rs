@@ -163,5 +163,5 @@ fn a_transient_login_leaves_no_token() {
         none if none.is_empty() => Ok(()),
         some => Err(format!("there live {some:?}")),
     });
-    assert!(!bao::audited(&path).is_empty(), "nobody has read");
+    assert!(!bao::audited(&path).is_empty(), "no login has read");
 }

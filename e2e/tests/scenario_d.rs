@@ -65,7 +65,7 @@ fn block(text: &str) -> String {
 }
 
 #[test]
-fn helm_values_are_opened_by_who_may_decrypt_and_nothing_else() {
+fn only_a_deployer_with_the_right_to_decrypt_opens_helm_values() {
     let scenario = Scenario::begin();
     let key = Key::new("transit", &scenario.name);
     scenario.allow_only(&key.rule());

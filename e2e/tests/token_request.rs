@@ -27,7 +27,7 @@ fn role_of(scenario: &Scenario, audience: &str) -> String {
 }
 
 #[test]
-fn without_token_requests_the_variant_gives_a_pod_its_files() {
+fn without_token_requests_the_variant_mounts_a_pods_files() {
     let scenario = Scenario::alone();
     scenario.put("db", json!({"password": "by-request"}));
     let password =

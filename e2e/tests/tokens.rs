@@ -24,7 +24,7 @@ fn no_token_of_a_volume_outlives_it() {
     // Nor does a token of a mount that failed after its login.
     let failing = scenario.pod("failing").mounts("refused").create();
     failing.fails_to_mount(&["vault.read_denied"], 60);
-    assert!(!bao::audited(&path).is_empty(), "nobody has read with a token");
+    assert!(!bao::audited(&path).is_empty(), "no token has read");
 
     // Long before the 20 minutes of the role. A volume that never existed has no visible end, so its token ends after the kubelet's longest retry interval.
     reader.delete();
@@ -71,7 +71,7 @@ fn a_database_user_lives_without_requests_of_the_driver() {
         holds(45, "the login into PostgreSQL without a kubelet", || user.enters());
     }
     assert_eq!((User::of(&pod).name, pod.restarts()), (user.name.clone(), 0));
-    assert!(User::all().unwrap().is_subset(&all), "somebody made another user");
+    assert!(User::all().unwrap().is_subset(&all), "another user was created");
 
     pod.delete();
     eventually(60, "the end of the user", || user.is_gone());

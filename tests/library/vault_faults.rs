@@ -98,9 +98,9 @@ async fn log_in(server: &Faulty) -> Result<(), VaultError> {
 /// The reason of a failure. Checks that the text contains no secret of the server's response or of our request.
 fn reason<T>(outcome: Result<T, VaultError>) -> Reason {
     let Err(error) = outcome else { panic!("it did not fail") };
-    let told = format!("{error} {error:?}");
+    let text = format!("{error} {error:?}");
     for secret in ["canary", "pod-jwt", "faulty-token"] {
-        assert!(!told.contains(secret), "{told}");
+        assert!(!text.contains(secret), "{text}");
     }
     error.reason()
 }
@@ -110,7 +110,7 @@ fn text(answer: &VaultResponse) -> Option<&str> {
 }
 
 #[tokio::test]
-async fn calls_carry_what_a_server_wants_and_nothing_else_travels_with_them() {
+async fn calls_have_the_headers_that_a_server_needs_and_no_others() {
     let server = Faulty::start().await;
     server.on("secret/data/a%20b/%C3%BC%25%3F", [secret("v")]);
     let spec = ServerSpec { namespace: Some("team/a".into()), ..at(&server.address()) };
@@ -165,7 +165,7 @@ async fn a_login_answer_without_a_token_is_an_error() {
 }
 
 #[tokio::test]
-async fn a_refused_login_is_a_verdict_only_when_the_server_says_of_what() {
+async fn a_refused_login_is_final_only_with_the_servers_own_error_text() {
     let server = Faulty::start().await;
     let table = [
         (403, "service account name not authorized", Reason::LoginDenied),
@@ -311,7 +311,7 @@ async fn a_denied_call_is_repeated_once_and_not_again() {
 }
 
 #[tokio::test]
-async fn an_endless_answer_ends_at_the_limit() {
+async fn an_endless_response_ends_at_the_limit() {
     let server = Faulty::start().await;
     server.on("a/b", [Reply::endless()]);
     assert_eq!(reason(call(&server, &get("a/b")).await), Reason::PayloadTooLarge);

@@ -242,21 +242,21 @@ async fn the_error_of_a_refused_login_has_the_servers_text() {
     ];
     for (auth, claims, words) in table {
         let outcome = server.server(&bao.plain()).unwrap().login(&auth, &bao.token(&claims), &budget()).await;
-        let (reason, told) = failure(outcome);
+        let (reason, text) = failure(outcome);
         let expected = if auth.mount == "nowhere" { Reason::LoginUnclear } else { Reason::LoginDenied };
-        assert!(reason == expected && told.contains(words), "{words}: {reason} {told}");
+        assert!(reason == expected && text.contains(words), "{words}: {reason} {text}");
     }
     let other = KeyPair::generate_for(&PKCS_ED25519).unwrap();
     bao.put("auth/kubernetes/config", json!({ "jwt_validation_pubkeys": [other.public_key_pem()] })).await;
-    let (reason, told) = failure(bao.login(&bao.plain()).await);
+    let (reason, text) = failure(bao.login(&bao.plain()).await);
     assert!(
-        reason == Reason::LoginDenied && told.contains("no known key successfully validated"),
-        "{reason} {told}"
+        reason == Reason::LoginDenied && text.contains("no known key successfully validated"),
+        "{reason} {text}"
     );
 }
 
 #[tokio::test]
-async fn a_failed_read_says_what_is_wrong_with_it() {
+async fn the_error_of_a_failed_read_names_its_cause() {
     let bao = OpenBao::start().await;
     let table = [
         ("secret/data/denied", Reason::ReadDenied, "permission denied"),
@@ -267,12 +267,12 @@ async fn a_failed_read_says_what_is_wrong_with_it() {
         ("secret/denied", Reason::NotFound, "secret/data/denied"),
     ];
     for (path, expected, words) in table {
-        let (reason, told) = failure(bao.read(&bao.plain(), path).await);
-        assert!(reason == expected && told.contains(words) && told.contains(path), "{path}: {reason} {told}");
+        let (reason, text) = failure(bao.read(&bao.plain(), path).await);
+        assert!(reason == expected && text.contains(words) && text.contains(path), "{path}: {reason} {text}");
     }
     bao.put("sys/seal", Value::Null).await;
-    let (reason, told) = failure(bao.login(&bao.plain()).await);
-    assert_eq!(reason, Reason::TransitCiphertext, "{told}");
+    let (reason, text) = failure(bao.login(&bao.plain()).await);
+    assert_eq!(reason, Reason::TransitCiphertext, "{text}");
 }
 
 #[tokio::test]
@@ -318,8 +318,8 @@ async fn a_certificate_that_cannot_be_trusted_ends_the_mount_with_its_cause() {
         (bao.secure("localhost", elsewhere), "not valid for name"),
         (bao.secure("localhost", other), "is signed by none of the trusted CAs"),
     ] {
-        let (reason, told) = failure(bao.login(&server).await);
-        assert!(reason == Reason::Tls && told.contains(words), "{reason} {told}");
+        let (reason, text) = failure(bao.login(&server).await);
+        assert!(reason == Reason::Tls && text.contains(words), "{reason} {text}");
     }
 }
 
@@ -329,9 +329,9 @@ async fn an_expired_certificate_gives_the_same_error_text_each_time() {
     (params.not_before, params.not_after) =
         (rcgen::date_time_ymd(2020, 1, 1), rcgen::date_time_ymd(2021, 1, 1));
     let bao = OpenBao::certified(params).await;
-    let (reason, told) = failure(bao.login(&bao.secure("localhost", bao.ca())).await);
+    let (reason, text) = failure(bao.login(&bao.secure("localhost", bao.ca())).await);
     assert_eq!(
-        (reason, told.as_str()),
+        (reason, text.as_str()),
         (
             Reason::Tls,
             "log in at auth/kubernetes: TLS handshake failed: the server's certificate has expired"
@@ -365,8 +365,8 @@ async fn tls_files_that_cannot_be_used_are_named() {
         (TlsSpec { client: client(good, other), ..TlsSpec::default() }, "TLS setting"),
     ];
     for (tls, named) in settings {
-        let (reason, told) =
+        let (reason, text) =
             failure(Vaults::new(Outbound::default()).server(&at("https://localhost:1", tls)).map(drop));
-        assert!(reason == Reason::Tls && told.contains(named) && !told.contains("canary"), "{reason} {told}");
+        assert!(reason == Reason::Tls && text.contains(named) && !text.contains("canary"), "{reason} {text}");
     }
 }

@@ -118,7 +118,7 @@ fn a_text_with_exponential_aliases_is_refused_at_once() {
 }
 
 #[test]
-fn an_error_shows_a_place_and_nothing_of_the_text() {
+fn an_error_shows_a_position_and_nothing_of_the_text() {
     let errors =
         entries("- objectName: a\n  secretArgs: {password: canary, password: canary}\n- canary\n", &[])
             .unwrap_err();

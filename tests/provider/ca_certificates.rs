@@ -34,7 +34,7 @@ async fn the_cas_of_a_mount_are_read_without_any_policy_and_nothing_is_issued() 
 }
 
 #[tokio::test]
-async fn a_mount_without_its_root_gives_the_topmost_ca_that_it_knows() {
+async fn a_mount_without_its_root_returns_its_topmost_ca() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault.root_authority("root").await;

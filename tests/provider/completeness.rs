@@ -72,7 +72,7 @@ fn every_reason_is_provoked() {
     assert_eq!(
         unprovoked,
         in_order(&documented, UNPROVOKED.map(|(reason, _)| reason)),
-        "left: no test expects them; right: known"
+        "left: reasons that no test expects; right: the known ones"
     );
 }
 
@@ -92,7 +92,7 @@ fn every_metric_is_counted() {
     assert_eq!(
         uncounted,
         UNCOUNTED.map(|name| name.trim_start_matches("vaultmount_")),
-        "left: nothing counts them; right: known"
+        "left: metrics that no code counts; right: the known ones"
     );
 }
 

@@ -79,7 +79,7 @@ async fn a_secret_of_lists_and_objects_keeps_its_shape() {
 }
 
 #[tokio::test]
-async fn what_a_format_cannot_hold_is_named_and_not_shown() {
+async fn a_value_that_a_format_cannot_hold_is_named_and_not_shown() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault.put("team-a/null", json!({ "gone": null, "a": canary("a") })).await;

@@ -44,7 +44,7 @@ async fn a_file_holds_exactly_the_bytes_of_its_value() {
 }
 
 #[tokio::test]
-async fn a_text_that_stands_for_bytes_is_decoded() {
+async fn an_encoded_text_is_decoded_to_its_bytes() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault.put("team-a/store", json!({ "base64": "AP8QYQ==", "hex": "00ff1061" })).await;

@@ -18,7 +18,7 @@ async fn pki(vault: &Vault) {
     vault.allow("pki/issue/web", &["update"]).await;
 }
 
-fn peers_certificate(file: &str, ttl: &str) -> Class {
+fn upstream_certificate(file: &str, ttl: &str) -> Class {
     let arguments = json!({ "common_name": "a.example.com", "ttl": ttl });
     object(
         json!({ "objectName": file, "secretPath": "pki/issue/web", "method": "PUT", "secretArgs": arguments, "secretKey": "certificate" }),
@@ -34,11 +34,12 @@ async fn a_certificate_is_the_same_at_every_republish_until_seven_tenths_of_its_
         "objectName": "ours.crt", "part": "certificate",
         "pki": { "mount": "pki", "role": "web", "commonName": "b.example.com", "ttl": "20s" },
     });
-    let pod = provider.mount("team-a/web", peers_certificate("peers.crt", "1h").and(object(ours))).await;
+    let pod =
+        provider.mount("team-a/web", upstream_certificate("upstream.crt", "1h").and(object(ours))).await;
     let again = pod.remount().await;
     assert_eq!(
-        (pod.read("peers.crt"), pod.read("ours.crt")),
-        (again.read("peers.crt"), again.read("ours.crt"))
+        (pod.read("upstream.crt"), pod.read("ours.crt")),
+        (again.read("upstream.crt"), again.read("ours.crt"))
     );
     assert_eq!(vault.count("update pki/issue/web"), 2);
     let renewed = until("the short one to be replaced", async || {
@@ -46,7 +47,7 @@ async fn a_certificate_is_the_same_at_every_republish_until_seven_tenths_of_its_
         (next.read("ours.crt") != pod.read("ours.crt")).then_some(next)
     });
     let renewed = renewed.await;
-    assert_eq!(renewed.read("peers.crt"), pod.read("peers.crt"));
+    assert_eq!(renewed.read("upstream.crt"), pod.read("upstream.crt"));
     assert_eq!(vault.count("update pki/issue/web"), 3);
 }
 
@@ -77,7 +78,7 @@ async fn the_rotation_loop_of_driver_1_5_gets_the_same_certificate() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     pki(&vault).await;
-    let call = provider.call("team-a/web", peers_certificate("tls.crt", "1h"));
+    let call = provider.call("team-a/web", upstream_certificate("tls.crt", "1h"));
     let first = call.clone().mount().await;
     assert_eq!(call.by(Caller::RotationLoop15).mount().await.read("tls.crt"), first.read("tls.crt"));
     assert_eq!(vault.count("update pki/issue/web"), 1);
@@ -89,8 +90,8 @@ async fn two_pods_never_share_a_certificate() {
     let provider = Provider::start(&vault).await;
     pki(&vault).await;
     let (one, other) = (
-        provider.mount("team-a/web", peers_certificate("tls.crt", "1h")).await,
-        provider.mount("team-a/web", peers_certificate("tls.crt", "1h")).await,
+        provider.mount("team-a/web", upstream_certificate("tls.crt", "1h")).await,
+        provider.mount("team-a/web", upstream_certificate("tls.crt", "1h")).await,
     );
     assert_ne!(one.read("tls.crt"), other.read("tls.crt"));
 }

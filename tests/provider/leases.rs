@@ -19,7 +19,7 @@ fn login(role: &str) -> Class {
 }
 
 #[tokio::test]
-async fn a_pod_logs_in_to_its_database_with_what_it_mounted() {
+async fn a_pod_logs_in_to_its_database_with_its_mounted_user() {
     let (vault, postgres) = (Vault::start().await, Postgres::start().await);
     vault.database(&postgres, "app", json!({ "default_ttl": "1h", "max_ttl": "24h" })).await;
     let provider = Provider::start(&vault).await;
@@ -116,7 +116,7 @@ async fn a_database_user_stays_over_republishes_a_killed_provider_and_a_restart_
 }
 
 #[tokio::test]
-async fn the_user_in_the_file_is_always_let_in_however_short_its_lease_lives() {
+async fn the_user_in_the_file_can_always_log_in_however_short_its_lease_is() {
     let (vault, postgres) = (Vault::start().await, Postgres::start().await);
     vault.database(&postgres, "app", json!({ "default_ttl": "10s", "max_ttl": "20s" })).await;
     let provider = Provider::start(&vault).await;
@@ -147,7 +147,7 @@ async fn a_failed_renewal_does_not_create_a_user_at_every_republish() {
 }
 
 #[tokio::test]
-async fn a_user_is_its_pods_own_unless_the_class_shares_it_among_the_account() {
+async fn each_pod_has_its_own_user_unless_the_class_shares_it_in_the_account() {
     let (vault, postgres) = (Vault::start().await, Postgres::start().await);
     vault.names_accounts(json!({})).await;
     vault.database(&postgres, "app", json!({ "default_ttl": "1h", "max_ttl": "24h" })).await;

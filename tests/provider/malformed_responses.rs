@@ -76,7 +76,7 @@ async fn a_response_that_breaks_the_api_is_reported_and_the_process_lives() {
 }
 
 #[tokio::test]
-async fn an_endless_answer_is_cut_off() {
+async fn an_endless_response_is_cut_off() {
     let server = Faulty::start().await;
     let provider = Provider::facing(&server.address()).start().await;
     for path in [DB, LOGIN] {

@@ -273,13 +273,13 @@ async fn an_error_never_shows_which_files_the_node_has() {
             texts.push((provider, pair(&at(certificate), &at(key)).with("vaultAddress", vault.address())));
         }
     }
-    let mut told = Vec::new();
+    let mut messages = Vec::new();
     for (provider, class) in texts {
         let refusal = provider.refuses("team-a/web", class).await;
         refusal.tells("vault.tls", &["--tls-dir"]);
-        told.push(refusal.text);
+        messages.push(refusal.text);
     }
-    told.sort();
-    told.dedup();
-    assert_eq!(told.len(), 1, "{told:#?}");
+    messages.sort();
+    messages.dedup();
+    assert_eq!(messages.len(), 1, "{messages:#?}");
 }

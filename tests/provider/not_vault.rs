@@ -145,7 +145,7 @@ async fn a_login_is_denied_by_vault_alone() {
 }
 
 #[tokio::test]
-async fn a_mount_that_is_being_moved_and_a_namespace_that_is_gone_take_no_file_away() {
+async fn a_mount_that_is_being_moved_and_a_deleted_namespace_remove_no_file() {
     let (vault, _proxy, provider) = behind_a_proxy().await;
     let pods = [
         provider.mount("team-a/web", class("optional: true")).await,
@@ -173,7 +173,7 @@ async fn a_mount_that_is_being_moved_and_a_namespace_that_is_gone_take_no_file_a
 
 /// Every form of a real server's "not found".
 #[tokio::test]
-async fn what_vault_itself_does_not_find_is_absent() {
+async fn a_not_found_of_vault_itself_counts_as_not_found() {
     let (vault, _proxy, provider) = behind_a_proxy().await;
     vault.allow("secret/metadata/team-a/*", &["list"]).await;
     vault.put("team-a/gone", json!({ "password": "x" })).await;
@@ -196,7 +196,7 @@ async fn what_vault_itself_does_not_find_is_absent() {
 }
 
 #[tokio::test]
-async fn a_passing_400_of_the_engine_is_tried_again_and_takes_no_content_away() {
+async fn a_passing_400_of_the_engine_is_retried_and_removes_no_content() {
     let (_vault, proxy, provider) = behind_a_proxy().await;
     let pod = provider.mount("team-a/web", class("optional: true")).await;
     let upgrade = "Upgrading from non-versioned to versioned data. This backend will be unavailable for a brief period and will resume service shortly.";
@@ -298,7 +298,7 @@ async fn tokens_are_revoked_after_one_whose_revocation_was_delayed_for_ever() {
         provider.mount("team-a/web", class()).await;
     }
     // Two that were delayed, and then every one of the seven.
-    until("all tokens to be given back", async || (server.calls(revoke).len() >= 9).then_some(())).await;
+    until("all tokens to be revoked", async || (server.calls(revoke).len() >= 9).then_some(())).await;
     assert!(!provider.log().contains("panicked"), "{}", provider.log());
 }
 

@@ -62,7 +62,7 @@ async fn a_default_is_written_where_nothing_is_found() {
 }
 
 #[tokio::test]
-async fn a_file_comes_and_goes_with_its_secret() {
+async fn an_optional_file_appears_and_disappears_with_its_secret() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     let class = with(

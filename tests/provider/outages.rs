@@ -103,7 +103,7 @@ async fn a_server_that_hangs_delays_no_pod_of_another_server() {
 }
 
 #[tokio::test]
-async fn a_server_that_limits_its_callers_is_named_with_what_its_operator_can_do() {
+async fn the_error_for_a_rate_limit_names_the_server_and_the_remedy() {
     let vault = Vault::start().await;
     vault.put("team-a/db", json!({ "password": canary("limited") })).await;
     let provider = Provider::start(&vault).await;

@@ -47,7 +47,7 @@ fn polls(provider: &Provider, volume: &Volume<'_>) -> usize {
 }
 
 #[tokio::test]
-async fn a_pod_gets_files_of_its_own_uid_and_the_driver_their_versions_alone() {
+async fn a_pod_gets_files_of_its_own_uid_and_the_driver_gets_only_versions() {
     let vault = Vault::start().await;
     vault.put("team-a/db", json!({ "password": canary("owned") })).await;
     let provider = started(writing(&vault)).await;
@@ -84,7 +84,7 @@ async fn a_changed_value_reaches_the_file_without_a_request_of_the_driver() {
     let asked = pod.remount().await;
     assert_eq!(asked.read("db"), new);
     assert_ne!(asked.version("db"), pod.version("db"), "a synced Secret follows by the version");
-    assert_eq!(vault.count(LOGIN), 1, "looks use the login that is there");
+    assert_eq!(vault.count(LOGIN), 1, "polls use the existing login");
 }
 
 #[tokio::test]
@@ -158,7 +158,7 @@ async fn a_volume_that_is_polled_ends_like_any_other() {
 }
 
 #[tokio::test]
-async fn a_volume_goes_on_after_a_restart_and_nothing_is_written_by_it() {
+async fn a_volume_is_polled_after_a_restart_which_itself_writes_nothing() {
     let vault = Vault::start().await;
     let (old, new) = (canary("restart"), canary("restarted"));
     vault.put("team-a/db", json!({ "password": old })).await;
@@ -173,7 +173,7 @@ async fn a_volume_goes_on_after_a_restart_and_nothing_is_written_by_it() {
     provider.restart().await;
     let looked = || provider.log().matches("nothing changed").count();
     let before = looked();
-    until("a look", async || (looked() > before).then_some(())).await;
+    until("a poll", async || (looked() > before).then_some(())).await;
     assert_eq!((generation(&pod), pod.now("db")), (written, old));
     vault.put("team-a/db", json!({ "password": new })).await;
     comes(&pod, "db", &new).await;
@@ -190,7 +190,7 @@ async fn an_outage_leaves_the_files_and_is_logged_once() {
     let written = generation(&pod);
     vault.seal().await;
     let stale = || provider.log().matches("the last good content still stands in").count();
-    until("some looks in vain", async || (stale() >= 2).then_some(())).await;
+    until("some failed polls", async || (stale() >= 2).then_some(())).await;
     assert_eq!((pod.now("db"), generation(&pod)), (old, written));
     assert_eq!(provider.log().matches("the last good content stands in").count(), 1);
     vault.unseal().await;
@@ -208,7 +208,7 @@ async fn a_volume_that_the_driver_is_about_to_unmount_is_not_filled_again() {
     // The first half of NodeUnpublishVolume.
     provider.run("rm -r \"$1\"/* \"$1\"/..*[!.]*", &[pod.place()]);
     vault.put("team-a/db", json!({ "password": canary("second") })).await;
-    until("a look", async || provider.log().contains("not written: ").then_some(())).await;
+    until("a poll", async || provider.log().contains("not written: ").then_some(())).await;
     let empty = || assert_eq!(pod.directory().read_dir().unwrap().count(), 0);
     empty();
     // The rotation loop of driver 1.5 does not know that the kubelet has begun to unmount.
@@ -218,7 +218,7 @@ async fn a_volume_that_the_driver_is_about_to_unmount_is_not_filled_again() {
         .await
         .tells("volume.unusable", &["its end has begun"]);
     empty();
-    assert!(pod.remount().await.is_ours(), "whoever asks for it has it filled");
+    assert!(pod.remount().await.is_ours(), "a request of the driver fills it");
     comes(&pod, "db", &canary("second")).await;
 }
 
@@ -252,7 +252,7 @@ async fn where_the_directory_lacks_its_mounts_the_driver_gets_the_files_and_the_
 }
 
 #[tokio::test]
-async fn nothing_is_written_but_volumes_state_and_sockets() {
+async fn only_volumes_state_and_sockets_are_written() {
     let vault = Vault::start().await;
     vault.put("team-a/db", json!({ "password": canary("traced") })).await;
     let mut provider = started(writing(&vault).keeping_state().traced()).await;
@@ -301,7 +301,7 @@ async fn a_class_chooses_the_writer_and_without_the_directory_it_is_refused() {
     assert_eq!((ours.is_ours(), drivers.is_ours()), (true, false));
     assert!(
         !ours.edited(class.clone().with("writer", "driver")).mount().await.is_ours(),
-        "an edit changes who writes"
+        "an edit of the class changes the writer"
     );
     let blind = Provider::start(&vault).await;
     assert!(!blind.mount("team-a/web", class.with("writer", "provider")).await.is_ours());
@@ -332,7 +332,7 @@ async fn logins_of_one_mount_use_the_pods_last_token() {
     vault.put("team-a/db", json!({ "password": new })).await;
     comes(&pod, "db", &new).await;
     let brief = call(&provider, &class).token_life(3).mount().await;
-    until("a look without a token", async || {
+    until("a poll without a token", async || {
         provider.log().contains("no pod's token is at hand").then_some(())
     })
     .await;

@@ -217,7 +217,7 @@ fn lives(certificate: &str, seconds: u32) -> bool {
 }
 
 #[tokio::test]
-async fn a_pods_own_names_are_those_that_the_kubelet_vouches_for() {
+async fn a_pods_own_names_are_those_from_the_kubelet() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault.authorities().await;

@@ -3,7 +3,7 @@
 use crate::support::*;
 
 #[tokio::test]
-async fn two_nodes_give_the_same_bytes_and_versions_for_everything() {
+async fn two_nodes_write_the_same_bytes_and_versions_for_every_object() {
     let vault = Vault::start().await;
     vault.key("transit", "orders", json!({})).await;
     let sealed = vault.cipher("orders", canary("sealed"), None).await;
@@ -40,5 +40,9 @@ async fn two_nodes_give_the_same_bytes_and_versions_for_everything() {
     assert_eq!(first.versions(), second.versions());
     assert_eq!(first.remount().await.versions(), first.versions());
     let without = other_key.mount("team-a/web", class).await;
-    assert_ne!(without.version("sealed"), first.version("sealed"), "no oracle for who does not have the key");
+    assert_ne!(
+        without.version("sealed"),
+        first.version("sealed"),
+        "without the key a version reveals nothing"
+    );
 }

@@ -56,11 +56,11 @@ async fn a_list_of_keys_is_a_file_and_its_members_too() {
   files:
     - {objectName: keys, secretKey: keys}
     - {objectName: first, pointer: /keys/0}
-- {objectName: peer, secretPath: secret/metadata/team-a/, method: LIST, secretKey: keys}",
+- {objectName: upstream, secretPath: secret/metadata/team-a/, method: LIST, secretKey: keys}",
     );
     let pod = provider.mount("team-a/web", class).await;
     assert_eq!(
-        (pod.read("keys"), pod.read("first"), pod.read("peer")),
+        (pod.read("keys"), pod.read("first"), pod.read("upstream")),
         (r#"["a","b","c/"]"#.into(), "a".into(), pod.read("keys"))
     );
 }

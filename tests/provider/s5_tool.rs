@@ -118,12 +118,12 @@ async fn markers_of_every_version_of_the_key_are_read() {
     assert_eq!(developer.s5(&["render"], format!("{first} {second}\n").as_bytes()), b"first second\n");
     vault.write("transit/keys/default/config", json!({ "min_decryption_version": 2 })).await;
     assert_eq!(developer.s5(&["decipher"], second.as_bytes()), b"second");
-    let told = developer.refused(&["decipher"], first.as_bytes());
+    let text = developer.refused(&["decipher"], first.as_bytes());
     assert!(
-        told.contains(
+        text.contains(
             "stdin:1: a marker cannot be opened: its version is below the key's min_decryption_version"
         ),
-        "{told}"
+        "{text}"
     );
     let next = developer.refused(&["decipher"], second.replace(":v2:", ":v3:").as_bytes());
     assert!(next.contains("its key has no such version"), "{next}");
@@ -167,8 +167,8 @@ async fn a_marker_that_cannot_be_opened_is_named_by_its_line_and_leaves_all_file
     let foreign = "it was made with another key or context, or was changed since";
     let none = "it is no ciphertext of transit (vault:v<n>:<base64>), or not all of it";
     for arguments in [&["render", "one", "other"][..], &["render", "--in-place", "one", "other"]] {
-        let told = developer.refused(arguments, b"");
-        let [third, again, fourth] = told.lines().collect::<Vec<_>>()[..] else { panic!("{told}") };
+        let text = developer.refused(arguments, b"");
+        let [third, again, fourth] = text.lines().collect::<Vec<_>>()[..] else { panic!("{text}") };
         assert_eq!(third, format!("vaultmount: other:3: a marker cannot be opened: {foreign}"));
         assert_eq!(again, format!("other:3: a marker cannot be opened: {none}"));
         assert_eq!(fourth, format!("other:4: a marker cannot be opened: {none}"));
@@ -206,8 +206,8 @@ async fn every_developer_may_cipher_and_only_the_deployer_may_decipher() {
     let deployer = token(&vault, "deployer", "decrypt/default").await;
     let (developer, deployer) = (Developer::new(&vault, &developer), Developer::new(&vault, &deployer));
     let marker = developer.cipher(canary("value").as_bytes());
-    let told = developer.refused(&["decipher", &marker], b"");
-    assert!(told.contains("POST transit/decrypt/default: 403 (permission denied)"), "{told}");
+    let text = developer.refused(&["decipher", &marker], b"");
+    assert!(text.contains("POST transit/decrypt/default: 403 (permission denied)"), "{text}");
     assert_eq!(deployer.s5(&["decipher", &marker], b""), canary("value").as_bytes());
     assert!(
         deployer

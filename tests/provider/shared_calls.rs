@@ -67,7 +67,7 @@ async fn other_versions_and_namespaces_are_other_calls() {
 }
 
 #[tokio::test]
-async fn all_ciphertexts_of_a_key_are_opened_by_one_call_wherever_they_stand() {
+async fn all_ciphertexts_of_a_key_are_decrypted_by_one_call() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault.key("transit", "orders", json!({})).await;
@@ -99,7 +99,7 @@ async fn all_ciphertexts_of_a_key_are_opened_by_one_call_wherever_they_stand() {
 }
 
 #[tokio::test]
-async fn two_keys_and_two_mounts_are_calls_of_their_own() {
+async fn two_keys_and_two_mounts_need_separate_calls() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     let mut class = None;

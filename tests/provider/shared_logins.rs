@@ -181,11 +181,11 @@ async fn a_policy_that_is_taken_away_is_seen_at_the_next_read() {
     for _ in 0..3 {
         pod.remount_fails().await.tells("vault.read_denied", &[]);
     }
-    assert_eq!(vault.count(LOGIN), 2, "one new login tells a dead token from a policy");
+    assert_eq!(vault.count(LOGIN), 2, "one new login distinguishes a revoked token from a policy");
 }
 
 #[tokio::test]
-async fn a_token_of_a_limited_number_of_calls_is_its_pods_own_and_replaced_when_they_are_used_up() {
+async fn a_token_with_a_limited_number_of_uses_is_not_shared_and_replaced_when_they_are_used_up() {
     let vault = naming(json!({ "token_num_uses": 3 })).await;
     let provider = Provider::start(&vault).await;
     let mut pods = mounts(&provider, 2, &db().with("refresh", "0s")).await;

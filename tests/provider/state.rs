@@ -35,7 +35,7 @@ fn handover(provider: &Provider, how: &str, key: &str) -> Output {
 }
 
 #[tokio::test]
-async fn a_killed_provider_goes_on_with_its_login_and_the_same_certificate() {
+async fn a_killed_provider_keeps_its_login_and_the_same_certificate() {
     let (vault, class) = seeded().await;
     let provider = Provider::of(&vault).keeping_state().start().await;
     let pod = provider.mount("team-a/web", class).await;
@@ -119,7 +119,7 @@ async fn a_damaged_record_costs_one_issue_and_its_token_is_revoked() {
 }
 
 #[tokio::test]
-async fn under_another_key_the_log_names_what_an_operator_must_revoke() {
+async fn with_another_key_the_log_names_the_tokens_that_an_operator_must_revoke() {
     let (vault, class) = seeded().await;
     let before = vault.accessors().await;
     let provider = Provider::of(&vault).keeping_state().start().await;
@@ -131,8 +131,8 @@ async fn under_another_key_the_log_names_what_an_operator_must_revoke() {
     pod.remount().await;
     let accessor = accessors.difference(&before).next().unwrap();
     let log = provider.log();
-    let told = log.lines().find(|line| line.contains("revoke it by its accessor")).expect("a warning");
-    assert!(told.contains(accessor.as_str()), "{told}");
+    let warning = log.lines().find(|line| line.contains("revoke it by its accessor")).expect("a warning");
+    assert!(warning.contains(accessor.as_str()), "{warning}");
 }
 
 #[tokio::test]
@@ -153,7 +153,7 @@ async fn handover_with_revoke_revokes_every_token_and_empties_the_state() {
 }
 
 #[tokio::test]
-async fn handover_opens_with_the_version_key_what_it_has_sealed_and_the_same_key_as_another_opens_nothing() {
+async fn handover_opens_state_with_the_version_key_only_if_it_sealed_the_state() {
     let (vault, class) = seeded().await;
     let before = vault.tokens().await;
     let mut provider = Provider::of(&vault).keeping_state().with_one_key().start().await;
@@ -182,7 +182,7 @@ async fn handover_with_keep_empties_the_state_and_makes_no_call() {
 }
 
 #[tokio::test]
-async fn a_second_process_waits_for_the_first_ones_end_and_goes_on_with_what_it_had() {
+async fn a_second_process_waits_for_the_end_of_the_first_and_takes_over_its_state() {
     let (vault, class) = seeded().await;
     let mut first = Provider::of(&vault).keeping_state().start().await;
     let second = Provider::of(&vault).with_state_of(&first).begin();
@@ -197,7 +197,7 @@ async fn a_second_process_waits_for_the_first_ones_end_and_goes_on_with_what_it_
 }
 
 #[tokio::test]
-async fn a_killed_provider_goes_on_with_the_login_that_pods_share() {
+async fn a_killed_provider_keeps_the_login_that_pods_share() {
     let (vault, class) = seeded().await;
     vault.names_accounts(json!({})).await;
     let provider = Provider::of(&vault).keeping_state().start().await;

@@ -65,7 +65,7 @@ async fn a_template_is_rendered_in_a_process_that_ends_with_the_mount() {
         futures::join!(mount, until("a child", async || provider.children().into_iter().find_map(arguments)));
     refusal.tells("render.failed", &["object \"bomb\""]);
     assert!(arguments.ends_with("\0render-templates\0"), "no value among them: {arguments:?}");
-    until("no child, not even a dead one", async || provider.children().is_empty().then_some(())).await;
+    until("no child process, not even a zombie", async || provider.children().is_empty().then_some(())).await;
 }
 
 /// The arguments of a process once it runs vaultmount.

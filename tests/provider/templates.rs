@@ -66,7 +66,11 @@ async fn one_file_takes_values_of_several_engines() {
         canary("sealed")
     );
     assert!(pod.read("all").starts_with(&start), "{}", pod.read("all"));
-    assert_eq!(vault.count("read secret/data/team-a/db"), 1 + 1, "once, and once as the peers ask");
+    assert_eq!(
+        vault.count("read secret/data/team-a/db"),
+        1 + 1,
+        "once, and once for the object of the upstream form"
+    );
     assert_eq!((vault.count("update pki/issue/web"), vault.count("update transit/decrypt/orders")), (1, 1));
 }
 
@@ -130,7 +134,7 @@ async fn a_mistake_is_reported_with_its_line_and_never_with_a_value() {
     vault
         .put("team-a/db", json!({ "password": canary("value"), "null": null, "list": [canary("member")] }))
         .await;
-    for (mistake, line, told) in [
+    for (mistake, line, detail) in [
         ("{{ db.password }}\n{{ db.", 2, "a syntax error"),
         ("{% if db.password %}x", 1, "a syntax error"),
         ("\n\n{{ nobody.password }}", 3, "a name or key that does not exist"),
@@ -153,7 +157,7 @@ async fn a_mistake_is_reported_with_its_line_and_never_with_a_value() {
     ] {
         let class = over_db("good", "{{ db.password }}").and(over_db("app.conf", mistake));
         let refusal = provider.refuses("team-a/web", class).await;
-        refusal.tells("render.failed", &["object \"app.conf\"", &format!("line {line}"), told]);
+        refusal.tells("render.failed", &["object \"app.conf\"", &format!("line {line}"), detail]);
         assert!(!refusal.text.contains("\"good\""), "{refusal:?}");
     }
 }

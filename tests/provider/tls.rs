@@ -75,7 +75,7 @@ async fn a_server_that_is_not_trusted_gets_no_token() {
 }
 
 #[tokio::test]
-async fn the_process_shows_its_client_certificate_to_its_own_server() {
+async fn the_process_sends_its_client_certificate_to_its_own_server() {
     let ca = Authority::new("everybody");
     let vault = Vault::listening(&ca.mutual_listener()).await;
     vault.put("team-a/db", json!({ "password": canary("mutual") })).await;

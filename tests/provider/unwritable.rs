@@ -34,13 +34,13 @@ async fn files_that_a_pod_has_seen_stay_although_the_write_failed_after_the_swap
     until("a failure", async || provider.log().contains("the files are new, but").then_some(())).await;
     vault.seal().await;
     let looked = || provider.log().matches("the last good content still stands in").count();
-    until("two looks in the outage", async || (looked() >= 2).then_some(())).await;
+    until("two polls in the outage", async || (looked() >= 2).then_some(())).await;
     assert_eq!(pod.now("db"), new, "not back to what it was before");
     provider.run("umount \"$1\"", &[stray]);
 }
 
 #[tokio::test]
-async fn the_rotation_loop_of_driver_1_5_gets_no_files_for_what_is_unmounted() {
+async fn the_rotation_loop_of_driver_1_5_gets_no_files_for_an_unmounted_volume() {
     let vault = Vault::start().await;
     vault.put("team-a/db", json!({ "password": canary("unmounted") })).await;
     let provider = started(writing(&vault)).await;

@@ -69,7 +69,7 @@ async fn a_transient_login_is_revoked_after_its_mounts_answer() {
 }
 
 #[tokio::test]
-async fn a_token_lives_on_when_a_lease_hangs_on_it() {
+async fn a_token_with_a_lease_stays_valid() {
     let vault = Vault::start().await;
     let mut provider = Provider::start(&vault).await;
     vault.put("team-a/db", json!({ "password": canary("beside") })).await;
@@ -94,7 +94,7 @@ async fn a_token_lives_on_when_a_lease_hangs_on_it() {
 }
 
 #[tokio::test]
-async fn a_token_that_a_pod_makes_for_itself_outlives_the_mount() {
+async fn a_token_that_a_pod_creates_outlives_the_mount() {
     let vault = Vault::start().await;
     let mut provider = Provider::start(&vault).await;
     vault.allow("auth/token/create", &["update"]).await;

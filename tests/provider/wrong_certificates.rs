@@ -56,7 +56,7 @@ async fn a_certificate_of_other_names_or_of_another_key_is_no_file() {
     let more = json!({ "commonName": "web.example.com", "altNames": ["a.example.com"] });
     let other_name = json!({ "commonName": "web.example.com", "uriSans": ["spiffe://example.com/web"], "ipSans": ["10.0.0.8"] });
     let node = json!({ "commonName": "web.example.com", "privateKey": "node" });
-    for (ask, answer, told) in [
+    for (ask, answer, detail) in [
         (&ask, json!({ "data": other }), "common name is not web.example.com"),
         (&more, json!({ "data": right }), "a.example.com"),
         (&other_name, json!({ "data": right }), "10.0.0.8"),
@@ -74,12 +74,12 @@ async fn a_certificate_of_other_names_or_of_another_key_is_no_file() {
             server.on(path, [Reply::json(&answer)]);
         }
         let refusal = provider.refuses("team-a/web", certificate(ask.clone(), &["privateKey"])).await;
-        let reason = if told.contains("example") || told.contains("10.0") {
+        let reason = if detail.contains("example") || detail.contains("10.0") {
             "vault.rejected"
         } else {
             "vault.malformed"
         };
-        refusal.tells(reason, &["object \"privateKey\"", "pki/roles/web", told]);
+        refusal.tells(reason, &["object \"privateKey\"", "pki/roles/web", detail]);
     }
     server.on("pki/issue/web", [Reply::json(&json!({ "data": right }))]);
     assert!(

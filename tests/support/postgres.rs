@@ -58,8 +58,11 @@ impl Postgres {
     /// Whether `user` can log in with `password`, as an application does. Any other error fails the test.
     pub(crate) fn lets_in(&self, user: &str, password: &str) -> bool {
         let output = self.psql(Path::new("127.0.0.1"), user, password, "select current_user");
-        let told = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success() || told.contains("password authentication failed"), "psql: {told}");
+        let output_text = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.success() || output_text.contains("password authentication failed"),
+            "psql: {output_text}"
+        );
         output.status.success() && text(&output.stdout) == user
     }
 

@@ -156,7 +156,7 @@ impl Setup {
         let mut process = self.spawn();
         let status = until("a start that fails", async || process.try_wait().unwrap()).await;
         let log = fs::read_to_string(self.log()).unwrap();
-        assert!(!status.success(), "it left as if all were well\n{log}");
+        assert!(!status.success(), "the start succeeded\n{log}");
         assert_silent("the log", &log, &audit::tokens(&self.audit));
         log
     }

@@ -13,7 +13,7 @@ pub(crate) fn tool(program: &str, arguments: &[&str], input: &[u8]) -> String {
     // A program may end before it has read everything.
     let _ = child.stdin.take().unwrap().write_all(input);
     let output = child.wait_with_output().unwrap();
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{program} {arguments:?}: {told}");
+    let output_text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{program} {arguments:?}: {output_text}");
     String::from_utf8(output.stdout).unwrap()
 }

@@ -76,7 +76,7 @@ impl Hop {
         while before != Some((seen().0, 0)) {
             assert!(
                 begun.elapsed() < PATIENCE,
-                "the server is still asked: {} requests without an answer",
+                "the server still gets requests: {} without a response",
                 seen().1
             );
             before = Some(seen());

@@ -32,8 +32,8 @@ fn in_parallel<'a>(checks: &[Check<'a>]) {
         let begin = |(name, check): Check<'a>| {
             thread::Builder::new().name(name.into()).spawn_scoped(scope, check).unwrap()
         };
-        let told: Vec<_> = checks.iter().map(|check| begin(*check)).collect();
-        let outcomes = checks.iter().zip(told.into_iter().map(ScopedJoinHandle::join));
+        let threads: Vec<_> = checks.iter().map(|check| begin(*check)).collect();
+        let outcomes = checks.iter().zip(threads.into_iter().map(ScopedJoinHandle::join));
         let failed: Vec<_> =
             outcomes.filter_map(|((name, _), outcome)| outcome.is_err().then_some(name)).collect();
         assert!(failed.is_empty(), "checks that failed: {failed:?}");

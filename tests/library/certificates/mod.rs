@@ -107,7 +107,7 @@ fn keys_that_issue_answers_with_are_written_in_every_form_that_they_have() {
 }
 
 #[test]
-fn a_bundle_is_what_the_tls_secrets_of_the_driver_are_cut_from() {
+fn a_bundle_has_the_form_from_which_the_driver_makes_tls_secrets() {
     let pki = Pki::new();
     let identity = pki.issue(&ec_key("P-256"));
     let bundle = identity.bundle(KeyForm::Sec1).unwrap();

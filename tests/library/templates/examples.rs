@@ -107,7 +107,7 @@ async fn no_error_of_a_filter_shows_its_value() {
     let errors: Vec<_> = answers.into_iter().filter_map(Result::err).collect();
     assert!(errors.len() > 300, "{} of {} uses failed", errors.len(), uses.len());
     for error in errors {
-        let told = format!("{error} {error:?} {error:#?}");
-        assert!(!told.contains("c4n4ry"), "{told}");
+        let text = format!("{error} {error:?} {error:#?}");
+        assert!(!text.contains("c4n4ry"), "{text}");
     }
 }

@@ -39,11 +39,11 @@ async fn the_service_gets_the_deadline_of_its_response() {
     for (timeout, due) in [(Some(120), 60_000), (Some(30), 20_000), (None, 60_000)] {
         let mut request = Request::new(mount("deadline"));
         timeout.into_iter().for_each(|seconds| request.set_timeout(Duration::from_secs(seconds)));
-        let told = client.mount(request).await.unwrap().into_inner().object_version[0]
+        let reply = client.mount(request).await.unwrap().into_inner().object_version[0]
             .version
             .parse::<u64>()
             .unwrap();
-        assert!(told <= due && told > due - 5_000, "{timeout:?} gives {told} ms");
+        assert!(reply <= due && reply > due - 5_000, "{timeout:?} gives {reply} ms");
     }
 }
 

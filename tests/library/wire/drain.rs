@@ -30,8 +30,8 @@ async fn a_mount_that_does_not_end_is_answered_before_the_process_exits() {
     let open = tokio::spawn(async move { client.mount(mount("hang")).await });
     server.fake.begun.acquire().await.unwrap().forget();
     server.stop().await;
-    let told = tokio::time::timeout(Duration::from_secs(5), open).await.expect("nobody told it");
-    let status = told.unwrap().err().unwrap();
+    let reply = tokio::time::timeout(Duration::from_secs(5), open).await.expect("the mount got no response");
+    let status = reply.unwrap().err().unwrap();
     assert!(
         status.code() == Code::FailedPrecondition && status.message().starts_with("overload: "),
         "{status}"
@@ -39,7 +39,7 @@ async fn a_mount_that_does_not_end_is_answered_before_the_process_exits() {
 }
 
 #[tokio::test]
-async fn an_idle_connection_does_not_hold_the_process() {
+async fn an_idle_connection_does_not_delay_the_shutdown() {
     let server = Server::ready().await;
     let mut client = server.client().await;
     client.mount(mount("ok")).await.unwrap();

@@ -126,10 +126,13 @@ impl CsiDriverProvider for Fake {
     }
 
     async fn mount(&self, request: Request<MountRequest>) -> Result<Response<MountResponse>, Status> {
-        assert!(!request.metadata().contains_key("grpc-timeout"), "somebody may answer for us");
+        assert!(
+            !request.metadata().contains_key("grpc-timeout"),
+            "the gRPC library could answer at the deadline"
+        );
         let due = Deadline::of(request.extensions());
         self.begun.add_permits(1);
-        let told = match request.into_inner().target_path.as_str() {
+        let reply = match request.into_inner().target_path.as_str() {
             "hang" => std::future::pending().await,
             "blocked" => {
                 self.blocked.acquire().await.map(|permit| permit.forget()).map(|()| String::new()).unwrap()
@@ -145,7 +148,7 @@ impl CsiDriverProvider for Fake {
             }
             _ => String::new(),
         };
-        let version = ObjectVersion { id: "told".into(), version: told };
+        let version = ObjectVersion { id: "reply".into(), version: reply };
         Ok(Response::new(MountResponse { object_version: vec![version], ..Default::default() }))
     }
 }

@@ -77,7 +77,7 @@ async fn the_socket_of_a_live_provider_is_never_replaced_and_that_of_a_dead_one_
 }
 
 #[tokio::test]
-async fn at_the_end_a_socket_that_is_not_ours_any_more_stays() {
+async fn a_socket_that_another_process_replaced_stays_at_shutdown() {
     let server = Server::ready().await;
     let path = server.path();
     let new = path.with_file_name("new.sock");
@@ -109,7 +109,7 @@ async fn a_dead_socket_where_the_driver_searches_first_is_removed_and_a_live_one
 }
 
 #[tokio::test]
-async fn each_socket_is_served_and_a_missing_directory_ends_the_start_and_leaves_nothing() {
+async fn each_socket_is_served_and_a_missing_directory_fails_the_start_without_leftovers() {
     let mut setup = Setup::new();
     let second = setup.directory.path().join("openbao.sock");
     setup.sockets.endpoints.push(endpoint(&second));
@@ -163,17 +163,17 @@ const SOCKET: &str = "VAULTMOUNT_NOBODY_SOCKET";
 /// Connects in another process, because all threads of a process have the same user.
 fn connected_as_nobody(path: &Path) -> Connected {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    let test = ["--exact", "sockets::a_process_of_nobody_connects"];
+    let test = ["--exact", "sockets::a_process_of_another_user_connects"];
     match command.args(test).env(SOCKET, path).stdout(Stdio::null()).status().unwrap().code() {
         Some(10) => Connected::No,
         Some(11) => Connected::Unanswered,
         Some(12) => Connected::Answered,
-        code => panic!("the process of nobody ended with {code:?}"),
+        code => panic!("the process of the other user ended with {code:?}"),
     }
 }
 
 #[test]
-fn a_process_of_nobody_connects() {
+fn a_process_of_another_user_connects() {
     let Some(path) = std::env::var_os(SOCKET) else { return };
     let nobody = Uid::from_raw(NOBODY);
     setresuid(nobody, nobody, nobody).expect("this test needs root");
@@ -203,7 +203,7 @@ async fn connections_beyond_the_limit_of_their_origin_are_closed() {
     held.pop();
     let begun = Instant::now();
     while !is_served(&server.path()).await {
-        assert!(begun.elapsed() < Duration::from_secs(5), "the free place is not given away");
+        assert!(begun.elapsed() < Duration::from_secs(5), "the free connection is not used");
     }
 }
 

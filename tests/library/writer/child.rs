@@ -103,9 +103,9 @@ pub(crate) fn run(volume: &Volume<'_>, looks: usize, options: &[&str]) -> Traced
     let mut strace = strace
         .spawn()
         .unwrap_or_else(|error| panic!("strace cannot be started, and is needed here: {error}"));
-    let mut told = String::new();
-    BufReader::new(strace.stderr.take().unwrap()).read_line(&mut told).unwrap();
-    assert!(told.contains("attached"), "strace needs the right to trace (ptrace): {told}");
+    let mut line = String::new();
+    BufReader::new(strace.stderr.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.contains("attached"), "strace needs the right to trace (ptrace): {line}");
     child.stdin.take().unwrap().write_all(b"go\n").unwrap();
     lines.for_each(drop);
     let status = child.wait().unwrap();

@@ -87,9 +87,9 @@ fn the_line_of_the_documentation_reloads_at_a_change() {
         .find(|line| line.contains("Watches established"));
     assert!(begun.is_some(), "it did not begin");
     volume.write(&[("key", "two")]);
-    let mut told = String::new();
-    BufReader::new(shell.stdout.take().unwrap()).read_line(&mut told).unwrap();
-    assert_eq!(told, "reloaded\n");
+    let mut line = String::new();
+    BufReader::new(shell.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "reloaded\n");
     let end = Instant::now() + Duration::from_secs(30);
     while shell.try_wait().unwrap().is_none() {
         assert!(Instant::now() < end, "it does not end");

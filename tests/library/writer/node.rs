@@ -45,9 +45,9 @@ impl Node {
         ];
         let mut command = Command::new("setpriv");
         let mut holder = command.args(holding).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let mut told = String::new();
-        BufReader::new(holder.stdout.take().unwrap()).read_line(&mut told).unwrap();
-        assert_eq!(told, "ready\n", "a mount namespace needs root");
+        let mut line = String::new();
+        BufReader::new(holder.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert_eq!(line, "ready\n", "a mount namespace needs root");
         Self { holder, home }
     }
 

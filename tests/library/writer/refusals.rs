@@ -97,7 +97,7 @@ fn where_the_manifest_lacks_rights_the_driver_writes_the_files() {
         error.is_for_driver() && error.to_string().starts_with("writing db: Operation not permitted"),
         "{error}"
     );
-    assert_eq!(volume.names(), [""; 0], "nothing is left of it");
+    assert_eq!(volume.names(), [""; 0], "the volume is not empty");
     node.run("mount -o remount,ro \"$1\"", &[&volume.path]);
     let error = volume.try_write(&payload(&[("db", "canary")])).unwrap_err();
     assert!(error.is_for_driver() && error.to_string().contains("Read-only file system"), "{error}");

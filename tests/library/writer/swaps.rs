@@ -68,7 +68,7 @@ fn the_smallest_change_swaps_all() {
 }
 
 #[test]
-fn names_come_and_go_and_change_their_kind() {
+fn names_are_added_removed_and_change_between_file_and_directory() {
     let node = Node::new();
     let volume = node.volume();
     let steps: [&[(&str, &str)]; 6] = [

@@ -87,9 +87,9 @@ impl<'v> Driver<'v> {
             let _ = if path.is_symlink() { fs::remove_file(path) } else { fs::remove_dir_all(path) };
         }
         assert!(!self.volume.at("..data").is_symlink(), "what the driver removed came back");
-        let told = self.run("umount");
-        assert!(told.is_empty() || told.contains("target is busy"), "{told}");
-        told.is_empty()
+        let output_text = self.run("umount");
+        assert!(output_text.is_empty() || output_text.contains("target is busy"), "{output_text}");
+        output_text.is_empty()
     }
 }
 
@@ -196,7 +196,7 @@ fn a_thousand_unmounts_succeed_while_a_poll_swaps_all_the_time() {
                 if !driver.unpublish() {
                     busy += 1;
                     thread::sleep(AGAIN);
-                    assert!(driver.unpublish(), "it is busy for good");
+                    assert!(driver.unpublish(), "the volume stays busy");
                 }
                 assert_eq!(driver.run("mount -t tmpfs volume"), "");
                 poll.asked();

@@ -36,11 +36,11 @@ struct Volume {
     account: usize,
     wanted: WantedClass,
     /// The issued credential in the volume.
-    shows: Option<Vec<u8>>,
+    issued: Option<Vec<u8>>,
     /// The owner for which it was mounted.
-    asked: Option<Owner>,
+    owner: Option<Owner>,
     /// Whether its lease may have been revoked.
-    shaken: bool,
+    may_be_revoked: bool,
 }
 
 /// The account, role and volume that may use an issued credential.
@@ -128,7 +128,7 @@ impl Run {
         let part = if self.rng.random_bool(0.3) { 1.0 } else { 0.4 };
         let rng = &mut self.rng;
         let count = self.server.revoke(|| rng.random_bool(part)).await;
-        self.volumes.iter_mut().for_each(|volume| volume.shaken = true);
+        self.volumes.iter_mut().for_each(|volume| volume.may_be_revoked = true);
         self.record(format!("an operator revokes {count} tokens"));
     }
 
@@ -162,7 +162,14 @@ impl Run {
             let pod =
                 Pod { service_account: self.service_accounts[account].clone(), number: self.volumes.len() };
             let wanted = self.wanted(account);
-            self.volumes.push(Volume { pod, account, wanted, shows: None, asked: None, shaken: false });
+            self.volumes.push(Volume {
+                pod,
+                account,
+                wanted,
+                issued: None,
+                owner: None,
+                may_be_revoked: false,
+            });
             return self.volumes.len() - 1;
         }
         let account = self.volumes[number].account;
@@ -220,8 +227,8 @@ impl Run {
         self.check(agrees, number, &format!("expected {expected:?}"));
         self.seen.1 += 1;
         let volume = &mut self.volumes[number];
-        if volume.asked != owner {
-            (volume.asked, volume.shows) = (owner, None);
+        if volume.owner != owner {
+            (volume.owner, volume.issued) = (owner, None);
         }
     }
 
@@ -231,21 +238,21 @@ impl Run {
         self.check(shown.is_some() == wanted.is_some(), number, "a personal credential where one is wanted");
         let (Some(shown), Some(wanted)) = (shown, wanted.clone()) else {
             let volume = &mut self.volumes[number];
-            (volume.asked, volume.shows) = (wanted, None);
+            (volume.owner, volume.issued) = (wanted, None);
             return;
         };
         let owner = self.owners.entry(shown.clone()).or_insert_with(|| wanted.clone()).clone();
-        self.check(owner == wanted, number, &format!("it shows what is {owner:?}'s"));
+        self.check(owner == wanted, number, &format!("it issued what is {owner:?}'s"));
         let volume = &self.volumes[number];
-        let before = volume.shows.as_ref().filter(|_| volume.asked.as_ref() == Some(&wanted));
-        let lives = wanted.kind == Personal::Certificate || !volume.shaken;
+        let before = volume.issued.as_ref().filter(|_| volume.owner.as_ref() == Some(&wanted));
+        let lives = wanted.kind == Personal::Certificate || !volume.may_be_revoked;
         self.check(
             !lives || before.is_none_or(|before| *before == shown),
             number,
-            "it was made anew for no reason",
+            "it was issued again without a reason",
         );
         let volume = &mut self.volumes[number];
-        (volume.asked, volume.shows, volume.shaken) = (Some(wanted), Some(shown), false);
+        (volume.owner, volume.issued, volume.may_be_revoked) = (Some(wanted), Some(shown), false);
     }
 
     fn record(&mut self, line: String) {

@@ -33,10 +33,10 @@ async fn a_short_certificate_never_expires_in_a_pod_and_is_not_issued_at_every_p
         // The pod reads the old one until the response is written.
         let left =
             held.as_ref().map(|held: &std::collections::BTreeMap<_, Vec<u8>>| left(&held["certificate"]));
-        assert!(left.is_none_or(|left| left > 0), "a certificate ended {left:?} s before its successor came");
+        assert!(left.is_none_or(|left| left > 0), "a certificate ended {left:?} s before it was replaced");
         assert!(
             self::left(&answer["certificate"]) > i64::try_from(EVERY.as_secs()).unwrap(),
-            "one is given that ends before the next poll"
+            "a certificate ends before the next poll"
         );
         if held.as_ref() != Some(&answer) {
             assert!(
@@ -48,7 +48,7 @@ async fn a_short_certificate_never_expires_in_a_pod_and_is_not_issued_at_every_p
         held = Some(answer);
     }
     let issued = u32::try_from(vault.count("update pki/issue/web")).unwrap();
-    assert_eq!(issued, made, "what was issued was given");
+    assert_eq!(issued, made, "every issued certificate was mounted");
     // Replaced after 70 % of the lifetime at the latest, and not in its first third. Before three requests, the interval of five seconds is not known.
     let most = u32::try_from(time.as_secs() / 10).unwrap() + 2;
     let usual = u32::try_from(time.as_secs() / 15).unwrap() + 3;

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 /// Duration of a run: `VAULTMOUNT_SOAK_SECONDS`, or `short`.
 fn lasting(short: Duration) -> Duration {
-    let told = std::env::var("VAULTMOUNT_SOAK_SECONDS").ok();
-    told.map_or(short, |seconds| Duration::from_secs(seconds.parse().unwrap()))
+    let seconds = std::env::var("VAULTMOUNT_SOAK_SECONDS").ok();
+    seconds.map_or(short, |seconds| Duration::from_secs(seconds.parse().unwrap()))
 }
 
 /// Whether this is the long run.

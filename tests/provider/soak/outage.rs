@@ -39,7 +39,7 @@ struct Scene {
 }
 
 /// The calls of some rounds.
-struct Asked {
+struct Calls {
     rounds: usize,
     logins: usize,
     reads: usize,
@@ -87,7 +87,7 @@ impl Scene {
     }
 
     /// Rounds for `time`, and their calls.
-    async fn rounds(&self, time: Duration, same: &[Files]) -> Asked {
+    async fn rounds(&self, time: Duration, same: &[Files]) -> Calls {
         let (before, mut rounds) = (entries(&self.vault).len(), 0);
         let (mut pace, end) = (interval(self.period), Instant::now() + time);
         while Instant::now() < end {
@@ -95,7 +95,7 @@ impl Scene {
             self.round(same).await;
             rounds += 1;
         }
-        Asked::of(rounds, &entries(&self.vault)[before..])
+        Calls::of(rounds, &entries(&self.vault)[before..])
     }
 
     /// Revokes every token except the test's own, over the server's unix socket.
@@ -117,7 +117,7 @@ impl Scene {
     }
 }
 
-impl Asked {
+impl Calls {
     fn of(rounds: usize, entries: &[(String, String)]) -> Self {
         let logins = |kind: &str| {
             entries.iter().filter(|(other, path)| other == kind && path == "auth/kubernetes/login").count()
@@ -146,7 +146,7 @@ fn pod(account: usize, number: usize) -> Pod {
 }
 
 #[tokio::test]
-async fn an_outage_changes_no_file_and_the_server_that_comes_back_is_not_overrun() {
+async fn an_outage_changes_no_file_and_the_recovered_server_gets_no_burst_of_calls() {
     let scene = Scene::new().await;
     let mut same = Vec::new();
     for pod in &scene.pods {
@@ -170,7 +170,8 @@ async fn an_outage_changes_no_file_and_the_server_that_comes_back_is_not_overrun
         let (_, ()) = tokio::join!(scene.rounds(away, &same), first);
         #[expect(clippy::cast_precision_loss, reason = "few volumes")]
         let volumes = scene.pods.len() as f64;
-        until("every volume to be told stale", async || (scene.stale().await >= volumes).then_some(())).await;
+        until("every volume to count as stale", async || (scene.stale().await >= volumes).then_some(()))
+            .await;
         assert!(scene.node.metric("vaultmount_oldest_content_age_seconds").await >= away.as_secs_f64() - 1.0);
         if tokens_die {
             scene.revoke_all().await;
