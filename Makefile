@@ -1,4 +1,4 @@
-# What people do with this tree. `make test` is the whole proof; `.ci/run` adds the linters to it.
+# The tasks of a developer. `make test` runs every test; `.ci/run` adds the linters.
 target := x86_64-unknown-linux-gnu
 cache := $(or $(VAULTMOUNT_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/vaultmount)
 
@@ -6,7 +6,7 @@ cache := $(or $(VAULTMOUNT_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/vaultmo
 build:
 	cargo build
 
-# Everything, in the order in which it fails soonest; ends with one count over all of it.
+# Every test, the fastest to fail first; ends with one count over all.
 test:
 	scripts/test
 
@@ -19,7 +19,7 @@ unit:
 e2e:
 	e2e/run
 
-# Ten minutes without a server, 100 volumes; ten minutes of certificates that live for half of one.
+# Ten minutes without a server for 100 volumes, and ten minutes of certificates with a lifetime of 30 s.
 soak:
 	scripts/packages
 	VAULTMOUNT_SOAK_SECONDS=600 cargo test --locked --test provider soak::
@@ -27,14 +27,14 @@ soak:
 demo:
 	demo/run
 
-# Beside the same calls made by hand; rewrites the tables of docs/performance.md. Wants the machine for itself.
+# Compares mounts with the same calls made directly to the server; rewrites the tables of docs/performance.md. Needs an otherwise idle machine.
 bench: binary
 	cargo bench --locked --bench load --target-dir "$(cache)/release" -- --write "$(CURDIR)/docs/performance.md"
 
 lint:
 	scripts/lint
 
-# One file without any shared library. Built beside the tree, so that a fresh clone finds its dependencies compiled.
+# One static binary. Built outside of the tree, so that a fresh clone finds its dependencies compiled.
 binary:
 	RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --target $(target) --target-dir "$(cache)/release"
 	install -D "$(cache)/release/$(target)/release/vaultmount" target/image/vaultmount

@@ -1,7 +1,7 @@
 //! The tests of vaultmount in a real cluster: `e2e/run` starts one, deploys the image and the manifests of `deploy/`, and runs these.
 //!
-//! A test has a Kubernetes namespace, a service account, a role, a policy and secrets of its own, so tests run side by side; one that
-//! disturbs the whole cluster runs alone. Tests that only one line of the CSI driver can tell stand in a module named after it.
+//! Each test has its own Kubernetes namespace, service account, role, policy and secrets, so tests run in parallel. A test that
+//! disturbs the whole cluster runs alone. Tests of one line of the CSI driver are in a module named after it.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod tests;

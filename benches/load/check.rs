@@ -1,13 +1,13 @@
-//! A line of the table: what is asked, what was measured, and whether that fails the run.
+//! A line of the table: the goal, the measured figure, and whether the run fails.
 
-/// What the measured figure is held against.
+/// What the measured figure is compared with.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Goal {
-    /// At least this part of the bare figure of the same run.
+    /// At least this fraction of the bare figure of the same run.
     AtLeast(f64),
     /// At most this many times the bare figure of the same run.
     AtMost(f64),
-    /// At most the bound itself. Machines differ: past it is reported, past twice of it fails.
+    /// At most the bound itself. Machines differ: a figure over the bound is reported, and one over twice the bound fails the run.
     Figure,
 }
 
@@ -16,23 +16,23 @@ pub(crate) enum Goal {
 pub(crate) struct Line {
     pub(crate) work: String,
     pub(crate) goal: Goal,
-    /// Of `bound` and `measured`: ` /s`, ` ms`, ..
+    /// The unit of `bound` and `measured`: ` /s`, ` ms`, ..
     pub(crate) unit: &'static str,
     pub(crate) bound: f64,
-    /// The bound behind an empty call of the driver's, which every provider has before it: what the goal is held against.
+    /// The bound after an empty call of the driver, which every provider gets too. The goal is compared with this bound.
     pub(crate) behind: Option<f64>,
     pub(crate) measured: f64,
-    /// To the bound; the median of the rounds' own, where all sides were measured.
+    /// Ratio to the bound; the median over the rounds where all sides were measured.
     pub(crate) ratio: f64,
-    /// To `behind`, or the same.
+    /// Ratio to `behind`, or the same as `ratio`.
     pub(crate) counts: f64,
 }
 
-/// What came of a line.
+/// Result of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Pass,
-    /// Past an absolute figure, within twice of it.
+    /// Over an absolute bound, at most twice the bound.
     Over,
     /// Fails the run.
     Miss,
@@ -67,7 +67,7 @@ impl Line {
         }
     }
 
-    /// As a row of Markdown.
+    /// The line as a row of a Markdown table.
     pub(crate) fn row(&self) -> String {
         let Self { work, unit, bound, measured, ratio, counts, .. } = self;
         let behind = self.behind.map_or("-".into(), |behind| short(behind) + unit);
@@ -88,7 +88,7 @@ impl Line {
     }
 }
 
-/// Three figures that count, no fraction from 100 on.
+/// Three significant digits; no fraction from 100 on.
 pub(crate) fn short(value: f64) -> String {
     let whole = value.fract() == 0.0;
     match value.abs() {
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_tells_all() {
+    fn a_row_shows_every_figure() {
         let line = Line::figure("cold", " /s", 661.2, 500.0);
         let row = Line { goal: Goal::AtLeast(0.8), behind: Some(620.4), counts: 0.806, ..line }.row();
         assert_eq!(row, "| cold | 661 /s | 620 /s | 500 /s | 0.76 | 0.81 | at least 0.80 | pass |");

@@ -1,4 +1,4 @@
-//! The tables between the marks of a document; all around them is written by hand.
+//! The tables between the marks of a document. The text around them is written by hand.
 
 use std::fs;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 /// Before the tables.
 const BEGIN: &str = "<!-- measured: written by `make bench` -->\n";
 
-/// Behind them.
+/// After the tables.
 const END: &str = "<!-- end of measured -->";
 
 /// Puts `tables` into the document at `path`.
@@ -28,7 +28,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_stands_between_the_marks_changes() {
+    fn only_the_text_between_the_marks_changes() {
         let text = |tables: &str| format!("# Performance\n\n{BEGIN}{tables}{END}\n\nand more\n");
         assert_eq!(replaced(&text("old\n"), "new\n"), Some(text("new\n")));
         assert_eq!(replaced("no marks", "new"), None);

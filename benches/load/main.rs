@@ -1,7 +1,7 @@
-//! The load driver: mounts over any provider's socket as the CSI driver does, beside the same calls to the server made by hand.
+//! The benchmark: mounts over any provider's socket as the CSI driver does, compared with the same calls made directly to the server.
 //!
-//! `make bench` runs every line of `docs/performance.md` and writes its tables; without `--write` one load of choice is measured, of our
-//! provider or, with `--socket`, of a peer. Both sides reach a real OpenBao through the same counting hop.
+//! `make bench` runs every line of `docs/performance.md` and writes its tables. Without `--write`, one chosen load is measured, of our own
+//! provider or, with `--socket`, of an upstream provider. All sides reach a real OpenBao through the same counting proxy.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a measurement fails by panicking")]
 #![cfg_attr(
     test,
@@ -12,28 +12,28 @@
     )
 )]
 
-mod args; // what can be asked for
-mod bare; // the calls made by hand: the bound
-mod check; // asked, measured, and whether it fails the run
-mod crowd; // pods with their tokens and requests
+mod args; // the command line
+mod bare; // the same calls without a provider: the bound
+mod check; // goal, measured figure, and whether the run fails
+mod pods; // pods with their tokens and requests
 mod document; // the tables in docs/performance.md
-mod hop; // the counted and delayed way to the server
-mod issue; // the lines of the table
-mod kind; // what the files hold
-mod lap; // many jobs, so many at a time
-mod load; // both sides by turns
-mod numbers; // medians and percentiles
-mod process; // what a provider takes of its node
+mod hop; // the proxy before the server, which counts and delays
+mod table; // the lines of the table
+mod object_kind; // what the files hold
+mod timing; // many jobs, a number of them at a time
+mod load; // all sides in turn
+mod statistics; // medians and percentiles
+mod process; // processor time and memory of a provider
 mod provider; // the provider that is measured
-mod report; // one load, told in full
-mod stage; // OpenBao with all that pods read
+mod report; // one load in full
+mod environment; // OpenBao with everything that pods read
 #[path = "../../tests/support"]
 #[allow(dead_code, reason = "the tests use the rest")]
 mod support {
     pub(crate) mod canary;
     pub(crate) mod class;
     pub(crate) mod openbao;
-    pub(crate) mod seed;
+    pub(crate) mod vault_setup;
     pub(crate) mod token;
     pub(crate) mod wait;
     pub(crate) mod wire;
@@ -46,7 +46,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use args::Args;
-use stage::Stage;
+use environment::Environment;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -57,9 +57,9 @@ async fn main() -> ExitCode {
         );
         return ExitCode::SUCCESS;
     }
-    let stage = Stage::build(args.listen).await;
+    let environment = Environment::build(args.listen).await;
     match &args.write {
-        Some(document) => issue::run(&args, &stage, document).await,
-        None => report::run(&args, &stage).await,
+        Some(document) => table::run(&args, &environment, document).await,
+        None => report::run(&args, &environment).await,
     }
 }

@@ -1,22 +1,22 @@
-//! What a process takes of its node, as proc(5) tells it.
+//! Processor time and memory of a process, from proc(5).
 
 use std::fs;
 use std::time::Duration;
 
-/// The clock tick of `/proc/<pid>/stat`: the kernel tells user space 100 a second whatever its own is.
+/// The clock tick of `/proc/<pid>/stat`: the kernel reports 100 per second to user space, whatever its own rate is.
 const TICK: Duration = Duration::from_millis(10);
 
-/// Processor time so far, of the process and not of its children: `utime` and `stime`.
+/// Processor time so far of the process without its children: `utime` and `stime`.
 pub(crate) fn processor_time(pid: i32) -> Duration {
     ticks(&fs::read_to_string(format!("/proc/{pid}/stat")).unwrap()) * TICK
 }
 
-/// Memory that is its own and not a file's, in KiB.
+/// Anonymous memory, in KiB.
 pub(crate) fn anonymous_memory(pid: i32) -> u64 {
     rss_anon(&fs::read_to_string(format!("/proc/{pid}/status")).unwrap())
 }
 
-/// Fields 14 and 15, counted from behind the name, which may hold blanks and parentheses.
+/// Fields 14 and 15, counted from after the name, which may contain blanks and parentheses.
 fn ticks(stat: &str) -> u32 {
     let fields = stat.rsplit_once(") ").unwrap().1.split(' ');
     fields.skip(11).take(2).map(|ticks| ticks.parse::<u32>().unwrap()).sum()
@@ -43,7 +43,7 @@ mod tests {
     }
 
     #[test]
-    fn this_process_can_be_asked() {
+    fn this_process_can_be_measured() {
         let pid = std::process::id().cast_signed();
         assert!(anonymous_memory(pid) > 0 && processor_time(pid) < Duration::from_secs(3600));
     }

@@ -1,4 +1,4 @@
-//! The provider that is measured: our binary, started for it, or whoever listens on a socket.
+//! The provider that is measured: our binary, started here, or a provider that already listens on a socket.
 
 use std::fs::File;
 use std::path::Path;
@@ -14,10 +14,10 @@ use tonic::transport::{Channel, Endpoint, Uri};
 use tonic::{Request, Status};
 
 use crate::args::Args;
-use crate::stage::Stage;
+use crate::environment::Environment;
 use crate::support::wait::until;
 
-/// What the kubelet gives a mount.
+/// Time that the kubelet allows for a mount.
 const DEADLINE: Duration = Duration::from_secs(120);
 
 /// The driver's side of the connection.
@@ -25,24 +25,24 @@ pub(crate) type Client = CsiDriverProviderClient<Channel>;
 
 /// A provider and the driver's one connection to it.
 pub(crate) struct Provider {
-    /// Its log goes with it.
+    /// Directory of its log; removed with it.
     process: Option<(Child, TempDir)>,
-    /// Who made the socket.
+    /// Process that created the socket.
     pub(crate) pid: i32,
     pub(crate) client: Client,
-    /// From its start to its first answer, for one that we started.
+    /// Time from its start to its first response, if it was started here.
     pub(crate) first_answer: Option<Duration>,
 }
 
 impl Provider {
-    pub(crate) async fn start(args: &Args, stage: &Stage) -> Self {
+    pub(crate) async fn start(args: &Args, environment: &Environment) -> Self {
         match &args.socket {
             Some(socket) => Self::join(socket).await,
-            None => Self::launch(&args.binary, &stage.hop.url()).await,
+            None => Self::launch(&args.binary, &environment.hop.url()).await,
         }
     }
 
-    /// One that runs already, or will in a moment.
+    /// A provider that already runs, or starts within a short time.
     async fn join(socket: &Path) -> Self {
         let client = until("a provider's answer on the socket", async || connect(socket).await).await;
         let peer = UnixStream::connect(socket).await.unwrap().peer_cred().unwrap();
@@ -50,7 +50,7 @@ impl Provider {
         Self { process: None, pid, client, first_answer: None }
     }
 
-    /// Our binary, with its defaults; the kernel ends it with the load driver.
+    /// Our binary with its defaults. The kernel ends it with the benchmark.
     async fn launch(binary: &Path, server: &str) -> Self {
         assert!(binary.is_file(), "{}: no such binary; `make binary` builds it", binary.display());
         let home = TempDir::new().unwrap();
@@ -65,7 +65,7 @@ impl Provider {
             match connect(&socket).await {
                 Some(client) => break client,
                 None if begun.elapsed() > Duration::from_secs(10) => {
-                    panic!("no answer in 10 s: {}", told(home.path()))
+                    panic!("no answer in 10 s: {}", last_lines(home.path()))
                 }
                 None => sleep(Duration::from_millis(1)).await,
             }
@@ -74,12 +74,12 @@ impl Provider {
         Self { pid: process.id().cast_signed(), process: Some((process, home)), client, first_answer }
     }
 
-    /// The call that asks for nothing.
+    /// The Version call, which costs a provider nothing.
     pub(crate) async fn version(mut client: Client) -> Result<(), Status> {
         client.version(VersionRequest { version: "v1alpha1".into() }).await.map(drop)
     }
 
-    /// A mount that gives as many files as the class has objects.
+    /// A mount. Fails unless it returns as many files as the class has objects.
     pub(crate) async fn mount(mut client: Client, request: MountRequest, files: usize) {
         let mut request = Request::new(request);
         request.set_timeout(DEADLINE);
@@ -103,19 +103,19 @@ impl Drop for Provider {
         let _ = process.kill();
         let _ = process.wait();
         if std::thread::panicking() {
-            eprintln!("the provider's last words:\n{}", told(home.path()));
+            eprintln!("the provider's last log lines:\n{}", last_lines(home.path()));
         }
     }
 }
 
 /// The last lines of its log.
-fn told(home: &Path) -> String {
+fn last_lines(home: &Path) -> String {
     let log = std::fs::read_to_string(home.join("log")).unwrap_or_default();
     let lines: Vec<&str> = log.lines().collect();
     lines[lines.len().saturating_sub(5)..].join("\n")
 }
 
-/// A connection on which a first question was answered.
+/// A connection on which a first call was answered.
 async fn connect(socket: &Path) -> Option<Client> {
     // Driver 1.6 names the provider `localhost`.
     let endpoint = Endpoint::from_shared(format!("unix://{}", socket.display()))

@@ -1,4 +1,4 @@
-//! What a pod was given, as openssl and the API server take it.
+//! Certificates of pods, checked with openssl and the API server.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use super::cluster::{state, try_kubectl};
 use super::tool;
 
-/// Whether a private key is that of the first certificate in `certificates`.
+/// Whether `key` is the private key of the first certificate in `certificates`.
 pub(crate) fn belong_together(certificates: &str, key: &str) -> bool {
     let certified = tool("openssl", &["x509", "-noout", "-pubkey"], certificates.as_bytes());
     certified == tool("openssl", &["pkey", "-pubout"], key.as_bytes())
@@ -26,7 +26,7 @@ pub(crate) fn subject(certificates: &str) -> String {
     line.trim().trim_start_matches("subject=").into()
 }
 
-/// The certificate of the root that has signed OpenBao's intermediate at `pki_int`.
+/// The certificate of the root that signed OpenBao's intermediate at `pki_int`.
 pub(crate) fn offline_root() -> String {
     fs::read_to_string(state("pki/offline.crt")).unwrap()
 }
@@ -42,7 +42,7 @@ impl Identity {
         Self(dir)
     }
 
-    /// Fails unless openssl finds the way from its certificate, by the others in its chain, to `root` alone.
+    /// Fails unless openssl verifies its certificate, through the other certificates of its chain, with `root` as the only trusted CA.
     pub(crate) fn leads_to(&self, root: &str) {
         let (chain, trusted) = (self.path("tls.crt"), self.path("root.crt"));
         fs::write(&trusted, root).unwrap();
@@ -54,7 +54,7 @@ impl Identity {
         );
     }
 
-    /// kubectl as whom the API server takes it for.
+    /// Runs kubectl with this client certificate.
     pub(crate) fn kubectl(&self, arguments: &[&str]) -> Result<String, String> {
         let [chain, key] = ["tls.crt", "tls.key"].map(|file| self.path(file));
         let own =

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::cluster::{OPENBAO, apply};
 
-/// A class on its way to the cluster: by default for the socket `vault`, with the test's role.
+/// A class, not applied yet: by default for the socket `vault`, with the test's role.
 pub(crate) struct Class {
     namespace: String,
     name: String,
@@ -15,7 +15,7 @@ pub(crate) struct Class {
 
 impl Class {
     pub(super) fn new(namespace: &str, name: &str, objects: &str) -> Self {
-        // Every look of the driver reads, so that a test need not wait for the default of 30 s.
+        // Every request of the driver reads, so that a test does not wait for the default of 30 s.
         let parameters =
             json!({"vaultAddress": OPENBAO, "roleName": namespace, "objects": objects, "refresh": "0s"});
         let Value::Object(parameters) = parameters else { unreachable!() };
@@ -40,18 +40,18 @@ impl Class {
         self
     }
 
-    /// Takes a parameter away.
+    /// Removes a parameter.
     pub(crate) fn without(mut self, name: &str) -> Self {
         self.parameters.remove(name);
         self
     }
 
-    /// Has files synced into an Opaque Secret: pairs of key and file.
+    /// Syncs files into an Opaque Secret: pairs of key and file.
     pub(crate) fn sync(self, secret: &str, data: &[(&str, &str)]) -> Self {
         self.sync_as("Opaque", secret, data)
     }
 
-    /// The same into a Secret of another type.
+    /// Syncs files into a Secret of another type.
     pub(crate) fn sync_as(mut self, kind: &str, secret: &str, data: &[(&str, &str)]) -> Self {
         let data: Vec<_> = data.iter().map(|(key, file)| json!({"key": key, "objectName": file})).collect();
         self.secret_objects.push(
@@ -60,7 +60,7 @@ impl Class {
         self
     }
 
-    /// Creates or changes it.
+    /// Creates or changes the class in the cluster.
     pub(crate) fn apply(&self) {
         apply(&json!({
             "apiVersion": "secrets-store.csi.x-k8s.io/v1",

@@ -14,13 +14,13 @@ pub(crate) fn state(file: &str) -> PathBuf {
     Path::new(&std::env::var("VAULTMOUNT_E2E_DIR").expect("e2e/run sets VAULTMOUNT_E2E_DIR")).join(file)
 }
 
-/// Runs `e2e/cluster/<name>` with `input` on its standard input: its output, or what it complained of.
+/// Runs `e2e/cluster/<name>` with `input` on its standard input. Returns its output, or its error output.
 pub(crate) fn script(name: &str, arguments: &[&str], input: &str) -> Result<Vec<u8>, String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("e2e/cluster").join(name);
     let mut command = Command::new(path);
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap_or_else(|error| panic!("start e2e/cluster/{name}: {error}"));
-    // A command that ends without reading its input closes the pipe: its status tells more than our failed write.
+    // A command that ends without reading its input closes the pipe: its exit status says more than our failed write.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
     let output = child.wait_with_output().unwrap();
     match output.status.success() {
@@ -36,14 +36,19 @@ fn text(output: Result<Vec<u8>, String>) -> Result<String, String> {
     output.map(|bytes| String::from_utf8(bytes).unwrap())
 }
 
-/// kubectl; what it complains of is the caller's business.
+/// Runs kubectl and returns its error output if it fails.
 pub(crate) fn try_kubectl(arguments: &[&str]) -> Result<String, String> {
     text(script("kubectl", arguments, ""))
 }
 
-/// kubectl that has to succeed.
+/// Runs kubectl, which must succeed.
 pub(crate) fn kubectl(arguments: &[&str]) -> String {
     try_kubectl(arguments).unwrap_or_else(|complaint| panic!("{complaint}"))
+}
+
+/// What `kubectl kustomize` builds from the overlay in a directory. Needs no running cluster.
+pub(crate) fn kustomize(directory: &Path) -> Result<String, String> {
+    text(script("kustomize", &[directory.to_str().unwrap()], ""))
 }
 
 /// Creates or changes an object.
@@ -63,7 +68,7 @@ pub(crate) fn get(arguments: &[&str]) -> Result<Value, String> {
     serde_json::from_str(&text).map_err(|error| error.to_string())
 }
 
-/// What Kubernetes lets a user do in a namespace: a table of kubectl's, its lines sorted.
+/// A user's rights in a namespace: the table of `kubectl auth can-i --list`, its lines sorted.
 pub(crate) fn rights(user: &str, namespace: &str) -> String {
     let table = kubectl(&["auth", "can-i", "--list", "--no-headers", "--as", user, "--namespace", namespace]);
     let mut lines: Vec<_> = table.lines().collect();
@@ -90,12 +95,12 @@ pub(crate) mod bao {
         run(&["write", path, "-"], &body.to_string());
     }
 
-    /// The same in an OpenBao namespace.
+    /// Writes `body` to an API path of an OpenBao namespace.
     pub(crate) fn write_in(namespace: &str, path: &str, body: &Value) {
         run(&["write", &format!("-namespace={namespace}"), path, "-"], &body.to_string());
     }
 
-    /// Accessors of the living tokens that logins with a role of that name were given.
+    /// Accessors of the valid tokens of logins with a role of that name.
     pub(crate) fn tokens_of(role: &str) -> Vec<String> {
         let all: Vec<String> =
             serde_json::from_str(&run(&["list", "-format=json", "auth/token/accessors"], "")).unwrap();
@@ -104,7 +109,7 @@ pub(crate) mod bao {
                 ["write", "-format=json", "auth/token/lookup-accessor", &format!("accessor={accessor}")];
             match text(script("bao", &about, "")) {
                 Ok(token) => serde_json::from_str::<Value>(&token).unwrap()["data"]["meta"]["role"] == role,
-                // An accessor without its token: it ended a moment ago, or while the server went down.
+                // An accessor without a token: the token ended a moment ago, or while the server was stopping.
                 Err(ended) if ended.contains("invalid accessor") || ended.contains("permission denied") => {
                     false
                 }
@@ -119,12 +124,12 @@ pub(crate) mod bao {
         entries("request", path)
     }
 
-    /// The answers to them: every member by its name, values as digests.
+    /// The responses to the requests for `path`: every member by its name, values as digests.
     pub(crate) fn answered(path: &str) -> Vec<Value> {
         entries("response", path).into_iter().map(|entry| entry["response"]["data"].clone()).collect()
     }
 
-    /// How often each login of a role that came to `path` at all has called it.
+    /// Number of calls of `path` for each login of a role that called it at all.
     pub(crate) fn calls_by_login(role: &str, path: &str) -> Vec<usize> {
         let mut calls = std::collections::BTreeMap::new();
         for entry in audited(path).iter().filter(|entry| entry["auth"]["metadata"]["role"] == role) {
@@ -144,7 +149,7 @@ pub(crate) mod bao {
 pub(crate) mod server {
     use super::{script, state};
 
-    /// What the CSIDriver asks tokens for, unless a test changes it.
+    /// The audiences in the CSIDriver's `tokenRequests`, unless a test changes them.
     pub(crate) const AUDIENCES: &[&str] = &["vault", "openbao", "team"];
 
     fn must(name: &str, arguments: &[&str]) {
@@ -161,22 +166,22 @@ pub(crate) mod server {
         must("kubelet", &[verb]);
     }
 
-    /// Runs the CSI driver of this run's line anew with another rotation interval, or without rotation: `off`.
+    /// Restarts the CSI driver of this run's line with another rotation interval, or without rotation: `off`.
     pub(crate) fn driver(interval: &str) {
         must("driver", &[&line(), interval]);
     }
 
-    /// Sets the audiences of the tokens that the CSIDriver asks for; none at all takes `tokenRequests` away.
+    /// Sets the audiences in the CSIDriver's `tokenRequests`. Without any audience, `tokenRequests` is removed.
     pub(crate) fn audiences(audiences: &[&str]) {
         must("audiences", audiences);
     }
 
-    /// All that a server has written, such as `kubelet`, of the whole run.
+    /// The log of a server, such as `kubelet`, of the whole run.
     pub(crate) fn log(name: &str) -> String {
         std::fs::read_to_string(state(&format!("logs/{name}.log"))).unwrap()
     }
 
-    /// The line of the CSI driver that this run is about.
+    /// The line of the CSI driver in this run.
     pub(crate) fn line() -> String {
         std::env::var("VAULTMOUNT_E2E_DRIVER").expect("e2e/run sets VAULTMOUNT_E2E_DRIVER")
     }

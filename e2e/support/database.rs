@@ -4,21 +4,21 @@ use std::collections::BTreeSet;
 
 use super::{Pod, enter};
 
-/// The user that a pod was given.
+/// The PostgreSQL user in a pod's volume.
 pub(crate) struct User {
     pub(crate) name: String,
     address: String,
 }
 
 impl User {
-    /// The one in the pod's volume of the class `db`.
+    /// The user in the pod's volume of the class `db`.
     pub(crate) fn of(pod: &Pod) -> Self {
         let [name, password] = pod.together("db", ["user", "password"]);
         let address = format!("postgresql://{name}:{password}@10.99.0.1/postgres");
         Self { name, address }
     }
 
-    /// Whether PostgreSQL lets it in.
+    /// Logs in to PostgreSQL; an error if PostgreSQL refuses.
     pub(crate) fn enters(&self) -> Result<(), String> {
         match enter(&["psql", &self.address, "-Atc", "SELECT current_user"])?.trim() {
             found if found == self.name => Ok(()),
@@ -26,7 +26,7 @@ impl User {
         }
     }
 
-    /// Whether PostgreSQL knows it no more.
+    /// An error while the user exists in PostgreSQL.
     pub(crate) fn is_gone(&self) -> Result<(), String> {
         if Self::all()?.contains(&self.name) { Err(format!("{} is there", self.name)) } else { Ok(()) }
     }

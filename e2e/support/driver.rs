@@ -1,11 +1,11 @@
-//! A caller of the provider's socket, for requests that the driver of this cluster does not send.
+//! A client of the provider's socket, for requests that the driver of this cluster does not send.
 
 use super::wire::csi_driver_provider_client::CsiDriverProviderClient;
 pub(crate) use super::wire::{MountRequest, MountResponse};
 use tonic::transport::Endpoint;
 use tonic::{Code, Status};
 
-/// Calls Mount on the socket of that name. The socket is in the cluster's mount namespace: its first process shows the way.
+/// Calls Mount on the socket of that name. The socket is in the cluster's mount namespace, reached through `/proc` of its first process.
 pub(crate) fn mount(socket: &str, request: MountRequest) -> Result<MountResponse, Status> {
     let holder = std::fs::read_to_string(super::cluster::state("holder")).unwrap();
     let address =

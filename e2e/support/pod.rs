@@ -1,19 +1,19 @@
 //! A pod and its view of its volumes.
 
-mod told; // what Kubernetes and the driver tell of it
+mod events; // events, status and recorded versions of a pod
 
 use serde_json::{Value, json};
 
 use super::cluster::{apply, get, kubectl, script, try_kubectl};
 use super::eventually;
 
-/// Time in which a pod whose secrets are all there has to run: mounting takes a second, two cores are shared with other tests.
+/// Time in which a pod whose secrets all exist must run: mounting takes a second, but two cores are shared with other tests.
 const READY_SECONDS: u64 = 90;
 
 /// A pod that mounts classes below `/mnt` and sleeps.
 pub(crate) struct Pod {
     namespace: String,
-    /// Its name, or that of its deployment until it runs.
+    /// The pod's name, or its deployment's name until it runs.
     pub(crate) name: String,
     account: String,
     classes: Vec<(String, Value)>,
@@ -46,7 +46,7 @@ impl Pod {
         self.mounts_with(class, json!({}))
     }
 
-    /// Mounts a class with `volumeAttributes` of the pod's own.
+    /// Mounts a class with additional `volumeAttributes`.
     pub(crate) fn mounts_with(mut self, class: &str, attributes: Value) -> Self {
         self.classes.push((class.into(), attributes));
         self
@@ -70,13 +70,13 @@ impl Pod {
         self
     }
 
-    /// Has a second container that sees the same volumes, of this user and group.
+    /// Adds a second container of this user and group that mounts the same volumes.
     pub(crate) fn neighbour(mut self, user: u32) -> Self {
         self.neighbour = Some(user);
         self
     }
 
-    /// Has etcd and etcdctl beside the applets.
+    /// Uses the image with etcd and etcdctl besides busybox.
     pub(crate) fn etcd(mut self) -> Self {
         self.image = "localhost/etcd:e2e";
         self
@@ -89,7 +89,7 @@ impl Pod {
         self
     }
 
-    /// Creates it and returns at once.
+    /// Creates the pod and returns at once.
     pub(crate) fn create(self) -> Self {
         apply(
             &json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": self.name, "namespace": self.namespace}, "spec": self.spec()}),
@@ -97,12 +97,12 @@ impl Pod {
         self
     }
 
-    /// Creates it and waits until it is ready.
+    /// Creates the pod and waits until it is ready.
     pub(crate) fn start(self) -> Self {
         self.create().ready()
     }
 
-    /// Creates a deployment of so many pods like this one, whose label `app` is its name, and returns at once.
+    /// Creates a deployment of `count` pods like this one, labelled `app` with its name, and returns at once.
     pub(crate) fn replicas(&self, count: u32) {
         let labels = json!({"app": self.name});
         apply(&json!({
@@ -129,7 +129,7 @@ impl Pod {
             attributes["secretProviderClass"] = json!(class);
             json!({"name": class, "csi": {"driver": "secrets-store.csi.k8s.io", "readOnly": true, "volumeAttributes": attributes}})
         };
-        // What serves keeps something, and whoever it runs as may write there.
+        // A server stores data, in a directory that its user may write to.
         let data = self.command.as_ref().map(|_| json!({"name": "data", "emptyDir": {}}));
         json!({
             "serviceAccountName": self.account,
@@ -180,7 +180,7 @@ impl Pod {
         String::from_utf8(self.try_bytes(file).unwrap_or_else(|complaint| panic!("{complaint}"))).unwrap()
     }
 
-    /// The texts of files of one class, all of one moment: a rotation between two reads would tear what belongs together apart.
+    /// The texts of files of one class, all of one generation: a rotation between two reads would mix old and new files.
     pub(crate) fn together<const N: usize>(&self, class: &str, files: [&str; N]) -> [String; N] {
         const BETWEEN: &str = "---- next ----";
         let files =
@@ -200,12 +200,12 @@ impl Pod {
         });
     }
 
-    /// What a shell in the container prints.
+    /// Output of a shell in the container.
     pub(crate) fn try_sh(&self, line: &str) -> Result<String, String> {
         try_kubectl(&["exec", "--namespace", &self.namespace, &self.name, "--", "sh", "-c", line])
     }
 
-    /// What a shell in the container of the second user prints.
+    /// Output of a shell in the container of the second user.
     pub(crate) fn try_neighbour(&self, line: &str) -> Result<String, String> {
         try_kubectl(&[
             "exec",
@@ -220,7 +220,7 @@ impl Pod {
         ])
     }
 
-    /// What a shell in the container prints.
+    /// Output of a shell in the container.
     pub(crate) fn sh(&self, line: &str) -> String {
         self.try_sh(line).unwrap_or_else(|complaint| panic!("{complaint}"))
     }
@@ -230,23 +230,23 @@ impl Pod {
         let line = format!(
             "cd /mnt/{class}/..data && find . -type f | sort | while read -r f; do stat -c '%a %n' \"$f\"; done"
         );
-        // The driver removes what it replaces at once: whoever meets that reads again.
+        // The driver removes replaced files at once: a read that fails because of that is repeated.
         let text = eventually(20, "files of one generation", || self.try_sh(&line));
         text.lines().map(|line| line.replace("./", "")).collect()
     }
 
-    /// The object as the API server has it.
+    /// The pod's object in the API server.
     pub(crate) fn object(&self) -> Value {
         get(&["pod", &self.name, "--namespace", &self.namespace])
             .unwrap_or_else(|complaint| panic!("{complaint}"))
     }
 
-    /// How often a container of it has been restarted.
+    /// Number of container restarts.
     pub(crate) fn restarts(&self) -> u64 {
         self.object()["status"]["containerStatuses"][0]["restartCount"].as_u64().unwrap()
     }
 
-    /// Deletes it and waits until it is gone: a volume that cannot be unmounted shows here.
+    /// Deletes the pod and waits until it is gone. Fails here if a volume cannot be unmounted.
     pub(crate) fn delete(self) {
         kubectl(&[
             "delete",

@@ -1,4 +1,4 @@
-//! The provider's DaemonSet, as `deploy/` has it.
+//! The provider's DaemonSet of `deploy/`.
 
 use serde_json::{Value, json};
 
@@ -7,23 +7,23 @@ use super::{Restore, eventually};
 
 const NAMESPACE: &str = "vaultmount";
 const DAEMONSET: &str = "daemonset/vaultmount";
-/// Holds the key of all object versions, in its member `key`.
+/// The Secret with the key of all object versions, in its member `key`.
 const KEY: &str = "vaultmount-hmac-key";
 const SELECTOR: &str = "--selector=app.kubernetes.io/name=vaultmount";
 
-/// Ends the provider as an upgrade does, and waits until its successor is ready.
+/// Restarts the provider as an upgrade does, and waits until the new pod is ready.
 pub(crate) fn restart() {
     kubectl(&["rollout", "restart", DAEMONSET, "--namespace", NAMESPACE]);
     kubectl(&["rollout", "status", DAEMONSET, "--namespace", NAMESPACE, "--timeout=90s"]);
 }
 
-/// Deploys an overlay of this tree's as `e2e/deploy` does; `deploy` is what tests find.
+/// Deploys an overlay of this tree as `e2e/deploy` does. Tests start with the overlay `deploy`.
 pub(crate) fn deploy(overlay: &str) {
     let manifest = kubectl(&["kustomize", &format!("{}/{overlay}", env!("CARGO_MANIFEST_DIR"))]);
     script("../deploy", &["-"], &manifest).unwrap_or_else(|complaint| panic!("{complaint}"));
 }
 
-/// Replaces its flags by what `change` makes of them, and waits until a process that has them is ready.
+/// Changes the provider's flags with `change`, and waits until a process with them is ready.
 pub(crate) fn change_flags(change: impl FnOnce(&mut Vec<Value>)) {
     const PATH: &str = "/spec/template/spec/containers/0/args";
     let daemonset = get(&[DAEMONSET, "--namespace", NAMESPACE]).unwrap();
@@ -34,7 +34,7 @@ pub(crate) fn change_flags(change: impl FnOnce(&mut Vec<Value>)) {
     kubectl(&["rollout", "status", DAEMONSET, "--namespace", NAMESPACE, "--timeout=90s"]);
 }
 
-/// Ends the provider in good order, and keeps any other from starting until the guard is dropped; then one is ready.
+/// Stops the provider and prevents a new start until the guard is dropped. The guard waits until a new provider is ready.
 pub(crate) fn stopped() -> Restore<impl FnMut()> {
     const NOWHERE: &str = "/spec/template/spec/nodeSelector/vaultmount-test";
     let patch = |change: Value| {
@@ -60,7 +60,7 @@ pub(crate) fn stopped() -> Restore<impl FnMut()> {
     restore
 }
 
-/// A file of `/proc/<pid>` of its process.
+/// A file of `/proc/<pid>` of the provider's process.
 pub(crate) fn proc(file: &str) -> String {
     let container = container();
     let tasks = enter(&["ctr", "--namespace", "k8s.io", "task", "ls"]).unwrap();
@@ -68,12 +68,12 @@ pub(crate) fn proc(file: &str) -> String {
     enter(&["cat", &format!("/proc/{}/{file}", task.split_whitespace().nth(1).unwrap())]).unwrap()
 }
 
-/// What Kubernetes lets its service account do in `namespace`, as `kubectl auth can-i --list` says it.
+/// The rights of the provider's service account in `namespace`, from `kubectl auth can-i --list`.
 pub(crate) fn rights(namespace: &str) -> String {
     super::cluster::rights(&format!("system:serviceaccount:{NAMESPACE}:vaultmount"), namespace)
 }
 
-/// Kills the provider's process with SIGKILL, and waits until the kubelet has started it again and it is ready.
+/// Kills the provider's process with SIGKILL, and waits until the kubelet has restarted it and it is ready.
 pub(crate) fn kill() {
     let before = container();
     enter(&["ctr", "--namespace", "k8s.io", "task", "kill", "--signal", "SIGKILL", &before]).unwrap();
@@ -84,7 +84,7 @@ pub(crate) fn kill() {
     kubectl(&["wait", "--for=condition=Ready", "pod", SELECTOR, "--namespace", NAMESPACE, "--timeout=90s"]);
 }
 
-/// Gives the Secret of the version key another value, in base64; the old one is returned. Seen by the provider's next start.
+/// Replaces the value of the version key, in base64, and returns the old one. The provider reads it at its next start.
 pub(crate) fn replace_key(new: &str) -> String {
     let old = get(&["secret", KEY, "--namespace", NAMESPACE]).unwrap();
     let patch = json!({"data": {"key": new}}).to_string();
@@ -92,7 +92,7 @@ pub(crate) fn replace_key(new: &str) -> String {
     old["data"]["key"].as_str().unwrap().into()
 }
 
-/// The id of its running container, as containerd knows it.
+/// The containerd id of the running container.
 fn container() -> String {
     eventually(60, "the provider's container", || {
         let pods = get(&["pods", SELECTOR, "--namespace", NAMESPACE])?;
@@ -101,13 +101,13 @@ fn container() -> String {
     })
 }
 
-/// All that its pods have written since they started.
+/// The logs of the provider's pods since they started.
 pub(crate) fn log() -> String {
     try_kubectl(&["logs", SELECTOR, "--namespace", NAMESPACE, "--all-containers", "--tail=-1"])
         .unwrap_or_else(|complaint| complaint)
 }
 
-/// The last lines of its log that name `word`.
+/// The last log lines that contain `word`.
 pub(crate) fn log_about(word: &str) -> String {
     let log = log();
     let lines: Vec<_> = log.lines().filter(|line| line.contains(word)).collect();

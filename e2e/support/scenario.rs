@@ -1,4 +1,4 @@
-//! A test's own corner of the cluster.
+//! A test's own namespace, service account, role, policy and secrets.
 
 use std::fs::File;
 use std::io::Write;
@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 use super::cluster::{apply, bao, kubectl, state, try_kubectl};
 use super::{Class, Pod, provider};
 
-/// Read by tests that mind their own business, written by those that disturb everybody.
+/// Held for reading by tests that run in parallel, and for writing by tests that disturb the whole cluster.
 static CLUSTER: RwLock<()> = RwLock::new(());
 
-/// Held for as long as the test runs.
+/// The guard of a test, held while the test runs.
 enum Access {
     Shared {
         _guard: RwLockReadGuard<'static, ()>,
@@ -22,28 +22,28 @@ enum Access {
     Exclusive {
         _guard: RwLockWriteGuard<'static, ()>,
     },
-    /// Another namespace of a test that has access already.
+    /// Another namespace of a test that already holds a guard.
     Neighbour,
 }
 
 /// A Kubernetes namespace with a service account `app`, and in OpenBao a role (bound to that account, audience `vault`) and a policy (read on
-/// the test's own secrets), all three called as the test is. Gone when the test ends.
+/// the test's own secrets), all three named like the test. Deleted when the test ends.
 pub(crate) struct Scenario {
     /// The name of namespace, role and policy, and of the folder of the test's secrets in every engine.
     pub(crate) name: String,
     access: Access,
-    /// How long the test waited for access.
+    /// How long the test waited for its guard.
     waited: Duration,
     begun: Instant,
 }
 
 impl Scenario {
-    /// A test that others may run beside.
+    /// Starts a test that runs in parallel with others.
     pub(crate) fn begin() -> Self {
         Self::set_up(|| Access::Shared { _guard: CLUSTER.read().unwrap_or_else(PoisonError::into_inner) })
     }
 
-    /// A test that stops servers or restarts what all pods use: nothing else runs meanwhile. What it changes it changes back, by a guard.
+    /// Starts a test that stops servers or restarts shared processes: no other test runs meanwhile. It restores its changes with a guard.
     pub(crate) fn alone() -> Self {
         Self::set_up(|| Access::Exclusive { _guard: CLUSTER.write().unwrap_or_else(PoisonError::into_inner) })
     }
@@ -64,8 +64,8 @@ impl Scenario {
         scenario
     }
 
-    /// Has OpenBao make PostgreSQL users for the test, and gives the path that makes one; a class `db` has it in the files `user` and
-    /// `password`. A user ends after `ttl` unless somebody prolongs its lease.
+    /// Lets OpenBao create PostgreSQL users for the test, and returns the path that creates one. A class `db` has it in the files `user` and
+    /// `password`. A user ends after `ttl` unless its lease is renewed.
     pub(crate) fn database(&self, ttl: &str) -> String {
         let (role, path) = (format!("database/roles/{}", self.name), format!("database/creds/{}", self.name));
         let statement =
@@ -82,20 +82,20 @@ impl Scenario {
         path
     }
 
-    /// What the test's own role is; a starting point for roles elsewhere.
+    /// The body of the test's own role, which other roles are derived from.
     pub(crate) fn role(&self) -> Value {
         json!({"bound_service_account_names": "app", "bound_service_account_namespaces": self.name, "token_policies": self.name,
             "audience": "vault", "token_ttl": "20m"})
     }
 
-    /// Makes one more service account.
+    /// Creates another service account.
     pub(crate) fn service_account(&self, account: &str) {
         apply(
             &json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account, "namespace": self.name}}),
         );
     }
 
-    /// The policy: the test's own KV secrets, and `more` in OpenBao's policy language.
+    /// Sets the policy: read on the test's own KV secrets, and `more` in OpenBao's policy language.
     pub(crate) fn allow(&self, more: &str) {
         let name = &self.name;
         let own = format!(
@@ -104,7 +104,7 @@ impl Scenario {
         self.allow_only(&(own + more));
     }
 
-    /// The policy: nothing but `rules`.
+    /// Sets the policy to `rules` alone.
     pub(crate) fn allow_only(&self, rules: &str) {
         bao::run(&["policy", "write", &self.name, "-"], rules);
     }
@@ -134,7 +134,7 @@ impl Scenario {
         kubectl(&["create", "token", "app", "--namespace", &self.name, "--audience", audience])
     }
 
-    /// Appends to the list of which `e2e/run` prints the longest.
+    /// Appends the test's duration to the list of which `e2e/run` prints the longest.
     fn record_duration(&self) {
         let how = match self.access {
             Access::Shared { .. } => "shared",
@@ -151,7 +151,7 @@ impl Scenario {
         let _ = list.and_then(|mut list| list.write_all(line.as_bytes()));
     }
 
-    /// A Kubernetes object of the test's as JSON.
+    /// A Kubernetes object of the test's namespace as JSON.
     pub(crate) fn get(&self, kind: &str, name: &str) -> Result<Value, String> {
         super::cluster::get(&[kind, name, "--namespace", &self.name])
     }

@@ -1,8 +1,8 @@
-//! Programs that read their files again, as docs/applications.md tells it.
+//! Programs that reload their files, as docs/applications.md describes.
 
 use crate::support::{Pod, Scenario, apply_manifest, eventually, holds, kubectl};
 
-/// The pod of deploy/examples/reload.yaml as it stands, in the test's own corner: its secret `db` with a `password` must be there.
+/// The pod of deploy/examples/reload.yaml in the test's own namespace. Its secret `db` with a `password` must exist.
 pub(super) fn reload(scenario: &Scenario) -> Pod {
     let ours = [
         ("team-a", scenario.name.clone()),
@@ -19,7 +19,7 @@ pub(super) fn reload(scenario: &Scenario) -> Pod {
     scenario.pod("reload").ready()
 }
 
-/// How often its application has read its files.
+/// How often the application has read its files.
 fn loads(scenario: &Scenario) -> usize {
     let log = kubectl(&["logs", "reload", "--container=app", "--namespace", &scenario.name]);
     log.lines().filter(|&line| line == "configuration loaded").count()
@@ -32,12 +32,12 @@ fn has_loaded(scenario: &Scenario, times: usize) -> Result<(), String> {
     }
 }
 
-/// Waits until the application has had the watcher's first signal, after which it hears of changes alone.
+/// Waits until the application has received the watcher's first signal. Later signals come from changes only.
 pub(super) fn settled(scenario: &Scenario) {
     eventually(30, "the watcher's first signal", || has_loaded(scenario, 2));
 }
 
-/// Changes the password, and waits until the application has it: after the `number`-th change since it settled, by as many loads.
+/// Changes the password and waits until the application has it: the `number`-th change must cause the `number`-th reload.
 pub(super) fn changed(scenario: &Scenario, pod: &Pod, number: usize, password: &str) {
     scenario.put("db", serde_json::json!({ "password": password }));
     let wanted = format!("password={password}\n");
@@ -45,11 +45,11 @@ pub(super) fn changed(scenario: &Scenario, pod: &Pod, number: usize, password: &
         found if found == wanted => Ok(()),
         found => Err(found),
     });
-    eventually(10, "the application's own word", || has_loaded(scenario, 2 + number));
+    eventually(10, "the application's output", || has_loaded(scenario, 2 + number));
 }
 
 #[test]
-fn an_application_reads_its_files_again_once_for_each_change() {
+fn an_application_reloads_its_files_once_for_each_change() {
     let scenario = Scenario::begin();
     scenario.put("db", serde_json::json!({"password": "first-of-reload"}));
     let pod = reload(&scenario);

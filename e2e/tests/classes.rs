@@ -42,7 +42,7 @@ fn a_class_of_another_namespace_is_out_of_reach() {
     );
     assert!(pod.is_waiting());
 
-    // Nor does a copy of the class help: its role is bound to the other namespace.
+    // A copy of the class does not help either: its role is bound to the other namespace.
     let objects =
         format!("- {{objectName: password, secretPath: {}, secretKey: password}}", other.path("db"));
     scenario.class("copy", &objects).parameter("roleName", &other.name).apply();
@@ -55,7 +55,7 @@ fn a_class_of_another_namespace_is_out_of_reach() {
 fn every_socket_answers_to_every_prefix() {
     let scenario = Scenario::begin();
     scenario.put("db", json!({"password": "p"}));
-    // Which audience a socket looks for, unless the class names one, is that of the provider it stands in for.
+    // Unless the class names an audience, a socket uses that of the upstream provider of the same name.
     let role = format!("{}-openbao", scenario.name);
     let mut bound = scenario.role();
     bound["audience"] = json!("openbao");
@@ -74,7 +74,7 @@ fn every_socket_answers_to_every_prefix() {
             .provider(socket)
             .without("vaultAddress")
             .without("roleName");
-        // HashiCorp's provider knows no prefix before roleName.
+        // HashiCorp's provider has no prefix before roleName.
         let role_name = if prefix == "vault" { "roleName".into() } else { format!("{prefix}RoleName") };
         class.parameter(&format!("{prefix}Address"), OPENBAO).parameter(&role_name, role).apply();
         pod = pod.mounts(&format!("{socket}-{prefix}"));

@@ -1,4 +1,4 @@
-//! Requests of the secrets-store-sync-controller, which asks for no pod: its tokens are bound to none, and its target is always the same.
+//! Requests of the secrets-store-sync-controller, which mounts for no pod: its tokens are bound to no pod, and its target is always the same.
 
 use serde_json::json;
 

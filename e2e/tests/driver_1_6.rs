@@ -1,13 +1,13 @@
-//! What only the driver's line 1.6 can get wrong, or right.
+//! Behaviour of the driver's line 1.6 alone.
 //!
 //! With rotation on, a first mount that fails with one of five codes is a success half a second
-//! later, and the pod starts on an empty volume for good. Whatever happens to OpenBao, no pod of ours ever does.
+//! later, and the pod starts on a volume that stays empty. Whatever happens to OpenBao, no pod with vaultmount does that.
 
 use serde_json::json;
 
 use crate::support::{Restore, Scenario, holds, server};
 
-/// A pod starts while OpenBao is away: it waits, says why, and runs with its files at the kubelet's first retry after the return.
+/// A pod starts while OpenBao is down: it waits, its event says why, and it runs with its files at the kubelet's first retry afterwards.
 fn waits_for_openbao(leave: &str, come_back: &str, reasons: &[&str]) {
     let scenario = Scenario::alone();
     scenario.put("db", json!({"password": "at last"}));
@@ -17,7 +17,7 @@ fn waits_for_openbao(leave: &str, come_back: &str, reasons: &[&str]) {
             &format!("- {{objectName: password, secretPath: {}, secretKey: password}}", scenario.path("db")),
         )
         .apply();
-    // The interval of the driver's own chart: the longer it is, the longer a volume would be taken for fresh.
+    // The interval of the driver's own chart: the longer it is, the longer the driver would treat the volume as up to date.
     let _interval = Restore(|| server::driver("5s"));
     server::driver("2m");
     let away = Restore(|| server::openbao(come_back));
@@ -30,7 +30,7 @@ fn waits_for_openbao(leave: &str, come_back: &str, reasons: &[&str]) {
     });
 
     drop(away);
-    pod.ready_within(150); // the kubelet's pauses double up to two minutes
+    pod.ready_within(150); // the kubelet's retry interval doubles up to two minutes
     assert_eq!(pod.read("db/password"), "at last");
 }
 

@@ -1,11 +1,11 @@
-//! Engines beside KV v2, and calls beside a plain GET.
+//! Engines other than KV v2, and calls other than a plain GET.
 
 use serde_json::json;
 
 use crate::support::{Scenario, User, bao, belong_together, holds, subject};
 
 #[test]
-fn a_query_asks_for_an_older_version() {
+fn a_query_reads_an_older_version() {
     let scenario = Scenario::begin();
     scenario.put("db", json!({"password": "first"}));
     scenario.put("db", json!({"password": "second"}));
@@ -52,7 +52,7 @@ fn two_keys_of_a_dynamic_secret_are_one_call_and_one_working_login() {
     let scenario = Scenario::begin();
     let path = scenario.database("1h");
     let pod = scenario.pod("reader").mounts("db").start();
-    // PostgreSQL takes the pair, and goes on taking it after the mount has ended: no login was closed over it.
+    // PostgreSQL accepts the pair, also after the end of the mount: its login was not revoked.
     let user = User::of(&pod);
     holds(5, "the login into PostgreSQL", || user.enters());
 

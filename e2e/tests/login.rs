@@ -60,7 +60,7 @@ fn a_class_chooses_among_the_audiences_that_the_driver_offers() {
     scenario.class("db", &password(&scenario)).parameter("audience", "team").apply();
     assert_eq!(scenario.pod("reader").mounts("db").start().read("db/password"), "by-audience");
 
-    // Without the choice the role does not take the token.
+    // Without the chosen audience, the role refuses the token.
     scenario.class("unchosen", &password(&scenario)).apply();
     let pod = scenario.pod("another").mounts("unchosen").create();
     pod.fails_to_mount(&["vault.login_", &format!("role {:?}", scenario.name)], 60);
@@ -68,7 +68,7 @@ fn a_class_chooses_among_the_audiences_that_the_driver_offers() {
 }
 
 #[test]
-fn https_with_the_right_ca_mounts_and_without_it_says_so() {
+fn https_with_the_right_ca_mounts_and_without_it_the_event_says_so() {
     let scenario = Scenario::begin();
     scenario.put("db", json!({"password": "by-tls"}));
     let class =
@@ -87,7 +87,7 @@ fn https_with_the_right_ca_mounts_and_without_it_says_so() {
 }
 
 #[test]
-fn without_token_requests_the_event_says_what_the_csidriver_lacks() {
+fn without_token_requests_the_event_names_the_missing_csidriver_setting() {
     let scenario = Scenario::alone();
     scenario.put("db", json!({"password": "p"}));
     scenario.class("db", &password(&scenario)).apply();
@@ -97,7 +97,7 @@ fn without_token_requests_the_event_says_what_the_csidriver_lacks() {
     pod.fails_to_mount(&["token.missing", "tokenRequests"], 60);
     assert!(pod.is_waiting());
 
-    // What was missing is given: the same pod starts.
+    // The missing setting is added: the same pod starts.
     drop(restore);
     pod.ready_within(150);
     assert_eq!(pod.read("db/password"), "p");

@@ -1,4 +1,4 @@
-//! The variant `deploy/pod-events`: a pod is told of new content by an event.
+//! The variant `deploy/pod-events`: new content creates an event on the pod.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use super::applications::{changed, reload, settled};
 use super::pod_watch::rights;
 use crate::support::{Restore, Scenario, eventually, kubectl, provider};
 
-/// The variant is deployed, until the guard is dropped.
+/// Deploys the variant until the guard is dropped.
 fn variant() -> Restore<impl FnMut()> {
     let restore = Restore(|| {
         let rbac = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/pod-events/rbac.yaml");
@@ -17,8 +17,8 @@ fn variant() -> Restore<impl FnMut()> {
     restore
 }
 
-/// The events of new content in a namespace, found as people find them.
-fn told(namespace: &str) -> Vec<Value> {
+/// The events about new content in a namespace, found as users find them.
+fn events(namespace: &str) -> Vec<Value> {
     let events = kubectl(&[
         "get",
         "events",
@@ -31,16 +31,16 @@ fn told(namespace: &str) -> Vec<Value> {
     serde_json::from_value(list.remove("items").unwrap()).unwrap()
 }
 
-/// Waits until one event has told of new content so many times, and gives it.
-fn told_times(namespace: &str, times: u64) -> Value {
-    eventually(30, &format!("an event that counts {times}"), || match told(namespace).as_slice() {
+/// Waits for one event about new content with this count, and returns it.
+fn counted_events(namespace: &str, times: u64) -> Value {
+    eventually(30, &format!("an event that counts {times}"), || match events(namespace).as_slice() {
         [event] if event["count"] == times => Ok(event.clone()),
         events => Err(format!("{events:#?}")),
     })
 }
 
 #[test]
-fn a_pod_is_told_of_new_content_by_the_names_of_its_files() {
+fn an_event_on_the_pod_names_the_files_with_new_content() {
     let scenario = Scenario::alone();
     scenario.put("db", json!({"password": "first-of-events"}));
     let before = rights(&scenario.name);
@@ -50,9 +50,9 @@ fn a_pod_is_told_of_new_content_by_the_names_of_its_files() {
 
     let pod = reload(&scenario);
     settled(&scenario);
-    assert_eq!(told(&scenario.name), [] as [Value; 0], "a first mount is no news");
+    assert_eq!(events(&scenario.name), [] as [Value; 0], "a first mount creates no event");
     changed(&scenario, &pod, 1, "second-of-events");
-    let event = told_times(&scenario.name, 1);
+    let event = counted_events(&scenario.name, 1);
     assert_eq!(
         (&event["type"], &event["message"]),
         (&json!("Normal"), &json!(r#"new content in volume "secrets": password"#))
@@ -62,14 +62,14 @@ fn a_pod_is_told_of_new_content_by_the_names_of_its_files() {
     assert_eq!(object["uid"], pod_now["metadata"]["uid"]);
     assert_eq!(event["source"], json!({"component": "vaultmount", "host": pod_now["spec"]["nodeName"]}));
 
-    // The same again counts it up.
+    // The same change again increases its count.
     changed(&scenario, &pod, 2, "third-of-events");
-    let again = told_times(&scenario.name, 2);
+    let again = counted_events(&scenario.name, 2);
     assert_eq!(again["metadata"]["name"], event["metadata"]["name"]);
-    let words = format!("{:?}", told(&scenario.name));
+    let words = format!("{:?}", events(&scenario.name));
     assert!(!words.contains("of-events"), "a value reached an event: {words}");
 
-    // Going back takes the right away, and the pod goes on.
+    // Removing the variant removes the right, and the pod keeps running.
     drop(restore);
     assert_eq!(rights(&scenario.name), before);
     changed(&scenario, &pod, 3, "fourth-of-events");

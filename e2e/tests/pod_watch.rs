@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::support::{Restore, Scenario, User, eventually, holds, kubectl, provider};
 
-/// The variant is deployed, until the guard is dropped.
+/// Deploys the variant until the guard is dropped.
 fn variant() -> Restore<impl FnMut()> {
     let restore = Restore(|| {
         let rbac = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/pod-watch/rbac.yaml");
@@ -15,7 +15,7 @@ fn variant() -> Restore<impl FnMut()> {
     restore
 }
 
-/// The provider's rights in a namespace, one a line; how wide their table is does not matter.
+/// The provider's rights in a namespace, one per line, without the padding of the table.
 pub(super) fn rights(namespace: &str) -> BTreeSet<String> {
     provider::rights(namespace)
         .lines()
@@ -30,7 +30,7 @@ fn a_pod_that_is_deleted_takes_its_database_user_with_it_and_no_others() {
     let before = rights(&scenario.name);
     let restore = variant();
 
-    // One right more, and one directory of the node less.
+    // One more right, and one less directory of the node.
     let added: Vec<_> = rights(&scenario.name).difference(&before).cloned().collect();
     assert_eq!(added, ["pods [] [] [list watch]"]);
     let mounts = provider::proc("mounts");
@@ -49,13 +49,13 @@ fn a_pod_that_is_deleted_takes_its_database_user_with_it_and_no_others() {
     eventually(60, "the end of the first pod's user", || users[0].is_gone());
     users[1..].iter().try_for_each(User::enters).unwrap();
 
-    // What ended while no provider ran is missing in the first list of the next one.
+    // A pod that ended while no provider ran is missing in the first list of the next provider.
     let stopped = provider::stopped();
     second.delete();
     drop(stopped);
     eventually(60, "the end of the second pod's user", || users[1].is_gone());
 
-    // Going back takes the right away, and nothing from the pod that lives.
+    // Removing the variant removes the right, and leaves the running pod its user.
     drop(restore);
     assert_eq!(rights(&scenario.name), before);
     holds(15, "the login into PostgreSQL", || users[2].enters());

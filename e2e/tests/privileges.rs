@@ -1,14 +1,14 @@
-//! What the provider may do on the node and in Kubernetes, as `deploy/` has it: next to nothing. And as `deploy/own-writer` has it.
+//! The provider's rights on the node and in Kubernetes with `deploy/` (almost none) and with `deploy/own-writer`.
 
 use crate::support::{Scenario, enter, provider, rights};
 
-/// The value of a line `Name:<tab>value` of `/proc/<pid>/status`, its spaces made one.
+/// The value of a line `Name:<tab>value` of `/proc/<pid>/status`, each run of blanks as one space.
 fn field(status: &str, name: &str) -> String {
     let value = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
     value.unwrap_or_else(|| panic!("no {name} in {status}")).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Mounts of the process: directory and options. What the kernel and the container's runtime make themselves are no files of anybody's.
+/// Mounts of the process: directory and options, without those of the kernel and the container runtime.
 fn mounts() -> Vec<(String, String)> {
     let mounts = provider::proc("mounts");
     assert!(!mounts.contains("serviceaccount"), "a token of Kubernetes is mounted: {mounts}");
@@ -18,7 +18,7 @@ fn mounts() -> Vec<(String, String)> {
     files.map(|mount| (mount[1].into(), mount[3].into())).collect()
 }
 
-/// The process can change no file of the node's but in the directories of sockets and state; what is mounted for pods is left out.
+/// Checks that the process can change files of the node only in the directories of sockets and state. Mounts for pods are left out.
 fn changes_nothing_else(mounts: &[(String, String)]) {
     for directory in ["/", "/key", "/var/lib/kubelet/pods"] {
         assert!(
@@ -30,11 +30,11 @@ fn changes_nothing_else(mounts: &[(String, String)]) {
         mounts.iter().filter(|(_, options)| options.starts_with("rw")).map(|(at, _)| at.as_str()).collect();
     writable.retain(|directory| !directory.starts_with("/var/lib/kubelet/pods/"));
     writable.sort_unstable();
-    // The first is root's, and the kubelet's doing.
+    // The first one belongs to root and is created by the kubelet.
     assert_eq!(writable, ["/etc/hosts", "/provider", "/provider-etc", "/run/vaultmount"]);
 }
 
-/// The service account may do what every account may.
+/// Checks that the service account has only the rights that every account has.
 fn has_no_right_in_kubernetes(scenario: &Scenario) {
     for namespace in ["vaultmount", "kube-system", &scenario.name] {
         let ours = provider::rights(namespace);
@@ -70,7 +70,7 @@ fn the_process_has_no_capability_and_is_not_root() {
 #[test]
 fn the_process_can_change_no_file_but_in_the_directories_of_sockets() {
     let _story = Scenario::begin();
-    // Volumes of pods are seen and not reached: what is over them is root's and read-only.
+    // The list of volumes is visible, but the volumes cannot be reached: the directory above them belongs to root and is read-only.
     changes_nothing_else(&mounts());
     let within =
         ["setpriv", "--reuid=65532", "--regid=65532", "--clear-groups", "ls", "/var/lib/kubelet/pods"];
@@ -86,7 +86,7 @@ fn the_service_account_has_no_right_that_not_every_account_has() {
     has_no_right_in_kubernetes(&scenario);
 }
 
-/// While the variant is deployed: root, one capability, the same directories, no right in Kubernetes.
+/// With the variant deployed: root, one capability, the same directories, no right in Kubernetes.
 pub(super) fn root_with_chown_alone(scenario: &Scenario) {
     let status = provider::proc("status");
     for ids in ["Uid", "Gid"] {
@@ -106,7 +106,7 @@ pub(super) fn root_with_chown_alone(scenario: &Scenario) {
 }
 
 #[test]
-fn nobody_else_may_call_a_socket() {
+fn no_other_user_may_call_a_socket() {
     let _story = Scenario::begin();
     let sockets = ["openbao", "vault", "vaultmount"]
         .map(|name| format!("/run/secrets-store-csi-providers/{name}.sock"));

@@ -45,7 +45,7 @@ fn files_stay_as_they_are_while_nothing_changes() {
     let scenario = Scenario::begin();
     scenario.put("db", json!({"user": "u"}));
     let path = scenario.path("db");
-    // The whole answer too: its request id differs from call to call.
+    // The whole response too: its request id differs from call to call.
     let objects = format!(
         "- {{objectName: user, secretPath: {path}, secretKey: user}}\n- {{objectName: all, secretPath: {path}}}"
     );
@@ -72,7 +72,7 @@ fn a_secret_that_is_gone_leaves_the_old_file() {
         .apply();
     let pod = scenario.pod("reader").mounts("db").start();
     crate::support::bao::run(&["kv", "delete", "-mount=secret", &format!("{}/db", scenario.name)], "");
-    crate::support::eventually(60, "the provider's complaint", || {
+    crate::support::eventually(60, "the provider's error", || {
         let log = provider::log_about(&scenario.name);
         if log.contains("vault.not_found") { Ok(()) } else { Err(log) }
     });

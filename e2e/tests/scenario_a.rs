@@ -1,17 +1,17 @@
-//! Scenario A: a Vault outside of the cluster, a cluster that trusts by its service accounts, and no sidecar in any pod.
+//! Scenario A: a Vault outside of the cluster that trusts the cluster's service accounts, and no sidecar in any pod.
 
 use serde_json::json;
 
 use crate::support::{Scenario, bao, eventually, kubectl};
 
-/// What the injector's template yielded, by a template of the class.
+/// A template of the class that renders what the Agent injector's template did.
 const DEVOPS: &str = r#"
 - objectName: devops.txt
   sources: {devops: {kv: {mount: secret, path: devops}}}
   template: "token value stored on path secret/devops is {{ devops.token }}"
 "#;
 
-/// A test whose role stands at the cluster's own mount too.
+/// Starts a test whose role exists at the cluster's own auth mount too.
 fn begin() -> Scenario {
     let scenario = Scenario::begin();
     bao::write("secret/data/devops", &json!({"data": {"token": "pat"}}));
@@ -52,8 +52,8 @@ fn a_missing_policy_is_read_in_kubectl_describe_pod() {
     let words =
         ["vault.read_denied", "\"devops.txt\"", "secret/data/devops", "403", &role, "\"clusters/aks\""];
     eventually(60, "what the pod's author has to know", || {
-        let told = kubectl(&["describe", "pod", "busybox", "--namespace", &scenario.name]);
-        if words.iter().all(|word| told.contains(word)) { Ok(()) } else { Err(told) }
+        let text = kubectl(&["describe", "pod", "busybox", "--namespace", &scenario.name]);
+        if words.iter().all(|word| text.contains(word)) { Ok(()) } else { Err(text) }
     });
     assert!(pod.is_waiting());
 
@@ -63,7 +63,7 @@ fn a_missing_policy_is_read_in_kubectl_describe_pod() {
 }
 
 #[test]
-fn a_path_as_its_author_knows_it_is_told_as_the_api_has_it() {
+fn the_error_for_a_path_of_the_cli_shows_the_path_of_the_api() {
     let scenario = begin();
     may_read_devops(&scenario);
     let objects = "- {objectName: token, secretPath: secret/devops, secretKey: token}";

@@ -1,4 +1,4 @@
-//! Scenario B: certificates of two hours from an intermediate that an offline root has signed; who has one is a user and a group to Kubernetes.
+//! Scenario B: certificates of two hours from an intermediate that an offline root has signed. Kubernetes takes user and group from them.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -31,7 +31,7 @@ fn group(scenario: &Scenario) -> String {
     format!("{}-readers", scenario.name)
 }
 
-/// A class `user` that has a certificate made by `call`, with `fields` beside mount and role; and, issued by nobody, the root of the mount.
+/// A class `user` with a certificate from `call`, with `fields` besides mount and role; and with the root of the mount.
 fn certificate(scenario: &Scenario, call: &str, fields: &str) {
     let name = &scenario.name;
     scenario.allow_only(&format!("path \"pki_int/{call}/{name}\" {{ capabilities = [\"update\"] }}\n"));
@@ -46,7 +46,7 @@ fn certificate(scenario: &Scenario, call: &str, fields: &str) {
     scenario.class("user", &objects).apply();
 }
 
-/// The pod's certificate leads to the offline root, and makes it `user` of the test's group at the API server, with that group's rights alone.
+/// Checks that the pod's certificate verifies with the offline root, and that the API server takes its owner for `user` in the test's group, with that group's rights alone.
 fn is_known_as(pod: &Pod, scenario: &Scenario, user: &str) {
     let [chain, key, ca, of_mount] = pod.together("user", ["tls.crt", "tls.key", "ca.crt", "roots.crt"]);
     assert!(belong_together(&chain, &key), "key and certificate of two calls");
@@ -74,7 +74,7 @@ fn a_certificate_from_a_volume_is_a_user_and_a_group_to_the_api_server() {
     certificate(&scenario, "issue", "commonName: jane");
     let pod = scenario.pod("component").mounts("user").start();
     is_known_as(&pod, &scenario, "jane");
-    // What the audit log says of an answer that brings a key; of the next test's it does not.
+    // The audit log shows a private key in this response. In the next test it shows none.
     let answers = bao::answered(&format!("pki_int/issue/{}", scenario.name));
     assert!(matches!(&answers[..], [one] if one.get("private_key").is_some()), "{answers:#?}");
 }
@@ -136,7 +136,7 @@ fn a_short_certificate_is_replaced_before_its_end() {
     scenario.class("user", &objects).apply();
     let pod = scenario.pod("component").mounts("user").start();
     let [first, _] = pod.together("user", ["tls.crt", "tls.key"]);
-    // Longer than its life: whatever is read is of one issue, and still valid.
+    // Longer than its lifetime: every read finds files of one issue, still valid.
     holds(75, "a valid certificate", || {
         let [chain, key] = pod.together("user", ["tls.crt", "tls.key"]);
         is_valid(&chain);
@@ -158,10 +158,10 @@ fn a_transient_login_leaves_no_token() {
         .apply();
     let pod = scenario.pod("component").mounts("db").start();
     assert_eq!(pod.read("db/user"), "u");
-    // Every login has read, and the pod still runs: between two questions of the driver there is no token.
+    // Every login has made its read, and the pod still runs: between two requests of the driver there is no token.
     eventually(30, "the end of all tokens", || match bao::tokens_of(&scenario.name) {
         none if none.is_empty() => Ok(()),
         some => Err(format!("there live {some:?}")),
     });
-    assert!(!bao::audited(&path).is_empty(), "nobody has read");
+    assert!(!bao::audited(&path).is_empty(), "no login has read");
 }

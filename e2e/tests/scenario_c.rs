@@ -8,12 +8,12 @@ use crate::support::{
     Identity, Pod, Scenario, bao, belong_together, eventually, holds, kubectl, subject, tool,
 };
 
-/// The test's etcd, at the address of the node and on the port of every etcd; only one test may have it.
+/// The test's etcd, at the node's address and on etcd's usual port; only one test may use it.
 const ETCD: &str = "https://10.99.0.1:2379";
 const PEER: &str = "https://10.99.0.1:2380";
 const ISSUE: &str = "etcd/prod/pki/issue/member";
 
-/// A test that may have certificates of the role `member`, and of `member-rsa`.
+/// Starts a test that may issue certificates of the roles `member` and `member-rsa`.
 fn begin() -> Scenario {
     let scenario = Scenario::begin();
     for (role, kind, bits) in [("member", "ec", 256), ("member-rsa", "rsa", 2048)] {
@@ -27,7 +27,7 @@ fn begin() -> Scenario {
     scenario
 }
 
-/// One certificate and its files.
+/// The objects of one certificate with its files.
 fn set(common_name: &str, files: &[&str]) -> String {
     set_of("member", common_name, files)
 }
@@ -46,7 +46,7 @@ const THREE_FILES: &[&str] = &[
     "objectName: ca.crt, part: ca",
 ];
 
-/// Runs etcdctl in a pod with files of its volume `client`, all of one moment.
+/// Runs etcdctl in a pod with files of its volume `client`, all of one generation.
 fn etcdctl(client: &Pod, files: &str, command: &str) -> Result<String, String> {
     client.try_sh(&format!(
         "cd /mnt/client/..data && etcdctl --endpoints={ETCD} --command-timeout=3s {files} {command}"
@@ -109,7 +109,7 @@ fn an_etcd_serves_from_one_set_and_its_client_gets_in_with_another() {
     let found =
         eventually(20, "the client's read", || etcdctl(&client, identity, "get greeting --print-value-only"));
     assert_eq!(found, "hello\n");
-    // Whether the client reads the alert or finds its connection closed is a race; why it was closed is the server's to say.
+    // Whether the client reads the alert or finds its connection closed is a race, so the reason is taken from the server's log.
     etcdctl(&client, "--cacert=ca.crt", "get greeting").unwrap_err();
     let log = kubectl(&["logs", "etcd-0", "--namespace", &scenario.name]);
     assert!(log.contains("client didn't provide a certificate"), "{log}");

@@ -47,13 +47,13 @@ impl Key {
         format!("{}/decrypt/{}", self.mount, self.name)
     }
 
-    /// What whoever deploys may do with it.
+    /// The deployer's policy for the key.
     fn rule(&self) -> String {
         format!("path \"{}\" {{ capabilities = [\"update\"] }}\n", self.path())
     }
 
-    /// Every login, one for each mount by `login: transient`, opened all its markers at once.
-    fn was_asked_once_by_every_login(&self, scenario: &Scenario) {
+    /// Checks that every login (one for each mount, by `login: transient`) decrypted all its markers in one call.
+    fn was_called_once_by_every_login(&self, scenario: &Scenario) {
         let calls = bao::calls_by_login(&scenario.name, &self.path());
         assert!(!calls.is_empty() && calls.iter().all(|&calls| calls == 1), "calls by login: {calls:?}");
     }
@@ -65,14 +65,14 @@ fn block(text: &str) -> String {
 }
 
 #[test]
-fn helm_values_are_opened_by_who_may_decrypt_and_nothing_else() {
+fn only_a_deployer_with_the_right_to_decrypt_opens_helm_values() {
     let scenario = Scenario::begin();
     let key = Key::new("transit", &scenario.name);
     scenario.allow_only(&key.rule());
     let [user, password, name, value] =
         ["admin", "p4ss: \"word\"", "API_KEY", "k-123"].map(|text| key.marker(text));
     let values = format!("replicas: 2\nlogin: {user}/{password}\nenv:\n  {name}: {value}\n");
-    // Another engine, and a key of it that has been rotated; markers of both versions stand in one file.
+    // Another engine with a rotated key; one file has markers of both versions.
     let other = format!("{}/sealed", scenario.name);
     bao::run(&["secrets", "enable", &format!("-path={other}"), "transit"], "");
     let rotated = Key::new(&other, "values");
@@ -95,8 +95,8 @@ fn helm_values_are_opened_by_who_may_decrypt_and_nothing_else() {
         "replicas: 2\nlogin: admin/p4ss: \"word\"\nenv:\n  API_KEY: k-123\n"
     );
     assert_eq!(pod.read("sealed/app.properties"), "old=of v1\nnew=of v2\n");
-    key.was_asked_once_by_every_login(&scenario);
-    rotated.was_asked_once_by_every_login(&scenario);
+    key.was_called_once_by_every_login(&scenario);
+    rotated.was_called_once_by_every_login(&scenario);
 }
 
 #[test]
@@ -113,10 +113,10 @@ fn a_sealed_file_in_a_key_value_secret_is_opened_in_the_volume() {
     scenario.class("sealed", &objects).parameter("login", "transient").apply();
     let pod = scenario.pod("deployer").mounts("sealed").start();
     assert_eq!(pod.read("sealed/secret.yaml"), manifest("admin", "first"));
-    key.was_asked_once_by_every_login(&scenario);
+    key.was_called_once_by_every_login(&scenario);
 
     key.rotate();
     scenario.put("git", json!({"manifest": manifest(&key.versioned("admin"), &key.versioned("second"))}));
     pod.comes_to_read("sealed/secret.yaml", &manifest("admin", "second"), 60);
-    key.was_asked_once_by_every_login(&scenario);
+    key.was_called_once_by_every_login(&scenario);
 }

@@ -1,4 +1,4 @@
-//! Kubernetes Secrets made of files.
+//! Kubernetes Secrets synced from files.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -39,7 +39,7 @@ fn a_secret_follows_its_files_and_ends_with_its_last_owner() {
     assert_eq!(secret["metadata"]["labels"]["environment"], "test");
     assert_eq!(secret["metadata"]["labels"]["secrets-store.csi.k8s.io/managed"], "true");
 
-    // It follows a change.
+    // The Secret follows a change.
     scenario.put("db", json!({"user": "u2", "password": "p2"}));
     eventually(90, "the Secret's new value", || {
         let secret = scenario.get("secret", "login")?;
@@ -49,7 +49,7 @@ fn a_secret_follows_its_files_and_ends_with_its_last_owner() {
         }
     });
 
-    // It lives as long as one owner does.
+    // The Secret exists as long as one owner does.
     let owned_by = |count: usize, seconds| {
         eventually(seconds, &format!("{count} owners"), || match owners(&scenario.get("secret", "login")?) {
             found if found == count => Ok(()),

@@ -1,10 +1,10 @@
-//! The variant `deploy/token-request`: without tokenRequests in the CSIDriver, vaultmount asks Kubernetes for each pod's token.
+//! The variant `deploy/token-request`: without tokenRequests in the CSIDriver, vaultmount requests each pod's token from Kubernetes.
 
 use serde_json::json;
 
 use crate::support::{Restore, Scenario, bao, kubectl, provider, server};
 
-/// The CSIDriver offers `audiences` and the variant is deployed, until the guard is dropped.
+/// Sets the CSIDriver's `audiences` and deploys the variant until the guard is dropped.
 fn variant(audiences: &[&str]) -> Restore<impl FnMut()> {
     let restore = Restore(|| {
         server::audiences(server::AUDIENCES);
@@ -27,7 +27,7 @@ fn role_of(scenario: &Scenario, audience: &str) -> String {
 }
 
 #[test]
-fn without_token_requests_the_variant_gives_a_pod_its_files() {
+fn without_token_requests_the_variant_mounts_a_pods_files() {
     let scenario = Scenario::alone();
     scenario.put("db", json!({"password": "by-request"}));
     let password =
@@ -46,13 +46,13 @@ fn without_token_requests_the_variant_gives_a_pod_its_files() {
         ("by-request".into(), "by-request".into())
     );
 
-    // It rotates by tokens of its own too.
+    // Rotation uses requested tokens too.
     scenario.put("db", json!({"password": "by-another-request"}));
     pod.comes_to_read("plain/password", "by-another-request", 60);
     pod.comes_to_read("team/password", "by-another-request", 60);
     assert!(provider::rights(&scenario.name).contains("serviceaccounts/token"));
 
-    // Going back takes the right away, and the kubelet's tokens serve the same pod.
+    // Removing the variant removes the right, and the same pod uses the kubelet's tokens.
     drop(restore);
     assert_eq!(provider::rights(&scenario.name), before);
     scenario.put("db", json!({"password": "by-the-driver"}));
@@ -60,7 +60,7 @@ fn without_token_requests_the_variant_gives_a_pod_its_files() {
 }
 
 #[test]
-fn an_audience_that_the_driver_does_not_offer_is_asked_of_kubernetes() {
+fn a_token_for_an_audience_that_the_driver_does_not_offer_is_requested_from_kubernetes() {
     let scenario = Scenario::alone();
     scenario.put("db", json!({"password": "by-request"}));
     let password =

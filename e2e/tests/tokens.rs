@@ -1,4 +1,4 @@
-//! How long logins live, and what hangs on them: as long as the volume.
+//! Logins and their leases end with the volume.
 
 use serde_json::json;
 
@@ -21,12 +21,12 @@ fn no_token_of_a_volume_outlives_it() {
         )
         .apply();
     let reader = scenario.pod("reader").mounts("user").mounts("password").start();
-    // Nor of one that failed after its login.
+    // Nor does a token of a mount that failed after its login.
     let failing = scenario.pod("failing").mounts("refused").create();
     failing.fails_to_mount(&["vault.read_denied"], 60);
-    assert!(!bao::audited(&path).is_empty(), "nobody has read with a token");
+    assert!(!bao::audited(&path).is_empty(), "no token has read");
 
-    // Long before the 20 minutes that the role gives them. Nobody sees the end of a volume that never was: the kubelet's longest pause tells.
+    // Long before the 20 minutes of the role. A volume that never existed has no visible end, so its token ends after the kubelet's longest retry interval.
     reader.delete();
     failing.delete();
     eventually(220, "the end of all tokens", || match bao::tokens_of(&scenario.name) {
@@ -42,7 +42,7 @@ fn a_database_user_lives_as_long_as_its_pod() {
     let pod = scenario.pod("reader").mounts("db").start();
     let user = User::of(&pod);
 
-    // Polls make no other, nor does a provider that was killed and begins anew.
+    // Polls create no other user, nor does a provider that was killed and restarted.
     holds(20, "the login into PostgreSQL", || user.enters());
     provider::kill();
     holds(20, "the login into PostgreSQL after a restart of the provider", || user.enters());
@@ -57,7 +57,7 @@ fn a_database_user_lives_as_long_as_its_pod() {
 }
 
 #[test]
-fn a_database_user_lives_while_nobody_asks_for_it() {
+fn a_database_user_lives_without_requests_of_the_driver() {
     let scenario = Scenario::alone();
     let _rotation = Restore(|| server::driver("5s"));
     server::driver("off");
@@ -71,7 +71,7 @@ fn a_database_user_lives_while_nobody_asks_for_it() {
         holds(45, "the login into PostgreSQL without a kubelet", || user.enters());
     }
     assert_eq!((User::of(&pod).name, pod.restarts()), (user.name.clone(), 0));
-    assert!(User::all().unwrap().is_subset(&all), "somebody made another user");
+    assert!(User::all().unwrap().is_subset(&all), "another user was created");
 
     pod.delete();
     eventually(60, "the end of the user", || user.is_gone());

@@ -1,4 +1,4 @@
-//! The driver's record of what is mounted: versions that change exactly when content does.
+//! The driver's record of mounted objects: versions change exactly when content does.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

@@ -1,4 +1,4 @@
-//! A secret as a document means the same to every program that reads it: each document here goes through the tools that
+//! A secret as a document has the same meaning for every program that reads it: each document here is read by the tools that
 //! people use.
 
 use std::fs;
@@ -16,7 +16,7 @@ use crate::tools::tool;
 /// Debian's own, for which python3-yaml is packaged.
 const PYTHON: &str = "/usr/bin/python3";
 
-/// Reads the file that it is told of, by extension, and says it again as JSON.
+/// Reads a file by its extension and prints it as JSON.
 const READ: &str = r#"
 import json, sys, tomllib, yaml
 text = open(sys.argv[1], "rb").read()
@@ -37,7 +37,7 @@ class Read {
 }
 "#;
 
-/// Words, numbers and marks that some reader takes for something else than text.
+/// Words, numbers and marks that some parser reads as something other than text.
 const TRAPS: &str = "~ null Null NULL yes Yes YES no on On off y Y n N true TRUE false 1e3 1E3 1.0e+3 0o17 017 0x1f 0b1 1:20 1:20.5 \
     1_000 .5 5. + - . .. -.inf +.INF .NaN nan inf 2026-11-21 2026-11-21T10:00:00Z 12:30:45 = << - ? : # & * ! | > % @ ` [ ] { } , ' \" \
     -a ?a :a #a &a *a !a |a >a %a @a [a {a a: a:b a# --- ... --- $HOME ${HOME} $(id) `id` !! \\ \\n \\u0041 %s %20 é 😀 it's 'a' \"a\"";
@@ -45,7 +45,7 @@ const TRAPS: &str = "~ null Null NULL yes Yes YES no on On off y Y n N true TRUE
 const PEM: &str =
     "-----BEGIN CERTIFICATE-----\nMIIBdzCCAR2gAwIBAgIBATAKBggqhkjOPQQDAjAS\n-----END CERTIFICATE-----\n";
 
-/// Characters that are escaped, break lines or mark bytes somewhere, and one of each length beside them.
+/// Characters that some format escapes or treats as a line break or byte mark, and one character of each UTF-8 length.
 fn characters() -> impl Iterator<Item = char> {
     let ranges = [
         0..=0xa1,
@@ -63,7 +63,7 @@ fn characters() -> impl Iterator<Item = char> {
         .filter_map(char::from_u32)
 }
 
-/// Everything that is hard to quote, alone, at either end, inside, and on a line of its own.
+/// Everything that is hard to quote: alone, at both ends, inside, and on its own line.
 fn texts() -> Vec<String> {
     let around = |c: char| {
         [
@@ -89,7 +89,7 @@ fn texts() -> Vec<String> {
         .collect()
 }
 
-/// Every text as a value and as a key, lists and objects in each other, and numbers at their edges.
+/// Every text as a value and as a key, nested lists and objects, and numbers at their limits.
 fn secret() -> Map<String, Value> {
     let mut members: Map<String, Value> =
         texts().into_iter().enumerate().map(|(at, text)| (format!("k{at}"), json!(text))).collect();
@@ -106,7 +106,7 @@ fn written(data: &Value, format: Format) -> Vec<u8> {
     document(data, format).unwrap().expose().to_vec()
 }
 
-/// What `program` reads of `text`, which it finds in a file called `name`.
+/// Output of `program` for a file `name` with `text`.
 fn read(program: &str, arguments: &[&str], name: &str, text: &[u8]) -> String {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join(name);
@@ -114,7 +114,7 @@ fn read(program: &str, arguments: &[&str], name: &str, text: &[u8]) -> String {
     tool(program, &[arguments, &[file.to_str().unwrap()]].concat(), b"")
 }
 
-/// Fails at the first member that was read as something else; Python tells integers from floats, jq does not.
+/// Fails at the first member that was read as something else. Python distinguishes integers from floats, jq does not.
 fn same(read: &str, expected: &Value) {
     let read: Value = serde_json::from_str(read).unwrap();
     for (key, value) in expected.as_object().unwrap() {
@@ -123,7 +123,7 @@ fn same(read: &str, expected: &Value) {
     assert_eq!(read.as_object().unwrap().len(), expected.as_object().unwrap().len());
 }
 
-/// Numbers by what they mean: their texts are the readers' choice.
+/// Numbers by value: programs write them in different forms.
 fn meant(value: &Value) -> Value {
     match value {
         Value::Number(number) => json!(number.as_f64().unwrap().to_bits()),

@@ -1,4 +1,4 @@
-//! What the load driver of `benches/` counts and reckons with; it needs neither a server nor a provider.
+//! The parts of the benchmark in `benches/` that count and compute; they need neither a server nor a provider.
 
 #[path = "../../benches/load/check.rs"]
 mod check;
@@ -6,7 +6,7 @@ mod check;
 mod document;
 #[path = "../../benches/load/hop/head.rs"]
 mod head;
-#[path = "../../benches/load/numbers.rs"]
-mod numbers;
+#[path = "../../benches/load/statistics.rs"]
+mod statistics;
 #[path = "../../benches/load/process.rs"]
 mod process;

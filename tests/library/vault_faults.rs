@@ -1,6 +1,6 @@
-//! What becomes of logins and calls when a server answers wrongly, slowly, endlessly or not at all.
+//! Logins and calls when a server answers wrongly, slowly, endlessly or not at all.
 //!
-//! Time is real: a paused clock runs ahead of sockets. What is tried again until its time is over gets a second.
+//! Time is real, because a paused clock runs ahead of sockets. Calls that are retried until their deadline have one second.
 
 #[path = "../support/faulty.rs"]
 mod faulty;
@@ -49,7 +49,7 @@ fn minute() -> Budget {
     Budget::lasting(Duration::from_secs(60))
 }
 
-/// For faults that last: whatever is tried again, it ends soon.
+/// For permanent faults: retries end after a second.
 fn second() -> Budget {
     Budget::lasting(Duration::from_secs(1))
 }
@@ -66,7 +66,7 @@ fn secret(value: &str) -> Reply {
     Reply::json(&json!({ "request_id": "r", "lease_id": "", "data": { "value": value } }))
 }
 
-/// Logs in, makes one call and gives the token back.
+/// Logs in, makes one call and revokes the token.
 async fn call_within(
     vaults: &Vaults,
     spec: &ServerSpec,
@@ -75,7 +75,7 @@ async fn call_within(
 ) -> Result<VaultResponse, VaultError> {
     let login = vaults.server(spec)?.login(&web(), &Secret::from("pod-jwt"), &budget).await?;
     let answer = login.call(request, None, &budget).await;
-    // Best effort: a server that fails at everything fails at this too.
+    // Best effort: a server that fails every call fails this one too.
     drop(login.revoke(&second()).await);
     answer
 }
@@ -95,12 +95,12 @@ async fn log_in(server: &Faulty) -> Result<(), VaultError> {
     Ok(())
 }
 
-/// The reason of a failure whose text must not hold what the server (or we) said in confidence.
+/// The reason of a failure. Checks that the text contains no secret of the server's response or of our request.
 fn reason<T>(outcome: Result<T, VaultError>) -> Reason {
     let Err(error) = outcome else { panic!("it did not fail") };
-    let told = format!("{error} {error:?}");
+    let text = format!("{error} {error:?}");
     for secret in ["canary", "pod-jwt", "faulty-token"] {
-        assert!(!told.contains(secret), "{told}");
+        assert!(!text.contains(secret), "{text}");
     }
     error.reason()
 }
@@ -110,7 +110,7 @@ fn text(answer: &VaultResponse) -> Option<&str> {
 }
 
 #[tokio::test]
-async fn calls_carry_what_a_server_wants_and_nothing_else_travels_with_them() {
+async fn calls_have_the_headers_that_a_server_needs_and_no_others() {
     let server = Faulty::start().await;
     server.on("secret/data/a%20b/%C3%BC%25%3F", [secret("v")]);
     let spec = ServerSpec { namespace: Some("team/a".into()), ..at(&server.address()) };
@@ -165,7 +165,7 @@ async fn a_login_answer_without_a_token_is_an_error() {
 }
 
 #[tokio::test]
-async fn a_refused_login_is_a_verdict_only_when_the_server_says_of_what() {
+async fn a_refused_login_is_final_only_with_the_servers_own_error_text() {
     let server = Faulty::start().await;
     let table = [
         (403, "service account name not authorized", Reason::LoginDenied),
@@ -203,7 +203,7 @@ async fn a_refused_login_is_a_verdict_only_when_the_server_says_of_what() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_none_is_an_error_at_the_first_try() {
+async fn a_malformed_response_is_an_error_at_the_first_try() {
     let server = Faulty::start().await;
     let deep = format!("{}1{}", "[".repeat(50_000), "]".repeat(50_000));
     let gzip = Reply::raw(200, [0x1f, 0x8b, 8, 0, 0, 0, 0, 0]).header("Content-Encoding", "gzip");
@@ -254,7 +254,7 @@ async fn a_refusal_has_the_reason_of_its_status() {
 }
 
 #[tokio::test]
-async fn a_read_outlives_passing_faults() {
+async fn a_read_is_retried_over_passing_faults() {
     let faults: [(&str, Vec<Reply>); 6] = [
         ("errors inside", vec![Reply::error(500, "x"), Reply::error(502, "x"), secret("v")]),
         ("a node that lags behind", vec![Reply::error(412, "x"), secret("v")]),
@@ -281,7 +281,7 @@ async fn a_read_outlives_passing_faults() {
 }
 
 #[tokio::test]
-async fn what_creates_is_repeated_only_when_it_certainly_did_not_happen() {
+async fn a_call_that_creates_is_repeated_only_when_the_server_did_not_run_it() {
     let table: [(&str, Reply, usize); 7] = [
         ("an error inside", Reply::error(500, "x"), 1),
         ("an upstream's error", Reply::error(502, "x"), 1),
@@ -303,7 +303,7 @@ async fn what_creates_is_repeated_only_when_it_certainly_did_not_happen() {
 }
 
 #[tokio::test]
-async fn a_denial_is_asked_about_once_more_and_not_again() {
+async fn a_denied_call_is_repeated_once_and_not_again() {
     let server = Faulty::start().await;
     server.on("a/b", [Reply::error(403, "permission denied")]);
     assert_eq!(reason(call(&server, &get("a/b")).await), Reason::ReadDenied);
@@ -311,7 +311,7 @@ async fn a_denial_is_asked_about_once_more_and_not_again() {
 }
 
 #[tokio::test]
-async fn an_endless_answer_ends_at_the_limit() {
+async fn an_endless_response_ends_at_the_limit() {
     let server = Faulty::start().await;
     server.on("a/b", [Reply::endless()]);
     assert_eq!(reason(call(&server, &get("a/b")).await), Reason::PayloadTooLarge);
@@ -319,7 +319,7 @@ async fn an_endless_answer_ends_at_the_limit() {
     assert!(server.sent() < 32 << 20, "{} bytes were taken", server.sent());
 }
 
-/// How a call of a path with `reply` ends, and after how long.
+/// The failure of a call of a path with `reply`, and its duration.
 async fn ends(path: &str, reply: Reply, budget: Budget) -> (Reason, Duration) {
     let (server, begun) = (Faulty::start().await, Instant::now());
     server.on(path, [reply]);
@@ -332,13 +332,13 @@ async fn ends(path: &str, reply: Reply, budget: Budget) -> (Reason, Duration) {
 }
 
 #[tokio::test]
-async fn a_server_that_says_nothing_fails_a_mount_after_20_seconds() {
+async fn a_server_that_never_answers_fails_a_mount_after_20_seconds() {
     let (read, body, login) = tokio::join!(
         ends("a/b", Reply::silent(), minute()),
         ends("a/b", secret("v").stalls_after(5), minute()),
         ends(LOGIN, Reply::silent(), minute()),
     );
-    // Retrying takes 18 s of the minute; a login is not sent twice and takes 10. The rest is for a busy machine.
+    // Retries take 18 s of the minute. A login is not sent twice and takes 10 s. The rest is for a busy machine.
     for ((reason, took), limit) in [read, body, login].into_iter().zip([35, 35, 18]) {
         assert!(
             reason == Reason::Unreachable && took < Duration::from_secs(limit),
@@ -360,7 +360,7 @@ async fn no_call_outlives_its_budget() {
 }
 
 #[tokio::test]
-async fn nobody_listening_is_unreachable() {
+async fn a_closed_port_is_unreachable() {
     let address = Faulty::start().await.address();
     assert_eq!(
         reason(call_within(&anywhere(), &at(&address), &get("a/b"), second()).await),
@@ -389,7 +389,7 @@ async fn a_redirect_is_followed_once_to_an_allowed_place_with_method_and_body() 
     );
     assert_eq!(text(&call_within(&vaults, &spec, &get("a/moved"), minute()).await.unwrap()), Some("same"));
 
-    // All paths of the other place share a connection, also when it is listed by its network.
+    // All paths of the other server share a connection, also when the server is allowed by its network.
     let vaults = allowing("127.0.0.0/8");
     let before = active.connections();
     for path in ["a/c", "a/d", "a/e"] {
@@ -402,8 +402,8 @@ async fn a_redirect_is_followed_once_to_an_allowed_place_with_method_and_body() 
 
 #[tokio::test]
 async fn no_token_follows_a_redirect_elsewhere() {
-    let (server, stranger) = (Faulty::start().await, Faulty::start().await);
-    let elsewhere = format!("{}/v1/a/b?canary=1", stranger.address());
+    let (server, other) = (Faulty::start().await, Faulty::start().await);
+    let elsewhere = format!("{}/v1/a/b?canary=1", other.address());
     for location in
         [elsewhere.as_str(), "/v1/a/b", "file:///etc/passwd", "http://[", "//user:canary@127.0.0.1:1/v1/a/b"]
     {
@@ -417,7 +417,7 @@ async fn no_token_follows_a_redirect_elsewhere() {
         server.on("a/b", [Reply::raw(status, "").header("Location", &elsewhere)]);
         assert_eq!(reason(call(&server, &get("a/b")).await), Reason::Redirect, "{status}");
     }
-    assert_eq!(stranger.connections(), 0);
+    assert_eq!(other.connections(), 0);
 }
 
 #[tokio::test]
@@ -458,14 +458,14 @@ async fn a_class_cannot_send_a_token_where_it_may_not_go() {
 
 #[tokio::test]
 async fn another_server_name_does_not_lead_to_another_server() {
-    let (server, stranger) = (Faulty::start().await, Faulty::start().await);
+    let (server, other) = (Faulty::start().await, Faulty::start().await);
     let secure = server.address().replace("http:", "https:");
     let (_, port) =
-        stranger.address().rsplit_once(':').map(|(host, port)| (host.to_owned(), port.to_owned())).unwrap();
+        other.address().rsplit_once(':').map(|(host, port)| (host.to_owned(), port.to_owned())).unwrap();
     for name in
         ["127.0.0.1", "[::1]", "localhost:1", &format!("127.0.0.1:{port}"), "a/b", "user@localhost", ""]
     {
-        for address in [&secure, &stranger.address().replace("http:", "https:")] {
+        for address in [&secure, &other.address().replace("http:", "https:")] {
             let tls = TlsSpec { server_name: Some(name.to_owned()), skip_verify: true, ..TlsSpec::default() };
             let spec = ServerSpec { tls, ..at(address) };
             assert_eq!(
@@ -475,9 +475,9 @@ async fn another_server_name_does_not_lead_to_another_server() {
             );
         }
     }
-    assert_eq!((server.connections(), stranger.connections()), (0, 0));
+    assert_eq!((server.connections(), other.connections()), (0, 0));
 
-    // Without TLS there is no name to ask for.
+    // Without TLS there is no server name.
     server.on("a/b", [secret("v")]);
     let tls = TlsSpec { server_name: Some("vault.example".into()), ..TlsSpec::default() };
     assert!(
@@ -507,7 +507,7 @@ async fn the_proxy_serves_the_configured_address_only() {
 }
 
 #[tokio::test]
-async fn a_token_is_given_back_once_whatever_its_call_met() {
+async fn a_token_is_revoked_once_whatever_its_call_returned() {
     let server = Faulty::start().await;
     server.on(REVOKE, [Reply::raw(204, "")]);
     server.on("a/b", [secret("v")]);
@@ -519,7 +519,7 @@ async fn a_token_is_given_back_once_whatever_its_call_met() {
 }
 
 #[tokio::test]
-async fn a_token_that_cannot_be_given_back_holds_nobody_up() {
+async fn a_token_that_cannot_be_revoked_delays_no_mount() {
     let server = Faulty::start().await;
     server.on("a/b", [secret("v")]);
     for reply in
@@ -533,7 +533,7 @@ async fn a_token_that_cannot_be_given_back_holds_nobody_up() {
 }
 
 #[tokio::test]
-async fn a_path_without_data_of_a_kv_v2_mount_gets_a_hint_from_one_look_up() {
+async fn a_path_without_data_of_a_kv_v2_mount_gets_a_hint_from_one_lookup() {
     let (server, vaults) = (Faulty::start().await, anywhere());
     let look_up = "sys/internal/ui/mounts/secret/devops";
     server.on(
@@ -559,7 +559,7 @@ async fn a_path_without_data_of_a_kv_v2_mount_gets_a_hint_from_one_look_up() {
 }
 
 #[tokio::test]
-async fn a_look_up_that_fails_changes_nothing() {
+async fn a_lookup_that_fails_changes_nothing() {
     let server = Faulty::start().await;
     server.on("secret/devops", [Reply::error(404, "x")]);
     for reply in [
@@ -588,7 +588,7 @@ async fn mounts_of_all_namespaces_share_one_connection() {
 }
 
 #[tokio::test]
-async fn a_failure_is_told_in_the_same_words_again() {
+async fn a_repeated_failure_has_the_same_text() {
     let server = Faulty::start().await;
     for reply in [
         Reply::error(500, "canary 1"),

@@ -1,4 +1,4 @@
-//! Logins and calls held against a real OpenBao: its words, its TLS, its sockets.
+//! Logins and calls with a real OpenBao: its error texts, its TLS, its sockets.
 
 use std::fs::{self, File};
 use std::net::TcpListener;
@@ -39,7 +39,7 @@ impl OpenBao {
         .await
     }
 
-    /// With a certificate of choice.
+    /// Starts the server with this certificate.
     async fn certified(certificate: CertificateParams) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let (home, authority, key) = (TempDir::new().unwrap(), authority(), KeyPair::generate().unwrap());
@@ -76,7 +76,7 @@ impl OpenBao {
         self.put("auth/kubernetes/role/web", role).await;
     }
 
-    /// Calls until it is answered well, as a new server or KV v2 mount does not at first; a server whose port was taken is started on others.
+    /// Repeats a call until it succeeds, because a new server or KV v2 mount fails at first. A server whose port was taken is restarted on other ports.
     async fn at_last(&mut self, method: Method, path: &str, body: Value) -> Value {
         let begun = Instant::now();
         loop {
@@ -220,7 +220,7 @@ fn failure<T>(outcome: Result<T, VaultError>) -> (Reason, String) {
 }
 
 #[tokio::test]
-async fn the_words_of_a_refused_login_are_the_servers_own() {
+async fn the_error_of_a_refused_login_has_the_servers_text() {
     let bao = OpenBao::start().await;
     let server = Vaults::new(Outbound::default());
     let good = json!({ "sub": "web", "aud": "vault", "iat": 1_700_000_000, "exp": 4_000_000_000_u64 });
@@ -242,21 +242,21 @@ async fn the_words_of_a_refused_login_are_the_servers_own() {
     ];
     for (auth, claims, words) in table {
         let outcome = server.server(&bao.plain()).unwrap().login(&auth, &bao.token(&claims), &budget()).await;
-        let (reason, told) = failure(outcome);
+        let (reason, text) = failure(outcome);
         let expected = if auth.mount == "nowhere" { Reason::LoginUnclear } else { Reason::LoginDenied };
-        assert!(reason == expected && told.contains(words), "{words}: {reason} {told}");
+        assert!(reason == expected && text.contains(words), "{words}: {reason} {text}");
     }
-    let stranger = KeyPair::generate_for(&PKCS_ED25519).unwrap();
-    bao.put("auth/kubernetes/config", json!({ "jwt_validation_pubkeys": [stranger.public_key_pem()] })).await;
-    let (reason, told) = failure(bao.login(&bao.plain()).await);
+    let other = KeyPair::generate_for(&PKCS_ED25519).unwrap();
+    bao.put("auth/kubernetes/config", json!({ "jwt_validation_pubkeys": [other.public_key_pem()] })).await;
+    let (reason, text) = failure(bao.login(&bao.plain()).await);
     assert!(
-        reason == Reason::LoginDenied && told.contains("no known key successfully validated"),
-        "{reason} {told}"
+        reason == Reason::LoginDenied && text.contains("no known key successfully validated"),
+        "{reason} {text}"
     );
 }
 
 #[tokio::test]
-async fn a_failed_read_says_what_is_wrong_with_it() {
+async fn the_error_of_a_failed_read_names_its_cause() {
     let bao = OpenBao::start().await;
     let table = [
         ("secret/data/denied", Reason::ReadDenied, "permission denied"),
@@ -267,12 +267,12 @@ async fn a_failed_read_says_what_is_wrong_with_it() {
         ("secret/denied", Reason::NotFound, "secret/data/denied"),
     ];
     for (path, expected, words) in table {
-        let (reason, told) = failure(bao.read(&bao.plain(), path).await);
-        assert!(reason == expected && told.contains(words) && told.contains(path), "{path}: {reason} {told}");
+        let (reason, text) = failure(bao.read(&bao.plain(), path).await);
+        assert!(reason == expected && text.contains(words) && text.contains(path), "{path}: {reason} {text}");
     }
     bao.put("sys/seal", Value::Null).await;
-    let (reason, told) = failure(bao.login(&bao.plain()).await);
-    assert_eq!(reason, Reason::Sealed, "{told}");
+    let (reason, text) = failure(bao.login(&bao.plain()).await);
+    assert_eq!(reason, Reason::Sealed, "{text}");
 }
 
 #[tokio::test]
@@ -312,26 +312,26 @@ async fn a_server_is_reached_over_its_socket_and_over_tls_by_its_own_or_another_
 async fn a_certificate_that_cannot_be_trusted_ends_the_mount_with_its_cause() {
     let bao = OpenBao::start().await;
     let elsewhere = TlsSpec { server_name: Some("other.example".into()), ..bao.ca() };
-    let stranger = TlsSpec { ca_bytes: Some(authority().pem()), ..TlsSpec::default() };
+    let other = TlsSpec { ca_bytes: Some(authority().pem()), ..TlsSpec::default() };
     for (server, words) in [
         (bao.secure("127.0.0.1", bao.ca()), "not valid for name"),
         (bao.secure("localhost", elsewhere), "not valid for name"),
-        (bao.secure("localhost", stranger), "is not signed by a trusted CA"),
+        (bao.secure("localhost", other), "is not signed by a trusted CA"),
     ] {
-        let (reason, told) = failure(bao.login(&server).await);
-        assert!(reason == Reason::Tls && told.contains(words), "{reason} {told}");
+        let (reason, text) = failure(bao.login(&server).await);
+        assert!(reason == Reason::Tls && text.contains(words), "{reason} {text}");
     }
 }
 
 #[tokio::test]
-async fn an_expired_certificate_is_told_in_the_same_words_each_time() {
+async fn an_expired_certificate_gives_the_same_error_text_each_time() {
     let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
     (params.not_before, params.not_after) =
         (rcgen::date_time_ymd(2020, 1, 1), rcgen::date_time_ymd(2021, 1, 1));
     let bao = OpenBao::certified(params).await;
-    let (reason, told) = failure(bao.login(&bao.secure("localhost", bao.ca())).await);
+    let (reason, text) = failure(bao.login(&bao.secure("localhost", bao.ca())).await);
     assert_eq!(
-        (reason, told.as_str()),
+        (reason, text.as_str()),
         (
             Reason::Tls,
             "log in at auth/kubernetes: TLS handshake failed: the server's certificate has expired"
@@ -365,8 +365,8 @@ async fn tls_files_that_cannot_be_used_are_named() {
         (TlsSpec { client: client(good, other), ..TlsSpec::default() }, "TLS setting"),
     ];
     for (tls, named) in settings {
-        let (reason, told) =
+        let (reason, text) =
             failure(Vaults::new(Outbound::default()).server(&at("https://localhost:1", tls)).map(drop));
-        assert!(reason == Reason::Tls && told.contains(named) && !told.contains("canary"), "{reason} {told}");
+        assert!(reason == Reason::Tls && text.contains(named) && !text.contains("canary"), "{reason} {text}");
     }
 }

@@ -1,5 +1,5 @@
 //! The `objects` of a class are read as the Go providers read them: every file of the corpus is compared with what yaml.v3
-//! made of it. `tests/yaml/regenerate` writes the expected files again with the real yaml.v3 and shows what differs;
+//! read. `tests/yaml/regenerate` writes the expected files again with the real yaml.v3 and shows differences;
 //! `tests/yaml/compare` does the same for mutated documents.
 
 #[path = "../yaml/mutate.rs"]
@@ -20,7 +20,7 @@ use mutate::{Random, mutate};
 
 const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/yaml/corpus");
 
-/// Fewer than this, and the corpus was not found.
+/// With fewer files, the corpus was not found.
 const LEAST: usize = 60;
 
 #[test]
@@ -63,7 +63,7 @@ fn doubly_marked(text: &str) -> bool {
     text.starts_with("\u{feff}\u{feff}")
 }
 
-/// What yaml.v3 reads.
+/// The readings of yaml.v3.
 fn readings(documents: &[String]) -> Vec<String> {
     let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("yaml-reference");
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/yaml/reference");
@@ -89,7 +89,7 @@ fn readings(documents: &[String]) -> Vec<String> {
 }
 
 #[test]
-fn a_text_that_explodes_is_refused_at_once() {
+fn a_text_with_exponential_aliases_is_refused_at_once() {
     let laughs = (1..12).fold("- &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned(), |text, level| {
         let aliases = vec![format!("*a{}", level - 1); 9].join(", ");
         text + &format!("- &a{level} [{aliases}]\n")
@@ -118,7 +118,7 @@ fn a_text_that_explodes_is_refused_at_once() {
 }
 
 #[test]
-fn an_error_shows_a_place_and_nothing_of_the_text() {
+fn an_error_shows_a_position_and_nothing_of_the_text() {
     let errors =
         entries("- objectName: a\n  secretArgs: {password: canary, password: canary}\n- canary\n", &[])
             .unwrap_err();

@@ -1,16 +1,16 @@
-//! Bad input: a clear error that names the field, no call to the server, and a process that lives.
+//! Bad input: a clear error that names the field, no call to the server, and a process that keeps running.
 
 use crate::support::driver::Call;
 use crate::support::token::Account;
 use crate::support::*;
 
-/// What is wrong, the mount, the reason, and what the text must name.
+/// The mistake, the mount, the reason, and the words that the text must name.
 type Row<'p> = (&'static str, Call<'p>, &'static str, &'static [&'static str]);
 
 const SPEC: &str = "spec.invalid";
 const TOKENS: &str = "csi.storage.k8s.io/serviceAccount.tokens";
 
-/// Makes every mount of `rows`, and one good one at the end.
+/// Makes every mount of `rows`, and a valid one at the end.
 async fn refused_without_a_call(vault: &Vault, provider: &Provider, rows: Vec<Row<'_>>) {
     for (what, call, reason, parts) in rows {
         let refusal = call.clone().fails().await;
@@ -28,7 +28,7 @@ fn db() -> Class {
 }
 
 #[tokio::test]
-async fn a_request_that_is_none_is_refused() {
+async fn a_malformed_request_is_refused() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     let call = || provider.call("team-a/web", db());
@@ -66,7 +66,7 @@ async fn a_request_that_is_none_is_refused() {
 }
 
 #[tokio::test]
-async fn a_class_that_cannot_be_right_is_refused() {
+async fn an_invalid_class_is_refused() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     let call = |class: Class| provider.call("team-a/web", class);
@@ -126,7 +126,7 @@ async fn a_class_that_cannot_be_right_is_refused() {
 }
 
 #[tokio::test]
-async fn an_object_that_cannot_be_right_is_refused() {
+async fn an_invalid_object_is_refused() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     let call = |class: Class| provider.call("team-a/web", class);
@@ -164,7 +164,7 @@ async fn an_object_that_cannot_be_right_is_refused() {
 }
 
 #[tokio::test]
-async fn all_mistakes_of_a_class_are_told_at_once() {
+async fn all_mistakes_of_a_class_are_reported_at_once() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     let class = db()

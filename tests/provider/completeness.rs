@@ -1,4 +1,4 @@
-//! Lists of what is missing: reasons that no test provokes, metrics that nothing counts, flags that no page names.
+//! Fails for reasons that no test provokes, metrics that no code counts, and flags that no page documents.
 //!
 //! Parameters of a class need no list here: `docs/reference.md` is written from their table, which a unit test compares.
 
@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Reasons that no test of the binary provokes, each with why.
+/// Reasons that no test of the binary provokes, each with the cause.
 const UNPROVOKED: [(&str, &str); 3] = [
     ("bug", "a defect; the unit tests of the server provoke it by a panic"),
     ("state.unusable", "no mount fails with it; the unit tests of the state directory provoke it"),
@@ -53,7 +53,7 @@ fn source(directories: &[&str], except: &str) -> String {
     files.filter(|file| !file.ends_with(except)).map(read).collect()
 }
 
-/// What stands between `start` and `end` in each line that begins with `start`.
+/// The text between `start` and `end` in each line that begins with `start`.
 fn names<'t>(text: &'t str, start: &'t str, end: char) -> Vec<&'t str> {
     let names: Vec<_> =
         text.lines().filter_map(|line| Some(line.strip_prefix(start)?.split(end).next()?.trim())).collect();
@@ -65,7 +65,7 @@ fn names<'t>(text: &'t str, start: &'t str, end: char) -> Vec<&'t str> {
 fn every_reason_is_provoked() {
     let (documented, tests) =
         (read("docs/errors.md"), source(&["tests/provider", "e2e/tests"], "completeness.rs"));
-    // As an expected text begins with it: alone, or before the colon.
+    // In an expected text the reason stands alone or before the colon.
     let is_provoked =
         |reason: &str| ['"', ':', ' '].iter().any(|end| tests.contains(&format!("\"{reason}{end}")));
     let unprovoked: Vec<_> =
@@ -73,7 +73,7 @@ fn every_reason_is_provoked() {
     assert_eq!(
         unprovoked,
         in_order(&documented, UNPROVOKED.map(|(reason, _)| reason)),
-        "left: no test expects them; right: known"
+        "left: reasons that no test expects; right: the known ones"
     );
 }
 
@@ -93,7 +93,7 @@ fn every_metric_is_counted() {
     assert_eq!(
         uncounted,
         UNCOUNTED.map(|name| name.trim_start_matches("vaultmount_")),
-        "left: nothing counts them; right: known"
+        "left: metrics that no code counts; right: the known ones"
     );
 }
 

@@ -2,7 +2,7 @@
 
 use crate::support::*;
 
-/// A class of one directory, by the rest of its fields.
+/// A class of one directory object with these fields.
 fn directory(fields: &str) -> Class {
     typed(&format!("- {{kv: {{mount: secret, path: team-a/db}}, {fields}}}"))
 }
@@ -30,7 +30,7 @@ async fn every_key_becomes_a_file_and_a_new_one_appears_by_itself() {
 }
 
 #[tokio::test]
-async fn only_the_listed_keys_become_files_under_the_names_that_they_are_given() {
+async fn only_the_listed_keys_become_files_with_the_names_of_the_class() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault.put("team-a/db", json!({ "user": canary("user"), "password": canary("password"), "..odd/": "odd", "tls.key": "key" })).await;
@@ -58,7 +58,7 @@ async fn files_of_a_directory_have_its_mode_and_encoding() {
 }
 
 #[tokio::test]
-async fn a_key_that_is_no_file_name_is_warned_of_and_keeps_nothing_else_from_the_pod() {
+async fn a_key_that_is_no_file_name_is_logged_and_the_other_keys_become_files() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault.put("team-a/db", json!({ "good": canary("good") })).await;
@@ -94,7 +94,7 @@ async fn a_key_that_is_no_file_name_is_warned_of_and_keeps_nothing_else_from_the
 }
 
 #[tokio::test]
-async fn keys_that_cannot_be_decoded_or_meet_are_left_out_and_keep_nothing_else_from_the_pod() {
+async fn keys_that_cannot_be_decoded_or_conflict_are_left_out_and_the_others_become_files() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault.put("team-a/db", json!({ "a": "aGk=", "a/b": "aGk=", "note": "no base64!", "z": "aG8=" })).await;
@@ -111,7 +111,7 @@ async fn keys_that_cannot_be_decoded_or_meet_are_left_out_and_keep_nothing_else_
 }
 
 #[tokio::test]
-async fn a_warning_is_told_three_times_and_not_at_every_republish() {
+async fn a_warning_is_logged_three_times_and_not_at_every_republish() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault.put("team-a/db", json!({ "good": "1", "..x": "2" })).await;
@@ -142,7 +142,7 @@ async fn a_listed_key_that_is_gone_is_an_error_until_it_is_back() {
 }
 
 #[tokio::test]
-async fn two_objects_that_meet_on_a_name_are_told_by_their_names() {
+async fn two_objects_with_the_same_file_name_are_both_named() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault.put("team-a/db", json!({ "user": canary("one") })).await;
@@ -161,7 +161,7 @@ async fn two_objects_that_meet_on_a_name_are_told_by_their_names() {
         let refusal = provider.refuses("team-a/web", class.clone()).await;
         refusal.tells("spec.invalid", &["\"app/\"", "\"./\"", met]);
         assert!(!refusal.text.contains("\"other\""), "{}", refusal.text);
-        // A pod that runs has nothing to do with a key that somebody added.
+        // A key that was added does not affect a running pod.
         let pod = pod.remount().await;
         assert_eq!(
             (pod.names(), pod.read("app/user"), pod.read("app/token")),
@@ -176,7 +176,7 @@ async fn two_objects_that_meet_on_a_name_are_told_by_their_names() {
 }
 
 #[tokio::test]
-async fn a_new_key_takes_no_file_from_a_running_pod_whichever_of_the_two_sorts_first() {
+async fn a_new_key_replaces_no_file_of_a_running_pod_whatever_the_order_of_keys() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     for (old, new) in [("tls/cert", "tls"), ("tls", "tls/cert"), ("caf\u{e9}", "cafe\u{301}")] {
@@ -198,7 +198,7 @@ async fn a_new_key_takes_no_file_from_a_running_pod_whichever_of_the_two_sorts_f
 }
 
 #[tokio::test]
-async fn a_new_key_of_one_secret_takes_no_file_of_another_in_the_same_directory_nor_the_first_key_of_all() {
+async fn a_new_key_of_one_secret_replaces_no_file_of_another_in_the_same_directory() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault.put("team-a/api", json!({ "token": canary("api") })).await;

@@ -10,11 +10,11 @@ use crate::support::*;
 /// Debian's own, for which python3-yaml is packaged.
 pub(crate) const PYTHON: &str = "/usr/bin/python3";
 
-/// Reads standard input as the language that it is told of, and says it again as JSON.
+/// Reads standard input in the given language and prints it as JSON.
 pub(crate) const READ: &str = "import json, sys, tomllib, yaml; text = sys.stdin.buffer.read(); \
     json.dump(tomllib.loads(text.decode()) if sys.argv[1] == 'toml' else yaml.safe_load(text), sys.stdout)";
 
-/// Prints the properties that it reads, one a line, with the values in base64.
+/// Prints the properties that it reads, one per line, with the values in base64.
 const PROPERTIES: &str = r#"
 class Read {
     public static void main(String[] file) throws Exception {
@@ -25,7 +25,7 @@ class Read {
     }
 }"#;
 
-/// A secret of texts that each language quotes in its own way.
+/// A secret of texts that each language quotes differently.
 fn texts() -> Value {
     json!({
         "PLAIN": canary("plain"), "QUOTES": "it's \"quoted\" `here` $HOME ${X} \\n %s", "LINES": "one\n two\n\nthree\n", "UNICODE": "pä$$wörd 🔑 \u{2028}",
@@ -79,7 +79,7 @@ async fn a_secret_of_lists_and_objects_keeps_its_shape() {
 }
 
 #[tokio::test]
-async fn what_a_format_cannot_hold_is_named_and_not_shown() {
+async fn a_value_that_a_format_cannot_hold_is_named_and_not_shown() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault.put("team-a/null", json!({ "gone": null, "a": canary("a") })).await;

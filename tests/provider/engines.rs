@@ -33,7 +33,7 @@ async fn query_parameters_reach_the_engine() {
 }
 
 #[tokio::test]
-async fn a_path_is_found_whatever_characters_it_has() {
+async fn a_path_with_special_characters_is_read() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     for (path, sent) in [

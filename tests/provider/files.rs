@@ -1,4 +1,4 @@
-//! What a pod reads: bytes, names, modes and versions.
+//! The files of a pod: bytes, names, modes and versions.
 
 use crate::support::*;
 
@@ -13,7 +13,7 @@ async fn a_pod_sees_the_new_password_after_rotation() {
     assert_eq!(pod.remount().await.read("db"), second);
 }
 
-/// Bytes as the peers write them: text as it is, all else as Go's compact JSON with the number's own digits.
+/// The same bytes as the upstream providers write: text unchanged, everything else as Go's compact JSON with the digits of the source.
 #[tokio::test]
 async fn a_file_holds_exactly_the_bytes_of_its_value() {
     let vault = Vault::start().await;
@@ -44,7 +44,7 @@ async fn a_file_holds_exactly_the_bytes_of_its_value() {
 }
 
 #[tokio::test]
-async fn a_text_that_stands_for_bytes_is_decoded() {
+async fn an_encoded_text_is_decoded_to_its_bytes() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault.put("team-a/store", json!({ "base64": "AP8QYQ==", "hex": "00ff1061" })).await;

@@ -16,14 +16,14 @@ use tokio::time::timeout;
 use crate::support::wait::free_address;
 use crate::support::*;
 
-/// Longest wait for one answer; reaching it means that none will come.
+/// Longest wait for a response. A request that reaches it gets none.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Connections that the health port serves at the same time.
 const CONNECTIONS: usize = 32;
 /// Connections of root's processes that all sockets serve at the same time.
 const DRIVER_CONNECTIONS: usize = 64;
 
-/// A provider without a Vault server, and the address of its health port.
+/// A provider without a server, and the address of its health port.
 async fn provider() -> (Provider, SocketAddr) {
     let health = free_address();
     let setup = Provider::facing("http://127.0.0.1:1")
@@ -66,7 +66,7 @@ async fn is_served(stream: &mut UnixStream) -> bool {
 }
 
 #[tokio::test]
-async fn the_driver_gets_every_connection_while_readers_of_readiness_never_stop() {
+async fn the_driver_gets_every_connection_while_the_health_port_is_overloaded() {
     let (provider, health) = provider().await;
     let (stop, ready) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let mut readers = JoinSet::new();
@@ -74,7 +74,7 @@ async fn the_driver_gets_every_connection_while_readers_of_readiness_never_stop(
         let (stop, ready) = (Arc::clone(&stop), Arc::clone(&ready));
         readers.spawn(async move {
             while !stop.load(Ordering::Relaxed) {
-                // A connection that was closed for another reader is opened again.
+                // A connection that was closed in favour of another one is opened again.
                 let Some(code) = status(health, "/health/ready").await else { continue };
                 assert_eq!(code, 200, "the readers made each other not ready");
                 ready.fetch_add(1, Ordering::Relaxed);
@@ -103,7 +103,7 @@ async fn a_provider_is_ready_while_the_driver_holds_all_of_its_connections() {
         open.push(stream);
     }
     assert!(!is_served(&mut UnixStream::connect(&path).await.unwrap()).await, "one too many was served");
-    // The result of a check is used for one second: read for so long that a new check was made.
+    // A check of the sockets is reused for a second: request for longer than that.
     let begun = Instant::now();
     while begun.elapsed() < Duration::from_secs(3) {
         assert_eq!(status(health, "/health/ready").await, Some(200));
@@ -120,22 +120,22 @@ async fn a_provider_is_ready_while_the_driver_holds_all_of_its_connections() {
 async fn crowd(health: SocketAddr, count: usize, bytes: &[u8]) -> Vec<TcpStream> {
     let open = async |_| {
         let mut stream = TcpStream::connect(health).await.unwrap();
-        // The provider may have closed the connection for a younger one already.
+        // The provider may already have closed the connection in favour of a newer one.
         let _ = stream.write_all(bytes).await;
         stream
     };
     join_all((0..count).map(open)).await
 }
 
-/// Checks that a new client is answered and file handles stay bounded while `count` clients misbehave, and that the handles are closed
-/// afterwards although no client has left.
+/// While `count` clients behave badly, a new client gets a response and the number of handles stays bounded. Afterwards the handles are free
+/// again although no client has closed its connection.
 async fn withstands(what: &str, count: usize, bytes: &[u8]) {
     let (provider, health) = provider().await;
     let before = handles(&provider);
     let clients = crowd(health, count, bytes).await;
     assert_eq!(status(health, "/health/live").await, Some(200), "{what}");
     let beside = handles(&provider);
-    // The answer's own connection, and the probe's with both of its ends.
+    // The connection of this request, and both ends of the probe's connection.
     assert!(beside <= before + CONNECTIONS + 4, "{what}: {before} handles became {beside}");
     until(&format!("{what}: the handles to be free again"), async || {
         (handles(&provider) <= before).then_some(())
@@ -146,17 +146,17 @@ async fn withstands(what: &str, count: usize, bytes: &[u8]) {
 }
 
 #[tokio::test]
-async fn requests_that_never_end_use_few_file_handles_for_a_short_time() {
+async fn requests_that_never_end_hold_few_handles_for_a_limited_time() {
     withstands("half a head", 2000, b"GET /health/live HTTP/1.1\r\nHost: health\r\n").await;
 }
 
 #[tokio::test]
-async fn connections_without_a_byte_use_few_file_handles_for_a_short_time() {
+async fn connections_without_a_byte_hold_few_handles_for_a_limited_time() {
     withstands("no byte", 2000, b"").await;
 }
 
 #[tokio::test]
-async fn bodies_that_never_end_use_few_file_handles_for_a_short_time() {
+async fn bodies_that_never_end_hold_few_handles_for_a_limited_time() {
     withstands(
         "half a body",
         500,
@@ -166,7 +166,7 @@ async fn bodies_that_never_end_use_few_file_handles_for_a_short_time() {
 }
 
 #[tokio::test]
-async fn answers_that_nobody_reads_use_few_file_handles_for_a_short_time() {
+async fn responses_that_are_never_read_hold_few_handles_for_a_limited_time() {
     let pipelined = b"GET /metrics HTTP/1.1\r\nHost: health\r\n\r\n".repeat(100);
     withstands("answers that nobody reads", 500, &pipelined).await;
 }
@@ -176,7 +176,7 @@ async fn heads_beyond_the_limit_are_refused() {
     let (provider, health) = provider().await;
     let before = handles(&provider);
     let head = format!("GET /health/live HTTP/1.1\r\nHost: health\r\nX: {}\r\n\r\n", "x".repeat(64 * 1024));
-    // The refusal, or the end of the connection before it could be read.
+    // The error response, or the end of the connection before it could be read.
     assert!(!exchange(health, &head).await.is_ok_and(|answer| code(&answer) == Some(200)));
     let many: String = (0..1000).map(|number| format!("X-{number}: x\r\n")).collect();
     let many = format!("GET /health/live HTTP/1.1\r\nHost: health\r\n{many}\r\n");
@@ -188,7 +188,7 @@ async fn heads_beyond_the_limit_are_refused() {
 async fn each_connection_gets_one_answer() {
     let (_provider, health) = provider().await;
     let answers = exchange(health, &"GET /health/live HTTP/1.1\r\nHost: health\r\n\r\n".repeat(10)).await;
-    // With requests behind the first one the kernel may break the connection before the answer was read.
+    // With more requests after the first, the kernel may reset the connection before the response was read.
     assert!(answers.as_deref().unwrap_or("").matches("HTTP/1.1 ").count() <= 1, "{answers:?}");
 }
 

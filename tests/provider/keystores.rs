@@ -1,13 +1,13 @@
-//! Keystores: what Java and OpenSSL find in them, and the password that opens them.
+//! Keystores: their content as Java and OpenSSL read it, and their password.
 
 use serde_json::Value;
 
-use crate::support::authority::{certificate, certified_key, issued, openssl, public_key};
+use crate::support::pki::{certificate, certified_key, issued, openssl, public_key};
 use crate::support::tools::tool;
 use crate::support::volume::Volume;
 use crate::support::*;
 
-/// The value that holds the password, below `team-a/store`.
+/// The value with the password, in the secret `team-a/store`.
 fn password() -> Value {
     json!({ "kv": { "mount": "secret", "path": "team-a/store" }, "secretKey": "password" })
 }
@@ -21,12 +21,12 @@ fn with(mut file: Value, field: &str, value: &str) -> Value {
     file
 }
 
-/// What Java's keytool prints.
+/// Output of Java's keytool.
 fn keytool(arguments: &[&str]) -> String {
     tool("keytool", &[&["-J-XX:TieredStopAtLevel=1"], arguments].concat(), b"")
 }
 
-/// The file as programs open it.
+/// Saves the file for programs that take a path.
 fn saved(provider: &Provider, pod: &Volume<'_>, name: &str) -> String {
     let path = provider.home().join(name);
     std::fs::write(&path, pod.bytes(name)).unwrap();
@@ -74,7 +74,7 @@ async fn java_and_openssl_open_every_keystore_of_one_issue_with_the_password_of_
     assert_eq!(public_key(&pod.read("tls.key")), certified_key(&pod.read("tls.crt")));
 }
 
-/// A pod restarts onto another node, or the process is replaced: what did not change must not change.
+/// A pod moves to another node, or the process is replaced: an unchanged truststore keeps its bytes.
 #[tokio::test]
 async fn two_processes_write_the_same_truststore_to_the_byte() {
     let vault = Vault::start().await;
@@ -113,7 +113,7 @@ async fn a_new_password_rewrites_the_keystore_and_issues_nothing() {
 }
 
 #[tokio::test]
-async fn a_password_that_cannot_be_one_is_told_without_it() {
+async fn an_invalid_password_is_reported_without_its_value() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault.authorities().await;
@@ -145,7 +145,7 @@ async fn a_keystore_without_a_password_or_with_one_that_is_not_there_is_no_file(
 }
 
 #[tokio::test]
-async fn an_alias_that_a_keystore_cannot_hold_is_told() {
+async fn an_alias_that_a_keystore_cannot_hold_is_reported() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault.authorities().await;

@@ -1,4 +1,4 @@
-//! Secrets of KV engines by mount and path: versions, and the ways into what they hold.
+//! Secrets of KV engines by mount and path: versions, and selectors into their data.
 
 use crate::support::*;
 
@@ -83,7 +83,7 @@ async fn a_mount_without_versions_is_read_as_such() {
 }
 
 #[tokio::test]
-async fn the_wrong_engine_version_is_told_as_such() {
+async fn the_wrong_engine_version_is_reported_as_such() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault.put("team-a/db", json!({ "password": canary("v2") })).await;
@@ -91,7 +91,7 @@ async fn the_wrong_engine_version_is_told_as_such() {
     for path in ["old/*", "secret/*"] {
         vault.allow(path, &["read"]).await;
     }
-    // A version 1 secret may well have `data/` in its path: only then is there an answer at all.
+    // A version 1 secret may have `data/` in its path: only then does the server find one.
     vault.write("old/data/team-a/db", json!({ "password": canary("v1") })).await;
     let two = typed("- {objectName: db, kv: {mount: old, path: team-a/db}, secretKey: password}");
     provider
@@ -113,7 +113,7 @@ async fn the_wrong_engine_version_is_told_as_such() {
 }
 
 #[tokio::test]
-async fn a_pointer_leads_through_objects_lists_and_odd_names() {
+async fn a_pointer_selects_through_objects_lists_and_odd_names() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     let hosts = json!({ "hosts": ["first", { "name": canary("second"), "port": 5432 }], "a/b": { "m~n": "odd", "": "empty" } });
@@ -155,7 +155,7 @@ async fn a_pointer_leads_through_objects_lists_and_odd_names() {
 }
 
 #[tokio::test]
-async fn metadata_and_response_are_as_much_to_be_had_as_data() {
+async fn metadata_and_response_can_be_mounted_like_data() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault.put("team-a/db", json!({ "password": canary("one"), "version": "of data" })).await;
@@ -218,9 +218,9 @@ async fn bytes_deep_in_a_secret_are_decoded() {
         .tells("render.failed", &["object \"bad\"", "/stores/2/bad", "hex"]);
 }
 
-/// One class, one login; the namespaces of sources are absolute and count in the server's policies.
+/// One class and one login. The namespaces of sources are absolute, and the server's policies apply to them.
 #[tokio::test]
-async fn secrets_of_two_namespaces_stand_in_one_volume_with_one_login() {
+async fn secrets_of_two_namespaces_are_in_one_volume_with_one_login() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault.put("team-a/db", json!({ "password": canary("root") })).await;
@@ -238,11 +238,11 @@ async fn secrets_of_two_namespaces_stand_in_one_volume_with_one_login() {
 - {objectName: outer, kv: {mount: secret, path: team-a/db}, secretKey: password}
 - {objectName: team, vaultNamespace: team, kv: {mount: secret, path: db}, secretKey: password}
 - {objectName: inner, vaultNamespace: /team/inner/, kv: {mount: secret, path: db}, secretKey: password}
-- {objectName: peer, vaultNamespace: team/inner, secretPath: secret/data/db, secretKey: password}
+- {objectName: upstream, vaultNamespace: team/inner, secretPath: secret/data/db, secretKey: password}
 - {objectName: request, vaultNamespace: team, request: {path: secret/data/db}, secretKey: password}",
     );
     let pod = provider.mount("team-a/web", class).await;
-    let read = ["outer", "team", "inner", "peer", "request"].map(|name| pod.read(name));
+    let read = ["outer", "team", "inner", "upstream", "request"].map(|name| pod.read(name));
     assert_eq!(read, ["root", "team", "team/inner", "team/inner", "team"].map(canary));
     assert_eq!(vault.count("update auth/kubernetes/login"), 1);
     let denied = typed(

@@ -1,4 +1,4 @@
-//! What lives only as long as its lease.
+//! Credentials that are valid only as long as their lease.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -19,7 +19,7 @@ fn login(role: &str) -> Class {
 }
 
 #[tokio::test]
-async fn a_pod_logs_in_to_its_database_with_what_it_mounted() {
+async fn a_pod_logs_in_to_its_database_with_its_mounted_user() {
     let (vault, postgres) = (Vault::start().await, Postgres::start().await);
     vault.database(&postgres, "app", json!({ "default_ttl": "1h", "max_ttl": "24h" })).await;
     let provider = Provider::start(&vault).await;
@@ -49,7 +49,7 @@ async fn a_user_by_request_is_of_one_lease_with_its_password_too() {
 }
 
 #[tokio::test]
-async fn a_user_that_the_class_names_no_more_is_renewed_no_longer_though_its_login_lives() {
+async fn a_user_that_the_class_no_longer_names_is_no_longer_renewed() {
     let (vault, postgres) = (Vault::start().await, Postgres::start().await);
     for role in ["app", "other"] {
         vault.database(&postgres, role, json!({ "default_ttl": "10s", "max_ttl": "1h" })).await;
@@ -57,7 +57,7 @@ async fn a_user_that_the_class_names_no_more_is_renewed_no_longer_though_its_log
     let provider = Provider::start(&vault).await;
     let pod = provider.mount("team-a/web", login("app").with("refresh", "0s")).await;
     let mut pace = interval(Duration::from_secs(1));
-    // Until it is known how often the driver asks here.
+    // Until the provider knows how often the driver republishes here.
     for _ in 0..5 {
         pace.tick().await;
         pod.remount().await;
@@ -77,7 +77,7 @@ async fn a_user_that_the_class_names_no_more_is_renewed_no_longer_though_its_log
 
 const MINTED: &str = "read database/creds/app";
 
-/// Republishes `pod` each second for 25 of them, each time with a user that is let in; tells how many users there were.
+/// Republishes `pod` each second for 25 s. Checks each time that the user can log in, and returns the number of users.
 async fn is_let_in_for_25_seconds(postgres: &Postgres, pod: &Volume<'_>) -> usize {
     let (mut pace, begun, mut users) = (interval(Duration::from_secs(1)), Instant::now(), BTreeSet::new());
     while begun.elapsed() < Duration::from_secs(25) {
@@ -85,7 +85,7 @@ async fn is_let_in_for_25_seconds(postgres: &Postgres, pod: &Volume<'_>) -> usiz
         let asked = Instant::now();
         let pod = pod.remount().await;
         let user = pod.read("username");
-        // Whoever is answered has two seconds left: on a machine that stood still for longer they are over before the database is asked.
+        // A response leaves a user at least two seconds: on a machine that paused for longer they are over before the database is called.
         let is_let_in =
             postgres.lets_in(&user, &pod.read("password")) || asked.elapsed() > Duration::from_secs(2);
         assert!(is_let_in, "{user} after {:?} and {} others", begun.elapsed(), users.len());
@@ -116,12 +116,12 @@ async fn a_database_user_stays_over_republishes_a_killed_provider_and_a_restart_
 }
 
 #[tokio::test]
-async fn the_user_in_the_file_is_always_let_in_however_short_its_lease_lives() {
+async fn the_user_in_the_file_can_always_log_in_however_short_its_lease_is() {
     let (vault, postgres) = (Vault::start().await, Postgres::start().await);
     vault.database(&postgres, "app", json!({ "default_ttl": "10s", "max_ttl": "20s" })).await;
     let provider = Provider::start(&vault).await;
     let pod = provider.mount("team-a/web", login("app")).await;
-    // Two renewals, and a successor.
+    // Two renewals, and a new user.
     let users = is_let_in_for_25_seconds(&postgres, &pod).await;
     assert!(
         (2..=4).contains(&users) && vault.count(MINTED) == users,
@@ -131,7 +131,7 @@ async fn the_user_in_the_file_is_always_let_in_however_short_its_lease_lives() {
 }
 
 #[tokio::test]
-async fn a_failed_renewal_never_mints_at_every_republish() {
+async fn a_failed_renewal_does_not_create_a_user_at_every_republish() {
     let (vault, postgres) = (Vault::start().await, Postgres::start().await);
     vault.role("kubernetes", "web", json!({ "token_no_default_policy": true })).await;
     vault.database(&postgres, "app", json!({ "default_ttl": "10s", "max_ttl": "1h" })).await;
@@ -147,7 +147,7 @@ async fn a_failed_renewal_never_mints_at_every_republish() {
 }
 
 #[tokio::test]
-async fn a_user_is_its_pods_own_unless_the_class_shares_it_among_the_account() {
+async fn each_pod_has_its_own_user_unless_the_class_shares_it_in_the_account() {
     let (vault, postgres) = (Vault::start().await, Postgres::start().await);
     vault.names_accounts(json!({})).await;
     vault.database(&postgres, "app", json!({ "default_ttl": "1h", "max_ttl": "24h" })).await;
@@ -168,13 +168,13 @@ async fn a_user_is_its_pods_own_unless_the_class_shares_it_among_the_account() {
 }
 
 #[tokio::test]
-async fn a_slip_in_a_class_ends_no_user_that_pods_have_in_their_files() {
+async fn a_mistake_in_a_class_revokes_no_user_that_pods_have_in_their_files() {
     let (vault, postgres) = (Vault::start().await, Postgres::start().await);
     vault.database(&postgres, "app", json!({ "default_ttl": "1h", "max_ttl": "24h" })).await;
     let provider = Provider::start(&vault).await;
     let pod = provider.mount("team-a/web", login("app")).await;
     let mut pace = interval(Duration::from_secs(1));
-    // The volume is known to be asked about every second, so that two republishes are soon over.
+    // The provider knows that the volume is republished every second, so two republishes are soon over.
     for _ in 0..4 {
         pace.tick().await;
         pod.remount().await;
@@ -189,7 +189,7 @@ async fn a_slip_in_a_class_ends_no_user_that_pods_have_in_their_files() {
             "the user in the files has ended"
         );
     }
-    // The class as it was: there is another user, and the first one ends two republishes later.
+    // With the original class there is another user, and the first one ends two republishes later.
     let mended = pod.remount().await;
     assert_ne!(mended.read("username"), pod.read("username"));
     let only = async || {
@@ -200,7 +200,7 @@ async fn a_slip_in_a_class_ends_no_user_that_pods_have_in_their_files() {
 }
 
 #[tokio::test]
-async fn a_server_that_names_no_account_has_each_pod_prove_itself_for_what_its_account_shares() {
+async fn without_the_account_name_each_pod_logs_in_for_what_its_account_shares() {
     let (vault, postgres) = (Vault::start().await, Postgres::start().await);
     vault.database(&postgres, "app", json!({ "default_ttl": "1h", "max_ttl": "24h" })).await;
     let provider = Provider::start(&vault).await;

@@ -1,4 +1,4 @@
-//! Who logs in, where, and with which token.
+//! Logins: role, auth mount and token.
 
 use crate::support::driver::Caller;
 use crate::support::*;
@@ -64,7 +64,7 @@ async fn a_login_that_the_role_does_not_allow_names_role_mount_and_account() {
 }
 
 #[tokio::test]
-async fn a_missing_auth_mount_is_told() {
+async fn a_missing_auth_mount_is_reported() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     let refusal = provider
@@ -140,7 +140,7 @@ async fn driver_1_5_keeps_the_pods_own_role_and_follows_a_class_that_was_edited_
 }
 
 #[tokio::test]
-async fn volume_attributes_stand_over_the_classs_parameters() {
+async fn volume_attributes_win_over_the_classs_parameters() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault.put("team-a/db", json!({ "password": canary("own") })).await;

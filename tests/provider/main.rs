@@ -1,55 +1,55 @@
-//! What a pod, a platform engineer and a Vault operator may count on: the real binary against a real OpenBao.
+//! The behaviour that pods, platform engineers and Vault operators rely on: the real binary with a real OpenBao.
 //!
-//! Every test has a server and a provider of its own; when a provider goes, its log (at trace) and every status that it
+//! Every test has its own server and provider. When a provider ends, its log (at trace) and every status that it
 //! sent are searched for the test's secrets and tokens.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "../support/mod.rs"]
 mod support;
 
-mod absent; // what is not there, and may be
-mod address; // where tokens may be sent
-mod any_path; // any engine, by request
-mod authorities; // what a pod trusts
-mod bad_input; // an error that names the field, and no call
-mod bombs; // more than a mount may take
-mod calls; // how often the server is asked, and what is left on it
+mod optional; // objects that may be missing
+mod allowed_addresses; // addresses to which tokens may be sent
+mod request; // any engine, by request
+mod ca_certificates; // CAs without a certificate of the pod
+mod bad_input; // errors that name the field, without any call
+mod memory_limits; // classes and secrets over the limits of a mount
+mod vault_calls; // number of calls, and tokens left on the server
 mod completeness; // reasons without a test, metrics that nothing counts, flags without docs
 mod directories; // a file for every key
-mod documents; // a whole secret, read by the programs that people use
-mod ends; // what a volume leaves behind: nothing
+mod documents; // a whole secret in one file, read by other programs
+mod volume_end; // a volume that ends leaves no token and no lease
 mod engines; // other engines, paths and namespaces
-mod files; // what a pod reads
+mod files; // bytes, names, modes and versions
 mod health; // the health port under load
-mod kept; // what a republish must not make anew
+mod issued; // what a republish must not issue again
 mod keystores; // PKCS #12 and JKS, by OpenSSL and Java
-mod kv; // versions, ways into a secret, and mounts without versions
-mod leases; // what lives only as long as its lease
-mod life; // health, restart and end of the process
-mod login; // who logs in, where, and with which token
-mod mistakes; // what a class says wrongly, all at once
+mod kv; // versions, selectors, and mounts without versions
+mod leases; // credentials that end with their lease
+mod lifecycle; // health, restart and end of the process
+mod login; // role, auth mount and token of a login
+mod class_errors; // all mistakes of a class at once
 mod node_identity; // a class never acts as the node, nor reads its files
-mod model; // who may read what, walked at random
+mod model; // random steps, compared with a model of all rights
 mod node_keys; // keys that never leave the node
-mod logins; // one login for all who may share it
-mod metrics; // what a dashboard reads
-mod not_vault; // answers of something between us and the server
-mod odd_answers; // what a server should never send
+mod shared_logins; // one login for all pods of an account
+mod metrics; // metrics for dashboards
+mod not_vault; // responses of a proxy or ingress before the server
+mod malformed_responses; // responses that a server should never send
 mod outages; // a server that is down, sealed, silent or slow
-mod own_writer; // files that we write ourselves
+mod own_writer; // volumes that vaultmount writes
 mod pki; // certificates: names, chains, keys
 mod prepare; // `vaultmount prepare`, as its init container runs it
-mod refusals; // what the pod's author reads
+mod mount_errors; // the message that a pod's author reads
 mod s5; // texts with markers
-mod s5_tool; // ciphertext in files, by the command line
-mod same_bytes; // equal on every node
+mod s5_tool; // the command `s5`: ciphertext in files
+mod reproducible_files; // equal bytes and versions on every node
 mod settings; // sockets, prefixes, flags and environment
-mod soak; // an outage and short certificates; `make soak` has both for ten minutes
-mod sharing; // one call for what is one question
-mod state; // what outlives a restart
-mod template_processes; // what a template may take
+mod soak; // an outage and short certificates; `make soak` runs both for ten minutes
+mod shared_calls; // one call for equal requests
+mod state; // state that survives a restart
+mod template_processes; // limits of a template
 mod templates; // files of several secrets
-mod tls; // whom the provider believes
-mod transit; // ciphertexts on the way into a file
-mod unwritable; // files that we wrote, and cannot write any more
-mod wrong_certificates; // not what was asked for, and no file
+mod tls; // trusted servers, client certificates
+mod transit; // ciphertexts decrypted into files
+mod unwritable; // volumes that vaultmount can no longer write
+mod wrong_certificates; // certificates that differ from the request

@@ -1,9 +1,9 @@
-//! What a dashboard reads.
+//! Metrics for dashboards.
 
 use crate::support::wait::free_address;
 use crate::support::*;
 
-/// The number of `series`, 0 while nothing was counted.
+/// The value of `series`, 0 if it is missing.
 fn number(text: &str, series: &str) -> u64 {
     let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
     line.map_or(0, |number| number.parse().unwrap())
@@ -19,7 +19,7 @@ async fn mounts_calls_and_logins_are_counted_and_no_name_is_among_the_labels() {
     provider.mount("team-a/web", kv("db", "team-a/db", "password")).await;
     let transient = kv("db", "team-a/none", "password").with("login", "transient");
     provider.refuses("team-a/web", transient).await.tells("vault.not_found", &[]);
-    let text = until("one login to be given back, and a look at both volumes", async || {
+    let text = until("one login to be revoked, and a poll of both volumes", async || {
         let text = reqwest::get(format!("http://{address}/metrics")).await.ok()?.text().await.ok()?;
         let volumes = ["fresh", "empty"]
             .map(|freshness| number(&text, &format!("vaultmount_volumes{{freshness=\"{freshness}\"}}")));

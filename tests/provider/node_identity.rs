@@ -1,15 +1,15 @@
-//! A class never acts as the node, and learns nothing of the node's files.
+//! A class cannot act as the node, and cannot find out which files the node has.
 
 use std::fs;
 use std::os::unix::fs::symlink;
 
 use tempfile::TempDir;
 
-use crate::support::setup::Setup;
+use crate::support::provider_setup::Setup;
 use crate::support::tls::{Authority, text};
 use crate::support::*;
 
-/// A server that wants client certificates, and whose `cert` auth lets the node's certificate read what no pod may read.
+/// A server that requires client certificates, and whose `cert` auth lets the node's certificate read a secret that no pod may read.
 async fn mutual(ca: &Authority) -> Vault {
     let vault = Vault::listening(&ca.mutual_listener()).await;
     vault.put("node/db", json!({ "password": canary("nodes-own") })).await;
@@ -32,7 +32,7 @@ async fn mutual(ca: &Authority) -> Vault {
     vault
 }
 
-/// A provider with a client certificate of its own for `vault`.
+/// A provider with its own client certificate for `vault`.
 fn with_certificate(vault: &Vault, ca: &Authority) -> Setup {
     let (certificate, key) = ca.certificate(&["provider"]);
     trusting(vault, ca)
@@ -66,7 +66,7 @@ async fn a_class_cannot_read_what_the_node_may_read() {
             &["service account team-a/web", "the response does not name", "--allow-auth-mount"],
         );
         assert_eq!(
-            (refusal.code, vault.given_back().len()),
+            (refusal.code, vault.revoked().len()),
             (Code::PermissionDenied, number + 1),
             "revoked at once"
         );
@@ -91,7 +91,7 @@ async fn a_class_that_names_the_nodes_certificate_itself_cannot_read_as_the_node
         .refuses("team-a/web", named.with("vaultAuthMountPath", "cert"))
         .await
         .tells("auth_mount.refused", &[]);
-    assert_eq!((reads_of_node(&vault), vault.given_back().len()), (0, 1));
+    assert_eq!((reads_of_node(&vault), vault.revoked().len()), (0, 1));
 }
 
 #[tokio::test]
@@ -191,7 +191,7 @@ async fn an_unusable_list_of_auth_mounts_is_a_start_that_fails() {
 }
 
 #[tokio::test]
-async fn an_error_never_tells_which_files_the_node_has() {
+async fn an_error_never_shows_which_files_the_node_has() {
     let ca = Authority::new("servers");
     let vault = Vault::listening(&ca.listener(&["127.0.0.1"])).await;
     vault.put("team-a/db", json!({ "password": canary("below") })).await;
@@ -273,13 +273,13 @@ async fn an_error_never_tells_which_files_the_node_has() {
             texts.push((provider, pair(&at(certificate), &at(key)).with("vaultAddress", vault.address())));
         }
     }
-    let mut told = Vec::new();
+    let mut messages = Vec::new();
     for (provider, class) in texts {
         let refusal = provider.refuses("team-a/web", class).await;
         refusal.tells("vault.tls", &["--tls-dir"]);
-        told.push(refusal.text);
+        messages.push(refusal.text);
     }
-    told.sort();
-    told.dedup();
-    assert_eq!(told.len(), 1, "{told:#?}");
+    messages.sort();
+    messages.dedup();
+    assert_eq!(messages.len(), 1, "{messages:#?}");
 }

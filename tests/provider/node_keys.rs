@@ -1,8 +1,8 @@
-//! Keys that are made on the node and never leave it.
+//! Private keys that are generated on the node and never leave it.
 
 use serde_json::Value;
 
-use crate::support::authority::{certificate, certified_key, issued, public_key, told};
+use crate::support::pki::{certificate, certificate_text, certified_key, issued, public_key};
 use crate::support::*;
 
 const KINDS: [(&str, &str); 4] = [
@@ -12,7 +12,7 @@ const KINDS: [(&str, &str); 4] = [
     ("rsa-2048", "Public-Key: (2048 bit)"),
 ];
 
-/// The audit log has bodies and answers in plain text.
+/// Checks that no private key is in the audit log, which has all bodies and responses in plain text.
 fn sees_no_key(vault: &Vault) {
     let log = vault.audit();
     assert!(
@@ -37,7 +37,7 @@ async fn a_key_made_on_the_node_is_never_shown_to_the_server() {
             .mount("team-a/web", certificate(ask, &["certificate", "privateKey", "certificateChain"]))
             .await;
         assert_eq!(public_key(&pod.read("privateKey")), certified_key(&pod.read("certificate")), "{kind}");
-        let text = told(&pod.read("certificate"));
+        let text = certificate_text(&pod.read("certificate"));
         for name in [
             "CN=web.example.com",
             "DNS:web.example.com",
@@ -55,7 +55,7 @@ async fn a_key_made_on_the_node_is_never_shown_to_the_server() {
     sees_no_key(&vault);
 }
 
-/// Without `keyType` it is P-256, which the usual role for ECDSA takes.
+/// Without `keyType` the key is P-256, which the usual role for ECDSA accepts.
 #[tokio::test]
 async fn every_volume_has_a_key_of_its_own_and_keeps_it_with_its_certificate() {
     let vault = Vault::start().await;
@@ -83,7 +83,7 @@ async fn a_role_that_takes_names_from_the_call_gives_the_same_certificate() {
     vault.certificates("pki", "call", json!({ "use_csr_common_name": false, "use_csr_sans": false })).await;
     let ask = json!({ "role": "call", "commonName": "web.example.com", "altNames": ["a.example.com"], "ipSans": ["10.0.0.7"], "privateKey": "node" });
     let pod = provider.mount("team-a/web", certificate(ask, &["certificate"])).await;
-    let text = told(&pod.read("certificate"));
+    let text = certificate_text(&pod.read("certificate"));
     assert!(
         text.contains("CN=web.example.com")
             && text.contains("DNS:a.example.com")
@@ -93,7 +93,7 @@ async fn a_role_that_takes_names_from_the_call_gives_the_same_certificate() {
 }
 
 #[tokio::test]
-async fn a_key_of_another_type_than_the_roles_is_told_with_the_path() {
+async fn a_key_of_another_type_than_the_roles_is_reported_with_the_path() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault.authorities().await;
@@ -106,7 +106,7 @@ async fn a_key_of_another_type_than_the_roles_is_told_with_the_path() {
 }
 
 #[tokio::test]
-async fn a_form_that_the_key_does_not_have_is_told_with_the_one_to_use() {
+async fn the_error_for_a_form_that_the_key_does_not_have_names_the_one_to_use() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault.authorities().await;

@@ -1,4 +1,4 @@
-//! Answers of something between us and the server: an ingress, a mesh, a gateway. They say nothing of a secret or of a login.
+//! Responses of an ingress, a mesh or a gateway before the server. They contain no information about a secret or a login.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::support::*;
 const LOGIN: &str = "auth/kubernetes/login";
 const DB: &str = "secret/data/team-a/db";
 
-/// A real server behind a proxy, with a secret, and a provider that knows the proxy's address alone.
+/// A real server with a secret behind a proxy, and a provider that knows only the proxy's address.
 async fn behind_a_proxy() -> (Vault, Faulty, Provider) {
     let vault = Vault::start().await;
     vault.put("team-a/db", json!({ "password": canary("real") })).await;
@@ -19,7 +19,7 @@ async fn behind_a_proxy() -> (Vault, Faulty, Provider) {
     (vault, proxy, provider)
 }
 
-/// A file that is always wanted, and one of `team-a/db` with `fields`.
+/// A class with a required file, and one of `team-a/db` with `fields`.
 fn class(fields: &str) -> Class {
     let there = "- {objectName: there, kv: {mount: secret, path: team-a/there}, secretKey: password}";
     typed(&format!(
@@ -27,7 +27,7 @@ fn class(fields: &str) -> Class {
     ))
 }
 
-/// Bodies that no Vault and no OpenBao sends with a refusal.
+/// Bodies that neither Vault nor OpenBao sends with an error.
 fn foreign_bodies() -> Vec<(&'static str, String)> {
     vec![
         ("the text of an ingress", "default backend - 404".into()),
@@ -80,7 +80,7 @@ async fn a_running_pod_keeps_an_optional_file_when_something_else_than_vault_ans
 }
 
 #[tokio::test]
-async fn a_pod_does_not_start_on_the_word_of_something_else_than_vault() {
+async fn a_pod_does_not_start_on_a_404_of_something_else_than_vault() {
     let (_vault, proxy, provider) = behind_a_proxy().await;
     for (status, (what, body)) in [404, 403, 400, 401, 405].into_iter().cycle().zip(foreign_bodies()) {
         proxy.on(DB, [Reply::raw(status, body)]);
@@ -145,7 +145,7 @@ async fn a_login_is_denied_by_vault_alone() {
 }
 
 #[tokio::test]
-async fn a_mount_that_is_being_moved_and_a_namespace_that_is_gone_take_no_file_away() {
+async fn a_mount_that_is_being_moved_and_a_deleted_namespace_remove_no_file() {
     let (vault, _proxy, provider) = behind_a_proxy().await;
     let pods = [
         provider.mount("team-a/web", class("optional: true")).await,
@@ -171,9 +171,9 @@ async fn a_mount_that_is_being_moved_and_a_namespace_that_is_gone_take_no_file_a
     );
 }
 
-/// Every form in which a real server says that something is not there.
+/// Every form of a real server's "not found".
 #[tokio::test]
-async fn what_vault_itself_does_not_find_is_absent() {
+async fn a_not_found_of_vault_itself_counts_as_not_found() {
     let (vault, _proxy, provider) = behind_a_proxy().await;
     vault.allow("secret/metadata/team-a/*", &["list"]).await;
     vault.put("team-a/gone", json!({ "password": "x" })).await;
@@ -196,7 +196,7 @@ async fn what_vault_itself_does_not_find_is_absent() {
 }
 
 #[tokio::test]
-async fn a_passing_400_of_the_engine_is_tried_again_and_takes_no_content_away() {
+async fn a_passing_400_of_the_engine_is_retried_and_removes_no_content() {
     let (_vault, proxy, provider) = behind_a_proxy().await;
     let pod = provider.mount("team-a/web", class("optional: true")).await;
     let upgrade = "Upgrading from non-versioned to versioned data. This backend will be unavailable for a brief period and will resume service shortly.";
@@ -232,7 +232,7 @@ fn good() -> Reply {
     )
 }
 
-/// A database may say what it likes: a call that creates is made once, and the server is not taken as sealed.
+/// Whatever a database's error text is: a call that creates is made once, and the server does not count as sealed.
 #[tokio::test]
 async fn the_words_of_a_database_do_not_seal_the_server() {
     let server = Faulty::start().await;
@@ -286,7 +286,7 @@ async fn a_retry_after_of_any_size_ends_with_the_time_of_the_mount() {
 }
 
 #[tokio::test]
-async fn tokens_are_given_back_after_one_whose_revocation_was_put_off_for_ever() {
+async fn tokens_are_revoked_after_one_whose_revocation_was_delayed_for_ever() {
     let server = Faulty::start().await;
     let provider = Provider::facing(&server.address()).start().await;
     let revoke = "auth/token/revoke-self";
@@ -297,8 +297,8 @@ async fn tokens_are_given_back_after_one_whose_revocation_was_put_off_for_ever()
     for _ in 0..7 {
         provider.mount("team-a/web", class()).await;
     }
-    // Two that were put off, and then every one of the seven.
-    until("all tokens to be given back", async || (server.calls(revoke).len() >= 9).then_some(())).await;
+    // Two that were delayed, and then every one of the seven.
+    until("all tokens to be revoked", async || (server.calls(revoke).len() >= 9).then_some(())).await;
     assert!(!provider.log().contains("panicked"), "{}", provider.log());
 }
 

@@ -1,4 +1,4 @@
-//! A server that is down, sealed, silent or slow: told in time, with a code after which no pod starts without its files.
+//! A server that is down, sealed, silent or slow: reported in time, with a code after which no pod starts without its files.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -7,10 +7,10 @@ use futures::future::join_all;
 use reqwest::Method;
 use tokio::time::Instant;
 
-use crate::support::gate::Gate;
+use crate::support::blocking_proxy::BlockingProxy;
 use crate::support::*;
 
-/// A first mount tells of an outage before this: after 18 s where the machine has time, and its whole time would be 60.
+/// A first mount reports an outage before this: after 18 s on an idle machine. Its deadline is 60 s.
 const PATIENCE: Duration = Duration::from_secs(35);
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -20,9 +20,9 @@ enum Outage {
     Hanging,
 }
 
-/// All three at once: each takes as long as its retries.
+/// All three in parallel: each takes as long as its retries.
 #[tokio::test]
-async fn an_outage_is_told_within_20_seconds_and_the_first_retry_after_it_mounts() {
+async fn an_outage_is_reported_within_20_seconds_and_the_first_retry_after_it_mounts() {
     join_all(
         [
             (Outage::Stopped, "vault.unreachable"),
@@ -34,7 +34,7 @@ async fn an_outage_is_told_within_20_seconds_and_the_first_retry_after_it_mounts
     .await;
 }
 
-/// Gives both to be kept until all have ended: a provider's end holds this thread up, and that would count as the others' time.
+/// Returns both to be dropped after all have ended: the end of a provider blocks this thread, which would count as the others' time.
 async fn endured((outage, reason): (Outage, &str)) -> (Provider, Vault) {
     let mut vault = Vault::start().await;
     vault.put("team-a/db", json!({ "password": canary("outage") })).await;
@@ -62,13 +62,13 @@ async fn endured((outage, reason): (Outage, &str)) -> (Provider, Vault) {
 #[tokio::test]
 async fn a_mount_with_nine_seconds_of_time_is_answered_within_them() {
     let vault = Vault::start().await;
-    let gate = Gate::before(&vault).await;
+    let proxy = BlockingProxy::before(&vault).await;
     let provider =
-        Provider::without_server(&vault).flag(format!("--vault-addr={}", gate.address())).start().await;
+        Provider::without_server(&vault).flag(format!("--vault-addr={}", proxy.address())).start().await;
     let call = provider.call("team-a/web", kv("db", "team-a/db", "password")).within(Duration::from_secs(9));
     let begun = Instant::now();
     let refusal = call.fails().await;
-    // Due after 6 s; a login that nobody answers would be given up after 10.
+    // Due after 6 s; a login without a response would be given up after 10 s.
     assert!(begun.elapsed() < Duration::from_secs(9), "{:?}", begun.elapsed());
     assert!(
         ["deadline: ", "vault.unreachable: "].iter().any(|reason| refusal.text.starts_with(reason)),
@@ -77,18 +77,18 @@ async fn a_mount_with_nine_seconds_of_time_is_answered_within_them() {
 }
 
 #[tokio::test]
-async fn a_server_that_hangs_holds_up_no_other_servers_pods() {
+async fn a_server_that_hangs_delays_no_pod_of_another_server() {
     let (vault, hanging) = (Vault::start().await, Vault::start().await);
     vault.put("team-a/db", json!({ "password": canary("beside") })).await;
-    let gate = Gate::before(&hanging).await;
-    let provider = Provider::of(&vault).flag(format!("--allow-address={}", gate.address())).start().await;
+    let proxy = BlockingProxy::before(&hanging).await;
+    let provider = Provider::of(&vault).flag(format!("--allow-address={}", proxy.address())).start().await;
     let class = kv("db", "team-a/db", "password");
     let stuck = provider
-        .call("team-a/web", class.clone().with("vaultAddress", gate.address()))
+        .call("team-a/web", class.clone().with("vaultAddress", proxy.address()))
         .within(Duration::from_secs(90));
     let mut stuck = pin!(stuck.fails());
     let others = async {
-        gate.reached().await;
+        proxy.reached().await;
         for _ in 0..20 {
             assert_eq!(provider.mount("team-a/web", class.clone()).await.read("db"), canary("beside"));
         }
@@ -96,14 +96,14 @@ async fn a_server_that_hangs_holds_up_no_other_servers_pods() {
     // Its login is given up after 10 s.
     tokio::select! {
         biased;
-        () = others => gate.open(),
+        () = others => proxy.open(),
         refusal = &mut stuck => panic!("the others have waited for it: {refusal:?}"),
     }
     stuck.await;
 }
 
 #[tokio::test]
-async fn a_server_that_limits_its_callers_is_named_with_what_its_operator_can_do() {
+async fn the_error_for_a_rate_limit_names_the_server_and_the_remedy() {
     let vault = Vault::start().await;
     vault.put("team-a/db", json!({ "password": canary("limited") })).await;
     let provider = Provider::start(&vault).await;

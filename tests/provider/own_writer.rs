@@ -1,18 +1,18 @@
-//! Volumes that the provider writes itself: owners, looks of its own, and versions alone for the driver.
+//! Volumes that vaultmount writes: owners, polls, and a response to the driver with versions only.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::support::authority::certificate;
 use crate::support::driver::{Call, Caller};
+use crate::support::pki::certificate;
 use crate::support::postgres::Postgres;
-use crate::support::setup::Setup;
+use crate::support::provider_setup::Setup;
 use crate::support::volume::Volume;
 use crate::support::*;
 
 const LOGIN: &str = "update auth/kubernetes/login";
 
-/// A provider that writes.
+/// A provider that writes the volumes.
 pub(super) fn writing(vault: &Vault) -> Setup {
     Provider::of(vault).seeing_mounts().flag("--writer=provider")
 }
@@ -23,7 +23,7 @@ pub(super) async fn started(setup: Setup) -> Provider {
     provider
 }
 
-/// A pod's mount in a volume that is there.
+/// A pod's mount into an existing volume.
 pub(super) fn call<'p>(provider: &'p Provider, class: &Class) -> Call<'p> {
     let call = provider.call("team-a/web", class.clone()).below(&provider.kubelet());
     provider.volumes_begin(&[call.place()]);
@@ -34,12 +34,12 @@ pub(super) async fn comes(volume: &Volume<'_>, name: &str, value: &str) {
     until("the new value in the file", async || (volume.now(name) == value).then_some(())).await;
 }
 
-/// Where `..data` leads.
+/// The target of `..data`.
 pub(super) fn generation(volume: &Volume<'_>) -> PathBuf {
     volume.directory().join("..data").read_link().unwrap()
 }
 
-/// How often a volume was polled and had not changed.
+/// Number of polls without a change.
 fn polls(provider: &Provider, volume: &Volume<'_>) -> usize {
     let place = volume.place();
     let pod = place.iter().rev().nth(4).unwrap().to_str().unwrap();
@@ -47,7 +47,7 @@ fn polls(provider: &Provider, volume: &Volume<'_>) -> usize {
 }
 
 #[tokio::test]
-async fn a_pod_gets_files_of_its_own_uid_and_the_driver_their_versions_alone() {
+async fn a_pod_gets_files_of_its_own_uid_and_the_driver_gets_only_versions() {
     let vault = Vault::start().await;
     vault.put("team-a/db", json!({ "password": canary("owned") })).await;
     let provider = started(writing(&vault)).await;
@@ -72,7 +72,7 @@ async fn a_pod_gets_files_of_its_own_uid_and_the_driver_their_versions_alone() {
 }
 
 #[tokio::test]
-async fn a_changed_value_reaches_the_file_though_nobody_asks() {
+async fn a_changed_value_reaches_the_file_without_a_request_of_the_driver() {
     let vault = Vault::start().await;
     let (old, new) = (canary("before"), canary("after"));
     vault.put("team-a/db", json!({ "password": old })).await;
@@ -84,11 +84,11 @@ async fn a_changed_value_reaches_the_file_though_nobody_asks() {
     let asked = pod.remount().await;
     assert_eq!(asked.read("db"), new);
     assert_ne!(asked.version("db"), pod.version("db"), "a synced Secret follows by the version");
-    assert_eq!(vault.count(LOGIN), 1, "looks use the login that is there");
+    assert_eq!(vault.count(LOGIN), 1, "polls use the existing login");
 }
 
 #[tokio::test]
-async fn pods_of_one_account_are_looked_at_together_by_one_read() {
+async fn pods_of_one_account_are_polled_together_by_one_read() {
     let vault = Vault::start().await;
     vault.names_accounts(json!({})).await;
     vault.put("team-a/db", json!({ "password": canary("together") })).await;
@@ -101,7 +101,7 @@ async fn pods_of_one_account_are_looked_at_together_by_one_read() {
     let reads = || vault.count("read secret/data/team-a/db");
     let looks = || provider.log().matches("nothing changed").count();
     let before = (reads(), looks());
-    // Four polls of each of the ten volumes; each by itself they would read forty times.
+    // Four polls of each of the ten volumes; without sharing they would read forty times.
     until("forty polls", async || (looks() >= before.1 + 40).then_some(())).await;
     let reads = reads() - before.0;
     assert!((1..=15).contains(&reads), "{reads} reads for four polls of ten volumes");
@@ -112,7 +112,7 @@ async fn pods_of_one_account_are_looked_at_together_by_one_read() {
 }
 
 #[tokio::test]
-async fn credentials_and_certificates_are_replaced_in_time_though_nobody_asks() {
+async fn credentials_and_certificates_are_replaced_in_time_without_a_request_of_the_driver() {
     let (vault, postgres) = (Vault::start().await, Postgres::start().await);
     vault.database(&postgres, "app", json!({ "default_ttl": "10s", "max_ttl": "10s" })).await;
     vault.root_authority("pki").await;
@@ -122,7 +122,7 @@ async fn credentials_and_certificates_are_replaced_in_time_though_nobody_asks() 
     };
     let pair =
         certificate(json!({ "commonName": "a.example.com", "ttl": "15s" }), &["certificate", "privateKey"]);
-    // By its refresh nothing would be due for an hour.
+    // By `refresh` alone, nothing would be due for an hour.
     let class = member("username").and(member("password")).and(pair).with("refresh", "1h");
     let pod = call(&provider, &class).mount().await;
     let lets_in = || postgres.lets_in(&pod.now("username"), &pod.now("password"));
@@ -135,7 +135,7 @@ async fn credentials_and_certificates_are_replaced_in_time_though_nobody_asks() 
 }
 
 #[tokio::test]
-async fn a_volume_that_is_looked_at_ends_as_any_other() {
+async fn a_volume_that_is_polled_ends_like_any_other() {
     let (vault, postgres) = (Vault::start().await, Postgres::start().await);
     vault.database(&postgres, "app", json!({ "default_ttl": "1h", "max_ttl": "24h" })).await;
     let provider = started(writing(&vault)).await;
@@ -158,7 +158,7 @@ async fn a_volume_that_is_looked_at_ends_as_any_other() {
 }
 
 #[tokio::test]
-async fn a_volume_goes_on_after_a_restart_and_nothing_is_written_by_it() {
+async fn a_volume_is_polled_after_a_restart_which_itself_writes_nothing() {
     let vault = Vault::start().await;
     let (old, new) = (canary("restart"), canary("restarted"));
     vault.put("team-a/db", json!({ "password": old })).await;
@@ -173,7 +173,7 @@ async fn a_volume_goes_on_after_a_restart_and_nothing_is_written_by_it() {
     provider.restart().await;
     let looked = || provider.log().matches("nothing changed").count();
     let before = looked();
-    until("a look", async || (looked() > before).then_some(())).await;
+    until("a poll", async || (looked() > before).then_some(())).await;
     assert_eq!((generation(&pod), pod.now("db")), (written, old));
     vault.put("team-a/db", json!({ "password": new })).await;
     comes(&pod, "db", &new).await;
@@ -181,7 +181,7 @@ async fn a_volume_goes_on_after_a_restart_and_nothing_is_written_by_it() {
 }
 
 #[tokio::test]
-async fn an_outage_leaves_the_files_and_is_told_once() {
+async fn an_outage_leaves_the_files_and_is_logged_once() {
     let vault = Vault::start().await;
     let (old, new) = (canary("outage"), canary("over"));
     vault.put("team-a/db", json!({ "password": old })).await;
@@ -190,7 +190,7 @@ async fn an_outage_leaves_the_files_and_is_told_once() {
     let written = generation(&pod);
     vault.seal().await;
     let stale = || provider.log().matches("the last good content still stands in").count();
-    until("some looks in vain", async || (stale() >= 2).then_some(())).await;
+    until("some failed polls", async || (stale() >= 2).then_some(())).await;
     assert_eq!((pod.now("db"), generation(&pod)), (old, written));
     assert_eq!(provider.log().matches("the last good content stands in").count(), 1);
     vault.unseal().await;
@@ -199,7 +199,7 @@ async fn an_outage_leaves_the_files_and_is_told_once() {
 }
 
 #[tokio::test]
-async fn what_the_driver_is_about_to_unmount_is_not_filled_again() {
+async fn a_volume_that_the_driver_is_about_to_unmount_is_not_filled_again() {
     let vault = Vault::start().await;
     vault.put("team-a/db", json!({ "password": canary("first") })).await;
     let provider = started(writing(&vault)).await;
@@ -208,17 +208,17 @@ async fn what_the_driver_is_about_to_unmount_is_not_filled_again() {
     // The first half of NodeUnpublishVolume.
     provider.run("rm -r \"$1\"/* \"$1\"/..*[!.]*", &[pod.place()]);
     vault.put("team-a/db", json!({ "password": canary("second") })).await;
-    until("a look", async || provider.log().contains("not written: ").then_some(())).await;
+    until("a poll", async || provider.log().contains("not written: ").then_some(())).await;
     let empty = || assert_eq!(pod.directory().read_dir().unwrap().count(), 0);
     empty();
-    // The rotation loop of driver 1.5 does not know that the kubelet has begun.
+    // The rotation loop of driver 1.5 does not know that the kubelet has begun to unmount.
     pod.edited(class)
         .by(Caller::RotationLoop15)
         .fails()
         .await
         .tells("volume.unusable", &["about to be unmounted"]);
     empty();
-    assert!(pod.remount().await.is_ours(), "whoever asks for it has it filled");
+    assert!(pod.remount().await.is_ours(), "a request of the driver fills it");
     comes(&pod, "db", &canary("second")).await;
 }
 
@@ -232,14 +232,14 @@ async fn where_the_volume_cannot_be_seen_the_driver_gets_the_files_and_the_log_s
     assert_eq!((unseen.is_ours(), unseen.read("db")), (false, canary("driver")));
     until("its reason", async || provider.log().contains("writer: provider has no effect").then_some(()))
         .await;
-    // What comes from nowhere below the kubelet's directory is the sync controller's, which has no volume at all.
+    // A target that is not below the kubelet's directory is the sync controller's, which has no volume.
     let synced = provider.call("team-a/web", class).by(Caller::SyncController).mount().await;
     assert!(!synced.is_ours());
     assert_eq!(provider.log().matches("writer: provider has no effect").count(), 1, "that is no news");
 }
 
 #[tokio::test]
-async fn where_the_directory_came_without_its_mounts_the_driver_gets_the_files_and_the_log_says_what_to_do() {
+async fn where_the_directory_lacks_its_mounts_the_driver_gets_the_files_and_the_log_says_what_to_do() {
     let vault = Vault::start().await;
     vault.put("team-a/db", json!({ "password": canary("unpropagated") })).await;
     let provider = started(writing(&vault)).await;
@@ -252,7 +252,7 @@ async fn where_the_directory_came_without_its_mounts_the_driver_gets_the_files_a
 }
 
 #[tokio::test]
-async fn nothing_is_written_but_volumes_state_and_sockets() {
+async fn only_volumes_state_and_sockets_are_written() {
     let vault = Vault::start().await;
     vault.put("team-a/db", json!({ "password": canary("traced") })).await;
     let mut provider = started(writing(&vault).keeping_state().traced()).await;
@@ -283,7 +283,7 @@ async fn nothing_is_written_but_volumes_state_and_sockets() {
         let is_socket = path.parent() == Some(&home) && path.to_string_lossy().contains("vault.sock");
         path.starts_with(&place) || path.starts_with(state.path()) || is_socket
     };
-    // The child that writes templates asks to be the first that the kernel ends; its pipes begin as /dev/null.
+    // The child that renders templates raises its own OOM score; its pipes are opened as /dev/null first.
     let is_harmless =
         |path: &Path| ["/dev/null", "/proc/self/oom_score_adj"].iter().any(|known| path == Path::new(known));
     let others: Vec<_> = changed.iter().filter(|(path, _)| !is_ours(path) && !is_harmless(path)).collect();
@@ -291,7 +291,7 @@ async fn nothing_is_written_but_volumes_state_and_sockets() {
 }
 
 #[tokio::test]
-async fn a_class_chooses_and_without_the_directory_it_is_told_that_it_cannot() {
+async fn a_class_chooses_the_writer_and_without_the_directory_it_is_refused() {
     let vault = Vault::start().await;
     vault.put("team-a/db", json!({ "password": canary("chosen") })).await;
     let provider = started(Provider::of(&vault).seeing_mounts()).await;
@@ -301,7 +301,7 @@ async fn a_class_chooses_and_without_the_directory_it_is_told_that_it_cannot() {
     assert_eq!((ours.is_ours(), drivers.is_ours()), (true, false));
     assert!(
         !ours.edited(class.clone().with("writer", "driver")).mount().await.is_ours(),
-        "an edit changes who writes"
+        "an edit of the class changes the writer"
     );
     let blind = Provider::start(&vault).await;
     assert!(!blind.mount("team-a/web", class.with("writer", "provider")).await.is_ours());
@@ -309,7 +309,7 @@ async fn a_class_chooses_and_without_the_directory_it_is_told_that_it_cannot() {
 }
 
 #[tokio::test]
-async fn a_link_in_the_place_of_the_volume_is_refused_and_nothing_is_answered() {
+async fn a_link_at_the_path_of_the_volume_is_refused_without_any_file() {
     let vault = Vault::start().await;
     vault.put("team-a/db", json!({ "password": canary("attacked") })).await;
     let provider = started(writing(&vault)).await;
@@ -322,7 +322,7 @@ async fn a_link_in_the_place_of_the_volume_is_refused_and_nothing_is_answered() 
 }
 
 #[tokio::test]
-async fn logins_of_one_mount_go_by_the_token_that_the_pod_brought_last() {
+async fn logins_of_one_mount_use_the_pods_last_token() {
     let vault = Vault::start().await;
     let (old, new) = (canary("transient"), canary("looked"));
     vault.put("team-a/db", json!({ "password": old })).await;
@@ -332,7 +332,7 @@ async fn logins_of_one_mount_go_by_the_token_that_the_pod_brought_last() {
     vault.put("team-a/db", json!({ "password": new })).await;
     comes(&pod, "db", &new).await;
     let brief = call(&provider, &class).token_life(3).mount().await;
-    until("a look without a token", async || {
+    until("a poll without a token", async || {
         provider.log().contains("no service account token available").then_some(())
     })
     .await;

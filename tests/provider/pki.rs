@@ -1,8 +1,8 @@
-//! Certificates: all files of one issue, for the names that were asked for, and nothing where it is not.
+//! Certificates: all files are of one issue and for the requested names.
 
 use serde_json::Value;
 
-use crate::support::authority::{certificate, certified_key, issued, openssl, public_key, told};
+use crate::support::pki::{certificate, certificate_text, certified_key, issued, openssl, public_key};
 use crate::support::*;
 
 const PEM_PARTS: [&str; 8] =
@@ -114,7 +114,7 @@ async fn a_bundle_has_its_certificates_first_and_exactly_one_key_at_its_end() {
 }
 
 #[tokio::test]
-async fn names_of_all_kinds_and_the_life_asked_for_are_in_the_certificate() {
+async fn names_of_all_kinds_and_the_requested_lifetime_are_in_the_certificate() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault.authorities().await;
@@ -123,7 +123,7 @@ async fn names_of_all_kinds_and_the_life_asked_for_are_in_the_certificate() {
         "uriSans": ["spiffe://example.com/ns/team-a/sa/web"], "ttl": "90m",
     });
     let pod = provider.mount("team-a/web", certificate(ask, &["certificate"])).await;
-    let text = told(&pod.read("certificate"));
+    let text = certificate_text(&pod.read("certificate"));
     for name in [
         "CN=web.example.com",
         "DNS:web.example.com",
@@ -156,7 +156,7 @@ fn serial(certificate: &str) -> String {
 }
 
 #[tokio::test]
-async fn the_answer_itself_can_be_looked_into_without_another_issue() {
+async fn fields_of_the_response_can_be_mounted_without_another_issue() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault.authorities().await;
@@ -176,7 +176,7 @@ async fn the_answer_itself_can_be_looked_into_without_another_issue() {
 }
 
 #[tokio::test]
-async fn names_that_the_server_writes_in_its_own_way_are_those_that_were_asked_for() {
+async fn names_that_the_server_writes_in_another_form_count_as_the_requested_ones() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault.authorities().await;
@@ -190,14 +190,14 @@ async fn names_that_the_server_writes_in_its_own_way_are_those_that_were_asked_f
         ] {
             (ask["role"], ask["privateKey"]) = (json!("free"), json!(key));
             let pod = provider.mount("team-a/web", certificate(ask, &["certificate"])).await;
-            let text = told(&pod.read("certificate"));
+            let text = certificate_text(&pod.read("certificate"));
             assert!(text.contains(wanted), "{key}: {text}");
         }
     }
 }
 
 #[tokio::test]
-async fn a_life_beyond_the_roles_longest_is_the_roles_longest() {
+async fn a_lifetime_over_the_roles_maximum_becomes_the_maximum() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault.root_authority("pki").await;
@@ -206,7 +206,7 @@ async fn a_life_beyond_the_roles_longest_is_the_roles_longest() {
     assert!(lives(&pod.read("certificate"), 71 * 3600) && !lives(&pod.read("certificate"), 73 * 3600));
 }
 
-/// Whether it is still good in that many seconds.
+/// Whether the certificate is still valid after that many seconds.
 fn lives(certificate: &str, seconds: u32) -> bool {
     let home = tempfile::tempdir().unwrap();
     let file = home.path().join("tls.crt");
@@ -217,7 +217,7 @@ fn lives(certificate: &str, seconds: u32) -> bool {
 }
 
 #[tokio::test]
-async fn a_pods_own_names_are_those_that_the_kubelet_vouches_for() {
+async fn a_pods_own_names_are_those_from_the_kubelet() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault.authorities().await;
@@ -227,7 +227,7 @@ async fn a_pods_own_names_are_those_that_the_kubelet_vouches_for() {
     });
     let class = certificate(ask, &["certificate"]).with("POD_NAME", "another").with("pod.name", "another");
     let pod = provider.mount("team-a/web", class).await;
-    let text = told(&pod.read("certificate"));
+    let text = certificate_text(&pod.read("certificate"));
     for name in [
         "CN=web-7d4b9c-",
         "DNS:6f1f7a51-3f0b-4a38-9f5d-",
@@ -260,5 +260,5 @@ async fn a_source_may_be_issued_in_a_namespace_of_its_own() {
     vault.allow("team/pki/issue/web", &["update"]).await;
     let pod =
         provider.mount("team-a/web", certificate(web(), &["ca"]).each("vaultNamespace", "/team/")).await;
-    assert!(told(&pod.read("ca")).contains("CN=Team Root"));
+    assert!(certificate_text(&pod.read("ca")).contains("CN=Team Root"));
 }

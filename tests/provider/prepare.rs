@@ -1,4 +1,4 @@
-//! `vaultmount prepare` as its init container runs it: uid 0 with CAP_CHOWN and no other capability. So as root.
+//! `vaultmount prepare` as its init container runs it: uid 0 with CAP_CHOWN and no other capability. Needs root.
 
 use std::fs::{self, Metadata, Permissions};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown, symlink};
@@ -56,7 +56,7 @@ impl Node {
         assert!(done && said.is_empty(), "{said}");
     }
 
-    /// Owner and time of change of the directory and all that is in it: a second run leaves every time as it was.
+    /// Owner and time of change of the directory and everything in it: a second run changes no time.
     fn seen(&self) -> Vec<(PathBuf, u32, i64, i64)> {
         let entries = fs::read_dir(self.state()).unwrap().map(|entry| entry.unwrap().path());
         let mut paths: Vec<_> = entries.chain([self.state(), self.providers()]).collect();
@@ -74,7 +74,7 @@ fn about(path: &Path) -> Metadata {
     fs::symlink_metadata(path).unwrap()
 }
 
-/// Whether a command succeeds for a user whose only capability could be CHOWN, which is root's alone; and what it complains of.
+/// Whether a command succeeds for a user without capabilities (root has CHOWN alone), and its error output.
 fn as_user(uid: u32, command: &[String]) -> (bool, String) {
     let user = [format!("--reuid={uid}"), format!("--regid={uid}"), "--clear-groups".into()];
     let mut setpriv = Command::new("setpriv");
@@ -96,7 +96,7 @@ fn goes_on(node: &Node, uid: u32) -> bool {
 }
 
 #[test]
-fn the_state_goes_with_the_user_that_vaultmount_runs_as_and_comes_back() {
+fn the_state_changes_owner_with_the_user_of_vaultmount_in_both_directions() {
     let node = Node::with_state();
     assert!(
         goes_on(&node, OURS) && !goes_on(&node, 0),
@@ -112,7 +112,7 @@ fn the_state_goes_with_the_user_that_vaultmount_runs_as_and_comes_back() {
 }
 
 #[test]
-fn a_run_that_was_killed_half_way_is_made_good() {
+fn a_run_that_was_killed_half_way_is_completed_by_the_next() {
     let node = Node::with_state();
     chown(node.state(), Some(0), None).unwrap(); // the first step of each direction
     assert!(!goes_on(&node, 0));
@@ -124,7 +124,7 @@ fn a_run_that_was_killed_half_way_is_made_good() {
 }
 
 #[test]
-fn what_is_no_file_of_ours_stays_whose_it_is() {
+fn files_of_others_keep_their_owner() {
     let node = Node::with_state();
     let outside = node.0.path().join("outside");
     fs::write(&outside, "").unwrap();
@@ -143,7 +143,7 @@ fn what_is_no_file_of_ours_stays_whose_it_is() {
 }
 
 #[test]
-fn a_dead_socket_of_another_user_goes_and_a_live_one_stays_theirs() {
+fn a_dead_socket_of_another_user_is_removed_and_a_live_one_stays() {
     let node = Node::new();
     node.prepare(OURS);
     let socket = |name: &str, uid| {
@@ -153,7 +153,7 @@ fn a_dead_socket_of_another_user_goes_and_a_live_one_stays_theirs() {
         chown(&path, Some(uid), Some(uid)).unwrap();
         listener
     };
-    drop(socket("vault.sock", OURS)); // as a killed vaultmount leaves it, whose successor is root
+    drop(socket("vault.sock", OURS)); // as a killed vaultmount leaves it; the next one runs as root
     let _live = socket("openbao.sock", 1000);
     node.prepare(0);
     assert!(!node.providers().join("vault.sock").exists());

@@ -105,7 +105,7 @@ async fn any_mount_and_key_may_be_named_and_texts_may_lie_in_kv() {
 }
 
 #[tokio::test]
-async fn a_text_without_markers_asks_transit_nothing() {
+async fn a_text_without_markers_makes_no_call_to_transit() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     let text = "nothing {{ s5:not base64! }} {{ s5 }}";
@@ -140,7 +140,7 @@ async fn a_marker_that_cannot_be_opened_is_named_by_its_line_and_object() {
     }
 }
 
-/// What was opened is a value, and no text to look for markers in.
+/// A decrypted value is not searched for markers again.
 #[tokio::test]
 async fn a_value_that_looks_like_a_marker_is_left_alone() {
     let vault = Vault::start().await;

@@ -1,10 +1,10 @@
-//! Sockets, prefixes, flags and environment: the peers' whole surface, as their users wrote it.
+//! Sockets, prefixes, flags and environment variables of the upstream providers, as their users have them.
 
 use crate::support::*;
 
-/// Per socket: parameters of all prefixes at once, and the role that wins.
+/// For each socket: parameters of all prefixes at once, and the role that wins.
 #[tokio::test]
-async fn on_each_socket_its_own_prefix_stands_over_the_others() {
+async fn on_each_socket_its_own_prefix_wins() {
     let vault = Vault::start().await;
     let provider =
         Provider::of(&vault).sockets(&["vault.sock", "openbao.sock", "vaultmount.sock"]).start().await;
@@ -61,7 +61,7 @@ async fn the_default_audience_follows_the_sockets_name() {
 }
 
 #[tokio::test]
-async fn flags_of_both_peers_are_taken_in_gos_spelling() {
+async fn flags_of_both_upstream_providers_are_accepted_in_gos_spelling() {
     let vault = Vault::start().await;
     vault.put("team-a/db", json!({ "password": canary("flags") })).await;
     let address = vault.address();
@@ -96,7 +96,7 @@ async fn flags_of_both_peers_are_taken_in_gos_spelling() {
 }
 
 #[tokio::test]
-async fn a_flag_stands_over_the_environment_and_a_class_over_both() {
+async fn a_flag_wins_over_the_environment_and_a_class_over_both() {
     let vault = Vault::start().await;
     vault.put("team-a/db", json!({ "password": canary("address") })).await;
     let (class, nobody) = (kv("db", "team-a/db", "password"), "http://127.0.0.1:1");

@@ -1,16 +1,16 @@
-//! What outlives a restart, and what becomes of it when it cannot be used.
+//! State that survives a restart, and state that cannot be used.
 
 use std::fs;
 use std::process::{Command, Output};
 
-use crate::support::authority::certificate;
-use crate::support::gate::Gate;
+use crate::support::blocking_proxy::BlockingProxy;
+use crate::support::pki::certificate;
 use crate::support::*;
 
 const LOGIN: &str = "update auth/kubernetes/login";
 const ISSUE: &str = "update pki/issue/web";
 
-/// A secret and a certificate; a server that has both.
+/// A server with a secret and a PKI mount, and a class for both.
 async fn seeded() -> (Vault, Class) {
     let vault = Vault::start().await;
     vault.put("team-a/db", json!({ "password": canary("state") })).await;
@@ -19,7 +19,7 @@ async fn seeded() -> (Vault, Class) {
     (vault, class.and(kv("db", "team-a/db", "password")))
 }
 
-/// The files of the records: their names are all of one length.
+/// The files of the records: all their names have the same length.
 fn records(provider: &Provider) -> Vec<std::path::PathBuf> {
     let files = fs::read_dir(provider.state().path()).unwrap().map(|entry| entry.unwrap().path());
     files.filter(|path| !path.ends_with("lock")).collect()
@@ -35,7 +35,7 @@ fn handover(provider: &Provider, how: &str, key: &str) -> Output {
 }
 
 #[tokio::test]
-async fn a_killed_provider_goes_on_with_its_login_and_the_same_certificate() {
+async fn a_killed_provider_keeps_its_login_and_the_same_certificate() {
     let (vault, class) = seeded().await;
     let provider = Provider::of(&vault).keeping_state().start().await;
     let pod = provider.mount("team-a/web", class).await;
@@ -64,18 +64,18 @@ async fn a_killed_provider_goes_on_with_its_login_and_the_same_certificate() {
 }
 
 #[tokio::test]
-async fn what_pods_share_outlives_an_end_that_takes_its_time() {
+async fn shared_logins_survive_a_slow_shutdown() {
     let (vault, class) = seeded().await;
     vault.names_accounts(json!({})).await;
-    let gate = Gate::before(&vault).await;
+    let proxy = BlockingProxy::before(&vault).await;
     let setup = Provider::of(&vault).keeping_state().flag("--shutdown-timeout=6s");
-    let mut provider = setup.flag(format!("--allow-address={}", gate.address())).start().await;
+    let mut provider = setup.flag(format!("--allow-address={}", proxy.address())).start().await;
     let shared = class.clone().with("shareScope", "serviceAccount");
     let certificate = provider.mount("team-a/web", shared.clone()).await.read("certificate");
-    // Its login is given up after 10 s. After six the volumes are forgotten, and nobody may take them for ended in the rest.
-    let stuck = provider.call("team-a/api", class.with("vaultAddress", gate.address()));
+    // Its login is given up after 10 s. The provider drops the volumes after 6 s, and may not treat them as ended in the remaining time.
+    let stuck = provider.call("team-a/api", class.with("vaultAddress", proxy.address()));
     let end = async {
-        gate.reached().await;
+        proxy.reached().await;
         provider.terminate();
     };
     tokio::join!(stuck.fails(), end);
@@ -86,7 +86,7 @@ async fn what_pods_share_outlives_an_end_that_takes_its_time() {
 }
 
 #[tokio::test]
-async fn without_a_state_directory_a_restart_begins_anew() {
+async fn without_a_state_directory_a_restart_logs_in_again() {
     let (vault, class) = seeded().await;
     let provider = Provider::start(&vault).await;
     let pod = provider.mount("team-a/web", class).await;
@@ -97,7 +97,7 @@ async fn without_a_state_directory_a_restart_begins_anew() {
 }
 
 #[tokio::test]
-async fn a_damaged_record_costs_one_issue_and_its_token_is_given_back() {
+async fn a_damaged_record_costs_one_issue_and_its_token_is_revoked() {
     let (vault, class) = seeded().await;
     let before = vault.tokens().await;
     let provider = Provider::of(&vault).keeping_state().start().await;
@@ -119,7 +119,7 @@ async fn a_damaged_record_costs_one_issue_and_its_token_is_given_back() {
 }
 
 #[tokio::test]
-async fn under_another_key_the_log_names_what_an_operator_must_revoke() {
+async fn with_another_key_the_log_names_the_tokens_that_an_operator_must_revoke() {
     let (vault, class) = seeded().await;
     let before = vault.accessors().await;
     let provider = Provider::of(&vault).keeping_state().start().await;
@@ -131,12 +131,12 @@ async fn under_another_key_the_log_names_what_an_operator_must_revoke() {
     pod.remount().await;
     let accessor = accessors.difference(&before).next().unwrap();
     let log = provider.log();
-    let told = log.lines().find(|line| line.contains("revoke it by its accessor")).expect("a warning");
-    assert!(told.contains(accessor.as_str()), "{told}");
+    let warning = log.lines().find(|line| line.contains("revoke it by its accessor")).expect("a warning");
+    assert!(warning.contains(accessor.as_str()), "{warning}");
 }
 
 #[tokio::test]
-async fn handover_with_revoke_gives_every_token_back_and_empties_the_state() {
+async fn handover_with_revoke_revokes_every_token_and_empties_the_state() {
     let (vault, class) = seeded().await;
     let before = vault.tokens().await;
     let mut provider = Provider::of(&vault).keeping_state().start().await;
@@ -153,7 +153,7 @@ async fn handover_with_revoke_gives_every_token_back_and_empties_the_state() {
 }
 
 #[tokio::test]
-async fn handover_opens_with_the_version_key_what_it_has_sealed_and_the_same_key_as_another_opens_nothing() {
+async fn handover_opens_state_with_the_version_key_only_if_it_sealed_the_state() {
     let (vault, class) = seeded().await;
     let before = vault.tokens().await;
     let mut provider = Provider::of(&vault).keeping_state().with_one_key().start().await;
@@ -168,7 +168,7 @@ async fn handover_opens_with_the_version_key_what_it_has_sealed_and_the_same_key
 }
 
 #[tokio::test]
-async fn handover_with_keep_empties_the_state_and_calls_nobody() {
+async fn handover_with_keep_empties_the_state_and_makes_no_call() {
     let (vault, class) = seeded().await;
     let before = vault.tokens().await;
     let mut provider = Provider::of(&vault).keeping_state().start().await;
@@ -182,7 +182,7 @@ async fn handover_with_keep_empties_the_state_and_calls_nobody() {
 }
 
 #[tokio::test]
-async fn a_second_process_waits_for_the_first_ones_end_and_goes_on_with_what_it_had() {
+async fn a_second_process_waits_for_the_end_of_the_first_and_takes_over_its_state() {
     let (vault, class) = seeded().await;
     let mut first = Provider::of(&vault).keeping_state().start().await;
     let second = Provider::of(&vault).with_state_of(&first).begin();
@@ -197,7 +197,7 @@ async fn a_second_process_waits_for_the_first_ones_end_and_goes_on_with_what_it_
 }
 
 #[tokio::test]
-async fn a_killed_provider_goes_on_with_the_login_that_pods_share() {
+async fn a_killed_provider_keeps_the_login_that_pods_share() {
     let (vault, class) = seeded().await;
     vault.names_accounts(json!({})).await;
     let provider = Provider::of(&vault).keeping_state().start().await;

@@ -1,4 +1,4 @@
-//! The process that templates are written in: bounded, and gone when it is done.
+//! The process that renders templates: it has limits, and ends after its work.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use super::templates::over_db;
 use crate::support::*;
 
-/// Two seconds of the process at most, as `tests/library/templates/limits.rs` has it; the rest is the server's, on however busy a machine.
+/// The process has two seconds at most, see `tests/library/templates/limits.rs`. The rest is for the server on a busy machine.
 const IN_TIME: Duration = Duration::from_secs(10);
 
-/// Templates that want more memory, more time, more steps, or more text than there is.
+/// Templates that need more memory, time, steps or text than the limits allow.
 fn bombs() -> [(&'static str, String, &'static str); 4] {
     let doubled = "{% set x = x ~ x %}";
     [
@@ -25,7 +25,7 @@ fn bombs() -> [(&'static str, String, &'static str); 4] {
 }
 
 #[tokio::test]
-async fn a_template_that_wants_everything_fails_soon_and_harms_no_other_mount() {
+async fn a_template_over_its_limits_fails_soon_and_harms_no_other_mount() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault.put("team-a/db", json!({ "password": canary("bomb") })).await;
@@ -41,7 +41,7 @@ async fn a_template_that_wants_everything_fails_soon_and_harms_no_other_mount() 
 }
 
 #[tokio::test]
-async fn the_neighbour_of_a_template_that_ended_their_process_is_told_why() {
+async fn the_error_of_a_template_whose_process_another_template_ended_says_why() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault.put("team-a/db", json!({ "password": canary("neighbour") })).await;
@@ -54,9 +54,9 @@ async fn the_neighbour_of_a_template_that_ended_their_process_is_told_why() {
         .tells("render.failed", &["object \"bomb\"", "object \"behind\"", "another template of this class"]);
 }
 
-/// Seen while a template takes its second of a core; `tests/templates/child.rs` tells what the process sees.
+/// Observed while a template uses its second of processor time. `tests/library/templates/child.rs` tests the environment of the process.
 #[tokio::test]
-async fn a_template_is_written_in_a_process_that_is_gone_with_the_mount() {
+async fn a_template_is_rendered_in_a_process_that_ends_with_the_mount() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault.put("team-a/db", json!({ "password": canary("process") })).await;
@@ -65,10 +65,10 @@ async fn a_template_is_written_in_a_process_that_is_gone_with_the_mount() {
         futures::join!(mount, until("a child", async || provider.children().into_iter().find_map(arguments)));
     refusal.tells("render.failed", &["object \"bomb\""]);
     assert!(arguments.ends_with("\0render-templates\0"), "no value among them: {arguments:?}");
-    until("no child, not even a dead one", async || provider.children().is_empty().then_some(())).await;
+    until("no child process, not even a zombie", async || provider.children().is_empty().then_some(())).await;
 }
 
-/// The arguments of a process that has become a vaultmount of its own.
+/// The arguments of a process once it runs vaultmount.
 fn arguments(process: u32) -> Option<String> {
     fs::read_to_string(format!("/proc/{process}/cmdline"))
         .ok()

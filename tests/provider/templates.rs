@@ -1,4 +1,4 @@
-//! Files written from several secrets.
+//! Files rendered from several secrets.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -9,7 +9,7 @@ use crate::support::tools::tool;
 use crate::support::volume::Volume;
 use crate::support::*;
 
-/// A template over `team-a/db`, which it knows as `db`.
+/// A template over `team-a/db`, as the source `db`.
 pub(crate) fn over_db(name: &str, template: &str) -> Class {
     template_of(name, template, &json!({ "db": { "kv": { "mount": "secret", "path": "team-a/db" } } }))
 }
@@ -66,7 +66,11 @@ async fn one_file_takes_values_of_several_engines() {
         canary("sealed")
     );
     assert!(pod.read("all").starts_with(&start), "{}", pod.read("all"));
-    assert_eq!(vault.count("read secret/data/team-a/db"), 1 + 1, "once, and once as the peers ask");
+    assert_eq!(
+        vault.count("read secret/data/team-a/db"),
+        1 + 1,
+        "once, and once for the object of the upstream form"
+    );
     assert_eq!((vault.count("update pki/issue/web"), vault.count("update transit/decrypt/orders")), (1, 1));
 }
 
@@ -103,7 +107,7 @@ async fn a_password_with_any_character_means_the_same_in_every_language() {
     }
 }
 
-/// What other programs understand of each file.
+/// The values that other programs read from each file.
 fn read_back(pod: &Volume<'_>) -> [(&'static str, String); 9] {
     let json =
         |text: String| serde_json::from_str::<Value>(&text).unwrap()["password"].as_str().unwrap().to_owned();
@@ -124,13 +128,13 @@ fn read_back(pod: &Volume<'_>) -> [(&'static str, String); 9] {
 }
 
 #[tokio::test]
-async fn a_mistake_is_told_with_its_line_and_never_with_a_value() {
+async fn a_mistake_is_reported_with_its_line_and_never_with_a_value() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault
         .put("team-a/db", json!({ "password": canary("value"), "null": null, "list": [canary("member")] }))
         .await;
-    for (mistake, line, told) in [
+    for (mistake, line, detail) in [
         ("{{ db.password }}\n{{ db.", 2, "a syntax error"),
         ("{% if db.password %}x", 1, "a syntax error"),
         ("\n\n{{ nobody.password }}", 3, "a name or key that does not exist"),
@@ -153,13 +157,13 @@ async fn a_mistake_is_told_with_its_line_and_never_with_a_value() {
     ] {
         let class = over_db("good", "{{ db.password }}").and(over_db("app.conf", mistake));
         let refusal = provider.refuses("team-a/web", class).await;
-        refusal.tells("render.failed", &["object \"app.conf\"", &format!("line {line}"), told]);
+        refusal.tells("render.failed", &["object \"app.conf\"", &format!("line {line}"), detail]);
         assert!(!refusal.text.contains("\"good\""), "{refusal:?}");
     }
 }
 
 #[tokio::test]
-async fn errors_of_syntax_are_told_together_before_anything_is_asked() {
+async fn syntax_errors_are_reported_together_before_any_call() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     let class = over_db("one", "{{ db.")
@@ -174,7 +178,7 @@ async fn errors_of_syntax_are_told_together_before_anything_is_asked() {
 }
 
 #[tokio::test]
-async fn a_missing_source_is_told_or_passed_over_as_the_object_says() {
+async fn a_missing_source_is_reported_or_skipped_as_the_object_says() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault.put("team-a/db", json!({ "password": canary("there") })).await;

@@ -1,8 +1,8 @@
-//! Whom the provider believes, and whom it shows its own certificate.
+//! Servers that the provider trusts, and servers to which it sends its client certificate.
 
 use std::fs;
 
-use crate::support::setup::Setup;
+use crate::support::provider_setup::Setup;
 use crate::support::tls::{Authority, text};
 use crate::support::*;
 
@@ -75,7 +75,7 @@ async fn a_server_that_is_not_trusted_gets_no_token() {
 }
 
 #[tokio::test]
-async fn the_process_shows_its_client_certificate_to_its_own_server() {
+async fn the_process_sends_its_client_certificate_to_its_own_server() {
     let ca = Authority::new("everybody");
     let vault = Vault::listening(&ca.mutual_listener()).await;
     vault.put("team-a/db", json!({ "password": canary("mutual") })).await;
@@ -92,8 +92,8 @@ async fn the_process_shows_its_client_certificate_to_its_own_server() {
         let provider = setup.start().await;
         assert_eq!(provider.mount("team-a/web", class).await.read("db"), canary("mutual"));
     }
-    // In TLS 1.3 a server tells of a missing certificate after the handshake, in an alert that HTTP/2 loses: which reason
-    // it gets is chance, but never a success.
+    // In TLS 1.3 a server reports a missing certificate after the handshake, in an alert that HTTP/2 loses: the reason
+    // is one of several, but the call never succeeds.
     let provider = bare().start().await;
     let refusal = provider.refuses("team-a/web", class()).await;
     assert!(

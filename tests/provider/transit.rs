@@ -1,8 +1,8 @@
-//! Ciphertexts of transit in a class or in KV, opened on the way into a file.
+//! Ciphertexts of transit in a class or in KV, decrypted into files.
 
 use crate::support::*;
 
-/// A class of `files` from ciphertexts that stand in the class itself, all of the key `orders`.
+/// A class of `files` from ciphertexts in the class itself, all of the key `orders`.
 fn inline(files: &[(&str, &str)]) -> Class {
     let one = |(name, sealed): &(&str, &str)| {
         object(json!({ "objectName": name, "transit": { "key": "orders", "ciphertext": sealed } }))
@@ -22,9 +22,9 @@ async fn a_ciphertext_in_the_class_is_opened_into_a_file() {
     assert!(!provider.log().contains(&sealed), "a ciphertext in the log");
 }
 
-/// The role may do nothing else: not even look at the key, nor read a secret.
+/// The role may do nothing else: neither read the key's properties nor a secret.
 #[tokio::test]
-async fn leave_to_decrypt_is_all_that_a_pod_needs() {
+async fn the_right_to_decrypt_is_all_that_a_pod_needs() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault.key("transit", "orders", json!({})).await;
@@ -39,7 +39,7 @@ async fn leave_to_decrypt_is_all_that_a_pod_needs() {
 }
 
 #[tokio::test]
-async fn a_ciphertext_that_kv_keeps_is_opened_into_a_file() {
+async fn a_ciphertext_in_kv_is_decrypted_into_a_file() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault.key("tenants/transit", "orders", json!({})).await;
@@ -81,7 +81,7 @@ async fn a_derived_key_opens_with_the_context_of_each_ciphertext() {
     let pod = provider.mount("team-a/web", class.clone()).await;
     assert_eq!((pod.read("one"), pod.read("two")), (canary("one"), canary("two")));
     assert_eq!(vault.count("update transit/decrypt/orders"), 1);
-    // The server takes a batch with a context in every item or in none.
+    // The server accepts a batch with a context in every item or in none.
     let refusal = provider
         .refuses("team-a/web", class.and(file("other", &one, Some("Ym9i"))).and(file("none", &one, None)))
         .await;
@@ -158,7 +158,7 @@ async fn old_and_new_versions_of_a_key_are_opened_together() {
 }
 
 #[tokio::test]
-async fn a_missing_key_and_a_denied_one_are_told_apart() {
+async fn a_missing_key_and_a_denied_one_have_different_errors() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault.key("transit", "orders", json!({})).await;

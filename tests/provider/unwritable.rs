@@ -1,11 +1,11 @@
-//! Volumes whose files we wrote, when they cannot be written any more, or not as a whole.
+//! Volumes of vaultmount that can no longer be written, or only in part.
 
 use crate::own_writer::{call, comes, generation, started, writing};
 use crate::support::driver::Caller;
 use crate::support::*;
 
 #[tokio::test]
-async fn a_look_that_may_not_write_is_a_failure_that_is_told() {
+async fn a_poll_that_may_not_write_is_reported_as_a_failure() {
     let vault = Vault::start().await;
     let (old, new) = (canary("written"), canary("unwritten"));
     vault.put("team-a/db", json!({ "password": old })).await;
@@ -22,7 +22,7 @@ async fn a_look_that_may_not_write_is_a_failure_that_is_told() {
 }
 
 #[tokio::test]
-async fn what_a_pod_has_seen_is_not_taken_back_though_the_write_failed_behind_it() {
+async fn files_that_a_pod_has_seen_stay_although_the_write_failed_after_the_swap() {
     let vault = Vault::start().await;
     let (old, new) = (canary("seen first"), canary("seen last"));
     vault.put("team-a/db", json!({ "password": old })).await;
@@ -34,13 +34,13 @@ async fn what_a_pod_has_seen_is_not_taken_back_though_the_write_failed_behind_it
     until("a failure", async || provider.log().contains("the files are new, but").then_some(())).await;
     vault.seal().await;
     let looked = || provider.log().matches("the last good content still stands in").count();
-    until("two looks in the outage", async || (looked() >= 2).then_some(())).await;
+    until("two polls in the outage", async || (looked() >= 2).then_some(())).await;
     assert_eq!(pod.now("db"), new, "not back to what it was before");
     provider.run("umount \"$1\"", &[stray]);
 }
 
 #[tokio::test]
-async fn the_rotation_loop_of_driver_1_5_gets_no_files_for_what_is_unmounted() {
+async fn the_rotation_loop_of_driver_1_5_gets_no_files_for_an_unmounted_volume() {
     let vault = Vault::start().await;
     vault.put("team-a/db", json!({ "password": canary("unmounted") })).await;
     let provider = started(writing(&vault)).await;
@@ -56,7 +56,7 @@ async fn the_rotation_loop_of_driver_1_5_gets_no_files_for_what_is_unmounted() {
 }
 
 #[tokio::test]
-async fn what_a_killed_process_left_is_removed_though_the_server_is_away() {
+async fn files_left_by_a_killed_process_are_removed_while_the_server_is_down() {
     let vault = Vault::start().await;
     vault.put("team-a/db", json!({ "password": canary("replaced") })).await;
     let provider = started(writing(&vault).keeping_state()).await;

@@ -1,13 +1,13 @@
-//! Certificates that are refused, by the server or because they are not what was asked for.
+//! Certificates that the server refuses, or that differ from the request.
 
 use serde_json::Value;
 
-use crate::support::authority::{certificate, issued};
 use crate::support::faulty::{Faulty, Reply};
+use crate::support::pki::{certificate, issued};
 use crate::support::*;
 
 #[tokio::test]
-async fn a_certificate_that_may_not_be_issued_is_told_with_its_path() {
+async fn a_certificate_that_may_not_be_issued_is_reported_with_its_path() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     vault.root_authority("pki").await;
@@ -36,7 +36,7 @@ async fn a_certificate_that_may_not_be_issued_is_told_with_its_path() {
     }
 }
 
-/// The answer is held against the question: a server that errs, or lies, gives no file.
+/// The response is compared with the request: a wrong certificate becomes no file.
 #[tokio::test]
 async fn a_certificate_of_other_names_or_of_another_key_is_no_file() {
     let (vault, server) = (Vault::start().await, Faulty::start().await);
@@ -54,12 +54,12 @@ async fn a_certificate_of_other_names_or_of_another_key_is_no_file() {
     };
     let ask = json!({ "commonName": "web.example.com", "ipSans": ["10.0.0.7"] });
     let more = json!({ "commonName": "web.example.com", "altNames": ["a.example.com"] });
-    let stranger = json!({ "commonName": "web.example.com", "uriSans": ["spiffe://example.com/web"], "ipSans": ["10.0.0.8"] });
+    let other_name = json!({ "commonName": "web.example.com", "uriSans": ["spiffe://example.com/web"], "ipSans": ["10.0.0.8"] });
     let node = json!({ "commonName": "web.example.com", "privateKey": "node" });
-    for (ask, answer, told) in [
+    for (ask, answer, detail) in [
         (&ask, json!({ "data": other }), "common name is not the requested web.example.com"),
         (&more, json!({ "data": right }), "a.example.com"),
-        (&stranger, json!({ "data": right }), "10.0.0.8"),
+        (&other_name, json!({ "data": right }), "10.0.0.8"),
         (&ask, with("private_key", other["private_key"].clone()), "does not belong to the private key"),
         (&ask, with("certificate", other["certificate"].clone()), "does not belong to the private key"),
         (&ask, with("private_key", json!(canary("key"))), "private key"),
@@ -67,18 +67,18 @@ async fn a_certificate_of_other_names_or_of_another_key_is_no_file() {
         (&ask, with("certificate", json!(canary("certificate"))), "certificate"),
         (&ask, with("certificate", json!(7)), "certificate"),
         (&ask, with("ca_chain", json!([canary("chain")])), "ca_chain"),
-        (&node, json!({ "data": right }), "not made for the private key"),
+        (&node, json!({ "data": right }), "does not belong to the private key"),
     ] {
         for path in ["pki/issue/web", "pki/sign/web"] {
             server.on(path, [Reply::json(&answer)]);
         }
         let refusal = provider.refuses("team-a/web", certificate(ask.clone(), &["privateKey"])).await;
-        let reason = if told.contains("example") || told.contains("10.0") {
+        let reason = if detail.contains("example") || detail.contains("10.0") {
             "vault.rejected"
         } else {
             "vault.malformed"
         };
-        refusal.tells(reason, &["object \"privateKey\"", "pki/roles/web", told]);
+        refusal.tells(reason, &["object \"privateKey\"", "pki/roles/web", detail]);
     }
     server.on("pki/issue/web", [Reply::json(&json!({ "data": canary("text") }))]);
     let refusal = provider.refuses("team-a/web", certificate(ask.clone(), &["privateKey"])).await;
@@ -89,9 +89,9 @@ async fn a_certificate_of_other_names_or_of_another_key_is_no_file() {
     );
 }
 
-/// What a field cannot change is no field that goes unread.
+/// A field without effect on the part is an error, not ignored.
 #[tokio::test]
-async fn a_field_that_says_nothing_of_a_part_is_refused_before_any_call() {
+async fn a_field_without_effect_on_a_part_is_refused_before_any_call() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
     let password = json!({ "kv": { "mount": "secret", "path": "team-a/store" }, "secretKey": "password" });

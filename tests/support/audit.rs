@@ -1,4 +1,4 @@
-//! What the server was asked, by its own audit log: a line is there before the answer leaves.
+//! The calls that the server received, from its audit log: a line is written before the response is sent.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::openbao::Vault;
 
 impl Vault {
-    /// Every call but the test's own and the audit device's test line, as `read secret/data/team-a/db`, in the order of arrival.
+    /// Every call except the test's own and the audit device's test line, such as `read secret/data/team-a/db`, in the order of arrival.
     pub(crate) fn calls(&self) -> Vec<String> {
         self.requests()
             .iter()
@@ -21,14 +21,14 @@ impl Vault {
         self.calls().iter().filter(|made| *made == call).count()
     }
 
-    /// The tokens that were given back, each once: a call that a busy machine leaves without an answer for 5 s is made again.
-    pub(crate) fn given_back(&self) -> BTreeSet<String> {
+    /// The revoked tokens, each once: a revocation without a response for 5 s on a busy machine is repeated.
+    pub(crate) fn revoked(&self) -> BTreeSet<String> {
         let requests = self.requests();
         let back = requests.iter().filter(|request| request["path"] == "auth/token/revoke-self");
         back.map(|request| word(request, "client_token").to_owned()).collect()
     }
 
-    /// The whole entries behind `calls`: `namespace.path`, `data`, `headers`, ..
+    /// The whole entries of `calls`: `namespace.path`, `data`, `headers`, ..
     pub(crate) fn requests(&self) -> Vec<Value> {
         let mut requests = entries(&self.audit_log());
         let own = |request: &Value| {
@@ -38,12 +38,12 @@ impl Vault {
         requests.into_iter().map(|mut entry| entry["request"].take()).collect()
     }
 
-    /// All of it: bodies and answers of every call, in plain text.
+    /// The whole log: bodies and responses of every call, in plain text.
     pub(crate) fn audit(&self) -> String {
         std::fs::read_to_string(self.audit_log()).unwrap()
     }
 
-    /// The ids under which the answers for `path` left, in order.
+    /// The request ids of the responses for `path`, in order.
     pub(crate) fn request_ids(&self, path: &str) -> Vec<String> {
         self.requests()
             .iter()
@@ -53,7 +53,7 @@ impl Vault {
     }
 }
 
-/// Every token that the server gave or was shown.
+/// Every token that the server issued or received.
 pub(super) fn tokens(log: &Path) -> Vec<String> {
     let entries = entries(log);
     let given =
@@ -65,7 +65,7 @@ pub(super) fn tokens(log: &Path) -> Vec<String> {
     tokens
 }
 
-/// The lines of the log; the last may be half written.
+/// The lines of the log; the last may be incomplete.
 fn entries(log: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(log).unwrap_or_default();
     text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()

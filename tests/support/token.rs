@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::canary;
 
-/// The cluster's signer; a server that is given `public_pem` accepts its tokens.
+/// The cluster's signing key; a server with `public_pem` accepts its tokens.
 pub(crate) struct Issuer(KeyPair);
 
 impl Issuer {
@@ -30,7 +30,7 @@ impl Issuer {
     }
 }
 
-/// Whom a token is for.
+/// The subject of a token.
 #[derive(Clone, Debug)]
 pub(crate) struct Account {
     pub(crate) namespace: String,
@@ -40,7 +40,7 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    /// The claims that the API server gives this account's tokens for `audience`, good for `seconds` from now.
+    /// The claims of this account's tokens for `audience`, as the API server issues them, valid for `seconds` from now.
     pub(crate) fn claims(&self, audience: &str, seconds: i64) -> Value {
         let Self { namespace, name, pod } = self;
         let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap();

@@ -1,9 +1,9 @@
-//! The programs that people read files with: what our files mean is theirs to say.
+//! The programs that read our files and decide what they mean.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-/// What `program` prints when it is given `input`; a test without the program fails.
+/// Output of `program` for `input`. Fails if the program is missing.
 pub(crate) fn tool(program: &str, arguments: &[&str], input: &[u8]) -> String {
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -13,7 +13,7 @@ pub(crate) fn tool(program: &str, arguments: &[&str], input: &[u8]) -> String {
     // A program may end before it has read everything.
     let _ = child.stdin.take().unwrap().write_all(input);
     let output = child.wait_with_output().unwrap();
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{program} {arguments:?}: {told}");
+    let output_text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{program} {arguments:?}: {output_text}");
     String::from_utf8(output.stdout).unwrap()
 }

@@ -1,4 +1,4 @@
-//! The tree that the driver would write from an answer.
+//! The files that the driver would write from a response.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ pub(crate) struct Volume<'p> {
     ours: bool,
 }
 
-/// A mount that failed, as the kubelet's event shows it.
+/// A failed mount, with the text of the kubelet's event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub(crate) code: Code,
@@ -25,7 +25,7 @@ pub(crate) struct Refusal {
 }
 
 impl<'p> Volume<'p> {
-    /// What the driver does with `answer`; fails the test where the driver would write nothing, or a file nobody can read.
+    /// Does what the driver does with `answer`. Fails the test where the driver would write nothing, or a file that cannot be read.
     pub(super) fn new(call: Call<'p>, answer: MountResponse) -> Self {
         assert!(answer.error.is_none());
         let ours = answer.files.is_empty();
@@ -44,7 +44,7 @@ impl<'p> Volume<'p> {
         Self { call, files, versions, ours }
     }
 
-    /// What the pod finds in it now, where the provider writes.
+    /// The current text of a file, where the provider writes.
     pub(crate) fn now(&self, name: &str) -> String {
         assert!(self.ours, "the driver writes it");
         self.call
@@ -54,18 +54,18 @@ impl<'p> Volume<'p> {
             .unwrap_or_default()
     }
 
-    /// Its directory, as this process can reach it, where the provider writes.
+    /// The volume's directory as this process can reach it, where the provider writes.
     pub(crate) fn directory(&self) -> PathBuf {
         assert!(self.ours, "the driver writes it");
         self.call.directory()
     }
 
-    /// The same as the provider knows it.
+    /// The volume's directory in the provider's request.
     pub(crate) fn place(&self) -> PathBuf {
         self.call.place()
     }
 
-    /// Whether the provider writes it.
+    /// Whether the provider writes the volume.
     pub(crate) fn is_ours(&self) -> bool {
         self.ours
     }
@@ -84,7 +84,7 @@ impl<'p> Volume<'p> {
         self.file(name).0
     }
 
-    /// The file as the JSON that it holds.
+    /// The file parsed as JSON.
     pub(crate) fn json(&self, name: &str) -> serde_json::Value {
         serde_json::from_slice(self.bytes(name)).unwrap()
     }
@@ -102,17 +102,17 @@ impl<'p> Volume<'p> {
         self.files.keys().map(String::as_str).collect()
     }
 
-    /// The same mount once more, as the kubelet's republish makes it.
+    /// Republishes the volume, which must succeed.
     pub(crate) async fn remount(&self) -> Self {
         self.call.clone().mount().await
     }
 
-    /// The same mount once more, which fails.
+    /// Republishes the volume, which must fail.
     pub(crate) async fn remount_fails(&self) -> Refusal {
         self.call.clone().fails().await
     }
 
-    /// The call of the next republish, after an edit of its class.
+    /// The request of the next republish after a change of the class.
     pub(crate) fn edited(&self, class: Class) -> Call<'p> {
         self.call.clone().of(class)
     }
@@ -123,7 +123,7 @@ impl<'p> Volume<'p> {
 }
 
 impl Refusal {
-    /// Fails the test unless the text begins with `reason`, fits an event and names all of `parts`.
+    /// Fails the test unless the text begins with `reason`, fits into an event and contains all of `parts`.
     pub(crate) fn tells(&self, reason: &str, parts: &[&str]) -> &Self {
         assert!(self.text.starts_with(&format!("{reason}: ")), "not {reason}: {self:?}");
         assert!(self.text.len() <= 900, "{} bytes: {}", self.text.len(), self.text);

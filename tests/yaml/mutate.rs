@@ -17,7 +17,7 @@ impl Random {
     }
 }
 
-/// What mutations insert: everything that means something in YAML.
+/// The texts that mutations insert: everything with a meaning in YAML.
 const PIECES: [&str; 76] = [
     " ",
     "  ",

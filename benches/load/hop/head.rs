@@ -1,21 +1,21 @@
-//! Requests on a connection of HTTP/1.1: their heads are read, their bodies only passed over.
+//! Requests on a connection of HTTP/1.1: their heads are parsed, their bodies skipped.
 
-/// Longest head that is waited for, in bytes.
+/// Longest head, in bytes.
 const HEAD: usize = 64 * 1024;
 
-/// Where in a connection's bytes we are.
+/// Position in a connection's bytes.
 #[derive(Debug)]
 pub(super) enum Stream {
-    /// Within a head, of which this much has come.
+    /// In a head, with the bytes received so far.
     Head(Vec<u8>),
-    /// Within a body, of which this many bytes are still to come.
+    /// In a body, with the number of bytes still to come.
     Body(usize),
-    /// Something that is not understood: what follows is not counted.
+    /// After bytes that could not be parsed: nothing after them is counted.
     Opaque,
 }
 
 impl Stream {
-    /// Takes the next bytes; gives what requests began in them, as `GET secret/data/*`, or the one word `opaque`.
+    /// Takes the next bytes. Returns the requests that began in them, as `GET secret/data/*`, or the single word `opaque`.
     pub(super) fn feed(&mut self, mut bytes: &[u8]) -> Vec<String> {
         let mut found = Vec::new();
         while !bytes.is_empty() {
@@ -35,7 +35,7 @@ impl Stream {
         found
     }
 
-    /// Takes what of `bytes` belongs to the head; gives the rest.
+    /// Takes the bytes that belong to the head and returns the rest.
     fn head<'b>(&mut self, bytes: &'b [u8], found: &mut Vec<String>) -> &'b [u8] {
         let Self::Head(head) = self else { return bytes };
         let before = head.len();
@@ -62,13 +62,13 @@ impl Stream {
     }
 }
 
-/// Where the head ends, its empty line included; nothing before `from` has to be searched again.
+/// Where the head ends, its empty line included. The search starts at `from`.
 fn end(head: &[u8], from: usize) -> Option<usize> {
     let from = from.saturating_sub(3);
     head[from..].windows(4).position(|four| four == b"\r\n\r\n").map(|at| from + at + 4)
 }
 
-/// The call of a head and the length of its body; none for HTTP/2 and for bodies in chunks, which nobody sends us.
+/// The call of a head and the length of its body. `None` for HTTP/2 and for chunked bodies, which no client here sends.
 fn parse(head: &[u8]) -> Option<(String, usize)> {
     let text = std::str::from_utf8(head).ok()?;
     let mut lines = text.split("\r\n");
@@ -84,7 +84,7 @@ fn parse(head: &[u8]) -> Option<(String, usize)> {
     Some((format!("{method} {}", class(target)), length))
 }
 
-/// A path without what tells secrets apart: logins and the calls of a token whole, else the first two parts.
+/// The class of a path: the whole path for logins and calls about a token, else the first two parts.
 fn class(target: &str) -> String {
     let path = target.split('?').next().unwrap_or_default();
     let path = path.strip_prefix("/v1/").unwrap_or(path);
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_is_told_once_and_passed() {
+    fn unknown_bytes_are_reported_once_and_passed_on() {
         let chunked = "POST /v1/a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n";
         for text in
             ["PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", chunked, "\u{16}\u{3}\r\n\r\n", &"x".repeat(HEAD + 1)]

@@ -1,6 +1,6 @@
-//! The way to the server: counts requests, and makes it as long as wished.
+//! The proxy before the server (the "hop"): counts requests and adds a round trip time.
 //!
-//! Threads that block, two a connection: they wake as fast as anything does, and their sleep is exact where a runtime's timer rounds up to
+//! It uses two blocking threads for each connection: a thread wakes fast and its sleep is exact, while the timer of an async runtime rounds up to
 //! the next millisecond.
 
 mod head; // requests among the bytes
@@ -17,44 +17,44 @@ use tokio::time::sleep;
 
 use head::Stream;
 
-/// How many calls of each class, as `GET secret/data/*`.
+/// Number of calls by class, such as `GET secret/data/*`.
 pub(crate) type Counts = BTreeMap<String, u64>;
 
-/// A listener before the server; it lasts as long as the process.
+/// A listener before the server, for the lifetime of the process.
 pub(crate) struct Hop {
     address: SocketAddr,
-    way: Arc<SelectorPath>,
+    route: Arc<Route>,
 }
 
 #[derive(Default)]
-struct SelectorPath {
+struct Route {
     server: u16,
-    /// Of one direction, in nanoseconds.
+    /// Delay of one direction, in nanoseconds.
     delay: AtomicU64,
     counts: Mutex<Counts>,
-    /// Requests without an answer yet.
+    /// Requests without a response so far.
     open: AtomicU64,
 }
 
-/// How long nothing may come before all is taken to be over.
+/// After this time without a request, the load counts as finished.
 const QUIET: Duration = Duration::from_millis(200);
 
-/// How long that is waited for.
+/// Longest wait for the end of the load.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Hop {
-    /// Before the server on that port of 127.0.0.1.
+    /// A proxy before the server on that port of 127.0.0.1.
     pub(crate) fn before(server: u16, listen: Option<SocketAddr>) -> Self {
         let listener = TcpListener::bind(listen.unwrap_or((Ipv4Addr::LOCALHOST, 0).into())).unwrap();
         let hop = Self {
             address: listener.local_addr().unwrap(),
-            way: Arc::new(SelectorPath { server, ..SelectorPath::default() }),
+            route: Arc::new(Route { server, ..Route::default() }),
         };
-        let way = Arc::clone(&hop.way);
+        let route = Arc::clone(&hop.route);
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                let way = Arc::clone(&way);
-                thread::spawn(move || way.join(&client));
+                let route = Arc::clone(&route);
+                thread::spawn(move || route.join(&client));
             }
         });
         hop
@@ -66,32 +66,32 @@ impl Hop {
 
     /// Makes each round trip longer by that much, from the next byte on.
     pub(crate) fn lengthen(&self, rtt: Duration) {
-        self.way.delay.store(u64::try_from(rtt.as_nanos() / 2).unwrap(), Ordering::Relaxed);
+        self.route.delay.store(u64::try_from(rtt.as_nanos() / 2).unwrap(), Ordering::Relaxed);
     }
 
-    /// What came since the last time; waits until nothing more comes, for a provider may end its logins behind its answers.
+    /// The calls since the last reading. Waits until no more calls arrive, because a provider may revoke its logins after its response.
     pub(crate) async fn counts(&self) -> Counts {
-        let seen = || (self.way.counts().values().sum::<u64>(), self.way.open.load(Ordering::Acquire));
+        let seen = || (self.route.counts().values().sum::<u64>(), self.route.open.load(Ordering::Acquire));
         let (mut before, begun) = (None, Instant::now());
         while before != Some((seen().0, 0)) {
             assert!(
                 begun.elapsed() < PATIENCE,
-                "the server is still asked: {} requests without an answer",
+                "the server still gets requests: {} without a response",
                 seen().1
             );
             before = Some(seen());
             sleep(QUIET).await;
         }
-        std::mem::take(&mut *self.way.counts())
+        std::mem::take(&mut *self.route.counts())
     }
 }
 
-impl SelectorPath {
+impl Route {
     fn counts(&self) -> MutexGuard<'_, Counts> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Both directions of a connection, until each has ended. To connect costs a round trip too.
+    /// Forwards both directions of a connection until both have ended. Connecting costs a round trip too.
     fn join(&self, client: &TcpStream) {
         self.travel();
         self.travel();
@@ -102,7 +102,7 @@ impl SelectorPath {
             both.spawn(|| self.requests(client, &server, &asked));
             self.answers(&server, client, &asked);
         });
-        // Nobody waits any more for what was not answered.
+        // No client waits any longer for the missing responses.
         self.answered(&asked);
     }
 
@@ -122,7 +122,7 @@ impl SelectorPath {
         });
     }
 
-    /// Only the first bytes of an answer wait: the rest travels behind them.
+    /// Delays only the first bytes of a response: the rest follows directly.
     fn answers(&self, server: &TcpStream, client: &TcpStream, asked: &AtomicBool) {
         let _ = pass(server, client, |_| {
             if self.answered(asked) {
@@ -131,7 +131,7 @@ impl SelectorPath {
         });
     }
 
-    /// True for the first bytes of an answer.
+    /// True for the first bytes of a response.
     fn answered(&self, asked: &AtomicBool) -> bool {
         let first = asked.swap(false, Ordering::AcqRel);
         if first {
@@ -140,7 +140,7 @@ impl SelectorPath {
         first
     }
 
-    /// One direction's time.
+    /// Waits for the delay of one direction.
     fn travel(&self) {
         let delay = self.delay.load(Ordering::Relaxed);
         if delay > 0 {
@@ -149,16 +149,16 @@ impl SelectorPath {
     }
 }
 
-/// Hands bytes on until there are no more, each time after `look`.
-fn pass(mut from: &TcpStream, mut to: &TcpStream, mut look: impl FnMut(&[u8])) -> io::Result<()> {
+/// Forwards bytes until there are no more, and calls `poll` with them first.
+fn pass(mut from: &TcpStream, mut to: &TcpStream, mut poll: impl FnMut(&[u8])) -> io::Result<()> {
     let mut bytes = vec![0; 64 * 1024];
     loop {
-        // A connection that breaks ends like one that is closed.
+        // A broken connection ends like a closed one.
         let count = from.read(&mut bytes).unwrap_or(0);
         if count == 0 {
             return to.shutdown(Shutdown::Write);
         }
-        look(&bytes[..count]);
+        poll(&bytes[..count]);
         to.write_all(&bytes[..count])?;
     }
 }

@@ -8,21 +8,21 @@ use serde_json::json;
 use crate::support::{Pod, Scenario, bao, belong_together, eventually};
 use crate::tests::scenario_c::etcd;
 
-/// Not the ports of scenario C: its etcd may still be on its way out.
+/// Not the ports of scenario C: its etcd may still be shutting down.
 const ETCD: &str = "https://10.99.0.1:12379";
 const PEER: &str = "https://10.99.0.1:12380";
 const ISSUE: &str = "etcd/prod/pki/issue/short";
 
-/// How many certificates of the server the client is to see.
+/// How many certificates of the server the client must see.
 const CERTIFICATES: usize = 4;
 
-/// etcdctl with the client's files, all of one moment. They go 5 s after their successors came: who fails tries new ones, and writes it down.
+/// etcdctl with the client's files, all of one generation. They are removed 5 s after their successors came: a failed call is repeated with new files, and recorded.
 const ETCDCTL: &str = r#"
 once() { (cd /mnt/client/..data && command etcdctl --command-timeout=10s --cacert=ca.crt --cert=tls.crt --key=tls.key "$@"); }
 etcdctl() { once "$@" || { echo "$@" >>/dev/shm/again; once "$@"; }; }
 "#;
 
-/// Writes and reads until it is told to stop, or for two minutes: prints how often, and how many second tries it took, or what etcdctl said.
+/// Writes and reads until the stop file exists, or for two minutes. Prints the number of calls and of second tries, or the error of etcdctl.
 const LOAD: &str = r#"
 : >/dev/shm/again
 end=$(($(date +%s) + 120))
@@ -36,7 +36,7 @@ done
 echo $count $(wc -l </dev/shm/again)
 "#;
 
-/// A class with a certificate for `user`, whose key only that one may read.
+/// A class with a certificate for `user`, whose key only this user may read.
 fn class(scenario: &Scenario, name: &str, user: &str) {
     let objects = format!(
         "- pki: {{mount: etcd/prod/pki, role: short, commonName: {name}.etcd, ipSans: [10.99.0.1], ttl: 20s}}
@@ -48,12 +48,12 @@ fn class(scenario: &Scenario, name: &str, user: &str) {
     scenario.class(name, &objects).parameter("owner", user).apply();
 }
 
-/// etcd as the user 1001, started with a set that only this user may read.
+/// etcd as the user 1001, started with files that only this user may read.
 fn serve(scenario: &Scenario) -> Pod {
     etcd(scenario, ETCD, PEER, "/data/etcd").user(1001).mounts("server").start()
 }
 
-/// The server's certificate, once its key was found to be of the same issue.
+/// The server's certificate, after a check that its key is of the same issue.
 fn certificate(server: &Pod) -> String {
     let [certificate, key] = server.together("server", ["tls.crt", "tls.key"]);
     assert!(belong_together(&certificate, &key), "key and certificate of two issues");
@@ -64,8 +64,8 @@ fn etcdctl(client: &Pod, script: &str) -> Result<String, String> {
     client.try_sh(&format!("export ETCDCTL_ENDPOINTS={ETCD}\n{ETCDCTL}\n{script}"))
 }
 
-/// A client that talks all the time sees no failure while both sides' certificates are replaced.
-pub(super) fn tell(scenario: &Scenario) {
+/// A client that calls all the time sees no failure while the certificates of both sides are replaced.
+pub(super) fn check(scenario: &Scenario) {
     bao::write(
         "etcd/prod/pki/roles/short",
         &json!({"allow_any_name": true, "key_type": "ec", "key_bits": 256, "max_ttl": "1m"}),
@@ -100,7 +100,7 @@ pub(super) fn tell(scenario: &Scenario) {
         "{count} writes, {} certificates",
         seen.len()
     );
-    // A set that nobody gets in with fails at each replacement.
+    // Files that do not belong together would fail at each replacement.
     assert!(again < CERTIFICATES - 1, "{again} calls failed at first");
     assert_eq!(server.restarts(), 0);
 }

@@ -15,7 +15,7 @@ const PODS: u32 = 10;
 const CLASSES: [&str; 3] = ["many-synced", "many-2", "many-3"];
 const VOLUMES: Volumes = Volumes("many-*");
 
-/// How often all pods are deleted, and made anew, while every volume changes once a second.
+/// How often all pods are deleted and created again, while every volume changes once a second.
 const ROUNDS: usize = 5;
 
 fn classes(scenario: &Scenario, refresh: &str) {
@@ -40,8 +40,8 @@ fn all_run(scenario: &Scenario) {
     kubectl(&["rollout", "status", "deployment/many", "--namespace", &scenario.name, "--timeout=60s"]);
 }
 
-/// A changed value is in all files within `refresh` + 1 s, and in the synced Secret at the driver's next look.
-pub(super) fn tell(scenario: &Scenario) {
+/// A changed value is in all files within `refresh` + 1 s, and in the synced Secret at the driver's next reconciliation.
+pub(super) fn check(scenario: &Scenario) {
     put(scenario, "v0");
     classes(scenario, "5s");
     CLASSES.iter().fold(scenario.pod("many"), |pod, class| pod.mounts(class)).replicas(PODS);
@@ -50,7 +50,7 @@ pub(super) fn tell(scenario: &Scenario) {
     for value in ["v1", "v2", "v3", "v4", "v5"] {
         put(scenario, value);
         took.push(VOLUMES.come_to_read("value", value, 20));
-        // Here the driver asks every 5 to 10 s.
+        // Here the driver sends a request every 5 to 10 s.
         eventually(60, "the Secret's new value", || {
             match scenario.get("secret", "many")?["data"]["value"].as_str() {
                 Some(found) if found == STANDARD.encode(value) => Ok(()),
@@ -58,16 +58,16 @@ pub(super) fn tell(scenario: &Scenario) {
             }
         });
     }
-    // The slowest of thirty volumes each time: with a longer round it would be late every time, on a busy machine now and then.
+    // The slowest of thirty volumes each time: with too slow a poll it would be late every time, on a busy machine only sometimes.
     assert!(took.iter().min() < Some(&Duration::from_secs(6)), "{took:?}");
     pods_end_while_their_volumes_change(scenario);
 }
 
-/// Unmounts of 150 that may meet a writer at work on so busy a machine, with all volumes changing every second: the kubelet tries again after
-/// half a second, and no pod's end fails.
+/// Unmounts, of 150, that may fail because a writer is at work, with all volumes changing every second on a busy machine. The kubelet retries after
+/// half a second, so every pod ends.
 const MET: usize = 7;
 
-/// No pod hangs in Terminating, whatever is written meanwhile.
+/// No pod stays in Terminating, whatever is written meanwhile.
 fn pods_end_while_their_volumes_change(scenario: &Scenario) {
     let before = failed_unmounts().len();
     classes(scenario, "1s");
@@ -104,7 +104,7 @@ fn pods_end_while_their_volumes_change(scenario: &Scenario) {
             "--timeout=60s",
         ]);
     });
-    // The pods are gone, and the kubelet may be at their directories still.
+    // The pods are gone, but the kubelet may still be removing their directories.
     eventually(30, "the end of all volumes", || match VOLUMES.count("") {
         0 => Ok(()),
         left => Err(format!("{left} are left")),
@@ -113,7 +113,7 @@ fn pods_end_while_their_volumes_change(scenario: &Scenario) {
     assert!(failed.len() <= MET, "{failed:#?}");
 }
 
-/// Whoever reads all files through one handle of `..data` finds those of one moment, a thousand times during two hundred swaps.
+/// A reader of all files through one handle of `..data` finds files of one generation, a thousand times during two hundred swaps.
 fn no_reader_sees_a_mix() {
     let (reads, swaps) = (1000, 200);
     let found = VOLUMES.read_together(["value", "copy"], reads, swaps + 30);
@@ -123,7 +123,7 @@ fn no_reader_sees_a_mix() {
     );
 }
 
-/// Nobody makes an event of it: the kubelet's log has every unmount that failed, with the volume's name.
+/// Failed unmounts have no event, but the kubelet's log has each with the volume's name.
 fn failed_unmounts() -> Vec<String> {
     let log = server::log("kubelet");
     log.lines()
@@ -132,7 +132,7 @@ fn failed_unmounts() -> Vec<String> {
         .collect()
 }
 
-/// Ends the changes also where a pod has not ended.
+/// Stops the changes also when the test fails.
 struct Ended<'a>(&'a AtomicBool);
 
 impl Drop for Ended<'_> {

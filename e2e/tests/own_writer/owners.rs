@@ -4,8 +4,8 @@ use serde_json::json;
 
 use crate::support::Scenario;
 
-/// A pod of one user, and in it a container of another.
-pub(super) fn tell(scenario: &Scenario) {
+/// A pod of one user with a container of another user.
+pub(super) fn check(scenario: &Scenario) {
     scenario.put("db", json!({"own": "for-1000", "shared": "for-1001-too"}));
     let path = scenario.path("db");
     let objects = format!(

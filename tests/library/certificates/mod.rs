@@ -1,4 +1,4 @@
-//! What the certificate room writes, read by the programs of its readers: OpenSSL, and Java's keytool.
+//! The files of the certificate module, read by OpenSSL and Java's keytool.
 
 mod pki; // a root, a CA and what they sign
 
@@ -107,7 +107,7 @@ fn keys_that_issue_answers_with_are_written_in_every_form_that_they_have() {
 }
 
 #[test]
-fn a_bundle_is_what_the_tls_secrets_of_the_driver_are_cut_from() {
+fn a_bundle_has_the_form_from_which_the_driver_makes_tls_secrets() {
     let pki = Pki::new();
     let identity = pki.issue(&ec_key("P-256"));
     let bundle = identity.bundle(KeyForm::Sec1).unwrap();
@@ -116,7 +116,7 @@ fn a_bundle_is_what_the_tls_secrets_of_the_driver_are_cut_from() {
     openssl(&["pkey", "-check", "-noout"], text(&bundle));
 }
 
-/// A key of every algorithm, as OpenSSL makes it.
+/// A key of every algorithm, created by OpenSSL.
 fn keys() -> [String; 3] {
     [
         genpkey(&["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"]),
@@ -172,7 +172,7 @@ fn keytool_reads_a_jks_keystore() {
     }
 }
 
-/// The key as Java takes it out of a keystore.
+/// The private key that Java reads from a keystore.
 fn java_key(pki: &Pki, store: &str, form: &str, alias: &str) -> String {
     let out = pki.path("out.p12");
     let from = [
@@ -222,7 +222,7 @@ fn a_keystore_opens_with_its_own_password_only() {
     }
 }
 
-/// Where the second process finds the answer of the first.
+/// Environment variable with the directory that the second process reads.
 const ANSWER: &str = "ANSWER_OF_ANOTHER_PROCESS";
 
 #[test]

@@ -1,4 +1,4 @@
-//! Authorities, requests and answers, all by OpenSSL.
+//! CAs, certificate requests and responses, all created by OpenSSL.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use vaultmount::spec::{CertificateRequest, KeyPlace, KeyType};
 
 use crate::tools::tool;
 
-/// A root, a CA below it, and what they sign; all by OpenSSL.
+/// A root, a CA below it, and the certificates that they sign.
 pub(crate) struct Pki(pub(crate) TempDir);
 
 impl Pki {
@@ -81,14 +81,14 @@ impl Pki {
         )
     }
 
-    /// As `sign` of a role answers.
+    /// The response of a role's `sign`.
     pub(crate) fn sign_node_key(&self, kind: KeyType) -> Identity {
         let key = NodeKey::generate(kind).unwrap();
         let leaf = self.sign("low", &key.csr(&ask()).unwrap());
         self.identity(&leaf, None, Some(key))
     }
 
-    /// As `issue` answers, with a key that OpenSSL wrote.
+    /// The response of `issue`, with a key in the form that OpenSSL writes.
     pub(crate) fn issue(&self, key: &str) -> Identity {
         let file = self.write("leaf.key", key.as_bytes());
         let names = "subjectAltName=DNS:web.example,DNS:*.web.example,email:ops@example,IP:10.0.0.7,IP:fd00::7,URI:spiffe://example/web";

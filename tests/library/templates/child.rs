@@ -1,4 +1,4 @@
-//! What the child says and sees, and what becomes of it.
+//! The output, the environment and the end of the child process.
 
 use std::fs;
 use std::io::Write;
@@ -22,14 +22,14 @@ async fn a_check_finds_syntax_errors_of_every_template_in_one_child() {
     assert_eq!(found, Ok(vec![Ok(()), Err(TemplateError::Fails { line: 2, cause: Cause::Syntax }), Ok(())]));
 }
 
-/// Plays the parent by hand: what the child says beside its answers.
+/// The test acts as the parent, to see every byte that the child writes.
 #[test]
-fn the_child_says_nothing_but_answers_and_lives_in_a_small_world() {
+fn the_child_writes_only_answers_and_is_confined() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_vaultmount"));
     command.arg("render-templates").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let limits = format!("/proc/{}/limits", child.id());
-    // In bytes, seconds of a core, and pieces.
+    // In bytes, seconds of processor time, and number of files.
     let limits_of_the_child = [
         ("Max data size", "50331648"),
         ("Max stack size", "8388608"),
@@ -61,18 +61,18 @@ fn the_child_says_nothing_but_answers_and_lives_in_a_small_world() {
     assert_eq!((output.status.code(), output.stdout.len(), output.stderr.len()), (Some(1), 0, 0));
 }
 
-/// A program that answers as a child would, with what it sees around itself.
-const WORLD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/library/templates/world");
+/// A program that answers as the child does, with its environment and directory.
+const ENVIRONMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/library/templates/environment");
 
 /// A program that never answers.
-const SLEEPER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/library/templates/sleeper");
+const HANGING: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/library/templates/hangs");
 
 #[tokio::test]
 async fn the_child_starts_without_the_parents_environment_and_directory() {
     assert!(std::env::vars().any(|(name, _)| name.starts_with("CARGO")));
     let braces = Delimiters::default();
     let jobs = [Job { text: "", delimiters: &braces, sources: WipedMap::default() }];
-    let text = Renderer::of(WORLD).render(&jobs, soon()).await.unwrap().remove(0).unwrap();
+    let text = Renderer::of(ENVIRONMENT).render(&jobs, soon()).await.unwrap().remove(0).unwrap();
     assert_eq!(text.expose_text(), Some("0 variables, in /"));
 }
 
@@ -80,10 +80,10 @@ async fn the_child_starts_without_the_parents_environment_and_directory() {
 async fn a_child_that_does_not_answer_is_killed() {
     let braces = Delimiters::default();
     let jobs = [Job { text: "", delimiters: &braces, sources: WipedMap::default() }];
-    let error = Renderer::of(SLEEPER).render(&jobs, soon()).await.unwrap_err();
+    let error = Renderer::of(HANGING).render(&jobs, soon()).await.unwrap_err();
     assert_eq!(error, TemplateError::Killed { job: 0 });
     let begun = Instant::now();
-    while runs(SLEEPER) {
+    while runs(HANGING) {
         assert!(begun.elapsed() < Duration::from_secs(5), "it still runs");
         tokio::task::yield_now().await;
     }
@@ -98,11 +98,11 @@ fn runs(argument: &str) -> bool {
 }
 
 #[tokio::test]
-async fn a_program_that_is_no_vaultmount_gives_no_text() {
-    let stranger = Renderer::of("/bin/cat");
+async fn a_program_that_is_not_vaultmount_renders_no_text() {
+    let renderer = Renderer::of("/bin/cat");
     let braces = Delimiters::default();
     let jobs = [Job { text: "{{ a }}", delimiters: &braces, sources: members(&json!({"a": CANARY})) }];
-    let error = stranger.render(&jobs, soon()).await.unwrap_err();
+    let error = renderer.render(&jobs, soon()).await.unwrap_err();
     assert_eq!(error, TemplateError::Broken);
     let missing = Renderer::of("/nonexistent").render(&jobs, soon()).await.unwrap_err();
     assert_eq!(missing, TemplateError::NotStarted(std::io::ErrorKind::NotFound));
@@ -110,7 +110,7 @@ async fn a_program_that_is_no_vaultmount_gives_no_text() {
 }
 
 #[tokio::test]
-async fn a_mount_whose_time_is_over_waits_for_no_template() {
+async fn a_mount_after_its_deadline_waits_for_no_template() {
     let braces = Delimiters::default();
     let jobs = [Job { text: "a", delimiters: &braces, sources: WipedMap::default() }];
     let error = renderer().render(&jobs, tokio::time::Instant::now()).await.unwrap_err();

@@ -1,4 +1,4 @@
-//! What each filter gives, as the documentation tells it, and what no filter tells.
+//! The result of each filter as the documentation shows it, and errors without values.
 
 use std::fs;
 
@@ -19,7 +19,7 @@ async fn all_templates_of_a_mount_answer_in_their_order_and_one_that_fails_harms
     assert_eq!(texts, [Ok("x"), Err(&undefined), Ok(""), Ok("X\n")]);
 }
 
-/// The rows `| ... | template | text |` of the documentation, as its reader sees them.
+/// The rows `| ... | template | text |` of the documentation.
 fn examples(document: &str) -> Vec<(String, String)> {
     let rows = document.lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |"));
     let cells = rows.map(|row| {
@@ -29,7 +29,7 @@ fn examples(document: &str) -> Vec<(String, String)> {
     cells.filter_map(|cells| Some((code(cells.get(cells.len() - 2)?)?, code(cells.last()?)?))).collect()
 }
 
-/// The JSON that the documentation says its examples are rendered with.
+/// The JSON with which the documentation renders its examples.
 fn values(document: &str) -> Value {
     let (_, behind) = document.split_once("```json\n").unwrap();
     serde_json::from_str(behind.split_once("```").unwrap().0).unwrap()
@@ -76,7 +76,7 @@ async fn two_processes_write_the_same_bytes() {
 }
 
 #[tokio::test]
-async fn no_error_of_a_filter_tells_of_its_value() {
+async fn no_error_of_a_filter_shows_its_value() {
     let document = fs::read_to_string(DOCUMENT).unwrap();
     let names = document.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
     let sources = json!({"t": CANARY, "l": [CANARY, [CANARY]], "m": {CANARY: CANARY}, "n": null, "z": format!("{CANARY}\u{0}")});
@@ -107,7 +107,7 @@ async fn no_error_of_a_filter_tells_of_its_value() {
     let errors: Vec<_> = answers.into_iter().filter_map(Result::err).collect();
     assert!(errors.len() > 300, "{} of {} uses failed", errors.len(), uses.len());
     for error in errors {
-        let told = format!("{error} {error:?} {error:#?}");
-        assert!(!told.contains("c4n4ry"), "{told}");
+        let text = format!("{error} {error:?} {error:#?}");
+        assert!(!text.contains("c4n4ry"), "{text}");
     }
 }

@@ -1,4 +1,4 @@
-//! Nothing that a template does outlives its child or outgrows it.
+//! A template cannot outlive its child process or exceed its limits.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use vaultmount::template::{Job, TemplateError};
 
 use super::{Answers, CANARY, answers, members, rendered, renderer, soon};
 
-/// Templates that want all of the time, the memory or the stack there is.
+/// Templates that would use unlimited time, memory or stack.
 fn bombs() -> Vec<(&'static str, String)> {
     let doubled = "{% set x = x ~ x %}";
     vec![
@@ -68,7 +68,7 @@ fn resident_kib() -> u64 {
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
-/// The answers for texts of which the first is a good one: a child that a busy machine gave no time for it is followed by another.
+/// The answers for texts of which the first is valid. If the child had no time for the first on a busy machine, another child is started.
 async fn good_and(texts: &[&str], sources: &Value) -> Answers {
     match answers(texts, sources).await {
         Err(TemplateError::Killed { job: 0 }) => answers(texts, sources).await,
@@ -77,14 +77,14 @@ async fn good_and(texts: &[&str], sources: &Value) -> Answers {
 }
 
 #[tokio::test]
-async fn a_template_that_wants_everything_ends_soon_and_is_named_and_the_next_one_works() {
+async fn a_template_over_its_limits_ends_soon_and_is_named_and_the_next_one_works() {
     let sources = json!({"secret": CANARY});
     let before = resident_kib();
     for (name, bomb) in bombs() {
         let begun = Instant::now();
         let answers = good_and(&["{{ secret }}", &bomb], &sources).await;
         let took = begun.elapsed();
-        // The least of them would take hours, or gigabytes; a mount's time here is 20 s.
+        // The smallest of them would take hours or gigabytes; a mount has 20 s here.
         assert!(took < Duration::from_secs(10), "{name} took {took:?}");
         let error = match answers {
             Ok(mut answers) => answers.remove(1).expect_err(name),
@@ -99,7 +99,7 @@ async fn a_template_that_wants_everything_ends_soon_and_is_named_and_the_next_on
     assert!(grown < 24 * 1024, "the parent grew by {grown} KiB");
 }
 
-/// Long chains are no error: they are long, and the child has a stack for what fits into a parameter.
+/// A long chain is valid: the child's stack is large enough for any chain that fits into a parameter.
 #[tokio::test]
 async fn a_long_chain_of_operators_gives_its_text_or_an_error_and_never_ends_the_parent() {
     let chains = [
@@ -133,7 +133,7 @@ async fn a_mebibyte_of_values_can_be_rendered() {
 }
 
 #[tokio::test]
-async fn the_texts_of_a_mount_share_one_limit() {
+async fn the_templates_of_a_mount_share_one_limit() {
     let three = "{{ 'x' * (3 * 1024 * 1024) }}";
     let answers = answers(&[three, three, "{{ a }}"], &json!({"a": "x"})).await.unwrap();
     assert_eq!(answers[0].as_ref().unwrap().len(), 3 << 20);
@@ -141,7 +141,7 @@ async fn the_texts_of_a_mount_share_one_limit() {
 }
 
 #[tokio::test]
-async fn eight_mounts_render_at_once_and_bombs_among_them_harm_nobody() {
+async fn eight_mounts_render_at_once_and_greedy_templates_among_them_harm_no_other() {
     let bomb = "{% set x = 'x' %}".to_owned() + &"{% set x = x ~ x %}".repeat(60) + "{{ x }}";
     let renderer = renderer();
     let renders = (0..8).map(async |n| {

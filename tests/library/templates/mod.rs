@@ -1,8 +1,8 @@
-//! Templates in real children of the real binary.
+//! Templates in real child processes of the real binary.
 
-mod examples; // what each filter gives, as the documentation tells it
-mod limits; // nothing that a template does outlives its child or outgrows it
-mod child; // what the child says and sees
+mod examples; // the result of each filter, as the documentation shows it
+mod limits; // time, memory and stack of a child
+mod child; // output and environment of a child
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! No answer starts a pod on an empty volume, and no panic reaches beyond its request.
+//! No response starts a pod on an empty volume, and a panic affects only its own request.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::fake::{Server, mount};
 const MOUNT: &str = "/v1alpha1.CSIDriverProvider/Mount";
 
 #[tokio::test]
-async fn a_forbidden_code_of_the_service_leaves_as_failed_precondition_with_its_words() {
+async fn a_forbidden_code_of_the_service_becomes_failed_precondition_with_the_same_text() {
     let server = Server::ready().await;
     let mut client = server.client().await;
     for code in [1, 4, 8, 10, 14] {
@@ -23,7 +23,7 @@ async fn a_forbidden_code_of_the_service_leaves_as_failed_precondition_with_its_
 }
 
 #[tokio::test]
-async fn a_panic_fails_its_own_mount_and_tells_nothing() {
+async fn a_panic_fails_only_its_own_mount_and_shows_no_detail() {
     let server = Server::ready().await;
     let mut client = server.client().await;
     let status = client.mount(mount("panic")).await.err().unwrap();
@@ -33,17 +33,17 @@ async fn a_panic_fails_its_own_mount_and_tells_nothing() {
 }
 
 #[tokio::test]
-async fn the_service_learns_when_its_answer_is_due() {
+async fn the_service_gets_the_deadline_of_its_response() {
     let server = Server::ready().await;
     let mut client = server.client().await;
     for (timeout, due) in [(Some(120), 60_000), (Some(30), 20_000), (None, 60_000)] {
         let mut request = Request::new(mount("deadline"));
         timeout.into_iter().for_each(|seconds| request.set_timeout(Duration::from_secs(seconds)));
-        let told = client.mount(request).await.unwrap().into_inner().object_version[0]
+        let reply = client.mount(request).await.unwrap().into_inner().object_version[0]
             .version
             .parse::<u64>()
             .unwrap();
-        assert!(told <= due && told > due - 5_000, "{timeout:?} gives {told} ms");
+        assert!(reply <= due && reply > due - 5_000, "{timeout:?} gives {reply} ms");
     }
 }
 
@@ -51,7 +51,7 @@ async fn the_service_learns_when_its_answer_is_due() {
 async fn an_answer_at_the_last_moment_still_arrives_before_a_short_deadline() {
     let server = Server::ready().await;
     let mut request = Request::new(mount("late"));
-    request.set_timeout(Duration::from_secs(15)); // the answer is due after 10
+    request.set_timeout(Duration::from_secs(15)); // the response is due after 10 s
     let status = server.client().await.mount(request).await.err().unwrap();
     assert_eq!(
         (status.code(), status.message()),
@@ -68,7 +68,7 @@ async fn a_request_over_4_mib_is_refused_with_a_final_code() {
     client.mount(mount("ok")).await.unwrap();
 }
 
-/// What no gRPC library sends: each is answered with a code that is final for the kubelet, and the server lives.
+/// Requests that no gRPC library sends get a code that is final for the kubelet, and the server keeps running.
 #[tokio::test]
 async fn odd_requests_get_final_codes() {
     let server = Server::ready().await;
@@ -91,7 +91,7 @@ async fn odd_requests_get_final_codes() {
     server.client().await.mount(mount("ok")).await.unwrap();
 }
 
-/// Head and trailers of the answer to a request made by hand.
+/// Headers and trailers of the response to a request without a gRPC library.
 async fn call(server: &Server, path: &str, encoding: &str, body: &[u8]) -> HeaderMap {
     let stream = UnixStream::connect(server.path()).await.unwrap();
     let (mut requests, connection) = h2::client::handshake(stream).await.unwrap();

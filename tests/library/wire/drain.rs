@@ -1,4 +1,4 @@
-//! The end of the process: what is begun is finished, and nobody finds a door that leads nowhere.
+//! The end of the process: running mounts finish, and no socket without a server remains.
 
 use std::time::Duration;
 
@@ -10,18 +10,18 @@ use super::fake::{Server, Setup, answers, mount, until};
 async fn a_mount_in_flight_is_finished_after_the_signal_to_stop() {
     let server = Server::ready().await;
     let mut client = server.client().await;
-    let open = tokio::spawn(async move { client.mount(mount("gate")).await });
+    let open = tokio::spawn(async move { client.mount(mount("blocked")).await });
     server.fake.begun.acquire().await.unwrap().forget();
     server.begin_stop();
     until("the socket's name to be gone", || !server.path().exists()).await;
     assert!(server.readiness.check().unwrap_err().contains("stopping"));
-    server.fake.gate.add_permits(1);
+    server.fake.blocked.add_permits(1);
     open.await.unwrap().unwrap();
     server.stop().await;
 }
 
 #[tokio::test]
-async fn a_mount_that_does_not_end_is_told_before_the_process_leaves() {
+async fn a_mount_that_does_not_end_is_answered_before_the_process_exits() {
     let mut setup = Setup::new();
     setup.sockets.shutdown_timeout = Duration::from_millis(400);
     let server = setup.start();
@@ -30,8 +30,8 @@ async fn a_mount_that_does_not_end_is_told_before_the_process_leaves() {
     let open = tokio::spawn(async move { client.mount(mount("hang")).await });
     server.fake.begun.acquire().await.unwrap().forget();
     server.stop().await;
-    let told = tokio::time::timeout(Duration::from_secs(5), open).await.expect("nobody told it");
-    let status = told.unwrap().err().unwrap();
+    let reply = tokio::time::timeout(Duration::from_secs(5), open).await.expect("the mount got no response");
+    let status = reply.unwrap().err().unwrap();
     assert!(
         status.code() == Code::FailedPrecondition && status.message().starts_with("overload: "),
         "{status}"
@@ -39,7 +39,7 @@ async fn a_mount_that_does_not_end_is_told_before_the_process_leaves() {
 }
 
 #[tokio::test]
-async fn an_idle_connection_does_not_hold_the_process() {
+async fn an_idle_connection_does_not_delay_the_shutdown() {
     let server = Server::ready().await;
     let mut client = server.client().await;
     client.mount(mount("ok")).await.unwrap();

@@ -1,4 +1,4 @@
-//! A server on sockets of its own, whose service does what the request's target path says; and its clients.
+//! A server on its own sockets whose service does what the request's target path says, and its clients.
 
 use std::os::unix::net::UnixStream as StdStream;
 use std::path::{Path, PathBuf};
@@ -21,10 +21,10 @@ use vaultmount::provider_api::{MountRequest, MountResponse, ObjectVersion, Versi
 use vaultmount::server;
 use vaultmount::server::{Endpoint, Readiness, ServerError, Sockets};
 
-/// How long a condition may take before a test fails.
+/// Longest wait for a condition before a test fails.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A running server. Its directory goes with it.
+/// A running server and its directory, which is removed with it.
 pub(crate) struct Server {
     pub(crate) directory: TempDir,
     pub(crate) readiness: Readiness,
@@ -33,14 +33,14 @@ pub(crate) struct Server {
     ended: JoinHandle<Result<(), ServerError>>,
 }
 
-/// How a server is started.
+/// The settings of a server to start.
 pub(crate) struct Setup {
     pub(crate) directory: TempDir,
     pub(crate) sockets: Sockets,
 }
 
 impl Setup {
-    /// `vault.sock` in a directory of its own, which everybody may enter.
+    /// `vault.sock` in its own directory, which every user may enter.
     pub(crate) fn new() -> Self {
         let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         let directory = tempfile::Builder::new().permissions(open).tempdir().unwrap();
@@ -85,17 +85,17 @@ impl Server {
         self.directory.path().join("vault.sock")
     }
 
-    /// A client as the driver has it: one connection for all calls.
+    /// A client like the driver: one connection for all calls.
     pub(crate) async fn client(&self) -> CsiDriverProviderClient<Channel> {
         client(&self.path()).await
     }
 
-    /// What SIGTERM does.
+    /// Starts the shutdown, as SIGTERM does.
     pub(crate) fn begin_stop(&self) {
         self.stop.notify_one();
     }
 
-    /// Stops and waits for the end.
+    /// Stops the server and waits for its end.
     pub(crate) async fn stop(self) -> TempDir {
         self.begin_stop();
         self.ended.await.unwrap().unwrap();
@@ -103,19 +103,19 @@ impl Server {
     }
 }
 
-/// A service that does what the target path says: `ok`, `hang`, `gate` (waits until it is opened), `panic`,
-/// `code:<number>`, `deadline` (tells when its answer is due), `late` (answers exactly then).
+/// A service that does what the target path says: `ok`, `hang`, `blocked` (waits for a permit), `panic`,
+/// `code:<number>`, `deadline` (returns the deadline of its response), `late` (responds exactly then).
 #[derive(Clone)]
 pub(crate) struct Fake {
-    /// One permit for each mount that stands at the gate and may go on.
-    pub(crate) gate: Arc<Semaphore>,
+    /// One permit for each blocked mount that may continue.
+    pub(crate) blocked: Arc<Semaphore>,
     /// One permit for each mount that has begun.
     pub(crate) begun: Arc<Semaphore>,
 }
 
 impl Default for Fake {
     fn default() -> Self {
-        Self { gate: Arc::new(Semaphore::new(0)), begun: Arc::new(Semaphore::new(0)) }
+        Self { blocked: Arc::new(Semaphore::new(0)), begun: Arc::new(Semaphore::new(0)) }
     }
 }
 
@@ -126,13 +126,16 @@ impl CsiDriverProvider for Fake {
     }
 
     async fn mount(&self, request: Request<MountRequest>) -> Result<Response<MountResponse>, Status> {
-        assert!(!request.metadata().contains_key("grpc-timeout"), "somebody may answer for us");
+        assert!(
+            !request.metadata().contains_key("grpc-timeout"),
+            "the gRPC library could answer at the deadline"
+        );
         let due = Deadline::of(request.extensions());
         self.begun.add_permits(1);
-        let told = match request.into_inner().target_path.as_str() {
+        let reply = match request.into_inner().target_path.as_str() {
             "hang" => std::future::pending().await,
-            "gate" => {
-                self.gate.acquire().await.map(|permit| permit.forget()).map(|()| String::new()).unwrap()
+            "blocked" => {
+                self.blocked.acquire().await.map(|permit| permit.forget()).map(|()| String::new()).unwrap()
             }
             "panic" => panic!("canary-of-the-panic"),
             "deadline" => (due - Instant::now()).as_millis().to_string(),
@@ -145,12 +148,12 @@ impl CsiDriverProvider for Fake {
             }
             _ => String::new(),
         };
-        let version = ObjectVersion { id: "told".into(), version: told };
+        let version = ObjectVersion { id: "reply".into(), version: reply };
         Ok(Response::new(MountResponse { object_version: vec![version], ..Default::default() }))
     }
 }
 
-/// A request for what `Fake` does by this name.
+/// A request with this target path, see `Fake`.
 pub(crate) fn mount(what: &str) -> MountRequest {
     MountRequest { target_path: what.into(), ..Default::default() }
 }
@@ -172,7 +175,7 @@ pub(crate) async fn client(path: &Path) -> CsiDriverProviderClient<Channel> {
     CsiDriverProviderClient::new(channel)
 }
 
-/// Waits for `condition`, with a bound.
+/// Waits for `condition` and returns how long it took.
 pub(crate) async fn until(what: &str, condition: impl Fn() -> bool) -> Duration {
     let begun = Instant::now();
     while !condition() {
@@ -182,7 +185,7 @@ pub(crate) async fn until(what: &str, condition: impl Fn() -> bool) -> Duration 
     begun.elapsed()
 }
 
-/// Whether somebody takes connections at `path`.
+/// Whether a process accepts connections at `path`.
 pub(crate) fn answers(path: &Path) -> bool {
     StdStream::connect(path).is_ok()
 }

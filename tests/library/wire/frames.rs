@@ -1,4 +1,4 @@
-//! HTTP/2 by hand, as drivers up to 1.5.6 speak it: the socket's path is the `:authority`, which no Rust client will send.
+//! Raw HTTP/2 as drivers up to 1.5.6 send it: the socket's path is the `:authority`, which no Rust client sends.
 
 use std::path::Path;
 
@@ -82,14 +82,14 @@ async fn a_driver_that_sends_its_path_as_authority_is_answered_call_after_call()
 }
 
 #[tokio::test]
-async fn what_is_not_http_2_is_hung_up_on_and_nobody_else_notices() {
+async fn a_connection_that_is_not_http_2_is_closed_without_effect_on_others() {
     let server = Server::ready().await;
     let mut driver = Connection::open(&server.path()).await;
     for nonsense in [&b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n"[..], &[0xff; 64]] {
         let mut stream = UnixStream::connect(server.path()).await.unwrap();
         stream.write_all(nonsense).await.unwrap();
         let mut rest = Vec::new();
-        let _ = stream.read_to_end(&mut rest).await; // ends; with what bytes does not matter
+        let _ = stream.read_to_end(&mut rest).await; // the connection ends; the bytes do not matter
     }
     let mut broken = Connection::open(&server.path()).await;
     broken.send(HEADERS, END_HEADERS, 1, &[0xff; 32]).await;

@@ -1,4 +1,4 @@
-//! Modes, peers, stale and stolen sockets.
+//! Modes of sockets, uids of peers, stale and replaced sockets.
 
 use std::fs;
 use std::io::{ErrorKind, Read};
@@ -45,21 +45,21 @@ async fn a_socket_is_for_its_owner_alone_from_the_first_moment_that_it_can_be_se
 }
 
 #[tokio::test]
-async fn a_socket_that_somebody_unlinks_is_back_within_a_second_and_open_calls_go_on() {
+async fn a_socket_that_was_unlinked_is_back_within_a_second_and_open_calls_go_on() {
     let server = Server::ready().await;
     let mut before = server.client().await;
-    let open = tokio::spawn(async move { before.mount(mount("gate")).await });
+    let open = tokio::spawn(async move { before.mount(mount("blocked")).await });
     server.fake.begun.acquire().await.unwrap().forget();
     fs::remove_file(server.path()).unwrap();
     let gone = until("the socket to be back", || answers(&server.path())).await;
-    assert!(gone < Duration::from_secs(5), "{gone:?}"); // a quarter of a second where the machine has time
+    assert!(gone < Duration::from_secs(5), "{gone:?}"); // a quarter of a second on an idle machine
     server.client().await.mount(mount("ok")).await.unwrap();
-    server.fake.gate.add_permits(1);
+    server.fake.blocked.add_permits(1);
     open.await.unwrap().unwrap();
 }
 
 #[tokio::test]
-async fn a_live_provider_is_never_displaced_and_its_name_is_taken_when_it_has_died() {
+async fn the_socket_of_a_live_provider_is_never_replaced_and_that_of_a_dead_one_is() {
     let setup = Setup::new();
     let path = setup.directory.path().join("vault.sock");
     let foreign = UnixListener::bind(&path).unwrap();
@@ -77,7 +77,7 @@ async fn a_live_provider_is_never_displaced_and_its_name_is_taken_when_it_has_di
 }
 
 #[tokio::test]
-async fn at_the_end_a_socket_that_is_not_ours_any_more_stays() {
+async fn a_socket_that_another_process_replaced_stays_at_shutdown() {
     let server = Server::ready().await;
     let path = server.path();
     let new = path.with_file_name("new.sock");
@@ -90,17 +90,17 @@ async fn at_the_end_a_socket_that_is_not_ours_any_more_stays() {
 }
 
 #[tokio::test]
-async fn a_dead_socket_where_the_driver_looks_first_is_cleared_and_a_live_one_reported() {
+async fn a_dead_socket_where_the_driver_searches_first_is_removed_and_a_live_one_reported() {
     let mut setup = Setup::new();
     let first = tempfile::tempdir().unwrap();
-    let (shadow, stranger) = (first.path().join("vault.sock"), first.path().join("other.sock"));
-    for path in [&shadow, &stranger] {
+    let (shadow, other) = (first.path().join("vault.sock"), first.path().join("other.sock"));
+    for path in [&shadow, &other] {
         drop(UnixListener::bind(path).unwrap());
     }
     setup.sockets.shadow_directories = vec![first.path().into(), "/nowhere".into()];
     let server = setup.start();
     until("the server to be ready", || server.readiness.check().is_ok()).await;
-    assert!(!shadow.exists() && stranger.exists());
+    assert!(!shadow.exists() && other.exists());
     let live = UnixListener::bind(&shadow).unwrap();
     until("the shadow to be seen", || waits_for(&server.readiness, NotReadyReason::Shadowed)).await;
     server.client().await.mount(mount("ok")).await.unwrap();
@@ -109,7 +109,7 @@ async fn a_dead_socket_where_the_driver_looks_first_is_cleared_and_a_live_one_re
 }
 
 #[tokio::test]
-async fn each_socket_is_served_and_a_missing_directory_ends_the_start_and_leaves_nothing() {
+async fn each_socket_is_served_and_a_missing_directory_fails_the_start_without_leftovers() {
     let mut setup = Setup::new();
     let second = setup.directory.path().join("openbao.sock");
     setup.sockets.endpoints.push(endpoint(&second));
@@ -133,7 +133,7 @@ async fn each_socket_is_served_and_a_missing_directory_ends_the_start_and_leaves
 
 /// Needs root.
 #[tokio::test(flavor = "multi_thread")]
-async fn another_user_is_refused_even_where_the_mode_would_let_him_in() {
+async fn another_user_is_refused_even_where_the_mode_would_allow_it() {
     let server = Server::ready().await;
     let path = server.path();
     assert_eq!(connected_as_nobody(&path), Connected::No, "the mode let him in");
@@ -148,7 +148,7 @@ async fn another_user_is_refused_even_where_the_mode_would_let_him_in() {
     assert_eq!(connected_as_nobody(&server.path()), Connected::Answered, "the listed user was not answered");
 }
 
-/// What a connection of another user came to.
+/// Result of a connection of another user.
 #[derive(Debug, PartialEq, Eq)]
 enum Connected {
     No,
@@ -156,23 +156,23 @@ enum Connected {
     Answered,
 }
 
-/// The socket that the process of the test below connects to.
+/// Environment variable with the socket that the process of the test below connects to.
 const SOCKET: &str = "VAULTMOUNT_NOBODY_SOCKET";
 
-/// Connects in a process of its own: all threads of a process have one user.
+/// Connects in another process, because all threads of a process have the same user.
 fn connected_as_nobody(path: &Path) -> Connected {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    let test = ["--exact", "sockets::a_process_of_nobody_connects"];
+    let test = ["--exact", "sockets::a_process_of_another_user_connects"];
     match command.args(test).env(SOCKET, path).stdout(Stdio::null()).status().unwrap().code() {
         Some(10) => Connected::No,
         Some(11) => Connected::Unanswered,
         Some(12) => Connected::Answered,
-        code => panic!("the process of nobody ended with {code:?}"),
+        code => panic!("the process of the other user ended with {code:?}"),
     }
 }
 
 #[test]
-fn a_process_of_nobody_connects() {
+fn a_process_of_another_user_connects() {
     let Some(path) = std::env::var_os(SOCKET) else { return };
     let nobody = Uid::from_raw(NOBODY);
     setresuid(nobody, nobody, nobody).expect("this test needs root");
@@ -188,12 +188,12 @@ fn a_process_of_nobody_connects() {
 
 #[tokio::test]
 async fn connections_beyond_the_limit_of_their_origin_are_closed() {
-    // This process is the server's own: its limit is that of the check of readiness.
+    // This process is the server itself, so its limit is that of the readiness check.
     let server = Server::ready().await;
     let mut held = Vec::new();
     for _ in 0..8 {
         let mut stream = tokio::net::UnixStream::connect(server.path()).await.unwrap();
-        stream.read_exact(&mut [0; 1]).await.unwrap(); // the server's SETTINGS: it has its place
+        stream.read_exact(&mut [0; 1]).await.unwrap(); // the server's SETTINGS: the connection was accepted
         held.push(stream);
     }
     let mut stream = tokio::net::UnixStream::connect(server.path()).await.unwrap();
@@ -201,7 +201,7 @@ async fn connections_beyond_the_limit_of_their_origin_are_closed() {
     held.pop();
     let begun = Instant::now();
     while !is_served(&server.path()).await {
-        assert!(begun.elapsed() < Duration::from_secs(5), "the free place is not given away");
+        assert!(begun.elapsed() < Duration::from_secs(5), "the free connection is not used");
     }
 }
 

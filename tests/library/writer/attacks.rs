@@ -1,4 +1,4 @@
-//! What others put in our way: it is refused or replaced, and nothing outside of the volume changes.
+//! Files and links that others plant in the volume are refused or replaced, and nothing outside of the volume changes.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
@@ -39,7 +39,7 @@ impl Victim {
     }
 }
 
-/// Everything that can have a name.
+/// Creates a file of every kind.
 fn plant(kind: &str, at: &Path, victim: &Victim) {
     match kind {
         "link to a directory" => symlink(&victim.0, at).unwrap(),
@@ -72,7 +72,7 @@ fn remove(path: &Path) {
 }
 
 #[test]
-fn whatever_has_a_name_of_ours_is_never_followed_and_is_replaced() {
+fn a_planted_file_with_one_of_our_names_is_never_followed_and_is_replaced() {
     let node = Node::new();
     let (volume, victim) = (node.volume(), Victim::new(&node));
     let files = [("db", "one"), ("tls/crt", "two")];
@@ -90,7 +90,7 @@ fn whatever_has_a_name_of_ours_is_never_followed_and_is_replaced() {
                 ("one".into(), "two".into()),
                 "{kind} at {name}"
             );
-            volume.sweep(SystemTime::now() + Duration::from_secs(6)).unwrap();
+            volume.remove_stale(SystemTime::now() + Duration::from_secs(6)).unwrap();
             assert_eq!(
                 volume.names(),
                 [volume.link("..data"), "..data".into(), "db".into(), "tls".into()],
@@ -101,7 +101,7 @@ fn whatever_has_a_name_of_ours_is_never_followed_and_is_replaced() {
     }
 }
 
-/// The right files in a directory that no generation is called: it would go as a stray, and they with it.
+/// The right files in a directory without the name of a generation: it would be removed as stale, and the files with it.
 #[test]
 fn a_link_to_no_generation_is_replaced() {
     let node = Node::new();
@@ -140,14 +140,14 @@ fn a_link_in_the_path_is_refused_wherever_it_is() {
     assert!(other.names().is_empty() && volume.path.is_symlink());
 }
 
-/// How often a race exchanges what it is about, and how often we write meanwhile, at least.
+/// How often a race exchanges two names, and how often the writer writes meanwhile, at least.
 const EXCHANGES: usize = 100_000;
 const WRITES: usize = 2_000;
 
-/// Does `work` with a number of its own again and again, while another thread exchanges `one` and `other` all the time.
+/// Repeats `work` with increasing numbers, while another thread exchanges `one` and `other` all the time.
 fn racing(one: &Path, other: &Path, mut work: impl FnMut(usize)) {
     let exchanges = AtomicUsize::new(0);
-    // One of them may be gone for a moment.
+    // One of them may be missing for a moment.
     let exchange = || match renameat2(AT_FDCWD, one, AT_FDCWD, other, RenameFlags::RENAME_EXCHANGE) {
         Ok(()) => drop(exchanges.fetch_add(1, Ordering::Relaxed)),
         Err(_) => thread::yield_now(),
@@ -163,7 +163,7 @@ fn racing(one: &Path, other: &Path, mut work: impl FnMut(usize)) {
 }
 
 #[test]
-fn a_component_that_is_exchanged_by_a_race_leads_nowhere_else() {
+fn a_path_component_exchanged_during_a_write_redirects_no_write() {
     let node = Node::new();
     let (volume, other) = (node.volume(), node.volume_of(OTHER, "-t tmpfs volume"));
     let (part, decoy) =
@@ -172,7 +172,7 @@ fn a_component_that_is_exchanged_by_a_race_leads_nowhere_else() {
     assert_eq!(fs::metadata(decoy.join("mount")).unwrap().dev(), fs::metadata(&other.path).unwrap().dev());
     let mut refusals = 0;
     racing(&part, &decoy, |round| match volume.try_write(&payload(&[("db", &round.to_string())])) {
-        Ok(_) => drop(sweep(&volume)),
+        Ok(_) => drop(remove_stale(&volume)),
         Err(WriteError::Link(_) | WriteError::Missing(..)) => refusals += 1,
         Err(error) => panic!("{error}"),
     });
@@ -180,13 +180,13 @@ fn a_component_that_is_exchanged_by_a_race_leads_nowhere_else() {
     assert!(other.names().is_empty(), "{:?}", other.names());
 }
 
-/// Of everything, so that a long race has room.
-fn sweep(volume: &Volume<'_>) -> Result<(), WriteError> {
-    volume.sweep(SystemTime::now() + Duration::from_secs(6)).map(|_| ())
+/// Removes every stale generation, so that a long race has free space.
+fn remove_stale(volume: &Volume<'_>) -> Result<(), WriteError> {
+    volume.remove_stale(SystemTime::now() + Duration::from_secs(6)).map(|_| ())
 }
 
 #[test]
-fn names_that_are_exchanged_by_a_race_lead_nowhere_else() {
+fn names_exchanged_during_a_write_redirect_no_write() {
     for name in ["..data", "db", "tls"] {
         let node = Node::new();
         let (volume, victim) = (node.volume(), Victim::new(&node));
@@ -194,10 +194,10 @@ fn names_that_are_exchanged_by_a_race_lead_nowhere_else() {
         let decoy = volume.at("..decoy");
         symlink(&victim.0, &decoy).unwrap();
         racing(&volume.at(name), &decoy, |round| {
-            // It may fail; what it may not do is anything to the victim.
+            // The write may fail, but it may not change the victim.
             let _ = volume.try_write(&payload(&[("db", &round.to_string()), ("tls/crt", "one")]));
-            let _ = sweep(&volume);
-            // It was replaced where it had the name.
+            let _ = remove_stale(&volume);
+            // The link was replaced where it had the name.
             symlink(&victim.0, volume.at("..new")).unwrap();
             fs::rename(volume.at("..new"), &decoy).unwrap();
         });
@@ -208,7 +208,7 @@ fn names_that_are_exchanged_by_a_race_lead_nowhere_else() {
 }
 
 #[test]
-fn what_is_mounted_inside_of_the_volume_is_told_and_left_alone() {
+fn a_mount_inside_of_the_volume_is_reported_and_left_alone() {
     let node = Node::new();
     let volume = node.volume();
     fs::create_dir(volume.at("stray")).unwrap();

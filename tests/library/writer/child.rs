@@ -1,4 +1,4 @@
-//! A writer in a process of its own, as root with the capability CHOWN alone, among the mounts of its node: seen by strace, and killed by it.
+//! A writer in its own process, as root with only the capability CHOWN, in the mount namespace of its node: traced by strace, and killed by it.
 
 use std::env;
 use std::fs;
@@ -12,10 +12,10 @@ use tempfile::NamedTempFile;
 use vaultmount::payload::{Payload, VersionKey};
 use vaultmount::writer::{Change, Fingerprints, Target, Trigger, Writer};
 
-use super::node::{Kept, Node, UID, Volume, payload_of};
+use super::node::{FileSpec, Node, UID, Volume, payload_of};
 
-/// What the child writes.
-pub(crate) const NEW: [Kept<'_>; 5] = [
+/// The files that the child writes.
+pub(crate) const NEW: [FileSpec<'_>; 5] = [
     ("came/key", "new came", 0o644, None),
     ("db", "new db", 0o400, Some(1000)),
     ("tls/ca/crt", "new authority", 0o440, Some(1000)),
@@ -23,15 +23,15 @@ pub(crate) const NEW: [Kept<'_>; 5] = [
     ("tls/key", "new key", 0o600, Some(1001)),
 ];
 
-/// Tells the child its kubelet's directory of pods.
+/// Environment variable with the kubelet's directory of pods.
 const PODS: &str = "VAULTMOUNT_CHILD_PODS";
-/// Tells it what to do: nothing else for a write, or how often to look and sweep.
+/// Environment variable with the number of polls and removals after the write.
 const LOOKS: &str = "VAULTMOUNT_CHILD_LOOKS";
-/// It tells its thread behind this.
+/// The child prints this before the id of its thread.
 const THREAD: &str = "works in thread ";
 
 #[test]
-fn a_writer_of_another_process_goes_on_with_its_volume() {
+fn a_writer_of_another_process_takes_over_the_volume() {
     if let Some(pods) = env::var_os(PODS) {
         return work(Path::new(&pods));
     }
@@ -47,7 +47,7 @@ fn a_writer_of_another_process_goes_on_with_its_volume() {
     assert_eq!(volume.try_write(&payload_of(&NEW)).unwrap().change, Change::Unchanged);
 }
 
-/// Tells its thread, waits for a line, and works between two calls of `getppid`, which nobody else makes.
+/// Prints its thread id, waits for a line, and works between two calls of `getppid`, which no other code makes.
 fn work(pods: &Path) {
     let path = pods.join(UID).join("volumes/kubernetes.io~csi/secrets/mount");
     let (writer, target) = (Writer::new(pods, VersionKey::random()), Target { pod_uid: UID, path: &path });
@@ -65,7 +65,7 @@ fn work(pods: &Path) {
     let _ = getppid();
 }
 
-/// Each second time the same files, in between other rights alone.
+/// Every second time the same files, otherwise files with another mode or owner.
 fn changed(look: usize) -> Payload {
     let text = (look / 2).to_string();
     payload_of(&[
@@ -74,25 +74,25 @@ fn changed(look: usize) -> Payload {
     ])
 }
 
-/// How the child ended, and the calls of its working thread from when strace was attached to it.
+/// How the child ended, and the system calls of its working thread since strace was attached.
 pub(crate) struct Traced {
     pub(crate) status: ExitStatus,
     calls: String,
 }
 
 impl Traced {
-    /// The calls of its work, one a line, in their order.
+    /// The system calls of its work in order, one per line.
     pub(crate) fn calls(&self) -> Vec<&str> {
         self.calls.split("getppid()").nth(1).expect("the work did not begin").lines().skip(1).collect()
     }
 
-    /// All calls before its work.
+    /// All system calls before its work.
     pub(crate) fn before(&self) -> Vec<&str> {
         self.calls.split("getppid()").next().unwrap().lines().collect()
     }
 }
 
-/// Runs the child in the volume, under strace with `options`; it writes [`NEW`], and then looks and sweeps `looks` times.
+/// Runs the child in the volume, under strace with `options`; it writes [`NEW`], and then polls and removes stale generations `looks` times.
 pub(crate) fn run(volume: &Volume<'_>, looks: usize, options: &[&str]) -> Traced {
     let log = NamedTempFile::new().unwrap();
     let mut child = start(volume, looks);
@@ -103,9 +103,9 @@ pub(crate) fn run(volume: &Volume<'_>, looks: usize, options: &[&str]) -> Traced
     let mut strace = strace
         .spawn()
         .unwrap_or_else(|error| panic!("strace cannot be started, and is needed here: {error}"));
-    let mut told = String::new();
-    BufReader::new(strace.stderr.take().unwrap()).read_line(&mut told).unwrap();
-    assert!(told.contains("attached"), "strace needs the right to trace (ptrace): {told}");
+    let mut line = String::new();
+    BufReader::new(strace.stderr.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.contains("attached"), "strace needs the right to trace (ptrace): {line}");
     child.stdin.take().unwrap().write_all(b"go\n").unwrap();
     lines.for_each(drop);
     let status = child.wait().unwrap();
@@ -124,7 +124,7 @@ fn start(volume: &Volume<'_>, looks: usize) -> Child {
     command.arg(env::current_exe().unwrap());
     command.args([
         "--exact",
-        "writer::child::a_writer_of_another_process_goes_on_with_its_volume",
+        "writer::child::a_writer_of_another_process_takes_over_the_volume",
         "--nocapture",
     ]);
     command.env(PODS, volume.node.home()).env(LOOKS, looks.to_string());

@@ -1,4 +1,4 @@
-//! A writer that is killed before each of its calls to the system: it leaves the old files or the new, and nothing in the way of the next.
+//! A writer that is killed before each of its system calls leaves the old files or the new ones, and nothing that stops the next writer.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -11,9 +11,9 @@ use vaultmount::payload::VersionKey;
 use vaultmount::writer::{Fingerprints, Trigger, Writer};
 
 use super::child::{NEW, Traced, run};
-use super::node::{Kept, Node, Volume, payload_of};
+use super::node::{FileSpec, Node, Volume, payload_of};
 
-const OLD: [Kept<'_>; 4] = [
+const OLD: [FileSpec<'_>; 4] = [
     ("db", "old db", 0o400, Some(1000)),
     ("gone/key", "old gone", 0o644, None),
     ("tls/ca/crt", "old authority", 0o440, Some(1000)),
@@ -23,15 +23,15 @@ const OLD: [Kept<'_>; 4] = [
 /// Files by their paths: text, mode, uid and gid.
 type Found = BTreeMap<String, (String, (u32, u32, u32))>;
 
-fn told(files: &[Kept<'_>]) -> Found {
-    let told = |&(path, text, mode, owner): &Kept<'_>| {
+fn expected(files: &[FileSpec<'_>]) -> Found {
+    let one = |&(path, text, mode, owner): &FileSpec<'_>| {
         let owner = owner.unwrap_or(0);
         (path.to_owned(), (text.to_owned(), (mode, owner, owner)))
     };
-    files.iter().map(told).collect()
+    files.iter().map(one).collect()
 }
 
-/// All files that `name` of the volume leads to, called as they are below `prefix`.
+/// All files that `name` of the volume leads to, with their paths below `prefix`.
 fn through(volume: &Volume<'_>, name: &str, prefix: &str) -> Found {
     let path = volume.at(name);
     if !path.is_dir() {
@@ -44,18 +44,18 @@ fn through(volume: &Volume<'_>, name: &str, prefix: &str) -> Found {
 }
 
 /// First parts of paths.
-fn names(files: &[Kept<'_>]) -> Vec<String> {
+fn names(files: &[FileSpec<'_>]) -> Vec<String> {
     let mut names: Vec<String> =
         files.iter().map(|(path, ..)| path.split('/').next().unwrap().to_owned()).collect();
     names.dedup();
     names
 }
 
-/// Whether the files are the new ones. All that can be seen belongs together, and a name that was there and is to stay is there.
-fn is_new(volume: &Volume<'_>, old: &[Kept<'_>], killed: &str) -> bool {
+/// Whether the files are the new ones. Checks that all visible files belong together, and that a name that stays is never missing.
+fn is_new(volume: &Volume<'_>, old: &[FileSpec<'_>], killed: &str) -> bool {
     let found = if volume.at("..data").exists() { through(volume, "..data", "") } else { Found::new() };
-    let is_new = found == told(&NEW);
-    assert!(is_new || found == told(old), "{killed}: {found:?}");
+    let is_new = found == expected(&NEW);
+    assert!(is_new || found == expected(old), "{killed}: {found:?}");
     for name in names(old).iter().chain(&names(&NEW)) {
         let of_it = |path: &String| path == name || path.starts_with(&format!("{name}/"));
         let seen = if volume.at(name).exists() { through(volume, name, name) } else { Found::new() };
@@ -66,7 +66,7 @@ fn is_new(volume: &Volume<'_>, old: &[Kept<'_>], killed: &str) -> bool {
     is_new
 }
 
-/// A process that begins anew, with the rights of our manifest, makes the volume whole, and removes what was left.
+/// A restarted process with the rights of our manifest completes the volume and removes leftovers.
 fn goes_on(volume: &Volume<'_>, killed: &str) {
     volume.restricted(&[Capability::CAP_CHOWN], |root, target| {
         let writer = Writer::new(root, VersionKey::random());
@@ -86,10 +86,10 @@ fn goes_on(volume: &Volume<'_>, killed: &str) {
     assert!(is_new(volume, &[], killed), "{killed}");
 }
 
-/// A call to the system: its name, and which of that name it is.
+/// A system call: its name, and its number among those of that name.
 type Call = (String, usize);
 
-/// Every call of a whole write.
+/// Every system call of a complete write.
 fn calls(traced: &Traced) -> Vec<Call> {
     let mut counts: HashMap<String, usize> = HashMap::new();
     let mut count = |line: &str| {
@@ -114,8 +114,8 @@ fn kill(volume: &Volume<'_>, calls: &[Call]) -> String {
     format!("killed before {name} {number}")
 }
 
-/// Kills a writer before each call, in a volume that `prepare` gave the files `old`.
-fn survives_every_kill(old: &[Kept<'_>], prepare: impl Fn(&Volume<'_>)) {
+/// Kills a writer before each system call, in a volume where `prepare` wrote the files `old`.
+fn survives_every_kill(old: &[FileSpec<'_>], prepare: impl Fn(&Volume<'_>)) {
     let node = Node::new();
     let volume = node.volume();
     prepare(&volume);
@@ -133,7 +133,7 @@ fn survives_every_kill(old: &[Kept<'_>], prepare: impl Fn(&Volume<'_>)) {
     assert!(calls[swap - 1].0.starts_with("renameat"), "one call shows all");
 }
 
-/// Leaves nothing behind that an earlier round put there.
+/// Removes everything that an earlier round left.
 fn empty(volume: &Volume<'_>) {
     for name in volume.names() {
         let path = volume.at(&name);
@@ -149,7 +149,7 @@ fn a_writer_killed_before_any_call_of_a_swap_leaves_the_old_files_or_the_new() {
         volume.write(&[("db", "older"), ("older/key", "older")]);
         let older = fs::File::open(volume.at(&volume.link("..data"))).unwrap();
         volume.try_write(&payload_of(&OLD)).unwrap();
-        // So that its removal is a part of the swap.
+        // Then its removal is a part of the swap.
         older.set_modified(SystemTime::now() - Duration::from_secs(60)).unwrap();
     });
 }

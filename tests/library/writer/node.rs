@@ -1,4 +1,4 @@
-//! A kubelet's directory with volumes mounted in it: in a mount namespace of a process that does nothing else, seen through `/proc`.
+//! A kubelet's directory with volumes mounted in it, in the mount namespace of an idle process, reached through `/proc`.
 
 use std::cell::RefCell;
 use std::fs;
@@ -45,29 +45,29 @@ impl Node {
         ];
         let mut command = Command::new("setpriv");
         let mut holder = command.args(holding).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let mut told = String::new();
-        BufReader::new(holder.stdout.take().unwrap()).read_line(&mut told).unwrap();
-        assert_eq!(told, "ready\n", "a mount namespace needs root");
+        let mut line = String::new();
+        BufReader::new(holder.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert_eq!(line, "ready\n", "a mount namespace needs root");
         Self { holder, home }
     }
 
-    /// The kubelet's directory of pods, as this process sees it.
+    /// The kubelet's directory of pods, as this process reaches it.
     pub(crate) fn pods(&self) -> PathBuf {
         let inside = self.home.path().strip_prefix("/").unwrap().to_owned();
         PathBuf::from(format!("/proc/{}/root", self.holder.id())).join(inside)
     }
 
-    /// The same as its own processes see it.
+    /// The same directory as processes of the node see it.
     pub(crate) fn home(&self) -> &Path {
         self.home.path()
     }
 
-    /// The namespace of its mounts, as nsenter takes it.
+    /// The mount namespace of the node, for nsenter.
     pub(crate) fn namespace(&self) -> String {
         format!("--mount=/proc/{}/ns/mnt", self.holder.id())
     }
 
-    /// Runs `script` among its mounts, with the places of `paths` as they are called there.
+    /// Runs `script` in the mount namespace, with `paths` as they are named there.
     pub(crate) fn run(&self, script: &str, paths: &[&Path]) {
         let namespace = self.namespace();
         let inside: Vec<_> =
@@ -77,7 +77,7 @@ impl Node {
         tool("nsenter", &arguments, b"");
     }
 
-    /// A volume of the pod `UID`, mounted as the driver mounts it.
+    /// A volume of the pod `UID`, mounted like the driver does.
     pub(crate) fn volume(&self) -> Volume<'_> {
         self.volume_of(UID, "-t tmpfs volume")
     }
@@ -102,9 +102,9 @@ impl Drop for Node {
     }
 }
 
-/// A volume of the node, and who writes it.
+/// A volume of the node and its writer.
 pub(crate) struct Volume<'n> {
-    /// Unmounted with it.
+    /// Unmounted when the value is dropped.
     pub(crate) node: &'n Node,
     pub(crate) writer: Writer,
     pub(crate) path: PathBuf,
@@ -112,7 +112,7 @@ pub(crate) struct Volume<'n> {
 }
 
 impl Volume<'_> {
-    /// Writes files, each 0644 and ours.
+    /// Writes files with mode 0644 and our own uid.
     pub(crate) fn write(&self, files: &[(&str, &str)]) -> Change {
         self.try_write(&payload(files)).unwrap().change
     }
@@ -121,12 +121,12 @@ impl Volume<'_> {
         self.writer.write(&self.target(), Trigger::DriverRequest, payload, &mut self.marks.borrow_mut())
     }
 
-    /// As our own polling does.
-    pub(crate) fn look(&self, payload: &Payload) -> Result<Written, WriteError> {
+    /// Writes as a poll does.
+    pub(crate) fn poll(&self, payload: &Payload) -> Result<Written, WriteError> {
         self.writer.write(&self.target(), Trigger::Poll, payload, &mut self.marks.borrow_mut())
     }
 
-    pub(crate) fn sweep(&self, now: SystemTime) -> Result<Option<StaleGeneration>, WriteError> {
+    pub(crate) fn remove_stale(&self, now: SystemTime) -> Result<Option<StaleGeneration>, WriteError> {
         self.writer.remove_stale(&self.target(), now)
     }
 
@@ -134,13 +134,13 @@ impl Volume<'_> {
         Target { pod_uid: UID, path: &self.path }
     }
 
-    /// Does `work` in the volume with the capabilities `effective` and no other. The root of our manifest has CHOWN alone.
+    /// Does `work` in the volume with only the capabilities `effective`. Root in our manifest has CHOWN alone.
     pub(crate) fn restricted<T: Send>(
         &self,
         effective: &[Capability],
         work: impl FnOnce(&Path, &Target<'_>) -> T + Send,
     ) -> T {
-        // Reached through a handle: `/proc/PID/root` asks for more rights.
+        // Reached through a handle: `/proc/PID/root` needs more rights.
         let pods = fs::File::open(self.node.pods()).unwrap();
         let root = PathBuf::from(format!("/proc/self/fd/{}", pods.as_raw_fd()));
         let path = root.join(self.path.strip_prefix(self.node.pods()).unwrap());
@@ -151,12 +151,12 @@ impl Volume<'_> {
         thread::scope(|scope| scope.spawn(restricted).join().unwrap())
     }
 
-    /// What it remembers of the files.
+    /// The fingerprints of the files.
     pub(crate) fn marks(&self) -> Fingerprints {
         self.marks.borrow().clone()
     }
 
-    /// Forgets what this process knows of it, as a restart does.
+    /// Drops all state of this process about the volume, as a restart does.
     pub(crate) fn forget(&self) {
         self.marks.take();
     }
@@ -173,7 +173,7 @@ impl Volume<'_> {
         fs::read_link(self.at(name)).unwrap().to_str().unwrap().to_owned()
     }
 
-    /// Its names, in their order.
+    /// The names in the volume, sorted.
     pub(crate) fn names(&self) -> Vec<String> {
         let entries = fs::read_dir(&self.path).unwrap();
         let mut names: Vec<_> =
@@ -182,12 +182,12 @@ impl Volume<'_> {
         names
     }
 
-    /// Those that a pod knows.
+    /// The names of the pod's files.
     pub(crate) fn visible(&self) -> Vec<String> {
         self.names().into_iter().filter(|name| !name.starts_with("..")).collect()
     }
 
-    /// Generations, and links on their way.
+    /// Generations and temporary links.
     pub(crate) fn generations(&self) -> Vec<String> {
         self.names().into_iter().filter(|name| name.starts_with("..2")).collect()
     }
@@ -203,11 +203,12 @@ pub(crate) fn payload(files: &[(&str, &str)]) -> Payload {
     Payload::new(files.iter().map(|(path, text)| file(path, text)).collect(), vec![]).unwrap()
 }
 
-/// Path, text, mode, and uid and gid when they are not ours.
-pub(crate) type Kept<'k> = (&'k str, &'k str, u32, Option<u32>);
+/// Path, text, mode, and uid and gid if they are not our own.
+pub(crate) type FileSpec<'k> = (&'k str, &'k str, u32, Option<u32>);
 
-pub(crate) fn payload_of(files: &[Kept<'_>]) -> Payload {
-    let file = |&(path, text, mode, owner): &Kept<'_>| File { mode, owner, group: owner, ..file(path, text) };
+pub(crate) fn payload_of(files: &[FileSpec<'_>]) -> Payload {
+    let file =
+        |&(path, text, mode, owner): &FileSpec<'_>| File { mode, owner, group: owner, ..file(path, text) };
     Payload::new(files.iter().map(file).collect(), vec![]).unwrap()
 }
 
@@ -215,7 +216,7 @@ pub(crate) fn file(path: &str, text: &str) -> File {
     File { path: path.parse().unwrap(), mode: 0o644, owner: None, group: None, contents: Secret::from(text) }
 }
 
-/// Does `other` again and again in a thread of its own, until `work` is done, well or not.
+/// Repeats `other` in another thread until `work` has returned or panicked.
 pub(crate) fn meanwhile(other: impl Fn() + Send, work: impl FnOnce()) {
     struct End<'a>(&'a AtomicBool);
     impl Drop for End<'_> {

@@ -1,4 +1,4 @@
-//! What is no volume of the pod.
+//! Paths that are no volume of the pod.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ fn refused(volume: &Volume<'_>, path: &Path) -> WriteError {
 }
 
 #[test]
-fn only_the_place_of_a_volume_is_one() {
+fn only_the_path_of_a_volume_is_written_to() {
     let node = Node::new();
     let volume = node.volume();
     let csi = format!("{UID}/volumes/kubernetes.io~csi");
@@ -70,7 +70,7 @@ fn only_a_tmpfs_of_its_own_is_written_to() {
 }
 
 #[test]
-fn a_pod_that_is_gone_is_told() {
+fn a_deleted_pod_is_reported() {
     let node = Node::new();
     let volume = node.volume();
     node.run("umount \"$1\"", &[&volume.path]);
@@ -82,9 +82,9 @@ fn a_pod_that_is_gone_is_told() {
     fs::remove_dir_all(node.pods().join(UID)).unwrap_err();
 }
 
-/// Where the manifest is not the one that this mode needs; the driver has what is missing.
+/// With a manifest that lacks rights for this mode; the driver has them.
 #[test]
-fn what_an_operator_left_out_is_for_the_driver_to_do() {
+fn where_the_manifest_lacks_rights_the_driver_writes_the_files() {
     let node = Node::new();
     let volume = node.volume();
     let owned = Payload::new(vec![File { owner: Some(1000), ..file("db", "canary") }], vec![]).unwrap();
@@ -97,7 +97,7 @@ fn what_an_operator_left_out_is_for_the_driver_to_do() {
         error.is_for_driver() && error.to_string().starts_with("writing db: Operation not permitted"),
         "{error}"
     );
-    assert_eq!(volume.names(), [""; 0], "nothing is left of it");
+    assert_eq!(volume.names(), [""; 0], "the volume is not empty");
     node.run("mount -o remount,ro \"$1\"", &[&volume.path]);
     let error = volume.try_write(&payload(&[("db", "canary")])).unwrap_err();
     assert!(error.is_for_driver() && error.to_string().contains("Read-only file system"), "{error}");

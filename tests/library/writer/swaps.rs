@@ -68,7 +68,7 @@ fn the_smallest_change_swaps_all() {
 }
 
 #[test]
-fn names_come_and_go_and_change_their_kind() {
+fn names_are_added_removed_and_change_between_file_and_directory() {
     let node = Node::new();
     let volume = node.volume();
     let steps: [&[(&str, &str)]; 6] = [
@@ -91,7 +91,7 @@ fn names_come_and_go_and_change_their_kind() {
 }
 
 #[test]
-fn the_driver_never_learns_from_its_time_that_a_volume_was_written() {
+fn the_time_of_the_volume_never_shows_the_driver_that_it_was_written() {
     let node = Node::new();
     let volume = node.volume();
     let past = |nanoseconds| TimeSpec::new(1_700_000_000, nanoseconds);
@@ -107,7 +107,7 @@ fn the_driver_never_learns_from_its_time_that_a_volume_was_written() {
         volume.write(&files);
         assert_eq!(now(), before);
     }
-    volume.sweep(SystemTime::now() + Duration::from_secs(60)).unwrap();
+    volume.remove_stale(SystemTime::now() + Duration::from_secs(60)).unwrap();
     assert_eq!(now(), before);
     assert_eq!(before.3, 987_654_321);
 }
@@ -133,7 +133,7 @@ fn a_reader_of_all_files_never_sees_a_mix() {
     meanwhile(reading, || {
         for round in 1..=200 {
             assert_eq!(write(round), Change::Swapped);
-            volume.sweep(SystemTime::now()).unwrap();
+            volume.remove_stale(SystemTime::now()).unwrap();
             while reads.load(Ordering::Relaxed) < 6 * round && Instant::now() < end {
                 thread::yield_now();
             }
@@ -142,12 +142,12 @@ fn a_reader_of_all_files_never_sees_a_mix() {
     assert!(reads.into_inner() >= 1000);
 }
 
-/// Long enough that a file is not written at once.
+/// Long enough that a file needs more than one write.
 fn text(round: usize) -> String {
     format!("{round:>8}").repeat(1024)
 }
 
-/// Through one handle of `..data`, so of one generation; then by name, which must always be there.
+/// Reads through one handle of `..data`, so of one generation; then by name, which must always exist.
 fn read_all(volume: &Path, names: &[String]) {
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     let handle = openat(AT_FDCWD, &volume.join("..data"), flags, Mode::empty()).unwrap();
@@ -160,7 +160,7 @@ fn read_all(volume: &Path, names: &[String]) {
     assert_eq!(fs::read_to_string(volume.join(&names[0])).unwrap().len(), 8 * 1024);
 }
 
-/// Number, size, times of last change and modification of everything in it.
+/// Inode, size, and times of last change and modification of everything in the directory.
 fn state(path: &Path) -> Vec<(String, u64, u64, [i64; 4])> {
     let of = fs::symlink_metadata(path).unwrap();
     let times = [of.mtime(), of.mtime_nsec(), of.ctime(), of.ctime_nsec()];
@@ -174,7 +174,7 @@ fn state(path: &Path) -> Vec<(String, u64, u64, [i64; 4])> {
 }
 
 #[test]
-fn a_volume_without_room_keeps_its_files() {
+fn a_volume_without_free_space_keeps_its_files() {
     let node = Node::new();
     let volume = node.volume_of(super::node::UID, "-t tmpfs -o size=64k volume");
     volume.write(&[("db", &"x".repeat(40_000))]);

@@ -1,4 +1,4 @@
-//! Volumes that somebody else wrote before, and may write again.
+//! Volumes that the driver wrote before, and may write again.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -8,7 +8,7 @@ use vaultmount::writer::Change;
 
 use super::node::{Node, Volume, meanwhile};
 
-/// As the driver leaves it.
+/// The volume as the driver leaves it.
 fn drivers(volume: &Volume<'_>, text: &str) {
     let generation = "..2026_11_21_09_30_00.3141592653";
     fs::create_dir(volume.at(generation)).unwrap();
@@ -18,7 +18,7 @@ fn drivers(volume: &Volume<'_>, text: &str) {
 }
 
 #[test]
-fn what_the_driver_wrote_stays_as_it_is() {
+fn files_that_the_driver_wrote_stay_unchanged() {
     let node = Node::new();
     let volume = node.volume();
     drivers(&volume, "one");
@@ -39,13 +39,13 @@ fn the_first_change_of_what_the_driver_wrote_is_known_by_its_path() {
 }
 
 #[test]
-fn what_stops_a_killed_driver_for_ever_is_removed() {
+fn leftovers_that_would_stop_the_driver_for_ever_are_removed() {
     let node = Node::new();
     let volume = node.volume();
     drivers(&volume, "one");
     symlink("..2026_11_21_09_31_00.2718281828", volume.at("..data_tmp")).unwrap();
     assert_eq!(volume.write(&[("db", "two")]), Change::Swapped);
-    assert_eq!(volume.sweep(SystemTime::now() + Duration::from_secs(6)).unwrap(), None);
+    assert_eq!(volume.remove_stale(SystemTime::now() + Duration::from_secs(6)).unwrap(), None);
     assert_eq!(volume.names(), [volume.link("..data"), "..data".into(), "db".into()]);
 }
 
@@ -70,6 +70,6 @@ fn plain_files_become_links_and_none_is_missing_for_a_moment() {
         ("..data/db".into(), "..data/tls".into(), 2)
     );
     assert_eq!(volume.generations().len(), 2, "the directory stays for its readers");
-    volume.sweep(SystemTime::now() + Duration::from_secs(6)).unwrap();
+    volume.remove_stale(SystemTime::now() + Duration::from_secs(6)).unwrap();
     assert_eq!(volume.generations(), [volume.link("..data")]);
 }

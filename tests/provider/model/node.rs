@@ -1,4 +1,4 @@
-//! A node: the provider, which dies and comes back with what it wrote down, and the driver's one connection to it.
+//! A node: the provider, which is killed and restarted with its state, and the driver's one connection to it.
 
 use std::fs::{self, File};
 use std::net::SocketAddr;
@@ -17,10 +17,10 @@ use crate::support::canary::{assert_silent, canary};
 use crate::support::until;
 use crate::support::wait::free_address;
 
-/// What the kubelet gives a mount.
+/// Time that the kubelet allows for a mount.
 const DEADLINE: Duration = Duration::from_secs(120);
 
-/// How a provider is asked to end.
+/// How a provider is ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
     /// SIGTERM, as the kubelet does.
@@ -29,7 +29,7 @@ pub(crate) enum End {
     Killed,
 }
 
-/// A provider on a socket of its own, with a state directory that outlives it.
+/// A provider on its own socket, with a state directory that survives it.
 pub(crate) struct Node {
     home: TempDir,
     state: TempDir,
@@ -40,9 +40,9 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    /// A provider whose server is at `server`.
+    /// Starts a provider whose server is at `server`.
     pub(crate) async fn start(server: &str) -> Self {
-        // Records go to memory alone.
+        // Records are written to memory only.
         let (home, state) = (TempDir::new().unwrap(), TempDir::new_in("/dev/shm").unwrap());
         fs::write(home.path().join("key"), canary("a-key-of-the-node")).unwrap();
         let health = free_address();
@@ -51,14 +51,14 @@ impl Node {
         Self { home, state, server: server.into(), health, process, client }
     }
 
-    /// Ends it, and starts another on the same state.
+    /// Ends the provider, and starts another one with the same state.
     pub(crate) async fn restart(&mut self, end: End) {
         self.end(end).await;
         self.process = launch(&self.home, &self.state, &self.server, self.health);
         self.client = connected(&self.home).await;
     }
 
-    /// Ends it; what it logged holds no secret.
+    /// Ends the provider, and checks that its log contains no secret.
     pub(crate) async fn end(&mut self, end: End) {
         let signal = if end == End::Killed { Signal::SIGKILL } else { Signal::SIGTERM };
         kill(Pid::from_raw(self.process.id().cast_signed()), signal).unwrap();
@@ -74,7 +74,7 @@ impl Node {
         self.client.clone().mount(request).await.map(tonic::Response::into_inner)
     }
 
-    /// The sum of the numbers of all series that begin so.
+    /// The sum of all series that begin with `start`.
     pub(crate) async fn metric(&self, start: &str) -> f64 {
         let text =
             reqwest::get(format!("http://{}/metrics", self.health)).await.unwrap().text().await.unwrap();
@@ -82,7 +82,7 @@ impl Node {
         lines.map(|line| line.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap()).sum()
     }
 
-    /// What the process that runs now logged.
+    /// The log of the current process.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.home.path().join("log")).unwrap()
     }
@@ -121,7 +121,7 @@ fn launch(home: &TempDir, state: &TempDir, server: &str, health: SocketAddr) -> 
     command.env_clear().stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap()
 }
 
-/// A connection on which a first question was answered.
+/// A connection on which a first call was answered.
 async fn connected(home: &TempDir) -> CsiDriverProviderClient<Channel> {
     let address = format!("unix://{}", home.path().join("vault.sock").display());
     until("an answer on the provider's socket", async || {

@@ -1,4 +1,4 @@
-//! Pods, and what the driver sends for them.
+//! Pods, and the driver's requests for them.
 
 use std::collections::BTreeMap;
 
@@ -8,26 +8,26 @@ use serde_json::json;
 use crate::support::Class;
 use crate::support::token::{Account, Issuer};
 
-/// A service account as it is now: one that is made anew has the name, and another uid.
+/// A service account. A recreated one has the same name and another uid.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Person {
+pub(crate) struct ServiceAccount {
     pub(crate) namespace: String,
     pub(crate) name: String,
-    /// How often it was made anew.
+    /// How often it was recreated.
     pub(crate) made: u32,
 }
 
 /// A pod with one volume.
 #[derive(Clone, Debug)]
 pub(crate) struct Pod {
-    pub(crate) person: Person,
+    pub(crate) service_account: ServiceAccount,
     pub(crate) number: usize,
 }
 
-/// What a volume holds: files by their names.
+/// The files of a volume by their names.
 pub(crate) type Files = BTreeMap<String, Vec<u8>>;
 
-impl Person {
+impl ServiceAccount {
     pub(crate) fn new(namespace: &str, name: &str) -> Self {
         Self { namespace: namespace.into(), name: name.into(), made: 0 }
     }
@@ -36,16 +36,16 @@ impl Person {
         uid(&format!("{}/{}", self.namespace, self.name), self.made)
     }
 
-    /// The uid that every account has before it is made anew.
+    /// The uid that the account had before it was recreated.
     pub(crate) fn first_uid(&self) -> String {
         Self { made: 0, ..self.clone() }.uid()
     }
 }
 
 impl Pod {
-    /// The driver's request for its volume of `class`, with a token of a minute ago.
+    /// The driver's request for the pod's volume of `class`, with a token that was issued a minute ago.
     pub(crate) fn request(&self, class: &Class, issuer: &Issuer) -> MountRequest {
-        let Person { namespace, name, .. } = &self.person;
+        let ServiceAccount { namespace, name, .. } = &self.service_account;
         let (pod, pod_uid) =
             (format!("{name}-{}", self.number), format!("6f1f7a51-3f0b-4a38-9f5d-{:012x}", self.number));
         let account = Account {
@@ -54,7 +54,7 @@ impl Pod {
             pod: Some((pod.clone(), pod_uid.clone())),
         };
         let mut claims = account.claims("vault", 3600);
-        claims["kubernetes.io"]["serviceaccount"]["uid"] = json!(self.person.uid());
+        claims["kubernetes.io"]["serviceaccount"]["uid"] = json!(self.service_account.uid());
         let tokens = json!({ "vault": { "token": issuer.sign(&claims), "expirationTimestamp": "2046-01-01T00:00:00Z" } });
         let mut attributes = class.parameters();
         for (key, value) in [
@@ -81,7 +81,7 @@ pub(crate) fn files(answer: MountResponse) -> Files {
     answer.files.into_iter().map(|file| (file.path, file.contents)).collect()
 }
 
-/// The same for the same account, as the API server gives it.
+/// A uid in the API server's form, always the same for the same account.
 fn uid(account: &str, made: u32) -> String {
     let number = account
         .bytes()

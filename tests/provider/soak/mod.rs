@@ -1,18 +1,18 @@
-//! What must hold for as long as a node lives: an outage that nobody in a pod sees, and certificates that never end in a pod's hands.
+//! Long runs: an outage that no pod notices, and certificates that never expire in a pod.
 //!
-//! `cargo test` takes a short look; `make soak` sets `VAULTMOUNT_SOAK_SECONDS` to ten minutes, for which the outage lasts and certificates
+//! `cargo test` runs them shortly. `make soak` sets `VAULTMOUNT_SOAK_SECONDS` to ten minutes, for which the outage lasts and certificates
 //! are watched, with 100 volumes.
 
-mod certificates; // short lives under a client that asks often
-mod link; // a way to the server that can be cut
-mod outage; // a server that is away, and comes back
+mod certificates; // short lifetimes with a client that republishes often
+mod proxy; // a proxy before the server that can be cut
+mod outage; // a server that is down and comes back
 
 use std::time::Duration;
 
-/// For how long things are watched: as `make soak` says, or `short`.
+/// Duration of a run: `VAULTMOUNT_SOAK_SECONDS`, or `short`.
 fn lasting(short: Duration) -> Duration {
-    let told = std::env::var("VAULTMOUNT_SOAK_SECONDS").ok();
-    told.map_or(short, |seconds| Duration::from_secs(seconds.parse().unwrap()))
+    let seconds = std::env::var("VAULTMOUNT_SOAK_SECONDS").ok();
+    seconds.map_or(short, |seconds| Duration::from_secs(seconds.parse().unwrap()))
 }
 
 /// Whether this is the long run.

@@ -1,4 +1,4 @@
-//! The server is away, and comes back. No file changes, nobody waits long, and the server that comes back is not overrun.
+//! The server is down and comes back. No file changes, no mount waits long, and the server gets no burst of calls when it is back.
 
 use std::time::Duration;
 
@@ -6,31 +6,31 @@ use futures::stream::{self, StreamExt};
 use reqwest::Method;
 use tokio::time::{Instant, interval, sleep};
 
-use super::link::Link;
+use super::proxy::Proxy;
 use super::{is_long, lasting};
 use crate::model::node::Node;
-use crate::model::pod::{Files, Person, Pod, files};
+use crate::model::pod::{Files, Pod, ServiceAccount, files};
 use crate::support::openbao::{Listener, Vault};
 use crate::support::{Class, canary, json, kv, until};
 
 /// Service accounts, each with an equal part of the volumes.
 const ACCOUNTS: usize = 5;
 
-/// What each volume has a file of.
+/// Each volume has a file for each of these secrets.
 const SECRETS: [&str; 3] = ["db", "queue", "mail"];
 
-/// The kubelet asks for so many volumes at a time.
+/// Number of volumes that the kubelet mounts at a time.
 const AT_ONCE: usize = 20;
 
-/// A remount waits for a server that is away no longer than this: for 4.5 s, and without a patience of its own for the 18 s of a first mount.
+/// A republish waits at most this long for a server that is down: 4.5 s on an idle machine. A first mount waits 18 s.
 const PATIENCE: Duration = Duration::from_secs(12);
 
-/// A first mount says within this what is wrong: it tries for 18 s, and its whole time would be 60.
+/// A first mount fails within this time: it retries for 18 s on an idle machine, and its deadline is 60 s.
 const FIRST: Duration = Duration::from_secs(30);
 
 struct Scene {
     vault: Vault,
-    link: Link,
+    proxy: Proxy,
     node: Node,
     class: Class,
     pods: Vec<Pod>,
@@ -38,12 +38,12 @@ struct Scene {
     period: Duration,
 }
 
-/// What the server was asked during some rounds.
-struct Asked {
+/// The calls of some rounds.
+struct Calls {
     rounds: usize,
     logins: usize,
     reads: usize,
-    /// The most logins at a time.
+    /// The largest number of logins at the same time.
     at_once: usize,
 }
 
@@ -65,9 +65,9 @@ impl Scene {
         let all = SECRETS.map(|name| kv(name, &format!("team-a/{name}"), "password"));
         let class = all.into_iter().reduce(Class::and).unwrap().with("refresh", format!("{}s", period - 1));
         let pods = (0..volumes).map(|number| pod(number % ACCOUNTS, number)).collect();
-        let link = Link::to(vault.port()).await;
-        let node = Node::start(&link.url()).await;
-        Self { vault, link, node, class, pods, period: Duration::from_secs(period) }
+        let proxy = Proxy::to(vault.port()).await;
+        let node = Node::start(&proxy.url()).await;
+        Self { vault, proxy, node, class, pods, period: Duration::from_secs(period) }
     }
 
     async fn mount(&self, pod: &Pod) -> Result<Files, String> {
@@ -75,7 +75,7 @@ impl Scene {
         answer.map(files).map_err(|status| status.message().to_owned())
     }
 
-    /// Every volume once, as the kubelet asks; each is answered with `same`, in time.
+    /// Republishes every volume once as the kubelet does. Checks that each has the files `same`, in time.
     async fn round(&self, same: &[Files]) {
         let all = self.pods.iter().zip(same).map(async |(pod, same)| {
             let begun = Instant::now();
@@ -86,8 +86,8 @@ impl Scene {
         stream::iter(all).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await;
     }
 
-    /// Rounds for `time`, and what they asked the server.
-    async fn rounds(&self, time: Duration, same: &[Files]) -> Asked {
+    /// Rounds for `time`, and their calls.
+    async fn rounds(&self, time: Duration, same: &[Files]) -> Calls {
         let (before, mut rounds) = (entries(&self.vault).len(), 0);
         let (mut pace, end) = (interval(self.period), Instant::now() + time);
         while Instant::now() < end {
@@ -95,10 +95,10 @@ impl Scene {
             self.round(same).await;
             rounds += 1;
         }
-        Asked::of(rounds, &entries(&self.vault)[before..])
+        Calls::of(rounds, &entries(&self.vault)[before..])
     }
 
-    /// Ends every token but the test's own, over the server's own socket.
+    /// Revokes every token except the test's own, over the server's unix socket.
     async fn revoke_all(&self) {
         let own =
             self.vault.call(Method::GET, "", "auth/token/lookup-self", &json!({})).await["data"]["accessor"]
@@ -117,7 +117,7 @@ impl Scene {
     }
 }
 
-impl Asked {
+impl Calls {
     fn of(rounds: usize, entries: &[(String, String)]) -> Self {
         let logins = |kind: &str| {
             entries.iter().filter(|(other, path)| other == kind && path == "auth/kubernetes/login").count()
@@ -142,27 +142,27 @@ fn entries(vault: &Vault) -> Vec<(String, String)> {
 }
 
 fn pod(account: usize, number: usize) -> Pod {
-    Pod { person: Person::new("team-a", &format!("app-{account}")), number }
+    Pod { service_account: ServiceAccount::new("team-a", &format!("app-{account}")), number }
 }
 
 #[tokio::test]
-async fn an_outage_changes_no_file_and_the_server_that_comes_back_is_not_overrun() {
+async fn an_outage_changes_no_file_and_the_recovered_server_gets_no_burst_of_calls() {
     let scene = Scene::new().await;
     let mut same = Vec::new();
     for pod in &scene.pods {
         same.push(scene.mount(pod).await.unwrap());
     }
-    // Twice: for the whole time, and for a moment in which every token dies.
+    // Twice: for the whole time, and for a moment in which every token is revoked.
     for tokens_die in [false, true] {
         let window = if is_long() { Duration::from_secs(60) } else { scene.period * 4 };
         let steady = scene.rounds(window, &same).await;
         assert_eq!(steady.logins, 0, "a steady node logs in");
-        scene.link.cut().await;
+        scene.proxy.cut().await;
         let begun = Instant::now();
         let first = async {
             sleep(Duration::from_secs(1)).await;
             let text = scene.mount(&pod(0, 1000 + usize::from(tokens_die))).await.unwrap_err();
-            assert!(text.starts_with("vault.unreachable") && text.contains(&scene.link.url()), "{text}");
+            assert!(text.starts_with("vault.unreachable") && text.contains(&scene.proxy.url()), "{text}");
             assert!(begun.elapsed() < FIRST, "a first mount failed after {:?}", begun.elapsed());
         };
         let moment = Duration::from_secs(8);
@@ -170,18 +170,19 @@ async fn an_outage_changes_no_file_and_the_server_that_comes_back_is_not_overrun
         let (_, ()) = tokio::join!(scene.rounds(away, &same), first);
         #[expect(clippy::cast_precision_loss, reason = "few volumes")]
         let volumes = scene.pods.len() as f64;
-        until("every volume to be told stale", async || (scene.stale().await >= volumes).then_some(())).await;
+        until("every volume to count as stale", async || (scene.stale().await >= volumes).then_some(()))
+            .await;
         assert!(scene.node.metric("vaultmount_oldest_content_age_seconds").await >= away.as_secs_f64() - 1.0);
         if tokens_die {
             scene.revoke_all().await;
         }
-        scene.link.mend().await;
+        scene.proxy.restore().await;
         let after = scene.rounds(window, &same).await;
         let dead = if tokens_die { ACCOUNTS } else { 0 };
         assert!(after.logins <= dead, "{} logins after an outage in which {dead} tokens died", after.logins);
         assert!(after.at_once <= 4, "{} logins at a time", after.at_once);
-        // An account's volumes share each read, and a round that takes longer than `refresh` has it again: as often before the outage on a slow
-        // machine. Each by itself they would make four times as many, or twenty.
+        // The volumes of an account share each read, and a round that takes longer than `refresh` repeats it: as often before the outage on a slow
+        // machine. Without sharing there would be four or twenty times as many.
         let most = (after.rounds * ACCOUNTS * SECRETS.len() * 3).max(steady.reads * 2);
         assert!(
             after.reads <= most,

@@ -1,4 +1,4 @@
-// Prints what gopkg.in/yaml.v3 makes of each YAML file when it decodes it into
+// Prints how gopkg.in/yaml.v3 decodes each YAML file into
 // the object fields of the Go providers: one line of JSON, or the word error.
 // Without files it reads texts from its input, each a JSON string on a line.
 package main

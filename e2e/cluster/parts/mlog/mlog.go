@@ -1,4 +1,4 @@
-// Package mlog stands in for monis.app/mlog, the one dependency of the CSI driver that no module proxy has any more.
+// Package mlog replaces monis.app/mlog, the one dependency of the CSI driver that no module proxy has any more.
 // It covers exactly what the driver calls, over plain klog.
 package mlog
 
@@ -9,16 +9,16 @@ import (
 	"k8s.io/klog/v2"
 )
 
-// LogFormat names how lines are written; here every format is klog's text.
+// LogFormat is the format of log lines; here every format is klog's text.
 type LogFormat string
 
-// The two formats that the driver's command line knows.
+// The two formats of the driver's command line.
 const (
 	FormatText LogFormat = "text"
 	FormatJSON LogFormat = "json"
 )
 
-// Setup returns what flushes the log at the end of main.
+// Setup returns the function that flushes the log at the end of main.
 func Setup() func() { return klog.Flush }
 
 // ValidateAndSetKlogLevelAndFormatGlobally has nothing to do: the driver's own -v flag sets klog's level.

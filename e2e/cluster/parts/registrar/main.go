@@ -1,6 +1,6 @@
 // registrar SOCKET NAME ENDPOINT announces a CSI driver to the kubelet's plugin watcher.
 //
-// It stands in for node-driver-registrar, which is no Go module that can be built on its own.
+// It replaces node-driver-registrar, which cannot be built as a Go module alone.
 package main
 
 import (

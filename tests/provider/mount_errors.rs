@@ -1,0 +1,141 @@
+//! The message that a pod's author reads when a secret cannot be mounted.
+
+use crate::support::*;
+
+/// One row per mistake: the class, the reason, what the text must name besides the common parts, and the code.
+#[tokio::test]
+async fn a_refusal_names_object_path_role_mount_server_and_remedy() {
+    let vault = Vault::start().await;
+    let provider = Provider::start(&vault).await;
+    vault.put("team-a/db", json!({ "password": canary("present"), "null": null })).await;
+    vault.allow("secret/nowhere/*", &["read"]).await;
+    for (class, reason, code, parts) in [
+        (
+            kv("db", "team-a/nothing", "password"),
+            "vault.not_found",
+            Code::NotFound,
+            &["secret/data/team-a/nothing"][..],
+        ),
+        (
+            kv("db", "team-a/db", "passwrod"),
+            "vault.not_found",
+            Code::NotFound,
+            &["secret/data/team-a/db", "\"passwrod\""],
+        ),
+        (
+            kv("db", "team-a/db", "null"),
+            "vault.not_found",
+            Code::NotFound,
+            &["secret/data/team-a/db", "\"null\""],
+        ),
+        (
+            kv("db", "team-b/db", "password"),
+            "vault.read_denied",
+            Code::PermissionDenied,
+            &["secret/data/team-b/db", "403", "policy"],
+        ),
+        (
+            kv("db", "team-a/db", "password").each("method", "PUT"),
+            "vault.read_denied",
+            Code::PermissionDenied,
+            &["secret/data/team-a/db"],
+        ),
+    ] {
+        let refusal = provider.refuses("team-a/web", class.clone()).await;
+        refusal
+            .tells(reason, &["object \"db\"", "role \"web\"", "auth mount \"kubernetes\"", &vault.address()])
+            .tells(reason, parts);
+        assert_eq!(refusal.code, code);
+        assert_eq!(provider.refuses("team-a/web", class).await, refusal, "a new text is a new event");
+    }
+}
+
+#[tokio::test]
+async fn a_deleted_version_is_not_found() {
+    let vault = Vault::start().await;
+    let provider = Provider::start(&vault).await;
+    vault.put("team-a/db", json!({ "password": canary("deleted") })).await;
+    let pod = provider.mount("team-a/web", kv("db", "team-a/db", "password")).await;
+    vault.call(reqwest::Method::DELETE, "", "secret/data/team-a/db", &json!({})).await;
+    pod.remount_fails().await.tells("vault.not_found", &["secret/data/team-a/db"]);
+}
+
+#[tokio::test]
+async fn the_error_for_a_path_without_data_shows_the_right_path() {
+    let vault = Vault::start().await;
+    let provider = Provider::start(&vault).await;
+    vault.put("team-a/devops", json!({ "password": canary("hint") })).await;
+    let class =
+        |path: &str| object(json!({ "objectName": "db", "secretPath": path, "secretKey": "password" }));
+    let denied = provider.refuses("team-a/web", class("secret/team-a/devops")).await;
+    denied.tells("vault.read_denied", &["secret/data/team-a/devops"]);
+    vault.allow("secret/*", &["read"]).await;
+    let absent = provider.refuses("team-a/web", class("/v1/secret/team-a/devops")).await;
+    absent.tells("vault.not_found", &["secret/data/team-a/devops"]);
+    let looked_up = vault.calls().into_iter().filter(|call| call.contains("sys/internal/ui/mounts")).count();
+    assert_eq!(looked_up, 1, "a mount is looked up once");
+    vault.enable("old", "kv", json!({ "version": "1" })).await;
+    vault.allow("old/*", &["read"]).await;
+    let old = provider.refuses("team-a/web", class("old/devops")).await;
+    assert!(!old.tells("vault.not_found", &["old/devops"]).text.contains("old/data"), "{}", old.text);
+}
+
+#[tokio::test]
+async fn all_failing_objects_are_reported_at_once_and_the_ninth_is_counted() {
+    let vault = Vault::start().await;
+    let provider = Provider::start(&vault).await;
+    vault.put("team-a/db", json!({ "password": canary("present") })).await;
+    let failing = (1..=12)
+        .map(|number| kv(&format!("file-{number:02}"), &format!("team-a/none-{number:02}"), "password"));
+    let class = failing.fold(kv("present", "team-a/db", "password"), Class::and);
+    let refusal = provider.refuses("team-a/web", class).await;
+    let names: Vec<_> = (1..=8).map(|number| format!("\"file-{number:02}\"")).collect();
+    refusal
+        .tells("vault.not_found", &names.iter().map(String::as_str).collect::<Vec<_>>())
+        .tells("vault.not_found", &["4 more"]);
+    for absent in ["file-09", "file-12", "\"present\""] {
+        assert!(!refusal.text.contains(absent), "{}", refusal.text);
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_the_engine_does_not_take_is_rejected() {
+    let vault = Vault::start().await;
+    let provider = Provider::start(&vault).await;
+    vault.enable("transit", "transit", json!({})).await;
+    vault.write("transit/keys/orders", json!({})).await;
+    vault.allow("transit/*", &["read", "update"]).await;
+    let sealed = json!({ "ciphertext": canary("not-a-ciphertext") });
+    let class = json!({ "objectName": "token", "secretPath": "transit/decrypt/orders", "method": "PUT", "secretArgs": sealed, "secretKey": "plaintext" });
+    let refusal = provider.refuses("team-a/web", object(class)).await;
+    refusal.tells("vault.rejected", &["object \"token\"", "transit/decrypt/orders", "400"]);
+}
+
+#[tokio::test]
+async fn an_answer_without_content_is_an_error_and_not_a_crash() {
+    let vault = Vault::start().await;
+    let provider = Provider::start(&vault).await;
+    vault.put("team-a/db", json!({ "password": canary("lives") })).await;
+    for key in ["", "password"] {
+        let class = object(
+            json!({ "objectName": "x", "secretPath": "auth/token/revoke-self", "method": "PUT", "secretKey": key }),
+        );
+        provider
+            .refuses("team-a/web", class)
+            .await
+            .tells("vault.malformed", &["object \"x\"", "auth/token/revoke-self"]);
+    }
+    provider.mount("team-a/web", kv("db", "team-a/db", "password")).await;
+}
+
+#[tokio::test]
+async fn files_that_are_too_large_together_are_refused_with_the_limit() {
+    let vault = Vault::start().await;
+    let provider = Provider::start(&vault).await;
+    let half = canary("half").repeat(2 * 1024 * 1024 / canary("half").len());
+    vault.put("team-a/large", json!({ "half": half })).await;
+    let one = kv("one", "team-a/large", "half");
+    assert_eq!(provider.mount("team-a/web", one.clone()).await.read("one"), half);
+    let refusal = provider.refuses("team-a/web", one.and(kv("two", "team-a/large", "half"))).await;
+    refusal.tells("payload.too_large", &["object \"two\"", "3670016", "split"]);
+}
