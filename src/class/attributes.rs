@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
-use sha2::{Digest as _, Sha256};
 
 use super::{RememberedRequest, SpecError};
 use crate::class::diagnostics::Diagnostics;
+use crate::digest;
 use crate::secret::Secret;
 use crate::spec::{Digest, Pod};
 
@@ -98,13 +98,7 @@ impl Attributes {
 
     /// Of what was written, names and values: each with its length in front (8 bytes, big-endian), in the order of the names.
     pub(crate) fn digest(&self) -> Digest {
-        let mut hash = Sha256::new();
-        let texts = self.written().flat_map(|name| [name, self.get(name).unwrap_or_default()]);
-        texts.for_each(|text| {
-            hash.update((text.len() as u64).to_be_bytes());
-            hash.update(text);
-        });
-        hash.finalize().into()
+        digest::of(self.written().flat_map(|name| [name, self.get(name).unwrap_or_default()]))
     }
 
     /// All tokens of the pod, still in JSON; empty when the driver passes none.

@@ -49,7 +49,7 @@ impl Provider {
         let (payload, written) = self.fill(&volume, &mut spec, Trigger::DriverRequest, budget).await?;
         let response =
             respond::response(&payload, &spec.pod.namespace, &self.services.version_key, written.is_none());
-        Ok(MountOutcome { changed: volume.changes(&response.object_version), response })
+        Ok(MountOutcome { changed: volume.versions_changed(&response.object_version), response })
     }
 
     /// Looks at a volume whose files we wrote: what has changed is written. `None` where the driver writes them from now on.
@@ -72,7 +72,7 @@ impl Provider {
         budget: &Budget,
     ) -> Result<Published, Failure> {
         report::spec(spec, &self.services.repeats);
-        let patience = volume.patience(spec, budget);
+        let patience = volume.fetch_budget(spec, budget);
         let _place = match self.services.turns.take(&spec.pod.namespace, patience.end()).await {
             Ok(place) => place,
             Err(failure) => return self.stand_in(volume, spec, failure, why).await,
@@ -84,10 +84,10 @@ impl Provider {
             }
             Trigger::Poll => self.services.tokens.at_hand(volume, spec, self.defaults.flavor, budget).await,
         };
-        let Ok(_turn) = volume.turn(budget).await else {
+        let Ok(_turn) = volume.lock(budget).await else {
             return self.stand_in(volume, spec, failure::turn(spec), why).await;
         };
-        if why == Trigger::Poll && volume.remembered().as_ref() != Some(&spec.published) {
+        if why == Trigger::Poll && volume.remembered_request().as_ref() != Some(&spec.published) {
             return Err(failure::overtaken(spec));
         }
         let fetched = self.fetch(volume, spec, token, why, budget).await;
@@ -104,20 +104,20 @@ impl Provider {
         budget: &Budget,
     ) -> Result<Payload, Failure> {
         let plan = Plan::new(&spec.objects);
-        let visit = self.services.volumes.visit(volume, spec, token, why);
+        let visit = self.services.volumes.fetch_context(volume, spec, token, why);
         templates::check(&spec.objects, &self.services.checked, budget)
             .await
             .map_err(|unfilled| failure::objects(spec, &unfilled))?;
         visit.log_in(&plan, budget).await.map_err(|error| failure::login(spec, &error))?;
         let answers = fill(&plan, &visit, budget).await;
         report::answers(visit.calls(), &answers);
-        let mut written = templates::write(&spec.objects, &answers, volume.texts(), budget).await;
+        let mut written = templates::write(&spec.objects, &answers, volume.rendered(), budget).await;
         let had = volume.keyed();
         let contents = blocking::run_if_large(answers.weight(), || {
             contents(&spec.objects, &answers, &mut written, had.as_deref())
         });
         let contents = contents.map_err(|unfilled| failure::objects(spec, &unfilled))?;
-        volume.will_have(contents.keyed());
+        volume.set_next_keyed(contents.keyed());
         report::warnings(spec, &[contents.warnings, visit.warnings()].concat(), &self.services.repeats);
         Payload::new(contents.files, contents.absent).map_err(|error| failure::payload(&error))
     }

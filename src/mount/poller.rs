@@ -46,12 +46,12 @@ impl Poller {
     /// Looks at each volume when its time has come, for as long as the process lives.
     pub async fn run(self) {
         loop {
-            for job in self.services.volumes.due().await {
+            for job in self.services.volumes.next_jobs().await {
                 let (looks, tasks) = (self.clone(), &self.services.tasks);
                 match job {
                     Job::Poll(volume) => drop(tasks.spawn(async move { looks.at(&volume).await })),
                     Job::RemoveStale(volume) => {
-                        drop(tasks.spawn(async move { looks.services.volumes.sweep_files(&volume).await }))
+                        drop(tasks.spawn(async move { looks.services.volumes.remove_stale(&volume).await }))
                     }
                 }
             }
@@ -59,9 +59,9 @@ impl Poller {
     }
 
     async fn at(&self, volume: &Arc<Volume>) {
-        let published = volume.remembered();
+        let published = volume.remembered_request();
         let asked = published.as_ref().and_then(|published| Some((published, self.provider(published)?)));
-        let Some((published, provider)) = asked else { return self.services.volumes.leave(volume) };
+        let Some((published, provider)) = asked else { return self.services.volumes.leave_to_driver(volume) };
         let begun = Instant::now();
         let span = report::span(self.services.mounts.fetch_add(1, Ordering::Relaxed));
         // Where the process ends nobody waits for a look, and the next process makes its own.
@@ -79,17 +79,17 @@ impl Poller {
         let id = volume.id();
         let spec =
             MountSpec::again(published, &id.pod, &id.target_path, &provider.defaults).map_err(Failure::from);
-        let mut spec = spec.inspect_err(|_| self.services.volumes.look_after(volume, UNREADABLE))?;
+        let mut spec = spec.inspect_err(|_| self.services.volumes.poll_after(volume, UNREADABLE))?;
         let deadline = Instant::now() + LONGEST;
         let budget = Budget::until(deadline - WRITING);
         let outcome = ended(provider.look(volume, &mut spec, &budget), deadline).await;
-        if outcome.is_err() && volume.remembered().as_ref() != Some(published) {
+        if outcome.is_err() && volume.remembered_request().as_ref() != Some(published) {
             // A mount overtook it, with another class: that one says when there is a look again, if it ends well.
-            self.services.volumes.look_unless_due(volume, OVERTAKEN);
+            self.services.volumes.poll_unless_scheduled(volume, OVERTAKEN);
             return Ok(None);
         }
         if outcome.is_err() {
-            self.services.volumes.look_again(volume, &spec, false);
+            self.services.volumes.schedule_poll(volume, &spec, false);
         }
         outcome
     }

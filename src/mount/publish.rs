@@ -45,20 +45,20 @@ impl Provider {
         let volumes = &self.services.volumes;
         let (payload, is_fetched) = match fetched {
             Ok(payload) => (Arc::new(payload), true),
-            Err(failure) => (volumes.stand_in(volume, spec, failure, why)?, false),
+            Err(failure) => (volumes.fall_back(volume, spec, failure, why)?, false),
         };
         report::payload(spec, &payload, &self.services.repeats);
         let written = self.write(volume, spec, &payload, why).await.map_err(|error| {
             // A first mount that fails has given nothing, for whatever is there goes with it.
-            if error.is_behind() && volume.is_answered() {
-                volumes.given(volume, spec, is_fetched.then_some(&payload));
+            if error.is_behind() && volume.is_published() {
+                volumes.record_published(volume, spec, is_fetched.then_some(&payload));
             }
-            volumes.failed(volume);
+            volumes.mark_stale(volume);
             failure::write(spec, &error)
         })?;
         if written.is_some() || why == Trigger::DriverRequest {
-            volumes.given(volume, spec, is_fetched.then_some(&payload));
-            volumes.look_again(volume, spec, is_fetched);
+            volumes.record_published(volume, spec, is_fetched.then_some(&payload));
+            volumes.schedule_poll(volume, spec, is_fetched);
         }
         Ok((payload, written))
     }
@@ -73,7 +73,7 @@ impl Provider {
     ) -> Result<Option<Change>, WriteError> {
         let volumes = &self.services.volumes;
         // The rotation loop of driver 1.5, which names no class, does not know what the kubelet does: a volume that we filled may be at its end.
-        let is_loop = why == Trigger::DriverRequest && spec.class.is_none() && volume.is_ours();
+        let is_loop = why == Trigger::DriverRequest && spec.class.is_none() && volume.is_own();
         let occasion = if is_loop { Trigger::Poll } else { why };
         let written = match volumes.writer(spec) {
             Some(writer) => Some(volumes.write(writer, volume, payload, occasion).await),
@@ -84,7 +84,7 @@ impl Provider {
             Some(Err(error)) if error.is_of_an_end() && why == Trigger::Poll => {
                 // If it is none, there is more to come.
                 debug!("not written: {error}");
-                volumes.look_after(volume, UNSEEN);
+                volumes.poll_after(volume, UNSEEN);
                 return Ok(None);
             }
             Some(Err(error)) if error.is_of_an_end() && is_loop => return Err(error),
@@ -95,11 +95,11 @@ impl Provider {
             }
             Some(Err(error)) => return Err(error),
             None if spec.written_by == VolumeWriter::Provider && volume.is_kubelets() => {
-                Some(volumes.unreachable().into())
+                Some(volumes.why_not_writable().into())
             }
             None => None,
         };
-        volumes.leave(volume);
+        volumes.leave_to_driver(volume);
         report::left(spec, unwritten.as_deref(), &self.services.repeats);
         Ok(None)
     }

@@ -119,7 +119,7 @@ impl Provider {
             secrets: &request.secrets,
             target_path: &request.target_path,
             permission: &request.permission,
-            published: &|| self.services.volumes.published(&request.target_path),
+            published: &|| self.services.volumes.remembered_request(&request.target_path),
         };
         MountSpec::parse(&call, &self.defaults).map_err(Failure::from)
     }

@@ -1,14 +1,15 @@
 //! The templates of a mount: their syntax before anything is asked, and then their texts, all together.
 
+use crate::bounded_map::BoundedSet;
 use crate::mutex::Mutex;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
-use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use crate::cache::RenderedCache;
+use crate::digest;
 use crate::engine::{FetchError, Responses, weight};
 use crate::error::Reason;
 use crate::limits::Budget;
@@ -46,7 +47,7 @@ const CHECKED: usize = 4096;
 
 /// Templates of good syntax, by their text and what surrounds its expressions.
 #[derive(Default)]
-pub(crate) struct CheckedTemplates(Mutex<HashSet<Digest>>);
+pub(crate) struct CheckedTemplates(Mutex<BoundedSet<Digest, CHECKED>>);
 
 impl CheckedTemplates {
     fn has(&self, template: &Digest) -> bool {
@@ -54,11 +55,7 @@ impl CheckedTemplates {
     }
 
     fn add(&self, template: Digest) {
-        let mut checked = self.0.lock();
-        if checked.len() >= CHECKED {
-            checked.clear();
-        }
-        checked.insert(template);
+        self.0.lock().insert(template, ());
     }
 }
 
@@ -110,7 +107,7 @@ pub(crate) async fn write(
     for ((name, inputs), (outcome, is_its_own)) in names.into_iter().zip(outcomes) {
         let outcome = outcome.map(Arc::new);
         if is_its_own {
-            texts.keep(name, inputs, &outcome);
+            texts.insert(name, inputs, &outcome);
         }
         written.0.insert(name.clone(), outcome);
     }
@@ -133,12 +130,7 @@ fn task<'a>(
 
 /// Of all that `values` and the template make: each part with its length in front.
 fn digest(Template { text, delimiters, .. }: &Template, values: &str) -> Digest {
-    let mut digest = Sha256::new();
-    for part in [text.expose(), &delimiters.open, &delimiters.close, values] {
-        digest.update((part.len() as u64).to_be_bytes());
-        digest.update(part);
-    }
-    digest.finalize().into()
+    digest::of([text.expose(), &delimiters.open, &delimiters.close, values])
 }
 
 fn template_of(object: &Object) -> Option<(&MountPath, &Template)> {

@@ -1,7 +1,7 @@
 //! Who may connect, beside the socket's mode: a directory that was opened too far, or a lent file handle, is no way in.
 
+use crate::bounded_map::BoundedSet;
 use crate::mutex::Mutex;
-use std::collections::HashSet;
 
 use tokio::net::UnixStream;
 use tracing::warn;
@@ -25,7 +25,7 @@ pub(crate) struct Peers {
     own: u32,
     own_process: Option<i32>,
     listed: Vec<u32>,
-    named: Mutex<HashSet<u32>>,
+    named: Mutex<BoundedSet<u32, NAMED_UIDS>>,
 }
 
 impl Peers {
@@ -61,7 +61,7 @@ impl Peers {
 
     fn is_first(&self, uid: u32) -> bool {
         let mut named = self.named.lock();
-        named.len() < NAMED_UIDS && named.insert(uid)
+        !named.is_full() && named.insert(uid, ()).is_none()
     }
 }
 

@@ -8,6 +8,7 @@ pub mod lifetime; // how long what a mount got is good, and whom it is shared wi
 pub mod object; // what stands in the volume, and what it is a view of
 pub mod path; // a file's place in the volume
 pub mod pod; // whose mount it is, and its token
+pub(crate) mod sharing; // what a request may create, and so how its response may be shared
 pub mod request; // one call to Vault: method, path, query, body
 pub mod source; // one question to Vault
 pub mod template; // a file from several sources
@@ -21,6 +22,7 @@ pub use object::{Absent, Directory, Encoding, Keys, Keystore, Object, Part, Plac
 pub use path::MountPath;
 pub use pod::{Pod, PodToken};
 pub use request::{Body, Request, VaultPath};
+pub(crate) use sharing::Creates;
 pub use source::{
     EngineRequest, KvEngine, KvRead, S5Text, SecretText, Selector, SelectorPath, SelectorRoot, Source,
     SourceValue, Text, TransitCiphertext, TransitKey,

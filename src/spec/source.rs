@@ -49,13 +49,6 @@ pub enum EngineRequest {
     S5(S5Text),
 }
 
-impl EngineRequest {
-    /// Whether its answer may be of a thing that was made for it: a lease, a certificate.
-    pub fn may_make(&self) -> bool {
-        matches!(self, Self::Request(_) | Self::Certificate(_))
-    }
-}
-
 /// A secret of a KV engine.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct KvRead {

@@ -21,7 +21,7 @@ use tokio_util::bytes::Bytes;
 use tokio_util::task::TaskTracker;
 
 use super::*;
-use crate::spec::{Address, TlsSpec};
+use crate::spec::{Address, AuthSpec, TlsSpec};
 use crate::vault::{Account, Outbound};
 
 /// Accounts that want logins.
@@ -29,7 +29,7 @@ const ACCOUNTS: usize = 9;
 /// Logins at one server at a time, as `vault` has it.
 const IN_FLIGHT: usize = 4;
 
-/// Tokens on their way back at a time, as `closer` has it: so many are sent again after a moment without an answer.
+/// Revocations at a time, as `revoker` has it: so many are sent again after a moment without an answer.
 const REVOKED_AT_ONCE: usize = 4;
 
 /// Pods of each that want one at a time.
@@ -80,7 +80,7 @@ impl Scene {
         Self { fake, server, logins }
     }
 
-    fn who(&self, account: usize) -> LoginKey {
+    fn key(&self, account: usize) -> LoginKey {
         let auth = AuthSpec { mount: "kubernetes".into(), role: "web".into(), audience: None };
         LoginKey { server: self.server.clone(), auth, account: of(&name(account)), scope: Scope::Account }
     }
@@ -95,7 +95,7 @@ impl Scene {
         };
         let budget = Budget::lasting(Duration::from_secs(30));
         self.logins
-            .session(&self.who(account), &format!("{account}-{pod}"), &Arc::new(token), None, &budget)
+            .obtain(&self.key(account), &format!("{account}-{pod}"), &Arc::new(token), None, &budget)
             .await
     }
 
@@ -208,10 +208,10 @@ fn of(name: &str) -> Account {
 
 /// Fails unless everybody's login is one of its own account.
 fn each_has_its_own(asked: &[(usize, Result<Arc<VaultToken>, VaultError>)]) {
-    for (account, session) in asked {
-        let Ok(session) = session else { continue };
-        assert_eq!(session.login().facts().accessor, Some(name(*account)), "the token is another account's");
-        assert_eq!(session.who().account, of(&name(*account)));
+    for (account, token) in asked {
+        let Ok(token) = token else { continue };
+        assert_eq!(token.login().facts().accessor, Some(name(*account)), "the token is another account's");
+        assert_eq!(token.key().account, of(&name(*account)));
     }
 }
 
@@ -220,9 +220,9 @@ async fn all_who_want_the_login_of_an_account_get_one_that_is_made_once() {
     let scene = Scene::new(1, (0.0, 0.0), true).await;
     let asked = scene.ask_all().await;
     each_has_its_own(&asked);
-    for (account, session) in &asked {
+    for (account, token) in &asked {
         let first = asked.iter().find(|(other, _)| other == account).unwrap().1.as_ref().unwrap();
-        assert!(Arc::ptr_eq(first, session.as_ref().unwrap()));
+        assert!(Arc::ptr_eq(first, token.as_ref().unwrap()));
     }
     assert_eq!((scene.fake.count(), *scene.fake.most.lock()), (ACCOUNTS, (IN_FLIGHT, 1)));
     drop(asked);
@@ -234,10 +234,10 @@ async fn without_the_servers_word_every_pod_has_a_login_of_its_own() {
     let scene = Scene::new(2, (0.0, 0.0), false).await;
     let asked = scene.ask_all().await;
     each_has_its_own(&asked);
-    for (place, (_, session)) in asked.iter().enumerate() {
-        let session = session.as_ref().unwrap();
+    for (place, (_, token)) in asked.iter().enumerate() {
+        let token = token.as_ref().unwrap();
         assert!(
-            asked[..place].iter().all(|(_, other)| !Arc::ptr_eq(other.as_ref().unwrap(), session)),
+            asked[..place].iter().all(|(_, other)| !Arc::ptr_eq(other.as_ref().unwrap(), token)),
             "two pods have one login"
         );
     }
@@ -249,7 +249,7 @@ async fn without_the_servers_word_every_pod_has_a_login_of_its_own() {
 #[tokio::test]
 async fn whatever_fails_there_are_never_more_than_four_at_a_time_and_all_are_given_back_once() {
     for seed in 0..8 {
-        // A token each for all pods takes the closer a while.
+        // A token each for all pods takes the revoker a while.
         let names = seed > 0;
         let scene = Scene::new(seed, (0.3, 0.2), names).await;
         for _ in 0..2 {
@@ -259,7 +259,7 @@ async fn whatever_fails_there_are_never_more_than_four_at_a_time_and_all_are_giv
             let (most, of_one) = *scene.fake.most.lock();
             assert!(most <= IN_FLIGHT, "seed {seed}: {most} logins at a time");
             assert!(!names || of_one <= PODS, "seed {seed}: {of_one} logins of one account at a time");
-            let failed = asked.iter().filter(|(_, session)| session.is_err()).count();
+            let failed = asked.iter().filter(|(_, token)| token.is_err()).count();
             let made = scene.fake.count() - before;
             // Who only waited tries once more together with others, and once by itself.
             assert!(
@@ -275,14 +275,14 @@ async fn whatever_fails_there_are_never_more_than_four_at_a_time_and_all_are_giv
 #[tokio::test]
 async fn a_failure_that_says_nothing_of_the_pod_is_shared_and_a_denial_is_not() {
     let unclear = Scene::new(3, (0.0, 1.0), true).await;
-    assert!(unclear.ask_all().await.iter().all(|(_, session)| session.is_err()));
+    assert!(unclear.ask_all().await.iter().all(|(_, token)| token.is_err()));
     assert_eq!(unclear.fake.count(), ACCOUNTS, "one answer for all who waited");
     assert!(
         unclear.ask(0, 0).await.is_err() && unclear.fake.count() == ACCOUNTS + 1,
         "the next one asks again"
     );
     let denied = Scene::new(4, (1.0, 0.0), true).await;
-    assert!(denied.ask_all().await.iter().all(|(_, session)| session.is_err()));
+    assert!(denied.ask_all().await.iter().all(|(_, token)| token.is_err()));
     assert!(
         denied.fake.count() >= ACCOUNTS * (PODS - 1),
         "each pod's own token may be better than the first one's"

@@ -1,7 +1,7 @@
 //! "secret/devops is secret/data/devops": which mounts are KV, and of which version; asked only after a 403 or 404.
 
+use crate::bounded_map::BoundedMap;
 use crate::mutex::Mutex;
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ pub(crate) struct KvMount {
 /// everybody who may name the path is told.
 #[derive(Default)]
 pub(crate) struct Mounts {
-    known: Mutex<HashMap<KvPath, (Instant, Option<KvMount>)>>,
+    known: Mutex<BoundedMap<KvPath, (Instant, Option<KvMount>), REMEMBERED>>,
 }
 
 impl KvMount {
@@ -78,13 +78,9 @@ impl Mounts {
             return known;
         }
         let found = ask(server, namespace, credential, path, budget).await;
-        let mut known = self.known.lock();
-        if known.len() >= REMEMBERED {
-            known.clear();
-        }
         // A refusal is this token's own matter.
         if let Some(mount) = &found {
-            known.insert(place, (Instant::now() + BELIEVED, mount.clone()));
+            self.known.lock().insert(place, (Instant::now() + BELIEVED, mount.clone()));
         }
         found.flatten()
     }

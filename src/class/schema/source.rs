@@ -55,7 +55,7 @@ impl SourceFields {
         let (refresh, share) = (self.refresh.take().map(|Age(age)| age), self.share.unwrap_or(scene.share));
         let namespace = self.namespace(at)?;
         let request = only(self.requests(flat, content, scene, at), at)?;
-        let share = if request.may_make() { share } else { ShareScope::default() };
+        let share = if request.may_create() { share } else { ShareScope::default() };
         let source = Source { namespace, request, share };
         at.found.refreshes.push((source.clone(), refresh));
         Some(source)

@@ -1,4 +1,4 @@
-//! A session and its volume against a server that fails, restarts, caps and refuses, by a seed: what must hold whatever happens.
+//! A token and its volume with a server that fails, restarts, caps and refuses, generated from a seed: what must hold in every case.
 
 pub mod server;
 
@@ -11,10 +11,10 @@ use rand::{RngExt, SeedableRng};
 use super::{Action, Event, LeaseId, LeaseTerm, Renewed, RepublishInterval, State, UnixMillis, next};
 use crate::renewal::simulation::server::{Grant, Kind, Weather};
 
-/// Republishes of a volume before it stops being asked about.
+/// Republishes of a volume before they stop.
 const ROUNDS: u32 = 150;
 
-/// Renewals of one thing in a minute: more is a storm.
+/// Renewals of one token or lease in a minute that are a storm.
 const STORM: usize = 20;
 
 enum Happens {
@@ -45,7 +45,7 @@ struct World {
     rng: StdRng,
     weather: Weather,
     now: UnixMillis,
-    /// By time, then in the order in which it was planned; with the session that it is for.
+    /// By time, then in the order in which it was planned; with the number of the login that it is for.
     plan: BTreeMap<(UnixMillis, u64), (u64, Happens)>,
     planned: u64,
     logins: u64,
@@ -86,7 +86,7 @@ impl World {
         }
     }
 
-    /// To the end of all that is planned: nobody asks any more, and nobody renews.
+    /// Runs until nothing is planned any more: no republish and no renewal.
     fn run(&mut self) {
         self.happens_after(Duration::ZERO, Happens::Republish(ROUNDS));
         while let Some(((at, _), (login, happens))) = self.plan.pop_first() {
@@ -97,7 +97,7 @@ impl World {
                 Happens::Answer { thing, outcome, ends, last } if login == self.logins => {
                     self.answer(thing, outcome, ends, last)
                 }
-                Happens::Tick | Happens::Answer { .. } => {} // of a session that is over
+                Happens::Tick | Happens::Answer { .. } => {} // of a login that has ended
             }
             assert!(self.planned < 200_000, "it does not come to rest");
         }
@@ -122,7 +122,7 @@ impl World {
             let pause = self.weather.interval.mul_f64(late * self.rng.random_range(0.95..1.05));
             self.happens_after(pause, Happens::Republish(left - 1));
         }
-        self.interval.asked(self.now);
+        self.interval.add_request(self.now);
         self.wanted_until = self.now + self.weather.interval * 3;
         if self.is_up() {
             self.fetch();
@@ -209,7 +209,7 @@ impl World {
     }
 
     fn renew(&mut self, thing: Thing) {
-        assert!(self.now <= self.wanted_until, "a renewal that nobody wants");
+        assert!(self.now <= self.wanted_until, "a renewal without a volume that wants it");
         let up = self.is_up();
         let carried_out = up || self.rng.random_bool(0.5);
         let now = self.now;

@@ -183,7 +183,7 @@ async fn a_lock_that_is_held_for_too_long_is_told() {
     let directory = memory();
     let _first = open(&directory).await;
     let second = Store::open(directory.path(), key(MATERIAL), "node-1", Duration::from_secs(30)).await;
-    assert!(matches!(second, Err(StateError::Held(_))));
+    assert!(matches!(second, Err(StateError::Locked(_))));
 }
 
 #[tokio::test]
@@ -205,7 +205,7 @@ async fn only_a_directory_of_ours_in_memory_is_used() {
     assert!(matches!(refusal(Path::new("/proc")).await, StateError::NotInMemory(_)));
     assert!(matches!(
         refusal(&directory.path().join("no/parent")).await,
-        StateError::System { doing: "making it", .. }
+        StateError::System { doing: "creating it", .. }
     ));
 }
 

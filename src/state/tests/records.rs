@@ -18,7 +18,7 @@ fn parts_do_not_open_in_the_place_of_others() {
     let ours = seal(MATERIAL, "node-1");
     let [a, b] =
         ["a", "b"].map(|name| record::write(&id(name), VERSION, &session(), &body(), &ours).unwrap());
-    assert_eq!(unusable(record::read(id("b"), &a, &ours)).why, Why::TransitCiphertext, "renamed");
+    assert_eq!(unusable(record::read(id("b"), &a, &ours)).why, Why::Undecryptable, "renamed");
     let other: Value = serde_json::from_slice(&b).unwrap();
     type Change<'a> = (&'static str, bool, Box<dyn Fn(&mut Value) + 'a>);
     let changes: [Change<'_>; 6] = [
@@ -36,7 +36,7 @@ fn parts_do_not_open_in_the_place_of_others() {
     for (what, token_opens, change) in &changes {
         let unusable = unusable(changed(&ours, change));
         let outer = unusable.outer.unwrap();
-        assert_eq!((unusable.why, outer.token.is_some()), (Why::TransitCiphertext, *token_opens), "{what}");
+        assert_eq!((unusable.why, outer.token.is_some()), (Why::Undecryptable, *token_opens), "{what}");
         assert_eq!(outer.accessor.as_deref(), Some("accessor-1"), "{what}");
     }
 }
@@ -49,7 +49,7 @@ fn another_key_or_node_opens_nothing_but_tells_what_to_revoke() {
         let outer = unusable.outer.unwrap();
         assert_eq!(
             (unusable.why, outer.token.is_none(), outer.server),
-            (Why::TransitCiphertext, true, session().server)
+            (Why::Undecryptable, true, session().server)
         );
         assert_eq!((outer.accessor.as_deref(), outer.leases.len()), (Some("accessor-1"), 1));
     }
@@ -61,7 +61,7 @@ fn the_key_of_versions_serves_both_purposes_apart() {
     let file = directory.path().join("key");
     fs::write(&file, MATERIAL).unwrap();
     let shared = StateKey::read_shared(&file).unwrap().seal("node-1").unwrap();
-    assert_eq!(unusable(changed(&shared, |_| {})).why, Why::TransitCiphertext);
+    assert_eq!(unusable(changed(&shared, |_| {})).why, Why::Undecryptable);
     assert!(matches!(
         changed(&StateKey::read(&file).unwrap().seal("node-1").unwrap(), |_| {}),
         StoredRecord::Record(_)
@@ -94,7 +94,7 @@ fn what_a_later_version_adds_is_ignored_and_what_it_drops_has_a_default() {
     assert_eq!((form.why, form.outer.unwrap().token.is_some()), (Why::Form(2), true));
     for missing in ["server", "token"] {
         let unusable = unusable(changed(&ours, |file| drop(file.as_object_mut().unwrap().remove(missing))));
-        assert!(matches!(unusable.why, Why::Incomplete | Why::TransitCiphertext), "{missing}");
+        assert!(matches!(unusable.why, Why::Incomplete | Why::Undecryptable), "{missing}");
     }
 }
 
