@@ -120,7 +120,7 @@ impl IssuedCache {
         self.superseded().extend(tokens);
     }
 
-    /// Records that the pod has new files: superseded tokens are kept until `until` from now on.
+    /// Records that the pod has new files: superseded tokens are dropped after `until`.
     pub(crate) fn set_published(&self, until: UnixMillis) {
         let mut superseded = self.superseded();
         superseded.iter_mut().filter(|old| old.until == NOT_YET).for_each(|old| old.until = until);

@@ -35,8 +35,8 @@ use crate::spec::{PodToken, ServerSpec};
 use crate::state::{RecordId, Store};
 use crate::vault::{Login, Server, VaultError, Vaults};
 
-/// Accounts that are remembered as not shared. When there are more, all are found out again.
-const UNSHARED: usize = 4096;
+/// Accounts that are whose pods each log in themselves. When there are more, all are found out again.
+const PER_POD: usize = 4096;
 
 /// The logins of the process.
 #[derive(Clone)]
@@ -48,7 +48,7 @@ struct Inner {
     vaults: Vaults,
     slots: Mutex<HashMap<LoginKey, Slot>>,
     /// Accounts that the server does not name, so that every pod has a login of its own.
-    unshared: Mutex<BoundedSet<LoginKey, UNSHARED>>,
+    per_pod: Mutex<BoundedSet<LoginKey, PER_POD>>,
     revoker: TokenRevoker,
 }
 
@@ -84,7 +84,7 @@ impl Logins {
         let inner = Inner {
             vaults,
             slots: Mutex::default(),
-            unshared: Mutex::default(),
+            per_pod: Mutex::default(),
             revoker: TokenRevoker::new(store, tasks),
         };
         Self { inner: Arc::new(inner) }
@@ -106,14 +106,14 @@ impl Logins {
             return self.join_or_log_in(key, pod_token, except, budget).await.map(Obtained::token);
         }
         let own = key.for_pod(pod_uid);
-        if self.is_unshared(key) {
+        if self.is_per_pod(key) {
             return self.join_or_log_in(&own, pod_token, except, budget).await.map(Obtained::token);
         }
         let obtained = self.join_or_log_in(key, pod_token, except, budget).await?;
         if key.is_named_by(obtained.as_token().login().facts()) {
             return Ok(obtained.token());
         }
-        self.mark_unshared(key);
+        self.mark_per_pod(key);
         match obtained {
             Obtained::New(token) => {
                 token.restrict_to(own.clone());
@@ -128,7 +128,7 @@ impl Logins {
 
     /// The key by which the pod `pod_uid` uses logins of `key`: the same, or one for this pod alone where the server does not name the account.
     pub fn effective_key(&self, key: LoginKey, pod_uid: &str) -> LoginKey {
-        if key.is_shared() && self.is_unshared(&key) { key.for_pod(pod_uid) } else { key }
+        if key.is_shared() && self.is_per_pod(&key) { key.for_pod(pod_uid) } else { key }
     }
 
     /// The existing token of `key` for a mount without a service account token, if a pod's token logged in within the last hour.
@@ -249,15 +249,15 @@ impl Logins {
         slots.insert(key.clone(), Slot::Ready(Arc::downgrade(token)));
     }
 
-    fn is_unshared(&self, key: &LoginKey) -> bool {
-        self.inner.unshared.lock().contains(key)
+    fn is_per_pod(&self, key: &LoginKey) -> bool {
+        self.inner.per_pod.lock().contains(key)
     }
 
     /// Remembers that the server does not name the account of `key`: then it names it for no scope.
-    fn mark_unshared(&self, key: &LoginKey) {
-        let mut unshared = self.inner.unshared.lock();
+    fn mark_per_pod(&self, key: &LoginKey) {
+        let mut per_pod = self.inner.per_pod.lock();
         for shared in key.shared() {
-            unshared.insert(shared, ());
+            per_pod.insert(shared, ());
         }
     }
 }

@@ -4,8 +4,8 @@ pub(crate) mod fetch_context; // which tokens a mount uses, and what it reads fr
 mod file_schedule; // when a volume is polled whose files vaultmount writes
 pub(crate) mod gauges; // gauges of the volumes
 pub(crate) mod id; // what identifies a volume
-pub mod liveness; // whether a volume lives: its mount, its pod
-pub mod mountinfo; // the mounts that this process sees
+pub(crate) mod liveness; // whether a volume lives: its mount, its pod
+pub(crate) mod mountinfo; // the mounts that this process sees
 pub(crate) mod own_writer; // volumes whose files vaultmount writes
 pub(crate) mod persistence; // volumes in records, for the next process
 pub(crate) mod reaper; // removes volumes that have ended

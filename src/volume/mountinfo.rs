@@ -105,7 +105,7 @@ fn text(field: &[u8]) -> Option<&str> {
     std::str::from_utf8(field).ok()
 }
 
-/// The kernel writes space, tab, newline and backslash as a backslash and three octal digits. Anything else stands for itself.
+/// The field without the kernel's escapes: space, tab, newline and backslash are written as a backslash and three octal digits.
 fn unescaped(field: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(field.len());
     let mut rest = field;
@@ -208,8 +208,8 @@ mod tests {
             "",
         ] {
             let list = [LIST, broken.as_bytes(), b"\n"].concat();
-            let told = MountPoints::parse(&list).unwrap_err().to_string();
-            assert_eq!(told, "line 6 of /proc/self/mountinfo is none of a mount", "{broken}");
+            let error = MountPoints::parse(&list).unwrap_err().to_string();
+            assert_eq!(error, "line 6 of /proc/self/mountinfo is no line of a mount", "{broken}");
         }
         assert!(
             matches!(MountPoints::parse(b""), Err(MountinfoError::Malformed(1))),

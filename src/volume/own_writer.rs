@@ -59,7 +59,7 @@ impl Volumes {
     ) -> Result<Change, WriteError> {
         self.save(volume);
         let _lock = self.write_lock.lock().await;
-        // Another volume may have replaced this one meanwhile. During shutdown nobody would keep the tokens of the new files.
+        // Another volume may have replaced this one meanwhile. During shutdown no process would keep the tokens of the new files.
         let must_be_current = trigger == Trigger::Poll || self.closed.load(Ordering::Relaxed);
         if must_be_current && !self.contains(volume) {
             return Err(WriteError::Ending(volume.target().path.to_owned()));

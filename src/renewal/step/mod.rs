@@ -170,7 +170,8 @@ impl State {
     /// The time of the next renewal, if a volume still wants it then.
     fn wakes_at(&self, now: UnixMillis) -> Option<UnixMillis> {
         let all = self.leases.values().chain([&self.token]);
-        let first = all.filter(|lease| lease.calling.is_none()).filter_map(|lease| lease.renewal(now)).min();
+        let first =
+            all.filter(|tracked| tracked.calling.is_none()).filter_map(|tracked| tracked.renewal(now)).min();
         first.filter(|at| now < *at && *at <= self.wanted_until && self.token.term.is_of_use(*at))
     }
 }

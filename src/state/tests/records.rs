@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// The file of a session, changed by `change`, as a node with `seal` reads it.
+/// The file of a token, changed by `change`, as a node with `seal` reads it.
 fn changed(seal: &Seal, change: impl FnOnce(&mut Value)) -> StoredRecord {
     let file =
         record::write(&id("a"), VERSION, &session(), &body(), &crate::state::tests::seal(MATERIAL, "node-1"))
@@ -14,7 +14,7 @@ fn changed(seal: &Seal, change: impl FnOnce(&mut Value)) -> StoredRecord {
 }
 
 #[test]
-fn parts_do_not_open_in_the_place_of_others() {
+fn sealed_parts_cannot_be_decrypted_in_another_place() {
     let ours = seal(MATERIAL, "node-1");
     let [a, b] =
         ["a", "b"].map(|name| record::write(&id(name), VERSION, &session(), &body(), &ours).unwrap());
@@ -42,7 +42,7 @@ fn parts_do_not_open_in_the_place_of_others() {
 }
 
 #[test]
-fn another_key_or_node_opens_nothing_but_tells_what_to_revoke() {
+fn another_key_or_node_decrypts_nothing_but_still_reads_what_to_revoke() {
     let material = MATERIAL.to_ascii_lowercase();
     for seal in [seal(&material, "node-1"), seal(MATERIAL, "node-2")] {
         let unusable = unusable(changed(&seal, |_| {}));
@@ -56,7 +56,7 @@ fn another_key_or_node_opens_nothing_but_tells_what_to_revoke() {
 }
 
 #[test]
-fn the_key_of_versions_serves_both_purposes_apart() {
+fn the_key_of_versions_serves_both_purposes_separately() {
     let directory = TempDir::new().unwrap();
     let file = directory.path().join("key");
     fs::write(&file, MATERIAL).unwrap();
@@ -98,9 +98,9 @@ fn what_a_later_version_adds_is_ignored_and_what_it_drops_has_a_default() {
     }
 }
 
-/// What a next version may not break: a file of version 1, made by another implementation of its form.
+/// What a later version must not break: a file of version 1 that another implementation of the form has written.
 #[test]
-fn a_file_of_the_first_version_opens_for_ever() {
+fn a_file_of_the_first_version_stays_readable() {
     let found = record::read(id("a"), include_bytes!("session-v1.json"), &seal(MATERIAL, "node-1"));
     let outer = found.outer().unwrap();
     assert_eq!(outer.token.as_ref().unwrap().expose(), b"canary-token");
@@ -114,7 +114,7 @@ proptest! {
     }
 
     #[test]
-    fn no_change_of_a_file_gives_another_secret(at in 0..2000_usize, to in any::<u8>()) {
+    fn no_change_of_a_file_decrypts_to_another_secret(at in 0..2000_usize, to in any::<u8>()) {
         let ours = seal(MATERIAL, "node-1");
         let mut file = record::write(&id("a"), VERSION, &session(), &body(), &ours).unwrap();
         let length = file.len();

@@ -89,7 +89,7 @@ impl Logins {
             return None;
         }
         if !body.key.is_named_by(&body.info) {
-            self.mark_unshared(&body.key);
+            self.mark_per_pod(&body.key);
         }
         let login = server.with_token(outer.token?, body.info);
         let mut state = State::new(body.term, rand::random());

@@ -71,7 +71,7 @@ async fn a_login_of_0_1_0_is_for_the_same_account_at_the_same_server() {
 }
 
 #[tokio::test]
-async fn the_leases_of_0_1_0_have_the_ends_that_they_had() {
+async fn the_leases_of_0_1_0_have_the_same_ends() {
     let body = body("leases").await;
     let Scope::Volume(volume) = &body.key.scope else { panic!("it is one volume's") };
     let uid = "7b4a1f0e-6d41-4f41-9d0a-000000000001";
@@ -149,7 +149,7 @@ async fn a_server_of_0_1_0_is_reached_with_the_same_tls() {
 }
 
 #[tokio::test]
-async fn a_login_of_0_1_0_goes_on() {
+async fn a_token_of_0_1_0_is_used_again() {
     let logins = Logins::new(Vaults::new(Outbound::default()), None, &TaskTracker::new());
     let _ = rustls::crypto::ring::default_provider().install_default();
     for (name, leases) in [("account", 0), ("leases", 4), ("batch", 0), ("group", 1), ("unix", 0)] {

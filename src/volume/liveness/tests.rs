@@ -23,7 +23,7 @@ fn volume(target: &str) -> VolumeId {
     VolumeId { target_path: target.into(), pod, parameters: None }
 }
 
-/// What is known of a volume by its mount after checks at these seconds.
+/// What is known about the mount of a volume after checks at these seconds.
 fn after(begin: Observation<Mount>, target: &str, checks: &[(u64, &MountPoints)]) -> Observation<Mount> {
     let begin = Liveness { mount: begin, pod: Observation::Never };
     let liveness = checks.iter().fold(begin, |liveness, (seconds, mounts)| {
@@ -42,7 +42,7 @@ fn mounted(mounts: &MountPoints) -> Observation<Mount> {
     Observation::Present(mounts.at(Path::new(ROOT)).unwrap().clone())
 }
 
-/// What is known of the volume of pod 1 after checks, at these seconds, at the pods that are listed.
+/// What is known about the volume of pod 1 after checks of the listed pods at these seconds.
 fn listed(begin: Liveness, checks: &[(u64, &[&str])]) -> Liveness {
     checks.iter().fold(begin, |liveness, (seconds, uids)| {
         let uids = uids.iter().map(|&uid| uid.into()).collect();
@@ -55,7 +55,7 @@ fn verdict(liveness: &Liveness) -> LivenessVerdict {
 }
 
 #[test]
-fn a_volume_that_was_seen_and_is_missed_twice_is_gone() {
+fn a_volume_that_was_seen_and_is_missing_twice_has_ended() {
     let (with, without) = (container(10, &[ROOT, TARGET]), container(10, &[ROOT]));
     assert_eq!(seen_by(&[(0, &with), (10, &without), (15, &without)]), Observation::Gone);
     let once = seen_by(&[(0, &with), (10, &without)]);
@@ -74,7 +74,7 @@ fn a_volume_that_was_seen_and_is_missed_twice_is_gone() {
 }
 
 #[test]
-fn a_list_that_lacked_it_by_chance_ends_nothing() {
+fn a_list_that_lacks_a_mount_once_ends_no_volume() {
     let (with, without) = (container(10, &[ROOT, TARGET]), container(10, &[ROOT]));
     assert_eq!(seen_by(&[(0, &with), (10, &without), (20, &with)]), mounted(&with));
     let again = seen_by(&[(0, &with), (10, &without), (20, &with), (30, &without)]);
@@ -88,20 +88,20 @@ fn a_volume_that_was_never_seen_never_ends() {
 }
 
 #[test]
-fn nothing_ends_while_the_root_is_not_seen() {
+fn no_volume_ends_while_the_root_is_not_visible() {
     let (with, nothing) = (container(10, &[ROOT, TARGET]), container(10, &[]));
     assert_eq!(seen_by(&[(0, &with), (10, &nothing), (60, &nothing)]), mounted(&with));
 }
 
 #[test]
-fn nothing_ends_behind_another_mount() {
+fn no_volume_ends_behind_another_mount() {
     let (with, other) = (container(10, &[ROOT, TARGET]), container(30, &[ROOT]));
     let ancestor = container(10, &["/var/lib/kubelet"]);
     assert_eq!(seen_by(&[(0, &with), (10, &other), (60, &other)]), mounted(&with));
     assert_eq!(
         seen_by(&[(0, &with), (10, &ancestor), (60, &container(30, &["/var/lib"]))]),
         mounted(&with),
-        "other windows"
+        "seen through another mount"
     );
     let without = container(10, &[ROOT]);
     assert_eq!(
@@ -112,7 +112,7 @@ fn nothing_ends_behind_another_mount() {
 }
 
 #[test]
-fn a_volume_seen_before_a_restart_ends_through_the_new_window() {
+fn a_volume_seen_before_a_restart_ends_by_checks_after_it() {
     let (with, without) = (container(10, &[ROOT, TARGET]), container(20, &[ROOT]));
     let resumed = |checks: &[_]| after(Observation::BeforeRestart, TARGET, checks);
     assert_eq!(resumed(&[(0, &without), (5, &without)]), Observation::Gone);
@@ -139,7 +139,7 @@ fn the_mount_on_the_top_counts_while_another_volume_is_seen() {
 }
 
 #[test]
-fn what_is_gone_stays_gone() {
+fn a_volume_that_has_ended_stays_ended() {
     let with = container(10, &[ROOT, TARGET]);
     assert_eq!(after(Observation::Gone, TARGET, &[(0, &with), (10, &with)]), Observation::Gone);
 }
@@ -178,7 +178,7 @@ fn a_pod_that_was_never_listed_proves_nothing() {
 }
 
 #[test]
-fn either_end_is_one() {
+fn a_missing_mount_or_a_missing_pod_ends_a_volume() {
     let begun = listed(
         Liveness { mount: Observation::BeforeRestart, pod: Observation::BeforeRestart },
         &[(0, &["1"])],
@@ -203,7 +203,7 @@ fn a_pod_listed_before_a_restart_ends_when_the_first_list_lacks_it() {
 }
 
 #[test]
-fn a_directory_that_classes_share_ends_with_its_pod_and_is_not_kept_by_it() {
+fn a_directory_that_classes_share_ends_with_its_pod_and_does_not_live_by_it() {
     let shared = VolumeId { parameters: Some([0; 32]), ..volume("/mnt/secrets-store") };
     let begun = listed(Liveness::default(), &[(0, &["1"])]);
     assert_eq!(begun.verdict(&shared), LivenessVerdict::Nothing);

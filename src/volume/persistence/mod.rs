@@ -92,7 +92,7 @@ enum StoredExpiry {
 type Tokens = HashMap<RecordId, Arc<VaultToken>>;
 
 impl Volumes {
-    /// Writes the records of `volume` and its tokens, as far as they have changed. A volume that is not current gets no record, for nobody would
+    /// Writes the records of `volume` and its tokens, as far as they have changed. A volume that is not current gets no record, for no process would
     /// remove it.
     pub fn save(&self, volume: &Volume) {
         let Some(store) = self.store.as_ref().filter(|_| self.contains(volume)) else { return };
@@ -186,7 +186,7 @@ impl Volumes {
         state.reader = record.reader.as_ref().and_then(token);
         state.files = FileSchedule::resumed(record.is_own, volume.id().fraction());
         state.group = record.group.and_then(|key| groups.get(&key).map(|cache| (key, Arc::clone(cache))));
-        // A mounted volume proves that its pod existed, though nobody saw the pod.
+        // A mounted volume proves that its pod existed, though no check saw the pod.
         let pod_seen = self.pods.is_some() && (record.mount_seen || record.pod_seen);
         state.liveness = Liveness::resumed(record.mount_seen, pod_seen);
         drop(state);

@@ -21,7 +21,7 @@ const THEN: u64 = 4_102_444_800_000;
 
 const UID: &str = "7b4a1f0e-6d41-4f41-9d0a-000000000001";
 
-/// Bodies of volumes, and of groups, with their ids and what they are as JSON.
+/// Bodies of volumes and groups, with their ids and their JSON.
 async fn bodies() -> Vec<(RecordId, Value, Body)> {
     let (_directory, store) = golden::store().await;
     let records = golden::records(&store).into_iter().filter(|record| record.outer.kind == Kind::Volume);
@@ -99,7 +99,7 @@ async fn no_member_of_a_volume_or_group_of_0_1_0_is_renamed_or_dropped() {
     assert_eq!(bodies.len(), 3);
     for (id, old, body) in bodies {
         assert_eq!(golden::lost(&old, &serde_json::to_value(&body).unwrap()), [""; 0], "{id}");
-        // Under another name the next save would leave the old file behind.
+        // With another id the next save would leave the old file behind.
         let named = match &body {
             Body::Volume(volume) => volume.id.record(),
             Body::Group(key, _) => group_id(key),
@@ -143,7 +143,7 @@ async fn a_volume_of_0_1_0_is_of_the_same_pod_and_request() {
 }
 
 #[tokio::test]
-async fn a_volume_of_0_1_0_that_has_nothing_is_read() {
+async fn an_empty_volume_of_0_1_0_is_read() {
     let volume = volume("sync-0").await;
     assert_eq!(
         (volume.id.target_path.as_str(), volume.id.parameters),
@@ -163,7 +163,7 @@ async fn a_volume_of_0_1_0_that_has_nothing_is_read() {
 }
 
 #[tokio::test]
-async fn what_was_made_for_a_volume_by_0_1_0_is_of_the_same_sources() {
+async fn what_0_1_0_had_issued_for_a_volume_belongs_to_the_same_sources() {
     let issued = volume("web-0").await.issued;
     let creds = Request::new("GET", "database/creds/app", None).unwrap();
     let random = Request::new("POST", "transit/random/32?format=hex&x", Some(&json!({"bytes": 32}))).unwrap();
@@ -261,7 +261,7 @@ async fn a_group_of_0_1_0_is_of_the_same_account() {
 }
 
 #[tokio::test]
-async fn answers_of_0_1_0_hold_what_they_held() {
+async fn responses_of_0_1_0_have_the_same_content() {
     let issued = volume("web-0").await.issued;
     let value = |at: usize, start, way: SelectorPath| {
         let IssuedRecord { source, stored, .. } =
@@ -283,7 +283,7 @@ async fn answers_of_0_1_0_hold_what_they_held() {
 }
 
 #[tokio::test]
-async fn volumes_of_0_1_0_go_on_with_what_they_have() {
+async fn volumes_of_0_1_0_keep_their_credentials() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let (_directory, store) = golden::store().await;
     let before: HashMap<_, _> =
