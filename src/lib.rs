@@ -27,6 +27,9 @@ pub mod spec; // what a mount is: pod, server, auth, sources, objects; types onl
 pub mod limits; // admission, memory quota, time budget, backoff
 pub mod provider_api; // the driver's gRPC types, generated from proto/
 pub mod error; // Reason: the stable codes, and the one exit of a failure
+pub mod bounded_map; // a map with a fixed number of entries
+pub mod digest; // SHA-256 over parts, each with its length in front
+pub mod single_flight; // one call for all who need its result
 pub mod blocking; // long computations, beside the one async worker thread
 pub mod mutex; // a mutex that a panic does not poison
 pub mod supervise; // tasks that last as long as the process

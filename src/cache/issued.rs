@@ -1,179 +1,184 @@
-//! What was made for a volume, or for the pods of an account together, and is still of use: certificates, credentials with their leases,
-//! answers of writes.
+//! What was issued for a volume, or for the pods of an account together, and is still valid: certificates, leased credentials, responses of
+//! writes.
 
-use crate::mutex::Mutex;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, MutexGuard};
-use std::time::Duration;
 
 use tokio::sync::Mutex as AsyncMutex;
 
 use crate::engine::Fetched;
+use crate::mutex::Mutex;
 use crate::renewal::{Expiry, RenewalInputs, UnixMillis};
 use crate::spec::Source;
 use crate::state::Written;
-use crate::tokens::{Standing, VaultToken};
+use crate::tokens::VaultToken;
 
-/// What one owner has.
+/// Everything that was issued for one volume or one group.
 #[derive(Default)]
 pub(crate) struct IssuedCache {
-    made: Mutex<HashMap<Source, Issued>>,
-    replaced: Mutex<Vec<Superseded>>,
-    turns: Mutex<HashMap<Source, Arc<AsyncMutex<()>>>>,
+    issued: Mutex<HashMap<Source, Issued>>,
+    superseded: Mutex<Vec<Superseded>>,
+    issue_locks: Mutex<HashMap<Source, Arc<AsyncMutex<()>>>>,
     pub(crate) written: Written,
 }
 
-/// What was replaced, or is asked for no more.
+/// A token that the cache no longer needs, but that a pod may still use.
 #[derive(Clone)]
 pub(crate) struct Superseded {
     /// Until when pods may use it.
     pub(crate) until: UnixMillis,
-    /// The login that it hangs on.
-    pub(crate) session: Arc<VaultToken>,
-    /// Its lease, which nobody renews from then on; not known after a restart.
+    /// The token.
+    pub(crate) token: Arc<VaultToken>,
+    /// The lease that is no longer renewed from then on. Unknown after a restart.
     pub(crate) lease: Option<String>,
 }
 
-/// When a login is let go whose successor nobody has been given yet.
+/// The time of a superseded token whose successor no pod has yet.
 pub(crate) const NOT_YET: UnixMillis = UnixMillis(u64::MAX);
 
-/// One answer, and how long it is of use.
+/// One response, and when it expires.
 #[derive(Clone)]
 pub(crate) struct Issued {
     pub(crate) fetched: Arc<Fetched>,
     pub(crate) at: UnixMillis,
-    pub(crate) lasts: IssuedExpiry,
+    pub(crate) expiry: IssuedExpiry,
 }
 
-/// What ends an answer's use.
+/// What ends a response.
 #[derive(Clone)]
 pub(crate) enum IssuedExpiry {
-    /// The lease of this id, which the login keeps alive; without its login it is gone.
+    /// The lease with this id, which ends with its token at the latest.
     Leased(String, Arc<VaultToken>),
-    /// What it holds ends by itself, or never tells.
+    /// The response itself says when it ends, or says nothing.
     Fixed(Expiry),
 }
 
 impl Issued {
-    /// Whether its successor is to be made.
-    pub(crate) fn is_due(&self, now: UnixMillis, pace: RenewalInputs) -> bool {
-        self.due_at(pace).is_some_and(|due| due <= now)
+    /// Whether its successor is due at `now`.
+    pub(crate) fn is_due(&self, now: UnixMillis, inputs: RenewalInputs) -> bool {
+        self.due_at(inputs).is_some_and(|due| due <= now)
     }
 
-    /// When its successor is to be made, as far as is known.
-    pub(crate) fn due_at(&self, pace: RenewalInputs) -> Option<UnixMillis> {
-        match &self.lasts {
-            IssuedExpiry::Leased(id, session) => session.due_at(id, pace.interval),
-            IssuedExpiry::Fixed(life) => Some(life.due_at(self.at, pace)),
+    /// When its successor is due; `None` where no time is known.
+    pub(crate) fn due_at(&self, inputs: RenewalInputs) -> Option<UnixMillis> {
+        match &self.expiry {
+            IssuedExpiry::Leased(id, token) => token.lease_due_at(id, inputs.interval),
+            IssuedExpiry::Fixed(expiry) => Some(expiry.due_at(self.at, inputs)),
         }
     }
 
-    /// Whether it still opens what it is for.
-    pub(crate) fn is_of_use(&self, now: UnixMillis) -> bool {
-        match &self.lasts {
-            IssuedExpiry::Leased(id, session) => session.standing(id, now, Duration::ZERO) != Standing::Gone,
+    /// Whether it has not expired.
+    pub(crate) fn is_valid(&self, now: UnixMillis) -> bool {
+        match &self.expiry {
+            IssuedExpiry::Leased(id, token) => token.is_lease_valid(id, now),
             IssuedExpiry::Fixed(Expiry::Unknown) => true,
             IssuedExpiry::Fixed(Expiry::Until(end)) => now < UnixMillis::of_unix_seconds(*end),
         }
     }
 
-    /// The login that it hangs on, and its lease.
-    pub(crate) fn hangs_on(&self) -> Option<(Arc<VaultToken>, Option<String>)> {
-        match &self.lasts {
-            IssuedExpiry::Leased(id, session) => Some((Arc::clone(session), Some(id.clone()))),
+    /// Its token and its lease.
+    pub(crate) fn token_and_lease(&self) -> Option<(Arc<VaultToken>, Option<String>)> {
+        match &self.expiry {
+            IssuedExpiry::Leased(id, token) => Some((Arc::clone(token), Some(id.clone()))),
             IssuedExpiry::Fixed(_) => None,
         }
     }
 
-    pub(crate) fn session(&self) -> Option<&Arc<VaultToken>> {
-        match &self.lasts {
-            IssuedExpiry::Leased(_, session) => Some(session),
+    /// The token that its lease needs.
+    pub(crate) fn token(&self) -> Option<&Arc<VaultToken>> {
+        match &self.expiry {
+            IssuedExpiry::Leased(_, token) => Some(token),
             IssuedExpiry::Fixed(_) => None,
         }
     }
 }
 
 impl IssuedCache {
+    /// What was issued for `source`.
     pub(crate) fn get(&self, source: &Source) -> Option<Issued> {
-        self.made.lock().get(source).cloned()
+        self.issued.lock().get(source).cloned()
     }
 
-    /// Puts `made` in the place of what was there, which is given back.
-    pub(crate) fn put(&self, source: &Source, made: Issued) -> Option<Issued> {
-        self.made.lock().insert(source.clone(), made)
+    /// Stores `issued`. Returns what it replaces.
+    pub(crate) fn insert(&self, source: &Source, issued: Issued) -> Option<Issued> {
+        self.issued.lock().insert(source.clone(), issued)
     }
 
-    /// Takes what `wanted` refuses.
-    pub(crate) fn only(&self, wanted: impl Fn(&Source) -> bool) -> Vec<Issued> {
-        let mut made = self.made.lock();
-        made.extract_if(|source, _| !wanted(source)).map(|(_, made)| made).collect()
+    /// Removes and returns what was issued for sources that are not `wanted`.
+    pub(crate) fn extract_unless(&self, wanted: impl Fn(&Source) -> bool) -> Vec<Issued> {
+        let mut issued = self.issued.lock();
+        issued.extract_if(|source, _| !wanted(source)).map(|(_, issued)| issued).collect()
     }
 
-    /// Keeps logins until a moment, and the leases that hang on them: pods may still use them, for nobody tells us that the driver wrote the new
-    /// files.
-    pub(crate) fn keep_until(
+    /// Keeps tokens and their leases until `until`: pods may still use them, for the driver does not report when it has written new files.
+    pub(crate) fn supersede(
         &self,
         until: UnixMillis,
-        gone: impl IntoIterator<Item = (Arc<VaultToken>, Option<String>)>,
+        tokens: impl IntoIterator<Item = (Arc<VaultToken>, Option<String>)>,
     ) {
-        self.replaced().extend(gone.into_iter().map(|(session, lease)| Superseded { until, session, lease }));
+        let tokens = tokens.into_iter().map(|(token, lease)| Superseded { until, token, lease });
+        self.superseded().extend(tokens);
     }
 
-    /// The pod was given what takes the place of all that was replaced: from now on that has an end.
-    pub(crate) fn given(&self, until: UnixMillis) {
-        self.replaced().iter_mut().filter(|gone| gone.until == NOT_YET).for_each(|gone| gone.until = until);
+    /// Records that the pod has new files: superseded tokens are dropped after `until`.
+    pub(crate) fn set_published(&self, until: UnixMillis) {
+        let mut superseded = self.superseded();
+        superseded.iter_mut().filter(|old| old.until == NOT_YET).for_each(|old| old.until = until);
     }
 
-    /// Lets go of what was replaced long enough ago. A login that something else hangs on lives, and renews that alone.
-    pub(crate) fn tidy(&self, now: UnixMillis) {
-        let gone: Vec<_> = self.replaced().extract_if(.., |gone| gone.until <= now).collect();
-        if gone.is_empty() {
+    /// Drops superseded tokens whose time is over. A token that has other leases lives on, and renews only those.
+    pub(crate) fn drop_expired(&self, now: UnixMillis) {
+        let dropped: Vec<_> = self.superseded().extract_if(.., |old| old.until <= now).collect();
+        if dropped.is_empty() {
             return;
         }
-        let there: HashSet<_> = self.all().into_iter().filter_map(|(_, made)| made.hangs_on()?.1).collect();
-        for Superseded { session, lease, .. } in &gone {
-            lease.iter().filter(|lease| !there.contains(*lease)).for_each(|lease| session.lets_go(lease));
+        let current = self.all().into_iter().filter_map(|(_, issued)| issued.token_and_lease()?.1);
+        let current: HashSet<_> = current.collect();
+        for Superseded { token, lease, .. } in &dropped {
+            let lease = lease.iter().filter(|lease| !current.contains(*lease));
+            lease.for_each(|lease| token.release_lease(lease));
         }
-        drop(gone); // without the lock: a login may end here
+        drop(dropped); // without the lock, for a token may end here
     }
 
-    /// What was replaced.
-    pub(crate) fn replaced(&self) -> MutexGuard<'_, Vec<Superseded>> {
-        self.replaced.lock()
+    /// The superseded tokens.
+    pub(crate) fn superseded(&self) -> MutexGuard<'_, Vec<Superseded>> {
+        self.superseded.lock()
     }
 
-    /// The logins that it holds.
-    pub(crate) fn sessions(&self) -> Vec<Arc<VaultToken>> {
-        let mut sessions: Vec<_> = self.replaced().iter().map(|gone| Arc::clone(&gone.session)).collect();
-        sessions.extend(self.made.lock().values().filter_map(Issued::session).cloned());
-        sessions
+    /// The tokens that it needs.
+    pub(crate) fn tokens(&self) -> Vec<Arc<VaultToken>> {
+        let mut tokens: Vec<_> = self.superseded().iter().map(|old| Arc::clone(&old.token)).collect();
+        tokens.extend(self.issued.lock().values().filter_map(Issued::token).cloned());
+        tokens
     }
 
-    /// When each thing on it ends, where that is told.
-    pub(crate) fn ends(&self) -> Vec<UnixMillis> {
-        let made = self.made.lock();
-        let told = |made: &Issued| match &made.lasts {
-            IssuedExpiry::Leased(id, session) => session.lease_ends(id),
+    /// When each response expires, where that is known.
+    pub(crate) fn expiries(&self) -> Vec<UnixMillis> {
+        let issued = self.issued.lock();
+        let expiry = |issued: &Issued| match &issued.expiry {
+            IssuedExpiry::Leased(id, token) => token.lease_expires_at(id),
             IssuedExpiry::Fixed(Expiry::Until(end)) => Some(UnixMillis::of_unix_seconds(*end)),
             IssuedExpiry::Fixed(Expiry::Unknown) => None,
         };
-        made.values().filter_map(told).collect()
+        issued.values().filter_map(expiry).collect()
     }
 
-    /// Everything on it.
+    /// Every response with its source.
     pub(crate) fn all(&self) -> Vec<(Source, Issued)> {
-        let made = self.made.lock();
-        made.iter().map(|(source, made)| (source.clone(), made.clone())).collect()
+        let issued = self.issued.lock();
+        issued.iter().map(|(source, issued)| (source.clone(), issued.clone())).collect()
     }
 
+    /// About how many bytes the responses take.
     pub(crate) fn bytes(&self) -> usize {
-        self.made.lock().values().map(|made| made.fetched.weight()).sum()
+        self.issued.lock().values().map(|issued| issued.fetched.weight()).sum()
     }
 
-    /// One at a time makes what `source` asks for: who waited finds it made.
-    pub(crate) fn turn(&self, source: &Source) -> Arc<AsyncMutex<()>> {
-        let mut turns = self.turns.lock();
-        turns.retain(|_, turn| Arc::strong_count(turn) > 1);
-        Arc::clone(turns.entry(source.clone()).or_default())
+    /// The lock of `source`: one mount at a time has it issued, and the others then find it in the cache.
+    pub(crate) fn issue_lock(&self, source: &Source) -> Arc<AsyncMutex<()>> {
+        let mut locks = self.issue_locks.lock();
+        locks.retain(|_, lock| Arc::strong_count(lock) > 1);
+        Arc::clone(locks.entry(source.clone()).or_default())
     }
 }

@@ -1,29 +1,28 @@
-//! The last content of a volume that was whole: what a pod keeps while the server cannot answer.
+//! The last complete content of a volume, which its pod keeps while Vault is unreachable.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::digest::Digest;
 use crate::payload::Payload;
 use crate::renewal::UnixMillis;
 use crate::spec::MountSpec;
 
-/// Content, for whom and for what class it was fetched, and when.
+/// Content, what it was fetched for, and when.
 pub(crate) struct LastKnownGood {
     pub(crate) payload: Arc<Payload>,
     key: ContentKey,
     pub(crate) at: UnixMillis,
 }
 
-/// What the content is an answer to: the class, the role and the account. Nothing stands in for another's.
+/// A digest of class, server, role and pod: content is never used for another of these.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct ContentKey(u64);
+pub(crate) struct ContentKey([u8; 32]);
 
 impl ContentKey {
     pub(crate) fn of(spec: &MountSpec) -> Self {
-        let mut hasher = DefaultHasher::new();
-        (&spec.parameters, &spec.server, &spec.auth, &spec.pod).hash(&mut hasher);
-        Self(hasher.finish())
+        let parts = (&spec.parameters, &spec.server, &spec.auth, &spec.pod);
+        Self(Digest::new().hashed(&parts).finish())
     }
 }
 
@@ -32,8 +31,8 @@ impl LastKnownGood {
         Self { payload, key: ContentKey::of(spec), at }
     }
 
-    /// Its age, when it may stand in for what `spec` asks for.
-    pub(crate) fn stands_in_for(&self, spec: &MountSpec, now: UnixMillis) -> Option<Duration> {
+    /// The age of the content; `None` when it was fetched for something else than `spec`, or is older than `maxStale`.
+    pub(crate) fn age_for(&self, spec: &MountSpec, now: UnixMillis) -> Option<Duration> {
         let age = now.since(self.at);
         (self.key == ContentKey::of(spec) && age <= spec.max_stale).then_some(age)
     }

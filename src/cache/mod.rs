@@ -1,7 +1,7 @@
-//! What is kept between mounts: issued credentials, last known good content, rendered templates.
+//! What stays in memory between mounts: issued credentials, last known good content, rendered templates.
 
-pub mod issued; // what was made and is still of use
-pub mod last_known_good; // the last content that was whole
-pub mod rendered; // what came of templates
+pub(crate) mod issued; // certificates, leased credentials and responses of writes
+pub(crate) mod last_known_good; // the last complete content of a volume
+pub(crate) mod rendered; // rendered templates
 
 pub use rendered::RenderedCache;

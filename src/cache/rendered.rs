@@ -1,6 +1,5 @@
-//! What came of a volume's templates: written anew only when what they are written from has changed.
+//! Rendered templates of a volume. A template is rendered again only when its inputs have changed.
 
-use crate::mutex::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,16 +7,17 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::engine::FetchError;
+use crate::mutex::Mutex;
 use crate::secret::Secret;
 use crate::spec::{Digest, MountPath};
 
-/// How long a template's failure is believed.
+/// How long a template is not rendered again after a failure.
 const FAILED: Duration = Duration::from_secs(300);
 
-/// Bytes of one text that is kept: configuration files are far below.
+/// Bytes of the longest text that is stored. Configuration files are far shorter.
 const TEXT: usize = 256 * 1024;
 
-/// The texts of one volume, by their files.
+/// The texts of one volume, by file.
 #[derive(Default)]
 pub struct RenderedCache(Mutex<HashMap<MountPath, Rendered>>);
 
@@ -28,17 +28,17 @@ struct Rendered {
 }
 
 impl RenderedCache {
-    /// What came of the template `name`, when it was written from the same `inputs`; a failure counts for a while, lest a template that
-    /// takes all of its second takes it again at every try.
+    /// The outcome of the template `name`, if it was rendered from the same `inputs`. A failure is returned for five minutes: a template that exceeds
+    /// its time limit would use that time at every retry otherwise.
     pub fn get(&self, name: &MountPath, inputs: &Digest) -> Option<Result<Arc<Secret>, FetchError>> {
         let texts = self.0.lock();
-        let kept = texts.get(name)?;
-        let counts = kept.outcome.is_ok() || kept.at.elapsed() < FAILED;
-        (counts && kept.inputs == *inputs).then(|| kept.outcome.clone())
+        let rendered = texts.get(name)?;
+        let counts = rendered.outcome.is_ok() || rendered.at.elapsed() < FAILED;
+        (counts && rendered.inputs == *inputs).then(|| rendered.outcome.clone())
     }
 
-    /// Keeps what came of a template until its inputs change, unless it is large.
-    pub fn keep(&self, name: &MountPath, inputs: Digest, outcome: &Result<Arc<Secret>, FetchError>) {
+    /// Stores the outcome of a template. Texts that are too long are not stored.
+    pub fn insert(&self, name: &MountPath, inputs: Digest, outcome: &Result<Arc<Secret>, FetchError>) {
         if outcome.as_ref().is_ok_and(|text| text.len() > TEXT) {
             return;
         }
@@ -46,11 +46,12 @@ impl RenderedCache {
         self.0.lock().insert(name.clone(), text);
     }
 
-    /// Forgets what `wanted` refuses.
-    pub(crate) fn only(&self, wanted: impl Fn(&MountPath) -> bool) {
+    /// Removes the files that are not `wanted`.
+    pub(crate) fn retain(&self, wanted: impl Fn(&MountPath) -> bool) {
         self.0.lock().retain(|name, _| wanted(name));
     }
 
+    /// Bytes of all texts.
     pub(crate) fn bytes(&self) -> usize {
         let texts = self.0.lock();
         texts.values().filter_map(|text| text.outcome.as_ref().ok()).map(|text| text.len()).sum()
@@ -67,9 +68,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_text_is_that_of_its_inputs() {
+    async fn a_template_with_other_inputs_is_rendered_again() {
         let texts = RenderedCache::default();
-        texts.keep(&name(), [1; 32], &Ok(Arc::new(Secret::from("text"))));
+        texts.insert(&name(), [1; 32], &Ok(Arc::new(Secret::from("text"))));
         assert!(
             texts.get(&name(), &[1; 32]).is_some_and(|text| text.is_ok_and(|text| text.expose() == b"text"))
         );
@@ -78,9 +79,9 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_failure_is_believed_for_five_minutes() {
+    async fn a_failed_template_is_rendered_again_after_five_minutes() {
         let texts = RenderedCache::default();
-        texts.keep(
+        texts.insert(
             &name(),
             [1; 32],
             &Err(FetchError { reason: Reason::RenderFailed, what: "too much".into() }),
@@ -91,9 +92,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_large_is_not_kept() {
+    async fn a_long_text_is_not_stored() {
         let texts = RenderedCache::default();
-        texts.keep(&name(), [1; 32], &Ok(Arc::new(Secret::from(vec![0; TEXT + 1]))));
+        texts.insert(&name(), [1; 32], &Ok(Arc::new(Secret::from(vec![0; TEXT + 1]))));
         assert!(texts.get(&name(), &[1; 32]).is_none());
     }
 }

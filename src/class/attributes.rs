@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
-use sha2::{Digest as _, Sha256};
 
 use crate::class::attribute_keys::{
     ACCOUNT, CLASS, NAME, NAMESPACE, RESERVED_PREFIX, TOKENS, UID, is_parameter,
 };
 use crate::class::diagnostics::{Diagnostics, SpecError};
 use crate::class::remembered::complete;
+use crate::digest;
 use crate::secret::Secret;
 use crate::spec::{Digest, Pod, RememberedRequest};
 
@@ -83,13 +83,7 @@ impl Attributes {
 
     /// A hash of the parameters: names and values in the order of the names, each after its length (8 bytes, big-endian).
     pub(crate) fn digest(&self) -> Digest {
-        let mut hash = Sha256::new();
-        let texts = self.parameters().flat_map(|name| [name, self.get(name).unwrap_or_default()]);
-        texts.for_each(|text| {
-            hash.update((text.len() as u64).to_be_bytes());
-            hash.update(text);
-        });
-        hash.finalize().into()
+        digest::of(self.parameters().flat_map(|name| [name, self.get(name).unwrap_or_default()]))
     }
 
     /// All tokens of the pod, in JSON; `None` if the driver passes none.

@@ -34,10 +34,10 @@ pub(super) async fn admit<C: Caller>(
 ) -> Result<Permit, Failure> {
     let (spec, volume) = (&mount.spec, &mount.volume);
     report::spec(spec, &services.log_throttle);
-    let budget = volume.patience(spec, budget);
+    let budget = volume.fetch_budget(spec, budget);
     let slot = services.admission.acquire(&spec.pod.namespace, budget.end()).await?;
     let budget = budget.of(&spec.pod.namespace, &services.memory);
-    let lock = volume.turn(&budget).await.map_err(|_| failure::volume_busy(spec))?;
+    let lock = volume.lock(&budget).await.map_err(|_| failure::volume_busy(spec))?;
     caller.still_wanted(mount)?;
     Ok(Permit { budget, _lock: lock, _slot: slot })
 }

@@ -49,7 +49,7 @@ impl Caller for DriverRequest<'_> {
             secrets: &request.secrets,
             target_path: &request.target_path,
             permission: &request.permission,
-            published: &|| services.volumes.published(&request.target_path),
+            published: &|| services.volumes.remembered_request(&request.target_path),
         };
         let mut spec = MountSpec::parse(&call, self.defaults)?;
         let pod_token = spec.token.take().map(Arc::new);
@@ -81,7 +81,7 @@ impl Caller for DriverRequest<'_> {
         let (volumes, spec, volume) = (&services.volumes, &mount.spec, &mount.volume);
         // The rotation of driver 1.5, whose requests name no class, does not know what the kubelet does: a volume that vaultmount
         // wrote may be at its end, and must then get no new files.
-        let is_rotation = spec.class.is_none() && volume.is_ours();
+        let is_rotation = spec.class.is_none() && volume.is_own();
         let trigger = if is_rotation { Trigger::Poll } else { Trigger::DriverRequest };
         let Some(writer) = volumes.writer(spec) else {
             leave_to_driver(services, mount, None);
@@ -100,7 +100,7 @@ impl Caller for DriverRequest<'_> {
 
     fn respond(&self, services: &Services, mount: &Mount, published: &Published) -> MountOutcome {
         let response = response(published, &mount.spec.pod.namespace, &services.version_key);
-        MountOutcome { changed: mount.volume.changes(&response.object_version), response }
+        MountOutcome { changed: mount.volume.versions_changed(&response.object_version), response }
     }
 }
 

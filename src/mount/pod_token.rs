@@ -50,15 +50,15 @@ impl PodTokenSource {
         flavor: Flavor,
         budget: &Budget,
     ) -> Option<Arc<PodToken>> {
-        match (volume.token(), self) {
+        match (volume.pod_token(), self) {
             (Some(token), _) => Some(token),
-            (None, Self::DriverOrKubernetes(kubernetes)) if volume.may_ask(UnixMillis::now()) => {
+            (None, Self::DriverOrKubernetes(kubernetes)) if volume.may_request_token(UnixMillis::now()) => {
                 let requested = requested(kubernetes, spec, flavor, budget).await;
                 let token = requested.inspect_err(|failure| {
                     debug!("{}", failure.message());
-                    volume.was_refused(UnixMillis::now());
+                    volume.set_token_refused(UnixMillis::now());
                 });
-                volume.brings(token.ok()?)
+                volume.set_pod_token(token.ok()?)
             }
             (None, Self::DriverOrKubernetes(_) | Self::Driver) => None,
         }

@@ -50,12 +50,12 @@ impl Poller {
     /// Polls each volume when it is due, for as long as the process lives.
     pub(crate) async fn run(self) {
         loop {
-            for job in self.services.volumes.due().await {
+            for job in self.services.volumes.next_jobs().await {
                 let (poller, tasks) = (self.clone(), &self.services.tasks);
                 match job {
                     Job::Poll(volume) => drop(tasks.spawn(async move { poller.poll(&volume).await })),
                     Job::RemoveStale(volume) => {
-                        drop(tasks.spawn(async move { poller.services.volumes.sweep_files(&volume).await }))
+                        drop(tasks.spawn(async move { poller.services.volumes.remove_stale(&volume).await }))
                     }
                 }
             }
@@ -65,9 +65,9 @@ impl Poller {
     /// One poll of `volume`, reported in one log line.
     async fn poll(&self, volume: &Arc<Volume>) {
         let services = &*self.services;
-        let request = volume.remembered();
+        let request = volume.remembered_request();
         let known = request.as_ref().and_then(|request| Some((request, self.defaults(request)?)));
-        let Some((request, defaults)) = known else { return services.volumes.leave(volume) };
+        let Some((request, defaults)) = known else { return services.volumes.leave_to_driver(volume) };
         let begun = Instant::now();
         let span = report::span(services.next_mount_id());
         let poll = Poll { volume, request, defaults }.run(services).instrument(span.clone());
@@ -96,7 +96,7 @@ impl Poll<'_> {
         let budget = Budget::until(deadline - WRITE_TIME);
         let outcome = within(mount(services, &self, &budget), deadline).await;
         if outcome.is_err() && self.is_superseded() {
-            services.volumes.look_unless_due(self.volume, SUPERSEDED);
+            services.volumes.poll_unless_scheduled(self.volume, SUPERSEDED);
             return Ok(None);
         }
         if outcome.is_err() {
@@ -107,13 +107,13 @@ impl Poll<'_> {
 
     /// Whether the driver has asked for another class of this volume since.
     fn is_superseded(&self) -> bool {
-        self.volume.remembered().as_ref() != Some(self.request)
+        self.volume.remembered_request().as_ref() != Some(self.request)
     }
 
     fn poll_again(&self, services: &Services) {
         match self.spec() {
-            Ok(spec) => services.volumes.look_again(self.volume, &spec, false),
-            Err(_) => services.volumes.look_after(self.volume, UNREADABLE),
+            Ok(spec) => services.volumes.schedule_poll(self.volume, &spec, false),
+            Err(_) => services.volumes.poll_after(self.volume, UNREADABLE),
         }
     }
 
@@ -162,7 +162,7 @@ impl Caller for Poll<'_> {
             Err(error) if error.is_possible_end() => {
                 // The volume may live on after all, so it is polled again.
                 debug!("not written: {error}");
-                volumes.look_after(self.volume, ENDING);
+                volumes.poll_after(self.volume, ENDING);
                 Ok(Written::ByNobody)
             }
             Err(error) => Err(error),

@@ -26,21 +26,21 @@ pub(super) async fn publish<C: Caller>(
     };
     let (payload, is_fetched) = match content {
         Ok(payload) => (Arc::new(payload), true),
-        Err(failure) => (volumes.stand_in(volume, spec, failure, C::TRIGGER)?, false),
+        Err(failure) => (volumes.fall_back(volume, spec, failure, C::TRIGGER)?, false),
     };
     report::payload(spec, &payload, &services.log_throttle);
     let fetched = is_fetched.then_some(&payload);
     let written = caller.write(services, mount, &payload).await.map_err(|error| {
         // A first mount that fails publishes nothing: the kubelet removes whatever is there.
-        if error.is_after_swap() && volume.is_answered() {
-            volumes.given(volume, spec, fetched);
+        if error.is_after_swap() && volume.is_published() {
+            volumes.record_published(volume, spec, fetched);
         }
-        volumes.failed(volume);
+        volumes.mark_stale(volume);
         failure::write(spec, &error)
     })?;
     if !matches!(written, Written::ByNobody) {
-        volumes.given(volume, spec, fetched);
-        volumes.look_again(volume, spec, is_fetched);
+        volumes.record_published(volume, spec, fetched);
+        volumes.schedule_poll(volume, spec, is_fetched);
     }
     Ok(Published { payload, written })
 }
@@ -49,7 +49,7 @@ pub(super) async fn publish<C: Caller>(
 pub(super) fn leave_to_driver(services: &Services, mount: &Mount, why: Option<String>) {
     let (volumes, spec, volume) = (&services.volumes, &mount.spec, &mount.volume);
     let is_wanted = spec.written_by == VolumeWriter::Provider && volume.is_kubelets();
-    let why = why.or_else(|| is_wanted.then(|| volumes.unreachable().to_owned()));
-    volumes.leave(volume);
+    let why = why.or_else(|| is_wanted.then(|| volumes.why_not_writable().to_owned()));
+    volumes.leave_to_driver(volume);
     report::driver_writes(spec, why.as_deref(), &services.log_throttle);
 }

@@ -34,13 +34,13 @@ pub(super) async fn render(
     budget: &Budget,
 ) -> Result<Payload, Failure> {
     let (spec, volume) = (&mount.spec, &mount.volume);
-    let mut rendered = templates::render(&spec.objects, &responses, volume.texts(), budget).await;
+    let mut rendered = templates::render(&spec.objects, &responses, volume.rendered(), budget).await;
     let previous = volume.keyed();
     let files = blocking::run_if_large(responses.weight(), || {
         files(&spec.objects, &responses, &mut rendered, previous.as_deref())
     });
     let files = files.map_err(|errors| failure::objects(spec, &errors))?;
-    volume.will_have(files.keyed());
+    volume.set_next_keyed(files.keyed());
     let warnings = [files.warnings, context.warnings()].concat();
     report::warnings(spec, &warnings, &services.log_throttle);
     Payload::new(files.files, files.absent).map_err(|error| failure::payload(&error))

@@ -1,14 +1,16 @@
 //! The templates of a mount: their syntax before any call, and later their texts, all in one child process.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use super::Mount;
 use super::failure::{self, ObjectError};
+use crate::bounded_map::BoundedSet;
 use crate::cache::RenderedCache;
+use crate::digest;
+use crate::digest;
 use crate::engine::{FetchError, Responses, weight};
 use crate::error::{Failure, Reason};
 use crate::limits::Budget;
@@ -46,7 +48,7 @@ struct Task<'a> {
 
 /// Templates whose syntax is correct, by the digest of their text and delimiters.
 #[derive(Default)]
-pub(super) struct CheckedTemplates(Mutex<HashSet<Digest>>);
+pub(super) struct CheckedTemplates(Mutex<BoundedSet<Digest, CHECKED>>);
 
 impl CheckedTemplates {
     fn has(&self, template: &Digest) -> bool {
@@ -54,11 +56,7 @@ impl CheckedTemplates {
     }
 
     fn add(&self, template: Digest) {
-        let mut checked = self.0.lock();
-        if checked.len() >= CHECKED {
-            checked.clear();
-        }
-        checked.insert(template);
+        self.0.lock().insert(template, ());
     }
 }
 
@@ -107,7 +105,7 @@ pub(super) async fn render(
     for ((path, inputs), (result, is_own)) in targets.into_iter().zip(results) {
         let result = result.map(Arc::new);
         if is_own {
-            cache.keep(path, inputs, &result);
+            cache.insert(path, inputs, &result);
         }
         rendered.0.insert(path.clone(), result);
     }
@@ -130,12 +128,7 @@ fn task<'a>(
 
 /// The digest of everything that decides the text of a template, each part with its length in front.
 fn digest(Template { text, delimiters, .. }: &Template, values: &str) -> Digest {
-    let mut digest = Sha256::new();
-    for part in [text.expose(), &delimiters.open, &delimiters.close, values] {
-        digest.update((part.len() as u64).to_be_bytes());
-        digest.update(part);
-    }
-    digest.finalize().into()
+    digest::of([text.expose(), &delimiters.open, &delimiters.close, values])
 }
 
 fn template_of(object: &Object) -> Option<(&MountPath, &Template)> {

@@ -8,6 +8,7 @@ use ring::hmac::{Context, HMAC_SHA256, Key};
 use thiserror::Error;
 
 use super::File;
+use crate::digest;
 use crate::secret::Secret;
 
 /// Length of the shortest accepted key, in bytes: half of the digest. A shorter key could be guessed.
@@ -43,7 +44,7 @@ impl VersionKey {
     pub fn version(&self, namespace: &str, file: &File) -> String {
         let mut mac = Context::with_key(&Key::new(HMAC_SHA256, self.0.expose())); // the key of the versions
         for part in [namespace.as_bytes(), file.path.as_str().as_bytes(), file.contents.expose()] {
-            mac.update(&(part.len() as u64).to_be_bytes());
+            mac.update(&digest::length(part));
             mac.update(part);
         }
         URL_SAFE_NO_PAD.encode(mac.sign())

@@ -1,4 +1,4 @@
-//! When what nobody can extend is made anew: certificates, answers of writes, and terms that have come to their last.
+//! When the successor of something that cannot be extended is issued: certificates, responses of writes, and terms at their max TTL.
 
 use std::time::Duration;
 
@@ -6,19 +6,19 @@ use serde::{Deserialize, Serialize};
 
 use super::UnixMillis;
 
-/// Part of a life after which its successor is made: early enough for some failures in a row, late enough for few issues.
+/// Part of a lifetime after which the successor is issued: early enough for some failures in a row, late enough for few calls.
 const PART: f64 = 0.7;
 
-/// Longest time that anything is kept unless its bounds say otherwise; what lives longer is asked about once a day.
+/// Longest time that a response is used unless the bounds say otherwise. What lives longer is requested once a day.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
-/// How much earlier chance makes a successor, at most: the volumes of a node that started together come apart.
+/// Largest part of the time by which a random number makes a successor earlier: it spreads volumes of a node that were mounted together.
 const SPREAD: f64 = 0.1;
 
-/// How long what an answer holds is of use.
+/// How long the content of a response is valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Expiry {
-    /// It does not say.
+    /// The response does not say.
     #[serde(rename = "Untold")]
     Unknown,
     /// To this moment, in Unix seconds.
@@ -26,37 +26,37 @@ pub enum Expiry {
     Until(i64),
 }
 
-/// By what a volume judges what was made for it.
+/// What decides when a volume replaces a response.
 #[derive(Clone, Copy)]
 pub struct RenewalInputs {
-    /// How often it is asked about.
+    /// How often the volume is republished or polled.
     pub interval: Duration,
-    /// How old an answer may grow that tells no end.
+    /// How old a response without an end may become.
     pub refresh: Duration,
     /// The ages between which a certificate is replaced.
     pub bounds: Bounds,
-    /// 0 to 1: the same each time for one volume.
+    /// A number of 0 to 1 that is always the same for one volume.
     pub chance: f64,
 }
 
 impl Expiry {
-    /// When the successor is made of what was made at `made`: by its end as `renew_at` says, else after the volume's `refresh`.
-    pub fn due_at(self, made: UnixMillis, pace: RenewalInputs) -> UnixMillis {
+    /// When the successor of a response of the time `at` is due: by its end as in `renew_at`, otherwise after the volume's `refresh`.
+    pub fn due_at(self, at: UnixMillis, inputs: RenewalInputs) -> UnixMillis {
         match self {
-            Self::Unknown => made + pace.refresh.min(LONGEST),
+            Self::Unknown => at + inputs.refresh.min(LONGEST),
             Self::Until(end) => {
-                renew_at(made, UnixMillis::of_unix_seconds(end), pace.interval, pace.bounds, pace.chance)
+                renew_at(at, UnixMillis::of_unix_seconds(end), inputs.interval, inputs.bounds, inputs.chance)
             }
         }
     }
 }
 
-/// The least and the most that passes from an issue to the next; the end goes before the least.
+/// The shortest and longest time from one certificate to the next. The end of a certificate overrides the shortest time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
-    /// What is younger is not made anew, however short it lives.
+    /// A younger certificate is not replaced, however short its lifetime.
     pub least: Duration,
-    /// What is older is made anew, however long it lives.
+    /// An older certificate is replaced, however long its lifetime.
     pub most: Duration,
 }
 
@@ -66,9 +66,9 @@ impl Default for Bounds {
     }
 }
 
-/// When the successor is made of what was issued at `issued`: see `succeed_at`, kept within `bounds`.
+/// When the successor of what was issued at `issued` is due: as in `succeed_at`, within `bounds`.
 ///
-/// `chance` (0 to 1) takes up to a tenth off; a volume that hands in the same one each time gets the same moment each time.
+/// `chance` (0 to 1) takes up to a tenth off. The same `chance` always has the same time.
 fn renew_at(
     issued: UnixMillis,
     ends: UnixMillis,
@@ -81,19 +81,19 @@ fn renew_at(
     issued + age
 }
 
-/// Whether `life` is too short for one that is asked about every `interval`: a successor two republishes before the end would come
-/// before a third of it has passed. The pod then runs with little in hand.
+/// Whether `life` is too short for a volume that is republished every `interval`: a successor two republishes before the end would be due before
+/// a third of the lifetime. Then a few failed republishes let it expire.
 pub fn too_short(life: Duration, interval: Duration) -> bool {
     life < interval.saturating_mul(3)
 }
 
-/// When the successor is made of what was issued at `issued` and nobody can extend: as `before_the_end` says, but not in the first third
-/// of its life, or a life shorter than the interval would be made anew each time anybody asks.
+/// When the successor of something is due that was issued at `issued` and cannot be extended: as in `before_the_end`, but not in the first third of
+/// its lifetime. Otherwise something that lives shorter than the interval would be issued again at every request.
 pub(crate) fn succeed_at(issued: UnixMillis, ends: UnixMillis, interval: Duration) -> UnixMillis {
     before_the_end(issued, ends, interval).max(issued + ends.since(issued) / 3)
 }
 
-/// After 70 % of what is left at `known`, or two republishes before the end, whichever is earlier.
+/// After 70 % of the time left at `known`, or two republishes before the end, whichever is earlier.
 pub(crate) fn before_the_end(known: UnixMillis, ends: UnixMillis, interval: Duration) -> UnixMillis {
     (known + ends.since(known).mul_f64(PART)).min(ends - interval.saturating_mul(2))
 }
@@ -104,26 +104,26 @@ mod tests {
 
     const REFRESH: Duration = Duration::from_secs(30);
 
-    /// How long an answer of `now`, in Unix seconds, is kept by a volume that is asked about all the time.
-    fn kept_for(life: Expiry, now: i64, refresh: Duration) -> Duration {
-        let (made, pace) = (
+    /// How long a volume that is republished all the time uses a response of `now`, in Unix seconds.
+    fn used_for(life: Expiry, now: i64, refresh: Duration) -> Duration {
+        let (at, inputs) = (
             UnixMillis::of_unix_seconds(now),
             RenewalInputs { interval: Duration::ZERO, refresh, bounds: Bounds::default(), chance: 0.0 },
         );
-        life.due_at(made, pace).since(made)
+        life.due_at(at, inputs).since(at)
     }
 
     #[test]
-    fn a_certificate_is_kept_for_seven_tenths_of_its_life() {
-        let kept = |end, now| kept_for(Expiry::Until(end), now, REFRESH).as_secs();
-        assert_eq!((kept(2000, 1000), kept(1000, 1000), kept(1000, 5000)), (700, 0, 0));
+    fn a_certificate_is_used_for_seven_tenths_of_its_lifetime() {
+        let used = |end, now| used_for(Expiry::Until(end), now, REFRESH).as_secs();
+        assert_eq!((used(2000, 1000), used(1000, 1000), used(1000, 5000)), (700, 0, 0));
     }
 
     #[test]
-    fn what_tells_no_end_is_kept_for_the_refresh_and_what_never_ends_for_a_day() {
-        assert_eq!(kept_for(Expiry::Unknown, 1000, REFRESH), REFRESH);
-        assert_eq!(kept_for(Expiry::Unknown, 1000, Duration::MAX), Duration::from_secs(24 * 3600));
-        assert_eq!(kept_for(Expiry::Until(i64::MAX), 1000, REFRESH), Duration::from_secs(24 * 3600));
+    fn a_response_without_an_end_is_used_for_the_refresh_and_one_that_never_ends_for_a_day() {
+        assert_eq!(used_for(Expiry::Unknown, 1000, REFRESH), REFRESH);
+        assert_eq!(used_for(Expiry::Unknown, 1000, Duration::MAX), Duration::from_secs(24 * 3600));
+        assert_eq!(used_for(Expiry::Until(i64::MAX), 1000, REFRESH), Duration::from_secs(24 * 3600));
     }
 
     const ISSUED: UnixMillis = UnixMillis(1_000_000);

@@ -1,11 +1,11 @@
-//! When what a volume has is renewed, made anew and forgotten; pure: the clock and the chance are handed in.
+//! When tokens, leases and certificates are renewed or replaced, and when volumes are polled. Pure: clock and random numbers are parameters.
 
-pub mod expiry;
-pub mod lease_term;
-pub mod poll_schedule;
-pub mod republish_interval;
-pub mod step;
-pub mod unix_millis;
+pub(crate) mod expiry; // when the successor of something that cannot be extended is issued
+pub(crate) mod lease_term; // the term of a token or a lease
+pub(crate) mod poll_schedule; // when volumes are polled
+pub(crate) mod republish_interval; // how often the driver republishes a volume
+pub(crate) mod step; // renewal of a token and its leases
+pub(crate) mod unix_millis; // a time that means the same after a restart
 #[cfg(test)]
 mod simulation;
 

@@ -1,19 +1,19 @@
-//! When a volume is looked at whose files we write.
+//! When a volume is polled whose files vaultmount writes.
 
 use std::time::Duration;
 
 use super::UnixMillis;
 
-/// Shortest time between two looks, whatever a class asks for.
+/// Shortest time between two polls, whatever the class says.
 const SHORTEST: Duration = Duration::from_secs(1);
 
-/// How much older than wanted an answer may be that another volume brought: those that look at the same moment share it.
+/// How much older than wanted a response of another volume may be, so that volumes that are polled at the same moment share it.
 pub const TOGETHER: Duration = Duration::from_millis(500);
 
-/// Shortest pause before what is due is tried again, and longest before a failed look is.
-const AGAIN: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(30));
+/// Shortest pause before something due is tried again, and longest pause after a failed poll.
+const PAUSE: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(30));
 
-/// Looks at moments of one distance. All volumes of a login have the same moments, and so share its reads; chance spreads the logins.
+/// Polls at a fixed period. All volumes of a login are polled at the same moments, and so share its reads. A random phase spreads the logins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PollSchedule {
     period: Duration,
@@ -21,36 +21,36 @@ pub struct PollSchedule {
 }
 
 impl PollSchedule {
-    /// A look every `period`; `chance` (0 to 1) says at which part of it.
+    /// A poll every `period`. `chance` (0 to 1) is the part of the period at which it is.
     pub fn new(period: Duration, chance: f64) -> Self {
         let period = period.max(SHORTEST);
         Self { period, phase: period.mul_f64(chance.clamp(0.0, 1.0)) }
     }
 
-    /// Shortest time after which what is due is tried again.
+    /// Shortest time after which something due is tried again.
     pub fn soon(self) -> Duration {
-        AGAIN.0.min(self.period)
+        PAUSE.0.min(self.period)
     }
 
-    /// Time from `now` to the next of its moments.
+    /// Time from `now` to the next poll.
     pub fn until_next(self, now: UnixMillis) -> Duration {
         let since = now.since(UnixMillis::default() + self.phase).as_millis();
         let period = self.period.as_millis();
         self.period.saturating_sub(millis(since % period))
     }
 
-    /// The pause after a look of `now` that succeeded, when the first successor of what the volume has is `due`.
+    /// The pause after a poll at `now` that succeeded. `due` is when the volume's next certificate or credential is due.
     pub fn after_success(self, now: UnixMillis, due: Option<UnixMillis>) -> Duration {
         let due = due.map_or(Duration::MAX, |due| due.since(now).max(self.soon()));
         self.until_next(now).min(due)
     }
 
-    /// The pause after a look of `now` that failed.
+    /// The pause after a poll at `now` that failed.
     pub fn after_failure(self, now: UnixMillis) -> Duration {
-        self.until_next(now).clamp(self.soon(), AGAIN.1)
+        self.until_next(now).clamp(self.soon(), PAUSE.1)
     }
 
-    /// How old an answer may be that a look of `now` takes, of a source whose answers may grow as old as `refresh`: it must do until the next.
+    /// How old a response may be for a poll at `now`, if it must not become older than `refresh` before the next poll.
     pub fn age(self, refresh: Duration, now: UnixMillis) -> Duration {
         refresh.saturating_sub(self.until_next(now)).max(TOGETHER).min(refresh)
     }
@@ -68,11 +68,11 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    /// A look every ten seconds, at 4, 14, 24 and so on.
+    /// A poll every ten seconds, at 4, 14, 24 and so on.
     const TEN: PollSchedule = PollSchedule { period: Duration::from_secs(10), phase: Duration::from_secs(4) };
 
     #[test]
-    fn looks_come_at_moments_that_do_not_depend_on_when_a_volume_began() {
+    fn polls_come_at_moments_that_do_not_depend_on_when_a_volume_was_mounted() {
         let next = [4_000, 4_001, 13_999, 14_000, 0].map(|now| TEN.until_next(UnixMillis(now)).as_millis());
         assert_eq!(next, [10_000, 9_999, 1, 10_000, 10_000]);
         let spread = [0.0, 0.25, 1.0, 9.0]
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ends_sooner_is_looked_at_sooner_but_not_all_the_time() {
+    fn what_is_due_sooner_is_polled_sooner_but_not_all_the_time() {
         let after = |due| TEN.after_success(UnixMillis(14_000), due).as_secs();
         assert_eq!(
             (after(None), after(Some(UnixMillis(99_000))), after(Some(UnixMillis(21_000)))),
@@ -93,23 +93,23 @@ mod tests {
     }
 
     #[test]
-    fn a_look_that_failed_is_made_again_within_half_a_minute() {
+    fn a_failed_poll_is_repeated_within_half_a_minute() {
         let failed =
             |period, now| PollSchedule::new(seconds(period), 0.0).after_failure(UnixMillis(now)).as_secs();
         assert_eq!((failed(3600, 1), failed(10, 0), failed(10, 8_000), failed(1, 0)), (30, 10, 5, 1));
     }
 
     #[test]
-    fn no_answer_grows_older_than_its_refresh() {
+    fn no_response_becomes_older_than_its_refresh() {
         let age = |refresh, now| TEN.age(Duration::from_millis(refresh), UnixMillis(now)).as_millis();
-        assert_eq!(age(10_000, 14_000), 500, "those that look together share");
+        assert_eq!(age(10_000, 14_000), 500, "volumes that are polled together share");
         assert_eq!(age(60_000, 14_000), 50_000);
-        assert_eq!(age(10_000, 18_000), 4_000, "whoever asks between two looks finds the last one's");
+        assert_eq!(age(10_000, 18_000), 4_000, "a request between two polls uses the last poll's response");
         assert_eq!(age(0, 14_000), 0);
     }
 
     #[test]
-    fn no_class_makes_us_look_all_the_time() {
+    fn no_class_causes_polls_all_the_time() {
         assert_eq!(PollSchedule::new(Duration::ZERO, 0.5).period, SHORTEST);
     }
 }

@@ -1,20 +1,20 @@
-//! How often a volume is asked about.
+//! How often the driver republishes a volume.
 
 use std::time::Duration;
 
 use super::UnixMillis;
 
-/// The interval before enough is seen: driver 1.6 with its defaults asks about every 75 seconds.
+/// The interval before enough requests were seen: driver 1.6 with its defaults republishes every 75 seconds.
 pub const USUAL: Duration = Duration::from_secs(75);
 
-/// How long a volume is remembered that nobody asks about and whose mount nobody sees.
+/// How long a volume is remembered that is not republished and whose mount is not seen.
 const SILENCE: Duration = Duration::from_secs(3600);
 
-/// The republish interval of a volume, learnt from its last three gaps.
+/// The republish interval of a volume, learnt from its last three gaps between requests.
 ///
-/// The longest of them counts: the kubelet and the driver's own rotation may both ask, a second apart, and the next to come may be the
-/// far one. Too long costs an issue that came early, too short a credential that died in the pod. A quick retry of a first mount does
-/// not count for much, for the usual gap stands in until three were seen.
+/// The longest gap counts: the kubelet and the driver's rotation may both send requests, a second apart, and the next request may be the one
+/// after the long gap. An interval that is too long has a credential replaced early; one that is too short lets it expire in the pod. Quick
+/// retries of a first mount have little effect, for missing gaps count as the usual one.
 #[derive(Clone, Copy, Debug)]
 pub struct RepublishInterval {
     last: Option<UnixMillis>,
@@ -28,24 +28,24 @@ impl Default for RepublishInterval {
 }
 
 impl RepublishInterval {
-    /// The volume was asked about now.
-    pub fn asked(&mut self, now: UnixMillis) {
+    /// Adds a request of the driver at `now`.
+    pub fn add_request(&mut self, now: UnixMillis) {
         if let Some(last) = self.last.replace(now) {
             self.gaps.rotate_left(1);
             self.gaps[2] = now.since(last);
         }
     }
 
-    /// The longest gap that is to be reckoned with.
+    /// The longest of the last three gaps.
     pub fn observed(&self) -> Duration {
         self.gaps.into_iter().max().unwrap_or(USUAL)
     }
 }
 
-/// Whether a volume that nobody has asked about since `asked`, and of which there is no evidence, is forgotten: in memory only, for
-/// silence never revokes.
-pub fn is_forgotten(asked: UnixMillis, now: UnixMillis) -> bool {
-    now.since(asked) > SILENCE
+/// Whether a volume whose mount was never seen is forgotten, when its last request was at `requested_at`. It is removed from memory only: a
+/// missing request never revokes a token.
+pub fn is_forgotten(requested_at: UnixMillis, now: UnixMillis) -> bool {
+    now.since(requested_at) > SILENCE
 }
 
 #[cfg(test)]
@@ -54,13 +54,13 @@ mod tests {
 
     fn after(seconds: &[u64]) -> u64 {
         let mut interval = RepublishInterval::default();
-        seconds.iter().for_each(|at| interval.asked(UnixMillis(at * 1000)));
+        seconds.iter().for_each(|at| interval.add_request(UnixMillis(at * 1000)));
         interval.observed().as_secs()
     }
 
     #[test]
     fn the_interval_is_the_longest_of_the_last_three_gaps() {
-        assert_eq!((after(&[]), after(&[9]), after(&[9, 10, 15])), (75, 75, 75), "too little is seen");
+        assert_eq!((after(&[]), after(&[9]), after(&[9, 10, 15])), (75, 75, 75), "too few requests");
         assert_eq!(after(&[0, 5, 10, 15]), 5);
         assert_eq!(after(&[0, 120, 240]), 120, "slower than usual is known at once");
         assert_eq!(after(&[0, 1, 75, 76, 150, 151]), 74, "two that ask");

@@ -1,27 +1,27 @@
-//! A point in time that means the same after a restart.
+//! A time that means the same after a restart.
 
 use std::ops::{Add, Sub};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-/// Milliseconds of Unix time; its arithmetic stops at either end.
+/// Milliseconds of Unix time. Arithmetic saturates at both ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct UnixMillis(pub u64);
 
 impl UnixMillis {
-    /// By the system's clock; a clock before 1970 is at its beginning.
+    /// The time of the system's clock; 1970 for a clock before that.
     pub fn now() -> Self {
         Self::default() + SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
     }
 
-    /// As certificates and answers tell it; before 1970 is 1970.
+    /// The time of certificates and responses, in Unix seconds; 1970 for a time before that.
     pub fn of_unix_seconds(seconds: i64) -> Self {
         Self::default() + Duration::from_secs(seconds.max(0).unsigned_abs())
     }
 
-    /// The time since `earlier`; none when that is later.
+    /// The time since `earlier`; zero when `earlier` is later.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }

@@ -1,6 +1,7 @@
 //! Which users may connect, besides the socket's mode: a directory with a mode that is too open, or a file handle that was passed on, does not
 
-use std::collections::HashSet;
+use crate::bounded_map::BoundedSet;
+use crate::mutex::Mutex;
 
 use tokio::net::UnixStream;
 use tracing::warn;
@@ -26,7 +27,7 @@ pub(crate) struct Peers {
     own: u32,
     own_process: Option<i32>,
     listed: Vec<u32>,
-    logged: Mutex<HashSet<u32>>,
+    logged: Mutex<BoundedSet<u32, LOGGED_UIDS>>,
 }
 
 impl Peers {
@@ -62,7 +63,7 @@ impl Peers {
 
     fn is_first(&self, uid: u32) -> bool {
         let mut logged = self.logged.lock();
-        logged.len() < LOGGED_UIDS && logged.insert(uid)
+        !logged.is_full() && logged.insert(uid, ()).is_none()
     }
 }
 

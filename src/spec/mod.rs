@@ -4,6 +4,7 @@ pub(crate) mod address; // the address of a server
 pub(crate) mod auth; // the login
 pub(crate) mod auth_mount; // the name of an auth mount, and which auth mounts a class may use
 pub(crate) mod certificate; // a request to a PKI engine, and the formats of its files
+pub(crate) mod creates; // what a request may create at the server, and so how its response may be shared
 pub(crate) mod encoding; // how the text of a value encodes bytes
 pub(crate) mod flavor; // which upstream provider a class is written for
 pub(crate) mod format; // a whole secret as one document
@@ -21,6 +22,7 @@ pub(crate) mod template; // the delimiters of a template
 
 pub use address::Address;
 pub use auth::AuthSpec;
+pub(crate) use creates::Creates;
 pub use auth_mount::AuthMounts;
 pub use certificate::{Alias, CertificateRequest, KeyAlgorithm, KeyForm, KeyPlace, KeyType, StoreForm};
 pub use encoding::Encoding;

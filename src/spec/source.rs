@@ -49,16 +49,6 @@ pub enum EngineRequest {
     S5(S5Text),
 }
 
-impl EngineRequest {
-    /// True if Vault may issue something for the request: a lease, a certificate.
-    pub fn may_issue(&self) -> bool {
-        match self {
-            Self::Request(_) | Self::Certificate(_) => true,
-            Self::Kv(_) | Self::Authorities { .. } | Self::Transit(_) | Self::S5(_) => false,
-        }
-    }
-}
-
 /// A secret of a KV engine.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct KvRead {

@@ -1,7 +1,7 @@
-//! The directory: whose it is, its one lock, whole files.
+//! The directory of the records: its owner, its lock, its files.
 //!
-//! All files are opened below one handle and no link is followed. Nothing is synced: the directory is in memory, and what a
-//! crash of the machine takes away, it takes from everybody.
+//! All files are opened below one handle and no link is followed. Nothing is synced to a disk: the directory is in memory, and a crash
+//! of the machine ends the pods too.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -19,42 +19,39 @@ use nix::unistd::{UnlinkatFlags, geteuid, mkdir, unlinkat};
 use tokio::time::{Instant, sleep};
 use tracing::warn;
 
-use super::Why;
-use super::{RecordId, StateError};
+use super::{RecordId, StateError, Why};
 
-/// Largest file of a record, in bytes.
+/// Size of the largest record, in bytes.
 const LARGEST: usize = 1024 * 1024;
-/// Most records that are read: a node has some hundred volumes.
+/// Records that are read at most. A node has some hundred volumes.
 const MOST: usize = 16_384;
-/// Time between two looks at a lock that somebody holds.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
-/// The file that is locked; it stays, for a lock on a removed file keeps nobody out.
+/// Time between two attempts to lock the directory.
+const RETRY: Duration = Duration::from_millis(100);
+/// The file that is locked. It is never removed, for a lock on a removed file has no effect.
 const LOCK: &str = "lock";
-/// End of the names of files that are being written.
+/// Suffix of files that are being written.
 const UNFINISHED: &str = ".new";
 
-/// A directory of ours in memory, locked for as long as this lives.
+/// A directory in memory that belongs to this process and is locked as long as this value lives.
 pub struct Directory {
     path: PathBuf,
     handle: OwnedFd,
-    /// Held open: the lock ends with it, also when the process is killed.
+    /// The lock ends when this is closed, also when the process is killed.
     _lock: Flock<OwnedFd>,
-    /// Numbers the files that are being written, so that two of one record do not meet.
+    /// Numbers the files that are being written, so that two writes of one record do not use the same file.
     written: AtomicU64,
 }
 
 impl Directory {
-    /// Makes the directory for us alone, when it is missing and its parent is not.
+    /// Creates the directory with mode 0700 when it is missing. Its parent must exist.
     pub fn make(path: &Path) -> Result<(), StateError> {
         match mkdir(path, Mode::S_IRWXU) {
             Ok(()) | Err(Errno::EEXIST) => Ok(()),
-            Err(error) => Err(at(path, "making it")(error)),
+            Err(error) => Err(at(path, "creating it")(error)),
         }
     }
 
-    /// Opens a directory that is there, once its lock is free; waits for `wait` at most.
-    ///
-    /// What a crash left half written is removed.
+    /// Opens an existing directory once its lock is free. Waits for `wait` at most. Removes files that a crash left half written.
     pub async fn open(path: &Path, wait: Duration) -> Result<Self, StateError> {
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let handle = openat(AT_FDCWD, path, flags, Mode::empty()).map_err(at(path, "opening it"))?;
@@ -67,14 +64,14 @@ impl Directory {
         Ok(directory)
     }
 
-    /// The records in it, in the order of their names; files that are none are left alone.
+    /// The names of all records, sorted. Other files are ignored.
     pub fn ids(&self) -> Result<Vec<RecordId>, StateError> {
         let names = self.names()?;
         let mut ids: Vec<_> = names.iter().filter_map(|name| RecordId::of_file(name)).collect();
         ids.sort();
-        let (strangers, left_out) = (names.len() - ids.len(), ids.len().saturating_sub(MOST));
-        if strangers > 1 || left_out > 0 {
-            warn!(directory = %self.path.display(), left_out, "the state directory holds files that are no records of ours, or too many");
+        let (other_files, left_out) = (names.len() - ids.len(), ids.len().saturating_sub(MOST));
+        if other_files > 1 || left_out > 0 {
+            warn!(directory = %self.path.display(), left_out, "the state directory holds files that are no records, or too many records");
         }
         ids.truncate(MOST);
         Ok(ids)
@@ -85,9 +82,9 @@ impl Directory {
         self.unlink(id.as_str())
     }
 
-    /// The file of a record.
+    /// Reads the file of a record.
     pub(crate) fn read(&self, id: &RecordId) -> Result<Vec<u8>, Why> {
-        // Without waiting: what has the name may be a pipe.
+        // Nonblocking, for the file may be a pipe.
         let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
         let unreadable = |error: Errno| Why::Unreadable(io::Error::from(error).kind());
         let file = match openat(&self.handle, id.as_str(), flags, Mode::empty()) {
@@ -104,16 +101,16 @@ impl Directory {
         if bytes.len() > LARGEST { Err(Why::TooLarge) } else { Ok(bytes) }
     }
 
-    /// Writes a record's file beside its place, and renames it there.
+    /// Writes a record to a new file, and renames that to the record's name.
     pub(crate) fn write(&self, id: &RecordId, bytes: &[u8]) -> Result<(), StateError> {
         if bytes.len() > LARGEST {
             return Err(StateError::TooLarge { id: id.clone(), bytes: bytes.len() });
         }
-        let beside = format!("{id}.{}{UNFINISHED}", self.written.fetch_add(1, Ordering::Relaxed));
-        let renamed = || Ok(renameat(&self.handle, beside.as_str(), &self.handle, id.as_str())?);
-        self.write_new(&beside, bytes).and_then(|()| renamed()).map_err(|source| {
-            // Best effort: the next one who opens the directory removes it.
-            let _ = unlinkat(&self.handle, beside.as_str(), UnlinkatFlags::NoRemoveDir);
+        let temporary = format!("{id}.{}{UNFINISHED}", self.written.fetch_add(1, Ordering::Relaxed));
+        let renamed = || Ok(renameat(&self.handle, temporary.as_str(), &self.handle, id.as_str())?);
+        self.write_new(&temporary, bytes).and_then(|()| renamed()).map_err(|source| {
+            // Best effort: the next process that opens the directory removes the file.
+            let _ = unlinkat(&self.handle, temporary.as_str(), UnlinkatFlags::NoRemoveDir);
             StateError::System { path: self.path.clone(), doing: "writing a record", source }
         })
     }
@@ -130,7 +127,7 @@ impl Directory {
         }
     }
 
-    /// Every name in it but `.` and `..`; no file of ours has a name that is no text.
+    /// Every name but `.` and `..`. All names of records are text.
     fn names(&self) -> Result<Vec<String>, StateError> {
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let opened = Dir::openat(&self.handle, ".", flags, Mode::empty());
@@ -141,16 +138,16 @@ impl Directory {
     }
 }
 
-/// Refuses a directory whose content reaches a disk, or that somebody else may open.
+/// Refuses a directory that is on a disk, or that another user may open.
 fn check(handle: &OwnedFd, path: &Path) -> Result<(), StateError> {
     /// `statfs` of tmpfs and ramfs, in linux/magic.h.
     const IN_MEMORY: [u32; 2] = [0x0102_1994, 0x8584_58f6];
-    let medium = fstatfs(handle).map_err(at(path, "looking at its medium"))?.filesystem_type().0;
+    let medium = fstatfs(handle).map_err(at(path, "reading its file system type"))?.filesystem_type().0;
     // The type's width and sign differ between machines; the numbers have 32 bits.
     if !IN_MEMORY.contains(&(medium as u32)) {
         return Err(StateError::NotInMemory(path.to_owned()));
     }
-    let stat = fstat(handle).map_err(at(path, "looking at it"))?;
+    let stat = fstat(handle).map_err(at(path, "reading its owner and mode"))?;
     let (owner, mode, us) = (stat.st_uid, stat.st_mode & 0o7777, geteuid().as_raw());
     if owner == us && mode == 0o700 {
         Ok(())
@@ -167,12 +164,12 @@ async fn lock(handle: &OwnedFd, path: &Path, until: Instant) -> Result<Flock<Own
         file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             Ok(locked) => return Ok(locked),
             Err((_, Errno::EWOULDBLOCK)) if Instant::now() >= until => {
-                return Err(StateError::Held(path.to_owned()));
+                return Err(StateError::Locked(path.to_owned()));
             }
             Err((file, Errno::EWOULDBLOCK)) => file,
             Err((_, error)) => return Err(locking(error)),
         };
-        sleep(LOOK_AGAIN).await;
+        sleep(RETRY).await;
     }
 }
 

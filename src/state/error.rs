@@ -1,4 +1,4 @@
-//! Why state cannot be kept.
+//! Why state cannot be stored.
 
 use std::io;
 use std::path::PathBuf;
@@ -8,13 +8,13 @@ use thiserror::Error;
 use super::RecordId;
 use crate::error::Reason;
 
-/// Why the directory cannot be used, or a record not be kept. Holds nothing of a record's content.
+/// Why the directory cannot be used, or a record cannot be written. Holds nothing of a record's content.
 #[derive(Debug, Error)]
 pub enum StateError {
-    /// Records would reach a disk.
+    /// The directory is on a disk.
     #[error("state directory {0}: it is not in memory; put it on a tmpfs, as /run is")]
     NotInMemory(PathBuf),
-    /// Somebody else may write there.
+    /// Another user may write there.
     #[error(
         "state directory {path}: its owner is {owner} and its mode {mode:o}; it must be our own (uid {us}) with mode 700"
     )]
@@ -28,31 +28,31 @@ pub enum StateError {
         /// Our uid.
         us: u32,
     },
-    /// Another process keeps its state there.
+    /// Another process uses the directory.
     #[error("state directory {0}: another vaultmount uses it; stop that one first")]
-    Held(PathBuf),
-    /// The system refused.
+    Locked(PathBuf),
+    /// A system call failed.
     #[error("state directory {path}: {doing} failed ({source})")]
     System {
         /// The directory.
         path: PathBuf,
-        /// What was tried.
+        /// The operation.
         doing: &'static str,
         /// Why.
         source: io::Error,
     },
-    /// One record is larger than any is read.
-    #[error("record {id} holds {bytes} bytes, more than 1 MiB, and is not kept")]
+    /// A record is larger than the largest that is read.
+    #[error("record {id} holds {bytes} bytes, more than 1 MiB, and is not stored")]
     TooLarge {
-        /// Which.
+        /// The record.
         id: RecordId,
         /// Its file's size.
         bytes: usize,
     },
-    /// JSON holds only text.
-    #[error("a path of the server's TLS setting is no UTF-8, and cannot be kept")]
+    /// A path is no UTF-8, and JSON holds only text.
+    #[error("a path of the server's TLS setting is no UTF-8, and cannot be stored")]
     Path,
-    /// The cipher, or the system's source of randomness.
+    /// The cipher or the system's random number generator failed.
     #[error("a record cannot be sealed")]
     Seal,
 }
@@ -63,7 +63,7 @@ impl StateError {
         match self {
             Self::NotInMemory(_)
             | Self::NotOurs { .. }
-            | Self::Held(_)
+            | Self::Locked(_)
             | Self::System { .. }
             | Self::TooLarge { .. }
             | Self::Path

@@ -1,4 +1,4 @@
-//! The records of 0.1.0 in `tests/golden`: every later version reads them, whatever its types are called.
+//! The records of 0.1.0 in `tests/golden`, which every later version must read, whatever its types are called.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::{Directory, Record, StateKey, Store, StoredRecord};
 
-/// The node that they were sealed on.
+/// The node on which they were sealed.
 const NODE: &str = "node-1";
 
 fn path(name: &str) -> PathBuf {
@@ -53,14 +53,14 @@ pub(crate) fn json(record: &Record) -> Value {
     serde_json::from_slice(record.body.expose()).unwrap()
 }
 
-/// The places in `old` whose value `new` does not have: a later version may add members, and may neither rename nor drop one.
+/// The places in `old` whose value is missing in `new`. A later version may add members, and must neither rename nor drop one.
 pub(crate) fn lost(old: &Value, new: &Value) -> Vec<String> {
     match (old, new) {
         (Value::Object(old), Value::Object(new)) => {
             let lost = |(name, value): (&String, &Value)| {
                 below(name, &lost(value, new.get(name).unwrap_or(&Value::Null)))
             };
-            // What is null is as good as left out.
+            // A missing member equals null.
             old.iter().flat_map(lost).collect()
         }
         (Value::Array(old), Value::Array(new)) if old.len() == new.len() => {
@@ -76,7 +76,7 @@ fn below(name: &str, lost: &[String]) -> Vec<String> {
     lost.iter().map(|rest| format!("/{name}{rest}")).collect()
 }
 
-/// Holds the lines of `kind`, which begin with it, against those of `tests/golden/names-0.1.0.txt`.
+/// Compares the lines that begin with `kind` with those in `tests/golden/names-0.1.0.txt`.
 pub(crate) fn is_named(kind: &str, lines: impl Iterator<Item = String>) {
     let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/names-0.1.0.txt"))
         .unwrap();

@@ -1,4 +1,4 @@
-//! What records are sealed with.
+//! The key that seals records.
 
 use std::collections::HashSet;
 use std::io;
@@ -11,20 +11,20 @@ use thiserror::Error;
 use crate::secret::Secret;
 use crate::state::seal::Seal;
 
-/// Shortest key material that is taken, in bytes: the size of the cipher's key.
+/// Shortest key material, in bytes: the size of the cipher's key.
 const SHORTEST: usize = 32;
-/// Fewest different bytes in it: 32 random ones have more, in hex and base64 too; zeros and one word again and again have less.
+/// Fewest different bytes in key material. 32 random bytes have more, also in hex and base64. Zeros or a repeated word have fewer.
 const FEWEST_DIFFERENT: usize = 8;
 
-/// A mounted secret, the same for all nodes: each seals with a key derived from it and its own name.
+/// A mounted secret that all nodes share. Each node derives its own key from the secret and the node's name.
 #[derive(Debug)]
 pub struct StateKey {
     material: Secret,
-    /// What the derived key is for, so that one file may serve two purposes.
+    /// The purpose of the derived key, so that one file may serve two purposes.
     label: &'static str,
 }
 
-/// Why key material is not taken. Holds nothing of it.
+/// Why key material is refused. Holds nothing of the material.
 #[derive(Debug, Error)]
 #[expect(missing_docs, reason = "each text says what its variant means")]
 pub enum KeyRefused {
@@ -42,7 +42,7 @@ impl StateKey {
         Self::labelled(read(file)?, "vaultmount state v1")
     }
 
-    /// A key from the file of `--hmac-key-file`, where no other is given: its bytes serve both, and neither tells the other.
+    /// The key from the file of `--hmac-key-file`, where `--state-key-file` is not set. Neither of the two derived keys reveals the other.
     pub fn read_shared(file: &Path) -> Result<Self, KeyRefused> {
         Self::labelled(read(file)?, "vaultmount state v1, from the key of versions")
     }
@@ -59,11 +59,11 @@ impl StateKey {
         }
     }
 
-    /// The seal of `node`: RFC 5869 without salt, the label and the node's name as info. `None` never happens: HKDF gives
-    /// up to 8,160 bytes.
+    /// The seal of `node`: HKDF (RFC 5869) without salt, with the label and the node's name as info. `None` never happens: HKDF derives up to
+    /// 8,160 bytes.
     pub(crate) fn seal(self, node: &str) -> Option<Seal> {
         let derived = Salt::new(HKDF_SHA256, &[]).extract(self.material.expose());
-        // The zero keeps label and name apart.
+        // The zero separates label and name.
         let info = [self.label.as_bytes(), &[0], node.as_bytes()];
         let key = UnboundKey::from(derived.expand(&info, &CHACHA20_POLY1305).ok()?);
         Some(Seal::new(LessSafeKey::new(key), node))
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_key_file_is_told() {
+    fn a_missing_key_file_is_reported() {
         let error = StateKey::read(Path::new("/nonexistent/key")).unwrap_err().to_string();
         assert!(error.contains("cannot be read"), "{error}");
     }

@@ -1,16 +1,18 @@
-//! What survives a restart: sealed records in a directory in memory (tmpfs), one file a session or volume.
+//! What survives a restart: sealed records in a directory in memory (tmpfs), one file for each token, volume and group.
 
-pub mod directory; // the directory: whose it is, its one lock, whole files
+mod body; // JSON bodies of records, without a copy that is not wiped
+pub mod directory; // the directory: its owner, its lock, its files
 pub mod error; // StateError
-pub mod key; // StateKey: what records are sealed with
-pub mod record; // one file: the part that never changes its form, and the body
-pub mod seal; // bytes <-> sealed text, bound to its place
-pub mod server; // a server in a form that never changes
+pub mod key; // StateKey: the key that seals records
+pub mod record; // one file: the part whose form never changes, and the body
+pub(crate) mod seal; // bytes <-> sealed text, bound to its place
+pub(crate) mod server; // a server in a form that never changes
 #[cfg(test)]
 pub(crate) mod golden;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use body::to_json;
 pub use directory::Directory;
 pub use error::StateError;
 pub use key::{KeyRefused, StateKey};
@@ -23,8 +25,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
+use crate::digest;
 use crate::secret::Secret;
 use crate::state::seal::Seal;
 
@@ -35,14 +37,14 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the directory `path`, and makes it when only its last part is missing. A predecessor that still holds it is
-    /// given `wait` to end.
+    /// Opens the directory `path`, and creates it when only its last part is missing. Waits up to `wait` for an earlier process to release the
+    /// directory.
     pub async fn open(path: &Path, key: StateKey, node: &str, wait: Duration) -> Result<Self, StateError> {
         Directory::make(path)?;
         Self::new(Directory::open(path, wait).await?, key, node)
     }
 
-    /// The records in `directory`. `node` is the node's name: what was sealed under another one does not open.
+    /// The records in `directory`. `node` is the node's name: records that were sealed with another name cannot be decrypted.
     pub fn new(directory: Directory, key: StateKey, node: &str) -> Result<Self, StateError> {
         let seal = key.seal(node).ok_or(StateError::Seal)?;
         Ok(Self { directory, seal })
@@ -57,26 +59,25 @@ impl Store {
         Ok(self.directory.ids()?.into_iter().map(read))
     }
 
-    /// Keeps a record, in the place of the one that `id` had. A crash on the way leaves the old one or the new one.
+    /// Writes a record, and replaces the one with the same `id`. A crash meanwhile leaves the old record or the new one.
     ///
-    /// `body` is of version [`VERSION`]: see `docs/state.md` for what a next one may change. No JWT and no KV value belongs
-    /// in it.
+    /// `body` is of version [`VERSION`]: see `docs/state.md` for what a later version may change. It must hold no JWT and no KV value.
     pub fn put(&self, id: &RecordId, outer: &Outer, body: &Secret) -> Result<(), StateError> {
         self.directory.write(id, &record::write(id, VERSION, outer, body, &self.seal)?)
     }
 
-    /// Forgets a record; one that is gone already is no failure.
+    /// Removes a record. A record that does not exist is no failure.
     pub fn remove(&self, id: &RecordId) -> Result<(), StateError> {
         self.directory.remove(id)
     }
 }
 
-/// What a record holds, by a digest: it is written again only when it has changed.
+/// A hash of the body that was last written for a record, so that a record is written only when it has changed.
 #[derive(Debug, Default)]
 pub struct Written(AtomicU64);
 
 impl Written {
-    /// Puts `body` unless it is what was put last. `outer` is asked for only then.
+    /// Writes `body` unless it equals the last one. `outer` is called only to write.
     pub fn put(
         &self,
         store: &Store,
@@ -89,33 +90,28 @@ impl Written {
         if self.0.swap(hasher.finish(), Ordering::Relaxed) == hasher.finish() {
             return Ok(());
         }
-        // What could not be put is tried again the next time.
+        // After a failure the next call must write again.
         store.put(id, &outer(), body).inspect_err(|_| self.0.store(0, Ordering::Relaxed))
     }
 }
 
-/// The name of a record: a digest in hex, for its parts are longer than a file's name may be.
+/// The name of a record: a SHA-256 in hex, for its parts are longer than a file name may be.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct RecordId(String);
 
 impl RecordId {
-    /// The record that belongs to `parts`, in this order.
+    /// The name of the record that belongs to `parts`, in this order. Its bytes must never change: see `docs/state.md`.
     pub fn of<T: AsRef<[u8]>>(parts: &[T]) -> Self {
-        let mut digest = Sha256::new();
-        for part in parts.iter().map(AsRef::as_ref) {
-            digest.update((part.len() as u64).to_be_bytes());
-            digest.update(part);
-        }
-        Self(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+        Self(digest::of(parts).iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
-    /// The record that a file holds; `None` when none is called so.
+    /// The name as a file has it; `None` when `name` is no name of a record.
     fn of_file(name: &str) -> Option<Self> {
         let digest = name.len() == 64 && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         digest.then(|| Self(name.to_owned()))
     }
 
-    /// The name of its file.
+    /// The name of the record's file.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -1,4 +1,4 @@
-//! One file: the part that never changes its form, and the body.
+//! One file of a record: the part whose form never changes, and the body.
 //!
 //! ```json
 //! {"vaultmount": 1, "kind": "session", "version": 1, "server": {..}, "accessor": "..", "leases": [".."], "token": "<sealed>", "body": "<sealed>"}
@@ -13,26 +13,26 @@ use crate::secret::Secret;
 use crate::spec::ServerSpec;
 use crate::state::seal::{RecordPlace, Seal};
 
-/// The version of bodies that this build writes. It reads those of the version before and of the next one: so a reader
-/// ignores members that it does not know, and a member that is new has a default for the bodies without it.
+/// The version of bodies that this build writes. It also reads bodies of the version before and of the next version. So a reader
+/// ignores members that it does not know, and a new member has a default for bodies without it.
 pub const VERSION: u32 = 1;
 
-/// The form of the file around the body; there is no other.
+/// The form of the file around the body. No other form exists.
 const FORM: u32 = 1;
 
 /// What a record is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Kind {
-    /// A token and all that hangs on it.
+    /// A token with its leases.
     #[serde(rename = "session")]
     VaultToken,
-    /// What was made for a volume; holds no token.
+    /// What was issued for a volume or a group. Holds no token.
     #[serde(rename = "volume")]
     Volume,
 }
 
 impl Kind {
-    /// The file's word for it.
+    /// The word in the file.
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::VaultToken => "session",
@@ -41,42 +41,42 @@ impl Kind {
     }
 }
 
-/// The stable part of a record: what any version of vaultmount needs to clean up after it.
+/// The stable part of a record: what any version of vaultmount needs to revoke its token.
 #[derive(Debug)]
 pub struct Outer {
     /// What the record is of.
     pub kind: Kind,
-    /// Where its token is from; a volume has none, and of an unusable record it may not be known.
+    /// The server of the token. A volume has none, and an unusable record may not name one.
     pub server: Option<ServerSpec>,
-    /// Handle by which an operator can revoke the token; in plain text. A batch token has none.
+    /// Accessor by which an operator can revoke the token, in plain text. A batch token has none.
     pub accessor: Option<String>,
-    /// Ids of leases that hang on the token; in plain text.
+    /// Ids of the token's leases, in plain text.
     pub leases: Vec<String>,
-    /// The token: only of a session, and of an unusable record only when it still opens.
+    /// The token; `None` for a volume, and for an unusable record whose token cannot be decrypted.
     pub token: Option<Secret>,
 }
 
-/// A record as it was kept.
+/// A record as it was stored.
 #[derive(Debug)]
 pub struct Record {
-    /// Its name.
+    /// The record's name.
     pub id: RecordId,
-    /// What cleans up after it.
+    /// The stable part.
     pub outer: Outer,
-    /// What its writer put in.
+    /// What its writer stored.
     pub body: Secret,
     /// The version of the body: [`VERSION`], one less or one more.
     pub version: u32,
 }
 
-/// A record whose body cannot be used: what is known of it is for cleaning up.
+/// A record whose body cannot be used. What is known of it serves to revoke its token.
 #[derive(Debug)]
 pub struct Unusable {
-    /// Its name.
+    /// The record's name.
     pub id: RecordId,
     /// What is wrong with it.
     pub why: Why,
-    /// `None` when nothing at all is known.
+    /// The stable part; `None` when it cannot be read either.
     pub outer: Option<Outer>,
 }
 
@@ -85,7 +85,7 @@ pub struct Unusable {
 pub enum StoredRecord {
     /// A record.
     Record(Record),
-    /// One that cannot be used.
+    /// A record that cannot be used.
     Unusable(Unusable),
 }
 
@@ -99,15 +99,15 @@ pub enum Why {
     TooLarge,
     #[error("it cannot be read ({0})")]
     Unreadable(std::io::ErrorKind),
-    #[error("it is cut off or no record (line {line}, column {column})")]
+    #[error("it is truncated or no record (line {line}, column {column})")]
     NoRecord { line: usize, column: usize },
     #[error("its form is {0}, and only {FORM} is known")]
     Form(u32),
     #[error("its version is {0}, and this vaultmount reads {VERSION} and one more or less")]
     Version(u32),
-    #[error("it does not open: sealed with another key, on another node, or changed since")]
-    TransitCiphertext,
-    #[error("it is of a session, and names no server and token")]
+    #[error("it cannot be decrypted: sealed with another key, on another node, or changed since")]
+    Undecryptable,
+    #[error("it is the record of a token, and names no server or token")]
     Incomplete,
 }
 
@@ -120,7 +120,7 @@ impl StoredRecord {
         }
     }
 
-    /// What cleans up after it, as far as it is known.
+    /// The stable part, as far as it is known.
     pub fn outer(&self) -> Option<&Outer> {
         match self {
             Self::Record(record) => Some(&record.outer),
@@ -129,7 +129,7 @@ impl StoredRecord {
     }
 }
 
-/// The file. Unknown members are ignored, and all but three may be missing.
+/// The file's JSON. Unknown members are ignored, and all members but three may be missing.
 #[derive(Serialize, Deserialize)]
 struct File {
     vaultmount: u32,
@@ -174,7 +174,7 @@ pub(crate) fn write(
     serde_json::to_vec(&file).map_err(|_| StateError::Seal)
 }
 
-/// What the file `bytes` holds.
+/// The record in the file `bytes`.
 pub(crate) fn read(id: RecordId, bytes: &[u8], seal: &Seal) -> StoredRecord {
     let file: File = match serde_json::from_slice(bytes) {
         Ok(file) => file,
@@ -213,26 +213,25 @@ impl File {
         if self.version.abs_diff(VERSION) > 1 {
             return Err(Why::Version(self.version));
         }
-        let body = seal
-            .open(self.bodys_place(id, &self.version_text()), &self.body)
-            .ok_or(Why::TransitCiphertext)?;
+        let body =
+            seal.open(self.bodys_place(id, &self.version_text()), &self.body).ok_or(Why::Undecryptable)?;
         match (self.kind, &self.token, &outer.token, &outer.server) {
-            (_, Some(_), None, _) => Err(Why::TransitCiphertext),
+            (_, Some(_), None, _) => Err(Why::Undecryptable),
             (Kind::VaultToken, None, ..) | (Kind::VaultToken, .., None) => Err(Why::Incomplete),
             _ => Ok(body),
         }
     }
 
-    /// Bound to the server too: a token goes to no other one than it was sealed with.
+    /// Bound to the server too: a token must never be sent to another server.
     fn tokens_place<'a>(&self, id: &'a RecordId, server: &'a str) -> RecordPlace<'a> {
-        RecordPlace { id, kind: self.kind, part: "token", beside: server.as_bytes() }
+        RecordPlace { id, kind: self.kind.word(), part: "token", beside: server.as_bytes() }
     }
 
     fn bodys_place<'a>(&self, id: &'a RecordId, version: &'a str) -> RecordPlace<'a> {
-        RecordPlace { id, kind: self.kind, part: "body", beside: version.as_bytes() }
+        RecordPlace { id, kind: self.kind.word(), part: "body", beside: version.as_bytes() }
     }
 
-    /// Compact JSON, the same text before and after a look into the file; members that we do not know are part of it.
+    /// The server as compact JSON, which is the same text when it is written and when it is read. Unknown members are part of it.
     fn server_text(&self) -> String {
         self.server.as_ref().map(Value::to_string).unwrap_or_default()
     }

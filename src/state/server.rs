@@ -1,4 +1,4 @@
-//! A server in a form that never changes: any version of vaultmount must find it, to clean up there.
+//! A server in a form that never changes: every version of vaultmount must be able to revoke a token there.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::StateError;
 use crate::spec::{ClientCertificate, ServerSpec, TlsSpec};
 
-/// [`ServerSpec`] as it is kept: a member may be added, with a default; none is renamed, and none gets another meaning.
+/// [`ServerSpec`] as it is stored. A member may be added with a default. No member is renamed or gets another meaning.
 #[derive(Serialize, Deserialize)]
 struct Form {
     address: String,
@@ -39,7 +39,7 @@ struct Client {
     configured: bool,
 }
 
-/// `server` as it is kept; fails for a path that is no UTF-8.
+/// `server` in its stored form. Fails for a path that is no UTF-8.
 pub(crate) fn write(server: &ServerSpec) -> Result<Value, StateError> {
     let tls = server.tls.clone();
     let form = Form {
@@ -62,9 +62,9 @@ pub(crate) fn write(server: &ServerSpec) -> Result<Value, StateError> {
     serde_json::to_value(form).map_err(|_| StateError::Path)
 }
 
-/// `None` when `kept` is no server.
-pub(crate) fn read(kept: &Value) -> Option<ServerSpec> {
-    let Form { address, configured, namespace, tls } = Form::deserialize(kept).ok()?;
+/// The server in `stored`; `None` when it is no server.
+pub(crate) fn read(stored: &Value) -> Option<ServerSpec> {
+    let Form { address, configured, namespace, tls } = Form::deserialize(stored).ok()?;
     let client = tls.client.map(|Client { certificate, key, configured }| ClientCertificate {
         certificate,
         key,
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_server_comes_back_as_it_was() {
+    fn a_server_is_read_as_it_was_written() {
         let client =
             ClientCertificate { certificate: "/tls/crt".into(), key: "/tls/key".into(), configured: true };
         let tls = TlsSpec {
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn what_another_version_left_out_or_added_does_no_harm() {
+    fn members_that_another_version_lacks_or_adds_do_no_harm() {
         let server =
             read(&json!({"address": "http://vault:8200", "later": {"x": 1}, "tls": {"later": 1}})).unwrap();
         assert_eq!(

@@ -1,11 +1,11 @@
-//! For whom a login is: the whole of what must be equal before two pods may use one.
+//! Which pods may use a login: everything that must be equal before two pods may share one.
 
 use serde::{Deserialize, Serialize};
 
 use crate::spec::{AuthSpec, MountSpec, ServerSpec};
 use crate::vault::{Account, TokenInfo};
 
-/// Who may use a login, and where it was made. Equal ones share it; nothing else does.
+/// Server, auth method, account and pods of a login. Mounts with equal keys share the login; no other mounts do.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct LoginKey {
     /// Address, TLS and namespace.
@@ -14,36 +14,36 @@ pub struct LoginKey {
     /// Mount, role and audience.
     #[serde(rename = "auth")]
     pub auth: AuthSpec,
-    /// The service account of the pods, with the uid of its token: an account that was made anew is another one.
+    /// The service account of the pods, with the uid from its token: an account that was deleted and created again is another account.
     #[serde(rename = "account")]
     pub account: Account,
-    /// Which of its pods.
+    /// Which pods of the account.
     #[serde(rename = "scope")]
     pub scope: Scope,
 }
 
-/// Which pods of an account use a login together.
+/// Which pods of an account share a login.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Scope {
-    /// All of this node, for what is read.
+    /// All pods of this node, for reads.
     #[serde(rename = "Account")]
     Account,
-    /// All of this node, for what is leased or issued to them together (`shareScope: serviceAccount`).
+    /// All pods of this node, for leases and certificates that they share (`shareScope: serviceAccount`).
     #[serde(rename = "Group")]
     Group,
-    /// One, by its uid.
+    /// One pod, by its uid.
     #[serde(rename = "Pod")]
     Pod(String),
-    /// One volume, for what is leased or issued to it alone.
+    /// One volume, for leases and certificates of its own.
     #[serde(rename = "Volume")]
     Volume(String),
 }
 
 impl LoginKey {
-    /// The pods that `scope` names of the account that `spec` is for; `uid` is the account's, empty where nobody knows it.
+    /// The key for the account of `spec` with the uid `uid`, which is empty where it is unknown.
     pub fn new(spec: &MountSpec, uid: String, scope: Scope) -> Self {
         let pod = &spec.pod;
-        // Without the uid nobody can tell whether the account is still the same: nothing is shared with other pods.
+        // Without the uid the account may have been deleted and created again: then nothing is shared with other pods.
         let scope = if uid.is_empty() && matches!(scope, Scope::Account | Scope::Group) {
             Scope::Pod(pod.uid.clone())
         } else {
@@ -53,24 +53,24 @@ impl LoginKey {
         Self { server: spec.server.clone(), auth: spec.auth.clone(), account, scope }
     }
 
-    /// The same for one pod.
-    pub(crate) fn of_pod(&self, uid: &str) -> Self {
+    /// The same key for one pod.
+    pub(crate) fn for_pod(&self, uid: &str) -> Self {
         Self { scope: Scope::Pod(uid.to_owned()), ..self.clone() }
     }
 
-    /// The same for all pods that could share it.
+    /// The same key for each scope that several pods share.
     pub(crate) fn shared(&self) -> [Self; 2] {
         [Scope::Account, Scope::Group].map(|scope| Self { scope, ..self.clone() })
     }
 
-    /// Whether several pods may use it.
+    /// Whether several pods share the login.
     pub(crate) fn is_shared(&self) -> bool {
         matches!(self.scope, Scope::Account | Scope::Group)
     }
 
-    /// Whether the server itself says that a token is this account's, so that a pod that did not make it may use it. A token of a limited
-    /// number of calls is its maker's.
-    pub(crate) fn is_named_by(&self, facts: &TokenInfo) -> bool {
-        facts.account.as_ref() == Some(&self.account) && facts.uses == 0
+    /// Whether the server itself says that the token with `info` belongs to this account. Only then may a pod use it that did not log in. A
+    /// token with a limited number of uses belongs to the pod that logged in.
+    pub(crate) fn is_named_by(&self, info: &TokenInfo) -> bool {
+        info.account.as_ref() == Some(&self.account) && info.uses == 0
     }
 }

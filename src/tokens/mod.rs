@@ -1,39 +1,44 @@
-//! Logins: one for all pods of a service account where that is allowed, kept alive while somebody uses it, and given back once.
+//! Vault tokens of pods: one login for all pods of a service account where that is allowed, renewed while it is used, and revoked once.
 
-pub mod login_key; // for whom a login is
-pub mod persistence; // what outlives a restart
-pub mod renewer; // keeps a token and its leases alive
-pub mod revoker; // tokens given back, a few at a time
-pub mod shared_reads; // reads that several volumes share
-pub mod vault_token; // a login, and what hangs on it
+pub(crate) mod login_key; // which pods may use a login
+pub(crate) mod persistence; // tokens in records, for the next process
+mod read_cache; // what one token has read
+mod renewer; // renews a token and its leases
+mod revoker; // revokes tokens, a few at a time
+mod shared_reads; // reads that several volumes share
+mod token_life; // the terms of a token, shared by its users and its renewer
+pub(crate) mod vault_token; // a token with its reads and leases
 #[cfg(test)]
 mod tests;
 
 pub use login_key::{LoginKey, Scope};
-pub use shared_reads::MaxAge;
-pub use vault_token::{OnRelease, Standing, VaultToken};
+pub use read_cache::MaxAge;
+pub use shared_reads::SharedRead;
+pub use token_life::OnRelease;
+pub use vault_token::VaultToken;
 
-use crate::mutex::Mutex;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
-use futures::future::{BoxFuture, FutureExt, Shared};
 use metrics::counter;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
+use self::revoker::TokenRevoker;
+use crate::bounded_map::BoundedSet;
 use crate::error::Reason;
 use crate::limits::Budget;
-use crate::renewal::{State, UnixMillis};
-use crate::spec::{AuthSpec, PodToken, ServerSpec};
+use crate::mutex::Mutex;
+use crate::renewal::UnixMillis;
+use crate::single_flight::SingleFlight;
+use crate::spec::{PodToken, ServerSpec};
 use crate::state::{RecordId, Store};
-use crate::tokens::revoker::TokenRevoker;
 use crate::vault::{Login, Server, VaultError, Vaults};
 
-/// Identities that are remembered as not to be shared; past that all are found out anew.
-const PERSONAL: usize = 4096;
+/// Accounts that are whose pods each log in themselves. When there are more, all are found out again.
+const PER_POD: usize = 4096;
 
-/// Every login of the process.
+/// The logins of the process.
 #[derive(Clone)]
 pub struct Logins {
     inner: Arc<Inner>,
@@ -42,276 +47,285 @@ pub struct Logins {
 struct Inner {
     vaults: Vaults,
     slots: Mutex<HashMap<LoginKey, Slot>>,
-    /// Those that the server does not name, so that every pod has a login of its own.
-    personal: Mutex<HashSet<LoginKey>>,
-    closer: TokenRevoker,
+    /// Accounts that the server does not name, so that every pod has a login of its own.
+    per_pod: Mutex<BoundedSet<LoginKey, PER_POD>>,
+    revoker: TokenRevoker,
 }
 
-/// A login on its way.
-type Flight = Shared<BoxFuture<'static, Result<Arc<VaultToken>, VaultError>>>;
+/// A login that is under way.
+type LoginFlight = SingleFlight<Result<Arc<VaultToken>, VaultError>>;
 
 enum Slot {
-    Pending(Flight),
+    Pending(LoginFlight),
     Ready(Weak<VaultToken>),
 }
 
-/// How one came to a login.
+/// How a mount comes to its login.
 enum Lookup {
-    /// It was there.
-    VaultToken(Arc<VaultToken>),
-    /// It is being made, and whether by us.
-    Flight(Flight, bool),
+    /// The login exists.
+    Ready(Arc<VaultToken>),
+    /// Another mount logs in.
+    Joined(LoginFlight),
+    /// This mount logs in.
+    Started(LoginFlight),
+}
+
+/// A token, and who logged in.
+enum Obtained {
+    /// This mount logged in.
+    New(Arc<VaultToken>),
+    /// Another mount logged in.
+    Existing(Arc<VaultToken>),
 }
 
 impl Logins {
-    /// None yet, at servers of `vaults`; tokens are given back by tasks of `tasks`.
+    /// No logins yet, at servers of `vaults`. Tokens are revoked by tasks of `tasks`.
     pub fn new(vaults: Vaults, store: Option<Arc<Store>>, tasks: &TaskTracker) -> Self {
         let inner = Inner {
             vaults,
             slots: Mutex::default(),
-            personal: Mutex::default(),
-            closer: TokenRevoker::new(store, tasks),
+            per_pod: Mutex::default(),
+            revoker: TokenRevoker::new(store, tasks),
         };
         Self { inner: Arc::new(inner) }
     }
 
-    /// The login of `who`, for the pod `uid` that brings `token`: one that is there and another than `but`, or one that is made now, once
-    /// for all who wait.
+    /// The token of `key` for the pod `pod_uid`: an existing one other than `except`, or that of a new login with `pod_token`, made once for all
+    /// who wait.
     ///
-    /// A login for several pods is given to one that did not make it only when the server itself names their account; else each has its own.
-    pub async fn session(
+    /// A pod that did not log in itself has the token only when the server names the account that the token belongs to. Otherwise each pod logs in.
+    pub async fn obtain(
         &self,
-        who: &LoginKey,
-        uid: &str,
-        token: &Arc<PodToken>,
-        but: Option<&Arc<VaultToken>>,
+        key: &LoginKey,
+        pod_uid: &str,
+        pod_token: &Arc<PodToken>,
+        except: Option<&Arc<VaultToken>>,
         budget: &Budget,
     ) -> Result<Arc<VaultToken>, VaultError> {
-        if !who.is_shared() {
-            return self.joined(who, token, but, budget).await.map(|(session, _)| session);
+        if !key.is_shared() {
+            return self.join_or_log_in(key, pod_token, except, budget).await.map(Obtained::token);
         }
-        let own = who.of_pod(uid);
-        if self.is_personal(who) {
-            return self.joined(&own, token, but, budget).await.map(|(session, _)| session);
+        let own = key.for_pod(pod_uid);
+        if self.is_per_pod(key) {
+            return self.join_or_log_in(&own, pod_token, except, budget).await.map(Obtained::token);
         }
-        match self.joined(who, token, but, budget).await? {
-            (session, _) if who.is_named_by(session.login().token_info()) => Ok(session),
-            (session, true) => {
-                self.make_personal(who);
-                session.is_only(own.clone());
-                self.land(&own, &session);
-                Ok(session)
+        let obtained = self.join_or_log_in(key, pod_token, except, budget).await?;
+        if key.is_named_by(obtained.as_token().login().token_info()) {
+            return Ok(obtained.token());
+        }
+        self.mark_per_pod(key);
+        match obtained {
+            Obtained::New(token) => {
+                token.restrict_to(own.clone());
+                self.store(&own, &token);
+                Ok(token)
             }
-            (_, false) => {
-                self.make_personal(who);
-                self.joined(&own, token, but, budget).await.map(|(session, _)| session)
+            Obtained::Existing(_) => {
+                self.join_or_log_in(&own, pod_token, except, budget).await.map(Obtained::token)
             }
         }
     }
 
-    /// Whose what hangs on logins of `who` is: its own, or that of the pod `uid` alone, where the server does not name the account.
-    pub fn sharing(&self, who: LoginKey, uid: &str) -> LoginKey {
-        if who.is_shared() && self.is_personal(&who) { who.of_pod(uid) } else { who }
+    /// The key by which the pod `pod_uid` uses logins of `key`: the same, or one for this pod alone where the server does not name the account.
+    pub fn effective_key(&self, key: LoginKey, pod_uid: &str) -> LoginKey {
+        if key.is_shared() && self.is_per_pod(&key) { key.for_pod(pod_uid) } else { key }
     }
 
-    /// The login of `who` that is there, for one who brings no token: where a pod's token opened it within the hour.
-    pub fn there(&self, who: &LoginKey, uid: &str) -> Option<Arc<VaultToken>> {
-        let who = self.sharing(who.clone(), uid);
+    /// The existing token of `key` for a mount without a service account token, if a pod's token logged in within the last hour.
+    pub fn existing(&self, key: &LoginKey, pod_uid: &str) -> Option<Arc<VaultToken>> {
+        let key = self.effective_key(key.clone(), pod_uid);
         let slots = self.inner.slots.lock();
-        let Some(Slot::Ready(session)) = slots.get(&who) else { return None };
-        let session = session.upgrade().filter(|session| session.serves(UnixMillis::now()))?;
-        let may_join = !who.is_shared() || who.is_named_by(session.login().token_info());
-        may_join.then_some(session)
+        let Some(Slot::Ready(token)) = slots.get(&key) else { return None };
+        let token = token.upgrade().filter(|token| token.is_usable(UnixMillis::now()))?;
+        let may_join = !key.is_shared() || key.is_named_by(token.login().token_info());
+        may_join.then_some(token)
     }
 
-    /// A login that nobody else finds, and that ends with its last user.
-    pub async fn alone(
+    /// The token of a new login that no other mount finds, and that ends with its last user.
+    pub async fn unshared(
         &self,
-        who: &LoginKey,
-        token: &Arc<PodToken>,
+        key: &LoginKey,
+        pod_token: &Arc<PodToken>,
         budget: &Budget,
     ) -> Result<Arc<VaultToken>, VaultError> {
-        self.inner.made(who.clone(), Arc::clone(token), budget.clone()).await
+        self.inner.log_in(key.clone(), Arc::clone(pod_token), budget.clone()).await
     }
 
-    /// A login that every call of one mount carries out by itself, with nothing stored at the server.
-    pub fn inline(&self, who: &LoginKey, token: &PodToken) -> Result<Arc<VaultToken>, VaultError> {
-        self.inner.vaults.check_login(&who.server, &who.auth, &who.account, None)?;
-        let login = self.server(&who.server)?.inline(&who.auth, &token.jwt)?;
-        Ok(VaultToken::begin(who.clone(), login, self.inner.closer.clone()))
+    /// A login that every call of one mount does again by itself. The server stores nothing.
+    pub fn inline(&self, key: &LoginKey, pod_token: &PodToken) -> Result<Arc<VaultToken>, VaultError> {
+        self.inner.vaults.check_login(&key.server, &key.auth, &key.account, None)?;
+        let login = self.server(&key.server)?.inline(&key.auth, &pod_token.jwt)?;
+        Ok(VaultToken::new(key.clone(), login, self.inner.revoker.clone()))
     }
 
-    /// Takes `session` from those who may still join it: something that is one volume's hangs on it.
-    pub fn detach(&self, session: &Arc<VaultToken>) {
-        let mut slots = self.inner.slots.lock();
-        slots.retain(|_, slot| !matches!(slot, Slot::Ready(landed) if std::ptr::eq(landed.as_ptr(), Arc::as_ptr(session))));
+    /// Hides `token` from mounts that could still join it: it has issued something that belongs to one volume.
+    pub fn detach(&self, token: &Arc<VaultToken>) {
+        let is_token = |slot: &Slot| match slot {
+            Slot::Pending(_) => false,
+            Slot::Ready(ready) => std::ptr::eq(ready.as_ptr(), Arc::as_ptr(token)),
+        };
+        self.inner.slots.lock().retain(|_, slot| !is_token(slot));
     }
 
-    /// Tokens that nobody holds any more, and that still live.
-    pub fn ending(&self) -> usize {
-        self.inner.closer.waiting()
+    /// How many tokens wait for their revocation.
+    pub fn pending_revocations(&self) -> usize {
+        self.inner.revoker.pending()
     }
 
-    /// Drops what nobody uses any more: logins that ended, and answers that are too old for everybody.
-    pub fn forget(&self) {
+    /// Removes logins that have ended, and responses that are too old for every mount.
+    pub fn remove_old(&self) {
         let now = Instant::now();
         let mut slots = self.inner.slots.lock();
         slots.retain(|_, slot| match slot {
             Slot::Pending(_) => true,
-            Slot::Ready(session) => session.upgrade().inspect(|session| session.reads.forget(now)).is_some(),
+            Slot::Ready(token) => token.upgrade().inspect(|token| token.reads.remove_old(now)).is_some(),
         });
     }
 
-    /// Finds or makes the login of `who`, and tells whether we made it. Who only waited and got a failure that may be the maker's own
-    /// token's, or its short time's, tries once more.
-    async fn joined(
+    /// Finds the token of `key` or logs in.
+    ///
+    /// A mount that joined another's login tries again when that login failed for a reason of the other mount: its token, its deadline.
+    async fn join_or_log_in(
         &self,
-        who: &LoginKey,
-        token: &Arc<PodToken>,
-        but: Option<&Arc<VaultToken>>,
+        key: &LoginKey,
+        pod_token: &Arc<PodToken>,
+        except: Option<&Arc<VaultToken>>,
         budget: &Budget,
-    ) -> Result<(Arc<VaultToken>, bool), VaultError> {
-        let makers_own = |error: &VaultError| {
+    ) -> Result<Obtained, VaultError> {
+        let is_only_for_starter = |error: &VaultError| {
             matches!(error.reason(), Reason::LoginDenied | Reason::Deadline | Reason::Bug)
         };
         for _ in 0..2 {
-            match self.find(who, token, but, budget) {
-                Lookup::VaultToken(session) => return Ok((session, false)),
-                Lookup::Flight(flight, ours) => match landed(flight, &who.auth, budget).await {
-                    Err(error) if !ours && makers_own(&error) && Instant::now() < budget.end() => {}
-                    outcome => return outcome.map(|session| (session, ours)),
+            match self.find_or_start(key, pod_token, except, budget) {
+                Lookup::Ready(token) => return Ok(Obtained::Existing(token)),
+                Lookup::Started(flight) => return wait(flight, key, budget).await.map(Obtained::New),
+                Lookup::Joined(flight) => match wait(flight, key, budget).await {
+                    Err(error) if is_only_for_starter(&error) && Instant::now() < budget.end() => {}
+                    outcome => return outcome.map(Obtained::Existing),
                 },
             }
         }
-        let flight = self.inner.made(who.clone(), Arc::clone(token), budget.clone());
-        Ok((flight.await?, true))
+        self.unshared(key, pod_token, budget).await.map(Obtained::New)
     }
 
-    fn find(
+    fn find_or_start(
         &self,
-        who: &LoginKey,
-        token: &Arc<PodToken>,
-        but: Option<&Arc<VaultToken>>,
+        key: &LoginKey,
+        pod_token: &Arc<PodToken>,
+        except: Option<&Arc<VaultToken>>,
         budget: &Budget,
     ) -> Lookup {
         let mut slots = self.inner.slots.lock();
-        match slots.get(who) {
-            Some(Slot::Pending(flight)) => return Lookup::Flight(flight.clone(), false),
-            Some(Slot::Ready(session)) => {
-                let other = |session: &Arc<VaultToken>| but.is_none_or(|but| !Arc::ptr_eq(but, session));
-                if let Some(session) =
-                    session.upgrade().filter(|session| other(session) && session.serves(UnixMillis::now()))
-                {
-                    return Lookup::VaultToken(session);
+        match slots.get(key) {
+            Some(Slot::Pending(flight)) => return Lookup::Joined(flight.clone()),
+            Some(Slot::Ready(token)) => {
+                let is_other =
+                    |token: &Arc<VaultToken>| except.is_none_or(|except| !Arc::ptr_eq(except, token));
+                let is_usable =
+                    |token: &Arc<VaultToken>| is_other(token) && token.is_usable(UnixMillis::now());
+                if let Some(token) = token.upgrade().filter(is_usable) {
+                    return Lookup::Ready(token);
                 }
             }
             None => {}
         }
-        let (inner, who, token, budget) =
-            (Arc::clone(&self.inner), who.clone(), Arc::clone(token), budget.clone());
-        let slot = who.clone();
-        // A task of its own: others may wait for it when its maker is gone.
-        let call = tokio::spawn(async move { Inner::fly(inner, who, token, budget).await });
-        let panicked = || Err(VaultError::Panicked { doing: "log in".into() });
-        let flight = call.map(move |outcome| outcome.unwrap_or_else(|_| panicked())).boxed().shared();
-        slots.insert(slot, Slot::Pending(flight.clone()));
-        Lookup::Flight(flight, true)
+        let call = Inner::log_in_and_store(
+            Arc::clone(&self.inner),
+            key.clone(),
+            Arc::clone(pod_token),
+            budget.clone(),
+        );
+        let flight = SingleFlight::start(call, Err(VaultError::Panicked { doing: "log in".into() }));
+        slots.insert(key.clone(), Slot::Pending(flight.clone()));
+        Lookup::Started(flight)
     }
 
     fn server(&self, spec: &ServerSpec) -> Result<Server, VaultError> {
         self.inner.vaults.server(spec)
     }
 
-    /// Gives back a login that nobody holds.
-    fn close(&self, login: Login, record: RecordId) {
-        self.inner.closer.close(login, record);
-    }
-
-    fn remove(&self, record: &RecordId) {
-        self.inner.closer.remove(record);
-    }
-
-    fn kept(
-        &self,
-        who: LoginKey,
-        login: Login,
-        state: State,
-        authenticated_at: UnixMillis,
-        record: RecordId,
-    ) -> Arc<VaultToken> {
-        VaultToken::kept(who, login, state, authenticated_at, record, self.inner.closer.clone())
-    }
-
-    fn land(&self, who: &LoginKey, session: &Arc<VaultToken>) {
+    fn store(&self, key: &LoginKey, token: &Arc<VaultToken>) {
         let mut slots = self.inner.slots.lock();
-        slots.insert(who.clone(), Slot::Ready(Arc::downgrade(session)));
+        slots.insert(key.clone(), Slot::Ready(Arc::downgrade(token)));
     }
 
-    fn is_personal(&self, who: &LoginKey) -> bool {
-        self.inner.personal.lock().contains(who)
+    fn is_per_pod(&self, key: &LoginKey) -> bool {
+        self.inner.per_pod.lock().contains(key)
     }
 
-    /// What the server does not name for one scope it names for no other.
-    fn make_personal(&self, who: &LoginKey) {
-        let mut personal = self.inner.personal.lock();
-        if personal.len() >= PERSONAL {
-            personal.clear();
+    /// Remembers that the server does not name the account of `key`: then it names it for no scope.
+    fn mark_per_pod(&self, key: &LoginKey) {
+        let mut per_pod = self.inner.per_pod.lock();
+        for shared in key.shared() {
+            per_pod.insert(shared, ());
         }
-        personal.extend(who.shared());
+    }
+}
+
+impl Obtained {
+    fn as_token(&self) -> &Arc<VaultToken> {
+        match self {
+            Self::New(token) | Self::Existing(token) => token,
+        }
+    }
+
+    fn token(self) -> Arc<VaultToken> {
+        match self {
+            Self::New(token) | Self::Existing(token) => token,
+        }
     }
 }
 
 impl Inner {
-    /// Makes the login of `who` and puts it where others find it.
-    async fn fly(
+    /// Logs in, and stores the token where other mounts find it.
+    async fn log_in_and_store(
         inner: Arc<Self>,
-        who: LoginKey,
-        token: Arc<PodToken>,
+        key: LoginKey,
+        pod_token: Arc<PodToken>,
         budget: Budget,
     ) -> Result<Arc<VaultToken>, VaultError> {
-        let outcome = inner.made(who.clone(), token, budget).await;
+        let outcome = inner.log_in(key.clone(), pod_token, budget).await;
         let mut slots = inner.slots.lock();
         match &outcome {
-            Ok(session) => slots.insert(who, Slot::Ready(Arc::downgrade(session))),
-            Err(_) => slots.remove(&who),
+            Ok(token) => slots.insert(key, Slot::Ready(Arc::downgrade(token))),
+            Err(_) => slots.remove(&key),
         };
         outcome
     }
 
-    async fn made(
+    async fn log_in(
         &self,
-        who: LoginKey,
-        token: Arc<PodToken>,
+        key: LoginKey,
+        pod_token: Arc<PodToken>,
         budget: Budget,
     ) -> Result<Arc<VaultToken>, VaultError> {
-        let login = self.logged_in(&who, &token, &budget).await;
+        let login = self.checked_login(&key, &pod_token, &budget).await;
         counter!("vaultmount_logins_total", "outcome" => if login.is_ok() { "ok" } else { "failed" })
             .increment(1);
-        Ok(VaultToken::begin(who, login?, self.closer.clone()))
+        Ok(VaultToken::new(key, login?, self.revoker.clone()))
     }
 
-    /// Logs in with `token`. A token that may be the node's is revoked at once.
-    async fn logged_in(
+    /// Logs in with `pod_token`. Revokes the new token at once when it may be the node's own.
+    async fn checked_login(
         &self,
-        who: &LoginKey,
-        token: &PodToken,
+        key: &LoginKey,
+        pod_token: &PodToken,
         budget: &Budget,
     ) -> Result<Login, VaultError> {
-        let login = self.vaults.server(&who.server)?.login(&who.auth, &token.jwt, budget).await?;
-        let Err(refused) =
-            self.vaults.check_login(&who.server, &who.auth, &who.account, Some(login.token_info()))
+        let login = self.vaults.server(&key.server)?.login(&key.auth, &pod_token.jwt, budget).await?;
+        let Err(refused) = self.vaults.check_login(&key.server, &key.auth, &key.account, Some(login.token_info()))
         else {
             return Ok(login);
         };
         if let Err((login, _)) = login.revoke(budget).await {
-            // Tried again later where that can help. There is no record of it yet.
-            self.closer.close(*login, RecordId::of(&[rand::random::<[u8; 32]>()]));
+            // The revoker tries again where that can help. The token has no record yet.
+            self.revoker.revoke(*login, RecordId::of(&[rand::random::<[u8; 32]>()]));
         }
         Err(refused)
     }
 }
 
-async fn landed(flight: Flight, auth: &AuthSpec, budget: &Budget) -> Result<Arc<VaultToken>, VaultError> {
-    let late = |_| Err(VaultError::OutOfTime { doing: format!("log in at auth/{}", auth.mount) });
-    timeout_at(budget.end(), flight).await.unwrap_or_else(late)
+async fn wait(flight: LoginFlight, key: &LoginKey, budget: &Budget) -> Result<Arc<VaultToken>, VaultError> {
+    let late = || Err(VaultError::OutOfTime { doing: format!("log in at auth/{}", key.auth.mount) });
+    flight.wait(budget).await.unwrap_or_else(late)
 }

@@ -1,4 +1,4 @@
-//! Keeps a token and its leases alive: the thin driver of the pure step in `rotation`, one for each login.
+//! Renews a token and its leases: carries out the actions of the pure step in `renewal`, one task for each token.
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -11,87 +11,87 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 use tracing::{debug, warn};
 
-use super::OnRelease;
+use super::revoker::{TokenRevoker, count_closed};
+use super::token_life::{OnRelease, TokenLife};
 use crate::error::Reason;
 use crate::limits::Budget;
 use crate::renewal::{Action, Event, LeaseId, Renewed, UnixMillis, Warning};
 use crate::state::RecordId;
 use crate::supervise::{caught, supervise};
-use crate::tokens::revoker::{TokenRevoker, counted};
-use crate::tokens::vault_token::TokenLife;
 use crate::vault::{Login, VaultError};
 
-/// Time of one renewal, tries included.
+/// Time of one renewal, retries included.
 const TIME: Duration = Duration::from_secs(20);
 
-/// The name of the task, in the log and in its metric.
+/// The name of the task in the log and in its metric.
 const TASK: &str = "token-renewer";
 
-/// What keeps one login.
+/// The renewer of one token.
 pub(crate) struct TokenRenewer {
     pub(crate) login: Arc<Login>,
     pub(crate) life: Arc<TokenLife>,
     pub(crate) record: RecordId,
-    /// A digest of server and role.
+    /// A hash of server and role: each role is warned about once.
     pub(crate) role: u64,
-    pub(crate) closer: TokenRevoker,
+    pub(crate) revoker: TokenRevoker,
     pub(crate) queue: mpsc::UnboundedReceiver<Action>,
 }
 
 type Call = BoxFuture<'static, Event>;
 
 impl TokenRenewer {
-    /// Does what is due until nobody holds the login any more, then gives it back. A panic in between ends no renewal.
-    pub(crate) async fn keep(self, gone: oneshot::Receiver<Infallible>) {
-        let (keeper, _) =
-            supervise(TASK, (self, gone), |(keeper, gone)| keeper.renew_until(gone).boxed()).await;
-        match (keeper.life.ending(), Arc::into_inner(keeper.login)) {
-            // The server keeps nothing of a batch token that it could revoke.
+    /// Renews until the last user releases the token, then revokes it or leaves it, as `OnRelease` says. A panic in between ends no renewal.
+    pub(crate) async fn run(self, released: oneshot::Receiver<Infallible>) {
+        let (renewer, _) =
+            supervise(TASK, (self, released), |(renewer, released)| renewer.renew_until(released).boxed())
+                .await;
+        match (renewer.life.on_release(), Arc::into_inner(renewer.login)) {
+            // The server cannot revoke a batch token: it stores none.
             (OnRelease::Revoke, Some(login)) if !login.token_info().batch => {
-                keeper.closer.close(login, keeper.record)
+                renewer.revoker.revoke(login, renewer.record)
             }
-            (OnRelease::Persist, _) => counted("kept"),
+            (OnRelease::Persist, _) => count_closed("kept"),
             (OnRelease::Revoke | OnRelease::LetExpire, _) => {
-                counted("left");
-                keeper.closer.remove(&keeper.record);
+                count_closed("left");
+                renewer.revoker.remove_record(&renewer.record);
             }
         }
     }
 
-    async fn renew_until(&mut self, gone: &mut oneshot::Receiver<Infallible>) {
+    async fn renew_until(&mut self, released: &mut oneshot::Receiver<Infallible>) {
         let mut calls = FuturesUnordered::new();
-        let mut wakes = None;
+        let mut wakes_at = None;
         loop {
             tokio::select! {
-                _ = &mut *gone => break,
+                _ = &mut *released => break,
                 Some(action) = self.queue.recv() => match action {
-                    Action::WaitUntil(at) => wakes = Some(at),
+                    Action::WaitUntil(at) => wakes_at = Some(at),
                     Action::Warn(warning) => self.warn(warning),
                     Action::RenewToken => calls.push(renew(Arc::clone(&self.login))),
                     Action::RenewLease(id, increment) => calls.push(renew_lease(Arc::clone(&self.login), id, increment)),
                 },
-                Some(event) = calls.next() => self.life.happens(event),
-                () = until(wakes) => {
-                    wakes = None;
-                    self.life.happens(Event::Tick);
+                Some(event) = calls.next() => self.life.apply(event),
+                () = until(wakes_at) => {
+                    wakes_at = None;
+                    self.life.apply(Event::Tick);
                 }
             }
         }
     }
 
-    /// Once for each role: its next token is no other.
+    /// Warns once for each role, for the next token of a role has the same fault.
     fn warn(&self, warning: Warning) {
-        if !self.closer.is_news((self.role, warning)) {
+        if !self.revoker.is_new_warning(self.role, warning) {
             return;
         }
         let server = &self.login.server().spec().address;
         match warning {
             Warning::Degraded => {
                 warn!(%server, "a token cannot be renewed (a batch token, or a role without the default policy): \
-                 what hangs on it is made anew before its end")
+                 everything that it issued is replaced before the token expires")
             }
             Warning::LeaseRefused => {
-                warn!(%server, "a renewable lease was refused its renewal: what it is of is made anew before its end")
+                warn!(%server, "the server refused to renew a renewable lease: its credential is replaced before the lease expires")
             }
         }
     }
@@ -109,7 +109,7 @@ fn renew_lease(login: Arc<Login>, id: LeaseId, increment: Duration) -> Call {
     async move {
         match caught(TASK, async { login.renew_lease(&id.0, increment, &Budget::lasting(TIME)).await }).await
         {
-            // Somebody revoked it: what it was of is dead already.
+            // Somebody revoked the lease: its credential no longer works.
             Some(Err(VaultError::Answered { text: Some("lease not found"), .. })) => Event::LeaseGone(id),
             outcome => Event::LeaseRenewed(id, outcome.map_or(Renewed::Failed, renewed)),
         }
@@ -117,7 +117,7 @@ fn renew_lease(login: Arc<Login>, id: LeaseId, increment: Duration) -> Call {
     .boxed()
 }
 
-/// A definite no, or nothing that says anything of the thing itself.
+/// Whether the server granted time, refused for good, or said nothing about the token or lease itself.
 fn renewed(outcome: Result<Duration, VaultError>) -> Renewed {
     match outcome {
         Ok(ttl) => Renewed::For(ttl),

@@ -1,165 +1,105 @@
-//! Reads that several volumes share, within one login.
+//! Reads that several volumes share, by one token.
 
-use crate::mutex::Mutex;
-use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
-use futures::future::{BoxFuture, FutureExt, Shared};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::VaultToken;
+use super::read_cache::{MaxAge, ReadFlight};
 use crate::engine;
 use crate::engine::{FetchError, Fetched};
 use crate::error::Reason;
 use crate::limits::Budget;
+use crate::single_flight::SingleFlight;
 use crate::spec::Source;
 
-/// How long a denial is known to be the policy's: then the role may have another policy, which only a new login has.
-const DENIED: Duration = Duration::from_secs(300);
-
-/// A call that is on its way, or its answer.
-type Flight = Shared<BoxFuture<'static, Result<Arc<Fetched>, FetchError>>>;
-
-/// What was read by one login, and what it was denied.
-#[derive(Default)]
-pub(crate) struct Reads {
-    known: Mutex<HashMap<Source, Read>>,
-    denied: Mutex<HashMap<Source, Instant>>,
-    /// Its token may not look itself up, even while it lives: its role lacks the default policy.
-    blind: AtomicBool,
-}
-
-struct Read {
-    began: Instant,
-    /// Until when somebody may want it: the longest `refresh` of those that asked.
-    until: Instant,
-    flight: Flight,
-}
-
-/// How old an answer may be.
-#[derive(Clone, Copy, Debug)]
-pub struct MaxAge {
-    /// To whom asks now.
-    pub most: Duration,
-    /// To anybody: so long it is kept.
-    pub refresh: Duration,
-}
-
-impl MaxAge {
-    /// No older than the question.
-    const NONE: Self = Self { most: Duration::ZERO, refresh: Duration::ZERO };
+/// The response to a read.
+pub struct SharedRead {
+    /// The response, or why there is none.
+    pub outcome: Result<Arc<Fetched>, FetchError>,
+    /// Whether another mount's call brought it.
+    pub reused: bool,
 }
 
 impl VaultToken {
-    /// What `source` holds, by a call that began no longer ago than `age` allows: one of our own, or one that another volume made or is making. Who
-    /// joins a call that fails for its maker's sake alone asks again.
-    pub async fn read(
-        self: &Arc<Self>,
-        source: &Source,
-        age: MaxAge,
-        budget: &Budget,
-    ) -> Result<Arc<Fetched>, FetchError> {
-        let (flight, joined) = self.flight(source, age, budget);
-        let outcome = landed(flight, source, budget).await;
-        let makers_own = |miss: &FetchError| {
-            matches!(miss.reason, Reason::Deadline | Reason::PayloadTooLarge | Reason::Bug)
-        };
-        match outcome {
-            // A lease is one volume's: who only joined must not hold it too.
-            Ok(fetched) if joined && fetched.is_leased() => {
-                landed(self.flight(source, MaxAge::NONE, budget).0, source, budget).await
-            }
-            Err(miss) if joined && makers_own(&miss) => {
-                landed(self.flight(source, MaxAge::NONE, budget).0, source, budget).await
-            }
-            outcome => outcome,
+    /// Reads `source` by a call that began no longer ago than `age` allows: by a new call, or by one that another volume has made or is making.
+    ///
+    /// A call that fails only because of the mount that started it (its deadline, its memory) is repeated for a mount that joined it.
+    pub async fn read(self: &Arc<Self>, source: &Source, age: MaxAge, budget: &Budget) -> SharedRead {
+        let (flight, joined) = self.join_or_start(source, age, budget);
+        let outcome = wait(flight, source, budget).await;
+        if !joined || !is_only_for_starter(&outcome) {
+            return SharedRead { outcome, reused: joined };
         }
+        let (flight, reused) = self.join_or_start(source, MaxAge::NONE, budget);
+        SharedRead { outcome: wait(flight, source, budget).await, reused }
     }
 
-    /// A call that is young enough, and whether it is another's; else a new one.
-    fn flight(self: &Arc<Self>, source: &Source, age: MaxAge, budget: &Budget) -> (Flight, bool) {
-        let now = Instant::now();
-        let mut known = self.reads.known.lock();
-        if let Some(read) = known
-            .get_mut(source)
-            .filter(|read| now.duration_since(read.began) <= age.most && !age.most.is_zero())
-        {
-            read.until = read.until.max(now + age.refresh);
-            return (read.flight.clone(), true);
-        }
-        let (session, asked, budget) = (Arc::clone(self), source.clone(), budget.clone());
-        // A task of its own: others may wait for it when its maker is gone.
-        let call = tokio::spawn(async move { session.made(&asked, now, &budget).await });
-        let panicked = || Err(FetchError { reason: Reason::Bug, what: "reading ended in a panic".into() });
-        let flight = call.map(move |outcome| outcome.unwrap_or_else(|_| panicked())).boxed().shared();
-        known.insert(source.clone(), Read { began: now, until: now + age.refresh, flight: flight.clone() });
-        (flight, false)
+    fn join_or_start(self: &Arc<Self>, source: &Source, age: MaxAge, budget: &Budget) -> (ReadFlight, bool) {
+        self.reads.join_or_start(source, age, |began| {
+            let (token, source, budget) = (Arc::clone(self), source.clone(), budget.clone());
+            let panicked = FetchError { reason: Reason::Bug, what: "reading ended in a panic".into() };
+            SingleFlight::start(async move { token.call(&source, began, &budget).await }, Err(panicked))
+        })
     }
 
-    async fn made(
+    async fn call(
         &self,
         source: &Source,
         began: Instant,
         budget: &Budget,
     ) -> Result<Arc<Fetched>, FetchError> {
-        let outcome = engine::fetch(self.login(), source, budget)
-            .await
-            .map(Arc::new)
-            .map_err(|error| FetchError::from(&error));
+        let outcome = engine::fetch(self.login(), source, budget).await;
+        let outcome = outcome.map(Arc::new).map_err(|error| FetchError::from(&error));
         if outcome.as_ref().map_or(true, |fetched| fetched.is_leased()) {
-            let mut known = self.reads.known.lock();
-            // Nobody else is to have it.
-            if known.get(source).is_some_and(|read| read.began == began) {
-                known.remove(source);
-            }
+            self.reads.remove(source, began);
         }
         outcome
     }
 
-    /// Whether this login was denied `source` before, when it was new, and not long ago.
+    /// Whether this token was denied `source` within the last minutes, when the token was new.
     pub fn was_denied(&self, source: &Source) -> bool {
-        let denied = self.reads.denied.lock();
-        denied.get(source).is_some_and(|since| since.elapsed() < DENIED)
+        self.reads.is_denied(source)
     }
 
-    /// Whether its token lives, as far as it can tell: a refusal is no news from one that was refused that while it lived.
-    pub async fn lives(&self, budget: &Budget) -> bool {
+    /// Remembers that the policy of this token denies `source`.
+    pub fn add_denial(&self, source: &Source) {
+        self.reads.add_denial(source);
+    }
+
+    /// Forgets that the policy of this token denied `source`.
+    pub fn remove_denial(&self, source: &Source) {
+        self.reads.remove_denial(source);
+    }
+
+    /// Whether the token is valid, as far as it can be found out. A denied lookup says nothing for a token whose lookup was denied while it was
+    /// new.
+    pub async fn is_valid(&self, budget: &Budget) -> bool {
         match self.login().look_up(budget).await {
-            Err(error) if error.reason() == Reason::ReadDenied => self.reads.blind.load(Ordering::Relaxed),
+            Err(error) if error.reason() == Reason::ReadDenied => self.reads.is_self_lookup_denied(),
             Ok(()) | Err(_) => true,
         }
     }
 
-    /// Finds out, while it is new, whether its token may look itself up.
-    pub async fn learns_to_look(&self, budget: &Budget) {
-        let refused =
-            self.login().look_up(budget).await.is_err_and(|error| error.reason() == Reason::ReadDenied);
-        self.reads.blind.store(refused, Ordering::Relaxed);
-    }
-
-    /// Remembers, or forgets, that the policy of this login denies `source`.
-    pub fn denied(&self, source: &Source, denied: bool) {
-        let mut all = self.reads.denied.lock();
-        if denied {
-            all.insert(source.clone(), Instant::now());
-        } else {
-            all.remove(source);
-        }
+    /// Finds out, while the token is new, whether it may look itself up.
+    pub async fn learn_self_lookup(&self, budget: &Budget) {
+        let looked_up = self.login().look_up(budget).await;
+        let denied = looked_up.is_err_and(|error| error.reason() == Reason::ReadDenied);
+        self.reads.set_self_lookup_denied(denied);
     }
 }
 
-impl Reads {
-    /// Drops answers that are too old for everybody.
-    pub(crate) fn forget(&self, now: Instant) {
-        self.known.lock().retain(|_, read| read.until > now || read.flight.peek().is_none());
+/// Whether a mount that joined the call must call itself: a lease belongs to one volume, and some failures to the mount that started the call.
+fn is_only_for_starter(outcome: &Result<Arc<Fetched>, FetchError>) -> bool {
+    match outcome {
+        Ok(fetched) => fetched.is_leased(),
+        Err(error) => matches!(error.reason, Reason::Deadline | Reason::PayloadTooLarge | Reason::Bug),
     }
 }
 
-async fn landed(flight: Flight, source: &Source, budget: &Budget) -> Result<Arc<Fetched>, FetchError> {
-    let late = |_| {
+async fn wait(flight: ReadFlight, source: &Source, budget: &Budget) -> Result<Arc<Fetched>, FetchError> {
+    let late = || {
         Err(FetchError { reason: Reason::Deadline, what: format!("read {source}: the mount's time ran out") })
     };
-    timeout_at(budget.end(), flight).await.unwrap_or_else(late)
+    flight.wait(budget).await.unwrap_or_else(late)
 }

@@ -1,4 +1,4 @@
-//! Many who want a login at once, at a server that fails by a seed: a simulation of all that single flight promises.
+//! Many pods that log in at once at a server with random failures from a seed: a simulation of what single flight guarantees.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,39 +21,39 @@ use tokio_util::bytes::Bytes;
 use tokio_util::task::TaskTracker;
 
 use super::*;
-use crate::spec::{Address, TlsSpec};
+use crate::spec::{Address, AuthSpec, TlsSpec};
 use crate::vault::{Account, Outbound};
 
-/// Accounts that want logins.
+/// Service accounts.
 const ACCOUNTS: usize = 9;
-/// Logins at one server at a time, as `vault` has it.
+/// Logins at one server at a time, as in `vault`.
 const IN_FLIGHT: usize = 4;
 
-/// Tokens on their way back at a time, as `closer` has it: so many are sent again after a moment without an answer.
+/// Revocations at a time, as in `revoker`: so many may be sent again on a slow machine.
 const REVOKED_AT_ONCE: usize = 4;
 
-/// Pods of each that want one at a time.
+/// Pods of each account that log in at the same time.
 const PODS: usize = 8;
 
-/// A server that knows tokens and nothing else. Its answers, and how long they take, are drawn.
+/// A server that only knows tokens. Its responses and their delays are random.
 struct Fake {
     rng: Mutex<StdRng>,
-    /// Part of the logins that are denied for the pod's sake, and part that the server could not judge.
+    /// Part of the logins that are denied because of the pod, and part that fail because of the server.
     failing: (f64, f64),
-    /// Whether it names the account.
+    /// Whether its responses name the account.
     names: bool,
     /// Logins under way, by account.
     under_way: Mutex<HashMap<String, usize>>,
     /// The most at a time: in all, and of one account.
     most: Mutex<(usize, usize)>,
-    /// Logins that were made, by the token that was given.
+    /// Successful logins by their tokens.
     made: Mutex<HashMap<String, String>>,
     logins: AtomicUsize,
-    /// How often each token was given back.
+    /// How often each token was revoked.
     revoked: Mutex<HashMap<String, usize>>,
 }
 
-/// The fake, and what asks it.
+/// The fake server and its client.
 struct Scene {
     fake: Arc<Fake>,
     server: ServerSpec,
@@ -80,7 +80,7 @@ impl Scene {
         Self { fake, server, logins }
     }
 
-    fn who(&self, account: usize) -> LoginKey {
+    fn key(&self, account: usize) -> LoginKey {
         let auth = AuthSpec { mount: "kubernetes".into(), role: "web".into(), audience: None };
         LoginKey { server: self.server.clone(), auth, account: of(&name(account)), scope: Scope::Account }
     }
@@ -95,7 +95,7 @@ impl Scene {
         };
         let budget = Budget::lasting(Duration::from_secs(30));
         self.logins
-            .session(&self.who(account), &format!("{account}-{pod}"), &Arc::new(token), None, &budget)
+            .obtain(&self.key(account), &format!("{account}-{pod}"), &Arc::new(token), None, &budget)
             .await
     }
 
@@ -108,24 +108,24 @@ impl Scene {
         join_all(all).await
     }
 
-    /// Waits until every login that was made was given back, and once: but for tries that a machine that stood still left without an answer.
-    async fn all_given_back(&self) {
+    /// Waits until every token is revoked, and checks that each was revoked once, except for requests that a slow machine repeated.
+    async fn all_revoked(&self) {
         let end = Instant::now() + Duration::from_secs(60);
         let made = self.fake.made.lock().len();
         while self.fake.revoked.lock().len() < made {
             assert!(
                 Instant::now() < end,
-                "{made} logins were made, and given back only {}",
+                "{made} tokens were issued, and only {} were revoked",
                 self.fake.revoked.lock().len()
             );
             sleep(Duration::from_millis(10)).await;
         }
         let again = self.fake.revoked.lock().values().filter(|times| **times > 1).count();
-        assert!(again <= REVOKED_AT_ONCE, "{again} of {made} tokens were given back twice");
+        assert!(again <= REVOKED_AT_ONCE, "{again} of {made} tokens were revoked twice");
     }
 }
 
-/// Answers every connection from `fake`.
+/// Serves every connection from `fake`.
 async fn serve(listener: TcpListener, fake: Arc<Fake>) {
     while let Ok((stream, _)) = listener.accept().await {
         let fake = Arc::clone(&fake);
@@ -206,64 +206,60 @@ fn of(name: &str) -> Account {
     Account { namespace: "team-a".into(), name: name.into(), uid: format!("uid-of-{name}") }
 }
 
-/// Fails unless everybody's login is one of its own account.
-fn each_has_its_own(asked: &[(usize, Result<Arc<VaultToken>, VaultError>)]) {
-    for (account, session) in asked {
-        let Ok(session) = session else { continue };
-        assert_eq!(
-            session.login().token_info().accessor,
-            Some(name(*account)),
-            "the token is another account's"
-        );
-        assert_eq!(session.who().account, of(&name(*account)));
+/// Fails unless the token of every pod belongs to its own account.
+fn assert_own_accounts(asked: &[(usize, Result<Arc<VaultToken>, VaultError>)]) {
+    for (account, token) in asked {
+        let Ok(token) = token else { continue };
+        assert_eq!(token.login().token_info().accessor, Some(name(*account)), "the token is another account's");
+        assert_eq!(token.key().account, of(&name(*account)));
     }
 }
 
 #[tokio::test]
-async fn all_who_want_the_login_of_an_account_get_one_that_is_made_once() {
+async fn pods_of_an_account_share_one_login() {
     let scene = Scene::new(1, (0.0, 0.0), true).await;
     let asked = scene.ask_all().await;
-    each_has_its_own(&asked);
-    for (account, session) in &asked {
+    assert_own_accounts(&asked);
+    for (account, token) in &asked {
         let first = asked.iter().find(|(other, _)| other == account).unwrap().1.as_ref().unwrap();
-        assert!(Arc::ptr_eq(first, session.as_ref().unwrap()));
+        assert!(Arc::ptr_eq(first, token.as_ref().unwrap()));
     }
     assert_eq!((scene.fake.count(), *scene.fake.most.lock()), (ACCOUNTS, (IN_FLIGHT, 1)));
     drop(asked);
-    scene.all_given_back().await;
+    scene.all_revoked().await;
 }
 
 #[tokio::test]
-async fn without_the_servers_word_every_pod_has_a_login_of_its_own() {
+async fn every_pod_logs_in_itself_when_the_server_does_not_name_the_account() {
     let scene = Scene::new(2, (0.0, 0.0), false).await;
     let asked = scene.ask_all().await;
-    each_has_its_own(&asked);
-    for (place, (_, session)) in asked.iter().enumerate() {
-        let session = session.as_ref().unwrap();
+    assert_own_accounts(&asked);
+    for (place, (_, token)) in asked.iter().enumerate() {
+        let token = token.as_ref().unwrap();
         assert!(
-            asked[..place].iter().all(|(_, other)| !Arc::ptr_eq(other.as_ref().unwrap(), session)),
+            asked[..place].iter().all(|(_, other)| !Arc::ptr_eq(other.as_ref().unwrap(), token)),
             "two pods have one login"
         );
     }
     assert_eq!((scene.fake.count(), scene.fake.most.lock().0), (ACCOUNTS * PODS, IN_FLIGHT));
     drop(asked);
-    scene.all_given_back().await;
+    scene.all_revoked().await;
 }
 
 #[tokio::test]
-async fn whatever_fails_there_are_never_more_than_four_at_a_time_and_all_are_given_back_once() {
+async fn whatever_fails_at_most_four_logins_run_at_a_time_and_every_token_is_revoked_once() {
     for seed in 0..8 {
-        // A token each for all pods takes the closer a while.
+        // A token each for all pods takes the revoker a while.
         let names = seed > 0;
         let scene = Scene::new(seed, (0.3, 0.2), names).await;
         for _ in 0..2 {
             let before = scene.fake.count();
             let asked = scene.ask_all().await;
-            each_has_its_own(&asked);
+            assert_own_accounts(&asked);
             let (most, of_one) = *scene.fake.most.lock();
             assert!(most <= IN_FLIGHT, "seed {seed}: {most} logins at a time");
             assert!(!names || of_one <= PODS, "seed {seed}: {of_one} logins of one account at a time");
-            let failed = asked.iter().filter(|(_, session)| session.is_err()).count();
+            let failed = asked.iter().filter(|(_, token)| token.is_err()).count();
             let made = scene.fake.count() - before;
             // Who only waited tries once more together with others, and once by itself.
             assert!(
@@ -272,21 +268,21 @@ async fn whatever_fails_there_are_never_more_than_four_at_a_time_and_all_are_giv
                 asked.len()
             );
         }
-        scene.all_given_back().await;
+        scene.all_revoked().await;
     }
 }
 
 #[tokio::test]
-async fn a_failure_that_says_nothing_of_the_pod_is_shared_and_a_denial_is_not() {
+async fn a_failure_of_the_server_is_shared_and_a_denial_is_not() {
     let unclear = Scene::new(3, (0.0, 1.0), true).await;
-    assert!(unclear.ask_all().await.iter().all(|(_, session)| session.is_err()));
+    assert!(unclear.ask_all().await.iter().all(|(_, token)| token.is_err()));
     assert_eq!(unclear.fake.count(), ACCOUNTS, "one answer for all who waited");
     assert!(
         unclear.ask(0, 0).await.is_err() && unclear.fake.count() == ACCOUNTS + 1,
         "the next one asks again"
     );
     let denied = Scene::new(4, (1.0, 0.0), true).await;
-    assert!(denied.ask_all().await.iter().all(|(_, session)| session.is_err()));
+    assert!(denied.ask_all().await.iter().all(|(_, token)| token.is_err()));
     assert!(
         denied.fake.count() >= ACCOUNTS * (PODS - 1),
         "each pod's own token may be better than the first one's"
@@ -294,13 +290,13 @@ async fn a_failure_that_says_nothing_of_the_pod_is_shared_and_a_denial_is_not() 
 }
 
 #[tokio::test]
-async fn what_was_given_back_is_not_found_again() {
+async fn a_revoked_token_is_not_used_again() {
     let scene = Scene::new(5, (0.0, 0.0), true).await;
     let (first, second) = (scene.ask(0, 0).await.unwrap(), scene.ask(0, 1).await.unwrap());
     assert!(Arc::ptr_eq(&first, &second));
     drop(first);
     assert!(Arc::ptr_eq(&second, &scene.ask(0, 2).await.unwrap()) && scene.fake.count() == 1);
     drop(second);
-    scene.all_given_back().await;
+    scene.all_revoked().await;
     assert!(scene.ask(0, 3).await.is_ok() && scene.fake.count() == 2);
 }

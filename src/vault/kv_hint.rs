@@ -1,6 +1,7 @@
 //! Remembers which mounts are KV mounts, and of which version, to hint at the right path: "the mount is KV v2: use secret/data/devops".
 
-use std::collections::HashMap;
+use crate::bounded_map::BoundedMap;
+use crate::mutex::Mutex;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,7 +44,7 @@ pub(crate) struct KvMount {
 /// everybody may know who may name the path.
 #[derive(Default)]
 pub(crate) struct KvMounts {
-    known: Mutex<HashMap<KvPath, (Instant, Option<KvMount>)>>,
+    known: Mutex<BoundedMap<KvPath, (Instant, Option<KvMount>), CAPACITY>>,
 }
 
 impl KvMount {
@@ -73,10 +74,6 @@ impl KvMounts {
 
     /// Remembers the lookup of `path`.
     pub(crate) fn insert(&self, path: KvPath, mount: Option<KvMount>) {
-        let mut known = self.known.lock();
-        if known.len() >= CAPACITY {
-            known.clear();
-        }
-        known.insert(path, (Instant::now() + VALID_FOR, mount));
+        self.known.lock().insert(path, (Instant::now() + VALID_FOR, mount));
     }
 }

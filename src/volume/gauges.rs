@@ -1,26 +1,26 @@
-//! What the volumes of the node have, in numbers.
+//! Gauges of the volumes of the node.
 
 use std::collections::HashSet;
 
 use metrics::gauge;
 
+use super::liveness::LivenessVerdict;
 use super::{Volume, Volumes};
 use crate::renewal::UnixMillis;
-use crate::volume::liveness::LivenessVerdict;
 
-/// Republishes that may fail to come before a volume counts as one that nobody asks about.
+/// Republish intervals without a republish after which a volume counts as static.
 const MISSED: u32 = 4;
 
-/// How fresh a volume's content is; a name of the gauge's label.
+/// How fresh the content of a volume is; the value of a label.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Freshness {
-    /// As Vault had it at the last republish.
+    /// The content is what Vault had at the last republish or poll.
     Fresh,
-    /// The last question was not answered with what Vault has.
+    /// The last republish or poll failed.
     Stale,
-    /// Nobody asks about it, and so nobody brings a token: what it has lives to its end.
+    /// The driver does not republish the volume, so no service account token comes: its content stays as it is.
     Static,
-    /// Not filled yet.
+    /// The pod has no files yet.
     Empty,
 }
 
@@ -33,43 +33,42 @@ const ALL: [(Freshness, &str); 4] = [
 
 #[expect(clippy::cast_precision_loss, reason = "numbers of a dashboard")]
 impl Volumes {
-    /// Tells the numbers of now.
-    pub(crate) fn count(&self, now: UnixMillis) {
+    /// Sets the gauges to their values at `now`.
+    pub(crate) fn set_gauges(&self, now: UnixMillis) {
         let volumes = self.all();
         let states: Vec<_> = volumes.iter().map(|volume| freshness(volume, now)).collect();
         for (freshness, name) in ALL {
             gauge!("vaultmount_volumes", "freshness" => name)
                 .set(states.iter().filter(|state| **state == freshness).count() as f64);
         }
-        let unseen = volumes.iter().filter(|volume| volume.known() == LivenessVerdict::Nothing).count();
+        let unseen = volumes.iter().filter(|volume| volume.verdict() == LivenessVerdict::Nothing).count();
         gauge!("vaultmount_volumes_unseen").set(unseen as f64);
-        let age = volumes
-            .iter()
-            .filter_map(|volume| Some(now.since(volume.held().good.as_ref()?.at)))
-            .max()
-            .unwrap_or_default();
-        gauge!("vaultmount_oldest_content_age_seconds").set(age.as_secs_f64());
-        let sessions: Vec<_> = volumes.iter().flat_map(|volume| volume.sessions()).collect();
-        let mut seen = HashSet::new();
-        let sessions: Vec<_> = sessions.iter().filter(|session| seen.insert(session.record())).collect();
-        gauge!("vaultmount_tokens").set((sessions.len() + self.logins.ending()) as f64);
-        gauge!("vaultmount_leases")
-            .set(sessions.iter().map(|session| session.leases()).sum::<usize>() as f64);
-        let ends = sessions.iter().filter_map(|session| session.ends());
-        let made = volumes.iter().flat_map(|volume| volume.shelf.ends());
-        let next = ends.chain(made).map(|end| end.since(now)).min();
+        let age = |volume: &Volume| Some(now.since(volume.state().last_known_good.as_ref()?.at));
+        let oldest = volumes.iter().filter_map(|volume| age(volume)).max().unwrap_or_default();
+        gauge!("vaultmount_oldest_content_age_seconds").set(oldest.as_secs_f64());
+        let tokens: Vec<_> = volumes.iter().flat_map(|volume| volume.tokens()).collect();
+        let mut counted = HashSet::new();
+        let tokens: Vec<_> = tokens.iter().filter(|token| counted.insert(token.record())).collect();
+        gauge!("vaultmount_tokens").set((tokens.len() + self.logins.pending_revocations()) as f64);
+        gauge!("vaultmount_leases").set(tokens.iter().map(|token| token.lease_count()).sum::<usize>() as f64);
+        let tokens_expire = tokens.iter().filter_map(|token| token.expires_at());
+        let issued_expires = volumes.iter().flat_map(|volume| volume.issued.expiries());
+        let next = tokens_expire.chain(issued_expires).map(|end| end.since(now)).min();
         gauge!("vaultmount_next_expiry_seconds").set(next.map_or(f64::INFINITY, |next| next.as_secs_f64()));
     }
 }
 
 fn freshness(volume: &Volume, now: UnixMillis) -> Freshness {
-    let held = volume.held();
-    let silent =
-        held.asked.is_none_or(|asked| now.since(asked) > held.interval.observed().saturating_mul(MISSED));
-    match () {
-        () if !held.answered => Freshness::Empty,
-        () if silent && !held.files.ours => Freshness::Static,
-        () if held.fresh => Freshness::Fresh,
-        () => Freshness::Stale,
+    let state = volume.state();
+    let longest = state.interval.observed().saturating_mul(MISSED);
+    let is_requested = state.requested_at.is_some_and(|at| now.since(at) <= longest);
+    if !state.is_published {
+        Freshness::Empty
+    } else if !is_requested && !state.files.is_own {
+        Freshness::Static
+    } else if state.is_fresh {
+        Freshness::Fresh
+    } else {
+        Freshness::Stale
     }
 }

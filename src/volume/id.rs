@@ -1,4 +1,4 @@
-//! What makes a volume this one and no other.
+//! What identifies a volume.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::spec::{Digest, MountSpec, Pod};
 use crate::state::RecordId;
 
-/// A volume: its directory, whose it is, and of which class where several classes share one directory.
+/// Directory, pod and, where several classes share one directory, class of a volume.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct VolumeId {
     /// The directory on the node.
@@ -16,14 +16,14 @@ pub struct VolumeId {
     /// The pod, with its uid.
     #[serde(rename = "pod")]
     pub pod: Pod,
-    /// The class by its parameters: the sync controller sends one path for all. In a directory of the kubelet's there is one class, and its
-    /// name would not be the same every time: the rotation loop of driver 1.5 sends none.
+    /// A digest of the class's parameters, for the sync controller sends one path for all classes. A directory of the kubelet's has one class, and
+    /// `None` here: the rotation loop of driver 1.5 sends no name of the class, so the digest would differ between requests.
     #[serde(rename = "parameters")]
     pub parameters: Option<Digest>,
 }
 
 impl VolumeId {
-    /// The volume that `spec` is for.
+    /// The id of the volume of `spec`.
     pub fn of(spec: &MountSpec) -> Self {
         let below_kubelet =
             spec.target_path.contains(&format!("/{}/volumes/kubernetes.io~csi/", spec.pod.uid));
@@ -31,7 +31,7 @@ impl VolumeId {
         Self { target_path: spec.target_path.clone(), pod: spec.pod.clone(), parameters }
     }
 
-    /// Its name among sessions and records.
+    /// The volume's name in login keys and record ids.
     pub fn name(&self) -> String {
         let parameters = self
             .parameters
@@ -41,21 +41,21 @@ impl VolumeId {
         format!("{uid} {namespace}/{service_account} {} {}", self.target_path, parameters.unwrap_or_default())
     }
 
-    /// The name of its record.
+    /// The id of the volume's record.
     pub(crate) fn record(&self) -> RecordId {
         RecordId::of(&["volume", &self.name()])
     }
 
-    /// A number of 0 to 1 that is the same each time: volumes that began together are renewed apart.
-    pub(crate) fn chance(&self) -> f64 {
+    /// A number of 0 to 1 that is always the same for this volume: it spreads the renewals of volumes that were mounted together.
+    pub(crate) fn fraction(&self) -> f64 {
         let mut hasher = DefaultHasher::new();
         self.hash(&mut hasher);
-        part(hasher.finish())
+        fraction(hasher.finish())
     }
 }
 
-/// A number of 0 to 1, the same for the same `hash`.
+/// `hash` as a number of 0 to 1.
 #[expect(clippy::cast_precision_loss, reason = "a rough number will do")]
-pub(crate) fn part(hash: u64) -> f64 {
+pub(crate) fn fraction(hash: u64) -> f64 {
     hash as f64 / u64::MAX as f64
 }

@@ -1,16 +1,17 @@
 //! The state of each volume of the node, from its first mount until its end.
 
-pub mod fetch_context; // one mount's way to what its volume has
-pub mod gauges; // what they have, in numbers
-pub mod id; // what makes a volume this one
-pub mod liveness; // whether a volume lives: its mount, its pod
-pub mod mountinfo; // the mounts that this process sees
-pub mod own_writer; // the files that we write ourselves
-pub mod persistence; // what outlives a restart
-pub mod reaper; // the look around every few seconds
-pub mod registry; // what every volume of the node has, until its end
-pub mod sharing; // which way a source goes
-pub mod state; // one volume
+pub(crate) mod fetch_context; // which tokens a mount uses, and what it reads from Vault or the caches
+mod file_schedule; // when a volume is polled whose files vaultmount writes
+pub(crate) mod gauges; // gauges of the volumes
+pub(crate) mod id; // what identifies a volume
+pub(crate) mod liveness; // whether a volume lives: its mount, its pod
+pub(crate) mod mountinfo; // the mounts that this process sees
+pub(crate) mod own_writer; // volumes whose files vaultmount writes
+pub(crate) mod persistence; // volumes in records, for the next process
+pub(crate) mod reaper; // removes volumes that have ended
+pub(crate) mod registry; // the volumes of the node
+pub(crate) mod sharing; // whether the response of a source may be shared
+pub(crate) mod state; // one volume
 
 pub use fetch_context::FetchContext;
 pub use id::VolumeId;

@@ -9,45 +9,45 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-/// Where the kernel tells them.
+/// The kernel's list of them.
 const OURS: &str = "/proc/self/mountinfo";
 
 /// Bytes of a list that are read at most: the kernel allows 100,000 mounts by default, and 250 bytes are a long line of a volume.
 const LONGEST: u64 = 32 * 1024 * 1024;
 
-/// Why a list was not understood. Any of these says nothing of any mount.
+/// Why a list cannot be read. Such a list says nothing about any mount.
 #[derive(Debug, Error)]
 pub enum MountinfoError {
-    /// The file.
+    /// The file cannot be read.
     #[error("read {OURS}")]
     Read(#[source] io::Error),
-    /// More than `LONGEST`.
+    /// The list is longer than `LONGEST`.
     #[error("{OURS} is longer than {LONGEST} bytes")]
     TooLong,
-    /// Lines count from 1. The list may have been cut off.
-    #[error("line {0} of {OURS} is none of a mount")]
+    /// A line, counted from 1, is malformed. The list may be truncated.
+    #[error("line {0} of {OURS} is no line of a mount")]
     Malformed(usize),
 }
 
-/// One mount. Its number may be given to another once it is gone, which then has another device or another type, as a rule.
+/// One mount. The kernel may use the number of a removed mount again; the new mount then usually has another device or type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mount {
-    /// Its number in this mount namespace.
+    /// The number in this mount namespace.
     pub id: u64,
-    /// `major:minor`.
+    /// The device as `major:minor`.
     pub device: String,
-    /// `tmpfs`, `overlay`, ..
+    /// The file system type, such as `tmpfs` or `overlay`.
     pub fs_type: String,
 }
 
-/// All mounts by their mount points. Of those that lie over each other at one point, the last in the list.
+/// All mounts by their mount points. Where several mounts have the same mount point, the last one in the list.
 #[derive(Debug, Default)]
 pub struct MountPoints(HashMap<PathBuf, Mount>);
 
 impl MountPoints {
-    /// Reads our own, blocking.
+    /// Reads the list of this process. Blocks.
     ///
-    /// A list that changes while it is read may lack a mount that was there all the time: whoever misses one looks again.
+    /// A list that changes while it is read may lack a mount that existed all the time. So a missing mount must be missing twice.
     pub fn read() -> Result<Self, MountinfoError> {
         let mut list = Vec::new();
         File::open(OURS)
@@ -56,7 +56,7 @@ impl MountPoints {
         Self::parse(&list)
     }
 
-    /// Takes a list apart. A line that is no mount makes the whole of it unusable, for what it lacks would count as unmounted.
+    /// Parses a list. A malformed line makes the whole list unusable, for a mount that it lacks would count as unmounted.
     pub fn parse(list: &[u8]) -> Result<Self, MountinfoError> {
         if u64::try_from(list.len()).is_ok_and(|length| length > LONGEST) {
             return Err(MountinfoError::TooLong);
@@ -71,12 +71,12 @@ impl MountPoints {
             .map(Self)
     }
 
-    /// The mount on exactly this path.
+    /// The mount with exactly this mount point.
     pub fn at(&self, path: &Path) -> Option<&Mount> {
         self.0.get(path)
     }
 
-    /// The mount that shows `path`: on it, or on its nearest ancestor with one.
+    /// The mount through which `path` is visible: on the path, or on its nearest ancestor with a mount.
     pub fn over<'p>(&self, path: &'p Path) -> Option<(&'p Path, &Mount)> {
         path.ancestors().find_map(|point| Some((point, self.at(point)?)))
     }
@@ -105,7 +105,7 @@ fn text(field: &[u8]) -> Option<&str> {
     std::str::from_utf8(field).ok()
 }
 
-/// The kernel writes space, tab, newline and backslash as a backslash and three octal digits. Anything else stands for itself.
+/// The field without the kernel's escapes: space, tab, newline and backslash are written as a backslash and three octal digits.
 fn unescaped(field: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(field.len());
     let mut rest = field;
@@ -208,8 +208,8 @@ mod tests {
             "",
         ] {
             let list = [LIST, broken.as_bytes(), b"\n"].concat();
-            let told = MountPoints::parse(&list).unwrap_err().to_string();
-            assert_eq!(told, "line 6 of /proc/self/mountinfo is none of a mount", "{broken}");
+            let error = MountPoints::parse(&list).unwrap_err().to_string();
+            assert_eq!(error, "line 6 of /proc/self/mountinfo is no line of a mount", "{broken}");
         }
         assert!(
             matches!(MountPoints::parse(b""), Err(MountinfoError::Malformed(1))),

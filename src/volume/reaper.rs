@@ -1,4 +1,4 @@
-//! The look around every few seconds: which volumes have ended, which live on, and what is to be forgotten.
+//! Checks every few seconds which volumes have ended, and removes them.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -9,34 +9,35 @@ use metrics::counter;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tracing::{debug, info};
 
+use super::liveness::{LivenessCheck, LivenessVerdict};
+use super::mountinfo::MountPoints;
 use super::{Volume, Volumes};
 use crate::kube::pods::NodePods;
 use crate::renewal::{UnixMillis, is_forgotten};
 use crate::supervise::supervise;
 use crate::tokens::OnRelease;
-use crate::volume::liveness::{LivenessCheck, LivenessVerdict};
-use crate::volume::mountinfo::MountPoints;
 
-/// Longest time between two looks.
+/// Time between two checks.
 const EVERY: Duration = Duration::from_secs(5);
 
-/// Time from the first of some new volumes to a look of their own: a pod may be gone before the next comes.
+/// Time from the first publish of a volume to a check of its own: its pod may be deleted before the next regular check.
 const SOON: Duration = Duration::from_millis(250);
 
-/// How long a volume that is seen to live wants its logins, until the next looks say so again.
+/// How long a volume that lives wants its tokens. Every check extends it.
 const SEEN: Duration = Duration::from_secs(60);
 
-/// Silence after which nobody wants to fill a volume any more that never was: longer than the kubelet's longest pause.
+/// Time without a request after which a volume that never was published is removed: longer than the kubelet's longest pause.
 const GIVEN_UP: Duration = Duration::from_secs(150);
 
 impl Volumes {
-    /// Looks around for as long as the process lives.
+    /// Checks the volumes, follows the pods and posts events, until the process ends.
     pub async fn watch(self: Arc<Self>) {
-        // Here and not sooner: what an earlier process left is known by now, and no list of pods is older than that.
-        let sweeps = supervise("volume-sweep", Arc::clone(&self), |volumes| volumes.sweeps().boxed());
+        // The records of an earlier process have been read by now, and no list of pods is older than they are.
+        let reaper =
+            supervise("volume-sweep", Arc::clone(&self), |volumes| volumes.check_regularly().boxed());
         let follow = supervise("pod-watch", Arc::clone(&self), |volumes| volumes.follow_pods().boxed());
         let post = supervise("pod-events", Arc::clone(&self), |volumes| volumes.post_events().boxed());
-        tokio::join!(sweeps, follow, post);
+        tokio::join!(reaper, follow, post);
     }
 
     async fn follow_pods(&self) {
@@ -51,101 +52,94 @@ impl Volumes {
         }
     }
 
-    async fn sweeps(&self) {
-        let mut pace = interval(EVERY);
-        pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    async fn check_regularly(&self) {
+        let mut ticks = interval(EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                _ = pace.tick() => {}
-                () = self.filled.notified() => sleep(SOON).await,
+                _ = ticks.tick() => {}
+                () = self.first_published.notified() => sleep(SOON).await,
             }
-            self.sweep();
+            self.check();
         }
     }
 
-    /// One look: what has ended is let go, which gives back the logins that nobody else holds.
-    fn sweep(&self) {
+    /// Checks all volumes once. Removes those that have ended, which revokes the tokens that no other volume uses.
+    fn check(&self) {
         let now = UnixMillis::now();
         let mounts =
             self.root.as_ref().and_then(|_| MountPoints::read().inspect_err(|error| debug!("{error}")).ok());
-        let at_mounts = mounts
+        let by_mounts = mounts
             .as_ref()
             .zip(self.root.as_deref())
-            .and_then(|(mounts, root)| LivenessCheck::at_mounts(mounts, root, now));
+            .and_then(|(mounts, root)| LivenessCheck::of_mounts(mounts, root, now));
         let pods = self.pods.as_ref().and_then(NodePods::known);
-        let looks: Vec<_> = at_mounts
-            .into_iter()
-            .chain(pods.as_ref().map(|pods| LivenessCheck::at_pods(pods, now)))
-            .collect();
+        let by_pods = pods.as_ref().map(|pods| LivenessCheck::of_pods(pods, now));
+        let checks: Vec<_> = by_mounts.into_iter().chain(by_pods).collect();
         let volumes = self.all();
-        // In this order: whoever finds none there any more finds it closed.
+        // After the list was taken: `close` sets `closed` before it empties the list, so an empty list is never taken for the end of all volumes.
         if self.closed.load(Ordering::Relaxed) {
             return;
         }
         for volume in &volumes {
-            volume.looked_for(&looks);
+            volume.observe(&checks);
             self.judge(volume, now);
         }
-        self.bytes.store(volumes.iter().map(|volume| volume.bytes()).sum(), Ordering::Relaxed);
-        self.made.store(volumes.iter().map(|volume| volume.shelf.bytes()).sum(), Ordering::Relaxed);
-        self.forget_groups();
-        self.count(now);
-        self.logins.forget();
+        self.content_bytes.store(volumes.iter().map(|volume| volume.bytes()).sum(), Ordering::Relaxed);
+        self.issued_bytes.store(volumes.iter().map(|volume| volume.issued.bytes()).sum(), Ordering::Relaxed);
+        self.remove_empty_groups();
+        self.set_gauges(now);
+        self.logins.remove_old();
     }
 
     fn judge(&self, volume: &Arc<Volume>, now: UnixMillis) {
-        let (asked, answered) = {
-            let held = volume.held();
-            (held.asked, held.answered)
+        let (requested_at, is_published) = {
+            let state = volume.state();
+            (state.requested_at, state.is_published)
         };
-        match volume.known() {
-            // No pod ever had anything of it, so silence is enough.
+        match volume.verdict() {
+            // No pod ever had any of its files, so a time without requests is enough.
             LivenessVerdict::Nothing
-                if !answered && asked.is_none_or(|asked| now.since(asked) > GIVEN_UP) =>
+                if !is_published && requested_at.is_none_or(|at| now.since(at) > GIVEN_UP) =>
             {
-                self.let_go(volume, "never_filled");
+                self.remove_ended(volume, "never_filled");
             }
             LivenessVerdict::Unmounted => self.revoke(volume, "unmounted"),
             LivenessVerdict::PodDeleted => self.revoke(volume, "pod_deleted"),
             LivenessVerdict::Lives => {
-                volume.tidy(now);
-                volume.wants(now + SEEN);
+                volume.drop_expired(now);
+                volume.want_tokens_until(now + SEEN);
                 self.save(volume);
             }
-            // Nobody knows whether its pod lives: what it has runs to its TTL.
-            LivenessVerdict::Nothing if asked.is_none_or(|asked| is_forgotten(asked, now)) => {
-                volume
-                    .sessions()
-                    .iter()
-                    .filter(|session| session.leases() > 0)
-                    .for_each(|session| session.ends_by(OnRelease::LetExpire));
-                self.let_go(volume, "forgotten");
+            // Its pod may still be running, so what was issued for it expires with its TTL.
+            LivenessVerdict::Nothing if requested_at.is_none_or(|at| is_forgotten(at, now)) => {
+                let tokens = volume.tokens();
+                let leasing = tokens.iter().filter(|token| token.lease_count() > 0);
+                leasing.for_each(|token| token.set_on_release(OnRelease::LetExpire));
+                drop(tokens);
+                self.remove_ended(volume, "forgotten");
             }
             LivenessVerdict::Nothing => {
-                volume.tidy(now);
+                volume.drop_expired(now);
                 self.save(volume);
             }
         }
     }
 
     fn revoke(&self, volume: &Arc<Volume>, how: &'static str) {
-        volume.sessions().iter().for_each(|session| session.ends_by(OnRelease::Revoke));
-        if self.let_go(volume, how) {
-            info!(
-                how,
-                pod.uid = volume.id().pod.uid,
-                pod.name = volume.id().pod.name,
-                "the volume has ended"
-            );
+        volume.tokens().iter().for_each(|token| token.set_on_release(OnRelease::Revoke));
+        if self.remove_ended(volume, how) {
+            let pod = &volume.id().pod;
+            info!(how, pod.uid, pod.name, "the volume has ended");
         }
     }
 
-    /// Tells whether it is gone; else the next look tries again.
-    fn let_go(&self, volume: &Arc<Volume>, how: &'static str) -> bool {
-        let is_gone = self.end(volume);
-        if is_gone {
+    /// Removes a volume and counts it. Returns whether it was removed; otherwise the next check tries again.
+    fn remove_ended(&self, volume: &Arc<Volume>, how: &'static str) -> bool {
+        let is_removed = self.remove(volume);
+        if is_removed {
             counter!("vaultmount_volumes_ended_total", "how" => how).increment(1);
         }
-        is_gone
+        is_removed
     }
 }

@@ -1,10 +1,6 @@
-//! What every volume of the node has, until its end: logins, what was made for it, and the last content that was whole.
+//! The volumes of the node, until their end: their tokens, what was issued for them, and their last known good content.
 
-use crate::cache::RenderedCache;
-use crate::volume::{FetchContext, Job, Keyed, Volume, VolumeId};
-
-use crate::mutex::Mutex;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::hash::RandomState;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -13,216 +9,188 @@ use std::sync::{Arc, Weak};
 use tokio::sync::{Mutex as AsyncMutex, Notify};
 use tracing::debug;
 
+use super::sharing::LearnedPaths;
+use super::{Volume, VolumeId};
 use crate::cache::issued::IssuedCache;
 use crate::class::RememberedRequest;
 use crate::error::{Failure, Reason};
 use crate::kube::events::PodEvents;
 use crate::kube::pods::NodePods;
+use crate::mutex::Mutex;
 use crate::payload::{Payload, VersionKey};
 use crate::renewal::{Bounds, UnixMillis};
-use crate::spec::{MountSpec, Object, PodToken, Source};
+use crate::spec::MountSpec;
 use crate::state::Store;
-use crate::tokens::{LoginKey, Logins, OnRelease, Scope};
-use crate::volume::fetch_context::PodIdentity;
-use crate::volume::sharing::LearnedPaths;
-use crate::volume::state::lives_until;
+use crate::tokens::{LoginKey, Logins, OnRelease};
 use crate::writer::{Trigger, Writer};
 
-/// Volumes that are remembered at a time, more than a node has; what comes beyond is served and not kept.
+/// Volumes that are remembered at a time, more than a node has. Further volumes are served and not remembered.
 const VOLUMES: usize = 4096;
 
-/// Bytes of all last good content, and as many of all that was made, so that the one does not take the other's place; what comes beyond is not
-/// kept.
+/// Bytes of all last known good content and rendered templates, and as many of everything issued, so that neither takes the other's space.
+/// Further content is not stored.
 const BYTES: usize = 16 * 1024 * 1024;
 
-/// Bytes of one answer that is kept without a lease: certificates are far below.
+/// Bytes of one stored response without a lease. Certificates are far smaller.
 const ENTRY: usize = 256 * 1024;
 
-/// What the process is told of volumes.
+/// Configuration of the volumes.
 #[derive(Default)]
 pub struct VolumeConfig {
-    /// Between which ages a certificate is replaced.
+    /// The ages between which a certificate is replaced.
     pub bounds: Bounds,
-    /// Whether reads at the process's own server carry the login themselves.
+    /// Whether every read at the process's own server logs in by itself.
     pub inline: bool,
-    /// The kubelet's `pods` directory, where the end of a volume is seen, and volumes are that we write.
+    /// The kubelet's `pods` directory: unmounted volumes are noticed there, and vaultmount writes volumes below it.
     pub root: Option<PathBuf>,
-    /// The pods of the node, where their end is seen.
+    /// The pods of the node, by which deleted pods are noticed.
     pub pods: Option<NodePods>,
-    /// By what pods are told that their files have changed.
+    /// Events on pods whose files have changed.
     pub events: Option<PodEvents>,
-    /// Where what they have outlives a restart.
+    /// Records that survive a restart.
     pub store: Option<Arc<Store>>,
 }
 
 /// The volumes of a node.
 pub struct Volumes {
     pub(crate) logins: Logins,
-    pub(crate) leasing: LearnedPaths,
+    pub(crate) learned_paths: LearnedPaths,
     pub(crate) bounds: Bounds,
     pub(crate) inline: bool,
     pub(crate) root: Option<PathBuf>,
     pub(crate) writer: Option<Writer>,
-    /// One volume is written at a time: while it is, it cannot be unmounted, so nobody waits for a core meanwhile.
-    pub(crate) hand: AsyncMutex<()>,
+    /// One volume is written or removed from at a time: it cannot be unmounted meanwhile, so it must not wait for a core.
+    pub(crate) write_lock: AsyncMutex<()>,
     pub(crate) pods: Option<NodePods>,
     pub(crate) events: Option<PodEvents>,
     pub(crate) store: Option<Arc<Store>>,
-    pub(crate) volumes: Mutex<HashMap<VolumeId, Arc<Volume>>>,
+    volumes: Mutex<HashMap<VolumeId, Arc<Volume>>>,
     pub(crate) groups: Mutex<HashMap<LoginKey, Weak<IssuedCache>>>,
-    /// About how much last good content is kept: added to as it comes, and counted anew now and then.
-    pub(crate) bytes: AtomicUsize,
-    /// The same of what was made.
-    pub(crate) made: AtomicUsize,
-    /// The process ends: what is forgotten from now on has not ended.
+    /// Bytes of content, about: increased with every payload, and counted exactly by the reaper.
+    pub(crate) content_bytes: AtomicUsize,
+    /// Bytes of everything issued, in the same way.
+    pub(crate) issued_bytes: AtomicUsize,
+    /// Set at shutdown. A volume dropped after this is still in use by its pod, so its token must not be revoked.
     pub(crate) closed: AtomicBool,
-    /// A volume was filled for the first time.
-    pub(crate) filled: Notify,
-    /// Something is due at another time than before.
-    pub(crate) jobs: Notify,
-    /// Spreads looks over the time between them, otherwise on each node.
+    /// Notified when a volume is published for the first time.
+    pub(crate) first_published: Notify,
+    /// Notified when something is due at another time than before.
+    pub(crate) rescheduled: Notify,
+    /// Spreads polls over the time between them, differently on each node.
     pub(crate) seed: RandomState,
 }
 
 impl Volumes {
-    /// None yet; `key` tells files apart that we wrote and may not read.
-    pub fn new(logins: Logins, setting: VolumeConfig, key: VersionKey) -> Self {
-        let VolumeConfig { bounds, inline, root, pods, events, store } = setting;
+    /// No volumes yet. `key` makes the fingerprints of files that vaultmount wrote and may not read.
+    pub fn new(logins: Logins, config: VolumeConfig, key: VersionKey) -> Self {
+        let VolumeConfig { bounds, inline, root, pods, events, store } = config;
         Self {
             logins,
-            leasing: LearnedPaths::default(),
+            learned_paths: LearnedPaths::default(),
             bounds,
             inline,
             writer: root.as_deref().map(|root| Writer::new(root, key)),
             root,
-            hand: AsyncMutex::default(),
+            write_lock: AsyncMutex::default(),
             pods,
             events,
             store,
             volumes: Mutex::default(),
             groups: Mutex::default(),
-            bytes: AtomicUsize::new(0),
-            made: AtomicUsize::new(0),
+            content_bytes: AtomicUsize::new(0),
+            issued_bytes: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
-            filled: Notify::new(),
-            jobs: Notify::new(),
+            first_published: Notify::new(),
+            rescheduled: Notify::new(),
             seed: RandomState::new(),
         }
     }
 
-    /// The volume that `spec` is for: the one that is known, or a new one.
+    /// The volume of `spec`: a known one, or a new one.
     pub fn open(&self, spec: &MountSpec) -> Arc<Volume> {
         let id = VolumeId::of(spec);
         let mut volumes = self.volumes.lock();
         if volumes.len() >= VOLUMES && !volumes.contains_key(&id) {
-            debug!("more volumes than are remembered: this one begins anew at every question");
+            debug!("more volumes than are remembered: this one starts from nothing at every request");
             return Arc::new(Volume::new(id));
         }
-        // One that has ended while a mount was at work on it is that mount's; on the same path begins another.
-        if volumes.get(&id).is_some_and(|volume| volume.known().is_end()) {
+        // A volume that ended while a mount was working on it belongs to that mount; the path has a new volume from now on.
+        if volumes.get(&id).is_some_and(|volume| volume.verdict().is_end()) {
             volumes.remove(&id);
         }
         Arc::clone(volumes.entry(id.clone()).or_insert_with(|| Arc::new(Volume::new(id))))
     }
 
-    /// Begins to fill `volume` by the pod of `token`, where somebody has one: it counts as asked about when the driver asks, and what its class
-    /// no longer wants is let go.
-    pub fn visit<'v>(
-        &'v self,
-        volume: &'v Volume,
-        spec: &'v MountSpec,
-        token: Option<Arc<PodToken>>,
-        occasion: Trigger,
-    ) -> FetchContext<'v> {
-        let now = UnixMillis::now();
-        let (uid, until) = {
-            let mut held = volume.held();
-            if occasion == Trigger::DriverRequest {
-                held.interval.asked(now);
-                held.asked = Some(now);
-                held.published = Some(spec.published.clone());
-                // Kept for looks alone.
-                held.token = token.clone().filter(|_| self.writer(spec).is_some());
-            }
-            let known = held.asker.as_ref().map(|asker| asker.account.uid.clone());
-            let uid = token.as_ref().map_or(known, |token| token.account_uid.clone());
-            (uid.unwrap_or_default(), lives_until(now, held.interval.observed()))
-        };
-        volume.is_for(LoginKey::new(spec, uid.clone(), Scope::Account), &spec.objects);
-        volume.tidy(now);
-        volume.wants(until);
-        FetchContext::new(self, volume, spec, PodIdentity { token, account_uid: uid })
-    }
-
-    /// What stands in where `failure` kept the content away: the last that was good, where the failure passes; a definite no drops that too.
-    pub fn stand_in(
+    /// The last known good content of `volume` after `failure`, if the failure is passing. A definite refusal drops the content, and is returned.
+    pub fn fall_back(
         &self,
         volume: &Volume,
         spec: &MountSpec,
         failure: Failure,
-        why: Trigger,
+        trigger: Trigger,
     ) -> Result<Arc<Payload>, Failure> {
-        let was_fresh = std::mem::replace(&mut volume.held().fresh, false);
-        let answer = match failure.reason {
+        let was_fresh = std::mem::replace(&mut volume.state().is_fresh, false);
+        let outcome = match failure.reason {
             reason if reason.is_passing() => {
-                volume.stand_in(spec, UnixMillis::now(), &failure, was_fresh).ok_or(failure)
+                volume.fall_back(spec, UnixMillis::now(), &failure, was_fresh).ok_or(failure)
             }
-            // Of the content that says nothing; nor does a denial without a pod's fresh token.
+            // A missing service account token says nothing about the content. Neither does a denial of a poll, which may have an old token.
             Reason::TokenMissing => Err(failure),
-            Reason::ReadDenied if why == Trigger::Poll => Err(failure),
+            Reason::ReadDenied if trigger == Trigger::Poll => Err(failure),
             _ => {
-                volume.held().good = None;
+                volume.state().last_known_good = None;
                 Err(failure)
             }
         };
-        // What was made is not made again by the next process, though this failed.
+        // Although the mount failed, the next process must not have issued again what was issued.
         self.save(volume);
-        answer
+        outcome
     }
 
-    /// The pod has the files of `volume`, or will have once the driver has our answer: those that were `fetched`, or what stood in for them.
+    /// Records that the pod has the files of `volume`, or will have them once the driver has the response: those that were `fetched`, or the last
+    /// known good content.
     ///
-    /// That is written down, lest the next process takes the volume for one that never was filled; and with it, before the answer, all that the
-    /// volume has: a process that is killed leaves nothing that nobody knows of.
-    pub fn given(&self, volume: &Volume, spec: &MountSpec, fetched: Option<&Arc<Payload>>) {
-        let now = UnixMillis::now();
+    /// Writes the volume's record before the response: a process that is killed afterwards leaves nothing unrecorded, and the next process does
+    /// not take the volume for one that never was published.
+    pub fn record_published(&self, volume: &Volume, spec: &MountSpec, fetched: Option<&Arc<Payload>>) {
         if let Some(payload) = fetched {
-            volume.keeps(spec, payload, |bytes, instead| takes(&self.bytes, bytes, instead), now);
+            let reserve = |bytes, instead| reserve(&self.content_bytes, bytes, instead);
+            volume.set_fetched(spec, payload, reserve, UnixMillis::now());
         }
-        if volume.was_given(now, fetched.is_some()) {
-            self.filled.notify_one();
+        if volume.set_published() {
+            self.first_published.notify_one();
         }
         self.save(volume);
     }
 
-    /// What is remembered of the kubelet's request for the directory `target_path`.
-    pub fn published(&self, target_path: &str) -> Option<RememberedRequest> {
+    /// The kubelet's own request for the directory `target_path`, as far as it is remembered.
+    pub fn remembered_request(&self, target_path: &str) -> Option<RememberedRequest> {
         let volumes = self.volumes.lock();
-        let volume = volumes
-            .values()
-            .find(|volume| volume.id().parameters.is_none() && volume.id().target_path == target_path)?;
-        volume.held().published.clone()
+        let is_wanted = |id: &VolumeId| id.parameters.is_none() && id.target_path == target_path;
+        let volume = volumes.values().find(|volume| is_wanted(volume.id()))?;
+        volume.state().published.clone()
     }
 
-    pub(crate) fn remembers(&self, volume: &Volume) -> bool {
+    /// Whether `volume` is the current volume of its id.
+    pub(crate) fn contains(&self, volume: &Volume) -> bool {
         let volumes = self.volumes.lock();
         volumes.get(volume.id()).is_some_and(|known| std::ptr::eq(&raw const **known, volume))
     }
 
-    /// Every volume that is remembered.
+    /// Every volume.
     pub(crate) fn all(&self) -> Vec<Arc<Volume>> {
         self.volumes.lock().values().cloned().collect()
     }
 
-    /// Takes in a volume of an earlier process.
-    pub(crate) fn adopt(&self, volume: Volume) {
+    /// Adds a volume of an earlier process.
+    pub(crate) fn insert(&self, volume: Volume) {
         self.volumes.lock().insert(volume.id().clone(), Arc::new(volume));
     }
 
-    /// Lets go of a volume and of all that it has, unless a mount or a look is at work on it; tells whether it did.
-    pub(crate) fn end(&self, volume: &Arc<Volume>) -> bool {
+    /// Removes a volume with its record, unless a mount or poll is working on it. Returns whether it was removed.
+    pub(crate) fn remove(&self, volume: &Arc<Volume>) -> bool {
         let mut volumes = self.volumes.lock();
-        // Here, in the sweep's list, and nowhere else.
+        // One reference is in the map, and one in the reaper's list.
         if Arc::strong_count(volume) > 2 {
             return false;
         }
@@ -231,50 +199,45 @@ impl Volumes {
         }
         volumes.remove(volume.id());
         drop(volumes);
-        self.erase(&volume.id().record());
+        self.remove_record(&volume.id().record());
         true
     }
 
-    /// At the end of the process: what the next one finds in its record is left to it; what hangs on a login that has no record runs to its TTL,
-    /// and a login on which nothing hangs is given back.
+    /// Shuts down. Tokens with a record stay for the next process. Without records, tokens with leases expire with their TTL, and the others are
+    /// revoked.
     pub fn close(&self) {
-        let kept = self.store.is_some();
-        self.all().iter().for_each(|volume| self.save(volume));
-        for session in self.all().iter().flat_map(|volume| volume.sessions()) {
-            match (kept, session.leases() > 0) {
-                (true, _) => session.ends_by(OnRelease::Persist),
-                (false, true) => session.ends_by(OnRelease::LetExpire),
-                (false, false) => {}
+        let on_release = if self.store.is_some() { OnRelease::Persist } else { OnRelease::LetExpire };
+        let volumes = self.all();
+        volumes.iter().for_each(|volume| self.save(volume));
+        for token in volumes.iter().flat_map(|volume| volume.tokens()) {
+            if on_release == OnRelease::Persist || token.lease_count() > 0 {
+                token.set_on_release(on_release);
             }
         }
         self.closed.store(true, Ordering::Relaxed);
         self.volumes.lock().clear();
     }
 
-    /// What the pods of `who` have together.
-    pub(crate) fn group(&self, who: &LoginKey) -> Arc<IssuedCache> {
+    /// What the pods of `key` share.
+    pub(crate) fn group_cache(&self, key: &LoginKey) -> Arc<IssuedCache> {
         let mut groups = self.groups.lock();
-        let known = groups.get(who).and_then(Weak::upgrade);
+        let known = groups.get(key).and_then(Weak::upgrade);
         known.unwrap_or_else(|| {
-            let shelf = Arc::default();
-            groups.insert(who.clone(), Arc::downgrade(&shelf));
-            shelf
+            let cache = Arc::default();
+            groups.insert(key.clone(), Arc::downgrade(&cache));
+            cache
         })
     }
 
-    /// Whether an answer without a lease may be kept beside all others.
-    pub(crate) fn has_room(&self, bytes: usize) -> bool {
-        bytes <= ENTRY && takes(&self.made, bytes, 0)
+    /// Reserves space for a response without a lease. Returns whether there is space.
+    pub(crate) fn reserve_issued(&self, bytes: usize) -> bool {
+        bytes <= ENTRY && reserve(&self.issued_bytes, bytes, 0)
     }
 }
 
-/// Whether `kept` has room for so many bytes `instead` of some that are let go; then it holds them.
-fn takes(kept: &AtomicUsize, bytes: usize, instead: usize) -> bool {
-    let all = |kept: usize| kept.saturating_sub(instead).checked_add(bytes).filter(|all| *all <= BYTES);
-    kept.fetch_update(Ordering::Relaxed, Ordering::Relaxed, all).is_ok()
-}
-
-/// Every source that `objects` look at.
-pub(crate) fn sources(objects: &[Object]) -> HashSet<&Source> {
-    objects.iter().flat_map(Object::sources).collect()
+/// Replaces the bytes `instead` in `reserved` by `bytes` if there is space. Returns whether there is.
+fn reserve(reserved: &AtomicUsize, bytes: usize, instead: usize) -> bool {
+    let all =
+        |reserved: usize| reserved.saturating_sub(instead).checked_add(bytes).filter(|all| *all <= BYTES);
+    reserved.fetch_update(Ordering::Relaxed, Ordering::Relaxed, all).is_ok()
 }

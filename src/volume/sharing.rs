@@ -1,46 +1,47 @@
-//! Which way a source goes: whether what it gives may be shared, and whether its path hands out leases, which nobody tells before the first
-//! answer.
+//! Remembers per path whether its responses may be shared and whether they carry leases. Leases are only known after the first response.
 
+use crate::bounded_map::BoundedMap;
 use crate::mutex::Mutex;
-use std::collections::HashMap;
-
-use crate::spec::{Address, EngineRequest, MountSpec, ServerSpec, Source};
+use crate::spec::{Address, Creates, MountSpec, Request, ServerSpec, Source};
 use crate::vault;
 
-/// How a source is asked, and whose its answer is.
+/// Which token calls a source, and who may use the response.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SharingClass {
-    /// Shared with all who use the login.
+    /// All volumes with the same login share the response.
     SharedRead,
-    /// Makes something that ends by itself, by the login that reads.
+    /// The call creates something that expires by itself. The login that reads makes the call.
     Issue,
-    /// May make something that lives as long as the login that asks: by one of the volume's own, or of its group's.
+    /// The call may create something that lives as long as its token. A token of the volume's own, or of its group, makes the call.
     Lease,
 }
 
-/// Paths that are remembered; past that all are found out anew, which costs a login each.
+/// Paths that are remembered. When there are more, all are found out again, which costs a login each.
 const REMEMBERED: usize = 4096;
+
+/// Mounts whose paths act on the token that calls them, so that a shared token must not call them.
+const OF_THE_TOKEN: [&str; 3] = ["auth/", "sys/", "cubbyhole/"];
 
 /// Server, namespace, method and path.
 type LearnedPath = (Address, Option<String>, String, String);
 
-/// What was learnt of paths.
+/// For each path, whether a call of it has returned a lease.
 #[derive(Default)]
-pub(crate) struct LearnedPaths(Mutex<HashMap<LearnedPath, bool>>);
+pub(crate) struct LearnedPaths(Mutex<BoundedMap<LearnedPath, bool, REMEMBERED>>);
 
 impl LearnedPaths {
-    /// The way of `source`.
-    pub(crate) fn way(&self, spec: &MountSpec, source: &Source) -> SharingClass {
-        let request = match &source.request {
-            EngineRequest::Certificate(_) => return SharingClass::Issue,
-            EngineRequest::Request(request) => request,
-            _ => return SharingClass::SharedRead,
+    /// The class of `source`.
+    pub(crate) fn class(&self, spec: &MountSpec, source: &Source) -> SharingClass {
+        let request = match source.request.creates() {
+            Creates::Nothing => return SharingClass::SharedRead,
+            Creates::Certificate => return SharingClass::Issue,
+            Creates::Unknown(request) => request,
         };
         let path = request.path.as_str();
-        // What is a token's own, or ends it, must not reach a login that others use.
-        let personal = ["auth/", "sys/", "cubbyhole/"].iter().any(|mount| path.starts_with(mount));
-        match self.is_known(&spec.server, source) {
-            _ if personal => SharingClass::Lease,
+        if OF_THE_TOKEN.iter().any(|mount| path.starts_with(mount)) {
+            return SharingClass::Lease;
+        }
+        match self.0.lock().get(&key(&spec.server, source, request)).copied() {
             Some(true) => SharingClass::Lease,
             Some(false) => SharingClass::Issue,
             // A GET of `creds` and the like counts as one that creates.
@@ -49,24 +50,18 @@ impl LearnedPaths {
         }
     }
 
-    /// Whether the call of `source` was seen to lease.
-    fn is_known(&self, server: &ServerSpec, source: &Source) -> Option<bool> {
-        self.0.lock().get(&path(server, source)?).copied()
-    }
-
-    /// Remembers whether the call of `source` leases; one that did once is taken to do so again.
-    pub(crate) fn learn(&self, server: &ServerSpec, source: &Source, leases: bool) {
-        let Some(path) = path(server, source) else { return };
-        let mut known = self.0.lock();
-        if known.len() >= REMEMBERED && !known.contains_key(&path) {
-            known.clear();
+    /// Remembers whether a call of `source` has returned a lease. A path that has returned one counts as leasing from then on.
+    pub(crate) fn learn(&self, server: &ServerSpec, source: &Source, leased: bool) {
+        match source.request.creates() {
+            Creates::Nothing | Creates::Certificate => {}
+            Creates::Unknown(request) => {
+                *self.0.lock().get_or_default(key(server, source, request)) |= leased;
+            }
         }
-        *known.entry(path).or_default() |= leases;
     }
 }
 
-fn path(server: &ServerSpec, source: &Source) -> Option<LearnedPath> {
-    let EngineRequest::Request(request) = &source.request else { return None };
+fn key(server: &ServerSpec, source: &Source, request: &Request) -> LearnedPath {
     let namespace = source.namespace.as_ref().or(server.namespace.as_ref()).cloned();
-    Some((server.address.clone(), namespace, request.method.to_string(), request.path.to_string()))
+    (server.address.clone(), namespace, request.method.to_string(), request.path.to_string())
 }

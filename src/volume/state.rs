@@ -1,8 +1,8 @@
-//! One volume: what it has, and what it had last.
+//! One volume: its tokens, caches, files and last content.
 
-use crate::mutex::Mutex;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::Path;
 use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, SystemTime};
 
@@ -12,285 +12,328 @@ use tokio::time::timeout_at;
 use tracing::{debug, warn};
 
 use super::VolumeId;
+use super::file_schedule::FileSchedule;
+use super::liveness::{Liveness, LivenessCheck, LivenessVerdict};
 use crate::cache::RenderedCache;
 use crate::cache::issued::{Issued, IssuedCache, NOT_YET};
 use crate::cache::last_known_good::LastKnownGood;
 use crate::class::RememberedRequest;
 use crate::error::Failure;
 use crate::limits::Budget;
+use crate::mutex::Mutex;
 use crate::payload::Payload;
 use crate::renewal::{RepublishInterval, USUAL, UnixMillis};
 use crate::spec::{MountSpec, Object, PodToken, Source};
 use crate::state::Written;
 use crate::tokens::{LoginKey, VaultToken};
-use crate::volume::liveness::{Liveness, LivenessCheck, LivenessVerdict};
-use crate::volume::own_writer::Files;
-use crate::writer::Fingerprints;
+use crate::writer::{Fingerprints, Target};
 
-/// Time for the calls of a republish whose last good content can stand in: the driver looks at one volume after the other.
-const PATIENCE: Duration = Duration::from_millis(4500);
+/// Time for the calls of a republish that can fall back to the last known good content. The driver republishes one volume after the other, so a
+/// slow one delays the rest.
+const FETCH_TIME: Duration = Duration::from_millis(4500);
 
-/// How long a refusal of Kubernetes is believed: looks may come each second, of each volume.
+/// Pause after Kubernetes refused a service account token: polls may come every second, for every volume.
 const REFUSED: Duration = Duration::from_secs(60);
 
-/// A volume of this node, from its first mount to its end. What it holds ends with it: logins that nobody else uses are given back.
+/// A volume of this node, from its first mount until its end. Tokens that no other volume uses are revoked when it is dropped.
 pub struct Volume {
     id: VolumeId,
-    /// One mount at a time: two would make everything twice.
-    turn: Arc<AsyncMutex<()>>,
-    pub(crate) shelf: Arc<IssuedCache>,
-    texts: RenderedCache,
-    held: Mutex<VolumeState>,
-    /// Of the files that we wrote; whoever writes holds it.
-    pub(crate) marks: Mutex<Fingerprints>,
+    /// One mount or poll at a time: two would have everything issued twice.
+    lock: Arc<AsyncMutex<()>>,
+    pub(crate) issued: Arc<IssuedCache>,
+    rendered: RenderedCache,
+    state: Mutex<VolumeState>,
+    /// Fingerprints of the files that vaultmount wrote.
+    fingerprints: Mutex<Fingerprints>,
     pub(crate) written: Written,
 }
 
-/// Files whose names are those of keys (`keys: "*"`): the object and source of each, and its path.
+/// Files whose names come from keys (`keys: "*"`): object and source of each, and its path.
 pub type Keyed = BTreeSet<(String, String)>;
 
 /// What changes with every mount.
 #[derive(Default)]
 pub(crate) struct VolumeState {
-    /// Whose what it has is: role, account and server.
-    pub(crate) asker: Option<LoginKey>,
+    /// Role, account and server that everything in the volume was fetched with.
+    pub(crate) owner: Option<LoginKey>,
     pub(crate) interval: RepublishInterval,
-    pub(crate) asked: Option<UnixMillis>,
-    /// The login that reads.
-    pub(crate) account: Option<Arc<VaultToken>>,
-    /// Logins of its own and of its group by which it asks again, with nothing that hangs on them: kept, lest every poll makes one more. What
-    /// was asked by each.
+    /// When the driver last requested the volume.
+    pub(crate) requested_at: Option<UnixMillis>,
+    /// The token that reads.
+    pub(crate) reader: Option<Arc<VaultToken>>,
+    /// Tokens of the volume's own and of its group that have no leases, and the source that each was last used for. They are stored because
+    /// every poll would log in again otherwise.
     pub(crate) own: Vec<(Source, Arc<VaultToken>)>,
-    /// What the pods of its account have together.
+    /// What the pods of the service account share.
     pub(crate) group: Option<(LoginKey, Arc<IssuedCache>)>,
-    /// The last content that was whole, and of use.
-    pub(crate) good: Option<LastKnownGood>,
-    /// What the kubelet's own request said.
+    pub(crate) last_known_good: Option<LastKnownGood>,
+    /// The kubelet's own request, for polls and for requests that lack the pod's parameters.
     pub(crate) published: Option<RememberedRequest>,
-    /// Whether a mount was ever answered with files.
-    pub(crate) answered: bool,
-    /// What keys gave it last, and what they give it once it has the files that were fetched.
-    pub(crate) keyed: (Arc<Keyed>, Keyed),
-    /// Of the versions that were answered last.
+    /// Whether the pod has files.
+    pub(crate) is_published: bool,
+    /// Files named by keys that the pod has.
+    keyed: Arc<Keyed>,
+    /// Files named by keys that the pod has once the running mount is published.
+    next_keyed: Keyed,
+    /// A hash of the versions in the last response to the driver.
     versions: Option<u64>,
-    /// Whether the last question was answered with what Vault has, by this process.
-    pub(crate) fresh: bool,
-    /// The pod's own token, for looks of our own until it ends.
+    /// Whether this process last published what Vault has.
+    pub(crate) is_fresh: bool,
+    /// The pod's service account token, for polls until it expires.
     pub(crate) token: Option<Arc<PodToken>>,
-    /// When Kubernetes refused one last.
-    refused: Option<UnixMillis>,
-    /// How we stand to its files.
-    pub(crate) files: Files,
-    /// What the mounts and the pods of the node say of it.
-    pub(crate) presence: Liveness,
+    /// When Kubernetes last refused a service account token.
+    token_refused_at: Option<UnixMillis>,
+    pub(crate) files: FileSchedule,
+    pub(crate) liveness: Liveness,
 }
 
 impl Volume {
     pub(crate) fn new(id: VolumeId) -> Self {
         Self {
             id,
-            turn: Arc::default(),
-            shelf: Arc::default(),
-            texts: RenderedCache::default(),
-            held: Mutex::default(),
-            marks: Mutex::default(),
+            lock: Arc::default(),
+            issued: Arc::default(),
+            rendered: RenderedCache::default(),
+            state: Mutex::default(),
+            fingerprints: Mutex::default(),
             written: Written::default(),
         }
     }
 
-    /// What it is known by.
+    /// What identifies the volume.
     pub fn id(&self) -> &VolumeId {
         &self.id
     }
 
-    /// Makes it `asker`'s: what another role, account or server gave is let go, and what `objects` no longer look at.
-    /// The pod has the files of before, until it is given others.
-    pub(crate) fn is_for(&self, asker: LoginKey, objects: &[Object]) {
-        let wanted = crate::volume::registry::sources(objects);
-        self.texts.only(|name| objects.iter().any(|object| object.file() == Some(name)));
-        let mut held = self.held();
-        let same = held.asker.as_ref() == Some(&asker);
-        if !same {
-            (held.account, held.own) = (None, Vec::new());
-            let group = held.group.take();
-            self.shelf.keep_until(
-                NOT_YET,
-                group.iter().flat_map(|(_, shelf)| shelf.sessions()).map(|session| (session, None)),
-            );
+    /// Sets role, account and server of the volume. Drops what was fetched with another role, account or server, and what `objects` no longer
+    /// refer to. Superseded tokens live until the pod has other files.
+    pub(crate) fn set_owner(&self, owner: LoginKey, objects: &[Object]) {
+        let wanted: HashSet<&Source> = objects.iter().flat_map(Object::sources).collect();
+        self.rendered.retain(|name| objects.iter().any(|object| object.file() == Some(name)));
+        let mut state = self.state();
+        let is_same = state.owner.as_ref() == Some(&owner);
+        if !is_same {
+            (state.reader, state.own) = (None, Vec::new());
+            let group = state.group.take();
+            let tokens = group.iter().flat_map(|(_, cache)| cache.tokens());
+            self.issued.supersede(NOT_YET, tokens.map(|token| (token, None)));
         }
-        held.asker = Some(asker);
-        held.own.retain(|(source, _)| wanted.contains(source));
-        let gone = self.shelf.only(|source| same && wanted.contains(source));
-        self.shelf.keep_until(NOT_YET, gone.iter().filter_map(Issued::hangs_on));
+        state.owner = Some(owner);
+        state.own.retain(|(source, _)| wanted.contains(source));
+        let dropped = self.issued.extract_unless(|source| is_same && wanted.contains(source));
+        self.issued.supersede(NOT_YET, dropped.iter().filter_map(Issued::token_and_lease));
     }
 
-    /// Bytes of what it keeps beside its shelf.
+    /// Bytes of rendered templates and last known good content.
     pub(crate) fn bytes(&self) -> usize {
-        let good = self.held().good.as_ref().map_or(0, |good| good.payload.bytes());
-        self.texts.bytes() + good
+        let good = self.state().last_known_good.as_ref().map_or(0, |good| good.payload.bytes());
+        self.rendered.bytes() + good
     }
 
-    /// Waits for the mount before.
-    pub async fn turn(&self, budget: &Budget) -> Result<OwnedMutexGuard<()>, Elapsed> {
-        timeout_at(budget.end(), Arc::clone(&self.turn).lock_owned()).await
+    /// Waits until no other mount or poll of the volume runs.
+    pub async fn lock(&self, budget: &Budget) -> Result<OwnedMutexGuard<()>, Elapsed> {
+        timeout_at(budget.end(), Arc::clone(&self.lock).lock_owned()).await
     }
 
-    /// The time that a mount may take: little where the last good content can stand in.
-    pub fn patience(&self, spec: &MountSpec, budget: &Budget) -> Budget {
-        let stands_in = self
-            .held()
-            .good
-            .as_ref()
-            .is_some_and(|good| good.stands_in_for(spec, UnixMillis::now()).is_some());
-        if stands_in { budget.at_most(PATIENCE) } else { budget.clone() }
+    /// The budget of a mount: short where it can fall back to the last known good content.
+    pub fn fetch_budget(&self, spec: &MountSpec, budget: &Budget) -> Budget {
+        let has_fallback = {
+            let state = self.state();
+            let good = state.last_known_good.as_ref();
+            good.is_some_and(|good| good.age_for(spec, UnixMillis::now()).is_some())
+        };
+        if has_fallback { budget.at_most(FETCH_TIME) } else { budget.clone() }
     }
 
-    /// Keeps `payload`, fetched `now`, as what stands in for the next that cannot be, if there is room for it.
-    pub(crate) fn keeps(
+    /// Records that `payload` was fetched for `spec` at `now`. Stores it as last known good content if `reserve` has space for its bytes in place of
+    /// the bytes of the content before.
+    pub(crate) fn set_fetched(
         &self,
         spec: &MountSpec,
         payload: &Arc<Payload>,
-        has_room: impl FnOnce(usize, usize) -> bool,
+        reserve: impl FnOnce(usize, usize) -> bool,
         now: UnixMillis,
     ) {
-        let mut held = self.held();
-        let before = held.good.take().map_or(0, |good| good.payload.bytes());
-        held.good =
-            has_room(payload.bytes(), before).then(|| LastKnownGood::new(spec, Arc::clone(payload), now));
-        let keyed = std::mem::take(&mut held.keyed.1);
-        (held.keyed.0, held.fresh) = (Arc::new(keyed), true);
+        let mut state = self.state();
+        let before = state.last_known_good.take().map_or(0, |good| good.payload.bytes());
+        let is_stored = reserve(payload.bytes(), before);
+        state.last_known_good = is_stored.then(|| LastKnownGood::new(spec, Arc::clone(payload), now));
+        state.keyed = Arc::new(std::mem::take(&mut state.next_keyed));
+        state.is_fresh = true;
+        let interval = state.interval.observed();
+        self.issued.set_published(now + interval.saturating_mul(2));
+        let group = state.group.iter();
+        group.for_each(|(_, cache)| cache.set_published(now + interval.max(USUAL).saturating_mul(3)));
     }
 
-    /// Its pod has been given files `now`, `fetched` or standing in; tells whether they are the first.
-    pub(crate) fn was_given(&self, now: UnixMillis, fetched: bool) -> bool {
-        let mut held = self.held();
-        // What stands in may hold what has been replaced.
-        if fetched {
-            let interval = held.interval.observed();
-            self.shelf.given(now + interval.saturating_mul(2));
-            held.group.iter().for_each(|(_, shelf)| shelf.given(now + interval.max(USUAL).saturating_mul(3)));
+    /// Records that the pod has files. Returns whether they are its first.
+    pub(crate) fn set_published(&self) -> bool {
+        !std::mem::replace(&mut self.state().is_published, true)
+    }
+
+    /// Replaces the token that reads, if it is still `old`.
+    pub(crate) fn replace_reader(&self, old: &Arc<VaultToken>, new: &Arc<VaultToken>) {
+        let mut state = self.state();
+        if state.reader.as_ref().is_some_and(|reader| Arc::ptr_eq(reader, old)) {
+            state.reader = Some(Arc::clone(new));
         }
-        !std::mem::replace(&mut held.answered, true)
     }
 
-    /// The token that its pod brought last, while it is of use.
-    pub fn token(&self) -> Option<Arc<PodToken>> {
-        self.held().token.clone().filter(|token| token.expires.is_some_and(|end| end > SystemTime::now()))
+    /// The service account token that the pod's last request brought, until it expires.
+    pub fn pod_token(&self) -> Option<Arc<PodToken>> {
+        self.state().token.clone().filter(|token| token.expires.is_some_and(|end| end > SystemTime::now()))
     }
 
-    /// Whether a login of it was opened by a pod's token of the last hour.
+    /// Whether a service account token has logged in for the volume within the last hour.
     pub fn is_authenticated(&self, now: UnixMillis) -> bool {
-        self.sessions().iter().any(|session| session.is_authenticated(now))
+        self.tokens().iter().any(|token| token.is_authenticated(now))
     }
 
-    /// Whether a token may be asked for in its pod's name: it needs one, and none was refused a moment ago.
-    pub fn may_ask(&self, now: UnixMillis) -> bool {
-        let refused = self.held().refused;
-        !self.is_authenticated(now) && refused.is_none_or(|at| now.since(at) >= REFUSED)
+    /// Whether a service account token may be requested from Kubernetes: the volume needs one, and none was refused within the last minute.
+    pub fn may_request_token(&self, now: UnixMillis) -> bool {
+        let refused_at = self.state().token_refused_at;
+        !self.is_authenticated(now) && refused_at.is_none_or(|at| now.since(at) >= REFUSED)
     }
 
-    /// A token was asked for in its pod's name, and there is none.
-    pub fn was_refused(&self, now: UnixMillis) {
-        self.held().refused = Some(now);
+    /// Records that Kubernetes refused a service account token.
+    pub fn set_token_refused(&self, now: UnixMillis) {
+        self.state().token_refused_at = Some(now);
     }
 
-    /// Keeps a token that was asked for in its pod's name.
-    pub fn brings(&self, token: PodToken) -> Option<Arc<PodToken>> {
-        self.held().token.insert(Arc::new(token)).clone().into()
+    /// Stores a service account token that Kubernetes issued.
+    pub fn set_pod_token(&self, token: PodToken) -> Option<Arc<PodToken>> {
+        self.state().token.insert(Arc::new(token)).clone().into()
     }
 
-    /// Whether its directory is the kubelet's, for its pod; the sync controller's is not.
+    /// Whether its directory is one of the kubelet's for the pod; the sync controller's is not.
     pub fn is_kubelets(&self) -> bool {
         self.id.parameters.is_none()
     }
 
-    /// The last good content in the place of what `failure` kept away, when `spec` may still have it; told when that is `news`.
-    pub(crate) fn stand_in(
+    /// The last known good content in place of what `failure` prevented, if it may be used for `spec`. The first fallback is a warning in the log,
+    /// later ones (`is_first` is false) are debug lines.
+    pub(crate) fn fall_back(
         &self,
         spec: &MountSpec,
         now: UnixMillis,
         failure: &Failure,
-        news: bool,
+        is_first: bool,
     ) -> Option<Arc<Payload>> {
-        let held = self.held();
-        let good = held.good.as_ref()?;
-        let (payload, age) = (Arc::clone(&good.payload), good.stands_in_for(spec, now)?);
+        let state = self.state();
+        let good = state.last_known_good.as_ref()?;
+        let (payload, age) = (Arc::clone(&good.payload), good.age_for(spec, now)?);
         let (reason, age_s, why) = (failure.reason.code(), age.as_secs(), failure.message());
-        match news {
-            true => warn!(reason, age_s, "the last good content stands in: {why}"),
-            false => debug!(reason, age_s, "the last good content still stands in: {why}"),
+        if is_first {
+            warn!(reason, age_s, "the pod keeps its last known good content: {why}");
+        } else {
+            debug!(reason, age_s, "the pod still keeps its last known good content: {why}");
         }
         Some(payload)
     }
 
-    /// Whether an answer with `versions` changes what the driver has of it, as far as this process knows.
-    pub fn changes(&self, versions: &impl Hash) -> bool {
+    /// Stores the versions of a response. Returns whether they differ from the last response of this process.
+    pub fn versions_changed(&self, versions: &impl Hash) -> bool {
         let mut hasher = DefaultHasher::new();
         versions.hash(&mut hasher);
         let now = Some(hasher.finish());
-        std::mem::replace(&mut self.held().versions, now) != now
+        std::mem::replace(&mut self.state().versions, now) != now
     }
 
-    /// What keys gave it last; `None` where its pod has no files yet.
+    /// Files named by keys that the pod has; `None` where the pod has no files yet.
     pub fn keyed(&self) -> Option<Arc<Keyed>> {
-        let held = self.held();
-        held.answered.then(|| Arc::clone(&held.keyed.0))
+        let state = self.state();
+        state.is_published.then(|| Arc::clone(&state.keyed))
     }
 
-    /// Remembers what keys give it, once that is given.
-    pub fn will_have(&self, keyed: Keyed) {
-        self.held().keyed.1 = keyed;
+    /// Files named by keys that the pod has, for the record.
+    pub(crate) fn recorded_keyed(&self) -> Keyed {
+        Keyed::clone(&self.state().keyed)
     }
 
-    /// Whether its pod has files.
-    pub fn is_answered(&self) -> bool {
-        self.held().answered
+    /// Sets the files named by keys that the pod had before a restart.
+    pub(crate) fn resume_keyed(&self, keyed: Keyed) {
+        self.state().keyed = Arc::new(keyed);
     }
 
-    /// What came of its templates.
-    pub fn texts(&self) -> &RenderedCache {
-        &self.texts
+    /// Sets the files named by keys that the pod will have once the running mount is published.
+    pub fn set_next_keyed(&self, keyed: Keyed) {
+        self.state().next_keyed = keyed;
     }
 
-    pub(crate) fn held(&self) -> MutexGuard<'_, VolumeState> {
-        self.held.lock()
+    /// Whether the pod has files.
+    pub fn is_published(&self) -> bool {
+        self.state().is_published
     }
 
-    /// Takes in a look around.
-    pub(crate) fn looked_for(&self, looks: &[LivenessCheck<'_>]) {
-        let mut held = self.held();
-        held.presence = looks
-            .iter()
-            .fold(std::mem::take(&mut held.presence), |presence, look| presence.after(look, &self.id));
+    /// The request to poll with; `None` where none is known, or the driver writes the files.
+    pub fn remembered_request(&self) -> Option<RememberedRequest> {
+        let state = self.state();
+        state.published.clone().filter(|_| state.files.is_own)
     }
 
-    /// Whether it lives, as far as anybody sees.
-    pub(crate) fn known(&self) -> LivenessVerdict {
-        self.held().presence.known(&self.id)
+    /// Whether vaultmount wrote its files last.
+    pub fn is_own(&self) -> bool {
+        self.state().files.is_own
     }
 
-    /// Lets go of what was replaced long enough ago.
-    pub(crate) fn tidy(&self, now: UnixMillis) {
-        let group = self.held().group.as_ref().map(|(_, shelf)| Arc::clone(shelf));
-        group.iter().chain([&self.shelf]).for_each(|shelf| shelf.tidy(now));
+    /// Its rendered templates.
+    pub fn rendered(&self) -> &RenderedCache {
+        &self.rendered
     }
 
-    /// Every login that it holds.
-    pub(crate) fn sessions(&self) -> Vec<Arc<VaultToken>> {
-        let held = self.held();
-        let shelves = [Some(&self.shelf), held.group.as_ref().map(|(_, shelf)| shelf)];
-        let made: Vec<_> = shelves.into_iter().flatten().flat_map(|shelf| shelf.sessions()).collect();
-        let own = held.own.iter().map(|(_, session)| session);
-        held.account.iter().chain(own).cloned().chain(made).collect()
+    pub(crate) fn state(&self) -> MutexGuard<'_, VolumeState> {
+        self.state.lock()
     }
 
-    /// Tells its logins that a volume lives which needs them, until `until` if nobody says so again.
-    pub(crate) fn wants(&self, until: UnixMillis) {
-        self.sessions().iter().for_each(|session| session.wanted(until));
+    pub(crate) fn fingerprints(&self) -> MutexGuard<'_, Fingerprints> {
+        self.fingerprints.lock()
+    }
+
+    /// Where the writer writes.
+    pub(crate) fn target(&self) -> Target<'_> {
+        Target { pod_uid: &self.id.pod.uid, path: Path::new(&self.id.target_path) }
+    }
+
+    /// Applies the results of `checks`.
+    pub(crate) fn observe(&self, checks: &[LivenessCheck<'_>]) {
+        let mut state = self.state();
+        let before = std::mem::take(&mut state.liveness);
+        state.liveness = checks.iter().fold(before, |liveness, check| liveness.after(check, &self.id));
+    }
+
+    /// Whether the volume lives, by all checks so far.
+    pub(crate) fn verdict(&self) -> LivenessVerdict {
+        self.state().liveness.verdict(&self.id)
+    }
+
+    /// Drops what was superseded long enough ago.
+    pub(crate) fn drop_expired(&self, now: UnixMillis) {
+        self.issued_caches().iter().for_each(|cache| cache.drop_expired(now));
+    }
+
+    /// The volume's own cache, and its group's.
+    pub(crate) fn issued_caches(&self) -> Vec<Arc<IssuedCache>> {
+        let state = self.state();
+        let group = state.group.as_ref().map(|(_, cache)| cache);
+        [&self.issued].into_iter().chain(group).cloned().collect()
+    }
+
+    /// Every token that the volume uses.
+    pub(crate) fn tokens(&self) -> Vec<Arc<VaultToken>> {
+        let issued = self.issued_caches().into_iter().flat_map(|cache| cache.tokens());
+        let issued: Vec<_> = issued.collect();
+        let state = self.state();
+        let own = state.own.iter().map(|(_, token)| token);
+        state.reader.iter().chain(own).cloned().chain(issued).collect()
+    }
+
+    /// Has its tokens renewed until `until`.
+    pub(crate) fn want_tokens_until(&self, until: UnixMillis) {
+        self.tokens().iter().for_each(|token| token.want_until(until));
     }
 }
 
-/// How long a volume that has been asked about counts as living where nobody sees its mount: some republishes.
-pub(crate) fn lives_until(asked: UnixMillis, interval: Duration) -> UnixMillis {
-    asked + interval.saturating_mul(4).max(Duration::from_secs(600))
+/// Until when a volume counts as living that was requested at `requested_at`, where its mount cannot be seen: some republishes.
+pub(crate) fn lives_until(requested_at: UnixMillis, interval: Duration) -> UnixMillis {
+    requested_at + interval.saturating_mul(4).max(Duration::from_secs(600))
 }

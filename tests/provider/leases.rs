@@ -143,7 +143,7 @@ async fn a_failed_renewal_does_not_create_a_user_at_every_republish() {
         "{users} users, {} made",
         vault.count(MINTED)
     );
-    assert_eq!(provider.log().matches("was refused its renewal").count(), 1, "one warning");
+    assert_eq!(provider.log().matches("refused to renew a renewable lease").count(), 1, "one warning");
 }
 
 #[tokio::test]

@@ -16,7 +16,8 @@ async fn mounts_calls_and_logins_are_counted_and_no_name_is_among_the_labels() {
     let provider =
         Provider::of(&vault).without("--health-addr").flag(format!("--health-addr={address}")).start().await;
     vault.put("team-a/db", json!({ "password": canary("counted") })).await;
-    provider.mount("team-a/web", kv("db", "team-a/db", "password")).await;
+    let pod = provider.mount("team-a/web", kv("db", "team-a/db", "password").with("refresh", "1h")).await;
+    pod.remount().await; // its read is young enough
     let transient = kv("db", "team-a/none", "password").with("login", "transient");
     provider.refuses("team-a/web", transient).await.tells("vault.not_found", &[]);
     let text = until("one login to be revoked, and a poll of both volumes", async || {
@@ -28,9 +29,10 @@ async fn mounts_calls_and_logins_are_counted_and_no_name_is_among_the_labels() {
     });
     let text = text.await;
     for (series, expected) in [
-        ("vaultmount_mounts_total{reason=\"ok\"}", 1),
+        ("vaultmount_mounts_total{reason=\"ok\"}", 2),
         ("vaultmount_mounts_total{reason=\"vault.not_found\"}", 1),
-        ("vaultmount_mount_duration_seconds_count{outcome=\"ok\"}", 1),
+        ("vaultmount_mount_duration_seconds_count{outcome=\"ok\"}", 2),
+        ("vaultmount_answers_kept_total", 1),
         ("vaultmount_mounts_in_flight", 0),
         ("vaultmount_logins_total{outcome=\"ok\"}", 2),
         ("vaultmount_tokens", 1),
@@ -45,4 +47,23 @@ async fn mounts_calls_and_logins_are_counted_and_no_name_is_among_the_labels() {
     for name in ["team-a", "secret/", "web", "db", &canary("counted")] {
         assert!(!text.contains(name), "{name} in the metrics");
     }
+}
+
+#[tokio::test]
+async fn a_republish_that_reuses_an_issued_credential_is_counted() {
+    let vault = Vault::start().await;
+    let address = free_address();
+    let provider =
+        Provider::of(&vault).without("--health-addr").flag(format!("--health-addr={address}")).start().await;
+    vault.enable("transit", "transit", json!({})).await;
+    vault.write("transit/keys/orders", json!({})).await;
+    vault.allow("transit/random/16", &["update"]).await;
+    let random = object(
+        json!({ "objectName": "random", "request": { "path": "transit/random/16", "method": "POST" }, "secretKey": "random_bytes" }),
+    );
+    let pod = provider.mount("team-a/web", random.with("refresh", "1h")).await;
+    pod.remount().await;
+    pod.remount().await;
+    let text = reqwest::get(format!("http://{address}/metrics")).await.unwrap().text().await.unwrap();
+    assert_eq!(number(&text, "vaultmount_answers_kept_total"), 2, "{text}");
 }

@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(35);
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Outage {
     Stopped,
-    TransitCiphertext,
+    Sealed,
     Hanging,
 }
 
@@ -26,7 +26,7 @@ async fn an_outage_is_reported_within_20_seconds_and_the_first_retry_after_it_mo
     join_all(
         [
             (Outage::Stopped, "vault.unreachable"),
-            (Outage::TransitCiphertext, "vault.sealed"),
+            (Outage::Sealed, "vault.sealed"),
             (Outage::Hanging, "vault.unreachable"),
         ]
         .map(endured),
@@ -42,7 +42,7 @@ async fn endured((outage, reason): (Outage, &str)) -> (Provider, Vault) {
     let call = provider.call("team-a/web", kv("db", "team-a/db", "password"));
     match outage {
         Outage::Stopped => vault.kill(),
-        Outage::TransitCiphertext => vault.seal().await,
+        Outage::Sealed => vault.seal().await,
         Outage::Hanging => vault.hang(),
     }
     let begun = Instant::now();
@@ -52,7 +52,7 @@ async fn endured((outage, reason): (Outage, &str)) -> (Provider, Vault) {
     assert_eq!(refusal.code, Code::FailedPrecondition);
     match outage {
         Outage::Stopped => return (provider, vault),
-        Outage::TransitCiphertext => vault.unseal().await,
+        Outage::Sealed => vault.unseal().await,
         Outage::Hanging => vault.resume(),
     }
     assert_eq!(call.mount().await.read("db"), canary("outage"), "{outage:?}");

@@ -189,10 +189,10 @@ async fn an_outage_leaves_the_files_and_is_logged_once() {
     let pod = call(&provider, &kv("db", "team-a/db", "password").with("refresh", "1s")).mount().await;
     let written = generation(&pod);
     vault.seal().await;
-    let stale = || provider.log().matches("the last good content still stands in").count();
+    let stale = || provider.log().matches("the pod still keeps its last known good content").count();
     until("some failed polls", async || (stale() >= 2).then_some(())).await;
     assert_eq!((pod.now("db"), generation(&pod)), (old, written));
-    assert_eq!(provider.log().matches("the last good content stands in").count(), 1);
+    assert_eq!(provider.log().matches("the pod keeps its last known good content").count(), 1);
     vault.unseal().await;
     vault.put("team-a/db", json!({ "password": new })).await;
     comes(&pod, "db", &new).await;

@@ -33,7 +33,7 @@ async fn files_that_a_pod_has_seen_stay_although_the_write_failed_after_the_swap
     vault.put("team-a/db", json!({ "password": new })).await;
     until("a failure", async || provider.log().contains("the files are new, but").then_some(())).await;
     vault.seal().await;
-    let looked = || provider.log().matches("the last good content still stands in").count();
+    let looked = || provider.log().matches("the pod still keeps its last known good content").count();
     until("two polls in the outage", async || (looked() >= 2).then_some(())).await;
     assert_eq!(pod.now("db"), new, "not back to what it was before");
     provider.run("umount \"$1\"", &[stray]);

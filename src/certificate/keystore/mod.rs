@@ -5,10 +5,9 @@ mod pkcs12; // RFC 7292
 #[cfg(test)]
 mod tests;
 
-use sha2::{Digest, Sha256};
-
 use super::CertificateError;
 use crate::certificate::x509::Certificate;
+use crate::digest::Digest;
 use crate::secret::Secret;
 use crate::spec::{Alias, StoreForm};
 
@@ -35,12 +34,8 @@ impl Contents<'_> {
             Self::Identity { key, chain } => (*key, chain.as_slice()),
             Self::Trusted(ca) => (&[][..], std::slice::from_ref(ca)),
         };
-        let mut digest = Sha256::new_with_prefix(label);
-        for part in std::iter::once(key).chain(chain.iter().map(|certificate| certificate.der())) {
-            digest.update(part.len().to_be_bytes());
-            digest.update(part);
-        }
-        digest.finalize().into()
+        let parts = std::iter::once(key).chain(chain.iter().map(|certificate| certificate.der()));
+        parts.fold(Digest::labelled(label), Digest::part).finish()
     }
 }
 

@@ -59,7 +59,7 @@ impl SourceFields {
         let (refresh, share) = (self.refresh.take().map(|Age(age)| age), self.share.unwrap_or(context.share));
         let namespace = self.namespace(at)?;
         let request = only(self.requests(upstream, content, context, at), at)?;
-        let share = if request.may_issue() { share } else { ShareScope::default() };
+        let share = if request.may_create() { share } else { ShareScope::default() };
         let source = Source { namespace, request, share };
         at.found.refreshes.push((source.clone(), refresh));
         Some(source)

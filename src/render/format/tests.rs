@@ -99,7 +99,7 @@ fn object(nulls: bool) -> impl Strategy<Value = Value> {
 fn normalized(value: &Value) -> Value {
     match value {
         Value::Number(number) if number.is_f64() => json!({ "float": number.as_f64().unwrap().to_bits() }),
-        Value::Array(items) => items.iter().map(meant).collect(),
+        Value::Array(items) => items.iter().map(normalized).collect(),
         Value::Object(members) => {
             Value::Object(members.iter().map(|(name, value)| (name.clone(), normalized(value))).collect())
         }

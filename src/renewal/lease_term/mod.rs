@@ -1,4 +1,4 @@
-//! One thing at the server that ends: a token or a lease.
+//! The term of a token or a lease.
 
 #[cfg(test)]
 mod tests;
@@ -15,58 +15,58 @@ use crate::renewal::expiry::{before_the_end, succeed_at};
 const BACKOFF: Backoff =
     Backoff { first: Duration::from_secs(1), longest: Duration::from_secs(300), jitter: 1.0 };
 
-/// Part of what remains after a grant, after which it is renewed: the rest is for tries that fail.
+/// Part of the granted time after which a renewal is due. The rest is for renewals that fail.
 const RENEWED: f64 = 2.0 / 3.0;
 
-/// How far chance moves a renewal either way, as part of its time.
+/// How far a random number moves a renewal either way, as a part of its time.
 const SPREAD: f64 = 0.1;
 
-/// A renewal that gives less than this part of the first grant has met the max TTL.
+/// A renewal that grants less than this part of the first grant has reached the max TTL.
 const WHOLE: f64 = 0.9;
 
-/// What came of a renewal.
+/// The result of a renewal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Renewed {
-    /// It lives for this time from now on.
+    /// Granted for this time from now on.
     For(Duration),
-    /// A definite no (400, 403, 404): not renewable, not allowed, or gone.
+    /// Refused for good (400, 403, 404): not renewable, not allowed, or revoked.
     Refused,
-    /// No answer, 429 or 5xx: says nothing of the thing itself.
+    /// No response, 429 or 5xx, which say nothing about the token or lease itself.
     Failed,
 }
 
-/// Whether renewals extend it, and if not, why.
+/// Whether renewals extend the term, and if not, why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Renewability {
-    /// They do, as far as is known.
+    /// Renewals extend it, as far as is known.
     #[serde(rename = "Extends")]
     Extends,
-    /// It was issued so: a batch token, or a lease of an engine that renews none.
+    /// It was issued as not renewable: a batch token, or a lease of an engine that renews none.
     #[serde(rename = "Fixed")]
     Fixed,
-    /// The last renewal met the max TTL.
+    /// The last renewal reached the max TTL.
     #[serde(rename = "Capped")]
     Capped,
-    /// The server said no.
+    /// The server refused a renewal.
     #[serde(rename = "Refused")]
     Refused,
 }
 
-/// What comes next in its life.
+/// What is due next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// A renewal is due at this moment, which may have passed.
+    /// A renewal at this time, which may have passed.
     RenewAt(UnixMillis),
-    /// Nothing until its end, if it has one.
+    /// Nothing until the end, if there is one.
     Nothing(Option<UnixMillis>),
     /// It has ended.
     Ended,
 }
 
-/// The time of a token or a lease, by our clock.
+/// The term of a token or a lease, by the clock of this node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeaseTerm {
-    /// What the server gave at issue.
+    /// The time that the server granted at issue.
     #[serde(rename = "first")]
     first: Duration,
     #[serde(rename = "granted")]
@@ -74,8 +74,8 @@ pub struct LeaseTerm {
     #[serde(rename = "ends")]
     ends: Option<UnixMillis>,
     #[serde(rename = "stand")]
-    stand: Renewability,
-    /// Since when `stand` is so.
+    renewability: Renewability,
+    /// Since when `renewability` is known.
     #[serde(rename = "known")]
     known: UnixMillis,
     #[serde(rename = "failures")]
@@ -85,42 +85,41 @@ pub struct LeaseTerm {
 }
 
 impl LeaseTerm {
-    /// Issued for `ttl`; one of no time never ends, as Vault has it. `now` is when the call began: the server counted from later on, so
-    /// the end comes no earlier than we think.
+    /// A term that was issued for `ttl`; a `ttl` of zero never ends, as in Vault. `now` is when the call began: the server counts from a later time, so
+    /// the real end is never earlier.
     pub fn issued(ttl: Duration, renewable: bool, now: UnixMillis) -> Self {
         Self {
             first: ttl,
             granted: now,
             ends: (!ttl.is_zero()).then(|| now + ttl),
-            stand: if renewable { Renewability::Extends } else { Renewability::Fixed },
+            renewability: if renewable { Renewability::Extends } else { Renewability::Fixed },
             known: now,
             failures: 0,
             try_again: None,
         }
     }
 
-    /// What to do next. `chance` (0 to 1) moves the renewal after a grant by up to a tenth either way: whoever wants the same moment
-    /// twice hands in the same one.
+    /// What is due next. `chance` (0 to 1) moves the renewal after a grant by up to a tenth either way; the same `chance` has the same time.
     pub fn next(&self, now: UnixMillis, chance: f64) -> Next {
         let Some(ends) = self.ends else { return Next::Nothing(None) };
         let at =
             self.try_again.unwrap_or_else(|| self.granted + renewed_after(ends.since(self.granted), chance));
-        match self.stand {
+        match self.renewability {
             _ if now >= ends => Next::Ended,
             Renewability::Extends if at < ends => Next::RenewAt(at),
             _ => Next::Nothing(Some(ends)),
         }
     }
 
-    /// Takes in what came of a renewal; `chance` draws the pause after one that failed. `now` is when the call began, as for `issued`; for a
-    /// failure, when it was over.
+    /// Applies the result of a renewal. `chance` (0 to 1) decides the pause after a failure. `now` is when the call began, as for `issued`; for a
+    /// failure, when the call ended.
     ///
-    /// A renewal for no time moves no end: the server has nothing more to give. A failure changes nothing but the next try.
+    /// A renewal for no time does not move the end: the server grants no more. A failure only moves the next attempt.
     pub fn after(&mut self, outcome: Renewed, now: UnixMillis, chance: f64) {
         match outcome {
-            Renewed::For(ttl) if ttl.is_zero() => self.stands(Renewability::Capped, now),
+            Renewed::For(ttl) if ttl.is_zero() => self.stop_extending(Renewability::Capped, now),
             Renewed::For(ttl) => self.grant(ttl, now),
-            Renewed::Refused => self.stands(Renewability::Refused, now),
+            Renewed::Refused => self.stop_extending(Renewability::Refused, now),
             Renewed::Failed => {
                 self.failures = self.failures.saturating_add(1);
                 let left = self.ends.map_or(Duration::MAX, |ends| ends.since(now));
@@ -129,19 +128,19 @@ impl LeaseTerm {
         }
     }
 
-    /// Its end, if it has one.
+    /// The end, if there is one.
     pub fn ends(&self) -> Option<UnixMillis> {
         self.ends
     }
 
-    /// What the server gave at issue, which is what a renewal asks for; none for what never ends.
+    /// The time that was granted at issue, which a renewal requests again; zero for a term that never ends.
     pub fn first(&self) -> Duration {
         self.first
     }
 
     /// Whether renewals extend it.
-    pub fn stand(&self) -> Renewability {
-        self.stand
+    pub fn renewability(&self) -> Renewability {
+        self.renewability
     }
 
     /// Whether it has not ended.
@@ -149,10 +148,10 @@ impl LeaseTerm {
         self.ends.is_none_or(|ends| now < ends)
     }
 
-    /// When a successor is made, for one that is asked about every `interval`: never while renewals extend it, failed ones included; else
-    /// by the rule of what cannot be extended. Its end is a reason of its own: see `is_of_use`.
+    /// When a successor is issued, for a volume that is republished every `interval`: never while renewals extend the term, even if some fail;
+    /// otherwise by the rule of what cannot be extended. An end that has passed is a reason of its own: see `is_of_use`.
     pub fn replace_at(&self, interval: Duration) -> Option<UnixMillis> {
-        match self.stand {
+        match self.renewability {
             Renewability::Extends => None,
             Renewability::Fixed => Some(succeed_at(self.granted, self.ends?, interval)),
             Renewability::Capped | Renewability::Refused => {
@@ -161,21 +160,21 @@ impl LeaseTerm {
         }
     }
 
-    /// A renewal that gave `ttl`. The server's word counts even if it is less than what was left.
+    /// Applies a renewal for `ttl`. The server's time counts even if it is less than what was left.
     fn grant(&mut self, ttl: Duration, now: UnixMillis) {
-        let whole = ttl >= self.first.mul_f64(WHOLE);
+        let is_whole = ttl >= self.first.mul_f64(WHOLE);
         (self.granted, self.ends) = (now, Some(now + ttl));
-        self.stand = Renewability::Extends;
-        if !whole {
-            self.stands(Renewability::Capped, now);
+        self.renewability = Renewability::Extends;
+        if !is_whole {
+            self.stop_extending(Renewability::Capped, now);
         }
         (self.failures, self.try_again) = (0, None);
     }
 
-    /// Renewals have come to their end; what was known before stays so.
-    fn stands(&mut self, stand: Renewability, now: UnixMillis) {
-        if self.stand == Renewability::Extends {
-            (self.stand, self.known) = (stand, now);
+    /// Records why renewals no longer extend the term. A reason that is already known stays.
+    fn stop_extending(&mut self, reason: Renewability, now: UnixMillis) {
+        if self.renewability == Renewability::Extends {
+            (self.renewability, self.known) = (reason, now);
         }
     }
 }

@@ -29,7 +29,7 @@ fn a_term_is_renewed_after_two_thirds_give_or_take_a_tenth() {
 }
 
 #[test]
-fn what_never_ends_needs_nothing() {
+fn a_term_without_end_needs_no_renewal() {
     for renewable in [true, false] {
         let term = LeaseTerm::issued(Duration::ZERO, renewable, at(5));
         assert_eq!((term.next(at(9_999_999), 0.5), term.ends()), (Next::Nothing(None), None));
@@ -38,7 +38,7 @@ fn what_never_ends_needs_nothing() {
 }
 
 #[test]
-fn what_nobody_can_renew_is_replaced_in_time() {
+fn a_term_that_cannot_be_renewed_is_replaced_in_time() {
     let table = [(3600, 75, 2520), (400, 75, 250), (90, 75, 30), (3600, 900, 1800)];
     for (ttl, interval, expected) in table {
         let term = LeaseTerm::issued(secs(ttl), false, at(0));
@@ -65,7 +65,7 @@ fn failures_back_off_and_hurry_as_the_end_nears() {
 }
 
 #[test]
-fn a_failed_renewal_never_mints() {
+fn a_failed_renewal_issues_no_successor() {
     let mut term = lived(&[]);
     for seconds in (2400..3600).step_by(10) {
         term.after(Failed, at(seconds), 0.5);
@@ -80,7 +80,7 @@ fn a_failed_renewal_never_mints() {
 fn a_refused_renewal_is_the_last_and_the_rest_is_used() {
     let term = lived(&[(2400, Refused)]);
     assert_eq!(
-        (term.next(at(2401), 0.5), term.stand()),
+        (term.next(at(2401), 0.5), term.renewability()),
         (Next::Nothing(Some(at(3600))), Renewability::Refused)
     );
     assert_eq!(term.replace_at(USUAL), Some(at(2400 + 840)));
@@ -93,26 +93,26 @@ fn a_refused_renewal_is_the_last_and_the_rest_is_used() {
 
 #[test]
 fn a_renewal_that_gives_less_than_nine_tenths_has_met_the_max_ttl() {
-    assert_eq!(lived(&[(2400, For(secs(3240)))]).stand(), Renewability::Extends);
+    assert_eq!(lived(&[(2400, For(secs(3240)))]).renewability(), Renewability::Extends);
     let term = lived(&[(2400, For(secs(3239)))]);
-    assert_eq!((term.stand(), term.ends()), (Renewability::Capped, Some(at(5639))));
+    assert_eq!((term.renewability(), term.ends()), (Renewability::Capped, Some(at(5639))));
     assert_eq!(term.replace_at(USUAL), Some(UnixMillis(2_400_000 + 2_267_300)));
     let shorter = lived(&[(2400, For(secs(10)))]);
     assert_eq!(
         (shorter.ends(), shorter.replace_at(USUAL)),
         (Some(at(2410)), Some(at(2260))),
-        "the server's word"
+        "as the server granted"
     );
     let nothing = lived(&[(2400, For(Duration::ZERO))]);
     assert_eq!(
-        (nothing.stand(), nothing.ends()),
+        (nothing.renewability(), nothing.ends()),
         (Renewability::Capped, Some(at(3600))),
         "no time moves no end"
     );
 }
 
 #[test]
-fn odd_lives_do_no_harm() {
+fn extreme_terms_do_no_harm() {
     let long = LeaseTerm::issued(Duration::MAX, true, at(5));
     assert_eq!(long.ends(), Some(UnixMillis(u64::MAX)));
     assert!(matches!(long.next(at(5), 1.0), Next::RenewAt(due) if due > at(9_000_000_000)));

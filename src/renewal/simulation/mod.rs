@@ -1,6 +1,6 @@
-//! A session and its volume against a server that fails, restarts, caps and refuses, by a seed: what must hold whatever happens.
+//! A token and its volume with a server that fails, restarts, caps and refuses, generated from a seed: what must hold in every case.
 
-pub mod server;
+mod server;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -11,10 +11,10 @@ use rand::{RngExt, SeedableRng};
 use super::{Action, Event, LeaseId, LeaseTerm, Renewed, RepublishInterval, State, UnixMillis, next};
 use crate::renewal::simulation::server::{Grant, Kind, Weather};
 
-/// Republishes of a volume before it stops being asked about.
+/// Republishes of a volume before they stop.
 const ROUNDS: u32 = 150;
 
-/// Renewals of one thing in a minute: more is a storm.
+/// Renewals of one token or lease in a minute that are a storm.
 const STORM: usize = 20;
 
 enum Happens {
@@ -45,7 +45,7 @@ struct World {
     rng: StdRng,
     weather: Weather,
     now: UnixMillis,
-    /// By time, then in the order in which it was planned; with the session that it is for.
+    /// By time, then in the order in which it was planned; with the number of the login that it is for.
     plan: BTreeMap<(UnixMillis, u64), (u64, Happens)>,
     planned: u64,
     logins: u64,
@@ -86,7 +86,7 @@ impl World {
         }
     }
 
-    /// To the end of all that is planned: nobody asks any more, and nobody renews.
+    /// Runs until nothing is planned any more: no republish and no renewal.
     fn run(&mut self) {
         self.happens_after(Duration::ZERO, Happens::Republish(ROUNDS));
         while let Some(((at, _), (login, happens))) = self.plan.pop_first() {
@@ -97,7 +97,7 @@ impl World {
                 Happens::Answer { thing, outcome, ends, last } if login == self.logins => {
                     self.answer(thing, outcome, ends, last)
                 }
-                Happens::Tick | Happens::Answer { .. } => {} // of a session that is over
+                Happens::Tick | Happens::Answer { .. } => {} // of a login that has ended
             }
             assert!(self.planned < 200_000, "it does not come to rest");
         }
@@ -122,7 +122,7 @@ impl World {
             let pause = self.weather.interval.mul_f64(late * self.rng.random_range(0.95..1.05));
             self.happens_after(pause, Happens::Republish(left - 1));
         }
-        self.interval.asked(self.now);
+        self.interval.add_request(self.now);
         self.wanted_until = self.now + self.weather.interval * 3;
         if self.is_up() {
             self.fetch();
@@ -132,13 +132,13 @@ impl World {
         }
     }
 
-    /// What a mount does: what it has is kept unless its time has come.
+    /// Does what a mount does: uses what it has until its time has come.
     fn fetch(&mut self) {
         assert!(
             !self.weather.is_calm() || self.files.is_none() || self.works(),
             "what the pod read has ended though nothing went wrong"
         );
-        let (kept, before) = (self.can_be_kept(), self.minted + self.logins);
+        let (kept, before) = (self.can_be_used(), self.minted + self.logins);
         let interval = self.interval.observed();
         let token = self.session.as_ref().map(|session| session.state.token());
         if token.is_none_or(|token| {
@@ -148,22 +148,25 @@ impl World {
         }
         let held = self.files.as_ref().zip(self.session.as_ref());
         if held.is_none_or(|(files, session)| session.state.is_due(&files.user, interval, self.now)) {
-            self.mint();
+            self.issue();
         }
-        assert!(!kept || before == self.minted + self.logins, "a credential was replaced that could be kept");
+        assert!(
+            !kept || before == self.minted + self.logins,
+            "a credential was replaced that could still be used"
+        );
         assert!(self.works(), "a mount gave what has ended");
     }
 
-    /// What the pod reads belongs together, and the server still takes it.
+    /// Whether user and password belong together and the server accepts them.
     fn works(&self) -> bool {
         let whole = |files: &Files| files.user == files.password && files.lease.lives(self.now);
         self.files.as_ref().is_some_and(whole)
             && self.session.as_ref().is_some_and(|session| session.token.lives(self.now))
     }
 
-    /// The lease and its token live by what the client was told, and it knows of no renewal that will not extend them.
-    fn can_be_kept(&self) -> bool {
-        let good = |grant: &Grant| self.now < grant.told && grant.extends;
+    /// Whether lease and token are valid as far as the client knows, and can be renewed as far as it knows.
+    fn can_be_used(&self) -> bool {
+        let good = |grant: &Grant| self.now < grant.known_end && grant.extends;
         self.files.as_ref().is_some_and(|files| good(&files.lease))
             && self.session.as_ref().is_some_and(|session| good(&session.token))
     }
@@ -176,8 +179,8 @@ impl World {
         self.session = Some(Session { state, token, calls: BTreeSet::new(), renewals: BTreeMap::new() });
     }
 
-    /// One answer makes user and password.
-    fn mint(&mut self) {
+    /// Has user and password issued by one response.
+    fn issue(&mut self) {
         let kind = self.weather.lease;
         self.minted += 1;
         let id = LeaseId(format!("database/creds/app/{}", self.minted));
@@ -209,7 +212,7 @@ impl World {
     }
 
     fn renew(&mut self, thing: Thing) {
-        assert!(self.now <= self.wanted_until, "a renewal that nobody wants");
+        assert!(self.now <= self.wanted_until, "a renewal without a volume that wants it");
         let up = self.is_up();
         let carried_out = up || self.rng.random_bool(0.5);
         let now = self.now;
@@ -247,17 +250,17 @@ impl World {
 }
 
 #[test]
-fn in_calm_weather_no_pod_reads_what_has_ended_and_nothing_is_made_twice() {
+fn without_faults_no_pod_reads_an_expired_credential_and_none_is_issued_twice() {
     (0..1000).for_each(|seed| World::new(seed, Weather::calm).run());
 }
 
 #[test]
-fn in_a_storm_nothing_is_made_that_could_be_kept_and_the_server_is_spared() {
+fn with_faults_nothing_is_issued_needlessly_and_the_server_has_no_storm_of_renewals() {
     (0..2000).for_each(|seed| World::new(seed, Weather::storm).run());
 }
 
 #[test]
-fn a_seed_is_a_world() {
+fn a_seed_always_has_the_same_course() {
     let counts = |seed| {
         let mut world = World::new(seed, Weather::storm);
         world.run();

@@ -8,7 +8,7 @@ use rand::rngs::StdRng;
 use super::ROUNDS;
 use crate::renewal::{Renewed, UnixMillis};
 
-/// How the server issues a kind of thing.
+/// How the server issues tokens or leases.
 #[derive(Clone, Copy)]
 pub(crate) struct Kind {
     pub(crate) ttl: Duration,
@@ -17,14 +17,14 @@ pub(crate) struct Kind {
     pub(crate) refuses: bool,
 }
 
-/// What the server knows of a thing.
+/// What the server knows about a token or lease.
 pub(crate) struct Grant {
     pub(crate) kind: Kind,
     pub(crate) issued: UnixMillis,
     pub(crate) ends: UnixMillis,
-    /// As the client was told: what came of a lost renewal it does not know.
-    pub(crate) told: UnixMillis,
-    /// The client was not told otherwise.
+    /// The end as the client knows it, which lacks renewals whose response was lost.
+    pub(crate) known_end: UnixMillis,
+    /// Whether renewals extend it, as far as the client knows.
     pub(crate) extends: bool,
 }
 
@@ -32,7 +32,7 @@ pub(crate) struct Weather {
     pub(crate) interval: Duration,
     pub(crate) token: Kind,
     pub(crate) lease: Kind,
-    /// Part of the calls that get no answer; half of them were carried out.
+    /// Part of the calls without a response; half of them were carried out.
     pub(crate) lost: f64,
     /// Part of the republishes that come late.
     pub(crate) late: f64,
@@ -41,7 +41,7 @@ pub(crate) struct Weather {
 
 impl Grant {
     pub(crate) fn issued(kind: Kind, now: UnixMillis) -> Self {
-        Self { kind, issued: now, ends: now + kind.ttl, told: now + kind.ttl, extends: kind.renewable }
+        Self { kind, issued: now, ends: now + kind.ttl, known_end: now + kind.ttl, extends: kind.renewable }
     }
 
     pub(crate) fn lives(&self, now: UnixMillis) -> bool {
@@ -51,11 +51,11 @@ impl Grant {
     pub(crate) fn hears(&mut self, outcome: Renewed, ends: UnixMillis, last: bool) {
         self.extends &= !last;
         if outcome != Renewed::Failed {
-            self.told = ends;
+            self.known_end = ends;
         }
     }
 
-    /// The answer, and whether it says that there will be no more.
+    /// The response, and whether it says that no renewal will follow.
     pub(crate) fn renew(&mut self, now: UnixMillis) -> (Renewed, UnixMillis, bool) {
         if self.kind.refuses || !self.lives(now) {
             return (Renewed::Refused, self.ends, true);

@@ -1,4 +1,4 @@
-//! The keeper of a session as a pure step: its token and its leases are renewed in time, and only while somebody wants them.
+//! Renewal of a token and its leases as a pure step: they are renewed in time, and only while a volume wants them.
 
 #[cfg(test)]
 mod tests;
@@ -7,18 +7,17 @@ use std::collections::BTreeMap;
 use std::mem::take;
 use std::time::Duration;
 
-use super::UnixMillis;
-use super::{LeaseTerm, Next, Renewability, Renewed};
+use super::{LeaseTerm, Next, Renewability, Renewed, UnixMillis};
 
-/// A lease, as the server names it.
+/// The id of a lease.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LeaseId(pub String);
 
-/// What is known of a session.
+/// The state of a token with its leases.
 #[derive(Debug)]
 pub struct State {
-    token: Held,
-    leases: BTreeMap<LeaseId, Held>,
+    token: Tracked,
+    leases: BTreeMap<LeaseId, Tracked>,
     wanted_until: UnixMillis,
     warnings: Vec<Warning>,
     leases_refused: bool,
@@ -27,58 +26,58 @@ pub struct State {
 /// What happened.
 #[derive(Debug)]
 pub enum Event {
-    /// Time passed.
+    /// The time of `WaitUntil` has come.
     Tick,
-    /// The token's renewal came to this. Each `RenewToken` is answered by one, the call that was given up too: as `Failed`.
+    /// The result of a `RenewToken`. Every one has a result; a call that was cancelled has `Failed`.
     TokenRenewed(Renewed),
-    /// A lease was issued with the token, or is remembered.
+    /// A lease was issued by the token, or read from a record.
     LeaseIssued(LeaseId, LeaseTerm),
-    /// As for the token.
+    /// The result of a `RenewLease`.
     LeaseRenewed(LeaseId, Renewed),
-    /// A lease was revoked, or nobody has what came with it.
+    /// A lease was revoked, or no pod uses its credential any more.
     LeaseGone(LeaseId),
-    /// A volume that lives uses the session, and is sure to until then.
+    /// A living volume uses the token until this time at least.
     Wanted(UnixMillis),
 }
 
 /// What is to be done.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Action {
-    /// The token renews itself.
+    /// Renew the token by itself.
     RenewToken,
-    /// The lease is renewed, by this time.
+    /// Renew the lease by this increment.
     RenewLease(LeaseId, Duration),
-    /// The next `Tick` is due then, if nothing happens before. Without it none is.
+    /// Send `Tick` at this time, unless another event comes before. Without this action no `Tick` is due.
     WaitUntil(UnixMillis),
-    /// Said once in the life of a session.
+    /// Log a warning. Each comes once for a token.
     Warn(Warning),
 }
 
-/// What an operator should know of a session.
+/// What an operator should know of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Warning {
-    /// The token cannot be renewed: it is a batch token, or its role lacks the default policy. Everything is made anew before its end.
+    /// The token cannot be renewed: it is a batch token, or its role lacks the default policy. Everything that it issued is replaced before it expires.
     Degraded,
-    /// A lease that is renewable was refused its renewal: each is made anew before its end.
+    /// The server refused to renew a renewable lease. Its credential is replaced before the lease expires.
     LeaseRefused,
 }
 
-/// A term, and the call for it.
+/// A token or lease with the renewal that is under way.
 #[derive(Debug)]
-struct Held {
+struct Tracked {
     term: LeaseTerm,
-    /// When the call began that is under way.
+    /// When the running renewal began.
     calling: Option<UnixMillis>,
-    /// Of its grant: the moment of the next renewal stays where it is, however often it is looked at.
+    /// A random number, drawn when the term was granted, so that the time of the next renewal stays the same.
     chance: f64,
 }
 
 impl State {
-    /// A session of this token, which nobody wants yet. `chance` is 0 to 1, as everywhere.
+    /// A token without leases that no volume wants yet. `chance` is a random number of 0 to 1.
     pub fn new(token: LeaseTerm, chance: f64) -> Self {
         let warnings = if cannot_renew(&token) { vec![Warning::Degraded] } else { Vec::new() };
         Self {
-            token: Held::new(token, chance),
+            token: Tracked::new(token, chance),
             leases: BTreeMap::new(),
             wanted_until: UnixMillis::default(),
             warnings,
@@ -91,21 +90,23 @@ impl State {
         &self.token.term
     }
 
-    /// The terms of its leases; what has ended is gone from them.
+    /// The terms of its leases that have not expired.
     pub fn leases(&self) -> impl Iterator<Item = (&LeaseId, &LeaseTerm)> {
-        self.leases.iter().map(|(id, held)| (id, &held.term))
+        self.leases.iter().map(|(id, lease)| (id, &lease.term))
     }
 
-    /// Whether the token cannot be renewed, though it ends.
+    /// Whether the token expires and cannot be renewed.
     pub fn is_degraded(&self) -> bool {
         cannot_renew(&self.token.term)
     }
 
-    /// When the successor of a lease is made, for a volume that is asked about every `interval`; at once for one that is not held any more.
+    /// When the successor of a lease is issued, for a volume that is republished every `interval`; at once for an unknown lease.
     ///
-    /// The server ends a lease with its token. So one that renewals extend, or that ends later than the token, goes when the token goes.
+    /// The server revokes a lease with its token. So a lease that renewals extend, or that ends after the token, is replaced with the token.
     pub fn replace_at(&self, id: &LeaseId, interval: Duration) -> Option<UnixMillis> {
-        let Some(Held { term: lease, .. }) = self.leases.get(id) else { return Some(UnixMillis::default()) };
+        let Some(Tracked { term: lease, .. }) = self.leases.get(id) else {
+            return Some(UnixMillis::default());
+        };
         let (token, own) = (&self.token.term, lease.replace_at(interval));
         let outlives =
             own.is_none() || token.ends().is_some_and(|ends| lease.ends().is_none_or(|own| own > ends));
@@ -113,22 +114,22 @@ impl State {
         own.into_iter().chain(with_token).min()
     }
 
-    /// When a volume makes the successor of a lease, as far as is known: when its time has come, or it has ended, or its token has.
+    /// When the successor of a lease is issued: at `replace_at`, at the end of the lease, or at the end of the token, whichever is first.
     pub fn due_at(&self, id: &LeaseId, interval: Duration) -> Option<UnixMillis> {
-        let lease = self.leases.get(id).and_then(|held| held.term.ends());
+        let lease = self.leases.get(id).and_then(|lease| lease.term.ends());
         lease.into_iter().chain(self.token.term.ends()).chain(self.replace_at(id, interval)).min()
     }
 
-    /// Whether that is now.
+    /// Whether the successor of a lease is due at `now`.
     pub fn is_due(&self, id: &LeaseId, interval: Duration, now: UnixMillis) -> bool {
         self.due_at(id, interval).is_some_and(|at| at <= now)
     }
 
-    fn take_in(&mut self, event: Event, now: UnixMillis, chance: f64) {
+    fn apply(&mut self, event: Event, now: UnixMillis, chance: f64) {
         match event {
             Event::Tick => {}
             Event::TokenRenewed(outcome) => self.token_renewed(outcome, now, chance),
-            Event::LeaseIssued(id, term) => _ = self.leases.insert(id, Held::new(term, chance)),
+            Event::LeaseIssued(id, term) => _ = self.leases.insert(id, Tracked::new(term, chance)),
             Event::LeaseRenewed(id, outcome) => self.lease_renewed(&id, outcome, now, chance),
             Event::LeaseGone(id) => _ = self.leases.remove(&id),
             Event::Wanted(until) => self.wanted_until = self.wanted_until.max(until),
@@ -143,50 +144,51 @@ impl State {
         }
     }
 
-    /// One that is gone in the meantime is nobody's business.
+    /// Ignores leases that were removed meanwhile.
     fn lease_renewed(&mut self, id: &LeaseId, outcome: Renewed, now: UnixMillis, chance: f64) {
-        let Some(held) = self.leases.get_mut(id) else { return };
-        held.renewed(outcome, now, chance);
+        let Some(lease) = self.leases.get_mut(id) else { return };
+        lease.renewed(outcome, now, chance);
         if outcome == Renewed::Refused && !self.leases_refused {
             self.leases_refused = true;
             self.warnings.push(Warning::LeaseRefused);
         }
     }
 
-    /// The renewals that are due, each marked as begun; nothing is renewed with a token that has ended, or that nobody wants.
+    /// The renewals that are due, each marked as begun. A token that has expired, or that no volume wants, renews nothing.
     fn due(&mut self, now: UnixMillis) -> Vec<Action> {
         if now > self.wanted_until || !self.token.term.is_of_use(now) {
             return Vec::new();
         }
-        let token = self.token.begins(now).then_some(Action::RenewToken);
-        let leases = self.leases.iter_mut().filter_map(|(id, held)| {
-            let increment = held.term.first();
-            held.begins(now).then(|| Action::RenewLease(id.clone(), increment))
+        let token = self.token.begin(now).then_some(Action::RenewToken);
+        let leases = self.leases.iter_mut().filter_map(|(id, lease)| {
+            let increment = lease.term.first();
+            lease.begin(now).then(|| Action::RenewLease(id.clone(), increment))
         });
         token.into_iter().chain(leases).collect()
     }
 
-    /// The first renewal to come, if somebody still wants it then.
-    fn wakes(&self, now: UnixMillis) -> Option<UnixMillis> {
+    /// The time of the next renewal, if a volume still wants it then.
+    fn wakes_at(&self, now: UnixMillis) -> Option<UnixMillis> {
         let all = self.leases.values().chain([&self.token]);
-        let first = all.filter(|held| held.calling.is_none()).filter_map(|held| held.renewal(now)).min();
+        let first =
+            all.filter(|tracked| tracked.calling.is_none()).filter_map(|tracked| tracked.renewal(now)).min();
         first.filter(|at| now < *at && *at <= self.wanted_until && self.token.term.is_of_use(*at))
     }
 }
 
-/// Takes in what happened and says what is to be done now: at most one call at a time for each thing.
+/// Applies `event` and returns what to do now: at most one call at a time for the token and for each lease.
 ///
-/// `chance`, 0 to 1, is drawn anew for each call.
+/// `chance` is a new random number of 0 to 1 for each call.
 pub fn next(state: &mut State, event: Event, now: UnixMillis, chance: f64) -> Vec<Action> {
-    state.take_in(event, now, chance);
-    state.leases.retain(|_, held| held.calling.is_some() || held.term.is_of_use(now));
+    state.apply(event, now, chance);
+    state.leases.retain(|_, lease| lease.calling.is_some() || lease.term.is_of_use(now));
     let mut actions: Vec<Action> = take(&mut state.warnings).into_iter().map(Action::Warn).collect();
     actions.extend(state.due(now));
-    actions.extend(state.wakes(now).map(Action::WaitUntil));
+    actions.extend(state.wakes_at(now).map(Action::WaitUntil));
     actions
 }
 
-impl Held {
+impl Tracked {
     fn new(term: LeaseTerm, chance: f64) -> Self {
         Self { term, calling: None, chance }
     }
@@ -205,16 +207,16 @@ impl Held {
         }
     }
 
-    /// Whether a renewal is due and not under way; it is from now on.
-    fn begins(&mut self, now: UnixMillis) -> bool {
-        let begins = self.calling.is_none() && self.renewal(now).is_some_and(|at| at <= now);
-        if begins {
+    /// Begins a renewal that is due and not under way. Returns whether it did.
+    fn begin(&mut self, now: UnixMillis) -> bool {
+        let is_due = self.calling.is_none() && self.renewal(now).is_some_and(|at| at <= now);
+        if is_due {
             self.calling = Some(now);
         }
-        begins
+        is_due
     }
 }
 
 fn cannot_renew(token: &LeaseTerm) -> bool {
-    token.ends().is_some() && matches!(token.stand(), Renewability::Fixed | Renewability::Refused)
+    token.ends().is_some() && matches!(token.renewability(), Renewability::Fixed | Renewability::Refused)
 }

@@ -18,7 +18,7 @@ fn db() -> LeaseId {
     LeaseId("database/creds/app/1".into())
 }
 
-/// A session of a token of two hours that is wanted for a day, with a lease of one, both renewable.
+/// A token of two hours that is wanted for a day, with a lease of one hour, both renewable.
 fn session() -> State {
     let mut state = State::new(LeaseTerm::issued(2 * HOUR, true, at(0)), 0.5);
     step(&mut state, 0, Wanted(at(86400)));
@@ -41,7 +41,7 @@ fn token_and_leases_are_renewed_each_at_its_time() {
 }
 
 #[test]
-fn one_call_at_a_time_for_each_thing() {
+fn one_call_at_a_time_for_each_token_and_lease() {
     let mut state = session();
     step(&mut state, 2400, Tick);
     for now in 2400..2500 {
@@ -52,7 +52,7 @@ fn one_call_at_a_time_for_each_thing() {
 }
 
 #[test]
-fn nothing_is_renewed_that_nobody_wants() {
+fn an_unused_token_is_not_renewed() {
     let mut state = State::new(LeaseTerm::issued(HOUR, true, at(0)), 0.5);
     assert_eq!(step(&mut state, 0, Tick), [], "nobody asked yet");
     assert_eq!(step(&mut state, 0, Wanted(at(2000))), [], "it is not renewed in that time");
@@ -63,7 +63,7 @@ fn nothing_is_renewed_that_nobody_wants() {
 }
 
 #[test]
-fn nothing_is_renewed_with_a_token_that_has_ended() {
+fn an_expired_token_renews_nothing() {
     let mut state = State::new(LeaseTerm::issued(secs(2000), false, at(0)), 0.5);
     step(&mut state, 0, Wanted(at(86400)));
     assert_eq!(
@@ -95,7 +95,7 @@ fn a_token_that_cannot_be_renewed_degrades_with_one_warning() {
 }
 
 #[test]
-fn leases_that_are_refused_are_warned_of_once_in_a_session() {
+fn refused_leases_are_warned_of_once_for_a_token() {
     let mut state = session();
     let other = LeaseId("database/creds/app/2".into());
     step(&mut state, 0, LeaseIssued(other.clone(), LeaseTerm::issued(HOUR, true, at(0))));
@@ -109,7 +109,7 @@ fn leases_that_are_refused_are_warned_of_once_in_a_session() {
 }
 
 #[test]
-fn a_lease_goes_when_it_ends_or_is_gone() {
+fn a_lease_is_removed_when_it_expires_or_is_revoked() {
     let mut state = session();
     step(&mut state, 2400, Tick);
     assert_eq!((state.leases().count(), state.is_due(&db(), USUAL, at(3599))), (1, false));
@@ -166,6 +166,6 @@ fn a_lease_is_due_when_its_time_has_come_or_it_or_its_token_has_ended() {
     assert_eq!([1799, 1800].map(|now| due((1800, true), (3600, true), now)), [false, true]);
     assert!(
         State::new(LeaseTerm::issued(HOUR, true, at(0)), 0.5).is_due(&db(), USUAL, at(0)),
-        "of one not held nobody has anything"
+        "an unknown lease is due at once"
     );
 }

@@ -1,4 +1,4 @@
-pub mod records; // one file: its parts, its versions, its damages
+mod records; // one file: its parts, its versions, its damages
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -80,7 +80,7 @@ fn unusable(found: StoredRecord) -> Unusable {
 }
 
 #[tokio::test]
-async fn a_successor_finds_what_was_kept() {
+async fn the_next_process_reads_what_was_stored() {
     let directory = memory();
     let store = open(&directory).await;
     store.put(&id("a"), &session(), &Secret::from("the first body")).unwrap();
@@ -107,7 +107,7 @@ async fn a_successor_finds_what_was_kept() {
 }
 
 #[tokio::test]
-async fn a_file_shows_nothing_of_token_and_body_and_is_ours_alone() {
+async fn a_file_reveals_neither_token_nor_body_and_has_mode_0600() {
     let directory = memory();
     let store = open(&directory).await;
     store.put(&id("a"), &session(), &body()).unwrap();
@@ -122,7 +122,7 @@ async fn a_file_shows_nothing_of_token_and_body_and_is_ours_alone() {
 }
 
 #[tokio::test]
-async fn a_crash_while_writing_leaves_the_old_record_and_no_litter() {
+async fn a_crash_while_writing_leaves_the_old_record_and_no_temporary_file() {
     let directory = memory();
     let store = open(&directory).await;
     store.put(&id("a"), &session(), &body()).unwrap();
@@ -135,7 +135,7 @@ async fn a_crash_while_writing_leaves_the_old_record_and_no_litter() {
 }
 
 #[tokio::test]
-async fn a_damaged_file_is_told_and_the_others_are_found() {
+async fn a_damaged_file_is_reported_and_the_others_are_read() {
     let directory = memory();
     let store = open(&directory).await;
     store.put(&id("a"), &session(), &body()).unwrap();
@@ -165,7 +165,7 @@ async fn a_damaged_file_is_told_and_the_others_are_found() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_successor_waits_for_the_lock_and_gets_it() {
+async fn the_next_process_waits_for_the_lock() {
     let directory = memory();
     let first = open(&directory).await;
     let path = directory.path().to_owned();
@@ -179,15 +179,15 @@ async fn a_successor_waits_for_the_lock_and_gets_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lock_that_is_held_for_too_long_is_told() {
+async fn a_lock_that_is_not_released_is_an_error() {
     let directory = memory();
     let _first = open(&directory).await;
     let second = Store::open(directory.path(), key(MATERIAL), "node-1", Duration::from_secs(30)).await;
-    assert!(matches!(second, Err(StateError::Held(_))));
+    assert!(matches!(second, Err(StateError::Locked(_))));
 }
 
 #[tokio::test]
-async fn only_a_directory_of_ours_in_memory_is_used() {
+async fn only_an_own_directory_in_memory_is_used() {
     let directory = memory();
     let made = directory.path().join("made");
     Store::open(&made, key(MATERIAL), "node-1", Duration::ZERO).await.unwrap();
@@ -205,7 +205,7 @@ async fn only_a_directory_of_ours_in_memory_is_used() {
     assert!(matches!(refusal(Path::new("/proc")).await, StateError::NotInMemory(_)));
     assert!(matches!(
         refusal(&directory.path().join("no/parent")).await,
-        StateError::System { doing: "making it", .. }
+        StateError::System { doing: "creating it", .. }
     ));
 }
 
@@ -217,7 +217,7 @@ async fn a_lock_that_is_a_link_is_not_followed() {
 }
 
 #[tokio::test]
-async fn a_record_that_nobody_would_read_is_not_written() {
+async fn a_record_that_is_too_large_to_be_read_is_not_written() {
     let directory = memory();
     let store = open(&directory).await;
     let error = store.put(&id("a"), &session(), &Secret::from(vec![0; 1024 * 1024])).unwrap_err();

@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// The file of a session, changed by `change`, as a node with `seal` reads it.
+/// The file of a token, changed by `change`, as a node with `seal` reads it.
 fn changed(seal: &Seal, change: impl FnOnce(&mut Value)) -> StoredRecord {
     let file =
         record::write(&id("a"), VERSION, &session(), &body(), &crate::state::tests::seal(MATERIAL, "node-1"))
@@ -14,11 +14,11 @@ fn changed(seal: &Seal, change: impl FnOnce(&mut Value)) -> StoredRecord {
 }
 
 #[test]
-fn parts_do_not_open_in_the_place_of_others() {
+fn sealed_parts_cannot_be_decrypted_in_another_place() {
     let ours = seal(MATERIAL, "node-1");
     let [a, b] =
         ["a", "b"].map(|name| record::write(&id(name), VERSION, &session(), &body(), &ours).unwrap());
-    assert_eq!(unusable(record::read(id("b"), &a, &ours)).why, Why::TransitCiphertext, "renamed");
+    assert_eq!(unusable(record::read(id("b"), &a, &ours)).why, Why::Undecryptable, "renamed");
     let other: Value = serde_json::from_slice(&b).unwrap();
     type Change<'a> = (&'static str, bool, Box<dyn Fn(&mut Value) + 'a>);
     let changes: [Change<'_>; 6] = [
@@ -36,32 +36,32 @@ fn parts_do_not_open_in_the_place_of_others() {
     for (what, token_opens, change) in &changes {
         let unusable = unusable(changed(&ours, change));
         let outer = unusable.outer.unwrap();
-        assert_eq!((unusable.why, outer.token.is_some()), (Why::TransitCiphertext, *token_opens), "{what}");
+        assert_eq!((unusable.why, outer.token.is_some()), (Why::Undecryptable, *token_opens), "{what}");
         assert_eq!(outer.accessor.as_deref(), Some("accessor-1"), "{what}");
     }
 }
 
 #[test]
-fn another_key_or_node_opens_nothing_but_tells_what_to_revoke() {
+fn another_key_or_node_decrypts_nothing_but_still_reads_what_to_revoke() {
     let material = MATERIAL.to_ascii_lowercase();
     for seal in [seal(&material, "node-1"), seal(MATERIAL, "node-2")] {
         let unusable = unusable(changed(&seal, |_| {}));
         let outer = unusable.outer.unwrap();
         assert_eq!(
             (unusable.why, outer.token.is_none(), outer.server),
-            (Why::TransitCiphertext, true, session().server)
+            (Why::Undecryptable, true, session().server)
         );
         assert_eq!((outer.accessor.as_deref(), outer.leases.len()), (Some("accessor-1"), 1));
     }
 }
 
 #[test]
-fn the_key_of_versions_serves_both_purposes_apart() {
+fn the_key_of_versions_serves_both_purposes_separately() {
     let directory = TempDir::new().unwrap();
     let file = directory.path().join("key");
     fs::write(&file, MATERIAL).unwrap();
     let shared = StateKey::read_shared(&file).unwrap().seal("node-1").unwrap();
-    assert_eq!(unusable(changed(&shared, |_| {})).why, Why::TransitCiphertext);
+    assert_eq!(unusable(changed(&shared, |_| {})).why, Why::Undecryptable);
     assert!(matches!(
         changed(&StateKey::read(&file).unwrap().seal("node-1").unwrap(), |_| {}),
         StoredRecord::Record(_)
@@ -94,13 +94,13 @@ fn what_a_later_version_adds_is_ignored_and_what_it_drops_has_a_default() {
     assert_eq!((form.why, form.outer.unwrap().token.is_some()), (Why::Form(2), true));
     for missing in ["server", "token"] {
         let unusable = unusable(changed(&ours, |file| drop(file.as_object_mut().unwrap().remove(missing))));
-        assert!(matches!(unusable.why, Why::Incomplete | Why::TransitCiphertext), "{missing}");
+        assert!(matches!(unusable.why, Why::Incomplete | Why::Undecryptable), "{missing}");
     }
 }
 
-/// What a next version may not break: a file of version 1, made by another implementation of its form.
+/// What a later version must not break: a file of version 1 that another implementation of the form has written.
 #[test]
-fn a_file_of_the_first_version_opens_for_ever() {
+fn a_file_of_the_first_version_stays_readable() {
     let found = record::read(id("a"), include_bytes!("session-v1.json"), &seal(MATERIAL, "node-1"));
     let outer = found.outer().unwrap();
     assert_eq!(outer.token.as_ref().unwrap().expose(), b"canary-token");
@@ -114,7 +114,7 @@ proptest! {
     }
 
     #[test]
-    fn no_change_of_a_file_gives_another_secret(at in 0..2000_usize, to in any::<u8>()) {
+    fn no_change_of_a_file_decrypts_to_another_secret(at in 0..2000_usize, to in any::<u8>()) {
         let ours = seal(MATERIAL, "node-1");
         let mut file = record::write(&id("a"), VERSION, &session(), &body(), &ours).unwrap();
         let length = file.len();

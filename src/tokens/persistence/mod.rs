@@ -1,4 +1,4 @@
-//! What outlives a restart of a login: its token, sealed, and how long it and its leases live.
+//! Tokens in records, which survive a restart: the sealed token, and the terms of the token and its leases.
 
 #[cfg(test)]
 mod tests;
@@ -13,83 +13,86 @@ use super::{LoginKey, Logins, Scope, VaultToken};
 use crate::renewal;
 use crate::renewal::{Event, LeaseId, LeaseTerm, State, UnixMillis};
 use crate::secret::Secret;
-use crate::state::{Kind, Outer, Record, Store, Unusable};
+use crate::state;
+use crate::state::{Kind, Outer, Record, RecordId, Store, Unusable};
 use crate::vault::TokenInfo;
 
-/// A record's body. A member that is added later has a default, for the version before does not write it.
+/// The body of a record. A member that is added later needs a default, for older versions do not write it.
 #[derive(Serialize, Deserialize)]
 struct Body {
     #[serde(rename = "who")]
-    who: LoginKey,
+    key: LoginKey,
     #[serde(rename = "facts")]
-    facts: TokenInfo,
+    info: TokenInfo,
     #[serde(rename = "proved")]
     authenticated_at: UnixMillis,
     #[serde(rename = "token")]
-    token: LeaseTerm,
+    term: LeaseTerm,
     #[serde(rename = "leases")]
     leases: BTreeMap<String, LeaseTerm>,
 }
 
 impl VaultToken {
-    /// Writes what outlives a restart, where it has changed.
+    /// Writes the token's record if it has changed. An inline login has no token, and so no record.
     pub fn save(&self, store: &Store) {
         let Some(secret) = self.login().token() else { return };
-        let (token, leases) = self.terms();
+        let (term, leases) = self.terms();
         let body = Body {
-            who: self.who().clone(),
-            facts: self.login().token_info().clone(),
+            key: self.key().clone(),
+            info: self.login().token_info().clone(),
             authenticated_at: self.authenticated_at(),
-            token,
+            term,
             leases,
         };
-        let Ok(text) = serde_json::to_vec(&body).map(Secret::from) else { return };
+        let Some(text) = state::to_json(&body) else { return };
         let outer = || Outer {
             kind: Kind::VaultToken,
-            server: Some(body.who.server),
-            accessor: body.facts.accessor,
+            server: Some(body.key.server),
+            accessor: body.info.accessor,
             leases: body.leases.into_keys().collect(),
-            // A copy: it goes into the record, sealed.
+            // A copy, which goes into the record sealed.
             token: Some(Secret::from(secret.expose().to_vec())),
         };
         if let Err(error) = self.written.put(store, self.record(), &text, outer) {
-            warn!("a login does not outlive a restart: {error}");
+            warn!(
+                "the record of a token could not be written, so the token does not survive a restart: {error}"
+            );
         }
     }
 }
 
 impl Logins {
-    /// Goes on with a login that an earlier process left, from when on it is kept alive again.
+    /// Takes over the token of an earlier process, and renews it from now on. `None` when it cannot be used; then it is revoked where possible.
     pub fn resume(&self, record: Record) -> Option<Arc<VaultToken>> {
         let Record { id, outer, body, .. } = record;
         let body: Body = match serde_json::from_slice(body.expose()) {
             Ok(body) => body,
             Err(_) => {
-                // Its own text would quote the body.
-                warn!(record = %id, "a record of a login has no body that can be read");
-                self.give_back(outer, &id);
+                // The error's own text would quote the body.
+                warn!(record = %id, "the record of a token has no body that can be read");
+                self.revoke_recorded(outer, &id);
                 return None;
             }
         };
         let server = self
-            .server(&body.who.server)
-            .inspect_err(|error| warn!("a login of an earlier process is lost: {error}"))
+            .server(&body.key.server)
+            .inspect_err(|error| warn!("a token of an earlier process cannot be used: {error}"))
             .ok()?;
         if let Err(error) = self.inner.vaults.check_login(
-            &body.who.server,
-            &body.who.auth,
-            &body.who.account,
-            Some(&body.facts),
+            &body.key.server,
+            &body.key.auth,
+            &body.key.account,
+            Some(&body.info),
         ) {
-            warn!("a login of an earlier process is not used: {error}");
-            self.give_back(outer, &id);
+            warn!("a token of an earlier process must not be used: {error}");
+            self.revoke_recorded(outer, &id);
             return None;
         }
-        if !body.who.is_named_by(&body.facts) {
-            self.make_personal(&body.who);
+        if !body.key.is_named_by(&body.info) {
+            self.mark_per_pod(&body.key);
         }
-        let login = server.with_token(outer.token?, body.facts);
-        let mut state = State::new(body.token, rand::random());
+        let login = server.with_token(outer.token?, body.info);
+        let mut state = State::new(body.term, rand::random());
         for (lease, term) in body.leases {
             drop(renewal::next(
                 &mut state,
@@ -98,34 +101,36 @@ impl Logins {
                 rand::random(),
             ));
         }
-        let session = self.kept(body.who.clone(), login, state, body.authenticated_at, id);
-        // One on which a lease hangs is its volume's, whoever it was made for.
-        if body.who.scope != Scope::Account || session.leases() == 0 {
-            self.land(&body.who, &session);
+        let revoker = self.inner.revoker.clone();
+        let token =
+            VaultToken::with_state(body.key.clone(), login, state, body.authenticated_at, id, revoker);
+        // A token with leases belongs to one volume, whatever its scope is.
+        if body.key.scope != Scope::Account || token.lease_count() == 0 {
+            self.store(&body.key, &token);
         }
-        Some(session)
+        Some(token)
     }
 
-    /// Cleans up after a record that cannot be used: its token is given back, where it opens; else an operator is told what to revoke.
+    /// Cleans up after a record that cannot be used: revokes its token, or logs what an operator has to revoke when the token cannot be decrypted.
     pub fn discard(&self, unusable: Unusable) {
         let Unusable { id, why, outer } = unusable;
         warn!(record = %id, "a record of an earlier process cannot be used: {why}");
         if let Some(outer) = outer {
-            self.give_back(outer, &id);
+            self.revoke_recorded(outer, &id);
         } else {
-            self.remove(&id);
+            self.inner.revoker.remove_record(&id);
         }
     }
 
-    fn give_back(&self, outer: Outer, id: &crate::state::RecordId) {
+    fn revoke_recorded(&self, outer: Outer, id: &RecordId) {
         let Outer { kind, server, accessor, leases, token } = outer;
         match server.zip(token) {
             Some((server, token)) => match self.server(&server) {
-                Ok(server) => self.close(
+                Ok(server) => self.inner.revoker.revoke(
                     server.with_token(token, TokenInfo { accessor, ..TokenInfo::default() }),
                     id.clone(),
                 ),
-                Err(error) => warn!("its token is not given back: {error}"),
+                Err(error) => warn!("the token is not revoked: {error}"),
             },
             None => {
                 if kind == Kind::VaultToken {
@@ -133,10 +138,10 @@ impl Logins {
                     warn!(
                         accessor,
                         leases = leases.join(","),
-                        "its token does not open: revoke it by its accessor, or let it run to its TTL"
+                        "the token cannot be decrypted: revoke it by its accessor, or let it expire with its TTL"
                     );
                 }
-                self.remove(id);
+                self.inner.revoker.remove_record(id);
                 debug!(record = %id, "removed");
             }
         }

@@ -1,9 +1,11 @@
-//! What a mount makes for its volume, or finds made: leased credentials, certificates, and whatever else is no shared read.
+//! What a mount has issued for its volume, or finds in the cache: leased credentials, certificates, and every other response that is no shared
+//! read.
 
 use std::sync::Arc;
 
 use tokio::time::timeout_at;
 
+use super::{FetchContext, count_reused};
 use crate::cache::issued::{Issued, IssuedCache, IssuedExpiry, NOT_YET};
 use crate::engine;
 use crate::engine::{EngineError, FetchError, FetchResult, Fetched};
@@ -13,195 +15,158 @@ use crate::renewal;
 use crate::renewal::{Expiry, TOGETHER, UnixMillis};
 use crate::spec::{LoginScope, ShareScope, Source};
 use crate::tokens::{Scope, VaultToken};
-use crate::volume::FetchContext;
 use crate::volume::sharing::SharingClass;
 
 impl FetchContext<'_> {
-    /// What was made for this volume or its group, made anew when its time has come. What is still of use stays when that fails for a
-    /// passing reason.
-    pub(crate) async fn made(&self, source: &Source, way: SharingClass, budget: &Budget) -> FetchResult {
-        let shelf = self.shelf(source.share);
-        let turn = shelf.turn(source);
+    /// What was issued for this volume or its group, issued again when its time has come. When that fails for a passing reason, what is still valid
+    /// stays.
+    pub(super) async fn issue(&self, source: &Source, class: SharingClass, budget: &Budget) -> FetchResult {
+        let cache = self.issued(source.share);
+        let lock = cache.issue_lock(source);
         let late = |_| FetchError {
             reason: Reason::Deadline,
-            what: format!("{source}: another volume that asks for it took all of the time"),
+            what: format!("{source}: another volume that requests it took all of the time"),
         };
-        let _turn = timeout_at(budget.end(), turn.lock()).await.map_err(late).map_err(EngineError::Origin)?;
-        if let Some(made) = self.kept(source) {
-            return Ok(made.fetched);
+        let _lock = timeout_at(budget.end(), lock.lock()).await.map_err(late).map_err(EngineError::Origin)?;
+        if let Some(issued) = self.cached(source) {
+            count_reused();
+            return Ok(issued.fetched);
         }
-        let session = match way {
-            SharingClass::Lease => self.leasing(source.share, budget).await?,
-            SharingClass::SharedRead | SharingClass::Issue => self.account(budget).await?,
+        let token = match class {
+            SharingClass::Lease => self.leasing_token(source.share, budget).await?,
+            SharingClass::SharedRead | SharingClass::Issue => self.reading_token(budget).await?,
         };
-        let old = shelf.get(source).filter(|made| made.is_of_use(self.began));
-        match self.asked(session, source, way, budget).await {
-            Err(error) if error.reason().is_passing() => old.map(|made| made.fetched).ok_or(error),
+        let old = cache.get(source).filter(|issued| issued.is_valid(self.began));
+        match self.issue_by(token, source, class, budget).await {
+            Err(error) if error.reason().is_passing() => old.map(|issued| issued.fetched).ok_or(error),
             outcome => outcome,
         }
     }
 
-    async fn asked(
+    async fn issue_by(
         &self,
-        session: Arc<VaultToken>,
+        token: Arc<VaultToken>,
         source: &Source,
-        way: SharingClass,
+        class: SharingClass,
         budget: &Budget,
     ) -> FetchResult {
-        self.called();
-        let outcome = match engine::fetch(session.login(), source, budget).await {
-            Err(error) if error.reason() == Reason::ReadDenied => {
-                let Some(again) = self.again(&session, source, budget).await else {
-                    self.keep_login(source, &session, way);
-                    return Err(error);
-                };
-                let again = again?;
-                self.called();
-                let outcome = engine::fetch(again.login(), source, budget).await;
-                again.denied(
-                    source,
-                    outcome.as_ref().is_err_and(|error| error.reason() == Reason::ReadDenied),
-                );
-                return self.kept_of(source, outcome, &again, way);
-            }
-            outcome => outcome,
+        let call = |token: Arc<VaultToken>| async move {
+            self.count_call();
+            engine::fetch(token.login(), source, budget).await
         };
-        if outcome.is_ok() {
-            session.denied(source, false);
-        }
-        self.kept_of(source, outcome, &session, way)
-    }
-
-    /// Keeps what came by `session`, and that where the next question goes by it too.
-    fn kept_of(
-        &self,
-        source: &Source,
-        outcome: Result<Fetched, EngineError>,
-        session: &Arc<VaultToken>,
-        way: SharingClass,
-    ) -> FetchResult {
-        let outcome = outcome.map(Arc::new).inspect(|fetched| self.keep(source, fetched, session, way));
-        // Of what nobody knows the end of, the login takes with it what may have been made.
-        if outcome
-            .as_ref()
-            .map_or_else(|error| matches!(error.reason(), Reason::ReadDenied | Reason::NotFound), |_| true)
-        {
-            self.keep_login(source, session, way);
+        let (token, outcome) = self.call_as(token, source, budget, call).await?;
+        let outcome = outcome.map(Arc::new).inspect(|fetched| self.store(source, fetched, &token, class));
+        // After other failures something may have been issued whose end is unknown: it is revoked with the token.
+        let keeps_token = match &outcome {
+            Ok(_) => true,
+            Err(error) => matches!(error.reason(), Reason::ReadDenied | Reason::NotFound),
+        };
+        if keeps_token {
+            self.store_token(source, &token, class);
         }
         outcome
     }
 
-    /// Keeps a login of the volume's own, or of its group's, by which `source` is asked again. What leases keeps its login itself, and what makes
-    /// something that ends by itself goes by the account's from now on.
-    fn keep_login(&self, source: &Source, session: &Arc<VaultToken>, way: SharingClass) {
-        if way != SharingClass::Lease {
+    /// Stores a token of the volume's own, or of its group, that will call `source` again. A token with leases is stored with them, and a path that
+    /// has turned out to lease nothing is called with the reading token from now on.
+    fn store_token(&self, source: &Source, token: &Arc<VaultToken>, class: SharingClass) {
+        if class != SharingClass::Lease {
             return;
         }
-        let is_free = session.leases() == 0 && self.spec.login != LoginScope::Transient;
-        let mut held = self.volume.held();
-        held.own.retain(|(of, own)| of != source && (is_free || !Arc::ptr_eq(own, session)));
-        if is_free && self.way(source) == SharingClass::Lease {
-            // One of each scope: those of the same one go by the same login.
-            held.own.retain(|(of, _)| of.share != source.share);
-            held.own.push((source.clone(), Arc::clone(session)));
+        let is_free = token.lease_count() == 0 && self.spec.login != LoginScope::Transient;
+        let mut state = self.volume.state();
+        state.own.retain(|(of, own)| of != source && (is_free || !Arc::ptr_eq(own, token)));
+        if is_free && self.class(source) == SharingClass::Lease {
+            // One token for each scope: sources of the same scope are called with the same token.
+            state.own.retain(|(of, _)| of.share != source.share);
+            state.own.push((source.clone(), Arc::clone(token)));
         }
     }
 
-    /// Keeps what was made for as long as it says, or as its lease lives.
-    fn keep(&self, source: &Source, fetched: &Arc<Fetched>, session: &Arc<VaultToken>, way: SharingClass) {
+    /// Stores what was issued until its own end, or for as long as its lease lives.
+    fn store(&self, source: &Source, fetched: &Arc<Fetched>, token: &Arc<VaultToken>, class: SharingClass) {
         if fetched.is_leased() {
-            self.take_lease(source, fetched, session);
+            self.add_lease(source, fetched, token);
             return;
         }
-        if way == SharingClass::Lease {
-            self.volumes.leasing.learn(&self.spec.server, source, false);
+        if class == SharingClass::Lease {
+            self.volumes.learned_paths.learn(&self.spec.server, source, false);
         }
         let unix = i64::try_from(self.began.0 / 1000).unwrap_or(i64::MAX);
-        if let Some(life) = engine::expiry(source, fetched, unix) {
-            if !self.volumes.has_room(fetched.weight()) {
-                self.warn(format!(
-                    "{source} is not kept, for too much is: it is made anew at every question"
-                ));
-                return;
-            }
-            self.warn_of_short(source, life);
-            self.put(
-                source,
-                Issued { fetched: Arc::clone(fetched), at: self.began, lasts: IssuedExpiry::Fixed(life) },
-            );
+        let Some(expiry) = engine::expiry(source, fetched, unix) else { return };
+        if !self.volumes.reserve_issued(fetched.weight()) {
+            self.warn(format!(
+                "{source} is not cached, because the cache is full: every mount and poll requests it again"
+            ));
+            return;
         }
+        self.warn_if_short(source, expiry);
+        self.replace(source, Arc::clone(fetched), IssuedExpiry::Fixed(expiry));
     }
 
-    /// What is leased stays with its login, which nobody else may join.
-    pub(crate) fn take_lease(&self, source: &Source, fetched: &Arc<Fetched>, session: &Arc<VaultToken>) {
+    /// Stores a response with a lease together with its token, which no other mount may join any more.
+    pub(super) fn add_lease(&self, source: &Source, fetched: &Arc<Fetched>, token: &Arc<VaultToken>) {
         if !fetched.is_leased() {
             return;
         }
-        self.volumes.leasing.learn(&self.spec.server, source, true);
-        if session.who().scope == Scope::Account {
-            self.volumes.logins.detach(session);
+        self.volumes.learned_paths.learn(&self.spec.server, source, true);
+        if token.key().scope == Scope::Account {
+            self.volumes.logins.detach(token);
         }
         let Some((id, ttl, renewable)) = fetched.lease() else { return };
-        session.leased(id, ttl, renewable);
-        self.put(
-            source,
-            Issued {
-                fetched: Arc::clone(fetched),
-                at: self.began,
-                lasts: IssuedExpiry::Leased(id.to_owned(), Arc::clone(session)),
-            },
-        );
+        token.add_lease(id, ttl, renewable);
+        let expiry = IssuedExpiry::Leased(id.to_owned(), Arc::clone(token));
+        self.replace(source, Arc::clone(fetched), expiry);
     }
 
-    /// Puts `made` on its shelf. What it replaces lives on until a pod was given the files, and then for two republishes more; that of a group
-    /// until every member was asked about.
-    fn put(&self, source: &Source, made: Issued) {
-        let shelf = self.shelf(source.share);
-        let old = shelf.put(source, made);
-        shelf.keep_until(NOT_YET, old.as_ref().and_then(Issued::hangs_on));
+    /// Puts a response into the cache. What it supersedes lives until the pod has the new files and two republish intervals more; in the cache of a
+    /// group, until every member was republished.
+    fn replace(&self, source: &Source, fetched: Arc<Fetched>, expiry: IssuedExpiry) {
+        let cache = self.issued(source.share);
+        let old = cache.insert(source, Issued { fetched, at: self.began, expiry });
+        cache.supersede(NOT_YET, old.as_ref().and_then(Issued::token_and_lease));
     }
 
-    /// What was made for `source` and needs no successor yet.
-    pub(crate) fn kept(&self, source: &Source) -> Option<Issued> {
-        self.shelf(source.share).get(source).filter(|made| self.stays(source, made))
+    /// What was issued for `source` and needs no successor yet.
+    pub(super) fn cached(&self, source: &Source) -> Option<Issued> {
+        self.issued(source.share).get(source).filter(|issued| !self.is_due(source, issued))
     }
 
-    fn stays(&self, source: &Source, made: &Issued) -> bool {
-        // Those that look at the same moment do not miss it by some milliseconds, to find it late the next time.
-        let by = self.cadence.map_or(self.began, |_| self.began + TOGETHER);
-        !made.is_due(by, self.volumes.pace(self.volume, self.spec, source))
+    fn is_due(&self, source: &Source, issued: &Issued) -> bool {
+        // Volumes that are polled at the same moment must not miss it by some milliseconds, for they would be late the next time.
+        let by = self.schedule.map_or(self.began, |_| self.began + TOGETHER);
+        issued.is_due(by, self.volumes.renewal_inputs(self.volume, self.spec, source))
     }
 
-    fn shelf(&self, share: ShareScope) -> Arc<IssuedCache> {
+    fn issued(&self, share: ShareScope) -> Arc<IssuedCache> {
         match share {
-            ShareScope::Pod => Arc::clone(&self.volume.shelf),
+            ShareScope::Pod => Arc::clone(&self.volume.issued),
             ShareScope::ServiceAccount => {
-                let group = self.who(Scope::Group);
-                // Where the server does not name the account, each pod is a group by itself.
-                let who = self.volumes.logins.sharing(group, &self.spec.pod.uid);
-                let mut held = self.volume.held();
-                if held.group.as_ref().is_none_or(|(of, _)| *of != who) {
-                    held.group = Some((who.clone(), self.volumes.group(&who)));
+                // Where the server does not name the account, each pod is a group of its own.
+                let key = self.volumes.logins.effective_key(self.login_key(Scope::Group), &self.spec.pod.uid);
+                let mut state = self.volume.state();
+                let known = state.group.as_ref().filter(|(of, _)| *of == key);
+                if let Some((_, cache)) = known {
+                    return Arc::clone(cache);
                 }
-                held.group.as_ref().map(|(_, shelf)| Arc::clone(shelf)).unwrap_or_default()
+                let cache = self.volumes.group_cache(&key);
+                state.group = Some((key, Arc::clone(&cache)));
+                cache
             }
         }
     }
 
-    /// Warns of what lives too short for the republishes of its volume.
-    fn warn_of_short(&self, source: &Source, life: Expiry) {
-        let Expiry::Until(end) = life else { return };
-        let (life, interval) = (
-            UnixMillis::of_unix_seconds(end).since(self.began),
-            self.volumes.interval(self.volume, self.spec),
-        );
+    /// Warns of what lives too short for the republish interval of its volume.
+    fn warn_if_short(&self, source: &Source, expiry: Expiry) {
+        let Expiry::Until(end) = expiry else { return };
+        let life = UnixMillis::of_unix_seconds(end).since(self.began);
+        let interval = self.volumes.interval(self.volume, self.spec);
         if renewal::too_short(life, interval) {
             let (life, interval) = (life.as_secs(), interval.as_secs());
-            let warning = format!(
-                "{source} lives {life} s, and the volume is asked about every {interval} s: it may end before its successor comes; \
-                 give it three of these at least, or have the driver ask more often (--rotation-poll-interval)"
-            );
-            self.warn(warning);
+            self.warn(format!(
+                "{source} lives {life} s, and the volume is republished every {interval} s: it may expire before its successor is written; \
+                 give it three times the interval at least, or have the driver republish more often (--rotation-poll-interval)"
+            ));
         }
     }
 

@@ -1,294 +1,211 @@
-//! One mount's way to what its volume has, and to what Vault has for it.
+//! One mount of a volume: which tokens it uses, and what it reads from Vault or from the caches.
 
-pub mod issue; // what it makes for the volume, or finds made
+mod issue; // certificates, leased credentials and other responses that belong to the volume
+mod tokens; // the tokens of a mount, and a new login after a denial
 
-use crate::mutex::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use metrics::counter;
 use tokio::sync::OnceCell;
 
-use super::Volume;
-use super::Volumes;
+use super::{Volume, Volumes};
 use crate::engine;
 use crate::engine::{EngineError, FetchError, FetchResult, Fetched, Responses};
-use crate::error::Reason;
 use crate::limits::Budget;
+use crate::mutex::Mutex;
 use crate::plan::{Batch, Plan};
 use crate::renewal::{PollSchedule, UnixMillis};
-use crate::spec::{LoginScope, MountSpec, PodToken, ShareScope, Source};
-use crate::tokens::{LoginKey, MaxAge, Scope, VaultToken};
+use crate::spec::{MountSpec, PodToken, ShareScope, Source};
+use crate::tokens::{LoginKey, MaxAge, Scope, SharedRead, VaultToken};
 use crate::vault::VaultError;
 use crate::volume::sharing::SharingClass;
+use crate::volume::state::lives_until;
+use crate::writer::Trigger;
 
-/// How old an answer may be that a first mount takes: a restart right after a change must see the change.
+/// Largest age of a response for a first mount: after a restart right after a change the pod must see the change.
 const FIRST: Duration = Duration::from_secs(1);
 
-/// Whose logins a visit may use, and what it can open new ones with.
-pub(crate) struct PodIdentity {
-    /// The pod's own; a look may have none.
-    pub(crate) token: Option<Arc<PodToken>>,
-    /// Of its service account; empty where nobody knows it.
-    pub(crate) account_uid: String,
+/// The service account whose logins a mount uses, and the token for new logins.
+struct PodIdentity {
+    /// The pod's service account token. A poll may have none.
+    token: Option<Arc<PodToken>>,
+    /// Uid of the service account; empty where it is unknown.
+    account_uid: String,
 }
 
-/// A mount, or a look of our own, at work on its volume.
+/// A mount or a poll of one volume.
 pub struct FetchContext<'v> {
-    pub(crate) volumes: &'v Volumes,
-    pub(crate) volume: &'v Volume,
-    pub(crate) spec: &'v MountSpec,
-    proof: PodIdentity,
-    cadence: Option<PollSchedule>,
+    volumes: &'v Volumes,
+    volume: &'v Volume,
+    spec: &'v MountSpec,
+    identity: PodIdentity,
+    schedule: Option<PollSchedule>,
     began: UnixMillis,
-    first: bool,
-    account: OnceCell<Arc<VaultToken>>,
+    is_first: bool,
+    reader: OnceCell<Arc<VaultToken>>,
     own: OnceCell<Arc<VaultToken>>,
     group: OnceCell<Arc<VaultToken>>,
     calls: AtomicUsize,
     warnings: Mutex<Vec<String>>,
 }
 
-impl<'v> FetchContext<'v> {
-    pub(crate) fn new(
-        volumes: &'v Volumes,
+impl Volumes {
+    /// Starts fetching for `volume`. Records the time if the driver requested it. Drops cached responses that the class no longer refers to. `token` is
+    /// `None` for a poll without a service account token.
+    pub fn fetch_context<'v>(
+        &'v self,
         volume: &'v Volume,
         spec: &'v MountSpec,
-        proof: PodIdentity,
-    ) -> Self {
-        let first = !volume.held().answered;
-        Self {
-            volumes,
+        token: Option<Arc<PodToken>>,
+        trigger: Trigger,
+    ) -> FetchContext<'v> {
+        let now = UnixMillis::now();
+        let (account_uid, until) = {
+            let mut state = volume.state();
+            if trigger == Trigger::DriverRequest {
+                state.interval.add_request(now);
+                state.requested_at = Some(now);
+                state.published = Some(spec.published.clone());
+                // Only polls use the stored token.
+                state.token = token.clone().filter(|_| self.writer(spec).is_some());
+            }
+            let known = state.owner.as_ref().map(|owner| owner.account.uid.clone());
+            let uid = token.as_ref().map_or(known, |token| token.account_uid.clone());
+            (uid.unwrap_or_default(), lives_until(now, state.interval.observed()))
+        };
+        volume.set_owner(LoginKey::new(spec, account_uid.clone(), Scope::Account), &spec.objects);
+        volume.drop_expired(now);
+        volume.want_tokens_until(until);
+        FetchContext {
+            volumes: self,
             volume,
             spec,
-            proof,
-            cadence: volumes.cadence(volume, spec),
+            identity: PodIdentity { token, account_uid },
+            schedule: self.poll_schedule(volume, spec),
             began: UnixMillis::now(),
-            first,
-            account: OnceCell::new(),
+            is_first: !volume.is_published(),
+            reader: OnceCell::new(),
             own: OnceCell::new(),
             group: OnceCell::new(),
             calls: AtomicUsize::new(0),
             warnings: Mutex::default(),
         }
     }
+}
 
-    /// Gets every login that the calls of `plan` need, at the same time.
+impl FetchContext<'_> {
+    /// Obtains every token that the calls of `plan` need, at the same time.
     pub async fn log_in(&self, plan: &Plan<'_>, budget: &Budget) -> Result<(), VaultError> {
-        let asked: Vec<_> = plan
-            .stages
-            .iter()
-            .flat_map(|stage| &stage.reads)
-            .copied()
-            .filter(|source| self.kept(source).is_none())
-            .collect();
-        let reads = plan.stages.iter().any(|stage| !stage.batches.is_empty())
-            || asked.iter().any(|source| self.way(source) != SharingClass::Lease);
+        let reads = plan.stages.iter().flat_map(|stage| &stage.reads).copied();
+        let calls: Vec<_> = reads.filter(|source| self.cached(source).is_none()).collect();
+        let needs_reader = plan.stages.iter().any(|stage| !stage.batches.is_empty())
+            || calls.iter().any(|source| self.class(source) != SharingClass::Lease);
         let leases = |share| {
-            asked.iter().any(|source| self.way(source) == SharingClass::Lease && source.share == share)
+            calls.iter().any(|source| self.class(source) == SharingClass::Lease && source.share == share)
         };
-        let (own, group) = (leases(ShareScope::Pod), leases(ShareScope::ServiceAccount));
-        let proves = own || group;
-        let account = async {
-            if reads || !proves && !self.volume.is_authenticated(self.began) {
-                self.account(budget).await.map(drop)
+        let (needs_own, needs_group) = (leases(ShareScope::Pod), leases(ShareScope::ServiceAccount));
+        // Without any call the mount still authenticates once in a while: the account may have lost its role.
+        let must_authenticate = !needs_own && !needs_group && !self.volume.is_authenticated(self.began);
+        let reader = async {
+            if needs_reader || must_authenticate {
+                self.reading_token(budget).await.map(drop)
             } else {
                 Ok(())
             }
         };
-        let own = async { if own { self.leasing(ShareScope::Pod, budget).await.map(drop) } else { Ok(()) } };
-        let group = async {
-            if group { self.leasing(ShareScope::ServiceAccount, budget).await.map(drop) } else { Ok(()) }
+        let own = async {
+            if needs_own { self.leasing_token(ShareScope::Pod, budget).await.map(drop) } else { Ok(()) }
         };
-        tokio::try_join!(account, own, group).map(drop)
+        let group = async {
+            if needs_group {
+                self.leasing_token(ShareScope::ServiceAccount, budget).await.map(drop)
+            } else {
+                Ok(())
+            }
+        };
+        tokio::try_join!(reader, own, group).map(drop)
     }
 
-    /// What `source` holds: kept, shared, or asked for now.
+    /// The response of `source`, from a cache or from Vault.
     pub async fn read(&self, source: &Source, budget: &Budget) -> FetchResult {
-        match self.way(source) {
-            SharingClass::SharedRead => self.shared(source, budget).await.map_err(EngineError::Origin),
-            way => self.made(source, way, budget).await,
+        match self.class(source) {
+            SharingClass::SharedRead => self.read_shared(source, budget).await.map_err(EngineError::Origin),
+            class @ (SharingClass::Issue | SharingClass::Lease) => self.issue(source, class, budget).await,
         }
     }
 
-    /// Opens the ciphertexts of `batch`.
+    /// Decrypts the ciphertexts of `batch`.
     pub async fn open<'a>(
         &self,
         batch: &Batch<'a>,
-        answers: &Responses<'a>,
+        responses: &Responses<'a>,
         budget: &Budget,
     ) -> Vec<(&'a Source, FetchResult)> {
-        let failed = |error: VaultError| {
-            let miss = FetchError::from(error);
-            batch.members.iter().map(|member| (*member, Err(EngineError::Origin(miss.clone())))).collect()
+        let Some(first) = batch.members.first() else { return Vec::new() };
+        let opened = async {
+            let token = self.reading_token(budget).await?;
+            let open = |token: Arc<VaultToken>| async move {
+                self.count_call();
+                engine::decrypt(token.login(), batch, responses, budget).await
+            };
+            self.call_as(token, first, budget, open).await
         };
-        let session = match self.account(budget).await {
-            Ok(session) => session,
-            Err(error) => return failed(error),
-        };
-        self.called();
-        let opened = engine::decrypt(session.login(), batch, answers, budget).await;
-        let Some(first) =
-            batch.members.first().filter(|_| opened.iter().all(|(_, outcome)| is_denied(outcome)))
-        else {
-            return opened;
-        };
-        match self.again(&session, first, budget).await {
-            None => opened,
-            Some(Err(error)) => failed(error),
-            Some(Ok(session)) => {
-                self.called();
-                let opened = engine::decrypt(session.login(), batch, answers, budget).await;
-                session.denied(first, opened.iter().all(|(_, outcome)| is_denied(outcome)));
-                opened
+        match opened.await {
+            Ok((_, opened)) => opened,
+            Err(error) => {
+                let error = FetchError::from(error);
+                let failed = |member: &&'a Source| (*member, Err(EngineError::Origin(error.clone())));
+                batch.members.iter().map(failed).collect()
             }
         }
     }
 
-    /// How often Vault was asked, answers included that another volume's question brought.
+    /// How many responses the mount needed that were not in the volume's own cache; reads that were shared with another volume count too.
     pub fn calls(&self) -> usize {
         self.calls.load(Ordering::Relaxed)
     }
 
-    /// What is odd and no failure.
+    /// What is unusual and no failure, in words for the log.
     pub fn warnings(&self) -> Vec<String> {
         self.warnings.lock().clone()
     }
 
-    /// A read that others may share.
-    async fn shared(&self, source: &Source, budget: &Budget) -> Result<Arc<Fetched>, FetchError> {
-        let session = self.account(budget).await?;
-        self.called();
-        let age = self.age(source);
-        let outcome = session.read(source, age, budget).await;
-        let (session, outcome) = match outcome {
-            Err(miss) if miss.reason == Reason::ReadDenied => {
-                match self.again(&session, source, budget).await {
-                    None => (session, Err(miss)),
-                    Some(again) => {
-                        let again = again?;
-                        self.called();
-                        // All volumes of a token that died come here at once.
-                        let outcome = again.read(source, age, budget).await;
-                        again.denied(
-                            source,
-                            outcome.as_ref().is_err_and(|miss| miss.reason == Reason::ReadDenied),
-                        );
-                        (again, outcome)
-                    }
-                }
+    /// A read that other volumes may share.
+    async fn read_shared(&self, source: &Source, budget: &Budget) -> Result<Arc<Fetched>, FetchError> {
+        let (token, age) = (self.reading_token(budget).await?, self.max_age(source));
+        let read = |token: Arc<VaultToken>| async move {
+            self.count_call();
+            // When a token is revoked, all of its volumes come here at once, and share the read by the next token.
+            let SharedRead { outcome, reused } = token.read(source, age, budget).await;
+            if reused && outcome.is_ok() {
+                count_reused();
             }
-            outcome => (session, outcome),
+            outcome
         };
-        if outcome.is_ok() {
-            session.denied(source, false);
-        }
-        // Nobody could know that it leases: the login is this volume's from now on.
-        outcome.inspect(|fetched| self.take_lease(source, fetched, &session))
+        let (token, outcome) = self.call_as(token, source, budget, read).await?;
+        // Nobody could know that the response has a lease: the token belongs to this volume from now on.
+        outcome.inspect(|fetched| self.add_lease(source, fetched, &token))
     }
 
-    /// How old an answer may be that is taken for `source`.
-    fn age(&self, source: &Source) -> MaxAge {
+    /// How old a response to `source` may be.
+    fn max_age(&self, source: &Source) -> MaxAge {
         let refresh = self.spec.refreshes.of(source);
-        let looked_at = || self.cadence.map_or(refresh, |cadence| cadence.age(refresh, self.began));
-        MaxAge { most: if self.first { refresh.min(FIRST) } else { looked_at() }, refresh }
+        let polled = || self.schedule.map_or(refresh, |schedule| schedule.age(refresh, self.began));
+        MaxAge { most: if self.is_first { refresh.min(FIRST) } else { polled() }, refresh }
     }
 
-    /// A login in the place of `session`, whose token may be dead: not when it was made for this mount, or was new when it was denied the
-    /// same before and still lives, for then its policy says no.
-    async fn again(
-        &self,
-        session: &Arc<VaultToken>,
-        source: &Source,
-        budget: &Budget,
-    ) -> Option<Result<Arc<VaultToken>, VaultError>> {
-        self.proof.token.as_ref()?;
-        if session.authenticated_at() >= self.began {
-            session.denied(source, true);
-            return None;
-        }
-        let before = session.was_denied(source);
-        if before && session.lives(budget).await {
-            return None;
-        }
-        let again = self.session(session.who(), Some(session), budget).await;
-        if let (Ok(again), true) = (&again, before) {
-            again.learns_to_look(budget).await;
-        }
-        let mut held = self.volume.held();
-        if let (Ok(again), true) =
-            (&again, held.account.as_ref().is_some_and(|account| Arc::ptr_eq(account, session)))
-        {
-            held.account = Some(Arc::clone(again));
-        }
-        drop(held);
-        Some(again)
+    fn class(&self, source: &Source) -> SharingClass {
+        self.volumes.learned_paths.class(self.spec, source)
     }
 
-    fn way(&self, source: &Source) -> SharingClass {
-        self.volumes.leasing.way(self.spec, source)
-    }
-
-    /// The login that reads.
-    async fn account(&self, budget: &Budget) -> Result<Arc<VaultToken>, VaultError> {
-        let session = self.account.get_or_try_init(|| async {
-            let scope = match self.spec.login {
-                LoginScope::Shared => Scope::Account,
-                LoginScope::Pod | LoginScope::Transient => Scope::Pod(self.spec.pod.uid.clone()),
-            };
-            let who = self.who(scope);
-            if self.volumes.inline && self.spec.server.configured {
-                return self.volumes.logins.inline(&who, self.token()?);
-            }
-            if self.spec.login == LoginScope::Transient {
-                return self.volumes.logins.alone(&who, self.token()?, budget).await;
-            }
-            let session = self.session(&who, None, budget).await?;
-            self.volume.held().account = Some(Arc::clone(&session));
-            Ok(session)
-        });
-        session.await.cloned()
-    }
-
-    /// The login that leases: the volume's own, or its group's.
-    async fn leasing(&self, share: ShareScope, budget: &Budget) -> Result<Arc<VaultToken>, VaultError> {
-        let (cell, scope) = match share {
-            ShareScope::Pod => (&self.own, Scope::Volume(self.volume.id().name())),
-            ShareScope::ServiceAccount => (&self.group, Scope::Group),
-        };
-        let who = self.who(scope);
-        cell.get_or_try_init(|| self.session(&who, None, budget)).await.cloned()
-    }
-
-    /// The login of `who`, another than `but`: one that is there, or with a token one that is made now.
-    async fn session(
-        &self,
-        who: &LoginKey,
-        but: Option<&Arc<VaultToken>>,
-        budget: &Budget,
-    ) -> Result<Arc<VaultToken>, VaultError> {
-        let (logins, uid) = (&self.volumes.logins, &self.spec.pod.uid);
-        match self.token() {
-            Ok(token) => logins.session(who, uid, token, but, budget).await,
-            Err(none) => logins.there(who, uid).ok_or(none),
-        }
-    }
-
-    /// Who uses logins of `scope`.
-    fn who(&self, scope: Scope) -> LoginKey {
-        LoginKey::new(self.spec, self.proof.account_uid.clone(), scope)
-    }
-
-    fn token(&self) -> Result<&Arc<PodToken>, VaultError> {
-        let none = || VaultError::NoToken { doing: format!("log in at auth/{}", self.spec.auth.mount) };
-        self.proof.token.as_ref().ok_or_else(none)
-    }
-
-    fn called(&self) {
+    fn count_call(&self) {
         self.calls.fetch_add(1, Ordering::Relaxed);
     }
 }
 
-fn is_denied(outcome: &FetchResult) -> bool {
-    outcome.as_ref().is_err_and(|error| error.reason() == Reason::ReadDenied)
+/// Counts a call that was not necessary, because its response exists and may still be used.
+fn count_reused() {
+    counter!("vaultmount_answers_kept_total").increment(1);
 }

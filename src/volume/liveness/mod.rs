@@ -1,4 +1,4 @@
-//! Whether a volume lives: only what was seen and is seen no more has ended. It is looked for among the mounts of the node and among its pods.
+//! Whether a volume lives. Only a volume whose mount or pod was seen and is gone has ended. Mounts and pods of the node are checked.
 
 #[cfg(test)]
 mod tests;
@@ -8,57 +8,57 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::VolumeId;
+use super::mountinfo::{Mount, MountPoints};
 use crate::renewal::UnixMillis;
-use crate::volume::mountinfo::{Mount, MountPoints};
 
-/// The least between the two looks that both miss a volume: one list of mounts may lack it by chance, see `MountPoints::read`.
+/// Shortest time between the two checks that must both miss a volume: one list of mounts may lack it by chance, see `MountPoints::read`.
 const APART: Duration = Duration::from_secs(5);
 
-/// One look around.
+/// One check of all volumes.
 #[derive(Debug)]
 pub struct LivenessCheck<'l> {
-    among: CheckedAgainst<'l>,
+    against: CheckedAgainst<'l>,
     at: UnixMillis,
 }
 
 #[derive(Debug)]
 enum CheckedAgainst<'l> {
-    /// What is mounted below `root`, the kubelet's `pods`, which `window` shows.
-    Mounts { mounts: &'l MountPoints, root: &'l Path, window: &'l Mount },
+    /// The mounts below `root`, the kubelet's `pods` directory, which is visible through the mount `through`.
+    Mounts { mounts: &'l MountPoints, root: &'l Path, through: &'l Mount },
     /// The uids of all pods of the node.
     Pods(&'l HashSet<String>),
 }
 
-/// What the looks so far say of a volume: those at mounts and those at pods each for themselves, for a list that never had it proves nothing
-/// by lacking it.
+/// What all checks so far say about a volume. Checks of mounts and of pods are counted apart: a list that never had the volume proves nothing
+/// when it lacks it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Liveness {
     mount: Observation<Mount>,
     pod: Observation<()>,
 }
 
-/// What one kind of look says. `W` is through what it was seen: through something else its absence says nothing.
+/// What one kind of check says. `W` is what the volume was seen through: when it is missing through something else, that says nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 enum Observation<W> {
-    /// It was never seen: no evidence of anything.
+    /// It was never seen, which proves nothing.
     #[default]
     Never,
-    /// It was seen, before a restart: through whatever shows it now.
-    Before,
-    /// It was there at the last look that says anything.
-    There(W),
-    /// It was seen, and was not there at this moment.
+    /// It was seen before a restart, through anything.
+    BeforeRestart,
+    /// The last check that says anything saw it.
+    Present(W),
+    /// It was seen before, and was missing at this time.
     Missing(W, UnixMillis),
-    /// It has ended. This stays: a mount on the same path is another volume's, which begins as `Never`.
+    /// It has ended for good. A new mount on the same path is another volume, which starts as `Never`.
     Gone,
 }
 
-/// What all looks together say.
+/// What all checks together say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LivenessVerdict {
-    /// Nothing: only its TTLs end what it holds.
+    /// Nothing is known: its tokens and leases expire with their TTLs.
     Nothing,
-    /// It lives, as far as anybody sees.
+    /// It lives, as far as the checks can see.
     Lives,
     /// It has ended: its mount is gone.
     Unmounted,
@@ -74,45 +74,45 @@ impl LivenessVerdict {
 }
 
 impl<'l> LivenessCheck<'l> {
-    /// A look at the mounts below `root`; `None` when they show nothing of it, and so say nothing of any volume.
+    /// A check of the mounts below `root`; `None` when `root` is not visible, so that the mounts say nothing about any volume.
     ///
-    /// The root must be a mount point or lie below one. Of the mount on `/` alone nobody knows whether it is the host's or a container's
-    /// own, which shows an empty root for ever: it counts only while there is some mount below the root.
-    pub fn at_mounts(mounts: &'l MountPoints, root: &'l Path, at: UnixMillis) -> Option<Self> {
-        let (point, window) = mounts.over(root)?;
-        let shows = point.parent().is_some() || mounts.has_below(root);
-        shows.then_some(Self { among: CheckedAgainst::Mounts { mounts, root, window }, at })
+    /// The root must be a mount point or lie below one. The mount on `/` may be the host's, or a container's own, in which the root is always
+    /// empty: it counts only while there is a mount below the root.
+    pub fn of_mounts(mounts: &'l MountPoints, root: &'l Path, at: UnixMillis) -> Option<Self> {
+        let (point, through) = mounts.over(root)?;
+        let is_visible = point.parent().is_some() || mounts.has_below(root);
+        is_visible.then_some(Self { against: CheckedAgainst::Mounts { mounts, root, through }, at })
     }
 
-    /// A look at the uids of all pods of the node.
-    pub fn at_pods(uids: &'l HashSet<String>, at: UnixMillis) -> Self {
-        Self { among: CheckedAgainst::Pods(uids), at }
+    /// A check of the uids of all pods of the node.
+    pub fn of_pods(uids: &'l HashSet<String>, at: UnixMillis) -> Self {
+        Self { against: CheckedAgainst::Pods(uids), at }
     }
 }
 
 impl Liveness {
     /// What an earlier process saw: the mount, the pod.
-    pub fn before(mount: bool, pod: bool) -> Self {
-        Self { mount: Observation::before(mount), pod: Observation::before(pod) }
+    pub fn resumed(mount: bool, pod: bool) -> Self {
+        Self { mount: Observation::resumed(mount), pod: Observation::resumed(pod) }
     }
 
-    /// What is known after a look. A look that failed is none, and at mounts one says nothing of a path that is not below its root.
-    pub fn after(mut self, look: &LivenessCheck<'_>, id: &VolumeId) -> Self {
-        match look.among {
-            CheckedAgainst::Mounts { mounts, root, window } => {
+    /// What is known after `check`. A check of mounts says nothing about a path that is not below its root.
+    pub fn after(mut self, check: &LivenessCheck<'_>, id: &VolumeId) -> Self {
+        match check.against {
+            CheckedAgainst::Mounts { mounts, root, through } => {
                 let target = Path::new(&id.target_path);
                 if target != root && target.starts_with(root) {
-                    self.mount = self.mount.after(mounts.at(target).is_some(), window.clone(), look.at);
+                    self.mount = self.mount.after(mounts.at(target).is_some(), through.clone(), check.at);
                 }
             }
-            CheckedAgainst::Pods(uids) => self.pod = self.pod.after(uids.contains(&id.pod.uid), (), look.at),
+            CheckedAgainst::Pods(uids) => self.pod = self.pod.after(uids.contains(&id.pod.uid), (), check.at),
         }
         self
     }
 
-    /// What all looks so far say together of the volume `id`: either end is one.
-    pub fn known(&self, id: &VolumeId) -> LivenessVerdict {
-        // In a directory that classes share its pod lives on when nobody asks for the class any more.
+    /// What all checks so far say together about the volume `id`. Either a missing mount or a missing pod ends it.
+    pub fn verdict(&self, id: &VolumeId) -> LivenessVerdict {
+        // In a directory that classes share, the pod lives on when the class is no longer requested.
         let by_pod = self.saw_pod() && id.parameters.is_none();
         match (&self.mount, &self.pod) {
             (Observation::Gone, _) => LivenessVerdict::Unmounted,
@@ -134,21 +134,21 @@ impl Liveness {
 }
 
 impl<W: PartialEq> Observation<W> {
-    fn before(seen: bool) -> Self {
-        if seen { Self::Before } else { Self::Never }
+    fn resumed(seen: bool) -> Self {
+        if seen { Self::BeforeRestart } else { Self::Never }
     }
 
-    /// What is known after a look through `window`.
-    fn after(self, shown: bool, window: W, at: UnixMillis) -> Self {
+    /// What is known after a check through `through`, which saw the volume or not.
+    fn after(self, seen: bool, through: W, at: UnixMillis) -> Self {
         match self {
             Self::Gone => Self::Gone,
-            Self::Never | Self::Before | Self::There(_) | Self::Missing(..) if shown => Self::There(window),
-            Self::Never => Self::Never,
-            Self::Before => Self::Missing(window, at),
-            Self::There(seen_through) | Self::Missing(seen_through, _) if seen_through != window => {
-                Self::There(seen_through)
+            Self::Never | Self::BeforeRestart | Self::Present(_) | Self::Missing(..) if seen => {
+                Self::Present(through)
             }
-            Self::There(same) => Self::Missing(same, at),
+            Self::Never => Self::Never,
+            Self::BeforeRestart => Self::Missing(through, at),
+            Self::Present(before) | Self::Missing(before, _) if before != through => Self::Present(before),
+            Self::Present(same) => Self::Missing(same, at),
             Self::Missing(_, since) if at.since(since) >= APART => Self::Gone,
             Self::Missing(same, since) => Self::Missing(same, since),
         }

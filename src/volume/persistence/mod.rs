@@ -1,4 +1,4 @@
-//! What outlives a restart: of each volume what was made for it and which logins it holds. Never what people wrote into a KV engine.
+//! Volumes in records, which survive a restart: what was issued for each volume, and which tokens it uses. Never values of a KV engine.
 
 #[cfg(test)]
 mod tests;
@@ -9,21 +9,20 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
-use super::Keyed;
-use super::{Volume, VolumeId, Volumes};
+use super::file_schedule::FileSchedule;
+use super::liveness::Liveness;
+use super::{Keyed, Volume, VolumeId, Volumes};
 use crate::cache::issued::{Issued, IssuedCache, IssuedExpiry, Superseded};
 use crate::class::RememberedRequest;
 use crate::engine::{Fetched, StoredIssued};
 use crate::renewal::{Expiry, UnixMillis};
-use crate::secret::Secret;
 use crate::spec::Source;
+use crate::state;
 use crate::state::{Kind, Outer, Record, RecordId, Store, StoredRecord, Written};
 use crate::tokens::{LoginKey, VaultToken};
-use crate::volume::liveness::Liveness;
-use crate::volume::own_writer::Files;
 use crate::writer::Fingerprints;
 
-/// A record's body. A member that is added later has a default, for the version before does not write it.
+/// The body of a record. A member that is added later needs a default, for older versions do not write it.
 #[derive(Serialize, Deserialize)]
 enum Body {
     #[serde(rename = "Volume")]
@@ -37,33 +36,34 @@ struct VolumeRecord {
     #[serde(rename = "id")]
     id: VolumeId,
     #[serde(rename = "asker")]
-    asker: Option<LoginKey>,
+    owner: Option<LoginKey>,
     #[serde(rename = "answered")]
-    answered: bool,
+    is_published: bool,
     /// Whether its mount was seen.
     #[serde(rename = "seen")]
-    seen: bool,
-    /// Whether its pod was; the versions before did not look.
+    mount_seen: bool,
+    /// Whether its pod was seen.
     #[serde(default, rename = "pod_seen")]
     pod_seen: bool,
     #[serde(rename = "published")]
     published: Option<RememberedRequest>,
-    /// Logins that it holds beside those of what was made.
+    /// The token that reads. Tokens with leases are named by their leases.
     #[serde(rename = "account")]
-    account: Option<RecordId>,
+    reader: Option<RecordId>,
     #[serde(default, rename = "own")]
     own: Vec<(Source, RecordId)>,
     #[serde(rename = "made")]
-    made: Vec<IssuedRecord>,
+    issued: Vec<IssuedRecord>,
     #[serde(rename = "replaced")]
-    replaced: Vec<(UnixMillis, RecordId)>,
+    superseded: Vec<(UnixMillis, RecordId)>,
     #[serde(rename = "group")]
     group: Option<LoginKey>,
-    /// Whether we wrote its files, and what of them we may not read.
+    /// Whether vaultmount wrote its files.
     #[serde(default, rename = "ours")]
-    ours: bool,
+    is_own: bool,
+    /// Fingerprints of the files that vaultmount wrote and may not read.
     #[serde(default, rename = "marks")]
-    marks: Fingerprints,
+    fingerprints: Fingerprints,
     #[serde(default, rename = "keyed")]
     keyed: Keyed,
 }
@@ -73,197 +73,202 @@ struct IssuedRecord {
     #[serde(rename = "source")]
     source: Source,
     #[serde(rename = "kept")]
-    kept: StoredIssued,
+    stored: StoredIssued,
     #[serde(rename = "at")]
     at: UnixMillis,
     #[serde(rename = "lasts")]
-    lasts: Until,
+    expiry: StoredExpiry,
 }
 
 #[derive(Serialize, Deserialize)]
-enum Until {
+enum StoredExpiry {
     #[serde(rename = "Leased")]
     Leased(String, RecordId),
     #[serde(rename = "Told")]
-    Told(Expiry),
+    Fixed(Expiry),
 }
 
-/// The logins of the records, by their names.
-type Sessions = HashMap<RecordId, Arc<VaultToken>>;
+/// The tokens of the records.
+type Tokens = HashMap<RecordId, Arc<VaultToken>>;
 
 impl Volumes {
-    /// Writes what outlives a restart of `volume`, where it has changed; of one that is not remembered nobody would remove it.
+    /// Writes the records of `volume` and its tokens, as far as they have changed. A volume that is not current gets no record, for no process would
+    /// remove it.
     pub fn save(&self, volume: &Volume) {
-        let Some(store) = self.store.as_ref().filter(|_| self.remembers(volume)) else { return };
-        let group = volume.held().group.clone();
-        let is_group_written = group.is_none_or(|(who, shelf)| {
-            let id = group_id(&who);
-            write(store, &id, &Body::Group(Box::new(who), of_shelf(&shelf)), &shelf.written)
+        let Some(store) = self.store.as_ref().filter(|_| self.contains(volume)) else { return };
+        let group = volume.state().group.clone();
+        let is_group_written = group.is_none_or(|(key, cache)| {
+            let id = group_id(&key);
+            write(store, &id, &Body::Group(Box::new(key), issued_records(&cache)), &cache.written)
         });
-        let is_written =
-            write(store, &volume.id().record(), &Body::Volume(Box::new(of_volume(volume))), &volume.written);
-        // Last: a login that no volume names is given back by the next process, with all that hangs on it.
+        let body = Body::Volume(Box::new(volume_record(volume)));
+        let is_written = write(store, &volume.id().record(), &body, &volume.written);
+        // Last: the next process revokes a token that no volume names, with all of its leases.
         if is_group_written && is_written {
-            volume.sessions().iter().for_each(|session| session.save(store));
+            volume.tokens().iter().for_each(|token| token.save(store));
         }
     }
 
-    /// Takes up what an earlier process left: its volumes go on with what they have. A record that cannot be used costs one issue; its token is
-    /// given back where it still opens, and so is that of a login that no volume holds.
+    /// Takes over the volumes of an earlier process with their tokens. For a record that cannot be used, its credential is issued again and its
+    /// token is revoked where it can be decrypted. Tokens that no volume names are revoked too.
     pub fn resume(&self) {
         let Some(store) = &self.store else { return };
-        let (mut sessions, mut bodies) = (Sessions::new(), Vec::new());
+        let (mut tokens, mut bodies) = (Tokens::new(), Vec::new());
         let records: Vec<_> = store.records().map(Iterator::collect).unwrap_or_default();
-        for found in records {
-            match found {
+        for stored in records {
+            match stored {
                 StoredRecord::Record(record) if record.outer.kind == Kind::VaultToken => {
                     let id = record.id.clone();
-                    sessions.extend(self.logins.resume(record).map(|session| (id, session)));
+                    tokens.extend(self.logins.resume(record).map(|token| (id, token)));
                 }
                 StoredRecord::Record(record) => bodies.extend(read(store, &record)),
                 StoredRecord::Unusable(unusable) => self.logins.discard(unusable),
             }
         }
         let groups: HashMap<_, _> =
-            bodies.iter_mut().filter_map(|body| self.resume_group(body, &sessions)).collect();
+            bodies.iter_mut().filter_map(|body| self.resume_group(body, &tokens)).collect();
         let volumes = bodies
             .into_iter()
             .filter(|body| matches!(body, Body::Volume(_)))
-            .map(|body| self.resume_volume(body, &sessions, &groups))
+            .map(|body| self.resume_volume(body, &tokens, &groups))
             .count();
         if volumes > 0 {
-            info!(volumes, logins = sessions.len(), "going on with what an earlier process left");
+            info!(volumes, logins = tokens.len(), "took over the volumes of an earlier process");
         }
     }
 
-    /// Drops the groups that have no member any more, and their records.
-    pub(crate) fn forget_groups(&self) {
+    /// Removes groups without members, and their records.
+    pub(crate) fn remove_empty_groups(&self) {
         let mut groups = self.groups.lock();
-        for (who, _) in groups.extract_if(|_, shelf| shelf.strong_count() == 0) {
-            self.erase(&group_id(&who));
+        for (key, _) in groups.extract_if(|_, cache| cache.strong_count() == 0) {
+            self.remove_record(&group_id(&key));
         }
     }
 
-    /// Removes the record of what has ended.
-    pub(crate) fn erase(&self, id: &RecordId) {
+    /// Removes the record of a volume or group that has ended.
+    pub(crate) fn remove_record(&self, id: &RecordId) {
         if let Some(Err(error)) = self.store.as_ref().map(|store| store.remove(id)) {
-            warn!("the record of a volume or a group that ended stays: {error}");
+            warn!("the record of a volume or group that has ended could not be removed: {error}");
         }
     }
 
-    fn resume_group(&self, body: &mut Body, sessions: &Sessions) -> Option<(LoginKey, Arc<IssuedCache>)> {
-        let Body::Group(who, made) = body else { return None };
-        let shelf = self.group(who);
-        fill(&shelf, std::mem::take(made), sessions);
-        Some(((**who).clone(), shelf))
+    fn resume_group(&self, body: &mut Body, tokens: &Tokens) -> Option<(LoginKey, Arc<IssuedCache>)> {
+        let Body::Group(key, issued) = body else { return None };
+        let cache = self.group_cache(key);
+        fill(&cache, std::mem::take(issued), tokens);
+        Some(((**key).clone(), cache))
     }
 
-    fn resume_volume(&self, body: Body, sessions: &Sessions, groups: &HashMap<LoginKey, Arc<IssuedCache>>) {
-        let Body::Volume(of) = body else { return };
-        let volume = Volume::new(of.id.clone());
-        if let Some(asker) = &of.asker {
-            let leased = of.made.iter().filter(|made| matches!(made.lasts, Until::Leased(..)));
-            leased.for_each(|made| self.leasing.learn(&asker.server, &made.source, true));
+    fn resume_volume(&self, body: Body, tokens: &Tokens, groups: &HashMap<LoginKey, Arc<IssuedCache>>) {
+        let Body::Volume(record) = body else { return };
+        let volume = Volume::new(record.id.clone());
+        if let Some(owner) = &record.owner {
+            let is_leased = |issued: &&IssuedRecord| matches!(issued.expiry, StoredExpiry::Leased(..));
+            let leased = record.issued.iter().filter(is_leased);
+            leased.for_each(|issued| self.learned_paths.learn(&owner.server, &issued.source, true));
         }
-        fill(&volume.shelf, of.made, sessions);
-        *volume.marks() = of.marks;
-        let login = |id: Option<RecordId>| id.and_then(|id| sessions.get(&id)).cloned();
-        let mut held = volume.held();
-        (held.asker, held.answered, held.asked, held.published) =
-            (of.asker, of.answered, Some(UnixMillis::now()), of.published);
-        held.own = of.own.into_iter().filter_map(|(source, id)| Some((source, login(Some(id))?))).collect();
-        held.account = login(of.account);
-        held.keyed.0 = Arc::new(of.keyed);
-        held.files = Files::resumed(of.ours, volume.id().chance());
-        held.group = of.group.and_then(|who| groups.get(&who).map(|shelf| (who, Arc::clone(shelf))));
-        let replaced = of
-            .replaced
+        fill(&volume.issued, record.issued, tokens);
+        *volume.fingerprints() = record.fingerprints;
+        volume.resume_keyed(record.keyed);
+        let token = |id: &RecordId| tokens.get(id).cloned();
+        let superseded = record
+            .superseded
             .into_iter()
-            .filter_map(|(until, id)| Some(Superseded { until, session: login(Some(id))?, lease: None }));
-        volume.shelf.replaced().extend(replaced);
-        // A pod whose volume is mounted was there too, whoever looked.
-        held.presence = Liveness::before(of.seen, self.pods.is_some() && (of.seen || of.pod_seen));
-        drop(held);
-        self.adopt(volume);
+            .filter_map(|(until, id)| Some(Superseded { until, token: token(&id)?, lease: None }));
+        volume.issued.superseded().extend(superseded);
+        let mut state = volume.state();
+        state.owner = record.owner;
+        state.is_published = record.is_published;
+        state.requested_at = Some(UnixMillis::now());
+        state.published = record.published;
+        let own = record.own.into_iter();
+        state.own = own.filter_map(|(source, id)| Some((source, token(&id)?))).collect();
+        state.reader = record.reader.as_ref().and_then(token);
+        state.files = FileSchedule::resumed(record.is_own, volume.id().fraction());
+        state.group = record.group.and_then(|key| groups.get(&key).map(|cache| (key, Arc::clone(cache))));
+        // A mounted volume proves that its pod existed, though no check saw the pod.
+        let pod_seen = self.pods.is_some() && (record.mount_seen || record.pod_seen);
+        state.liveness = Liveness::resumed(record.mount_seen, pod_seen);
+        drop(state);
+        self.insert(volume);
     }
 }
 
-fn of_volume(volume: &Volume) -> VolumeRecord {
-    let made = of_shelf(&volume.shelf);
-    let marks = volume.marks().persisted();
-    let held = volume.held();
-    // What a group has replaced is any member's to keep.
-    let shelves = [Some(&volume.shelf), held.group.as_ref().map(|(_, shelf)| shelf)];
-    let replaced = shelves.into_iter().flatten().flat_map(|shelf| shelf.replaced().clone());
-    let replaced = replaced.map(|gone| (gone.until, gone.session.record().clone())).collect();
-    let name = |session: &Option<Arc<VaultToken>>| session.as_ref().map(|session| session.record().clone());
+fn volume_record(volume: &Volume) -> VolumeRecord {
+    let issued = issued_records(&volume.issued);
+    let fingerprints = volume.fingerprints().persisted();
+    let keyed = volume.recorded_keyed();
+    // Every member of a group records the tokens that the group has superseded.
+    let superseded = volume.issued_caches().into_iter().flat_map(|cache| cache.superseded().clone());
+    let superseded = superseded.map(|old| (old.until, old.token.record().clone())).collect();
+    let state = volume.state();
     VolumeRecord {
         id: volume.id().clone(),
-        asker: held.asker.clone(),
-        answered: held.answered,
-        seen: held.presence.saw_mount(),
-        pod_seen: held.presence.saw_pod(),
-        published: held.published.clone(),
-        account: name(&held.account),
-        own: held.own.iter().map(|(source, session)| (source.clone(), session.record().clone())).collect(),
-        made,
-        replaced,
-        group: held.group.as_ref().map(|(who, _)| who.clone()),
-        ours: held.files.ours,
-        marks,
-        keyed: Keyed::clone(&held.keyed.0),
+        owner: state.owner.clone(),
+        is_published: state.is_published,
+        mount_seen: state.liveness.saw_mount(),
+        pod_seen: state.liveness.saw_pod(),
+        published: state.published.clone(),
+        reader: state.reader.as_ref().map(|token| token.record().clone()),
+        own: state.own.iter().map(|(source, token)| (source.clone(), token.record().clone())).collect(),
+        issued,
+        superseded,
+        group: state.group.as_ref().map(|(key, _)| key.clone()),
+        is_own: state.files.is_own,
+        fingerprints,
+        keyed,
     }
 }
 
-fn of_shelf(shelf: &IssuedCache) -> Vec<IssuedRecord> {
-    let mut made: Vec<_> =
-        shelf.all().into_iter().filter_map(|(source, made)| of_made(source, &made)).collect();
-    // In one order, so that equal shelves give equal bytes.
-    made.sort_by_key(|made| (made.at, made.source.to_string()));
-    made
+/// What is in `cache`, always in the same order, so that equal caches have equal bytes.
+fn issued_records(cache: &IssuedCache) -> Vec<IssuedRecord> {
+    let all = cache.all().into_iter();
+    let mut records: Vec<_> = all.filter_map(|(source, issued)| issued_record(source, &issued)).collect();
+    records.sort_by_key(|record| (record.at, record.source.to_string()));
+    records
 }
 
-fn of_made(source: Source, made: &Issued) -> Option<IssuedRecord> {
-    let lasts = match &made.lasts {
-        IssuedExpiry::Leased(id, session) => Until::Leased(id.clone(), session.record().clone()),
-        IssuedExpiry::Fixed(life) => Until::Told(*life),
+fn issued_record(source: Source, issued: &Issued) -> Option<IssuedRecord> {
+    let expiry = match &issued.expiry {
+        IssuedExpiry::Leased(id, token) => StoredExpiry::Leased(id.clone(), token.record().clone()),
+        IssuedExpiry::Fixed(expiry) => StoredExpiry::Fixed(*expiry),
     };
-    Some(IssuedRecord { kept: made.fetched.to_record(&source)?, source, at: made.at, lasts })
+    Some(IssuedRecord { stored: issued.fetched.to_record(&source)?, source, at: issued.at, expiry })
 }
 
-fn fill(shelf: &IssuedCache, made: Vec<IssuedRecord>, sessions: &Sessions) {
-    for IssuedRecord { source, kept, at, lasts } in made {
-        let lasts = match lasts {
-            Until::Leased(id, session) => {
-                sessions.get(&session).map(|session| IssuedExpiry::Leased(id, Arc::clone(session)))
+fn fill(cache: &IssuedCache, records: Vec<IssuedRecord>, tokens: &Tokens) {
+    for IssuedRecord { source, stored, at, expiry } in records {
+        let expiry = match expiry {
+            StoredExpiry::Leased(id, token) => {
+                tokens.get(&token).map(|token| IssuedExpiry::Leased(id, Arc::clone(token)))
             }
-            Until::Told(life) => Some(IssuedExpiry::Fixed(life)),
+            StoredExpiry::Fixed(expiry) => Some(IssuedExpiry::Fixed(expiry)),
         };
-        if let (Some(lasts), Some(fetched)) = (lasts, Fetched::from_record(&source, kept)) {
-            shelf.put(&source, Issued { fetched: Arc::new(fetched), at, lasts });
+        if let (Some(expiry), Some(fetched)) = (expiry, Fetched::from_record(&source, stored)) {
+            cache.insert(&source, Issued { fetched: Arc::new(fetched), at, expiry });
         }
     }
 }
 
-/// Writes `body` unless `written` says that the same is there already; tells whether it is there.
+/// Writes `body` unless it equals the last one in `written`. Returns whether the record is up to date.
 fn write(store: &Store, id: &RecordId, body: &Body, written: &Written) -> bool {
-    let Ok(text) = serde_json::to_vec(body).map(Secret::from) else { return false };
+    let Some(text) = state::to_json(body) else { return false };
     let outer =
         || Outer { kind: Kind::Volume, server: None, accessor: None, leases: Vec::new(), token: None };
     let put = written.put(store, id, &text, outer);
-    put.inspect_err(|error| warn!("what a volume has does not outlive a restart: {error}")).is_ok()
+    put.inspect_err(|error| warn!("the record of a volume could not be written: {error}")).is_ok()
 }
 
 fn read(store: &Store, record: &Record) -> Option<Body> {
-    // Its own text would quote the body.
+    // The error's own text would quote the body.
     let body = serde_json::from_slice(record.body.expose()).ok();
     if body.is_none() {
-        warn!(record = %record.id, "a record of a volume has no body that can be read: what it had is made anew");
+        warn!(record = %record.id, "the record of a volume has no body that can be read: everything in it is issued again");
         let _ = store.remove(&record.id);
     }
     body
 }
 
-fn group_id(who: &LoginKey) -> RecordId {
-    RecordId::of(&["group", &serde_json::to_string(who).unwrap_or_default()])
+fn group_id(key: &LoginKey) -> RecordId {
+    RecordId::of(&["group", &serde_json::to_string(key).unwrap_or_default()])
 }

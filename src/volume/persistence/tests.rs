@@ -5,6 +5,7 @@ use tokio_util::task::TaskTracker;
 
 use super::*;
 use crate::payload::VersionKey;
+use crate::secret::Secret;
 use crate::spec::{
     AuthSpec, CertificateRequest, Encoding, EngineRequest, KeyPlace, KeyType, KvEngine, KvRead, Pod, Request,
     S5Text, Selector, SelectorPath, SelectorRoot, ServerSpec, ShareScope, SourceValue, Text, TlsSpec,
@@ -20,7 +21,7 @@ const THEN: u64 = 4_102_444_800_000;
 
 const UID: &str = "7b4a1f0e-6d41-4f41-9d0a-000000000001";
 
-/// Bodies of volumes, and of groups, with their ids and what they are as JSON.
+/// Bodies of volumes and groups, with their ids and their JSON.
 async fn bodies() -> Vec<(RecordId, Value, Body)> {
     let (_directory, store) = golden::store().await;
     let records = golden::records(&store).into_iter().filter(|record| record.outer.kind == Kind::Volume);
@@ -38,13 +39,13 @@ async fn volume(name: &str) -> VolumeRecord {
 
 async fn group() -> (LoginKey, Vec<IssuedRecord>) {
     let group = |body| match body {
-        Body::Group(who, made) => Some((*who, made)),
+        Body::Group(key, issued) => Some((*key, issued)),
         Body::Volume(_) => None,
     };
     bodies().await.into_iter().find_map(|(_, _, body)| group(body)).unwrap()
 }
 
-fn who(mount: &str, audience: Option<&str>, scope: Scope) -> LoginKey {
+fn key(mount: &str, audience: Option<&str>, scope: Scope) -> LoginKey {
     let address = "http://127.0.0.1:9".parse().unwrap();
     LoginKey {
         server: ServerSpec {
@@ -98,10 +99,10 @@ async fn no_member_of_a_volume_or_group_of_0_1_0_is_renamed_or_dropped() {
     assert_eq!(bodies.len(), 3);
     for (id, old, body) in bodies {
         assert_eq!(golden::lost(&old, &serde_json::to_value(&body).unwrap()), [""; 0], "{id}");
-        // Under another name the next save would leave the old file behind.
+        // With another id the next save would leave the old file behind.
         let named = match &body {
             Body::Volume(volume) => volume.id.record(),
-            Body::Group(who, _) => group_id(who),
+            Body::Group(key, _) => group_id(key),
         };
         assert_eq!(named, id);
     }
@@ -118,16 +119,19 @@ async fn a_volume_of_0_1_0_is_of_the_same_pod_and_request() {
         service_account: "web".into(),
     };
     assert_eq!((volume.id.target_path, volume.id.pod, volume.id.parameters), (target, pod, None));
-    assert_eq!(volume.asker, Some(who("kubernetes", None, Scope::Account)));
-    assert_eq!((volume.answered, volume.seen, volume.pod_seen, volume.ours), (true, true, true, true));
+    assert_eq!(volume.owner, Some(key("kubernetes", None, Scope::Account)));
     assert_eq!(
-        (volume.account, volume.group),
-        (Some(login("account")), Some(who("jwt/eu", Some("prod"), Scope::Group)))
+        (volume.is_published, volume.mount_seen, volume.pod_seen, volume.is_own),
+        (true, true, true, true)
     );
-    assert_eq!(volume.replaced, [(UnixMillis(THEN + 77), login("unix"))]);
+    assert_eq!(
+        (volume.reader, volume.group),
+        (Some(login("account")), Some(key("jwt/eu", Some("prod"), Scope::Group)))
+    );
+    assert_eq!(volume.superseded, [(UnixMillis(THEN + 77), login("unix"))]);
     let marks =
         json!({"db": {"version": "golden-version", "inode": 4711, "changed": 1_700_000_000_000_000_001_u64}});
-    assert_eq!(serde_json::to_value(&volume.marks).unwrap(), marks);
+    assert_eq!(serde_json::to_value(&volume.fingerprints).unwrap(), marks);
     let keyed = [("db", "secret/data/team-a/db"), ("tls", "pki/issue/web")]
         .map(|(name, path)| (name.to_owned(), path.to_owned()));
     assert_eq!(volume.keyed, Keyed::from(keyed));
@@ -139,25 +143,28 @@ async fn a_volume_of_0_1_0_is_of_the_same_pod_and_request() {
 }
 
 #[tokio::test]
-async fn a_volume_of_0_1_0_that_has_nothing_is_read() {
+async fn an_empty_volume_of_0_1_0_is_read() {
     let volume = volume("sync-0").await;
     assert_eq!(
         (volume.id.target_path.as_str(), volume.id.parameters),
         ("/sync/controller", Some(std::array::from_fn(|at| at as u8)))
     );
-    assert_eq!((volume.answered, volume.seen, volume.pod_seen, volume.ours), (false, false, false, false));
-    assert!(volume.asker.is_none() && volume.account.is_none() && volume.group.is_none());
+    assert_eq!(
+        (volume.is_published, volume.mount_seen, volume.pod_seen, volume.is_own),
+        (false, false, false, false)
+    );
+    assert!(volume.owner.is_none() && volume.reader.is_none() && volume.group.is_none());
     assert!(
         volume.own.is_empty()
-            && volume.made.is_empty()
-            && volume.replaced.is_empty()
+            && volume.issued.is_empty()
+            && volume.superseded.is_empty()
             && volume.keyed.is_empty()
     );
 }
 
 #[tokio::test]
-async fn what_was_made_for_a_volume_by_0_1_0_is_of_the_same_sources() {
-    let made = volume("web-0").await.made;
+async fn what_0_1_0_had_issued_for_a_volume_belongs_to_the_same_sources() {
+    let issued = volume("web-0").await.issued;
     let creds = Request::new("GET", "database/creds/app", None).unwrap();
     let random = Request::new("POST", "transit/random/32?format=hex&x", Some(&json!({"bytes": 32}))).unwrap();
     let expected = [
@@ -175,20 +182,22 @@ async fn what_was_made_for_a_volume_by_0_1_0_is_of_the_same_sources() {
         secret(Some(3), KvEngine::V2),
         secret(None, KvEngine::V1),
     ];
-    let sources: Vec<_> = made.iter().map(|made| made.source.clone()).collect();
+    let sources: Vec<_> = issued.iter().map(|issued| issued.source.clone()).collect();
     assert_eq!(sources, expected);
-    for (made, after) in made.iter().zip(1..) {
-        assert_eq!(made.at, UnixMillis(THEN + after));
+    for (issued, after) in issued.iter().zip(1..) {
+        assert_eq!(issued.at, UnixMillis(THEN + after));
     }
-    let lasts: Vec<_> = made.into_iter().map(|made| made.lasts).collect();
-    let until = |end| move |lasts: &Until| matches!(lasts, Until::Told(Expiry::Until(at)) if *at == end);
+    let expiries: Vec<_> = issued.into_iter().map(|issued| issued.expiry).collect();
+    let until = |end| move |expiries: &StoredExpiry| matches!(expiries, StoredExpiry::Fixed(Expiry::Until(at)) if *at == end);
     assert!(
-        matches!(&lasts[0], Until::Leased(lease, id) if lease == "database/creds/app/extends" && *id == login("leases"))
+        matches!(&expiries[0], StoredExpiry::Leased(lease, id) if lease == "database/creds/app/extends" && *id == login("leases"))
     );
     assert!(
-        until(4_102_445_300)(&lasts[1]) && until(7_000_000_000)(&lasts[2]) && until(7_000_000_000)(&lasts[3])
+        until(4_102_445_300)(&expiries[1])
+            && until(7_000_000_000)(&expiries[2])
+            && until(7_000_000_000)(&expiries[3])
     );
-    assert!(lasts[4..].iter().all(|lasts| matches!(lasts, Until::Told(Expiry::Unknown))));
+    assert!(expiries[4..].iter().all(|expiries| matches!(expiries, StoredExpiry::Fixed(Expiry::Unknown))));
 }
 
 #[tokio::test]
@@ -241,23 +250,23 @@ async fn every_kind_of_source_of_0_1_0_is_read() {
 
 #[tokio::test]
 async fn a_group_of_0_1_0_is_of_the_same_account() {
-    let (identity, made) = group().await;
-    assert_eq!(identity, who("jwt/eu", Some("prod"), Scope::Group));
-    assert!(made.iter().all(|made| made.source.share == ShareScope::ServiceAccount));
+    let (identity, issued) = group().await;
+    assert_eq!(identity, key("jwt/eu", Some("prod"), Scope::Group));
+    assert!(issued.iter().all(|issued| issued.source.share == ShareScope::ServiceAccount));
     assert!(
-        matches!(&made[0].lasts, Until::Leased(lease, id) if lease == "database/creds/app/group" && *id == login("group"))
+        matches!(&issued[0].expiry, StoredExpiry::Leased(lease, id) if lease == "database/creds/app/group" && *id == login("group"))
     );
     let node = EngineRequest::Certificate(certificate(KeyPlace::Node(KeyType::EcP256)));
-    assert_eq!((made.len(), &made[1].source.request), (2, &node));
+    assert_eq!((issued.len(), &issued[1].source.request), (2, &node));
 }
 
 #[tokio::test]
-async fn answers_of_0_1_0_hold_what_they_held() {
-    let made = volume("web-0").await.made;
+async fn responses_of_0_1_0_have_the_same_content() {
+    let issued = volume("web-0").await.issued;
     let value = |at: usize, start, way: SelectorPath| {
-        let IssuedRecord { source, kept, .. } =
-            serde_json::from_value(serde_json::to_value(&made[at]).unwrap()).unwrap();
-        let fetched = Fetched::from_record(&source, kept).unwrap();
+        let IssuedRecord { source, stored, .. } =
+            serde_json::from_value(serde_json::to_value(&issued[at]).unwrap()).unwrap();
+        let fetched = Fetched::from_record(&source, stored).unwrap();
         let selection = SourceValue { source, selector: Selector { root: start, path: way }, encoding: Encoding::Utf8 };
         let bytes = fetched.bytes(&selection).unwrap();
         bytes.expose_text().unwrap().to_owned()
@@ -274,7 +283,7 @@ async fn answers_of_0_1_0_hold_what_they_held() {
 }
 
 #[tokio::test]
-async fn volumes_of_0_1_0_go_on_with_what_they_have() {
+async fn volumes_of_0_1_0_keep_their_credentials() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let (_directory, store) = golden::store().await;
     let before: HashMap<_, _> =
@@ -291,15 +300,15 @@ async fn volumes_of_0_1_0_go_on_with_what_they_have() {
     let all = volumes.all();
     assert_eq!(all.len(), 2);
     all.iter().for_each(|volume| volumes.save(volume));
-    let volume = all.iter().find(|volume| volume.is_answered()).unwrap();
-    assert_eq!((volume.shelf.all().len(), volume.held().own.len()), (6, 11));
-    assert_eq!(volume.held().group.as_ref().unwrap().1.all().len(), 2);
+    let volume = all.iter().find(|volume| volume.is_published()).unwrap();
+    assert_eq!((volume.issued.all().len(), volume.state().own.len()), (6, 11));
+    assert_eq!(volume.state().group.as_ref().unwrap().1.all().len(), 2);
     let node = source(EngineRequest::Certificate(certificate(KeyPlace::Node(KeyType::EcP256))));
-    let shelf = volume.shelf.all();
-    let (source, made) = shelf.iter().find(|(source, _)| *source == node).unwrap();
+    let issued = volume.issued.all();
+    let (source, issued) = issued.iter().find(|(source, _)| *source == node).unwrap();
     let key = before[&volume.id().record()]["Volume"]["made"][2]["kept"]["key"].clone();
     assert_eq!(
-        serde_json::to_value(made.fetched.to_record(source)).unwrap()["key"],
+        serde_json::to_value(issued.fetched.to_record(source)).unwrap()["key"],
         key,
         "a pod would get another key"
     );
