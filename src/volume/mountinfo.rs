@@ -17,7 +17,7 @@ const LONGEST: u64 = 32 * 1024 * 1024;
 
 /// Why a list cannot be read. Such a list says nothing about any mount.
 #[derive(Debug, Error)]
-pub enum MountinfoError {
+pub(crate) enum MountinfoError {
     /// The file cannot be read.
     #[error("read {OURS}")]
     Read(#[source] io::Error),
@@ -31,24 +31,24 @@ pub enum MountinfoError {
 
 /// One mount. The kernel may use the number of a removed mount again; the new mount then usually has another device or type.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mount {
+pub(crate) struct Mount {
     /// The number in this mount namespace.
-    pub id: u64,
+    pub(crate) id: u64,
     /// The device as `major:minor`.
-    pub device: String,
+    pub(crate) device: String,
     /// The file system type, such as `tmpfs` or `overlay`.
-    pub fs_type: String,
+    pub(crate) fs_type: String,
 }
 
 /// All mounts by their mount points. Where several mounts have the same mount point, the last one in the list.
 #[derive(Debug, Default)]
-pub struct MountPoints(HashMap<PathBuf, Mount>);
+pub(crate) struct MountPoints(HashMap<PathBuf, Mount>);
 
 impl MountPoints {
     /// Reads the list of this process. Blocks.
     ///
     /// A list that changes while it is read may lack a mount that existed all the time. So a missing mount must be missing twice.
-    pub fn read() -> Result<Self, MountinfoError> {
+    pub(crate) fn read() -> Result<Self, MountinfoError> {
         let mut list = Vec::new();
         File::open(OURS)
             .and_then(|file| file.take(LONGEST + 1).read_to_end(&mut list))
@@ -57,7 +57,7 @@ impl MountPoints {
     }
 
     /// Parses a list. A malformed line makes the whole list unusable, for a mount that it lacks would count as unmounted.
-    pub fn parse(list: &[u8]) -> Result<Self, MountinfoError> {
+    pub(crate) fn parse(list: &[u8]) -> Result<Self, MountinfoError> {
         if u64::try_from(list.len()).is_ok_and(|length| length > LONGEST) {
             return Err(MountinfoError::TooLong);
         }
@@ -72,17 +72,17 @@ impl MountPoints {
     }
 
     /// The mount with exactly this mount point.
-    pub fn at(&self, path: &Path) -> Option<&Mount> {
+    pub(crate) fn at(&self, path: &Path) -> Option<&Mount> {
         self.0.get(path)
     }
 
     /// The mount through which `path` is visible: on the path, or on its nearest ancestor with a mount.
-    pub fn over<'p>(&self, path: &'p Path) -> Option<(&'p Path, &Mount)> {
+    pub(crate) fn over<'p>(&self, path: &'p Path) -> Option<(&'p Path, &Mount)> {
         path.ancestors().find_map(|point| Some((point, self.at(point)?)))
     }
 
     /// Whether there is a mount below `path`.
-    pub fn has_below(&self, path: &Path) -> bool {
+    pub(crate) fn has_below(&self, path: &Path) -> bool {
         self.0.keys().any(|point| point != path && point.starts_with(path))
     }
 }

@@ -16,7 +16,7 @@ const APART: Duration = Duration::from_secs(5);
 
 /// One check of all volumes.
 #[derive(Debug)]
-pub struct LivenessCheck<'l> {
+pub(crate) struct LivenessCheck<'l> {
     against: CheckedAgainst<'l>,
     at: UnixMillis,
 }
@@ -32,7 +32,7 @@ enum CheckedAgainst<'l> {
 /// What all checks so far say about a volume. Checks of mounts and of pods are counted apart: a list that never had the volume proves nothing
 /// when it lacks it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Liveness {
+pub(crate) struct Liveness {
     mount: Observation<Mount>,
     pod: Observation<()>,
 }
@@ -55,7 +55,7 @@ enum Observation<W> {
 
 /// What all checks together say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LivenessVerdict {
+pub(crate) enum LivenessVerdict {
     /// Nothing is known: its tokens and leases expire with their TTLs.
     Nothing,
     /// It lives, as far as the checks can see.
@@ -68,7 +68,7 @@ pub enum LivenessVerdict {
 
 impl LivenessVerdict {
     /// Whether it has ended.
-    pub fn is_end(self) -> bool {
+    pub(crate) fn is_end(self) -> bool {
         matches!(self, Self::Unmounted | Self::PodDeleted)
     }
 }
@@ -78,26 +78,26 @@ impl<'l> LivenessCheck<'l> {
     ///
     /// The root must be a mount point or lie below one. The mount on `/` may be the host's, or a container's own, in which the root is always
     /// empty: it counts only while there is a mount below the root.
-    pub fn of_mounts(mounts: &'l MountPoints, root: &'l Path, at: UnixMillis) -> Option<Self> {
+    pub(crate) fn of_mounts(mounts: &'l MountPoints, root: &'l Path, at: UnixMillis) -> Option<Self> {
         let (point, through) = mounts.over(root)?;
         let is_visible = point.parent().is_some() || mounts.has_below(root);
         is_visible.then_some(Self { against: CheckedAgainst::Mounts { mounts, root, through }, at })
     }
 
     /// A check of the uids of all pods of the node.
-    pub fn of_pods(uids: &'l HashSet<String>, at: UnixMillis) -> Self {
+    pub(crate) fn of_pods(uids: &'l HashSet<String>, at: UnixMillis) -> Self {
         Self { against: CheckedAgainst::Pods(uids), at }
     }
 }
 
 impl Liveness {
     /// What an earlier process saw: the mount, the pod.
-    pub fn resumed(mount: bool, pod: bool) -> Self {
+    pub(crate) fn resumed(mount: bool, pod: bool) -> Self {
         Self { mount: Observation::resumed(mount), pod: Observation::resumed(pod) }
     }
 
     /// What is known after `check`. A check of mounts says nothing about a path that is not below its root.
-    pub fn after(mut self, check: &LivenessCheck<'_>, id: &VolumeId) -> Self {
+    pub(crate) fn after(mut self, check: &LivenessCheck<'_>, id: &VolumeId) -> Self {
         match check.against {
             CheckedAgainst::Mounts { mounts, root, through } => {
                 let target = Path::new(&id.target_path);
@@ -111,7 +111,7 @@ impl Liveness {
     }
 
     /// What all checks so far say together about the volume `id`. Either a missing mount or a missing pod ends it.
-    pub fn verdict(&self, id: &VolumeId) -> LivenessVerdict {
+    pub(crate) fn verdict(&self, id: &VolumeId) -> LivenessVerdict {
         // In a directory that classes share, the pod lives on when the class is no longer requested.
         let by_pod = self.saw_pod() && id.parameters.is_none();
         match (&self.mount, &self.pod) {
@@ -123,12 +123,12 @@ impl Liveness {
     }
 
     /// Whether its mount was ever seen.
-    pub fn saw_mount(&self) -> bool {
+    pub(crate) fn saw_mount(&self) -> bool {
         self.mount != Observation::Never
     }
 
     /// Whether its pod was ever seen.
-    pub fn saw_pod(&self) -> bool {
+    pub(crate) fn saw_pod(&self) -> bool {
         self.pod != Observation::Never
     }
 }
