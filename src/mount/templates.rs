@@ -10,7 +10,6 @@ use super::failure::{self, ObjectError};
 use crate::bounded_map::BoundedSet;
 use crate::cache::RenderedCache;
 use crate::digest;
-use crate::digest;
 use crate::engine::{FetchError, Responses, weight};
 use crate::error::{Failure, Reason};
 use crate::limits::Budget;

@@ -8,7 +8,6 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Hint;
-use crate::mutex::Mutex;
 use crate::spec::{KvEngine, ServerSpec};
 
 /// How long a lookup is valid, also one of a mount that is not KV.
