@@ -105,7 +105,7 @@ fn within(
     let reserve = |bytes| {
         budget
             .reserve(bytes)
-            .map_err(|error| FetchError::from(VaultError::of_quota(error, &format!("decrypt with {what}"))))
+            .map_err(|error| FetchError::from(VaultError::of_quota(error, &format!("decrypt at {what}"))))
     };
     reserve(0)?;
     let text = make()?;
@@ -115,7 +115,7 @@ fn within(
 
 /// The same error with the key in its text.
 fn with_key(batch: &plan::Batch<'_>, error: &FetchError) -> FetchError {
-    FetchError { reason: error.reason, what: format!("decrypt with {}: {}", batch.key, error.what) }
+    FetchError { reason: error.reason, what: format!("decrypt at {}: {}", batch.key, error.what) }
 }
 
 /// A member's text, parsed.

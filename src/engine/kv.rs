@@ -3,8 +3,7 @@
 use http::Method;
 use serde_json::Value;
 
-use crate::spec::VaultPath;
-use crate::spec::{KvEngine, KvRead, Request};
+use crate::spec::{KvEngine, KvRead, Request, VaultPath};
 use crate::vault::{Hint, VaultError, VaultResponse};
 
 /// The request that reads the secret.

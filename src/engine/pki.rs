@@ -12,8 +12,9 @@ use crate::error::Reason;
 use crate::limits::Budget;
 use crate::limits::limiter::FairLimiter;
 use crate::secret::{Secret, WipedMap};
-use crate::spec::VaultPath;
-use crate::spec::{Body, CertificateRequest, KeyForm, KeyPlace, KeyType, Keystore, Part, Request, Source};
+use crate::spec::{
+    Body, CertificateRequest, KeyForm, KeyPlace, KeyType, Keystore, Part, Request, Source, VaultPath,
+};
 use crate::vault::{Login, VaultResponse};
 
 /// Requests a certificate. Generates the key on this node if the class says so.

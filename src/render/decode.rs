@@ -4,7 +4,10 @@ use crate::secret::Secret;
 use crate::spec::Encoding;
 use crate::spec::object::base64;
 
-/// The bytes that `text` stands for, or the name of the encoding that it is not.
+/// Decodes `text`.
+///
+/// # Errors
+/// The name of the encoding that `text` does not have.
 pub(crate) fn bytes(text: Secret, encoding: Encoding) -> Result<Secret, &'static str> {
     match encoding {
         Encoding::Utf8 => Ok(text),
@@ -34,7 +37,11 @@ mod tests {
     #[test]
     fn base64_is_standard_and_padded_and_may_be_broken_into_lines() {
         assert_eq!(decoded("aGVs\r\nbG8=", Encoding::Base64), Ok(b"hello".to_vec()));
-        assert_eq!(decoded("aGl=", Encoding::Base64), Ok(b"hi".to_vec()), "odd bits behind the last byte");
+        assert_eq!(
+            decoded("aGl=", Encoding::Base64),
+            Ok(b"hi".to_vec()),
+            "extra bits after the last byte are ignored"
+        );
         for bad in ["aGVsbG8", "aGVsbG8_", "aGVs bG8="] {
             assert_eq!(decoded(bad, Encoding::Base64), Err("base64"), "{bad}");
         }

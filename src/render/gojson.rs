@@ -1,4 +1,4 @@
-//! JSON as Go writes it, for files must keep the bytes that the peers gave them.
+//! JSON as Go's `encoding/json` writes it: files must have the same bytes as with the upstream providers.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -9,15 +9,15 @@ use serde_json::ser::{CharEscape, Formatter, Serializer};
 
 use crate::secret::Secret;
 
-/// `value` on one line: keys sorted, no spaces, `<`, `>`, `&`, U+2028 and U+2029 escaped (Go's `encoding/json`).
+/// `value` on one line: keys sorted, no spaces; `<`, `>`, `&`, U+2028 and U+2029 escaped.
 pub(crate) fn line(value: &Value) -> Secret {
     let mut bytes = Vec::new();
-    // Writing a `Value` into memory cannot fail: its keys are strings and a `Vec` takes every byte.
+    // Writing a `Value` into memory cannot fail: its keys are strings, and a `Vec` accepts every byte.
     let _ = sorted(value).serialize(&mut Serializer::with_formatter(&mut bytes, GoFormatter));
     Secret::from(bytes)
 }
 
-/// A view of a value that names its members in Go's order (by bytes), whatever order the map itself keeps.
+/// A view of a value whose members are in Go's order (by bytes), whatever the order of the map.
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(crate) enum Sorted<'a> {
@@ -26,6 +26,7 @@ pub(crate) enum Sorted<'a> {
     Scalar(&'a Value),
 }
 
+/// The view of `value`.
 pub(crate) fn sorted(value: &Value) -> Sorted<'_> {
     match value {
         Value::Object(members) => {
@@ -39,19 +40,19 @@ pub(crate) fn sorted(value: &Value) -> Sorted<'_> {
 struct GoFormatter;
 
 impl Formatter for GoFormatter {
-    /// A piece of text without characters that JSON itself wants escaped; Go also escapes what HTML and JavaScript misread.
+    /// Writes a fragment that has no character that JSON requires to escape. Go also escapes characters that HTML and JavaScript misread.
     fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
         let mut rest = fragment;
         while let Some(at) = rest.find(['<', '>', '&', '\u{2028}', '\u{2029}']) {
             let (before, after) = rest.split_at(at);
-            let Some(odd) = after.chars().next() else { break };
-            write!(writer, "{before}\\u{:04x}", u32::from(odd))?;
-            rest = &after[odd.len_utf8()..];
+            let Some(special) = after.chars().next() else { break };
+            write!(writer, "{before}\\u{:04x}", u32::from(special))?;
+            rest = &after[special.len_utf8()..];
         }
         writer.write_all(rest.as_bytes())
     }
 
-    /// Lower-case hexadecimal digits, and no escape of a character that needs none, as Go from 1.22 on.
+    /// Writes escapes as Go does from 1.22 on: hexadecimal digits in lower case, and no escape for a character that needs none.
     fn write_char_escape<W: ?Sized + Write>(&mut self, writer: &mut W, escape: CharEscape) -> io::Result<()> {
         let short: &[u8] = match escape {
             CharEscape::Quote => b"\\\"",
@@ -79,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn it_escapes_what_go_escapes() {
+    fn the_characters_that_go_escapes_are_escaped() {
         assert_eq!(
             text(&json!("a<b>&c\u{2028}\u{1}\u{8}\"\\/é")),
             r#""a\u003cb\u003e\u0026c\u2028\u0001\b\"\\/é""#
@@ -88,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn members_are_sorted_at_every_depth_and_keys_are_escaped_too() {
+    fn members_are_sorted_at_every_level_and_keys_are_escaped_too() {
         let value = serde_json::from_str(r#"{"b": [{"d": 1, "c": 1e+400}], "a<": null}"#).unwrap();
         assert_eq!(text(&value), r#"{"a\u003c":null,"b":[{"c":1e+400,"d":1}]}"#);
     }

@@ -1,15 +1,16 @@
-//! A response without a key -> one line of JSON, in the order of the peers' API library.
+//! A whole response as one line of JSON, as the upstream providers write it for an object without a key: in the order of their API library.
 
 use serde_json::{Map, Value};
 
 use super::gojson;
 use crate::secret::Secret;
 
-/// Members of one of the library's structs: they always stand, in this order, and are this when the server left them out. Others are dropped.
+/// The members of a struct of the library, with the JSON of a member that the server left out. All are written, in this order; other members are
+/// dropped.
 type Members = [(&'static str, &'static str)];
 
-/// Of `Secret` (`api/secret.go`). `request_id` is always empty: it differs at every call, so the peers' file, version and synced Secret changed
-/// at every poll.
+/// The struct `Secret` (`api/secret.go`). `request_id` is always written empty: it differs in every response, so that with the upstream providers the
+/// file, its version and the synced Secret change at every poll.
 const RESPONSE: &Members = &[
     ("request_id", "\"\""),
     ("lease_id", "\"\""),
@@ -19,7 +20,7 @@ const RESPONSE: &Members = &[
     ("warnings", "null"),
 ];
 
-/// Of `SecretAuth`.
+/// The struct `SecretAuth`.
 const AUTH: &Members = &[
     ("client_token", "\"\""),
     ("accessor", "\"\""),
@@ -34,7 +35,7 @@ const AUTH: &Members = &[
     ("mfa_requirement", "null"),
 ];
 
-/// Of `SecretWrapInfo`.
+/// The struct `SecretWrapInfo`.
 const WRAP_INFO: &Members = &[
     ("token", "\"\""),
     ("accessor", "\"\""),
@@ -44,21 +45,21 @@ const WRAP_INFO: &Members = &[
     ("wrapped_accessor", "\"\""),
 ];
 
-/// The whole response on one line.
+/// `response` on one line.
 pub fn response(response: &Map<String, Value>) -> Secret {
     let mut members = ordered(RESPONSE, response);
     for (name, order) in [("auth", AUTH), ("wrap_info", WRAP_INFO)] {
-        let held = response.get(name).and_then(Value::as_object);
-        members.extend(held.map(|held| member(name, &object(&ordered(order, held)))));
+        let value = response.get(name).and_then(Value::as_object);
+        members.extend(value.map(|value| member(name, &object(&ordered(order, value)))));
     }
     let mount_type = response.get("mount_type").filter(|value| !value.is_null() && *value != "");
     members.extend(mount_type.map(|value| member("mount_type", &gojson::line(value))));
     object(&members)
 }
 
-fn ordered(order: &Members, held: &Map<String, Value>) -> Vec<Secret> {
+fn ordered(order: &Members, members: &Map<String, Value>) -> Vec<Secret> {
     let value = |name: &str, absent: &'static str| {
-        let value = held.get(name).filter(|value| name != "request_id" && !value.is_null());
+        let value = members.get(name).filter(|value| name != "request_id" && !value.is_null());
         value.map_or_else(|| Secret::from(absent), gojson::line)
     };
     order.iter().map(|(name, absent)| member(name, &value(name, absent))).collect()

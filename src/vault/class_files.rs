@@ -89,61 +89,61 @@ mod tests {
     use super::*;
 
     /// `tls/ca.pem`, `kubelet/pods/ca.pem` and `ca.pem`.
-    fn world() -> tempfile::TempDir {
-        let world = tempfile::tempdir().unwrap();
+    fn directory_tree() -> tempfile::TempDir {
+        let tree = tempfile::tempdir().unwrap();
         for directory in ["tls/sub", "kubelet/pods"] {
-            fs::create_dir_all(world.path().join(directory)).unwrap();
+            fs::create_dir_all(tree.path().join(directory)).unwrap();
         }
         for file in ["tls/ca.pem", "kubelet/pods/ca.pem", "ca.pem"] {
-            fs::write(world.path().join(file), "text").unwrap();
+            fs::write(tree.path().join(file), "text").unwrap();
         }
-        world
+        tree
     }
 
     #[test]
     fn only_files_below_the_directory_are_opened() {
-        let world = world();
-        let place = |name: &str| world.path().join(name);
-        symlink(place("ca.pem"), place("tls/out")).unwrap();
-        symlink("../ca.pem", place("tls/up")).unwrap();
-        symlink("..", place("tls/parent")).unwrap();
-        symlink("../ca.pem", place("tls/sub/in")).unwrap();
-        let files = ClassFiles { directory: Some(place("tls")), ..ClassFiles::default() };
+        let tree = directory_tree();
+        let path_of = |name: &str| tree.path().join(name);
+        symlink(path_of("ca.pem"), path_of("tls/out")).unwrap();
+        symlink("../ca.pem", path_of("tls/up")).unwrap();
+        symlink("..", path_of("tls/parent")).unwrap();
+        symlink("../ca.pem", path_of("tls/sub/in")).unwrap();
+        let files = ClassFiles { directory: Some(path_of("tls")), ..ClassFiles::default() };
         for inside in [
-            place("tls/ca.pem"),
-            place("tls/sub/in"),
-            place("tls/sub/../ca.pem"),
-            place("tls//./ca.pem"),
+            path_of("tls/ca.pem"),
+            path_of("tls/sub/in"),
+            path_of("tls/sub/../ca.pem"),
+            path_of("tls//./ca.pem"),
             "ca.pem".into(),
         ] {
             assert!(files.open(&inside).is_ok(), "{}", inside.display());
         }
         let outside = [
-            place("ca.pem"),
-            place("tls/../ca.pem"),
-            place("tls/out"),
-            place("tls/up"),
-            place("tls/parent/ca.pem"),
+            path_of("ca.pem"),
+            path_of("tls/../ca.pem"),
+            path_of("tls/out"),
+            path_of("tls/up"),
+            path_of("tls/parent/ca.pem"),
             "../ca.pem".into(),
         ];
         for outside in outside.into_iter().chain([
             "/proc/self/root/etc/passwd".into(),
-            place("tlsx/ca.pem"),
-            place("tls/absent"),
+            path_of("tlsx/ca.pem"),
+            path_of("tls/absent"),
         ]) {
             assert!(files.open(&outside).is_err(), "{}", outside.display());
         }
-        assert_eq!(files.list(&place("tls/sub")).unwrap(), [place("tls/sub/in")]);
+        assert_eq!(files.list(&path_of("tls/sub")).unwrap(), [path_of("tls/sub/in")]);
     }
 
     #[test]
     fn a_file_of_a_pod_is_not_opened_by_any_path() {
-        let world = world();
-        let place = |name: &str| world.path().join(name);
-        symlink(place("kubelet"), place("alias")).unwrap();
-        symlink("../kubelet/pods/ca.pem", place("tls/ca")).unwrap();
-        for kubelet in [place("kubelet"), place("alias")] {
-            for directory in [None, Some(world.path().to_owned())] {
+        let tree = directory_tree();
+        let path_of = |name: &str| tree.path().join(name);
+        symlink(path_of("kubelet"), path_of("alias")).unwrap();
+        symlink("../kubelet/pods/ca.pem", path_of("tls/ca")).unwrap();
+        for kubelet in [path_of("kubelet"), path_of("alias")] {
+            for directory in [None, Some(tree.path().to_owned())] {
                 let files = ClassFiles { own: Vec::new(), directory, kubelet: Some(kubelet.clone()) };
                 let pods = [
                     "kubelet/pods/ca.pem",
@@ -152,13 +152,13 @@ mod tests {
                     "tls/../kubelet/pods/ca.pem",
                     "kubelet/./pods//ca.pem",
                 ];
-                for path in pods.map(place) {
+                for path in pods.map(path_of) {
                     assert!(files.open(&path).is_err(), "{}", path.display());
                 }
-                let open = File::open(place("kubelet/pods")).unwrap();
+                let open = File::open(path_of("kubelet/pods")).unwrap();
                 assert!(files.open(&in_proc(&open).join("ca.pem")).is_err(), "by a link of the kernel");
                 assert!(
-                    files.list(&place("alias/pods")).is_err() && files.open(&place("tls/ca.pem")).is_ok()
+                    files.list(&path_of("alias/pods")).is_err() && files.open(&path_of("tls/ca.pem")).is_ok()
                 );
             }
         }

@@ -1,17 +1,17 @@
-//! The body of an answer that is no success, read without building a tree of it.
+//! Parses the body of an error response, with limits, and without building a tree of it.
 
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// Largest body of such an answer that is read; what is longer is not of the API's form.
+/// The largest body that is parsed. A longer one does not have the form of Vault's API.
 pub(crate) const ERROR_LIMIT: usize = 64 * 1024;
-/// Error texts that are kept.
-const TEXTS: usize = 16;
-/// Bytes of one text that are kept.
-const TEXT: usize = 1024;
+/// The most error texts that are stored.
+const MAX_TEXTS: usize = 16;
+/// The most bytes of a text that are stored.
+const MAX_TEXT_BYTES: usize = 1024;
 
-/// Members that a response of the API has at its top; an error has `errors`, alone or beside some of them.
+/// The members at the top level of a response of Vault's API. An error has `errors`, alone or with some of them.
 pub(crate) const ENVELOPE: [&str; 9] = [
     "request_id",
     "lease_id",
@@ -24,14 +24,14 @@ pub(crate) const ENVELOPE: [&str; 9] = [
     "mount_type",
 ];
 
-/// The error texts of a body that has the form of the API: Vault's and OpenBao's own.
+/// The error texts of a body that has the form of Vault's API.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct ErrorBody {
     pub(crate) errors: Vec<String>,
 }
 
 impl ErrorBody {
-    /// Reads `body`. `None` when it is none of Vault or OpenBao: an ingress, a mesh or a gateway has answered.
+    /// Parses `body`. `None` if it is not from Vault or OpenBao, but from an ingress, a mesh or a gateway.
     ///
     /// Two forms exist: `{"errors": [texts]}`, and a response with `data` (a deleted version in KV v2, or warnings).
     pub(crate) fn parse(body: &[u8]) -> Option<Self> {
@@ -47,12 +47,12 @@ impl ErrorBody {
     }
 }
 
-/// What is to be known of the members of a body.
+/// What matters about the members of a body.
 struct Members {
     errors: Option<Vec<String>>,
-    /// It has the members that no response of the API lacks, and data; or the data of a deleted version and nothing that no response has.
+    /// It has `data` and the members that every response of the API has; or it has the data of a deleted version, and no foreign member.
     is_response: bool,
-    /// It has a member that no response of the API has.
+    /// It has a member that responses of the API do not have.
     has_foreign: bool,
 }
 
@@ -95,7 +95,7 @@ impl<'de> Deserialize<'de> for Members {
     }
 }
 
-/// Whether a value is an object with `metadata`, as the KV engine has it.
+/// True for an object with `metadata`, as in responses of the KV engine.
 struct HasMetadata(bool);
 
 impl<'de> Deserialize<'de> for HasMetadata {
@@ -138,7 +138,7 @@ impl<'de> Deserialize<'de> for HasMetadata {
     }
 }
 
-/// A list of texts and of nothing else.
+/// A list that has only strings.
 struct Texts(Vec<String>);
 
 impl<'de> Deserialize<'de> for Texts {
@@ -154,7 +154,7 @@ impl<'de> Deserialize<'de> for Texts {
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Texts, A::Error> {
                 let mut texts = Vec::new();
                 while let Some(Text(text)) = list.next_element()? {
-                    if texts.len() < TEXTS {
+                    if texts.len() < MAX_TEXTS {
                         texts.push(text);
                     }
                 }
@@ -165,7 +165,7 @@ impl<'de> Deserialize<'de> for Texts {
     }
 }
 
-/// The beginning of a text.
+/// The beginning of a string.
 struct Text(String);
 
 impl<'de> Deserialize<'de> for Text {
@@ -179,7 +179,7 @@ impl<'de> Deserialize<'de> for Text {
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<Text, E> {
-                Ok(Text(text[..text.floor_char_boundary(TEXT)].to_owned()))
+                Ok(Text(text[..text.floor_char_boundary(MAX_TEXT_BYTES)].to_owned()))
             }
         }
         from.deserialize_str(OfText)
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn the_forms_of_the_api_are_read() {
+    fn the_forms_of_the_api_are_parsed() {
         assert_eq!(texts(r#"{"errors": []}"#), Some(vec![]));
         assert_eq!(texts("{\"errors\":[\"a\", \"b\"]}\n"), Some(vec!["a".into(), "b".into()]));
         assert_eq!(
@@ -237,11 +237,11 @@ mod tests {
     }
 
     #[test]
-    fn many_and_long_texts_are_cut() {
+    fn many_texts_and_long_texts_are_truncated() {
         let many = texts(&format!("{{\"errors\": [{}\"x\"]}}", "\"x\",".repeat(1000)));
-        assert_eq!(many.map(|texts| texts.len()), Some(TEXTS));
+        assert_eq!(many.map(|texts| texts.len()), Some(MAX_TEXTS));
         let long = texts(&format!("{{\"errors\": [\"{}\"]}}", "é".repeat(1000)));
-        assert_eq!(long.map(|texts| texts[0].len()), Some(TEXT));
+        assert_eq!(long.map(|texts| texts[0].len()), Some(MAX_TEXT_BYTES));
         assert_eq!(texts(&format!("{{\"errors\": [\"{}\"]}}", "x".repeat(ERROR_LIMIT))), None);
     }
 }

@@ -5,9 +5,7 @@
 
 use http::Method;
 
-use super::VaultError;
-use super::Vaults;
-use super::{Account, TokenInfo};
+use super::{Account, TokenInfo, VaultError, Vaults};
 use crate::spec::{AuthSpec, ServerSpec};
 
 impl Vaults {
@@ -50,7 +48,7 @@ impl Vaults {
         Err(VaultError::AuthMountRefused { doing: doing.to_owned(), why })
     }
 
-    /// True if a connection to `server` may show a client certificate or goes through the proxy. A certificate that a class names counts
+    /// True if a connection to `server` may use a client certificate or goes through the proxy. A certificate that a class names counts
     /// too: its file belongs to the node, not to the pod.
     fn identifies_node(&self, server: &ServerSpec) -> bool {
         let certificate =
@@ -71,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_way_to_write_a_login_is_one() {
+    fn every_form_of_a_login_request_is_recognised() {
         for path in [
             "auth/cert/login",
             "auth/clusters/prod/login",

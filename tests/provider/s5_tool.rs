@@ -163,8 +163,8 @@ async fn a_marker_that_cannot_be_opened_is_named_by_its_line_and_leaves_all_file
     let (one, other) =
         (format!("a: {good}\n"), format!("b: {good}\nc: 1\nd: {foreign} {{{{ s5:AAAA }}}}\n{{{{ s5: }}}}\n"));
     let paths = [person.file("one", &one), person.file("other", &other)];
-    let foreign = "it was made with another key or context, or was changed since";
-    let none = "it is no ciphertext of transit (vault:v<n>:<base64>), or not all of it";
+    let foreign = "it was encrypted with another key or context, or was changed since";
+    let none = "it is not a complete transit ciphertext (vault:v<n>:<base64>)";
     for arguments in [&["render", "one", "other"][..], &["render", "--in-place", "one", "other"]] {
         let told = person.refused(arguments, b"");
         let [third, again, fourth] = told.lines().collect::<Vec<_>>()[..] else { panic!("{told}") };

@@ -127,7 +127,7 @@ async fn a_ciphertext_that_cannot_be_opened_is_named_and_no_other() {
     let cut = &good[..good.len() - 8];
     for (sealed, cause) in [
         (foreign.as_str(), "another key or context"),
-        ("canary Kanarienvogel7Qx", "no ciphertext of transit"),
+        ("canary Kanarienvogel7Qx", "not a complete transit ciphertext"),
         ("vault:v9:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "no such version"),
         (cut, "object \"bad\""),
     ] {
@@ -153,7 +153,7 @@ async fn old_and_new_versions_of_a_key_are_opened_together() {
     assert_eq!(vault.count("update transit/decrypt/orders"), 1);
     vault.write("transit/keys/orders/config", json!({ "min_decryption_version": 2 })).await;
     let refusal = pod.remount_fails().await;
-    refusal.tells("render.failed", &["object \"one\"", "min_decryption_version", "cipher the value anew"]);
+    refusal.tells("render.failed", &["object \"one\"", "min_decryption_version", "encrypt the value again"]);
     assert!(!refusal.text.contains("\"two\""), "{}", refusal.text);
 }
 

@@ -1,4 +1,4 @@
-//! One line a member: environment files and Java's properties. Objects and lists stand as JSON text, null as nothing.
+//! One line for each member: environment files and Java's properties. Objects and lists are written as JSON, null as an empty value.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use super::FormatError;
 use crate::render::quote;
 use crate::secret::Secret;
 
-/// `NAME='value'` lines; how they are read elsewhere than in a shell: [`quote::env`].
+/// `NAME='value'` lines. [`quote::env`] says how other programs than a shell read them.
 pub(crate) fn env(members: &Map<String, Value>) -> Result<Secret, FormatError> {
     let mut out = String::new();
     for (key, value) in quote::sorted(members) {
@@ -22,7 +22,7 @@ pub(crate) fn env(members: &Map<String, Value>) -> Result<Secret, FormatError> {
     Ok(Secret::from(out))
 }
 
-/// `key=value` lines, as `java.util.Properties.load` reads them from a stream of bytes.
+/// `key=value` lines that `java.util.Properties.load` reads from a stream of bytes.
 pub(crate) fn properties(members: &Map<String, Value>) -> Secret {
     let mut out = String::new();
     for (key, value) in quote::sorted(members) {
@@ -39,7 +39,7 @@ fn text(value: &Value) -> Cow<'_, str> {
     }
 }
 
-/// A name by POSIX (Base Definitions, 3.231): letters, digits and `_`, no digit first.
+/// True for a name in the sense of POSIX (Base Definitions, 3.231): letters, digits and `_`, not starting with a digit.
 fn is_variable(name: &str) -> bool {
     !name.starts_with(|c: char| c.is_ascii_digit())
         && !name.is_empty()

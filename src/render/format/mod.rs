@@ -1,8 +1,8 @@
-//! The whole of a secret as one document: members sorted at every level, equal data giving equal bytes.
+//! Writes a whole secret as one document. Members are sorted at every level, so that equal data gives equal bytes.
 
-pub mod exact; // JSON -> what YAML and TOML can hold without loss
-pub mod lines; // one line a member: env, properties
-pub mod tree; // documents with levels: json, yaml, toml
+mod exact; // the JSON values that YAML and TOML can hold without loss
+mod lines; // one line for each member: env, properties
+mod tree; // nested documents: json, yaml, toml
 #[cfg(test)]
 mod tests;
 
@@ -15,55 +15,55 @@ use crate::render::quote::QuoteError;
 use crate::secret::Secret;
 use crate::spec::Format;
 
-/// Why a secret cannot become a document. Names of its members are shown, cut and escaped; its values never.
+/// Why a secret cannot be written as a document. Shows the names of members, truncated and escaped, but never a value.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum FormatError {
-    /// A list or a scalar where only named members can stand.
+    /// A list or a scalar in a format that needs an object.
     #[error(
-        "{format} needs an object, and this is a list or a single value: choose json or yaml, or pick deeper"
+        "{format} needs an object, but this is a list or a single value: choose json or yaml, or select an object in it"
     )]
     NotObject {
-        /// The document's language.
+        /// The format.
         format: &'static str,
     },
     /// A null in TOML.
-    #[error("TOML has no null: key {}", Shown(.place))]
+    #[error("TOML has no null: key {}", Shown(.path))]
     Null {
-        /// Where it stands, as `a.b[0]`.
-        place: String,
+        /// The path of the value, as `a.b[0]`.
+        path: String,
     },
-    /// A number that would change: an integer beyond 64 bits, or more digits than a double holds.
-    #[error("{format} cannot hold the number of key {} exactly: store it as text", Shown(.place))]
+    /// A number that the format would change: an integer of more than 64 bits, or more digits than a double holds.
+    #[error("{format} cannot hold the number of key {} exactly: store it as text", Shown(.path))]
     Inexact {
-        /// The document's language.
+        /// The format.
         format: &'static str,
-        /// Where it stands, as `a.b[0]`.
-        place: String,
+        /// The path of the value, as `a.b[0]`.
+        path: String,
     },
-    /// No name that a shell can give a variable.
-    #[error("key {} is no name of an environment variable: write the file by a template", Shown(.key))]
+    /// A name that an environment variable cannot have.
+    #[error("key {} cannot be the name of an environment variable: write the file with a template", Shown(.key))]
     Name {
         /// The name of the member.
         key: String,
     },
-    /// A value that the language cannot quote.
+    /// A value that the format cannot quote.
     #[error("key {}: {source}", Shown(.key))]
     Quote {
         /// The name of the member.
         key: String,
-        /// What is wrong with its value.
+        /// What is wrong with the value.
         source: QuoteError,
     },
-    /// The library that writes this language gave up; its text is dropped, for it may quote the value.
-    #[error("the value cannot be written as {format}: choose another format, or pick deeper")]
+    /// The library that writes the format failed. Its error text is dropped, because it may quote the value.
+    #[error("the value cannot be written as {format}: choose another format, or select a part of it")]
     Unwritable {
-        /// The document's language.
+        /// The format.
         format: &'static str,
     },
 }
 
 impl FormatError {
-    /// The stable cause.
+    /// The stable reason.
     pub fn reason(&self) -> Reason {
         match self {
             Self::Quote { source, .. } => source.reason(),
@@ -76,7 +76,7 @@ impl FormatError {
     }
 }
 
-/// `data` as one document; `env`, `properties` and `toml` need an object.
+/// Writes `data` as one document; `env`, `properties` and `toml` need an object.
 pub fn document(data: &Value, format: Format) -> Result<Secret, FormatError> {
     match format {
         Format::Json => tree::json(data),

@@ -1,4 +1,4 @@
-//! Each document read back by a pure reader; the tools that people use read them in `tests/library/formats.rs`.
+//! Reads each document back with a parser in Rust. `tests/library/formats.rs` reads them with the tools that people use.
 
 use proptest::prelude::*;
 use serde_json::{Number, json};
@@ -17,7 +17,7 @@ fn parsed(json: &str) -> Value {
     serde_json::from_str(json).unwrap()
 }
 
-/// Words, numbers and marks that some reader takes for something else than text.
+/// Words, numbers and marks that some reader does not read as text.
 const TRAPS: [&str; 40] = [
     "",
     " ",
@@ -61,7 +61,7 @@ const TRAPS: [&str; 40] = [
     "...",
 ];
 
-/// Text as people store it, and text that nobody would.
+/// Text as people store it, and arbitrary text.
 fn text() -> impl Strategy<Value = String> {
     let odd = "[ \t\r\n\0'\"\\\\:#=!$`{}\\[\\],&*|>%@~\u{7f}\u{85}\u{a0}\u{2028}\u{2029}\u{feff}\u{fffe}é😀ab0-9.-]{0,12}";
     prop_oneof![prop::sample::select(TRAPS.as_slice()).prop_map(String::from), odd, any::<String>()]
@@ -95,13 +95,13 @@ fn object(nulls: bool) -> impl Strategy<Value = Value> {
         .prop_map(|members| Value::Object(members.into_iter().collect()))
 }
 
-/// Numbers by what they mean, for readers give other texts for them.
-fn meant(value: &Value) -> Value {
+/// `value` with numbers in one form: readers write the same number with other digits.
+fn normalized(value: &Value) -> Value {
     match value {
         Value::Number(number) if number.is_f64() => json!({ "float": number.as_f64().unwrap().to_bits() }),
-        Value::Array(items) => items.iter().map(meant).collect(),
+        Value::Array(items) => items.iter().map(normalized).collect(),
         Value::Object(members) => {
-            Value::Object(members.iter().map(|(name, value)| (name.clone(), meant(value))).collect())
+            Value::Object(members.iter().map(|(name, value)| (name.clone(), normalized(value))).collect())
         }
         other => other.clone(),
     }
@@ -131,18 +131,18 @@ proptest! {
     fn yaml_reads_back_to_the_same_value(value in value(true)) {
         let text = written(&value, Format::Yaml);
         let read: Value = serde_saphyr::from_str(&text).map_err(|error| TestCaseError::fail(format!("{error}\n{text}")))?;
-        prop_assert_eq!(meant(&read), meant(&value), "{}", text);
+        prop_assert_eq!(normalized(&read), normalized(&value), "{}", text);
     }
 
     #[test]
     fn toml_reads_back_to_the_same_value(value in object(false)) {
         let text = written(&value, Format::Toml);
         let read: toml::Table = toml::from_str(&text).map_err(|error| TestCaseError::fail(format!("{error}\n{text}")))?;
-        prop_assert_eq!(meant(&from_toml(&toml::Value::Table(read))), meant(&value), "{}", text);
+        prop_assert_eq!(normalized(&from_toml(&toml::Value::Table(read))), normalized(&value), "{}", text);
     }
 }
 
-/// A secret with text on several lines, members out of order, and a level below.
+/// A secret with text of several lines, unsorted members, and a nested object.
 fn example() -> Value {
     json!({"user": "app", "on": "it's", "pem": "-----BEGIN X-----\nAA==\n-----END X-----\n", "primary": {"ports": [1, 2], "host": "db"}})
 }
@@ -177,7 +177,7 @@ fn each_document_is_written_as_people_write_it() {
 }
 
 #[test]
-fn lines_that_some_yaml_reader_would_change_stand_in_quotes() {
+fn lines_that_some_yaml_reader_would_change_are_quoted() {
     for text in ["\ta\nb", "a\n\tb", "a \nb", "a\n \nb", " a\nb", "\na"] {
         assert_eq!(written(&json!(text), Format::Yaml).lines().count(), 1, "{text:?}");
     }
@@ -190,14 +190,14 @@ fn a_line_of_yaml_is_never_folded() {
 }
 
 #[test]
-fn nothing_is_an_empty_variable_and_the_rest_is_json() {
+fn null_is_an_empty_variable_and_lists_and_objects_are_json() {
     let value = parsed(r#"{"A": null, "B": 1.10, "C": false, "D": [], "E": ""}"#);
     assert_eq!(written(&value, Format::Env), "A=''\nB='1.10'\nC='false'\nD='[]'\nE=''\n");
     assert_eq!(written(&value, Format::Properties), "A=\nB=1.10\nC=false\nD=[]\nE=\n");
 }
 
 #[test]
-fn a_list_is_no_document_of_names() {
+fn a_list_cannot_be_written_in_a_format_of_names() {
     for format in [Format::Toml, Format::Env, Format::Properties] {
         assert!(refused(&json!(["canary"]), format).contains("needs an object"));
     }
@@ -205,7 +205,7 @@ fn a_list_is_no_document_of_names() {
 }
 
 #[test]
-fn toml_refuses_null_and_says_where() {
+fn toml_refuses_null_and_names_its_path() {
     assert_eq!(refused(&json!({"a": {"b": null}}), Format::Toml), r#"TOML has no null: key "a.b""#);
     assert_eq!(
         refused(&json!({"a": [1, {"b": [null]}]}), Format::Toml),
@@ -256,7 +256,7 @@ fn a_number_that_would_change_is_refused() {
 }
 
 #[test]
-fn a_variable_needs_a_name_that_a_shell_can_give() {
+fn a_variable_needs_a_name_that_a_shell_accepts() {
     for name in ["", "1A", "a-b", "a.b", "é", "a b", "A=B", "A\n"] {
         assert_eq!(
             document(&json!({ name: "v" }), Format::Env).unwrap_err(),
@@ -267,7 +267,7 @@ fn a_variable_needs_a_name_that_a_shell_can_give() {
 }
 
 #[test]
-fn a_failure_shows_names_cut_and_escaped_and_never_a_value() {
+fn an_error_shows_names_truncated_and_escaped_and_never_a_value() {
     let name = format!("\n{}", "é".repeat(500));
     let cases = [
         (json!({ name.as_str(): "canary" }), Format::Env),
@@ -277,9 +277,12 @@ fn a_failure_shows_names_cut_and_escaped_and_never_a_value() {
     ];
     for (value, format) in cases {
         let error = document(&value, format).unwrap_err();
-        let (told, debug) = (error.to_string(), format!("{error:?}"));
-        assert!(!told.contains("canary") && !debug.contains("canary") && !told.contains('\n'), "{told}");
-        assert!(told.chars().count() <= 160, "{told}");
+        let (message, debug) = (error.to_string(), format!("{error:?}"));
+        assert!(
+            !message.contains("canary") && !debug.contains("canary") && !message.contains('\n'),
+            "{message}"
+        );
+        assert!(message.chars().count() <= 160, "{message}");
         assert_eq!(error.reason(), Reason::RenderFailed);
     }
 }

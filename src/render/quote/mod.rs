@@ -1,4 +1,4 @@
-//! Text in the quoting of other languages, for template filters and documents. What comes out is as secret as what went in.
+//! Quotes text for other languages, for template filters and documents. The result is as secret as the input.
 
 #[cfg(test)]
 mod tests;
@@ -12,16 +12,16 @@ use thiserror::Error;
 use super::gojson;
 use crate::error::Reason;
 
-/// Why a value cannot be quoted; holds nothing of it.
+/// Why a value cannot be quoted. Holds nothing of the value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum QuoteError {
-    /// Words of a shell and values of an environment end at the first NUL.
-    #[error("the value holds a NUL byte, which no shell or environment can hold: write it as base64")]
+    /// The words of a shell and the values of an environment end at the first NUL.
+    #[error("the value has a NUL byte, which a shell or an environment cannot hold: write it as base64")]
     Nul,
 }
 
 impl QuoteError {
-    /// The stable cause.
+    /// The stable reason.
     pub fn reason(self) -> Reason {
         match self {
             Self::Nul => Reason::RenderFailed,
@@ -29,16 +29,16 @@ impl QuoteError {
     }
 }
 
-/// What RFC 3986, 2.3 leaves as it is: letters, digits, `-`, `.`, `_` and `~`.
+/// The unreserved characters of RFC 3986, section 2.3: letters, digits, `-`, `.`, `_` and `~`.
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Characters beyond which YAML readers want a mapping's key marked by `?` (1024, the quotes and escapes of it included).
-const YAML_KEY: usize = 1000;
+/// The longest key that is written without `?`. YAML readers require the `?` above 1024 characters, with the quotes and escapes of the key.
+const YAML_PLAIN_KEY: usize = 1000;
 
-/// One word of a POSIX shell, in single quotes.
+/// A word of a POSIX shell, in single quotes.
 ///
-/// A quote inside is `'"'"'`, not the usual `'\''`: systemd reads only the first like a shell (after a backslash outside of
-/// quotes it takes the rest of the line as it stands).
+/// A quote in the text becomes `'"'"'`, not the usual `'\''`: systemd reads only the former as a shell does (after a backslash outside of quotes it
+/// reads the rest of the line literally).
 pub fn shell(text: &str) -> Result<String, QuoteError> {
     if text.contains('\0') {
         return Err(QuoteError::Nul);
@@ -46,12 +46,11 @@ pub fn shell(text: &str) -> Result<String, QuoteError> {
     Ok(format!("'{}'", text.replace('\'', r#"'"'"'"#)))
 }
 
-/// The value of an environment file's line, read alike by `sh`, by systemd's `EnvironmentFile` and, where it can, by
-/// docker-compose.
+/// The value in a line of an environment file. `sh` and systemd's `EnvironmentFile` read it in the same way, and so does docker-compose in most cases.
 ///
-/// docker-compose joins no quoted pieces, so text with `'` stands in double quotes unless a character of it means something
-/// there; only text with `'` and one of `"`, `$`, `` ` ``, `\` is none that docker-compose reads. systemd drops a variable with
-/// control characters other than tab and newline, however it is quoted.
+/// docker-compose does not join quoted parts, so text with `'` is put in double quotes, unless it has a character with a meaning there.
+/// docker-compose cannot read text with `'` and one of `"`, `$`, `` ` ``, `\`. systemd drops a variable with control characters other than tab and
+/// newline, however it is quoted.
 pub fn env(text: &str) -> Result<String, QuoteError> {
     if text.contains('\'') && !text.contains(['"', '$', '`', '\\', '\0']) {
         Ok(format!("\"{text}\""))
@@ -60,18 +59,18 @@ pub fn env(text: &str) -> Result<String, QuoteError> {
     }
 }
 
-/// One part of a URL: every byte of UTF-8 but RFC 3986's unreserved ones as `%XX`.
+/// A part of a URL: every byte of the UTF-8 text becomes `%XX`, except the unreserved characters of RFC 3986.
 pub fn url(text: &str) -> String {
     utf8_percent_encode(text, UNRESERVED).to_string()
 }
 
-/// JSON on one line: members sorted, no spaces, nothing escaped that JSON itself can hold.
+/// JSON on one line: members sorted, no spaces; only characters that JSON requires to escape are escaped.
 pub fn json(value: &Value) -> String {
     // Writing a `Value` into memory cannot fail: its keys are strings.
     serde_json::to_string(&gojson::sorted(value)).unwrap_or_default()
 }
 
-/// YAML on one line, in flow style: read alike by YAML 1.1 and 1.2; JSON too, but for keys near a thousand characters.
+/// YAML on one line, in flow style, with the same meaning in YAML 1.1 and 1.2. It is also JSON, unless a key has about a thousand characters.
 pub fn yaml(value: &Value) -> String {
     match value {
         Value::Null | Value::Bool(_) => value.to_string(),
@@ -89,16 +88,16 @@ pub fn toml(text: &str) -> String {
     quoted(text)
 }
 
-/// A value of Java's `Properties`, in ASCII. Leading spaces are escaped, for `load` skips them.
+/// A value of Java's `Properties`, in ASCII. Leading spaces are escaped, because `load` skips them.
 pub fn properties(text: &str) -> String {
-    let after = text.trim_start_matches(' ');
-    let spaces = text.len() - after.len();
+    let rest = text.trim_start_matches(' ');
+    let spaces = text.len() - rest.len();
     let mut out = r"\ ".repeat(spaces);
-    after.chars().for_each(|c| property_char(&mut out, c));
+    rest.chars().for_each(|c| property_char(&mut out, c));
     out
 }
 
-/// A key of Java's `Properties`, in ASCII: here every space ends the key unless escaped.
+/// A key of Java's `Properties`, in ASCII. Every space is escaped, because a space ends the key.
 pub fn properties_key(text: &str) -> String {
     let mut out = String::new();
     for c in text.chars() {
@@ -107,7 +106,7 @@ pub fn properties_key(text: &str) -> String {
     out
 }
 
-/// The members of an object by their names' bytes, whatever order the map itself keeps.
+/// The members of an object, sorted by the bytes of their names, whatever the order of the map.
 pub(crate) fn sorted(members: &Map<String, Value>) -> impl Iterator<Item = (&String, &Value)> {
     let mut members: Vec<_> = members.iter().collect();
     members.sort_by_key(|(name, _)| *name);
@@ -116,11 +115,11 @@ pub(crate) fn sorted(members: &Map<String, Value>) -> impl Iterator<Item = (&Str
 
 fn yaml_member((name, value): (&String, &Value)) -> String {
     let name = quoted(name);
-    let mark = if name.len() > YAML_KEY { "? " } else { "" };
+    let mark = if name.len() > YAML_PLAIN_KEY { "? " } else { "" };
     format!("{mark}{name}: {}", yaml(value))
 }
 
-/// YAML 1.1 takes `1e3` for text: its floats have a point, and a sign before their exponent.
+/// A number in YAML. YAML 1.1 reads `1e3` as text: its floats need a point, and a sign before the exponent.
 fn yaml_number(number: &Number) -> String {
     let text = number.to_string();
     let Some((mantissa, exponent)) = text.split_once(['e', 'E']) else {
@@ -131,10 +130,10 @@ fn yaml_number(number: &Number) -> String {
     format!("{mantissa}{point}e{sign}{exponent}")
 }
 
-/// A string in double quotes that JSON, YAML and TOML read alike: they share the short escapes and `\uXXXX`.
+/// A string in double quotes with the same meaning in JSON, YAML and TOML, which share the short escapes and `\uXXXX`.
 ///
-/// Escaped is what any of them forbids (controls, DEL, noncharacters), takes for a line's end (NEL, U+2028, U+2029) or may take
-/// for a mark (BOM). Beyond the BMP their escapes differ, so that these characters stand as they are.
+/// Escapes the characters that one of them forbids (controls, DEL, noncharacters), reads as the end of a line (NEL, U+2028, U+2029) or may read as a
+/// mark (BOM). Characters outside the BMP are not escaped, because their escapes differ.
 fn quoted(text: &str) -> String {
     let mut out = String::from("\"");
     for c in text.chars() {

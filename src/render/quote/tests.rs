@@ -1,12 +1,12 @@
-//! What is quoted here is read back by pure readers; the tools that people use read it in `tests/library/formats.rs`.
+//! Reads quoted text back with parsers in Rust. `tests/library/formats.rs` reads it with the tools that people use.
 
 use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
 
-/// What systemd's `EnvironmentFile` reads after `NAME=` (its src/basic/env-file.c): quoted pieces may follow each other; after
-/// the first character outside of quotes everything up to the line's end stands as written.
+/// The value that systemd's `EnvironmentFile` reads after `NAME=` (its src/basic/env-file.c). Quoted parts may follow each other; after the first
+/// character outside of quotes the rest of the line is literal.
 fn systemd(line: &str) -> String {
     let (mut value, mut rest) = (String::new(), line);
     while let Some(quote) = rest.chars().next() {
@@ -19,7 +19,7 @@ fn systemd(line: &str) -> String {
     value
 }
 
-/// What `java.util.Properties.load` reads of a value's text.
+/// The value that `java.util.Properties.load` reads.
 fn java(text: &str) -> String {
     let (mut units, mut chars) = (Vec::new(), text.trim_start_matches([' ', '\t', '\u{c}']).chars());
     while let Some(c) = chars.next() {
@@ -43,7 +43,7 @@ fn java(text: &str) -> String {
 
 proptest! {
     #[test]
-    fn systemd_reads_what_a_shell_reads(text in "[^\\x00]*") {
+    fn systemd_reads_a_value_as_a_shell_does(text in "[^\\x00]*") {
         prop_assert_eq!(systemd(&shell(&text).unwrap()), text.clone());
         prop_assert_eq!(systemd(&env(&text).unwrap()), text);
     }
@@ -80,7 +80,7 @@ proptest! {
 }
 
 #[test]
-fn an_apostrophe_is_written_as_every_reader_takes_it() {
+fn an_apostrophe_is_written_in_a_form_that_every_reader_accepts() {
     assert_eq!(shell("it's").unwrap(), r#"'it'"'"'s'"#);
     assert_eq!(env("it's").unwrap(), r#""it's""#);
     assert_eq!(env("it's $5").unwrap(), r#"'it'"'"'s $5'"#);
@@ -88,7 +88,7 @@ fn an_apostrophe_is_written_as_every_reader_takes_it() {
 }
 
 #[test]
-fn a_nul_is_refused_where_it_would_end_the_value() {
+fn a_nul_is_refused_in_formats_where_it_ends_the_value() {
     assert_eq!((shell("a\0b"), env("'\0")), (Err(QuoteError::Nul), Err(QuoteError::Nul)));
     assert_eq!(QuoteError::Nul.reason(), Reason::RenderFailed);
 }
@@ -102,13 +102,13 @@ fn json_is_one_sorted_line_without_escapes_for_html() {
 }
 
 #[test]
-fn a_number_of_yaml_is_a_number_to_every_reader() {
+fn every_yaml_reader_reads_a_number_as_a_number() {
     let value: Value = serde_json::from_str("[1e3, 1E-7, 1.5e+9, -2, 0.10]").unwrap();
     assert_eq!(yaml(&value), "[1.0e+3, 1.0e-7, 1.5e+9, -2, 0.10]");
 }
 
 #[test]
-fn a_long_key_of_yaml_is_marked() {
+fn a_long_yaml_key_has_a_question_mark() {
     let value = json!({ "k".repeat(2000): 1 });
     assert!(yaml(&value).starts_with("{? \"kkk"));
 }

@@ -1,7 +1,7 @@
-//! Markers in a text -> their ciphertexts, and the text with values in their place.
+//! s5 markers in a text: finds their ciphertexts, and replaces them by values.
 //!
 //! A marker is `{{ s5:<base64> }}`, as mvisonneau/s5 reads and writes it (`{{\s?s5:([A-Za-z0-9+\\/=]*)\s?}}`), or one
-//! with `vault:v<n>:` in front of the base64. All else of the text, UTF-8 or not, stays as it is.
+//! with `vault:v<n>:` before the base64. The rest of the text, which need not be UTF-8, is not changed.
 
 #[cfg(test)]
 mod tests;
@@ -14,10 +14,10 @@ use thiserror::Error;
 use crate::error::Reason;
 use crate::secret::Secret;
 
-/// What transit puts in front of a ciphertext of a key's first version; a marker without a version means it.
-const FIRST: &str = "vault:v1:";
+/// The prefix of a transit ciphertext of a key's first version. A marker without a version has this one.
+const FIRST_VERSION: &str = "vault:v1:";
 
-/// A text and the markers in it. Not `Debug`: the text may hold more than ciphertext.
+/// A text and its markers. Not `Debug`: the text may hold other secrets than ciphertexts.
 pub struct S5Document<'t> {
     text: &'t [u8],
     markers: Vec<Marker>,
@@ -31,35 +31,34 @@ pub struct Marker {
     ciphertext: String,
 }
 
-/// The values are larger than what they may make.
+/// The text with its values exceeds the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("with the values of its s5 markers it is larger than {limit} bytes")]
+#[error("the text with the values of its s5 markers is larger than {limit} bytes")]
 pub struct TooLarge {
     limit: usize,
 }
 
 impl TooLarge {
-    /// The stable cause.
+    /// The stable reason.
     pub fn reason(self) -> Reason {
         Reason::PayloadTooLarge
     }
 }
 
 impl Marker {
-    /// As transit takes it: `vault:v<n>:<base64>`.
+    /// The ciphertext for transit: `vault:v<n>:<base64>`.
     pub fn ciphertext(&self) -> &str {
         &self.ciphertext
     }
 
-    /// The line that it begins in, from 1.
+    /// The line in which the marker begins, from 1.
     pub fn line(&self) -> usize {
         self.line
     }
 }
 
 impl<'t> S5Document<'t> {
-    /// Finds the markers of `text`, in time that grows with its length only: a try that fails at some byte has not passed
-    /// any `{` that could begin another.
+    /// Finds the markers of `text` in linear time: an attempt that fails at some byte has not passed any `{` that could begin another marker.
     pub fn parse(text: &'t [u8]) -> Self {
         let (mut markers, mut at, mut line) = (Vec::new(), 0, 1);
         while let Some(skipped) = text[at..].iter().position(|byte| *byte == b'{') {
@@ -77,13 +76,15 @@ impl<'t> S5Document<'t> {
         Self { text, markers }
     }
 
-    /// Its markers, in order.
+    /// The markers, in order.
     pub fn markers(&self) -> &[Marker] {
         &self.markers
     }
 
-    /// The text with each marker's value in its place and nothing else changed; the error is that of `value`, or that the
-    /// whole exceeds `limit` bytes: a short marker may stand for a long value many times.
+    /// The text with each marker replaced by its value.
+    ///
+    /// # Errors
+    /// The error of `value`, or [`TooLarge`] if the text exceeds `limit` bytes: a short marker may have a long value, many times.
     pub fn filled<'s, E: From<TooLarge>>(
         &'s self,
         limit: usize,
@@ -101,37 +102,40 @@ impl<'t> S5Document<'t> {
             .iter()
             .try_fold(0_usize, |sum, piece| sum.checked_add(piece.len()))
             .filter(|size| *size <= limit);
-        // Of the right size from the start: a buffer that grows leaves unwiped copies.
+        // Allocates the exact size first: a buffer that grows leaves copies that are not wiped.
         let mut whole = Vec::with_capacity(size.ok_or(TooLarge { limit })?);
         pieces.iter().for_each(|piece| whole.extend_from_slice(piece));
         Ok(Secret::from(whole))
     }
 }
 
-/// The ciphertexts of all `texts`, each once, in the order in which they appear: what one batch has to open.
+/// The ciphertexts of all `texts` for one batch: each once, in the order of their first appearance.
 pub fn ciphertexts<'m>(texts: impl IntoIterator<Item = &'m S5Document<'m>>) -> Vec<&'m str> {
     let mut seen = HashSet::new();
     let all = texts.into_iter().flat_map(S5Document::markers).map(Marker::ciphertext);
     all.filter(|ciphertext| seen.insert(*ciphertext)).collect()
 }
 
-/// The marker of `ciphertext`, which is as transit gave it. The first version of a key goes without saying, so that the
-/// original tool reads the marker too; it cannot read later ones at all, and takes every version for the first.
+/// The marker for `ciphertext`, a ciphertext of transit. The first version of a key is left out, so that the original tool can read the marker. It
+/// cannot read later versions: it takes every version for the first.
 pub fn marker(ciphertext: &str) -> String {
-    format!("{{{{ s5:{} }}}}", ciphertext.strip_prefix(FIRST).unwrap_or(ciphertext))
+    format!("{{{{ s5:{} }}}}", ciphertext.strip_prefix(FIRST_VERSION).unwrap_or(ciphertext))
 }
 
-/// The length and the ciphertext of the marker that `text` begins with.
+/// The length and the ciphertext of the marker at the start of `text`.
 fn marker_at(text: &[u8]) -> Option<(usize, String)> {
-    let rest = unspaced(text.strip_prefix(b"{{")?).strip_prefix(b"s5:")?;
+    let rest = skip_space(text.strip_prefix(b"{{")?).strip_prefix(b"s5:")?;
     let (version, rest) = version(rest);
     let (base64, rest) =
         split(rest, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'\\' | b'/' | b'='));
-    let rest = unspaced(rest).strip_prefix(b"}}")?;
-    Some((text.len() - rest.len(), [version.unwrap_or(FIRST), std::str::from_utf8(base64).ok()?].concat()))
+    let rest = skip_space(rest).strip_prefix(b"}}")?;
+    Some((
+        text.len() - rest.len(),
+        [version.unwrap_or(FIRST_VERSION), std::str::from_utf8(base64).ok()?].concat(),
+    ))
 }
 
-/// `vault:v<n>:` when `text` begins with it, and the rest.
+/// `vault:v<n>:` if `text` begins with it, and the rest.
 fn version(text: &[u8]) -> (Option<&str>, &[u8]) {
     let end = text.strip_prefix(b"vault:v").and_then(|rest| {
         let (digits, rest) = split(rest, u8::is_ascii_digit);
@@ -146,8 +150,8 @@ fn split(text: &[u8], belongs: impl Fn(&u8) -> bool) -> (&[u8], &[u8]) {
     text.split_at(text.iter().position(|byte| !belongs(byte)).unwrap_or(text.len()))
 }
 
-/// Without the one character that `\s?` takes, as Go reads `\s`.
-fn unspaced(text: &[u8]) -> &[u8] {
+/// `text` without the one character that Go's `\s?` matches.
+fn skip_space(text: &[u8]) -> &[u8] {
     match text {
         [b'\t' | b'\n' | b'\x0c' | b'\r' | b' ', rest @ ..] => rest,
         _ => text,

@@ -5,7 +5,7 @@ use proptest::string::bytes_regex;
 
 use super::*;
 
-/// What mvisonneau/s5 takes for a marker, in the spelling of this test's generator.
+/// The markers of mvisonneau/s5, as a regular expression for the test's generator.
 const ORIGINAL: &str = r"\{\{[\t\n\x0c\r ]?s5:[A-Za-z0-9+\\/=]{0,40}[\t\n\x0c\r ]?\}\}";
 
 fn found(text: &[u8]) -> Vec<(usize, String)> {
@@ -18,7 +18,7 @@ fn filled(text: &[u8], value: &str) -> Vec<u8> {
 }
 
 #[test]
-fn a_marker_is_what_the_original_tool_takes_for_one() {
+fn markers_are_those_that_the_original_tool_recognises() {
     let markers = ["{{s5:AA==}}", "{{ s5:AA== }}", "{{\ts5:AA==\n}}", "{{ s5:AA==}}", "{{s5:vault:v1:AA==}}"];
     for text in markers {
         assert_eq!(found(text.as_bytes()), [(1, "vault:v1:AA==".into())], "{text}");
@@ -50,14 +50,14 @@ fn a_marker_is_what_the_original_tool_takes_for_one() {
 }
 
 #[test]
-fn a_marker_tells_the_keys_version_where_it_is_not_the_first() {
+fn a_marker_names_the_key_version_unless_it_is_the_first() {
     assert_eq!(marker("vault:v1:AA=="), "{{ s5:AA== }}");
     assert_eq!(marker("vault:v12:AA=="), "{{ s5:vault:v12:AA== }}");
     assert_eq!(found(marker("vault:v12:AA==").as_bytes()), [(1, "vault:v12:AA==".into())]);
 }
 
 #[test]
-fn a_marker_is_known_by_its_line_and_a_ciphertext_is_opened_once() {
+fn a_marker_knows_its_line_and_a_ciphertext_is_decrypted_once() {
     let text = b"a: {{ s5:A }}\r\nb: {{ s5:B }} {{s5:vault:v1:A}}\n\n{{\ns5:C }}\nd: {{ s5:vault:v2:A }}";
     let expected =
         [(1, "vault:v1:A"), (2, "vault:v1:B"), (2, "vault:v1:A"), (4, "vault:v1:C"), (6, "vault:v2:A")];
@@ -70,7 +70,7 @@ fn a_marker_is_known_by_its_line_and_a_ciphertext_is_opened_once() {
 }
 
 #[test]
-fn all_around_a_marker_stays_byte_for_byte() {
+fn the_text_around_a_marker_is_unchanged() {
     let cases: [(&[u8], &[u8]); 6] = [
         (b"a: {{ s5:A }}\r\nb: 1\r\n", b"a: VALUE\r\nb: 1\r\n"),
         (b"{{ s5:A }}", b"VALUE"),
@@ -85,7 +85,7 @@ fn all_around_a_marker_stays_byte_for_byte() {
 }
 
 #[test]
-fn a_value_that_looks_like_a_marker_is_a_value() {
+fn a_value_that_has_the_form_of_a_marker_is_not_replaced() {
     assert_eq!(filled(b"{{ s5:A }}{{ s5:B }}", "{{ s5:C }}"), b"{{ s5:C }}{{ s5:C }}");
     assert_eq!(filled(b"{{ s5:A }} s5:B }}", "{{"), b"{{ s5:B }}");
 }
@@ -99,7 +99,7 @@ fn many_markers_of_a_long_value_are_refused_before_they_take_memory() {
 }
 
 #[test]
-fn a_marker_without_a_value_is_an_error_and_never_left_out() {
+fn a_marker_without_a_value_is_an_error() {
     #[derive(Debug, PartialEq)]
     struct Missing(usize);
     impl From<TooLarge> for Missing {
@@ -116,7 +116,7 @@ fn a_marker_without_a_value_is_an_error_and_never_left_out() {
 }
 
 #[test]
-fn a_hostile_text_takes_time_by_its_length() {
+fn a_hostile_text_takes_linear_time() {
     let begun = Instant::now();
     for piece in ["{", "{{", "{{ s5:", "{{s5:A", "{{ s5:vault:v1", "{{s5:vault:v1:A ", "{{ s5:A }"] {
         let text = piece.repeat(2 * 1024 * 1024 / piece.len());
@@ -124,7 +124,7 @@ fn a_hostile_text_takes_time_by_its_length() {
     }
     let long = format!("{{{{ s5:{}", "A".repeat(2 * 1024 * 1024));
     assert_eq!(S5Document::parse(long.as_bytes()).markers().len(), 0);
-    // Squared, each of them would take hours.
+    // In quadratic time each of them would take hours.
     assert!(begun.elapsed() < Duration::from_secs(60));
 }
 
@@ -137,7 +137,7 @@ proptest! {
     }
 
     #[test]
-    fn pieces_of_markers_neither_panic_nor_hide_a_whole_one(
+    fn parts_of_markers_neither_panic_nor_hide_a_complete_one(
         front in r"(\{|\}|\{\{|s5:|vault:v1:|A|=| |\n){0,12}", back in r"(\{|\}|s5:|vault:v1:|A|=| |\n){0,12}"
     ) {
         let text = format!("{front}{{{{ s5:QQ== }}}}{back}");
@@ -145,7 +145,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_the_original_matches_is_replaced(
+    fn every_marker_of_the_original_tool_is_replaced(
         marker in bytes_regex(ORIGINAL).unwrap(), front in "[^{]{0,20}", back in "[^}]{0,20}"
     ) {
         let text = [front.as_bytes(), &marker, back.as_bytes()].concat();
@@ -153,7 +153,7 @@ proptest! {
     }
 
     #[test]
-    fn markers_that_are_filled_with_themselves_give_the_text_again(
+    fn replacing_markers_by_themselves_does_not_change_the_text(
         pieces in prop::collection::vec(("[^{]{0,10}", 1_u32..20, "[A-Za-z0-9+/]{1,20}={0,2}"), 0..8)
     ) {
         let text: String = pieces.iter().map(|(front, version, base64)| format!("{front}{}", marker(&format!("vault:v{version}:{base64}")))).collect();
@@ -161,7 +161,7 @@ proptest! {
         prop_assert_eq!(marked.markers().len(), pieces.len());
         let own: Vec<_> = marked.markers().iter().map(|found| (found.ciphertext().to_owned(), Secret::from(marker(found.ciphertext())))).collect();
         let value = |found: &Marker| Ok::<_, TooLarge>(&own.iter().find(|(ciphertext, _)| ciphertext == found.ciphertext()).unwrap().1);
-        let again = marked.filled(usize::MAX, value).unwrap();
-        prop_assert_eq!(again.expose(), text.as_bytes());
+        let same = marked.filled(usize::MAX, value).unwrap();
+        prop_assert_eq!(same.expose(), text.as_bytes());
     }
 }

@@ -1,4 +1,4 @@
-//! The engine alone, in this process: what templates mean. What they may cost is told in `tests/library/templates/`.
+//! Tests of the engine alone, in this process: what templates mean. `tests/library/templates/` tests their limits.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -22,7 +22,7 @@ fn cause(text: &str, sources: &Value) -> Cause {
 }
 
 #[test]
-fn a_connection_string_is_made_of_two_sources() {
+fn a_connection_string_has_parts_of_two_sources() {
     let sources =
         json!({"db": {"username": "app", "password": "p/w"}, "where": {"host": "pg.example", "port": 5432}});
     let text =
@@ -32,7 +32,7 @@ fn a_connection_string_is_made_of_two_sources() {
 }
 
 #[test]
-fn statements_and_comments_follow_the_delimiters_and_braces_then_mean_nothing() {
+fn statements_and_comments_use_the_delimiters_and_braces_are_then_text() {
     let brackets = "[[ ]]".parse().unwrap();
     let text = "[# of hosts #][% for host in hosts %][[ host ]]{{ x }}{% y %}[% endfor %]";
     assert_eq!(
@@ -42,7 +42,7 @@ fn statements_and_comments_follow_the_delimiters_and_braces_then_mean_nothing() 
 }
 
 #[test]
-fn every_line_break_stays_as_it_was_written() {
+fn line_breaks_are_unchanged() {
     for text in ["", "\n", "a\n\n", "a\r\nb", "  {# x #}\n"] {
         assert_eq!(rendered(text, &json!({})).unwrap(), text.replace("{# x #}", ""));
     }
@@ -54,7 +54,7 @@ fn nothing_is_escaped_for_html() {
 }
 
 #[test]
-fn a_name_or_key_that_does_not_exist_is_an_error_at_its_line() {
+fn a_name_or_key_that_does_not_exist_is_an_error_with_its_line() {
     let sources = json!({"db": {"user": CANARY}});
     assert_eq!(rendered("\n\n{{ db.usr }}", &sources), Err(Fault { line: 3, cause: Cause::Undefined }));
     for text in [
@@ -70,7 +70,7 @@ fn a_name_or_key_that_does_not_exist_is_an_error_at_its_line() {
 }
 
 #[test]
-fn a_default_stands_in_for_what_does_not_exist_and_if_asked_for_null() {
+fn a_default_replaces_a_missing_value_and_null_only_on_request() {
     let sources = json!({"db": {"null": null}});
     assert_eq!(rendered("{{ db.port | default(5432) }}", &sources).unwrap(), "5432");
     assert_eq!(rendered("{{ x | default('a') }}{% if x is defined %}b{% endif %}", &sources).unwrap(), "a");
@@ -108,7 +108,7 @@ fn null_lists_and_maps_never_become_text_by_accident() {
 }
 
 #[test]
-fn numbers_keep_the_digits_they_were_written_with() {
+fn numbers_keep_their_digits() {
     let numbers = "[0, -1, 5432, 18446744073709551616, 0.5, 1.10, 1e+400, -0, 1.0, 12345678901234567890123456789012345678901234567890]";
     let task = format!("{{\"n\": {numbers}}}");
     for text in ["{{ n | json }}", "[{% for one in n %}{{ one }}{{ ',' if not loop.last }}{% endfor %}]"] {
@@ -119,7 +119,7 @@ fn numbers_keep_the_digits_they_were_written_with() {
 }
 
 #[test]
-fn true_is_written_as_json_and_yaml_write_it() {
+fn booleans_are_written_as_in_json_and_yaml() {
     let sources = json!({"on": true, "off": false});
     assert_eq!(
         rendered("{{ on }} {{ off | shell }} {{ on | json }} {{ 1 < 2 }}", &sources).unwrap(),
@@ -136,7 +136,7 @@ fn true_is_written_as_json_and_yaml_write_it() {
 }
 
 #[test]
-fn filters_of_text_do_what_the_engine_has_them_do() {
+fn text_filters_do_the_same_as_the_engines_own() {
     let sources = json!({"text": " a-b ", "list": [{"name": "x"}, {"name": "y"}]});
     for (text, expected) in [
         ("{{ text | trim | upper }}", "A-B"),
@@ -163,7 +163,7 @@ fn whole_numbers_can_be_calculated_with() {
 }
 
 #[test]
-fn nothing_reaches_outside_of_the_template() {
+fn a_template_cannot_read_anything_but_its_sources() {
     let statements = [
         "include 'a'",
         "import 'a' as b",
@@ -195,7 +195,7 @@ fn nothing_reaches_outside_of_the_template() {
 }
 
 #[test]
-fn a_fault_tells_its_line_and_a_cause_of_ours() {
+fn a_fault_has_its_line_and_one_of_our_causes() {
     for (text, line, cause) in [
         ("a\n{{ 1 +", 2, Cause::Syntax),
         ("a\n\n{% end %}", 3, Cause::Syntax),
@@ -216,7 +216,7 @@ fn a_fault_tells_its_line_and_a_cause_of_ours() {
 }
 
 #[test]
-fn the_text_ends_at_its_room() {
+fn a_text_that_exceeds_the_limit_is_a_fault() {
     let task = Task {
         text: "{% for i in range(5) %}ab{% endfor %}",
         delimiters: Delimiters::default(),
@@ -227,7 +227,7 @@ fn the_text_ends_at_its_room() {
 }
 
 #[test]
-fn a_check_needs_no_values_and_finds_what_the_parser_finds() {
+fn a_check_needs_no_values_and_finds_every_syntax_error() {
     let check = |text| render(&Task { text, delimiters: Delimiters::default(), sources: None }, 0);
     assert!(check("{{ db.password }}").unwrap().is_empty());
     assert_eq!(check("a\n{{ db.").unwrap_err(), Fault { line: 2, cause: Cause::Syntax });
@@ -235,7 +235,7 @@ fn a_check_needs_no_values_and_finds_what_the_parser_finds() {
 
 proptest! {
     #[test]
-    fn what_parses_as_delimiters_surrounds_expressions_statements_and_comments(
+    fn all_valid_delimiters_work_for_expressions_statements_and_comments(
         text in r"[!#-&(-*,./:-@\[\]^`{-~]{2,8} [!#-&(-*,./:-@\[\]^`{-~]{2,8}",
     ) {
         let Ok(delimiters) = text.parse::<Delimiters>() else { return Ok(()) };
@@ -246,7 +246,7 @@ proptest! {
     }
 
     #[test]
-    fn a_value_goes_through_unchanged_and_json_gives_it_back(text: String) {
+    fn a_value_is_written_unchanged_and_its_json_reads_back(text: String) {
         let sources = json!({"a": text});
         prop_assert_eq!(rendered("{{ a }}", &sources).unwrap(), &text[..]);
         let back: Value = serde_json::from_str(&rendered("{{ a | json }}", &sources).unwrap()).unwrap();
