@@ -10,8 +10,8 @@ pub mod serve; // the rooms put together, and kept running until a signal
 mod tests;
 
 use crate::settings::{
-    Environment, LifeArgs, LifeSettings, Output, ServeArgs, ServerArgs, Settings, SettingsError, StateArgs,
-    StateSettings, TokenRequests, VersionKeySource, WorkLimits,
+    Environment, Output, ServeArgs, ServerArgs, Settings, SettingsError, StateArgs,
+    TokenRequests, VersionKeySource,
 };
 
 use std::ffi::OsString;

@@ -19,7 +19,6 @@ use crate::class::{Defaults, Flavor};
 use crate::kube::Kubernetes;
 use crate::kube::events::PodEvents;
 use crate::kube::pods::NodePods;
-use crate::limits::AdmissionConfig;
 use crate::mount::{PodTokenSource, Poller, Provider, Services};
 use crate::payload::VersionKey;
 use crate::provider_api::csi_driver_provider_server::CsiDriverProviderServer;
@@ -95,7 +94,7 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
         Vaults::new(outbound),
         tokens(settings.token_requests),
         version_key,
-        limits(&settings),
+        settings.admission,
         setting,
     ));
     services.volumes.resume();
@@ -130,36 +129,28 @@ fn outbound(settings: &Settings) -> Result<Outbound, ServeError> {
     let class_files = ClassFiles {
         own: own.into(),
         directory: settings.tls_dir.clone(),
-        kubelet: settings.life.kubelet_dir.clone(),
+        kubelet: settings.kubelet_dir.clone(),
     };
     Ok(Outbound {
         allowed: parsed("--allow-address", &settings.allow_addresses)?,
         proxy: settings.proxy.clone(),
-        calls: Some(settings.limits.calls),
+        calls: Some(settings.max_calls),
         auth_mounts: settings.defaults(Flavor::Vault).auth_mounts.clone(),
         class_files: Some(class_files),
     })
 }
 
-fn limits(settings: &Settings) -> AdmissionConfig {
-    AdmissionConfig {
-        mounts: settings.limits.mounts,
-        mounts_per_namespace: settings.limits.mounts_per_namespace,
-    }
-}
-
 /// What volumes have, and where it outlives a restart: an earlier process may still be at its end, and is waited for.
 async fn setting(settings: &Settings) -> Result<VolumeConfig, ServeError> {
-    let life = &settings.life;
     let setting = VolumeConfig {
-        bounds: life.replace_after,
-        inline: life.inline_auth,
-        root: life.kubelet_dir.as_ref().map(|kubelet| kubelet.join("pods")),
-        pods: life.pod_watch.clone().map(NodePods::of),
-        events: life.pod_events.clone().map(PodEvents::new),
+        bounds: settings.replace_after,
+        inline: settings.inline_auth,
+        root: settings.kubelet_dir.as_ref().map(|kubelet| kubelet.join("pods")),
+        pods: settings.pod_watch.clone().map(NodePods::of),
+        events: settings.pod_events.clone().map(PodEvents::new),
         store: None,
     };
-    let Some(state) = &life.state else {
+    let Some(state) = &settings.state else {
         warn!("no --state-dir: a restart begins with new logins, certificates and credentials");
         return Ok(setting);
     };

@@ -1,5 +1,6 @@
 //! What survives a restart: sealed records in a directory in memory (tmpfs), one file a session or volume.
 
+pub mod config; // where the records are, and what they are bound to
 pub mod directory; // the directory: whose it is, its one lock, whole files
 pub mod error; // StateError
 pub mod key; // StateKey: what records are sealed with
@@ -11,6 +12,7 @@ pub(crate) mod golden;
 #[cfg(test)]
 mod tests;
 
+pub use config::StateConfig;
 pub use directory::Directory;
 pub use error::StateError;
 pub use key::{KeyRefused, StateKey};
