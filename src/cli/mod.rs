@@ -10,7 +10,7 @@ pub mod serve; // the rooms put together, and kept running until a signal
 mod tests;
 
 use crate::settings::{
-    Environment, Output, ServeArgs, ServerArgs, Settings, SettingsError, StateArgs,
+    Environment, Output, ServeArgs, ServerArgs, Settings, SettingsError,
     TokenRequests, VersionKeySource,
 };
 

@@ -235,7 +235,7 @@ fn what_cannot_be_meant_stops_the_start_and_shows_no_value() {
         error(&["-vault-addr=https://vault"], [("VAULT_HTTP_PROXY", "ftp://u:canary@x")])
             .starts_with("VAULT_HTTP_PROXY is not the URL of a proxy")
     );
-    assert!(error(&["-health-addr=8080"], none).starts_with("--health-addr 8080: host:port is wanted"));
+    assert!(error(&["-health-addr=8080"], none).starts_with("--health-addr 8080: must be host:port"));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use Use::{Honoured, Ignored, Refused};
 
 /// Whether a variable has an effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Use {
+pub(crate) enum Use {
     /// It has the same effect as in the upstream providers, or the one that its reason describes.
     Honoured,
     /// It has no effect, and a warning says why.
@@ -18,7 +18,7 @@ pub enum Use {
 
 impl Use {
     /// The word of the documentation.
-    pub fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Honoured => "honoured",
             Self::Ignored => "ignored",
@@ -29,7 +29,7 @@ impl Use {
 
 /// The names of a variable in the environment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Spelling {
+pub(crate) enum Spelling {
     /// `VAULT_<name>` and `BAO_<name>`.
     Prefixed,
     /// In upper and in lower case.
@@ -40,20 +40,20 @@ pub enum Spelling {
 
 /// A variable, and its effect.
 #[derive(Debug)]
-pub struct Variable {
+pub(crate) struct Variable {
     /// The name, without the prefix `VAULT_` or `BAO_`.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// The names in the environment.
-    pub spelling: Spelling,
+    pub(crate) spelling: Spelling,
     /// Whether it has an effect.
-    pub used: Use,
+    pub(crate) used: Use,
     /// The effect, or why there is none.
-    pub reason: &'static str,
+    pub(crate) reason: &'static str,
 }
 
 impl Variable {
     /// Every name in the environment.
-    pub fn names(&self) -> Vec<String> {
+    pub(crate) fn names(&self) -> Vec<String> {
         match self.spelling {
             Spelling::Prefixed => vec![format!("VAULT_{}", self.name), format!("BAO_{}", self.name)],
             Spelling::BothCases => vec![self.name.to_owned(), self.name.to_ascii_lowercase()],
@@ -71,7 +71,7 @@ const fn plain(name: &'static str, spelling: Spelling, reason: &'static str) -> 
 }
 
 /// Every variable of the client library of the upstream providers, and those of vaultmount after them.
-pub const VARIABLES: &[Variable] = &[
+pub(crate) const VARIABLES: &[Variable] = &[
     prefixed("ADDR", Honoured, "default server, below `--vault-addr`"),
     prefixed(
         "AGENT_ADDR",

@@ -57,7 +57,8 @@ fn is_excluded(server: &Url, list: &str) -> bool {
         let name = name.trim_start_matches("*.").to_ascii_lowercase();
         let network = entry.parse::<IpNet>().is_ok_and(|network| ip.is_some_and(|ip| network.contains(&ip)));
         let domain = name.trim_start_matches('.');
-        let below = !domain.is_empty() && host.strip_suffix(domain).is_some_and(|prefix| prefix.ends_with('.'));
+        let below =
+            !domain.is_empty() && host.strip_suffix(domain).is_some_and(|prefix| prefix.ends_with('.'));
         network || (port && (name == "*" || (host == name && !name.is_empty()) || (ip.is_none() && below)))
     };
     host == "localhost" || ip.is_some_and(|ip| ip.is_loopback()) || list.split(',').map(str::trim).any(listed)
@@ -111,18 +112,23 @@ mod tests {
             proxy(&environment, Flavor::Vault, &address).map(|proxy| proxy.map(|url| url.to_string()))
         };
         assert_eq!(
-            proxy_of([
-                ("VAULT_PROXY_ADDR", "http://a:1"),
-                ("VAULT_HTTP_PROXY", "http://b:1"),
-                ("HTTPS_PROXY", "http://c:1")
-            ]
-            .into()),
+            proxy_of(
+                [
+                    ("VAULT_PROXY_ADDR", "http://a:1"),
+                    ("VAULT_HTTP_PROXY", "http://b:1"),
+                    ("HTTPS_PROXY", "http://c:1")
+                ]
+                .into()
+            ),
             Ok(Some("http://a:1/".into()))
         );
         assert_eq!(proxy_of([("https_proxy", "c:3128")].into()), Ok(Some("http://c:3128/".into())));
         assert_eq!(proxy_of([("HTTP_PROXY", "http://c:1")].into()), Ok(None), "the server has https");
         assert_eq!(proxy_of([("HTTPS_PROXY", "http://c:1"), ("NO_PROXY", "vault")].into()), Ok(None));
-        assert_eq!(proxy_of([("BAO_HTTP_PROXY", "ftp://user:canary@b")].into()), Err("BAO_HTTP_PROXY".into()));
+        assert_eq!(
+            proxy_of([("BAO_HTTP_PROXY", "ftp://user:canary@b")].into()),
+            Err("BAO_HTTP_PROXY".into())
+        );
         assert_eq!(
             proxy(&[("HTTPS_PROXY", "http://c:1")].into(), Flavor::Vault, &"unix:///a".parse().unwrap()),
             Ok(None)

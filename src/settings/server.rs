@@ -71,7 +71,10 @@ impl ServerArgs {
 
     fn address(&self, environment: &Environment, flavor: Flavor) -> Result<Address, SettingsError> {
         let flag = non_empty(self.vault_addr.as_deref()).map(|text| ("--vault-addr".to_owned(), text));
-        let set = environment.prefixed(flavor, "AGENT_ADDR").or(flag).or_else(|| environment.prefixed(flavor, "ADDR"));
+        let set = environment
+            .prefixed(flavor, "AGENT_ADDR")
+            .or(flag)
+            .or_else(|| environment.prefixed(flavor, "ADDR"));
         let (source_name, text) = set.unwrap_or_else(|| ("the built-in address".to_owned(), ADDRESS));
         text.parse().map_err(|source| SettingsError::Address { source_name, source })
     }
@@ -90,13 +93,16 @@ impl ServerArgs {
             ..TlsSpec::default()
         };
         tls.trust(file("CACERT"), value("CACERT_BYTES").map(str::to_owned), file("CAPATH"));
-        tls.client =
-            client_certificate((file("CLIENT_CERT"), "VAULT_CLIENT_CERT"), (file("CLIENT_KEY"), "VAULT_CLIENT_KEY"))?;
+        tls.client = client_certificate(
+            (file("CLIENT_CERT"), "VAULT_CLIENT_CERT"),
+            (file("CLIENT_KEY"), "VAULT_CLIENT_KEY"),
+        )?;
 
         let path = |path: &Option<PathBuf>| non_empty_path(path.clone());
         tls.trust(path(&self.vault_tls_ca_cert), None, path(&self.vault_tls_ca_directory));
         let (certificate, key) = (path(&self.vault_tls_client_cert), path(&self.vault_tls_client_key));
-        let client = client_certificate((certificate, "--vault-tls-client-cert"), (key, "--vault-tls-client-key"))?;
+        let client =
+            client_certificate((certificate, "--vault-tls-client-cert"), (key, "--vault-tls-client-key"))?;
         tls.client = client.or(tls.client);
         if let Some(name) = non_empty(self.vault_tls_server_name.as_deref()) {
             tls.server_name = Some(name.to_owned());
@@ -114,11 +120,13 @@ fn client_certificate(
     match (certificate, key) {
         (Some(certificate), Some(key)) => Ok(Some(ClientCertificate { certificate, key, configured: true })),
         (None, None) => Ok(None),
-        (Some(_), None) => {
-            Err(SettingsError::HalfCertificate { present: certificate_source.into(), missing: key_source.into() })
-        }
-        (None, Some(_)) => {
-            Err(SettingsError::HalfCertificate { present: key_source.into(), missing: certificate_source.into() })
-        }
+        (Some(_), None) => Err(SettingsError::HalfCertificate {
+            present: certificate_source.into(),
+            missing: key_source.into(),
+        }),
+        (None, Some(_)) => Err(SettingsError::HalfCertificate {
+            present: key_source.into(),
+            missing: certificate_source.into(),
+        }),
     }
 }

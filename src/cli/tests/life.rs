@@ -11,7 +11,10 @@ fn without_flags_nothing_is_kept_over_a_restart_and_work_is_bounded() {
     let day = Duration::from_secs(24 * 3600);
     assert!(settings.state.is_none() && settings.kubelet_dir.is_none());
     assert!(settings.pod_watch.is_none() && settings.pod_events.is_none() && !settings.inline_auth);
-    assert_eq!((settings.defaults(Flavor::Vault).max_stale, settings.replace_after), (day, Bounds::default()));
+    assert_eq!(
+        (settings.defaults(Flavor::Vault).max_stale, settings.replace_after),
+        (day, Bounds::default())
+    );
     let limits = [settings.admission.mounts, settings.admission.mounts_per_namespace, settings.max_calls];
     assert_eq!(limits.map(NonZeroUsize::get), [256, 64, 64]);
 }
@@ -45,10 +48,7 @@ fn whoever_is_to_write_must_know_where() {
         (writer(&flags).unwrap(), writer(&flags[..1]).unwrap()),
         (VolumeWriter::Provider, VolumeWriter::Driver)
     );
-    assert_eq!(
-        writer(&flags[1..]).unwrap_err().to_string(),
-        "--writer=provider needs --kubelet-dir too"
-    );
+    assert_eq!(writer(&flags[1..]).unwrap_err().to_string(), "--writer=provider needs --kubelet-dir too");
     assert!(command(&["--writer=root"]).is_err());
 }
 
@@ -71,8 +71,7 @@ fn pods_are_watched_on_request_and_only_with_the_name_of_the_node() {
 
 #[test]
 fn records_are_sealed_with_a_key_and_bound_to_a_node_or_not_kept_at_all() {
-    let state =
-        |flags: &[&str], node| settings(flags, [("NODE_NAME", node)]).map(|settings| settings.state);
+    let state = |flags: &[&str], node| settings(flags, [("NODE_NAME", node)]).map(|settings| settings.state);
     let kept = |key: &str, node: &str| {
         let key_is_shared = key == "/hmac";
         Some(StateConfig {
@@ -90,10 +89,7 @@ fn records_are_sealed_with_a_key_and_bound_to_a_node_or_not_kept_at_all() {
     assert_eq!(state(&own, "node-1").unwrap(), kept("/seal", "other"));
     assert_eq!(state(&["--state-dir="], "").unwrap(), None, "an empty flag is none");
     let told = |flags: &[&str]| state(flags, "").unwrap_err().to_string();
-    assert_eq!(
-        told(&["--state-dir=/run/v"]),
-        "--state-dir needs --state-key-file or --hmac-key-file too"
-    );
+    assert_eq!(told(&["--state-dir=/run/v"]), "--state-dir needs --state-key-file or --hmac-key-file too");
     assert_eq!(
         told(&["--state-dir=/run/v", "--state-key-file=/seal"]),
         "--state-dir needs --node-name or NODE_NAME too"
