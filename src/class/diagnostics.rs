@@ -133,11 +133,9 @@ pub enum FieldError {
     Type(&'static str),
     /// The word is not allowed.
     #[error("{} is not one of {}{}", Shown(.word), .allowed.join(", "), Meant(.meant))]
-    #[expect(missing_docs, reason = "the text says what they are")]
     Word { word: String, allowed: Vec<&'static str>, meant: Option<String> },
     /// There is no field of this name.
     #[error("is unknown{}", Meant(.meant))]
-    #[expect(missing_docs, reason = "the text says what it is")]
     Unknown { meant: Option<String> },
     /// Two fields exclude each other.
     #[error("has both {0} and {1}: remove one")]

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use crate::goyaml::{Decoder, Item, Tree, YamlError};
+use crate::goyaml::{Decoder, Item, YamlError, parse};
 
 /// One member of `objects` as written, nothing checked yet; a field that is absent or null is empty.
 #[derive(Default, PartialEq)]
@@ -52,7 +52,7 @@ impl fmt::Debug for Entry {
 ///
 /// All mistakes at once. A mistake in the syntax hides the mistakes after it.
 pub fn entries(text: &str, ours: &[&str]) -> Result<Vec<Entry>, Vec<YamlError>> {
-    let tree = Tree::read(text).map_err(|error| vec![error])?;
+    let tree = parse(text).map_err(|error| vec![error])?;
     let mut decoder = Decoder::new(&tree, &Entry::FIELDS);
     let members = decoder.list("`objects` must be a list: begin each object with `- `");
     let mut entries = Vec::new();

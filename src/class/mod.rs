@@ -10,7 +10,7 @@ pub(crate) mod parameter_table; // every parameter of a class
 pub(crate) mod parameters; // the parameters of one request
 pub(crate) mod parse; // one call of the driver -> MountSpec
 pub(crate) mod remembered; // completes requests that lack the pod's own parameters
-pub(crate) mod schema; // the fields of `objects`, and how they become sources and files
+pub mod schema; // the fields of `objects`, and how they become sources and files
 pub(crate) mod server; // the server and the login, over the defaults
 pub(crate) mod spelling; // suggestions for misspelled words
 pub(crate) mod token; // the pod's token, and the check of its claims

@@ -19,7 +19,6 @@ use crate::class::Flavor;
 use crate::kube::Kubernetes;
 use crate::kube::events::PodEvents;
 use crate::kube::pods::NodePods;
-use crate::limits::AdmissionConfig;
 use crate::mount::{PodTokenSource, Poller, Provider, Services};
 use crate::payload::VersionKey;
 use crate::provider_api::csi_driver_provider_server::CsiDriverProviderServer;
@@ -93,7 +92,7 @@ pub async fn serve(settings: Settings) -> Result<(), ServeError> {
         Vaults::new(outbound),
         pod_token_source(settings.token_requests),
         version_key,
-        admission_config(&settings),
+        settings.admission,
         volumes,
     ));
     services.volumes.resume();
@@ -138,37 +137,29 @@ fn outbound(settings: &Settings) -> Result<Outbound, ServeError> {
     let class_files = ClassFiles {
         own: own.into(),
         directory: settings.tls_dir.clone(),
-        kubelet: settings.life.kubelet_dir.clone(),
+        kubelet: settings.kubelet_dir.clone(),
     };
     Ok(Outbound {
         allowed: parsed("--allow-address", &settings.allow_addresses)?,
         proxy: settings.proxy.clone(),
-        calls: Some(settings.limits.calls),
+        calls: Some(settings.max_calls),
         auth_mounts: settings.defaults(Flavor::Vault).auth_mounts.clone(),
         class_files: Some(class_files),
     })
 }
 
-fn admission_config(settings: &Settings) -> AdmissionConfig {
-    AdmissionConfig {
-        mounts: settings.limits.mounts,
-        mounts_per_namespace: settings.limits.mounts_per_namespace,
-    }
-}
-
 /// The settings of volumes, with the open state directory if there is one. Waits up to [`PREDECESSOR_TIMEOUT`] for an earlier process to
 /// release the directory.
 async fn volume_config(settings: &Settings) -> Result<VolumeConfig, ServeError> {
-    let life = &settings.life;
     let config = VolumeConfig {
-        bounds: life.replace_after,
-        inline: life.inline_auth,
-        root: life.kubelet_dir.as_ref().map(|kubelet| kubelet.join("pods")),
-        pods: life.pod_watch.clone().map(NodePods::new),
-        events: life.pod_events.clone().map(PodEvents::new),
+        bounds: settings.replace_after,
+        inline: settings.inline_auth,
+        root: settings.kubelet_dir.as_ref().map(|kubelet| kubelet.join("pods")),
+        pods: settings.pod_watch.clone().map(NodePods::new),
+        events: settings.pod_events.clone().map(PodEvents::new),
         store: None,
     };
-    let Some(state) = &life.state else {
+    let Some(state) = &settings.state else {
         warn!("no --state-dir: after a restart vaultmount requests new logins, certificates and credentials");
         return Ok(config);
     };

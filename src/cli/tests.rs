@@ -237,7 +237,7 @@ fn a_setting_that_cannot_be_right_prevents_the_start_without_its_value_in_the_er
         error(&["-vault-addr=https://vault"], [("VAULT_HTTP_PROXY", "ftp://u:canary@x")])
             .starts_with("VAULT_HTTP_PROXY is not the URL of a proxy")
     );
-    assert!(error(&["-health-addr=8080"], none).starts_with("--health-addr 8080: host:port is wanted"));
+    assert!(error(&["-health-addr=8080"], none).starts_with("--health-addr 8080: must be host:port"));
 }
 
 #[test]

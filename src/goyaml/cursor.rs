@@ -19,7 +19,7 @@ impl Mark {
     }
 }
 
-/// What [`Cursor::peek`] returns behind the last character. The text contains no NUL: `Tree::read` refuses it.
+/// What [`Cursor::peek`] returns behind the last character. The text contains no NUL: `parser::parse` refuses it.
 pub(crate) const END: char = '\0';
 
 /// Reads a text character by character. Every method is safe to call at the end of the text.

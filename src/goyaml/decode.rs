@@ -4,11 +4,10 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
-use super::Tree;
 use super::{Fault, YamlError};
 use crate::goyaml::number::Number;
 use crate::goyaml::resolve::{Scalar, is_merge, is_null, is_text, resolve};
-use crate::goyaml::tree::{DEPTH, Kind, Node, NodeId};
+use crate::goyaml::tree::{DEPTH, Kind, Node, NodeId, Tree};
 
 /// Bytes of all values that are decoded, at most. A value counts once for each alias: a long text behind many aliases is short in the
 /// document and large in memory.

@@ -2,8 +2,7 @@
 
 use serde_json::Value;
 
-use super::Decoder;
-use super::{Fault, YamlError};
+use super::{Decoder, Fault, YamlError};
 use crate::goyaml::decode::json;
 use crate::goyaml::tree::{Kind, NodeId};
 

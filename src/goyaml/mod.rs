@@ -3,25 +3,25 @@
 //! A text goes through `scanner` (tokens), `parser` (nodes) and `decode` (values of the types of Go). `tests/library/yaml.rs` compares the result
 //! with that of yaml.v3; `docs/decisions/yaml-reader.md` says why this is our own code.
 
-pub mod blank; // blanks, line breaks, comments
-pub mod block; // block scalars
-pub mod cursor; // a position in the text
-pub mod decode; // nodes -> values of the types of Go
-pub mod item; // nodes -> values with their places
-pub mod number; // integers and floats
-pub mod parser; // tokens -> nodes
-pub mod plain; // plain scalars
-pub mod quoted; // quoted scalars
-pub mod resolve; // the type of a scalar
-pub mod scanner; // text -> tokens
-pub mod tag; // anchors, tags, directives
-pub mod timestamp; // times
-pub mod token; // what the scanner produces
-pub mod tree; // the nodes of a text
+mod blank; // blanks, line breaks, comments
+mod block; // block scalars
+mod cursor; // a position in the text
+mod decode; // nodes -> values of the types of Go
+mod item; // nodes -> values with their places
+mod number; // integers and floats
+mod parser; // tokens -> nodes
+mod plain; // plain scalars
+mod quoted; // quoted scalars
+mod resolve; // the type of a scalar
+mod scanner; // text -> tokens
+mod tag; // anchors, tags, directives
+mod timestamp; // times
+mod token; // what the scanner produces
+mod tree; // the nodes of a text
 
 pub(crate) use decode::Decoder;
 pub use item::{Item, ItemKind};
-pub(crate) use tree::Tree;
+pub(crate) use parser::parse;
 
 /// Why YAML cannot be read: the place and the cause, but not the text there, which may be a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

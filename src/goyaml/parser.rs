@@ -6,12 +6,38 @@ use super::{Fault, YamlError};
 use crate::goyaml::cursor::Mark;
 use crate::goyaml::scanner::Scanner;
 use crate::goyaml::token::{Token, TokenKind};
-use crate::goyaml::tree::{DEPTH, Kind, Node, NodeId};
+use crate::goyaml::tree::{DEPTH, Kind, Node, NodeId, Tree};
+
+/// Parses the first document of `text`.
+pub(crate) fn parse(text: &str) -> Result<Tree, YamlError> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    check(text)?;
+    let mut parser = Parser::new(text);
+    let root = parser.document()?;
+    Ok(Tree::new(parser.nodes, root))
+}
+
+/// Refuses the characters that yaml.v3 refuses (YAML 1.1, `c-printable`).
+fn check(text: &str) -> Result<(), YamlError> {
+    let mut mark = Mark::default();
+    for character in text.chars() {
+        let allowed = matches!(character,
+            '\t' | '\n' | '\r' | ' '..='~' | '\u{85}' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
+        if !allowed {
+            return Err(mark.error(Fault::Character));
+        }
+        mark.column += 1;
+        if character == '\n' {
+            mark = Mark { line: mark.line + 1, ..Mark::default() };
+        }
+    }
+    Ok(())
+}
 
 /// Builds the nodes of the first document.
-pub(crate) struct Parser<'t> {
+struct Parser<'t> {
     scanner: Scanner<'t>,
-    pub(crate) nodes: Vec<Node>,
+    nodes: Vec<Node>,
     anchors: HashMap<String, NodeId>,
     /// The handles of tags, and what they stand for.
     handles: Vec<(String, String)>,
@@ -38,7 +64,7 @@ struct Properties {
 }
 
 impl<'t> Parser<'t> {
-    pub(crate) fn new(text: &'t str) -> Self {
+    fn new(text: &'t str) -> Self {
         Self {
             scanner: Scanner::new(text),
             nodes: Vec::new(),
@@ -49,7 +75,7 @@ impl<'t> Parser<'t> {
     }
 
     /// The root of the first document; `None` without any.
-    pub(crate) fn document(&mut self) -> Result<Option<NodeId>, YamlError> {
+    fn document(&mut self) -> Result<Option<NodeId>, YamlError> {
         self.scanner.take()?;
         let explicit = match self.scanner.peek()?.kind {
             TokenKind::StreamEnd => return Ok(None),

@@ -2,7 +2,6 @@
 
 use super::{Fault, YamlError};
 use crate::goyaml::cursor::Mark;
-use crate::goyaml::parser::Parser;
 
 /// Levels of lists and mappings, at most; the outermost is the first.
 pub(crate) const DEPTH: usize = 32;
@@ -49,13 +48,8 @@ impl Node {
 }
 
 impl Tree {
-    /// Reads the first document of `text`.
-    pub(crate) fn read(text: &str) -> Result<Self, YamlError> {
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        check(text)?;
-        let mut parser = Parser::new(text);
-        let root = parser.document()?;
-        Ok(Self { nodes: parser.nodes, root })
+    pub(crate) fn new(nodes: Vec<Node>, root: Option<NodeId>) -> Self {
+        Self { nodes, root }
     }
 
     /// The node itself, which may be an alias. `id` comes from this tree.
@@ -70,23 +64,6 @@ impl Tree {
             _ => &self.nodes[id],
         }
     }
-}
-
-/// Refuses the characters that yaml.v3 refuses (YAML 1.1, `c-printable`).
-fn check(text: &str) -> Result<(), YamlError> {
-    let mut mark = Mark::default();
-    for character in text.chars() {
-        let allowed = matches!(character,
-            '\t' | '\n' | '\r' | ' '..='~' | '\u{85}' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
-        if !allowed {
-            return Err(mark.error(Fault::Character));
-        }
-        mark.column += 1;
-        if character == '\n' {
-            mark = Mark { line: mark.line + 1, ..Mark::default() };
-        }
-    }
-    Ok(())
 }
 
 /// `tag:yaml.org,2002:str` -> `!!str`.

@@ -1,16 +1,16 @@
-//! The peers' variables and ours, and what becomes of each: the one table that warnings at start and `docs/reference.md` come from.
+//! Every environment variable, and whether it has an effect: the one table of the warnings at the start and of `docs/reference.md`.
 
 use std::collections::BTreeMap;
 
-use crate::class::Flavor;
+use crate::spec::Flavor;
 use Use::{Honoured, Ignored, Refused};
 
-/// What becomes of a variable.
+/// Whether a variable has an effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Use {
-    /// It counts as in the peers, or as its reason says.
+pub(crate) enum Use {
+    /// It has the same effect as in the upstream providers, or the one that its reason describes.
     Honoured,
-    /// A line in the log says why it changes nothing.
+    /// It has no effect, and a warning says why.
     Ignored,
     /// The process does not start, and says why.
     Refused,
@@ -18,7 +18,7 @@ pub enum Use {
 
 impl Use {
     /// The word of the documentation.
-    pub fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Honoured => "honoured",
             Self::Ignored => "ignored",
@@ -27,33 +27,33 @@ impl Use {
     }
 }
 
-/// How a variable's names follow from its own.
+/// The names of a variable in the environment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Spelling {
+pub(crate) enum Spelling {
     /// `VAULT_<name>` and `BAO_<name>`.
     Prefixed,
-    /// In capitals and in small letters.
+    /// In upper and in lower case.
     BothCases,
-    /// As it is.
+    /// Exactly the name.
     Exact,
 }
 
-/// A variable of the peers or of ours, and why it is used so.
+/// A variable, and its effect.
 #[derive(Debug)]
-pub struct Variable {
-    /// Its name, without `VAULT_` or `BAO_` where it has one of the two.
-    pub name: &'static str,
-    /// The names that it is read by.
-    pub spelling: Spelling,
-    /// What becomes of it.
-    pub used: Use,
-    /// Why, or how.
-    pub reason: &'static str,
+pub(crate) struct Variable {
+    /// The name, without the prefix `VAULT_` or `BAO_`.
+    pub(crate) name: &'static str,
+    /// The names in the environment.
+    pub(crate) spelling: Spelling,
+    /// Whether it has an effect.
+    pub(crate) used: Use,
+    /// The effect, or why there is none.
+    pub(crate) reason: &'static str,
 }
 
 impl Variable {
-    /// The names that it is read by.
-    pub fn names(&self) -> Vec<String> {
+    /// Every name in the environment.
+    pub(crate) fn names(&self) -> Vec<String> {
         match self.spelling {
             Spelling::Prefixed => vec![format!("VAULT_{}", self.name), format!("BAO_{}", self.name)],
             Spelling::BothCases => vec![self.name.to_owned(), self.name.to_ascii_lowercase()],
@@ -62,7 +62,7 @@ impl Variable {
     }
 }
 
-const fn of(name: &'static str, used: Use, reason: &'static str) -> Variable {
+const fn prefixed(name: &'static str, used: Use, reason: &'static str) -> Variable {
     Variable { name, spelling: Spelling::Prefixed, used, reason }
 }
 
@@ -70,42 +70,42 @@ const fn plain(name: &'static str, spelling: Spelling, reason: &'static str) -> 
     Variable { name, spelling, used: Use::Honoured, reason }
 }
 
-/// Every variable that the peers' library reads, and ours behind them.
-pub const VARIABLES: &[Variable] = &[
-    of("ADDR", Honoured, "default server, below `--vault-addr`"),
-    of(
+/// Every variable of the client library of the upstream providers, and those of vaultmount after them.
+pub(crate) const VARIABLES: &[Variable] = &[
+    prefixed("ADDR", Honoured, "default server, below `--vault-addr`"),
+    prefixed(
         "AGENT_ADDR",
         Honoured,
-        "default server, above `--vault-addr`; unlike in the peers a class's own address counts more",
+        "default server, above `--vault-addr`; unlike in the upstream providers, a class's own address has priority",
     ),
-    of("NAMESPACE", Honoured, "default namespace, below `--vault-namespace`"),
-    of("CACERT", Honoured, "as `--vault-tls-ca-cert`, below all flags of CAs"),
-    of("CACERT_BYTES", Honoured, "PEM text of CAs, below `CACERT`"),
-    of("CAPATH", Honoured, "as `--vault-tls-ca-directory`, below `CACERT_BYTES`"),
-    of("CLIENT_CERT", Honoured, "as `--vault-tls-client-cert`; for the default server only"),
-    of("CLIENT_KEY", Honoured, "as `--vault-tls-client-key`"),
-    of(
+    prefixed("NAMESPACE", Honoured, "default namespace, below `--vault-namespace`"),
+    prefixed("CACERT", Honoured, "as `--vault-tls-ca-cert`, below all flags of CAs"),
+    prefixed("CACERT_BYTES", Honoured, "PEM text of CAs, below `CACERT`"),
+    prefixed("CAPATH", Honoured, "as `--vault-tls-ca-directory`, below `CACERT_BYTES`"),
+    prefixed("CLIENT_CERT", Honoured, "as `--vault-tls-client-cert`; for the default server only"),
+    prefixed("CLIENT_KEY", Honoured, "as `--vault-tls-client-key`"),
+    prefixed(
         "CLIENT_CERT_BYTES",
         Ignored,
         "a client certificate is read from files, so that it can be renewed: use `CLIENT_CERT`",
     ),
-    of("CLIENT_KEY_BYTES", Ignored, "use `CLIENT_KEY`"),
-    of("TLS_SERVER_NAME", Honoured, "as `--vault-tls-server-name`"),
-    of("SKIP_VERIFY", Honoured, "as `--vault-tls-skip-verify`"),
-    of("PROXY_ADDR", Honoured, "proxy for the default server, and for no other"),
-    of("HTTP_PROXY", Honoured, "the same, below `PROXY_ADDR`"),
-    of("TOKEN", Ignored, "the provider has no identity of its own: every call is made as the pod"),
-    of("HEADERS", Ignored, "no headers are added to calls made as a pod"),
-    of("WRAP_TTL", Ignored, "a wrapped answer holds nothing that a file could show"),
-    of("CLIENT_TIMEOUT", Ignored, "a mount has one budget, 60 s or what its caller leaves it"),
-    of(
+    prefixed("CLIENT_KEY_BYTES", Ignored, "use `CLIENT_KEY`"),
+    prefixed("TLS_SERVER_NAME", Honoured, "as `--vault-tls-server-name`"),
+    prefixed("SKIP_VERIFY", Honoured, "as `--vault-tls-skip-verify`"),
+    prefixed("PROXY_ADDR", Honoured, "proxy for the default server, and for no other"),
+    prefixed("HTTP_PROXY", Honoured, "the same, below `PROXY_ADDR`"),
+    prefixed("TOKEN", Ignored, "the provider has no identity of its own: every call is made as the pod"),
+    prefixed("HEADERS", Ignored, "no headers are added to calls made as a pod"),
+    prefixed("WRAP_TTL", Ignored, "a wrapped answer holds nothing that a file could show"),
+    prefixed("CLIENT_TIMEOUT", Ignored, "a mount has one budget, 60 s or what its caller leaves it"),
+    prefixed(
         "MAX_RETRIES",
         Ignored,
         "what is read is tried again within the budget; what creates something is not",
     ),
-    of("RATE_LIMIT", Ignored, "calls are bounded for each server and namespace"),
-    of("DISABLE_REDIRECTS", Ignored, "a redirect is followed once, and only to where tokens may go"),
-    of("SRV_LOOKUP", Refused, "a DNS record would choose where tokens go: give the server's address"),
+    prefixed("RATE_LIMIT", Ignored, "calls are bounded for each server and namespace"),
+    prefixed("DISABLE_REDIRECTS", Ignored, "a redirect is followed once, and only to where tokens may go"),
+    prefixed("SRV_LOOKUP", Refused, "a DNS record would choose where tokens go: give the server's address"),
     plain(
         "HTTPS_PROXY",
         Spelling::BothCases,
@@ -120,29 +120,29 @@ pub const VARIABLES: &[Variable] = &[
     plain("NODE_NAME", Spelling::Exact, "name of this node, below `--node-name`"),
 ];
 
-/// The variables of a process; empty ones count as unset, as in Go.
+/// The variables of a process. An empty variable counts as unset, as in Go.
 #[derive(Clone, Default)]
 pub struct Environment(BTreeMap<String, String>);
 
 impl Environment {
-    /// The variables of this process that the table names.
+    /// The variables of this process that are in the table.
     pub fn read() -> Self {
         let names = VARIABLES.iter().flat_map(Variable::names);
         Self(names.filter_map(|name| Some((name.clone(), std::env::var(name).ok()?))).collect())
     }
 
-    /// The value of a variable without prefix, in capitals or else in small letters.
+    /// The value of a variable without prefix, in upper case or else in lower case.
     pub(crate) fn plain(&self, name: &str) -> Option<&str> {
         self.value(name).or_else(|| self.value(&name.to_ascii_lowercase()))
     }
 
-    /// The value of a variable of ours.
+    /// The value of the variable with exactly this name.
     pub(crate) fn exact(&self, name: &str) -> Option<&str> {
         self.value(name)
     }
 
-    /// The value of a variable of the peers, the flavor's own prefix first, and its whole name.
-    pub(crate) fn of(&self, flavor: Flavor, name: &str) -> Option<(String, &str)> {
+    /// The full name and the value of a variable with a prefix; that of `flavor` has priority.
+    pub(crate) fn prefixed(&self, flavor: Flavor, name: &str) -> Option<(String, &str)> {
         let prefixes = match flavor {
             Flavor::Vault => ["VAULT", "BAO"],
             Flavor::OpenBao => ["BAO", "VAULT"],
@@ -153,7 +153,7 @@ impl Environment {
             .find_map(|name| self.value(&name).map(|value| (name.clone(), value)))
     }
 
-    /// The variables that are set and used as `used`, with the reason: never with their values.
+    /// The names of the variables that are set and have the effect `used`, with the reason, and without their values.
     pub(crate) fn used(&self, used: Use) -> impl Iterator<Item = (String, &'static str)> {
         let variables = VARIABLES.iter().filter(move |variable| variable.used == used);
         variables

@@ -1,63 +1,81 @@
-//! Flags over environment.
+//! Flags and environment variables -> `Settings`.
 
-pub mod environment; // the peers' variables, and what becomes of each
-pub mod flags; // every flag of `serve`: one table
-pub mod lifetime; // what is kept between mounts, and how much work is taken at once
-pub mod proxy; // which proxy serves the configured address
-pub mod server; // the server that calls go to
+pub(crate) mod environment; // every environment variable, and whether it has an effect
+pub(crate) mod error; // why the process does not start
+pub(crate) mod flags; // every flag of `serve`
+pub(crate) mod proxy; // the proxy for the default server
+pub(crate) mod server; // the default server
+pub(crate) mod value_parsers; // parsers of flag values
+pub(crate) mod volumes; // flags of volumes: state, writer, limits
 
 pub use environment::Environment;
+pub use error::SettingsError;
 pub use flags::{Output, ServeArgs, TokenRequests};
-pub use lifetime::{LifeArgs, LifeSettings, StateArgs, StateSettings, WorkLimits};
 pub use server::ServerArgs;
+pub use volumes::{StateArgs, VolumeArgs};
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use tracing::level_filters::LevelFilter;
 use url::Url;
 
-use crate::class::{Audiences, Defaults, Flavor};
+use crate::class::{Audiences, Defaults};
+use crate::limits::AdmissionConfig;
+use crate::renewal::Bounds;
 use crate::settings::environment::Use;
 use crate::settings::proxy::proxy;
-use crate::spec::AuthMounts;
-use crate::spec::address::AddressError;
-use crate::spec::auth_mount::InvalidAuthMount;
+use crate::settings::value_parsers::{non_empty, non_empty_path};
+use crate::spec::{AuthMounts, Flavor};
+use crate::state::StateConfig;
 use crate::telemetry::logs::Format;
 
-/// All that the process is told at its start, checked. Not `Debug`: a proxy's address may hold a password.
+/// All settings of the process, checked. Not `Debug`: the address of a proxy may contain a password.
 pub struct Settings {
-    /// Sockets to listen on, as written.
+    /// Paths of the sockets, as written.
     pub endpoints: Vec<String>,
-    /// Least level of log lines.
+    /// Lowest level of log lines.
     pub log_level: LevelFilter,
-    /// How log lines look.
+    /// Format of log lines.
     pub log_format: Format,
-    /// Where `/health/*` is served.
+    /// Address of `/health/*`.
     pub health: SocketAddr,
-    /// Where tokens may be sent, as written; empty lets a class choose.
+    /// Addresses that tokens may be sent to, as written; if empty, a class may name any server.
     pub allow_addresses: Vec<String>,
-    /// The directory of certificate files that a class may name.
+    /// Directory of the certificate files that a class may name.
     pub tls_dir: Option<PathBuf>,
-    /// The proxy of the configured address.
+    /// Proxy for the default server.
     pub proxy: Option<Url>,
-    /// Whether tokens are asked for from Kubernetes.
+    /// Whether tokens are requested from Kubernetes.
     pub token_requests: TokenRequests,
-    /// Where the key of versions comes from.
+    /// Where the key of object versions comes from.
     pub version_key: VersionKeySource,
-    /// Uids that may call beside 0 and our own.
+    /// Uids that may connect to the socket, besides 0 and the own uid.
     pub allow_peer_uids: Vec<u32>,
-    /// How long begun mounts may take at the end.
+    /// How long running mounts may take after SIGTERM.
     pub shutdown_timeout: Duration,
-    /// Directories that dead sockets of our names are removed from.
+    /// Directories from which dead sockets with the name of an endpoint are removed.
     pub also_clear_dirs: Vec<PathBuf>,
-    /// What is kept between mounts.
-    pub life: LifeSettings,
-    /// How much is taken at once.
-    pub limits: WorkLimits,
-    /// What is set and changes nothing, or less than one may think: for the log, once.
+    /// The state directory; `None` keeps all state in memory.
+    pub state: Option<StateConfig>,
+    /// The kubelet's directory. Without it, and without `pod_watch`, vaultmount does not see when a volume ends.
+    pub kubelet_dir: Option<PathBuf>,
+    /// The node whose pods are watched.
+    pub pod_watch: Option<String>,
+    /// The node that reports changed files by events of its pods.
+    pub pod_events: Option<String>,
+    /// The ages at which a certificate is replaced.
+    pub replace_after: Bounds,
+    /// Whether reads at the default server log in with their own headers.
+    pub inline_auth: bool,
+    /// How many mounts run at the same time.
+    pub admission: AdmissionConfig,
+    /// How many requests to one server are in flight.
+    pub max_calls: NonZeroUsize,
+    /// Settings without effect, and missing limits: for the log, once.
     pub warnings: Vec<String>,
     vault: Defaults,
     openbao: Defaults,
@@ -66,38 +84,19 @@ pub struct Settings {
 /// Where the key of object versions comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum VersionKeySource {
-    /// A mounted file: equal versions on all nodes that have it.
+    /// A mounted file: versions are equal on all nodes with the same file.
     File(PathBuf),
-    /// The peers' Secret, in our own namespace.
+    /// The Secret of the upstream providers, in the own namespace.
     Secret(String),
-    /// Made at start: versions change with the process.
+    /// Random: versions change at every restart.
     Random,
 }
 
-/// Why the process does not start. Names flag or variable; shows no value, which may hold a password.
-#[derive(Debug, thiserror::Error)]
-#[expect(missing_docs, reason = "each text says what its variant means")]
-pub enum SettingsError {
-    #[error("{source_name}: {source}")]
-    Address { source_name: String, source: AddressError },
-    #[error("{0}: must be true or false")]
-    Bool(String),
-    #[error("{given} needs {missing} beside it: a client certificate is a pair")]
-    HalfCertificate { given: String, missing: String },
-    #[error("{0} is not the URL of a proxy (http, https or socks5)")]
-    Proxy(String),
-    #[error("{name} is refused: {reason}")]
-    Refused { name: String, reason: &'static str },
-    #[error("{given} needs {missing} beside it")]
-    Beside { given: &'static str, missing: &'static str },
-    #[error("--vault-mount or --allow-auth-mount {text:?}: the name {source}")]
-    AuthMount { text: String, source: InvalidAuthMount },
-    #[error("--health-addr {text}: host:port is wanted, or :port for all addresses")]
-    Health { text: String, source: io::Error },
-}
-
 impl Settings {
-    /// Reads `flags` over `environment`; every address, pair and truth value in them is checked here, for both flavors.
+    /// The settings of `flags` and, below them, of `environment`.
+    ///
+    /// # Errors
+    /// An address, a pair of files or a boolean is invalid, for either flavor.
     pub fn new(flags: ServeArgs, environment: &Environment) -> Result<Self, SettingsError> {
         let vault = defaults(&flags, environment, Flavor::Vault)?;
         let openbao = defaults(&flags, environment, Flavor::OpenBao)?;
@@ -109,13 +108,19 @@ impl Settings {
             warnings: warnings(&flags, environment),
             log_level: log_level(flags.log_level.as_deref(), flags.debug),
             health: health(&flags.health_addr)?,
-            limits: flags.life.limits(),
-            life: flags.life.settings(flags.hmac_key_file.as_deref(), environment)?,
+            state: flags.volumes.state(flags.hmac_key_file.as_deref(), environment)?,
+            kubelet_dir: flags.volumes.kubelet_dir()?,
+            pod_watch: flags.volumes.watched_node(environment)?,
+            pod_events: flags.volumes.events_node(environment)?,
+            replace_after: flags.volumes.replace_after(),
+            inline_auth: flags.volumes.inline_auth,
+            admission: flags.volumes.admission(),
+            max_calls: flags.volumes.max_calls,
             version_key: version_key(flags.hmac_key_file, flags.hmac_secret_name),
             endpoints: flags.endpoint,
             log_format: flags.log_format,
             allow_addresses: flags.allow_address,
-            tls_dir: flags.tls_dir.filter(|path| !path.as_os_str().is_empty()),
+            tls_dir: non_empty_path(flags.tls_dir),
             token_requests: flags.token_requests,
             allow_peer_uids: flags.allow_peer_uid,
             shutdown_timeout: flags.shutdown_timeout,
@@ -125,7 +130,7 @@ impl Settings {
         })
     }
 
-    /// What classes of `flavor` leave out.
+    /// The values that classes of `flavor` leave out.
     pub fn defaults(&self, flavor: Flavor) -> &Defaults {
         match flavor {
             Flavor::Vault => &self.vault,
@@ -146,20 +151,15 @@ fn defaults(flags: &ServeArgs, environment: &Environment, flavor: Flavor) -> Res
         tls: server.tls,
         audiences: Audiences::listed(flags.allow_audience.clone()),
         unknown_fields: flags.unknown_fields,
-        max_stale: flags.life.max_stale,
-        written_by: flags.life.writer,
+        max_stale: flags.volumes.max_stale,
+        written_by: flags.volumes.writer,
         clock: SystemTime::now,
     })
 }
 
-/// An empty flag is none, as in the peers, whose charts pass empty ones.
-pub(crate) fn given(flag: Option<&str>) -> Option<&str> {
-    flag.filter(|text| !text.is_empty())
-}
-
-/// `--log-level` counts before `--debug`; an unknown word is info, as in HashiCorp's provider.
+/// `--log-level` has priority over `--debug`; an unknown word means info, as in HashiCorp's provider.
 fn log_level(word: Option<&str>, debug: bool) -> LevelFilter {
-    match given(word).map(str::to_ascii_lowercase).as_deref() {
+    match non_empty(word).map(str::to_ascii_lowercase).as_deref() {
         None if debug => LevelFilter::DEBUG,
         Some("trace") => LevelFilter::TRACE,
         Some("debug") => LevelFilter::DEBUG,
@@ -170,13 +170,13 @@ fn log_level(word: Option<&str>, debug: bool) -> LevelFilter {
     }
 }
 
-/// `:8080` is every address of the machine, by IPv6 (which takes IPv4 too) where the kernel has it.
+/// Parses `host:port`. `:8080` means all addresses of the machine: those of IPv6, which include IPv4, if the kernel has IPv6.
 fn health(text: &str) -> Result<SocketAddr, SettingsError> {
     let all = if Path::new("/proc/net/if_inet6").exists() { "[::]" } else { "0.0.0.0" };
-    let whole = if text.starts_with(':') { format!("{all}{text}") } else { text.to_owned() };
-    let wrong = |source| SettingsError::Health { text: text.to_owned(), source };
-    let first = whole.to_socket_addrs().map_err(wrong)?.next();
-    first.ok_or_else(|| wrong(io::Error::from(io::ErrorKind::NotFound)))
+    let address = if text.starts_with(':') { format!("{all}{text}") } else { text.to_owned() };
+    let error = |source| SettingsError::Health { text: text.to_owned(), source };
+    let first = address.to_socket_addrs().map_err(error)?.next();
+    first.ok_or_else(|| error(io::Error::from(io::ErrorKind::NotFound)))
 }
 
 fn version_key(file: Option<PathBuf>, secret: Option<String>) -> VersionKeySource {

@@ -29,7 +29,6 @@ impl fmt::Display for Address {
 
 /// Why a text is not an address. The message never repeats the text, which may contain a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[expect(missing_docs, reason = "each text says what its variant means")]
 pub enum AddressError {
     #[error("an address begins with http://, https:// or unix://")]
     Scheme,

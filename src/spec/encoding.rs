@@ -21,7 +21,7 @@ pub enum Encoding {
 
 /// Decodes base64 as Go's `StdEncoding` does: line breaks are ignored, padding is required, and the unused bits of the last character may
 /// be set. `None` if `text` is not base64.
-pub fn base64(text: &[u8]) -> Option<Secret> {
+pub(crate) fn base64(text: &[u8]) -> Option<Secret> {
     let text =
         Secret::from(text.iter().copied().filter(|byte| !matches!(byte, b'\r' | b'\n')).collect::<Vec<_>>());
     BASE64.decode(text.expose()).ok().map(Secret::from)

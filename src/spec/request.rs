@@ -54,7 +54,6 @@ fn text_as_method<'de, D: Deserializer<'de>>(from: D) -> Result<Method, D::Error
 
 /// Why the fields of an object are not a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[expect(missing_docs, reason = "each text says what its variant means")]
 pub enum RequestError {
     #[error("secretPath is missing or empty")]
     NoPath,

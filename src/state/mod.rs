@@ -1,6 +1,7 @@
 //! What survives a restart: sealed records in a directory in memory (tmpfs), one file for each token, volume and group.
 
 mod body; // JSON bodies of records, without a copy that is not wiped
+pub mod config; // where the records are, and what they are bound to
 pub mod directory; // the directory: its owner, its lock, its files
 pub mod error; // StateError
 pub mod key; // StateKey: the key that seals records
@@ -13,6 +14,7 @@ pub(crate) mod golden;
 mod tests;
 
 pub(crate) use body::to_json;
+pub use config::StateConfig;
 pub use directory::Directory;
 pub use error::StateError;
 pub use key::{KeyRefused, StateKey};

@@ -200,7 +200,10 @@ const WRONG: [(&str, &[&str]); 28] = [
         "{objectName: a, kv: {mount: s, path: p}, secretKey: k, format: json}",
         &["object \"a\": format must be without secretKey and pointer"],
     ),
-    ("{objectName: a, kv: {mount: s, path: p}, part: ca}", &["object \"a\": part has an effect only with pki"]),
+    (
+        "{objectName: a, kv: {mount: s, path: p}, part: ca}",
+        &["object \"a\": part has an effect only with pki"],
+    ),
     (
         "{objectName: a, directory: b, kv: {mount: s, path: p}}",
         &["object \"a\": has both objectName and directory"],

@@ -56,7 +56,7 @@ fn a_class_chooses_who_writes_its_files_and_ours_are_at_most_a_minute_old() {
     assert_eq!(ours.warnings, [""; 0]);
     let drivers = parse(json!({"objects": owned})).unwrap();
     assert_eq!((drivers.written_by, seconds(&drivers)), (VolumeWriter::Driver, vec![30, 5]));
-    assert!(drivers.warnings[0].contains("`writer: provider` gives them"), "{:?}", drivers.warnings);
+    assert!(drivers.warnings[0].contains("set `writer: provider` to use them"), "{:?}", drivers.warnings);
     let all = Defaults { written_by: VolumeWriter::Provider, ..defaults(Flavor::Vault) };
     let written = |more: Value| parse_on(with(more), &all).unwrap().written_by;
     assert_eq!(

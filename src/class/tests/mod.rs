@@ -1,4 +1,4 @@
-pub mod lifetime; // login, shareScope, refresh, maxStale; what tells volumes apart; what sealed records hold
+mod lifetime; // login, shareScope, refresh, maxStale; what tells volumes apart; what sealed records hold
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -284,11 +284,11 @@ fn each_mistake_names_its_parameter_and_what_is_allowed() {
         (json!({"vaultSkipTLSVerify": ""}), "parameter vaultSkipTLSVerify must be true or false"),
         (
             json!({"vaultTLSClientCertPath": "/c"}),
-            "parameter vaultTLSClientCertPath needs vaultTLSClientKeyPath beside it",
+            "parameter vaultTLSClientCertPath needs vaultTLSClientKeyPath too",
         ),
         (
             json!({"baoTLSClientKeyPath": "/k"}),
-            "parameter baoTLSClientKeyPath needs baoTLSClientCertPath beside it",
+            "parameter baoTLSClientKeyPath needs baoTLSClientCertPath too",
         ),
         (
             json!({"vaultAddress": "vault:8200"}),

@@ -2,26 +2,20 @@ use std::num::NonZeroUsize;
 
 use super::*;
 use crate::renewal::Bounds;
-use crate::settings::{LifeSettings, StateSettings};
+use crate::state::StateConfig;
 use crate::spec::VolumeWriter;
 
 #[test]
 fn without_flags_no_state_survives_a_restart_and_work_is_bounded() {
     let settings = settings(&[], [("NODE_NAME", "node-1")]).unwrap();
     let day = Duration::from_secs(24 * 3600);
+    assert!(settings.state.is_none() && settings.kubelet_dir.is_none());
+    assert!(settings.pod_watch.is_none() && settings.pod_events.is_none() && !settings.inline_auth);
     assert_eq!(
-        settings.life,
-        LifeSettings {
-            state: None,
-            kubelet_dir: None,
-            pod_watch: None,
-            pod_events: None,
-            max_stale: day,
-            replace_after: Bounds::default(),
-            inline_auth: false
-        }
+        (settings.defaults(Flavor::Vault).max_stale, settings.replace_after),
+        (day, Bounds::default())
     );
-    let limits = [settings.limits.mounts, settings.limits.mounts_per_namespace, settings.limits.calls];
+    let limits = [settings.admission.mounts, settings.admission.mounts_per_namespace, settings.max_calls];
     assert_eq!(limits.map(NonZeroUsize::get), [256, 64, 64]);
 }
 
@@ -37,20 +31,10 @@ fn flags_of_state_and_limits_reach_the_settings() {
     ];
     let settings = settings(&flags, []).unwrap();
     let stale = Duration::from_secs(5400);
-    assert_eq!(
-        settings.life,
-        LifeSettings {
-            state: None,
-            kubelet_dir: Some("/kubelet".into()),
-            pod_watch: None,
-            pod_events: None,
-            max_stale: stale,
-            replace_after: Bounds::default(),
-            inline_auth: true
-        }
-    );
+    assert!(settings.state.is_none() && settings.inline_auth);
+    assert_eq!(settings.kubelet_dir.as_deref(), Some(Path::new("/kubelet")));
     assert_eq!(settings.defaults(Flavor::Vault).max_stale, stale);
-    let limits = [settings.limits.mounts, settings.limits.mounts_per_namespace, settings.limits.calls];
+    let limits = [settings.admission.mounts, settings.admission.mounts_per_namespace, settings.max_calls];
     assert_eq!(limits.map(NonZeroUsize::get), [7, 3, 5]);
     assert!(command(&["--max-calls=0"]).is_err(), "no call to Vault would ever be made");
 }
@@ -64,17 +48,14 @@ fn the_own_writer_needs_the_directory_of_the_kubelet() {
         (writer(&flags).unwrap(), writer(&flags[..1]).unwrap()),
         (VolumeWriter::Provider, VolumeWriter::Driver)
     );
-    assert_eq!(
-        writer(&flags[1..]).unwrap_err().to_string(),
-        "--writer=provider needs --kubelet-dir beside it"
-    );
+    assert_eq!(writer(&flags[1..]).unwrap_err().to_string(), "--writer=provider needs --kubelet-dir too");
     assert!(command(&["--writer=root"]).is_err());
 }
 
 #[test]
 fn pods_are_watched_on_request_and_only_with_the_name_of_the_node() {
     let watched =
-        |flags: &[&str], node| settings(flags, [("NODE_NAME", node)]).map(|settings| settings.life.pod_watch);
+        |flags: &[&str], node| settings(flags, [("NODE_NAME", node)]).map(|settings| settings.pod_watch);
     assert_eq!(
         watched(&["--pod-watch", "--kubelet-dir=/kubelet"], "node-1").unwrap().as_deref(),
         Some("node-1")
@@ -85,16 +66,15 @@ fn pods_are_watched_on_request_and_only_with_the_name_of_the_node() {
     );
     assert_eq!(watched(&["--pod-watch=false"], "node-1").unwrap(), None);
     let error = watched(&["--pod-watch"], "").unwrap_err().to_string();
-    assert_eq!(error, "--pod-watch needs --node-name or NODE_NAME beside it");
+    assert_eq!(error, "--pod-watch needs --node-name or NODE_NAME too");
 }
 
 #[test]
 fn records_are_sealed_with_a_key_and_bound_to_a_node_or_not_written() {
-    let state =
-        |flags: &[&str], node| settings(flags, [("NODE_NAME", node)]).map(|settings| settings.life.state);
+    let state = |flags: &[&str], node| settings(flags, [("NODE_NAME", node)]).map(|settings| settings.state);
     let expected = |key: &str, node: &str| {
         let key_is_shared = key == "/hmac";
-        Some(StateSettings {
+        Some(StateConfig {
             directory: "/run/v".into(),
             key_file: key.into(),
             key_is_shared,
@@ -109,12 +89,9 @@ fn records_are_sealed_with_a_key_and_bound_to_a_node_or_not_written() {
     assert_eq!(state(&own, "node-1").unwrap(), expected("/seal", "other"));
     assert_eq!(state(&["--state-dir="], "").unwrap(), None, "an empty flag is none");
     let error = |flags: &[&str]| state(flags, "").unwrap_err().to_string();
-    assert_eq!(
-        error(&["--state-dir=/run/v"]),
-        "--state-dir needs --state-key-file or --hmac-key-file beside it"
-    );
+    assert_eq!(error(&["--state-dir=/run/v"]), "--state-dir needs --state-key-file or --hmac-key-file too");
     assert_eq!(
         error(&["--state-dir=/run/v", "--state-key-file=/seal"]),
-        "--state-dir needs --node-name or NODE_NAME beside it"
+        "--state-dir needs --node-name or NODE_NAME too"
     );
 }

@@ -51,7 +51,6 @@ impl fmt::Display for MountPath {
 
 /// Why a text is not the path of a file. The message does not repeat the text, because it names the object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[expect(missing_docs, reason = "each text says what its variant means")]
 pub enum PathError {
     #[error("is missing or empty")]
     Empty,
@@ -103,17 +102,17 @@ pub(crate) fn is_unprintable(character: char) -> bool {
 }
 
 /// True if both names are equal in Unicode NFC: a filesystem may treat them as the same name.
-pub fn is_same_name(name: &str, other: &str) -> bool {
+pub(crate) fn is_same_name(name: &str, other: &str) -> bool {
     name.nfc().eq(other.nfc())
 }
 
 /// Names of files that one volume can contain together.
 #[derive(Debug, Default)]
-pub struct Names(BTreeSet<String>);
+pub(crate) struct Names(BTreeSet<String>);
 
 impl Names {
     /// Adds `path`, and returns true, unless it is in conflict with a path that was added before.
-    pub fn insert(&mut self, path: &MountPath) -> bool {
+    pub(crate) fn insert(&mut self, path: &MountPath) -> bool {
         let composed = MountPath(path.0.nfc().collect());
         let below = format!("{composed}/");
         let is_directory = self.0.range(below.clone()..).next().is_some_and(|name| name.starts_with(&below));
@@ -127,11 +126,9 @@ impl Names {
 pub enum NameConflict {
     /// The same name more than once.
     #[error("objectName {} is used {times} times: each file needs its own name", Shown(.name))]
-    #[expect(missing_docs, reason = "the text says what they are")]
     Duplicate { name: String, times: usize },
     /// A file where another file needs a directory.
     #[error("objectNames {} and {} cannot both be files: one is the other's directory", Shown(.file), Shown(.below))]
-    #[expect(missing_docs, reason = "the text says what they are")]
     FileAndDirectory { file: String, below: String },
 }
 
@@ -147,7 +144,7 @@ impl NameConflict {
 
 /// Why `paths` cannot be the files of one volume: names that are equal in Unicode NFC, although the node's filesystem would accept both,
 /// and a file where another file needs a directory.
-pub fn conflicts(paths: &[MountPath]) -> Vec<NameConflict> {
+pub(crate) fn conflicts(paths: &[MountPath]) -> Vec<NameConflict> {
     let mut times = BTreeMap::new();
     for path in paths {
         let composed = MountPath(path.0.nfc().collect());

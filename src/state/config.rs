@@ -1,0 +1,16 @@
+//! The configuration of the state directory.
+
+use std::path::PathBuf;
+
+/// The state directory, and what its records are bound to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StateConfig {
+    /// The directory.
+    pub directory: PathBuf,
+    /// File with the key that the keys of the records are derived from.
+    pub key_file: PathBuf,
+    /// True if the file is the key of object versions, which is used if there is no other key.
+    pub key_is_shared: bool,
+    /// Name of the node.
+    pub node: String,
+}
