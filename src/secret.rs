@@ -10,12 +10,12 @@ use zeroize::{Zeroize, Zeroizing};
 
 /// Bytes from Vault, or a pod's token. Wiped on drop; not `Clone`, not `Serialize`, not `Display`.
 ///
-/// ```compile_fail
-/// let secret = vaultmount::secret::Secret::from("canary");
+/// ```compile_fail,E0599
+/// let secret = vaultmount::internals::Secret::from("canary");
 /// let copy = secret.clone(); // a second copy must be wiped too
 /// ```
-/// ```compile_fail
-/// println!("{}", vaultmount::secret::Secret::from("canary"));
+/// ```compile_fail,E0277
+/// println!("{}", vaultmount::internals::Secret::from("canary"));
 /// ```
 pub struct Secret(Zeroizing<Vec<u8>>);
 

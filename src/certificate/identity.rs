@@ -22,8 +22,8 @@ pub struct Issued<'a> {
 /// A certificate, its CAs and its private key. Only [`Identity::new`] creates one, and no part can be replaced, so a key is never combined
 /// with the certificate of another key.
 ///
-/// ```compile_fail
-/// # use vaultmount::certificate::Identity;
+/// ```compile_fail,E0451
+/// # use vaultmount::internals::Identity;
 /// fn mixed(one: Identity, other: Identity) -> Identity {
 ///     Identity { key: other.key, ..one } // the fields are private
 /// }

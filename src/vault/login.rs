@@ -24,7 +24,7 @@ const PROPAGATION_TIME: Duration = Duration::from_secs(2);
 /// A Vault token of a pod's role. Every call to Vault needs a login, and revoking consumes the login.
 ///
 /// ```compile_fail,E0382
-/// # async fn after_the_end(login: vaultmount::vault::Login, request: vaultmount::spec::Request, budget: &vaultmount::limits::Budget) {
+/// # async fn after_the_end(login: vaultmount::internals::Login, request: vaultmount::internals::Request, budget: &vaultmount::internals::Budget) {
 /// login.revoke(budget).await;
 /// login.call(&request, None, budget).await; // its token is revoked
 /// # }

@@ -7,11 +7,11 @@ use std::path::Path;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Map, Value, json};
-use vaultmount::render::format::document;
-use vaultmount::render::quote;
-use vaultmount::spec::Format;
+use crate::render::format::document;
+use crate::render::quote;
+use crate::spec::Format;
 
-use crate::tools::tool;
+use crate::library::tools::tool;
 
 /// Debian's own, for which python3-yaml is packaged.
 const PYTHON: &str = "/usr/bin/python3";

@@ -8,11 +8,11 @@ mod faulty;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use vaultmount::error::Reason;
-use vaultmount::limits::Budget;
-use vaultmount::secret::Secret;
-use vaultmount::spec::{Address, AuthSpec, Body, Request, ServerSpec, TlsSpec};
-use vaultmount::vault::{Outbound, VaultError, VaultResponse, Vaults};
+use crate::error::Reason;
+use crate::limits::Budget;
+use crate::secret::Secret;
+use crate::spec::{Address, AuthSpec, Body, Request, ServerSpec, TlsSpec};
+use crate::vault::{Outbound, VaultError, VaultResponse, Vaults};
 
 use faulty::{Faulty, Reply};
 

@@ -14,11 +14,11 @@ use rcgen::{
 use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use vaultmount::error::Reason;
-use vaultmount::limits::Budget;
-use vaultmount::secret::Secret;
-use vaultmount::spec::{Address, AuthSpec, Request, ServerSpec, TlsSpec};
-use vaultmount::vault::{Login, Outbound, VaultError, VaultResponse, Vaults};
+use crate::error::Reason;
+use crate::limits::Budget;
+use crate::secret::Secret;
+use crate::spec::{Address, AuthSpec, Request, ServerSpec, TlsSpec};
+use crate::vault::{Login, Outbound, VaultError, VaultResponse, Vaults};
 
 /// A server with a plain listener, one with TLS and one on a socket, unsealed, with a role `web` that reads `secret/team/`.
 struct OpenBao {
@@ -349,7 +349,7 @@ async fn tls_files_that_cannot_be_used_are_named() {
     let (garbage, half) =
         (place("garbage.pem", "canary"), place("half.pem", "-----BEGIN CERTIFICATE-----\nY2FuYXJ5\n"));
     let client = |certificate: PathBuf, key: PathBuf| {
-        Some(vaultmount::spec::ClientCertificate { certificate, key, configured: true })
+        Some(crate::spec::ClientCertificate { certificate, key, configured: true })
     };
     let own = authority();
     let (good, key) = (place("good.pem", &own.pem()), place("key.pem", &own.key().serialize_pem()));

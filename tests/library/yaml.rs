@@ -14,7 +14,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 
 use serde_json::{Value, json};
-use vaultmount::class::entries::{Entry, entries};
+use crate::class::entries::{Entry, entries};
 
 use mutate::{Random, mutate};
 

@@ -3,10 +3,10 @@
 use std::fs;
 
 use tempfile::TempDir;
-use vaultmount::certificate::{Identity, Issued, NodeKey};
-use vaultmount::spec::{CertificateRequest, KeyPlace, KeyType};
+use crate::certificate::{Identity, Issued, NodeKey};
+use crate::spec::{CertificateRequest, KeyPlace, KeyType};
 
-use crate::tools::tool;
+use crate::library::tools::tool;
 
 /// A root, a CA below it, and the certificates that they sign.
 pub(crate) struct Pki(pub(crate) TempDir);

@@ -6,9 +6,9 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use vaultmount::secret::WipedMap;
-use vaultmount::spec::Delimiters;
-use vaultmount::template::{Cause, Job, Renderer, TemplateError};
+use crate::secret::WipedMap;
+use crate::spec::Delimiters;
+use crate::template::{Cause, Job, Renderer, TemplateError};
 
 use super::{CANARY, members, renderer, soon};
 
@@ -25,7 +25,7 @@ async fn a_check_finds_syntax_errors_of_every_template_in_one_child() {
 /// The test acts as the parent, to see every byte that the child writes.
 #[test]
 fn the_child_writes_only_answers_and_is_confined() {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_vaultmount"));
+    let mut command = Command::new(crate::library::binary());
     command.arg("render-templates").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let limits = format!("/proc/{}/limits", child.id());
@@ -119,7 +119,7 @@ async fn a_mount_after_its_deadline_waits_for_no_template() {
 
 #[tokio::test]
 async fn help_does_not_name_the_hidden_command() {
-    let help = Command::new(env!("CARGO_BIN_EXE_vaultmount")).arg("--help").output().unwrap();
+    let help = Command::new(crate::library::binary()).arg("--help").output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();
     assert!(help.contains("prepare") && !help.contains("render-templates"), "{help}");
 }

@@ -3,7 +3,7 @@
 use std::fs;
 
 use serde_json::{Value, json};
-use vaultmount::template::{Cause, TemplateError};
+use crate::template::{Cause, TemplateError};
 
 use super::{CANARY, answers, rendered};
 

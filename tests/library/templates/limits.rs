@@ -4,8 +4,8 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
-use vaultmount::spec::Delimiters;
-use vaultmount::template::{Job, TemplateError};
+use crate::spec::Delimiters;
+use crate::template::{Job, TemplateError};
 
 use super::{Answers, CANARY, answers, members, rendered, renderer, soon};
 

@@ -7,14 +7,14 @@ mod child; // output and environment of a child
 use std::time::Duration;
 
 use serde_json::Value;
-use vaultmount::secret::{Secret, WipedMap};
-use vaultmount::spec::Delimiters;
-use vaultmount::template::{Job, Renderer, TemplateError};
+use crate::secret::{Secret, WipedMap};
+use crate::spec::Delimiters;
+use crate::template::{Job, Renderer, TemplateError};
 
 pub(crate) const CANARY: &str = "c4n4ry-of-a-secret";
 
 pub(crate) fn renderer() -> Renderer {
-    Renderer::of(env!("CARGO_BIN_EXE_vaultmount"))
+    Renderer::of(crate::library::binary())
 }
 
 pub(crate) fn soon() -> tokio::time::Instant {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use nix::unistd::{Uid, setresuid};
 use tokio::io::AsyncReadExt;
-use vaultmount::server::{NotReadyReason, Readiness};
+use crate::server::{NotReadyReason, Readiness};
 
 use super::fake::{Server, Setup, answers, client, endpoint, mount, until};
 
@@ -122,7 +122,7 @@ async fn each_socket_is_served_and_a_missing_directory_fails_the_start_without_l
     setup.sockets.endpoints.push(endpoint(Path::new("/nowhere/openbao.sock")));
     let service = tower::service_fn(|_| async { Ok(http::Response::new(tonic::body::Body::empty())) });
     let failed =
-        vaultmount::server::serve(setup.sockets, |_| service, Readiness::default(), std::future::pending())
+        crate::server::serve(setup.sockets, |_| service, Readiness::default(), std::future::pending())
             .await;
     assert_eq!(
         failed.unwrap_err().to_string(),

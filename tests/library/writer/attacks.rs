@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
-use vaultmount::writer::{Change, WriteError};
+use crate::writer::{Change, WriteError};
 
 use super::node::{Node, OTHER, UID, Volume, meanwhile, payload};
 

@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime};
 
 use nix::unistd::{getppid, gettid};
 use tempfile::NamedTempFile;
-use vaultmount::payload::{Payload, VersionKey};
-use vaultmount::writer::{Change, Fingerprints, Target, Trigger, Writer};
+use crate::payload::{Payload, VersionKey};
+use crate::writer::{Change, Fingerprints, Target, Trigger, Writer};
 
 use super::node::{FileSpec, Node, UID, Volume, payload_of};
 
@@ -124,7 +124,7 @@ fn start(volume: &Volume<'_>, looks: usize) -> Child {
     command.arg(env::current_exe().unwrap());
     command.args([
         "--exact",
-        "writer::child::a_writer_of_another_process_takes_over_the_volume",
+        "library::writer::child::a_writer_of_another_process_takes_over_the_volume",
         "--nocapture",
     ]);
     command.env(PODS, volume.node.home()).env(LOOKS, looks.to_string());

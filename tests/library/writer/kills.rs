@@ -7,8 +7,8 @@ use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, SystemTime};
 
 use caps::Capability;
-use vaultmount::payload::VersionKey;
-use vaultmount::writer::{Fingerprints, Trigger, Writer};
+use crate::payload::VersionKey;
+use crate::writer::{Fingerprints, Trigger, Writer};
 
 use super::child::{NEW, Traced, run};
 use super::node::{FileSpec, Node, Volume, payload_of};

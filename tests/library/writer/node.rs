@@ -13,13 +13,13 @@ use std::time::SystemTime;
 
 use caps::{CapSet, Capability};
 use tempfile::TempDir;
-use vaultmount::payload::{File, Payload, VersionKey};
-use vaultmount::secret::Secret;
-use vaultmount::writer::{
+use crate::payload::{File, Payload, VersionKey};
+use crate::secret::Secret;
+use crate::writer::{
     Change, Fingerprints, StaleGeneration, Target, Trigger, WriteError, Writer, Written,
 };
 
-use crate::tools::tool;
+use crate::library::tools::tool;
 
 pub(crate) const UID: &str = "6f1c1b1e-0d4e-4a39-9f0f-2c0d3c1f5b11";
 pub(crate) const OTHER: &str = "e0a9b7d2-53cf-4c8e-8a57-9d0f6a2e7c44";

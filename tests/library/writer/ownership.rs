@@ -5,9 +5,9 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::PathBuf;
 
 use caps::Capability;
-use vaultmount::payload::{File, Payload, VersionKey};
-use vaultmount::secret::Secret;
-use vaultmount::writer::{Change, Fingerprints, Trigger, Writer};
+use crate::payload::{File, Payload, VersionKey};
+use crate::secret::Secret;
+use crate::writer::{Change, Fingerprints, Trigger, Writer};
 
 use super::node::{Node, file, payload, rights};
 

@@ -4,9 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use vaultmount::error::Reason;
-use vaultmount::payload::{File, Payload, VersionKey};
-use vaultmount::writer::{Fingerprints, Target, Trigger, WriteError, Writer};
+use crate::error::Reason;
+use crate::payload::{File, Payload, VersionKey};
+use crate::writer::{Fingerprints, Target, Trigger, WriteError, Writer};
 
 use super::node::{Node, OTHER, UID, Volume, file, payload};
 

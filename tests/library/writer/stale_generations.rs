@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::time::{Duration, SystemTime};
 
-use vaultmount::writer::{Change, WriteError};
+use crate::writer::{Change, WriteError};
 
 use super::node::{Node, UID, Volume, payload};
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 use nix::fcntl::{AT_FDCWD, OFlag, openat};
 use nix::sys::stat::{Mode, UtimensatFlags, utimensat};
 use nix::sys::time::TimeSpec;
-use vaultmount::writer::Change;
+use crate::writer::Change;
 
 use super::node::{Node, meanwhile, payload, rights};
 

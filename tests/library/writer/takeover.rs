@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::time::{Duration, SystemTime};
 
-use vaultmount::writer::Change;
+use crate::writer::Change;
 
 use super::node::{Node, Volume, meanwhile};
 

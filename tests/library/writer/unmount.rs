@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use vaultmount::error::Reason;
-use vaultmount::writer::{Change, Fingerprints, Target, Trigger, WriteError, Writer, Written};
+use crate::error::Reason;
+use crate::writer::{Change, Fingerprints, Target, Trigger, WriteError, Writer, Written};
 
 use super::node::{Node, Volume, meanwhile, payload};
 

@@ -13,3 +13,11 @@ mod vault_openbao; // the HTTP client and a real OpenBao
 mod wire; // the gRPC sockets, as a driver sees them
 mod writer; // volumes that vaultmount writes
 mod yaml; // the `objects` of a class, as Go's yaml.v3 reads them
+
+/// The binary that cargo built beside these tests.
+fn binary() -> std::path::PathBuf {
+    let tests = std::env::current_exe().unwrap();
+    let binary = tests.parent().unwrap().parent().unwrap().join("vaultmount");
+    assert!(binary.exists(), "{} is missing: run `cargo build` first", binary.display());
+    binary
+}
