@@ -7,7 +7,7 @@ use tokio::task::block_in_place;
 const LARGE: usize = 256 * 1024;
 
 /// Runs `work`, which takes milliseconds of a core, without delaying other mounts.
-pub fn run<T>(work: impl FnOnce() -> T) -> T {
+pub(crate) fn run<T>(work: impl FnOnce() -> T) -> T {
     // A runtime with a single thread, as in unit tests, has no other thread to continue the async tasks on.
     match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
         Ok(RuntimeFlavor::MultiThread) => block_in_place(work),
@@ -16,7 +16,7 @@ pub fn run<T>(work: impl FnOnce() -> T) -> T {
 }
 
 /// [`run`] if `work` processes more than 256 KiB; otherwise runs `work` in place.
-pub fn run_if_large<T>(bytes: usize, work: impl FnOnce() -> T) -> T {
+pub(crate) fn run_if_large<T>(bytes: usize, work: impl FnOnce() -> T) -> T {
     if bytes > LARGE { run(work) } else { work() }
 }
 

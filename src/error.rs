@@ -10,36 +10,39 @@ macro_rules! reasons {
     ($($(#[doc = $meaning:literal])+ $variant:ident = $name:literal, $status:ident, $fixed_by:literal, $remedy:literal;)+) => {
         /// The stable cause of a failure: documented in `docs/errors.md`, used as the metric label, never renamed.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub enum Reason {
+        pub(crate) enum Reason {
             $($(#[doc = $meaning])+ $variant,)+
         }
 
         impl Reason {
             /// Every reason, in the order of the documentation.
-            pub const ALL: &[Self] = &[$(Self::$variant),+];
+            #[cfg(test)]
+            pub(crate) const ALL: &[Self] = &[$(Self::$variant),+];
 
             /// The name, which messages start with.
-            pub fn code(self) -> &'static str {
+            pub(crate) fn code(self) -> &'static str {
                 match self { $(Self::$variant => $name),+ }
             }
 
             /// The gRPC code: never one of the five after which driver 1.6 starts a pod on an empty volume.
-            pub fn status(self) -> Code {
+            pub(crate) fn status(self) -> Code {
                 match self { $(Self::$variant => Code::$status),+ }
             }
 
             /// Who can fix it.
-            pub fn fixed_by(self) -> &'static str {
+            #[cfg(test)]
+            pub(crate) fn fixed_by(self) -> &'static str {
                 match self { $(Self::$variant => $fixed_by),+ }
             }
 
             /// What to do.
-            pub fn remedy(self) -> &'static str {
+            pub(crate) fn remedy(self) -> &'static str {
                 match self { $(Self::$variant => $remedy),+ }
             }
 
             /// The meaning, in one sentence.
-            pub fn meaning(self) -> &'static str {
+            #[cfg(test)]
+            pub(crate) fn meaning(self) -> &'static str {
                 match self { $(Self::$variant => concat!($($meaning),+).trim_ascii()),+ }
             }
         }
@@ -119,9 +122,6 @@ reasons! {
     /// The process that renders templates cannot be started.
     TemplateUnavailable = "template.unavailable", FailedPrecondition, "the node's operator",
         "check the provider's log, and restart the provider on the node";
-    /// The state directory cannot be used, or a record cannot be stored in it. The provider reports this in its log; no mount fails with it.
-    StateUnusable = "state.unusable", FailedPrecondition, "the node's operator",
-        "check the state directory, and the provider's log";
     /// The volume on the node cannot be written: its path contains a symbolic link, it is not a tmpfs, it is full, or it belongs to another pod.
     VolumeUnusable = "volume.unusable", FailedPrecondition, "the node's operator",
         "check the volume's directory on the node";
@@ -132,7 +132,7 @@ reasons! {
 
 impl Reason {
     /// True if the same request may succeed later without a change to it: an outage rather than a refusal.
-    pub fn is_passing(self) -> bool {
+    pub(crate) fn is_passing(self) -> bool {
         match self {
             Self::LoginUnclear
             | Self::Unreachable
@@ -146,7 +146,6 @@ impl Reason {
             | Self::Deadline
             | Self::Overload
             | Self::TemplateUnavailable
-            | Self::StateUnusable
             | Self::VolumeUnusable
             | Self::Bug => true,
             Self::SpecInvalid
@@ -173,11 +172,11 @@ impl fmt::Display for Reason {
 
 /// A failed mount: its reason, and the message for the pod's author. The same failure has the same message each time.
 #[derive(Clone, Debug)]
-pub struct Failure {
+pub(crate) struct Failure {
     /// The stable cause.
-    pub reason: Reason,
+    pub(crate) reason: Reason,
     /// What failed, and where. [`Self::message`] adds the reason and the remedy.
-    pub what: String,
+    pub(crate) what: String,
 }
 
 /// Maximum length of the status message, in bytes: what fits into a Kubernetes event with the text that the driver adds.
@@ -185,12 +184,12 @@ const MESSAGE_BYTES: usize = 900;
 
 impl Failure {
     /// A failure for `reason`; `what` says what failed, and where.
-    pub fn new(reason: Reason, what: impl Into<String>) -> Self {
+    pub(crate) fn new(reason: Reason, what: impl Into<String>) -> Self {
         Self { reason, what: what.into() }
     }
 
     /// The whole message: reason, what failed, what to do. What failed is cut at the end of a character, so that the message fits into an event.
-    pub fn message(&self) -> String {
+    pub(crate) fn message(&self) -> String {
         let remedy = format!("; {}", self.reason.remedy());
         let mut text = format!("{}: {}", self.reason, self.what);
         let limit = MESSAGE_BYTES - remedy.len();

@@ -44,7 +44,7 @@ pub mod internals {
     pub use crate::certificate::Identity;
     pub use crate::limits::Budget;
     pub use crate::secret::Secret;
-    pub use crate::spec::{MountPath, Request};
+    pub use crate::spec::MountPath;
     pub use crate::vault::Login;
 }
 

@@ -6,34 +6,34 @@ use crate::spec::{EngineRequest, Object, S5Text, Source, Text, TransitCiphertext
 
 /// The requests of one mount: every source once, even if several files show it, in as few round trips as their dependencies allow.
 #[derive(Debug)]
-pub struct Plan<'a> {
+pub(crate) struct Plan<'a> {
     /// The requests of a stage need responses of earlier stages only.
-    pub stages: Vec<Stage<'a>>,
+    pub(crate) stages: Vec<Stage<'a>>,
 }
 
 /// Requests that may be sent at the same time.
 #[derive(Debug, Default)]
-pub struct Stage<'a> {
+pub(crate) struct Stage<'a> {
     /// Sources with a request each, in the order of their first object.
-    pub reads: Vec<&'a Source>,
+    pub(crate) reads: Vec<&'a Source>,
     /// Ciphertexts that share a request.
-    pub batches: Vec<Batch<'a>>,
+    pub(crate) batches: Vec<Batch<'a>>,
 }
 
 /// Ciphertexts of one key that one request decrypts.
 #[derive(Debug)]
-pub struct Batch<'a> {
+pub(crate) struct Batch<'a> {
     /// The namespace, if it differs from the class's.
-    pub namespace: Option<&'a str>,
+    pub(crate) namespace: Option<&'a str>,
     /// The key.
-    pub key: &'a TransitKey,
+    pub(crate) key: &'a TransitKey,
     /// The sources of the ciphertexts.
-    pub members: Vec<&'a Source>,
+    pub(crate) members: Vec<&'a Source>,
 }
 
 impl<'a> Plan<'a> {
     /// Plans the requests for `objects`. Equal sources share a request, and so do the ciphertexts of one key.
-    pub fn new(objects: &'a [Object]) -> Self {
+    pub(crate) fn new(objects: &'a [Object]) -> Self {
         let (mut seen, mut sources) = (HashSet::new(), Vec::new());
         for source in objects.iter().flat_map(Object::sources) {
             collect(source, &mut seen, &mut sources);

@@ -21,22 +21,22 @@ pub struct Secret(Zeroizing<Vec<u8>>);
 
 impl Secret {
     /// The bytes. There is no other access (no `AsRef`, no `Borrow`); a comment at the call says where they go.
-    pub fn expose(&self) -> &[u8] {
+    pub(crate) fn expose(&self) -> &[u8] {
         &self.0
     }
 
     /// The bytes as text, for a token or a JSON body; `None` if they are not UTF-8.
-    pub fn expose_text(&self) -> Option<&str> {
+    pub(crate) fn expose_text(&self) -> Option<&str> {
         std::str::from_utf8(&self.0).ok()
     }
 
     /// The number of bytes. Sizes are not secret.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 
     /// True if there are no bytes.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
@@ -70,25 +70,25 @@ impl fmt::Debug for Secret {
 /// Wiped are the strings among the values. The names of members stay in memory, and so do numbers and booleans.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct WipedMap(Map<String, Value>);
+pub(crate) struct WipedMap(Map<String, Value>);
 
 impl WipedMap {
     /// Adds a member.
-    pub fn insert(&mut self, name: String, value: WipedJson) {
+    pub(crate) fn insert(&mut self, name: String, value: WipedJson) {
         if let Some(mut previous) = self.0.insert(name, value.into_value()) {
             wipe(&mut previous);
         }
     }
 
     /// Removes the member `name`, and wipes its value.
-    pub fn remove(&mut self, name: &str) {
+    pub(crate) fn remove(&mut self, name: &str) {
         if let Some(mut value) = self.0.remove(name) {
             wipe(&mut value);
         }
     }
 
     /// A copy that is wiped on drop, too.
-    pub fn copy_of(members: &Map<String, Value>) -> Self {
+    pub(crate) fn copy_of(members: &Map<String, Value>) -> Self {
         Self(members.clone())
     }
 }
@@ -120,7 +120,7 @@ impl fmt::Debug for WipedMap {
 }
 
 /// Any JSON value that holds secrets; see [`WipedMap`].
-pub struct WipedJson(Value);
+pub(crate) struct WipedJson(Value);
 
 impl WipedJson {
     /// The value, for a place that wipes it itself.

@@ -4,4 +4,4 @@ pub(crate) mod issued; // certificates, leased credentials and responses of writ
 pub(crate) mod last_known_good; // the last complete content of a volume
 pub(crate) mod rendered; // rendered templates
 
-pub use rendered::RenderedCache;
+pub(crate) use rendered::RenderedCache;

@@ -19,7 +19,7 @@ const TEXT: usize = 256 * 1024;
 
 /// The texts of one volume, by file.
 #[derive(Default)]
-pub struct RenderedCache(Mutex<HashMap<MountPath, Rendered>>);
+pub(crate) struct RenderedCache(Mutex<HashMap<MountPath, Rendered>>);
 
 struct Rendered {
     inputs: Digest,
@@ -30,7 +30,7 @@ struct Rendered {
 impl RenderedCache {
     /// The outcome of the template `name`, if it was rendered from the same `inputs`. A failure is returned for five minutes: a template that exceeds
     /// its time limit would use that time at every retry otherwise.
-    pub fn get(&self, name: &MountPath, inputs: &Digest) -> Option<Result<Arc<Secret>, FetchError>> {
+    pub(crate) fn get(&self, name: &MountPath, inputs: &Digest) -> Option<Result<Arc<Secret>, FetchError>> {
         let texts = self.0.lock();
         let rendered = texts.get(name)?;
         let counts = rendered.outcome.is_ok() || rendered.at.elapsed() < FAILED;
@@ -38,7 +38,7 @@ impl RenderedCache {
     }
 
     /// Stores the outcome of a template. Texts that are too long are not stored.
-    pub fn insert(&self, name: &MountPath, inputs: Digest, outcome: &Result<Arc<Secret>, FetchError>) {
+    pub(crate) fn insert(&self, name: &MountPath, inputs: Digest, outcome: &Result<Arc<Secret>, FetchError>) {
         if outcome.as_ref().is_ok_and(|text| text.len() > TEXT) {
             return;
         }

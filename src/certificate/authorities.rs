@@ -10,7 +10,7 @@ use crate::spec::{Alias, StoreForm};
 const LIMIT: usize = 32;
 
 /// The CA chain above a leaf certificate, or of a PKI mount: at least one, each signed by the next.
-pub struct Authorities {
+pub(crate) struct Authorities {
     issuing: Certificate,
     above: Vec<Certificate>,
 }
@@ -19,7 +19,7 @@ impl Authorities {
     /// The chain of a PKI mount from `texts` (`GET <mount>/cert/ca_chain`), which may have any order and repetitions.
     ///
     /// The chain starts with the first CA that issued none of the others: that CA signs leaf certificates.
-    pub fn new(texts: &[&str]) -> Result<Self, CertificateError> {
+    pub(crate) fn new(texts: &[&str]) -> Result<Self, CertificateError> {
         let mut known = KnownCas::default();
         for text in texts {
             known.add(text, "certificate")?;
@@ -49,22 +49,22 @@ impl Authorities {
     }
 
     /// The chain in PEM, from the issuing CA upwards.
-    pub fn chain(&self) -> Result<String, CertificateError> {
+    pub(crate) fn chain(&self) -> Result<String, CertificateError> {
         self.all().map(Certificate::pem).collect()
     }
 
     /// The CA that signs leaf certificates, in PEM.
-    pub fn issuing_ca(&self) -> Result<String, CertificateError> {
+    pub(crate) fn issuing_ca(&self) -> Result<String, CertificateError> {
         self.issuing.pem()
     }
 
     /// The topmost known CA, in PEM: the one that clients trust.
-    pub fn ca(&self) -> Result<String, CertificateError> {
+    pub(crate) fn ca(&self) -> Result<String, CertificateError> {
         self.topmost().pem()
     }
 
     /// A keystore with one entry, `alias`, that trusts [`Self::ca`]. The password must be printable ASCII.
-    pub fn truststore(
+    pub(crate) fn truststore(
         &self,
         form: StoreForm,
         alias: &Alias,

@@ -6,7 +6,7 @@ use crate::error::Reason;
 
 /// Why a certificate, its key or one of its files cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum CertificateError {
+pub(crate) enum CertificateError {
     /// A field of the response must contain certificates and does not.
     #[error("{field} of the response is not a certificate in PEM")]
     NotCertificate {
@@ -81,7 +81,7 @@ pub enum CertificateError {
 
 impl CertificateError {
     /// The reason of the failure.
-    pub fn reason(&self) -> Reason {
+    pub(crate) fn reason(&self) -> Reason {
         match self {
             Self::NotCertificate { .. }
             | Self::TooManyAuthorities { .. }

@@ -8,15 +8,15 @@ use crate::secret::Secret;
 use crate::spec::{Alias, CertificateRequest, KeyForm, StoreForm};
 
 /// The response of `issue` or `sign`, in PEM; the fields have Vault's names.
-pub struct Issued<'a> {
+pub(crate) struct Issued<'a> {
     /// The leaf certificate.
-    pub certificate: &'a str,
+    pub(crate) certificate: &'a str,
     /// The CA that signed the leaf certificate.
-    pub issuing_ca: &'a str,
+    pub(crate) issuing_ca: &'a str,
     /// CAs in Vault's order; may contain repetitions, gaps and unrelated CAs.
-    pub ca_chain: Vec<&'a str>,
+    pub(crate) ca_chain: Vec<&'a str>,
     /// The private key, only from `issue`.
-    pub private_key: Option<&'a str>,
+    pub(crate) private_key: Option<&'a str>,
 }
 
 /// A certificate, its CAs and its private key. Only [`Identity::new`] creates one, and no part can be replaced, so a key is never combined
@@ -37,7 +37,7 @@ pub struct Identity {
 impl Identity {
     /// Checks a response: the leaf has every name of `request`, one of the CAs signed the leaf, and the private key (`node`'s, else the
     /// response's) belongs to it.
-    pub fn new(
+    pub(crate) fn new(
         request: &CertificateRequest,
         issued: &Issued<'_>,
         node: Option<NodeKey>,
@@ -58,32 +58,32 @@ impl Identity {
     }
 
     /// The CAs above the leaf: `chain`, `ca`, `issuingCa`, `truststore`.
-    pub fn authorities(&self) -> &Authorities {
+    pub(crate) fn authorities(&self) -> &Authorities {
         &self.authorities
     }
 
     /// The leaf certificate in PEM.
-    pub fn certificate(&self) -> Result<String, CertificateError> {
+    pub(crate) fn certificate(&self) -> Result<String, CertificateError> {
         self.leaf.pem()
     }
 
     /// The leaf and the intermediate CAs in PEM, without the root: the chain that a server sends.
-    pub fn certificate_chain(&self) -> Result<String, CertificateError> {
+    pub(crate) fn certificate_chain(&self) -> Result<String, CertificateError> {
         std::iter::once(&self.leaf).chain(self.authorities.intermediates()).map(Certificate::pem).collect()
     }
 
     /// The leaf and all CAs in PEM, including the root if it is known.
-    pub fn full_chain(&self) -> Result<String, CertificateError> {
+    pub(crate) fn full_chain(&self) -> Result<String, CertificateError> {
         self.all_certificates().map(Certificate::pem).collect()
     }
 
     /// The private key in PEM.
-    pub fn private_key(&self, form: KeyForm) -> Result<Secret, CertificateError> {
+    pub(crate) fn private_key(&self, form: KeyForm) -> Result<Secret, CertificateError> {
         self.key.pem(form)
     }
 
     /// [`Self::certificate_chain`] followed by the private key, in one text.
-    pub fn bundle(&self, form: KeyForm) -> Result<Secret, CertificateError> {
+    pub(crate) fn bundle(&self, form: KeyForm) -> Result<Secret, CertificateError> {
         let key = self.key.pem(form)?;
         let mut text = self.certificate_chain()?.into_bytes();
         // Reserved in one step, so that no smaller buffer with a part of the key is freed without being wiped.
@@ -93,7 +93,7 @@ impl Identity {
     }
 
     /// A keystore with one entry, `alias`: the private key with its full chain. The password must be printable ASCII and protects both.
-    pub fn keystore(
+    pub(crate) fn keystore(
         &self,
         form: StoreForm,
         alias: &Alias,
@@ -104,7 +104,7 @@ impl Identity {
     }
 
     /// The end of the leaf certificate, in Unix seconds.
-    pub fn not_after(&self) -> i64 {
+    pub(crate) fn not_after(&self) -> i64 {
         self.leaf.not_after
     }
 

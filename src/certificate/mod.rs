@@ -14,12 +14,13 @@ mod x509; // one parsed certificate
 #[cfg(test)]
 mod tests;
 
-pub use authorities::Authorities;
-pub use error::CertificateError;
-pub use identity::{Identity, Issued};
-pub use node::NodeKey;
+pub(crate) use authorities::Authorities;
+pub(crate) use error::CertificateError;
+pub use identity::Identity;
+pub(crate) use identity::Issued;
+pub(crate) use node::NodeKey;
 
 /// The end of the first certificate in a PEM text, in Unix seconds; `None` if there is none.
-pub fn not_after(text: &str) -> Option<i64> {
+pub(crate) fn not_after(text: &str) -> Option<i64> {
     x509::Certificate::all(text, "certificate").ok()?.first().map(|first| first.not_after)
 }

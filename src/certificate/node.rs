@@ -12,11 +12,11 @@ use crate::certificate::names::in_ascii;
 use crate::spec::{CertificateRequest, KeyType};
 
 /// A private key that was generated on this node. It is only used in an [`Identity`](super::Identity) with its own certificate.
-pub struct NodeKey(pub(crate) PrivateKey);
+pub(crate) struct NodeKey(pub(crate) PrivateKey);
 
 impl NodeKey {
     /// Generates a key. RSA with 4096 bits takes up to several seconds of one core, so call it where blocking is allowed.
-    pub fn generate(kind: KeyType) -> Result<Self, CertificateError> {
+    pub(crate) fn generate(kind: KeyType) -> Result<Self, CertificateError> {
         let key = match kind {
             KeyType::Rsa2048 => rsa(2048),
             KeyType::Rsa3072 => rsa(3072),
@@ -29,13 +29,13 @@ impl NodeKey {
     }
 
     /// A key in PEM that was generated here before.
-    pub fn from_pem(text: &str) -> Result<Self, CertificateError> {
+    pub(crate) fn from_pem(text: &str) -> Result<Self, CertificateError> {
         PrivateKey::from_pem(text).map(Self)
     }
 
     /// The certificate request in PEM, with all requested `names`: with a role's defaults (`use_csr_common_name`, `use_csr_sans`) Vault takes
     /// names only from the certificate request.
-    pub fn csr(&self, names: &CertificateRequest) -> Result<String, CertificateError> {
+    pub(crate) fn csr(&self, names: &CertificateRequest) -> Result<String, CertificateError> {
         let mut request = CertificateParams::default();
         request.distinguished_name = DistinguishedName::new();
         if !names.common_name.is_empty() {

@@ -6,35 +6,35 @@ use crate::spec::{Address, AuthMounts, Flavor, TlsSpec, VolumeWriter};
 
 /// The process's own settings for the classes of one socket.
 #[derive(Clone, Debug)]
-pub struct Defaults {
+pub(crate) struct Defaults {
     /// Which upstream provider the socket's classes are written for.
-    pub flavor: Flavor,
+    pub(crate) flavor: Flavor,
     /// The server of classes without their own.
-    pub address: Address,
+    pub(crate) address: Address,
     /// The auth mount of classes without their own, and the auth mounts that a class may use.
-    pub auth_mounts: AuthMounts,
+    pub(crate) auth_mounts: AuthMounts,
     /// The namespace of classes without their own, without slashes at its ends.
-    pub namespace: Option<String>,
+    pub(crate) namespace: Option<String>,
     /// TLS settings that a class does not override.
-    pub tls: TlsSpec,
+    pub(crate) tls: TlsSpec,
     /// The audiences of tokens that a class may use.
-    pub audiences: Audiences,
+    pub(crate) audiences: Audiences,
     /// Whether an unknown parameter or field of a class is an error.
-    pub unknown_fields: UnknownFields,
+    pub(crate) unknown_fields: UnknownFields,
     /// The longest `maxStale` of a class, and the value of classes that do not set it.
-    pub max_stale: Duration,
+    pub(crate) max_stale: Duration,
     /// Who writes the files of classes without `writer`.
-    pub written_by: VolumeWriter,
+    pub(crate) written_by: VolumeWriter,
     /// The current time, which decides whether a token has expired.
-    pub clock: Clock,
+    pub(crate) clock: Clock,
 }
 
 /// Returns the current time: `SystemTime::now`, or a function of a test.
-pub type Clock = fn() -> SystemTime;
+pub(crate) type Clock = fn() -> SystemTime;
 
 /// What an unknown parameter or field of a class causes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum UnknownFields {
+pub(crate) enum UnknownFields {
     /// A warning in the log. The upstream providers ignore unknown fields silently.
     #[default]
     Warn,
@@ -63,11 +63,11 @@ const FOREIGN: [&str; 12] = [
 /// Without a list, the classes of the upstream providers work unchanged: every audience is allowed except those of the API server and of
 /// clouds (`FOREIGN`, `*.svc.id.goog`). With `--allow-audience`, the default audiences of the two upstream providers and the listed ones are allowed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Audiences(Vec<String>);
+pub(crate) struct Audiences(Vec<String>);
 
 impl Audiences {
     /// Allows only `listed`, besides the default audiences of the two upstream providers. An empty list is the same as no list.
-    pub fn listed(listed: Vec<String>) -> Self {
+    pub(crate) fn listed(listed: Vec<String>) -> Self {
         Self(listed)
     }
 

@@ -20,16 +20,17 @@ const LISTED: usize = 8;
 
 /// All mistakes of one request; never empty.
 #[derive(Debug)]
-pub struct SpecErrors(Vec<SpecError>);
+pub(crate) struct SpecErrors(Vec<SpecError>);
 
 impl SpecErrors {
     /// The reason of the first mistake. Mistakes of the class come before one of the token.
-    pub fn reason(&self) -> Reason {
+    pub(crate) fn reason(&self) -> Reason {
         self.0.first().map_or(Reason::SpecInvalid, SpecError::reason)
     }
 
+    #[cfg(test)]
     /// All mistakes, in the order of the request.
-    pub fn problems(&self) -> &[SpecError] {
+    pub(crate) fn problems(&self) -> &[SpecError] {
         &self.0
     }
 }
@@ -62,8 +63,7 @@ impl From<SpecErrors> for Failure {
 
 /// One mistake. Messages contain names and paths of the class, cut and escaped, but never values of `secretArgs` or of tokens.
 #[derive(Debug, PartialEq, thiserror::Error)]
-#[expect(missing_docs, reason = "each text says what its variant means")]
-pub enum SpecError {
+pub(crate) enum SpecError {
     #[error("the request's attributes are not a JSON object of strings (line {line}, column {column})")]
     Attributes { line: usize, column: usize },
     #[error("{what} is {bytes} bytes long; at most {limit} are allowed")]
@@ -124,7 +124,7 @@ pub enum SpecError {
 
 /// What is wrong with a field that the Go providers do not have. A message repeats the value only if the field takes one of a few words.
 #[derive(Debug, PartialEq, thiserror::Error)]
-pub enum FieldError {
+pub(crate) enum FieldError {
     /// A required field is missing.
     #[error("is missing: {0}")]
     Missing(&'static str),
@@ -269,11 +269,11 @@ impl Diagnostics {
 
 /// The name of an object in messages: its own name, or its position in the list, from 1.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Label {
+pub(crate) struct Label {
     /// The `objectName` as written; may be empty.
-    pub name: String,
+    pub(crate) name: String,
     /// The position in the list, from 1.
-    pub position: usize,
+    pub(crate) position: usize,
 }
 
 impl fmt::Display for Label {

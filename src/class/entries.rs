@@ -8,30 +8,30 @@ use crate::goyaml::{Decoder, Item, YamlError, parse};
 
 /// One member of `objects` as written, nothing checked yet; a field that is absent or null is empty.
 #[derive(Default, PartialEq)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// The file's name.
-    pub object_name: String,
+    pub(crate) object_name: String,
     /// The path, with or without `v1/` and query.
-    pub secret_path: String,
+    pub(crate) secret_path: String,
     /// The key of the value in the response.
-    pub secret_key: String,
+    pub(crate) secret_key: String,
     /// The HTTP method.
-    pub method: String,
+    pub(crate) method: String,
     /// The body; may contain secrets.
-    pub secret_args: Option<Value>,
+    pub(crate) secret_args: Option<Value>,
     /// The mode, 0 for the default.
-    pub file_permission: u32,
+    pub(crate) file_permission: u32,
     /// The encoding of the value.
-    pub encoding: String,
+    pub(crate) encoding: String,
     /// Fields that only vaultmount knows.
-    pub ours: Vec<(String, Item)>,
+    pub(crate) ours: Vec<(String, Item)>,
     /// Fields that neither vaultmount nor the Go providers know; the Go providers ignore them.
-    pub unknown: Vec<String>,
+    pub(crate) unknown: Vec<String>,
 }
 
 impl Entry {
     /// Every field of the Go providers.
-    pub const FIELDS: [&str; 7] =
+    pub(crate) const FIELDS: [&str; 7] =
         ["objectName", "secretPath", "secretKey", "method", "secretArgs", "filePermission", "encoding"];
 }
 
@@ -51,7 +51,7 @@ impl fmt::Debug for Entry {
 /// # Errors
 ///
 /// All mistakes at once. A mistake in the syntax hides the mistakes after it.
-pub fn entries(text: &str, ours: &[&str]) -> Result<Vec<Entry>, Vec<YamlError>> {
+pub(crate) fn entries(text: &str, ours: &[&str]) -> Result<Vec<Entry>, Vec<YamlError>> {
     let tree = parse(text).map_err(|error| vec![error])?;
     let mut decoder = Decoder::new(&tree, &Entry::FIELDS);
     let members = decoder.list("`objects` must be a list: begin each object with `- `");

@@ -9,10 +9,14 @@ pub(crate) struct Parameter {
     pub(crate) name: &'static str,
     pub(crate) prefixed: bool,
     /// The type of the value, for people.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for docs/reference.md, which a test compares"))]
     pub(crate) value_type: &'static str,
+    #[cfg_attr(not(test), expect(dead_code, reason = "for docs/reference.md, which a test compares"))]
     pub(crate) default: &'static str,
     /// The flag that limits the values of a class.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for docs/reference.md, which a test compares"))]
     pub(crate) limited_by: &'static str,
+    #[cfg_attr(not(test), expect(dead_code, reason = "for docs/reference.md, which a test compares"))]
     pub(crate) meaning: &'static str,
 }
 

@@ -13,17 +13,17 @@ use crate::spec::{
 };
 
 /// One call of the driver, as it came over the socket.
-pub struct MountCall<'a> {
+pub(crate) struct MountCall<'a> {
     /// JSON: parameters, the pod, its tokens. Secret.
-    pub attributes: &'a str,
+    pub(crate) attributes: &'a str,
     /// JSON of nodePublishSecretRef, usually `null`, `{}` or empty. Secret.
-    pub secrets: &'a str,
+    pub(crate) secrets: &'a str,
     /// The volume's directory on the node.
-    pub target_path: &'a str,
+    pub(crate) target_path: &'a str,
     /// JSON: the mode of files without their own mode, in decimal; may be empty.
-    pub permission: &'a str,
+    pub(crate) permission: &'a str,
     /// Returns the remembered request of the kubelet for the same directory.
-    pub published: &'a dyn Fn() -> Option<RememberedRequest>,
+    pub(crate) published: &'a dyn Fn() -> Option<RememberedRequest>,
 }
 
 impl MountSpec {
@@ -31,7 +31,7 @@ impl MountSpec {
     ///
     /// # Errors
     /// Every mistake of the class together; if the class has none, the mistake of the pod's token.
-    pub fn parse(call: &MountCall<'_>, defaults: &Defaults) -> Result<Self, SpecErrors> {
+    pub(crate) fn parse(call: &MountCall<'_>, defaults: &Defaults) -> Result<Self, SpecErrors> {
         let mut attributes = Attributes::parse(call.attributes)?;
         let mut found = Diagnostics::default();
         let mode = call.mode(&mut found);
@@ -79,7 +79,7 @@ impl MountSpec {
     ///
     /// # Errors
     /// As for [`Self::parse`]: the process's settings may have changed since the request.
-    pub fn from_remembered(
+    pub(crate) fn from_remembered(
         remembered: &RememberedRequest,
         pod: &Pod,
         target_path: &str,

@@ -16,7 +16,7 @@ use crate::spec::{Pod, PodToken};
 /// Why the pod's token cannot log in. The names in messages are those of the attributes. The token's own claims are not verified, so they are
 /// not shown.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TokenFault {
+pub(crate) enum TokenFault {
     #[error("csi.storage.k8s.io/serviceAccount.tokens is not the JSON that the kubelet writes")]
     Tokens,
     #[error("the token for audience {audience:?} is not a JWT with claims")]
@@ -66,7 +66,7 @@ pub(crate) fn choose(
 
 impl PodToken {
     /// A token that Kubernetes issued for `audience`. Without readable claims, its uid and its end are unknown.
-    pub fn issued(jwt: Secret, audience: String) -> Self {
+    pub(crate) fn issued(jwt: Secret, audience: String) -> Self {
         match Claims::of(&jwt) {
             Some(claims) => claims.token(jwt, audience),
             None => Self { jwt, audience, account_uid: None, expires: None },

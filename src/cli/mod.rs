@@ -1,11 +1,11 @@
 //! The commands of the binary and their arguments; one file or folder per command.
 
 mod go_flags; // Go's spelling of flags -> clap's
-pub mod handover; // `vaultmount handover`: empties the state of a node, before another provider takes over
-pub mod mount_command; // `vaultmount mount`: mounts a class without Kubernetes, as the driver would
-pub mod prepare; // `vaultmount prepare`: lets an unprivileged vaultmount use the driver's directories
-pub mod s5; // `vaultmount s5`: reads and writes ciphertext in files
-pub mod serve; // `vaultmount serve`: builds all services, and serves until a signal
+pub(crate) mod handover; // `vaultmount handover`: empties the state of a node, before another provider takes over
+pub(crate) mod mount_command; // `vaultmount mount`: mounts a class without Kubernetes, as the driver would
+pub(crate) mod prepare; // `vaultmount prepare`: lets an unprivileged vaultmount use the driver's directories
+pub(crate) mod s5; // `vaultmount s5`: reads and writes ciphertext in files
+pub(crate) mod serve; // `vaultmount serve`: builds all services, and serves until a signal
 #[cfg(test)]
 mod tests;
 
@@ -32,7 +32,7 @@ struct Cli {
 
 /// The command that the process runs.
 #[derive(Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Answers the driver on unix sockets (the default)
     Serve(Box<ServeArgs>),
     /// Lets the user that serves write into the directories; for an init container of the same image
@@ -56,18 +56,18 @@ pub enum Command {
 
 /// The arguments of `s5`: the server with the transit engine, and the work.
 #[derive(Args)]
-pub struct S5Args {
+pub(crate) struct S5Args {
     /// The server with the transit engine.
     #[command(flatten)]
-    pub server: ServerArgs,
+    pub(crate) server: ServerArgs,
     /// The key, the token and the subcommand.
     #[command(flatten)]
-    pub work: S5Work,
+    pub(crate) work: S5Work,
 }
 
 impl Command {
     /// Parses the process's arguments, whose first is the program's name.
-    pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+    pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         let command = Cli::try_parse_from(go_flags::normalised(arguments))?.command;
         Ok(match command {
             Self::Serve(flags) if flags.version => Self::Version { output: flags.output },

@@ -45,7 +45,7 @@ const SELF_CALL_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Why serving could not start.
 #[derive(Debug, Error)]
-pub enum ServeError {
+pub(crate) enum ServeError {
     /// The value of a flag is wrong. Only for flags that the module parses which uses them.
     #[error("{0}")]
     Flag(String),
@@ -83,7 +83,7 @@ pub enum ServeError {
 }
 
 /// Serves until SIGTERM or SIGINT, then answers open requests within the shutdown timeout and revokes tokens.
-pub async fn serve(settings: Settings) -> Result<(), ServeError> {
+pub(crate) async fn serve(settings: Settings) -> Result<(), ServeError> {
     let outbound = outbound(&settings)?;
     let sockets = sockets(&settings)?;
     let version_key = version_key(&settings.version_key).await?;

@@ -26,7 +26,7 @@ type Ciphertext<'t> = (&'t str, Option<&'t str>);
 type Plaintexts<'t> = HashMap<Ciphertext<'t>, Result<Secret, NotOpened>>;
 
 /// Decrypts every member of `batch` in one call. `responses` has the texts of the members whose ciphertext comes from another source.
-pub async fn decrypt<'a>(
+pub(crate) async fn decrypt<'a>(
     login: &Login,
     batch: &plan::Batch<'a>,
     responses: &Responses<'a>,

@@ -15,7 +15,7 @@ use crate::vault::{self, VaultResponse};
 ///
 /// Vault does not say whether a GET issues something. The response to a GET whose path looks like it is reused only if it names its end and its
 /// engine is not one of secrets that people write: there the members are the user's own.
-pub fn expiry(source: &Source, fetched: &Fetched, now: i64) -> Option<Expiry> {
+pub(crate) fn expiry(source: &Source, fetched: &Fetched, now: i64) -> Option<Expiry> {
     match &source.request {
         EngineRequest::Certificate(_) => match fetched {
             Fetched::Certificate(identity, _) => Some(Expiry::Until(identity.not_after())),

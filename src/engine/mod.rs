@@ -8,12 +8,12 @@ mod record; // issued responses in sealed records
 mod responses; // the responses of one mount, by their sources
 mod weight; // an estimate of the memory that JSON values take
 
-pub use decrypt::decrypt;
-pub use expiry::expiry;
-pub use pki::part;
-pub use record::StoredIssued;
-pub use responses::{FetchError, FetchResult, Responses};
-pub use weight::weight;
+pub(crate) use decrypt::decrypt;
+pub(crate) use expiry::expiry;
+pub(crate) use pki::part;
+pub(crate) use record::StoredIssued;
+pub(crate) use responses::{FetchError, FetchResult, Responses};
+pub(crate) use weight::weight;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,7 +31,7 @@ use crate::spec::{Encoding, EngineRequest, KvEngine, Selector, SelectorRoot, Sou
 use crate::vault::{Login, VaultError, VaultResponse};
 
 /// The response to a source.
-pub enum Fetched {
+pub(crate) enum Fetched {
     /// A response, and where its data is.
     VaultResponse(VaultResponse, DataAt),
     /// A certificate, and the response that contained it.
@@ -44,7 +44,7 @@ pub enum Fetched {
 
 /// Where in a response the secret is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum DataAt {
+pub(crate) enum DataAt {
     /// In `data`.
     #[serde(rename = "Data")]
     Data,
@@ -59,7 +59,7 @@ pub enum DataAt {
 
 /// Why a source has no response. Holds no secret.
 #[derive(Debug, Error)]
-pub enum EngineError {
+pub(crate) enum EngineError {
     /// The call failed, or its response does not match the request.
     #[error(transparent)]
     Vault(#[from] VaultError),
@@ -81,7 +81,7 @@ pub enum EngineError {
 
 impl EngineError {
     /// The stable cause.
-    pub fn reason(&self) -> Reason {
+    pub(crate) fn reason(&self) -> Reason {
         match self {
             Self::Vault(error) => error.reason(),
             Self::Certificate { error, .. } => error.reason(),
@@ -92,7 +92,7 @@ impl EngineError {
 }
 
 /// Fetches `source` from Vault. Ciphertexts are not fetched one by one: [`decrypt`] makes one call for all of a key.
-pub async fn fetch(login: &Login, source: &Source, budget: &Budget) -> Result<Fetched, EngineError> {
+pub(crate) async fn fetch(login: &Login, source: &Source, budget: &Budget) -> Result<Fetched, EngineError> {
     let namespace = source.namespace.as_deref();
     match &source.request {
         EngineRequest::Request(request) => {
@@ -119,7 +119,7 @@ pub async fn fetch(login: &Login, source: &Source, budget: &Budget) -> Result<Fe
 
 impl Fetched {
     /// The estimated bytes of memory that it takes.
-    pub fn weight(&self) -> usize {
+    pub(crate) fn weight(&self) -> usize {
         match self {
             Self::VaultResponse(response, _)
             | Self::Certificate(_, response)
@@ -141,17 +141,17 @@ impl Fetched {
     }
 
     /// True if the server keeps something for it that ends with the token: a lease, another token, or a wrapped response.
-    pub fn is_leased(&self) -> bool {
+    pub(crate) fn is_leased(&self) -> bool {
         self.response().is_some_and(VaultResponse::is_leased)
     }
 
     /// Its lease: the id, the TTL, and whether it is renewable.
-    pub fn lease(&self) -> Option<(&str, Duration, bool)> {
+    pub(crate) fn lease(&self) -> Option<(&str, Duration, bool)> {
         self.response()?.lease()
     }
 
     /// The request id, by which the server's audit log names the call.
-    pub fn request_id(&self) -> Option<&str> {
+    pub(crate) fn request_id(&self) -> Option<&str> {
         match self {
             Self::VaultResponse(response, _)
             | Self::Certificate(_, response)
@@ -161,7 +161,11 @@ impl Fetched {
     }
 
     /// The object that `root` names: where selectors begin.
-    pub fn members(&self, root: SelectorRoot, source: &Source) -> Result<&Map<String, Value>, RenderError> {
+    pub(crate) fn members(
+        &self,
+        root: SelectorRoot,
+        source: &Source,
+    ) -> Result<&Map<String, Value>, RenderError> {
         let missing = |root| RenderError::RootMissing { path: source.to_string(), root };
         match self {
             Self::VaultResponse(response, at) => match root {
@@ -179,14 +183,14 @@ impl Fetched {
     }
 
     /// The selected value.
-    pub fn value<'f>(&'f self, selected: &SourceValue) -> Result<Selected<'f>, RenderError> {
+    pub(crate) fn value<'f>(&'f self, selected: &SourceValue) -> Result<Selected<'f>, RenderError> {
         let members = self.members(selected.selector.root, &selected.source)?;
         render::value(members, &selected.selector.path, &selected.source)
     }
 
     /// The selected value in the form in which templates get it. Without a selector a certificate is an object of its parts, and a response is
     /// its data.
-    pub fn template_value(&self, selected: &SourceValue) -> Result<WipedJson, FetchError> {
+    pub(crate) fn template_value(&self, selected: &SourceValue) -> Result<WipedJson, FetchError> {
         let whole = selected.selector == Selector::default();
         let text = |bytes: Secret| {
             // Into the template's sources, which are wiped.
@@ -210,7 +214,7 @@ impl Fetched {
     }
 
     /// The decoded bytes of the selected value.
-    pub fn bytes(&self, selected: &SourceValue) -> Result<Secret, RenderError> {
+    pub(crate) fn bytes(&self, selected: &SourceValue) -> Result<Secret, RenderError> {
         match self {
             Self::Text(text, _) => render::decoded(text, selected.encoding, &selected.source),
             Self::VaultResponse(..) | Self::Certificate(..) | Self::Authorities(..) => render::bytes(

@@ -133,7 +133,7 @@ fn certificates(response: &VaultResponse) -> Option<&str> {
 }
 
 /// The content of a file that shows `part` of the certificate `source`.
-pub fn part(responses: &Responses<'_>, source: &Source, part: &Part) -> Result<Secret, FetchError> {
+pub(crate) fn part(responses: &Responses<'_>, source: &Source, part: &Part) -> Result<Secret, FetchError> {
     let fetched = responses.get(source)?;
     let refused =
         |error: CertificateError| FetchError { reason: error.reason(), what: format!("{source}: {error}") };

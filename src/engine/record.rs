@@ -11,7 +11,7 @@ use crate::vault::VaultResponse;
 
 /// A response, with its private key if the node generated that. Holds secrets: only for sealed records. Wiped on drop.
 #[derive(Serialize, Deserialize)]
-pub struct StoredIssued {
+pub(crate) struct StoredIssued {
     #[serde(rename = "answer")]
     response: WipedMap,
     #[serde(rename = "at")]
@@ -38,7 +38,7 @@ impl<'de> Deserialize<'de> for PrivateKeyText {
 
 impl Fetched {
     /// The part of the response to `source` that a record stores; `None` for a response that is read again anyway.
-    pub fn to_record(&self, source: &Source) -> Option<StoredIssued> {
+    pub(crate) fn to_record(&self, source: &Source) -> Option<StoredIssued> {
         let stored = |response: &VaultResponse, at, key| {
             Some(StoredIssued { response: WipedMap::copy_of(response.members()), at, key })
         };
@@ -59,7 +59,7 @@ impl Fetched {
     }
 
     /// The response to `source` that a record stored. A certificate is checked against the request again; `None` if it does not match.
-    pub fn from_record(source: &Source, stored: StoredIssued) -> Option<Self> {
+    pub(crate) fn from_record(source: &Source, stored: StoredIssued) -> Option<Self> {
         let StoredIssued { response, at, key } = stored;
         let response = VaultResponse::from(response);
         match &source.request {

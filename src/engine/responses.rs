@@ -13,19 +13,19 @@ use crate::spec::{SelectorRoot, Source, SourceValue};
 use crate::vault::VaultError;
 
 /// The response to one source, or the error.
-pub type FetchResult = Result<Arc<Fetched>, EngineError>;
+pub(crate) type FetchResult = Result<Arc<Fetched>, EngineError>;
 
 /// The responses to all sources of a mount.
 #[derive(Default)]
-pub struct Responses<'a>(HashMap<&'a Source, FetchResult>);
+pub(crate) struct Responses<'a>(HashMap<&'a Source, FetchResult>);
 
 /// Why a source or a file has no content. Holds no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FetchError {
+pub(crate) struct FetchError {
     /// The stable cause.
-    pub reason: Reason,
+    pub(crate) reason: Reason,
     /// The text for the user: what failed, and where.
-    pub what: String,
+    pub(crate) what: String,
 }
 
 impl From<RenderError> for FetchError {
@@ -48,17 +48,17 @@ impl From<VaultError> for FetchError {
 
 impl<'a> Responses<'a> {
     /// The estimated bytes of all responses.
-    pub fn weight(&self) -> usize {
+    pub(crate) fn weight(&self) -> usize {
         self.fetched().map(Fetched::weight).sum()
     }
 
     /// Adds the response to `source`.
-    pub fn add(&mut self, source: &'a Source, outcome: FetchResult) {
+    pub(crate) fn add(&mut self, source: &'a Source, outcome: FetchResult) {
         self.0.insert(source, outcome);
     }
 
     /// The response to `source`.
-    pub fn get(&self, source: &Source) -> Result<&Fetched, FetchError> {
+    pub(crate) fn get(&self, source: &Source) -> Result<&Fetched, FetchError> {
         match self.0.get(source) {
             Some(Ok(fetched)) => Ok(fetched),
             Some(Err(error)) => Err(error.into()),
@@ -67,22 +67,26 @@ impl<'a> Responses<'a> {
     }
 
     /// The object in the response to `source` that `root` names: where selectors begin.
-    pub fn members(&self, source: &Source, root: SelectorRoot) -> Result<&Map<String, Value>, FetchError> {
+    pub(crate) fn members(
+        &self,
+        source: &Source,
+        root: SelectorRoot,
+    ) -> Result<&Map<String, Value>, FetchError> {
         Ok(self.get(source)?.members(root, source)?)
     }
 
     /// The decoded bytes of the selected value.
-    pub fn bytes(&self, selected: &SourceValue) -> Result<Secret, FetchError> {
+    pub(crate) fn bytes(&self, selected: &SourceValue) -> Result<Secret, FetchError> {
         Ok(self.get(&selected.source)?.bytes(selected)?)
     }
 
     /// The selected value in the form in which templates get it.
-    pub fn template_value(&self, selected: &SourceValue) -> Result<WipedJson, FetchError> {
+    pub(crate) fn template_value(&self, selected: &SourceValue) -> Result<WipedJson, FetchError> {
         self.get(&selected.source)?.template_value(selected)
     }
 
     /// The responses that arrived, in no order.
-    pub fn fetched(&self) -> impl Iterator<Item = &Fetched> {
+    pub(crate) fn fetched(&self) -> impl Iterator<Item = &Fetched> {
         self.0.values().flatten().map(Arc::as_ref)
     }
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 const NODE: usize = 48;
 
 /// The estimated bytes of memory that `value` takes.
-pub fn weight(value: &Value) -> usize {
+pub(crate) fn weight(value: &Value) -> usize {
     NODE + match value {
         Value::String(text) => text.len(),
         Value::Array(items) => items.iter().map(weight).sum(),

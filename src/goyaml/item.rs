@@ -8,18 +8,18 @@ use crate::goyaml::tree::{Kind, NodeId};
 
 /// A value as written. It may contain secrets, so `Debug` prints only its place.
 #[derive(Clone, PartialEq)]
-pub struct Item {
+pub(crate) struct Item {
     /// From 1.
-    pub line: usize,
+    pub(crate) line: usize,
     /// In characters, from 1.
-    pub column: usize,
+    pub(crate) column: usize,
     /// The value.
-    pub kind: ItemKind,
+    pub(crate) kind: ItemKind,
 }
 
 /// The value of an item.
 #[derive(Clone, PartialEq)]
-pub enum ItemKind {
+pub(crate) enum ItemKind {
     /// Nothing, `null` or `~`.
     Null,
     /// A text, a number or a boolean.
@@ -43,7 +43,7 @@ impl std::fmt::Debug for Item {
 
 impl Item {
     /// The value as JSON.
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         match &self.kind {
             ItemKind::Null => Value::Null,
             ItemKind::Scalar { value, .. } => value.clone(),

@@ -20,24 +20,24 @@ mod token; // what the scanner produces
 mod tree; // the nodes of a text
 
 pub(crate) use decode::Decoder;
-pub use item::{Item, ItemKind};
+pub(crate) use item::{Item, ItemKind};
 pub(crate) use parser::parse;
 
 /// Why YAML cannot be read: the place and the cause, but not the text there, which may be a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}, column {column}: {fault}")]
-pub struct YamlError {
+pub(crate) struct YamlError {
     /// From 1.
-    pub line: usize,
+    pub(crate) line: usize,
     /// In characters, from 1.
-    pub column: usize,
+    pub(crate) column: usize,
     /// What is wrong there.
-    pub fault: Fault,
+    pub(crate) fault: Fault,
 }
 
 /// What is wrong with a piece of YAML.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// The scanner or the parser cannot go on.
     #[error("not YAML: check indentation, quotes and colons")]
     Syntax,

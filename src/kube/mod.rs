@@ -1,8 +1,8 @@
 //! Calls to the Kubernetes API, each only when enabled: a pod's token, the version key that the upstream providers share, the pods of a
 //! node, and events on pods.
 
-pub mod events; // events on pods
-pub mod pods; // watches the pods of a node
+pub(crate) mod events; // events on pods
+pub(crate) mod pods; // watches the pods of a node
 
 use std::collections::BTreeMap;
 
@@ -26,13 +26,13 @@ const KEY_MEMBER: &str = "key";
 
 /// A client of the API server of this cluster, created at the first call.
 #[derive(Default)]
-pub struct Kubernetes {
+pub(crate) struct Kubernetes {
     client: OnceCell<Client>,
 }
 
 /// Why a call to the API server failed. Holds no token, and of the response only the status and its reason.
 #[derive(Debug, Error)]
-pub enum KubeError {
+pub(crate) enum KubeError {
     /// This process runs outside a cluster, or without its own service account.
     #[error("vaultmount's own service account token is not mounted")]
     OutsideCluster(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -67,7 +67,7 @@ impl Kubernetes {
     /// A token of `pod`'s service account, bound to the pod: for `audience`, or for the API server when there is none.
     ///
     /// Needs `create` on `serviceaccounts/token`, which the manifests of vaultmount do not grant.
-    pub async fn token(&self, pod: &Pod, audience: Option<&str>) -> Result<PodToken, KubeError> {
+    pub(crate) async fn token(&self, pod: &Pod, audience: Option<&str>) -> Result<PodToken, KubeError> {
         let call =
             || format!("request a token for service account {}/{}", pod.namespace, pod.service_account);
         let accounts: Api<ServiceAccount> = Api::namespaced(self.client().await?, &pod.namespace);
@@ -81,7 +81,7 @@ impl Kubernetes {
 
     /// The version key from the upstream providers' Secret `name` in vaultmount's namespace. Creates the Secret if it does not exist, as
     /// they do.
-    pub async fn version_key(&self, name: &str) -> Result<Secret, KubeError> {
+    pub(crate) async fn version_key(&self, name: &str) -> Result<Secret, KubeError> {
         let call = || format!("read member {KEY_MEMBER:?} of Secret {name}");
         let secrets: Api<KubeSecret> = Api::default_namespaced(self.client().await?);
         let secret = match secrets.get_opt(name).await {

@@ -25,7 +25,7 @@ pub struct Budget {
 
 /// A reservation of memory that did not fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum QuotaExceeded {
+pub(crate) enum QuotaExceeded {
     /// The responses and texts of this mount alone are too large.
     #[error("the responses and texts of this mount are larger than 20 MiB together")]
     Mount,
@@ -44,29 +44,29 @@ struct Reservation {
 
 impl Budget {
     /// A budget from now until `end`.
-    pub fn until(end: Instant) -> Self {
+    pub(crate) fn until(end: Instant) -> Self {
         let reservation = Arc::new(Reservation { bytes: AtomicUsize::new(0), node: None });
         Self { end, retries_end: end.min(after(RETRY_TIME)), reservation }
     }
 
     /// A budget from now for `time`.
-    pub fn lasting(time: Duration) -> Self {
+    pub(crate) fn lasting(time: Duration) -> Self {
         Self::until(after(time))
     }
 
     /// The same budget, whose memory also counts in `quota` for `namespace`.
-    pub fn of(self, namespace: &str, quota: &Arc<MemoryQuota>) -> Self {
+    pub(crate) fn of(self, namespace: &str, quota: &Arc<MemoryQuota>) -> Self {
         let node = Some((Arc::clone(quota), namespace.to_owned()));
         Self { reservation: Arc::new(Reservation { bytes: AtomicUsize::new(0), node }), ..self }
     }
 
     /// The namespace of the pod; empty for calls without a pod.
-    pub fn namespace(&self) -> &str {
+    pub(crate) fn namespace(&self) -> &str {
         self.reservation.node.as_ref().map_or("", |(_, namespace)| namespace)
     }
 
     /// When the budget ends.
-    pub fn end(&self) -> Instant {
+    pub(crate) fn end(&self) -> Instant {
         self.end
     }
 
@@ -76,7 +76,7 @@ impl Budget {
     }
 
     /// The same budget for calls that may take at most `time`.
-    pub fn at_most(&self, time: Duration) -> Self {
+    pub(crate) fn at_most(&self, time: Duration) -> Self {
         Self { end: self.within(time), ..self.clone() }
     }
 
@@ -84,7 +84,7 @@ impl Budget {
     ///
     /// # Errors
     /// If the limit is exceeded. Once it is exceeded, reserving 0 bytes fails too.
-    pub fn reserve(&self, bytes: usize) -> Result<(), QuotaExceeded> {
+    pub(crate) fn reserve(&self, bytes: usize) -> Result<(), QuotaExceeded> {
         if let Some((quota, namespace)) = &self.reservation.node
             && !quota.reserve(namespace, bytes)
         {
@@ -96,7 +96,7 @@ impl Budget {
     }
 
     /// Releases `bytes` of something that was dropped before the mount ended.
-    pub fn release(&self, bytes: usize) {
+    pub(crate) fn release(&self, bytes: usize) {
         self.reservation.bytes.fetch_sub(bytes, Ordering::Relaxed);
         if let Some((quota, namespace)) = &self.reservation.node {
             quota.release(namespace, bytes);

@@ -16,17 +16,17 @@ const MARGIN_SHARE: u32 = 3;
 /// When the response must be ready; carried in the request's extensions. It lies well before the driver's own deadline: a driver that gives up
 /// first sees DeadlineExceeded, after which driver 1.6 starts the pod on an empty volume.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Deadline(pub Instant);
+pub(crate) struct Deadline(pub Instant);
 
 impl Deadline {
     /// The deadline of a request that `arrived` with `timeout`, its `grpc-timeout`.
-    pub fn new(arrived: Instant, timeout: Option<Duration>) -> Self {
+    pub(crate) fn new(arrived: Instant, timeout: Option<Duration>) -> Self {
         let usable = |timeout: Duration| timeout - MARGIN.min(timeout / MARGIN_SHARE);
         Self(arrived + timeout.map_or(LONGEST, usable).min(LONGEST))
     }
 
     /// The deadline that the `server` module stored in `extensions`. Without one the request has as long as a request without a timeout.
-    pub fn of(extensions: &Extensions) -> Instant {
+    pub(crate) fn of(extensions: &Extensions) -> Instant {
         extensions.get::<Self>().map_or_else(|| Self::new(Instant::now(), None).0, |deadline| deadline.0)
     }
 }

@@ -13,11 +13,11 @@ use crate::mutex::Mutex;
 
 /// How many mounts run at the same time.
 #[derive(Clone, Copy, Debug)]
-pub struct AdmissionConfig {
+pub(crate) struct AdmissionConfig {
     /// Mounts of the whole node.
-    pub mounts: NonZeroUsize,
+    pub(crate) mounts: NonZeroUsize,
     /// Mounts of pods in the same namespace.
-    pub mounts_per_namespace: NonZeroUsize,
+    pub(crate) mounts_per_namespace: NonZeroUsize,
 }
 
 /// A limiter with two limits: one for the node, and one for each namespace.

@@ -22,19 +22,19 @@ const SMALLEST_LIMIT: usize = 2 * MOUNT_LIMIT;
 
 /// Bytes that the running mounts have reserved, by namespace.
 #[derive(Debug)]
-pub struct MemoryQuota {
+pub(crate) struct MemoryQuota {
     limit: usize,
     reserved: Mutex<HashMap<String, usize>>,
 }
 
 impl MemoryQuota {
     /// A quota of `limit` bytes; one namespace may reserve half of it.
-    pub fn new(limit: usize) -> Arc<Self> {
+    pub(crate) fn new(limit: usize) -> Arc<Self> {
         Arc::new(Self { limit, reserved: Mutex::default() })
     }
 
     /// A quota in proportion to the memory limit of the process's control group (cgroup v2).
-    pub fn of_process() -> Arc<Self> {
+    pub(crate) fn of_process() -> Arc<Self> {
         let limit = fs::read_to_string("/sys/fs/cgroup/memory.max")
             .ok()
             .and_then(|text| text.trim().parse::<usize>().ok());

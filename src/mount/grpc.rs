@@ -26,7 +26,7 @@ const RENDER_TIME: Duration = Duration::from_millis(250);
 
 /// The service as one socket offers it: the defaults follow the socket's name.
 #[derive(Clone)]
-pub struct Provider {
+pub(crate) struct Provider {
     services: Arc<Services>,
     defaults: Arc<Defaults>,
 }

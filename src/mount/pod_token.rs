@@ -14,7 +14,7 @@ use crate::spec::{MountSpec, Pod, PodToken};
 use crate::volume::Volume;
 
 /// Where the token of a pod comes from.
-pub enum PodTokenSource {
+pub(crate) enum PodTokenSource {
     /// Only from the driver. Without one the mount fails, and the message says what the CSIDriver lacks.
     Driver,
     /// From the driver, otherwise requested from Kubernetes, as the upstream providers do. That needs a right which the manifests in

@@ -35,7 +35,7 @@ const ENDING: Duration = Duration::from_secs(60);
 
 /// Polls every volume whose files vaultmount writes itself.
 #[derive(Clone)]
-pub struct Poller {
+pub(crate) struct Poller {
     services: Arc<Services>,
     /// One for each kind of socket: a class is parsed with the defaults of the socket that its request came in by.
     defaults: Vec<Arc<Defaults>>,

@@ -17,7 +17,7 @@ use crate::vault::Vaults;
 use crate::volume::{VolumeConfig, Volumes};
 
 /// What all mounts of the process share, by every socket.
-pub struct Services {
+pub(crate) struct Services {
     /// The state of every volume of the node.
     pub(crate) volumes: Arc<Volumes>,
     /// Where the tokens of pods come from.

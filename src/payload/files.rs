@@ -9,7 +9,7 @@ use crate::spec::{MountPath, path};
 
 /// Limit of a payload, in bytes. The driver accepts responses up to 4 MiB, including framing and versions; for a larger response its error is
 /// ResourceExhausted, after which a pod starts on an empty volume.
-pub const LIMIT_BYTES: usize = 3_584 * 1024;
+pub(crate) const LIMIT_BYTES: usize = 3_584 * 1024;
 
 /// Size in bytes above which the driver logs a warning and a synced Kubernetes Secret cannot hold the content.
 const LARGE_BYTES: usize = 1024 * 1024;
@@ -22,22 +22,22 @@ const PLACEHOLDER: &str = ".vaultmount";
 
 /// One file of a volume.
 #[derive(Debug)]
-pub struct File {
+pub(crate) struct File {
     /// The path in the volume.
-    pub path: MountPath,
+    pub(crate) path: MountPath,
     /// Permission bits, 1 to 0o777.
-    pub mode: u32,
+    pub(crate) mode: u32,
     /// The uid, if vaultmount writes the file itself.
-    pub owner: Option<u32>,
+    pub(crate) owner: Option<u32>,
     /// The gid, if vaultmount writes the file itself.
-    pub group: Option<u32>,
+    pub(crate) group: Option<u32>,
     /// The content; it goes only to the driver or into the volume.
-    pub contents: Secret,
+    pub(crate) contents: Secret,
 }
 
 /// The whole content of a volume: at least one file, no two with the same name, within the driver's limits.
 #[derive(Debug)]
-pub struct Payload {
+pub(crate) struct Payload {
     files: Vec<File>,
     absent: Vec<String>,
     bytes: usize,
@@ -45,7 +45,7 @@ pub struct Payload {
 
 /// Why files cannot be the content of one volume.
 #[derive(Debug, PartialEq, Error)]
-pub enum PayloadError {
+pub(crate) enum PayloadError {
     /// All files together are larger than the driver accepts.
     #[error("all files together are larger than {LIMIT_BYTES} bytes")]
     Bytes,
@@ -59,7 +59,7 @@ pub enum PayloadError {
 
 impl PayloadError {
     /// The reason of the failure.
-    pub fn reason(&self) -> Reason {
+    pub(crate) fn reason(&self) -> Reason {
         match self {
             Self::Bytes | Self::Files => Reason::PayloadTooLarge,
             Self::Conflict(_) => Reason::SpecInvalid,
@@ -70,14 +70,14 @@ impl PayloadError {
 /// Counts the files of a volume and their bytes while they are rendered. A small class can use a large value many times, so an excess must be
 /// noticed before all of it is in memory.
 #[derive(Debug, Default)]
-pub struct PayloadQuota {
+pub(crate) struct PayloadQuota {
     files: usize,
     bytes: usize,
 }
 
 impl PayloadQuota {
     /// Counts `file`; fails if a limit is exceeded.
-    pub fn add(&mut self, file: &File) -> Result<(), PayloadError> {
+    pub(crate) fn add(&mut self, file: &File) -> Result<(), PayloadError> {
         self.files += 1;
         self.bytes += file.contents.len() + file.path.as_str().len();
         match self {
@@ -88,14 +88,14 @@ impl PayloadQuota {
     }
 
     /// Whether a limit is exceeded.
-    pub fn is_exceeded(&self) -> bool {
+    pub(crate) fn is_exceeded(&self) -> bool {
         self.files > LIMIT_FILES || self.bytes > LIMIT_BYTES
     }
 }
 
 impl Payload {
     /// The content of a volume with `files`. `absent` are the names of optional files that do not exist.
-    pub fn new(mut files: Vec<File>, absent: Vec<String>) -> Result<Self, PayloadError> {
+    pub(crate) fn new(mut files: Vec<File>, absent: Vec<String>) -> Result<Self, PayloadError> {
         let mut quota = PayloadQuota::default();
         files.iter().try_for_each(|file| quota.add(file))?;
         let paths: Vec<_> = files.iter().map(|file| file.path.clone()).collect();
@@ -109,22 +109,22 @@ impl Payload {
     }
 
     /// The files, in the order of the class.
-    pub fn files(&self) -> &[File] {
+    pub(crate) fn files(&self) -> &[File] {
         &self.files
     }
 
     /// The names of optional files that do not exist.
-    pub fn absent(&self) -> &[String] {
+    pub(crate) fn absent(&self) -> &[String] {
         &self.absent
     }
 
     /// The size of paths and contents, in bytes.
-    pub fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 
     /// The size in bytes if it is over 1 MiB: then the driver logs a warning, and a Kubernetes Secret cannot hold the content.
-    pub fn large_size(&self) -> Option<usize> {
+    pub(crate) fn large_size(&self) -> Option<usize> {
         Some(self.bytes).filter(|bytes| *bytes > LARGE_BYTES)
     }
 }

@@ -3,5 +3,5 @@
 mod files; // all files of a volume, checked together
 mod version; // keyed versions of files
 
-pub use files::{File, LIMIT_BYTES, Payload, PayloadError, PayloadQuota};
-pub use version::{KeyTooShort, VersionKey};
+pub(crate) use files::{File, LIMIT_BYTES, Payload, PayloadError, PayloadQuota};
+pub(crate) use version::VersionKey;

@@ -17,12 +17,12 @@ const SHORTEST_KEY: usize = 16;
 /// The key of all versions. Nodes with the same key compute the same version for the same file, and a version does not reveal the content.
 /// Clones share the bytes of the key.
 #[derive(Clone, Debug)]
-pub struct VersionKey(Arc<Secret>);
+pub(crate) struct VersionKey(Arc<Secret>);
 
 /// The key is too short: versions would reveal contents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the version key has {0} bytes and needs at least {SHORTEST_KEY}; create one with `openssl rand 32`")]
-pub struct KeyTooShort(usize);
+pub(crate) struct KeyTooShort(usize);
 
 impl TryFrom<Secret> for VersionKey {
     type Error = KeyTooShort;
@@ -34,14 +34,14 @@ impl TryFrom<Secret> for VersionKey {
 
 impl VersionKey {
     /// A random key, which lasts as long as this process.
-    pub fn random() -> Self {
+    pub(crate) fn random() -> Self {
         Self(Arc::new(Secret::from(rand::random::<[u8; 32]>().to_vec())))
     }
 
     /// The version of `file` in a volume of `namespace`. It changes exactly when the content changes.
     ///
     /// The namespace is part of the hash, so that a tenant who may write secrets cannot guess another tenant's secret by comparing versions.
-    pub fn version(&self, namespace: &str, file: &File) -> String {
+    pub(crate) fn version(&self, namespace: &str, file: &File) -> String {
         let mut mac = Context::with_key(&Key::new(HMAC_SHA256, self.0.expose())); // the key of the versions
         for part in [namespace.as_bytes(), file.path.as_str().as_bytes(), file.contents.expose()] {
             mac.update(&digest::length(part));

@@ -1,15 +1,15 @@
 //! Renders Vault responses into file contents: selects a value, writes it as the upstream providers do, decodes it.
 
 mod decode; // utf-8, base64, hex -> bytes
-pub mod format; // a whole secret as one document
+pub(crate) mod format; // a whole secret as one document
 pub(crate) mod gojson; // JSON as Go writes it
-pub mod quote; // text, quoted for other languages
+pub(crate) mod quote; // text, quoted for other languages
 mod response; // a whole response as one line of JSON
-pub mod s5; // markers of ciphertext in a text
+pub(crate) mod s5; // markers of ciphertext in a text
 mod selector; // selects a value in a response
 
-pub use response::response;
-pub use selector::Selected;
+pub(crate) use response::response;
+pub(crate) use selector::Selected;
 
 use serde_json::{Map, Value};
 use thiserror::Error;
@@ -20,7 +20,7 @@ use crate::spec::{Encoding, SelectorPath};
 
 /// Why a value cannot become a file. Holds no secret and no text of the server.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum RenderError {
+pub(crate) enum RenderError {
     /// No member of that name, or null.
     #[error("{path} has no key {key:?}")]
     KeyMissing {
@@ -59,7 +59,7 @@ pub enum RenderError {
 
 impl RenderError {
     /// The stable cause.
-    pub fn reason(&self) -> Reason {
+    pub(crate) fn reason(&self) -> Reason {
         match self {
             Self::KeyMissing { .. } | Self::PointerMissing { .. } | Self::RootMissing { .. } => {
                 Reason::NotFound
@@ -70,7 +70,7 @@ impl RenderError {
 }
 
 /// The value that `selector` names in `members`; `source` is for the error.
-pub fn value<'v>(
+pub(crate) fn value<'v>(
     members: &'v Map<String, Value>,
     selector: &SelectorPath,
     source: &dyn ToString,
@@ -86,7 +86,7 @@ pub fn value<'v>(
 
 /// The decoded bytes of `value`: a string is decoded by `encoding`, and so is the compact JSON of any other value. `selector` and `source` are
 /// for the error.
-pub fn bytes(
+pub(crate) fn bytes(
     value: &Value,
     encoding: Encoding,
     selector: &SelectorPath,
@@ -102,7 +102,11 @@ pub fn bytes(
 }
 
 /// The bytes of `text`, decoded by `encoding`; `source` is for the error.
-pub fn decoded(text: &Secret, encoding: Encoding, source: &dyn ToString) -> Result<Secret, RenderError> {
+pub(crate) fn decoded(
+    text: &Secret,
+    encoding: Encoding,
+    source: &dyn ToString,
+) -> Result<Secret, RenderError> {
     let copy = Secret::from(text.expose().to_vec());
     let refused =
         |encoding| RenderError::NotEncoded { path: source.to_string(), what: "the text".into(), encoding };

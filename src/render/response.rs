@@ -46,7 +46,7 @@ const WRAP_INFO: &Members = &[
 ];
 
 /// `response` on one line.
-pub fn response(response: &Map<String, Value>) -> Secret {
+pub(crate) fn response(response: &Map<String, Value>) -> Secret {
     let mut members = ordered(RESPONSE, response);
     for (name, order) in [("auth", AUTH), ("wrap_info", WRAP_INFO)] {
         let value = response.get(name).and_then(Value::as_object);

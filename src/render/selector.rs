@@ -9,7 +9,7 @@ use crate::secret::{Secret, WipedJson, WipedMap};
 use crate::spec::SelectorPath;
 
 /// A selected value: borrowed from the response, or a copy of the whole object, which is wiped on drop.
-pub enum Selected<'v> {
+pub(crate) enum Selected<'v> {
     /// A member of the response.
     Member(&'v Value),
     /// A copy of the object in which selectors begin.
@@ -18,7 +18,7 @@ pub enum Selected<'v> {
 
 impl Selected<'_> {
     /// The value as a copy that is wiped on drop.
-    pub fn into_wiped(self) -> WipedJson {
+    pub(crate) fn into_wiped(self) -> WipedJson {
         match self {
             Self::Member(value) => value.clone().into(),
             Self::Whole(value) => value,

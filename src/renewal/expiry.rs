@@ -17,7 +17,7 @@ const SPREAD: f64 = 0.1;
 
 /// How long the content of a response is valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Expiry {
+pub(crate) enum Expiry {
     /// The response does not say.
     #[serde(rename = "Untold")]
     Unknown,
@@ -28,20 +28,20 @@ pub enum Expiry {
 
 /// What decides when a volume replaces a response.
 #[derive(Clone, Copy)]
-pub struct RenewalInputs {
+pub(crate) struct RenewalInputs {
     /// How often the volume is republished or polled.
-    pub interval: Duration,
+    pub(crate) interval: Duration,
     /// How old a response without an end may become.
-    pub refresh: Duration,
+    pub(crate) refresh: Duration,
     /// The ages between which a certificate is replaced.
-    pub bounds: Bounds,
+    pub(crate) bounds: Bounds,
     /// A number of 0 to 1 that is always the same for one volume.
-    pub chance: f64,
+    pub(crate) chance: f64,
 }
 
 impl Expiry {
     /// When the successor of a response of the time `at` is due: by its end as in `renew_at`, otherwise after the volume's `refresh`.
-    pub fn due_at(self, at: UnixMillis, inputs: RenewalInputs) -> UnixMillis {
+    pub(crate) fn due_at(self, at: UnixMillis, inputs: RenewalInputs) -> UnixMillis {
         match self {
             Self::Unknown => at + inputs.refresh.min(LONGEST),
             Self::Until(end) => {
@@ -53,11 +53,11 @@ impl Expiry {
 
 /// The shortest and longest time from one certificate to the next. The end of a certificate overrides the shortest time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bounds {
+pub(crate) struct Bounds {
     /// A younger certificate is not replaced, however short its lifetime.
-    pub least: Duration,
+    pub(crate) least: Duration,
     /// An older certificate is replaced, however long its lifetime.
-    pub most: Duration,
+    pub(crate) most: Duration,
 }
 
 impl Default for Bounds {
@@ -83,7 +83,7 @@ fn renew_at(
 
 /// Whether `life` is too short for a volume that is republished every `interval`: a successor two republishes before the end would be due before
 /// a third of the lifetime. Then a few failed republishes let it expire.
-pub fn too_short(life: Duration, interval: Duration) -> bool {
+pub(crate) fn too_short(life: Duration, interval: Duration) -> bool {
     life < interval.saturating_mul(3)
 }
 

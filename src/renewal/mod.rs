@@ -9,9 +9,9 @@ pub(crate) mod unix_millis; // a time that means the same after a restart
 #[cfg(test)]
 mod simulation;
 
-pub use expiry::{Bounds, Expiry, RenewalInputs, too_short};
-pub use lease_term::{LeaseTerm, Next, Renewability, Renewed};
-pub use poll_schedule::{PollSchedule, TOGETHER};
-pub use republish_interval::{RepublishInterval, USUAL, is_forgotten};
-pub use step::{Action, Event, LeaseId, State, Warning, next};
-pub use unix_millis::UnixMillis;
+pub(crate) use expiry::{Bounds, Expiry, RenewalInputs, too_short};
+pub(crate) use lease_term::{LeaseTerm, Next, Renewability, Renewed};
+pub(crate) use poll_schedule::{PollSchedule, TOGETHER};
+pub(crate) use republish_interval::{RepublishInterval, USUAL, is_forgotten};
+pub(crate) use step::{Action, Event, LeaseId, State, Warning, next};
+pub(crate) use unix_millis::UnixMillis;

@@ -8,50 +8,50 @@ use super::UnixMillis;
 const SHORTEST: Duration = Duration::from_secs(1);
 
 /// How much older than wanted a response of another volume may be, so that volumes that are polled at the same moment share it.
-pub const TOGETHER: Duration = Duration::from_millis(500);
+pub(crate) const TOGETHER: Duration = Duration::from_millis(500);
 
 /// Shortest pause before something due is tried again, and longest pause after a failed poll.
 const PAUSE: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(30));
 
 /// Polls at a fixed period. All volumes of a login are polled at the same moments, and so share its reads. A random phase spreads the logins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PollSchedule {
+pub(crate) struct PollSchedule {
     period: Duration,
     phase: Duration,
 }
 
 impl PollSchedule {
     /// A poll every `period`. `chance` (0 to 1) is the part of the period at which it is.
-    pub fn new(period: Duration, chance: f64) -> Self {
+    pub(crate) fn new(period: Duration, chance: f64) -> Self {
         let period = period.max(SHORTEST);
         Self { period, phase: period.mul_f64(chance.clamp(0.0, 1.0)) }
     }
 
     /// Shortest time after which something due is tried again.
-    pub fn soon(self) -> Duration {
+    pub(crate) fn soon(self) -> Duration {
         PAUSE.0.min(self.period)
     }
 
     /// Time from `now` to the next poll.
-    pub fn until_next(self, now: UnixMillis) -> Duration {
+    pub(crate) fn until_next(self, now: UnixMillis) -> Duration {
         let since = now.since(UnixMillis::default() + self.phase).as_millis();
         let period = self.period.as_millis();
         self.period.saturating_sub(millis(since % period))
     }
 
     /// The pause after a poll at `now` that succeeded. `due` is when the volume's next certificate or credential is due.
-    pub fn after_success(self, now: UnixMillis, due: Option<UnixMillis>) -> Duration {
+    pub(crate) fn after_success(self, now: UnixMillis, due: Option<UnixMillis>) -> Duration {
         let due = due.map_or(Duration::MAX, |due| due.since(now).max(self.soon()));
         self.until_next(now).min(due)
     }
 
     /// The pause after a poll at `now` that failed.
-    pub fn after_failure(self, now: UnixMillis) -> Duration {
+    pub(crate) fn after_failure(self, now: UnixMillis) -> Duration {
         self.until_next(now).clamp(self.soon(), PAUSE.1)
     }
 
     /// How old a response may be for a poll at `now`, if it must not become older than `refresh` before the next poll.
-    pub fn age(self, refresh: Duration, now: UnixMillis) -> Duration {
+    pub(crate) fn age(self, refresh: Duration, now: UnixMillis) -> Duration {
         refresh.saturating_sub(self.until_next(now)).max(TOGETHER).min(refresh)
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::UnixMillis;
 
 /// The interval before enough requests were seen: driver 1.6 with its defaults republishes every 75 seconds.
-pub const USUAL: Duration = Duration::from_secs(75);
+pub(crate) const USUAL: Duration = Duration::from_secs(75);
 
 /// How long a volume is remembered that is not republished and whose mount is not seen.
 const SILENCE: Duration = Duration::from_secs(3600);
@@ -16,7 +16,7 @@ const SILENCE: Duration = Duration::from_secs(3600);
 /// after the long gap. An interval that is too long has a credential replaced early; one that is too short lets it expire in the pod. Quick
 /// retries of a first mount have little effect, for missing gaps count as the usual one.
 #[derive(Clone, Copy, Debug)]
-pub struct RepublishInterval {
+pub(crate) struct RepublishInterval {
     last: Option<UnixMillis>,
     gaps: [Duration; 3],
 }
@@ -29,7 +29,7 @@ impl Default for RepublishInterval {
 
 impl RepublishInterval {
     /// Adds a request of the driver at `now`.
-    pub fn add_request(&mut self, now: UnixMillis) {
+    pub(crate) fn add_request(&mut self, now: UnixMillis) {
         if let Some(last) = self.last.replace(now) {
             self.gaps.rotate_left(1);
             self.gaps[2] = now.since(last);
@@ -37,14 +37,14 @@ impl RepublishInterval {
     }
 
     /// The longest of the last three gaps.
-    pub fn observed(&self) -> Duration {
+    pub(crate) fn observed(&self) -> Duration {
         self.gaps.into_iter().max().unwrap_or(USUAL)
     }
 }
 
 /// Whether a volume whose mount was never seen is forgotten, when its last request was at `requested_at`. It is removed from memory only: a
 /// missing request never revokes a token.
-pub fn is_forgotten(requested_at: UnixMillis, now: UnixMillis) -> bool {
+pub(crate) fn is_forgotten(requested_at: UnixMillis, now: UnixMillis) -> bool {
     now.since(requested_at) > SILENCE
 }
 

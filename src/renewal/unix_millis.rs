@@ -8,21 +8,21 @@ use serde::{Deserialize, Serialize};
 /// Milliseconds of Unix time. Arithmetic saturates at both ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct UnixMillis(pub u64);
+pub(crate) struct UnixMillis(pub u64);
 
 impl UnixMillis {
     /// The time of the system's clock; 1970 for a clock before that.
-    pub fn now() -> Self {
+    pub(crate) fn now() -> Self {
         Self::default() + SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
     }
 
     /// The time of certificates and responses, in Unix seconds; 1970 for a time before that.
-    pub fn of_unix_seconds(seconds: i64) -> Self {
+    pub(crate) fn of_unix_seconds(seconds: i64) -> Self {
         Self::default() + Duration::from_secs(seconds.max(0).unsigned_abs())
     }
 
     /// The time since `earlier`; zero when `earlier` is later.
-    pub fn since(self, earlier: Self) -> Duration {
+    pub(crate) fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
 }

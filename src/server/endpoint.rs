@@ -15,12 +15,12 @@ const NAME_BYTES: usize = 30;
 /// The absolute path of a socket `<provider>.sock`, whose name the driver accepts (`^[a-zA-Z0-9_-]{0,30}\.sock$`; an
 /// empty provider name is refused here). Written `/dir/name.sock`, `unix:/dir/name.sock` or `unix:///dir/name.sock`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Endpoint(PathBuf);
+pub(crate) struct Endpoint(PathBuf);
 
 /// A text that is not the path of a socket which a driver would find.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{text:?} is not the socket of a provider: {why}")]
-pub struct EndpointError {
+pub(crate) struct EndpointError {
     text: String,
     /// What is wrong with the text, and what to write instead.
     why: &'static str,
@@ -28,12 +28,12 @@ pub struct EndpointError {
 
 impl Endpoint {
     /// The socket's path.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 
     /// The provider's name in a SecretProviderClass: `vault` for `vault.sock`.
-    pub fn provider(&self) -> &str {
+    pub(crate) fn provider(&self) -> &str {
         self.0.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default()
     }
 

@@ -5,7 +5,7 @@ use super::NotReadyReason;
 
 /// A setting or a directory that must be changed before this process can serve.
 #[derive(Debug, thiserror::Error)]
-pub enum ServerError {
+pub(crate) enum ServerError {
     /// No endpoint, or the same endpoint twice.
     #[error("--endpoint: {0}")]
     Endpoints(&'static str),

@@ -22,7 +22,7 @@ use super::timeout;
 use crate::error::{Failure, Reason};
 
 /// A gRPC service as tonic generates it, without the bounds that hyper does not need.
-pub trait Grpc:
+pub(crate) trait Grpc:
     Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send>
     + Clone
     + Send

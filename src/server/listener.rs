@@ -156,7 +156,7 @@ impl Drop for SocketListener {
 
 /// Removes those of `paths` that are sockets without a listener. For root, who may connect to every socket: another user cannot
 /// distinguish a dead socket of root from a live one.
-pub fn remove_dead(paths: &[PathBuf]) -> std::io::Result<()> {
+pub(crate) fn remove_dead(paths: &[PathBuf]) -> std::io::Result<()> {
     let remove = |path: &Path| match next(None, socket::observe(path, None)?) {
         Action::Remove(file) => socket::remove(path, file),
         Action::Keep | Action::Bind | Action::Wait(_) => Ok(()),

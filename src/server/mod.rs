@@ -13,12 +13,12 @@ mod socket; // socket files: mode, inode, removal
 mod timeout; // grpc-timeout -> Deadline
 mod watch; // what to do about a socket's path; pure
 
-pub use endpoint::{Endpoint, EndpointError};
-pub use error::ServerError;
-pub use guard::Grpc;
-pub use listener::remove_dead;
-pub use readiness::Readiness;
-pub use watch::NotReadyReason;
+pub(crate) use endpoint::Endpoint;
+pub(crate) use error::ServerError;
+pub(crate) use guard::Grpc;
+pub(crate) use listener::remove_dead;
+pub(crate) use readiness::Readiness;
+pub(crate) use watch::NotReadyReason;
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -31,22 +31,22 @@ use crate::server::peers::Peers;
 
 /// The sockets to serve, and the users that may connect.
 #[derive(Clone, Debug)]
-pub struct Sockets {
+pub(crate) struct Sockets {
     /// Paths at which drivers find this provider; at least one, none twice.
-    pub endpoints: Vec<Endpoint>,
+    pub(crate) endpoints: Vec<Endpoint>,
     /// Uids that may connect besides root and our own user.
-    pub allow_peer_uids: Vec<u32>,
+    pub(crate) allow_peer_uids: Vec<u32>,
     /// Directories in which the driver may look for the same names first. Dead sockets of our names are removed there.
-    pub shadow_directories: Vec<PathBuf>,
+    pub(crate) shadow_directories: Vec<PathBuf>,
     /// Longest time from the start of the shutdown to the last answer.
-    pub shutdown_timeout: Duration,
+    pub(crate) shutdown_timeout: Duration,
 }
 
 /// Serves every endpoint until `stop` ends, then removes its own sockets and answers the open requests.
 ///
 /// Each endpoint has its own service, because defaults depend on the socket's name. Fails only at the start. When another process
 /// serves a socket, the server waits (`readiness` reports it) and takes the path over when that process has ended.
-pub async fn serve<S: Grpc>(
+pub(crate) async fn serve<S: Grpc>(
     sockets: Sockets,
     service_for: impl Fn(&Endpoint) -> S,
     readiness: Readiness,

@@ -6,7 +6,6 @@ use crate::mutex::Mutex;
 use tokio::net::UnixStream;
 use tracing::warn;
 
-
 /// Uids that are logged, once each; a node has few users, and a flood of other uids must not fill memory.
 const LOGGED_UIDS: usize = 64;
 

@@ -7,7 +7,7 @@ use crate::mutex::Mutex;
 
 /// The state of all sockets, shared between the server and its readers. Not ready before the server has started.
 #[derive(Clone, Default)]
-pub struct Readiness(Arc<Mutex<Vec<SocketState>>>);
+pub(crate) struct Readiness(Arc<Mutex<Vec<SocketState>>>);
 
 /// The state of one socket at its last check, at most a second ago.
 struct SocketState {
@@ -18,7 +18,7 @@ struct SocketState {
 
 impl Readiness {
     /// `Ok` when every socket is bound and ours; otherwise socket names (no paths) and reasons in one line.
-    pub fn check(&self) -> Result<(), String> {
+    pub(crate) fn check(&self) -> Result<(), String> {
         let sockets = self.lock();
         if sockets.is_empty() {
             return Err("the server has not started".into());

@@ -19,7 +19,7 @@ pub(crate) enum Action {
 
 /// Why a socket is not ours. The texts contain no path, because anybody may read the readiness.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotReadyReason {
+pub(crate) enum NotReadyReason {
     /// The path was not checked yet.
     #[error("not bound yet")]
     NotBound,

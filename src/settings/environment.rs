@@ -16,6 +16,7 @@ pub(crate) enum Use {
     Refused,
 }
 
+#[cfg(test)]
 impl Use {
     /// The word of the documentation.
     pub(crate) fn word(self) -> &'static str {
@@ -122,11 +123,11 @@ pub(crate) const VARIABLES: &[Variable] = &[
 
 /// The variables of a process. An empty variable counts as unset, as in Go.
 #[derive(Clone, Default)]
-pub struct Environment(BTreeMap<String, String>);
+pub(crate) struct Environment(BTreeMap<String, String>);
 
 impl Environment {
     /// The variables of this process that are in the table.
-    pub fn read() -> Self {
+    pub(crate) fn read() -> Self {
         let names = VARIABLES.iter().flat_map(Variable::names);
         Self(names.filter_map(|name| Some((name.clone(), std::env::var(name).ok()?))).collect())
     }

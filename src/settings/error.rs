@@ -7,8 +7,7 @@ use crate::spec::auth_mount::InvalidAuthMount;
 
 /// Why the process does not start. The message names the flag or variable, but not its value, which may contain a password.
 #[derive(Debug, thiserror::Error)]
-#[expect(missing_docs, reason = "each text says what its variant means")]
-pub enum SettingsError {
+pub(crate) enum SettingsError {
     #[error("{source_name}: {source}")]
     Address { source_name: String, source: AddressError },
     #[error("{0}: must be true or false")]

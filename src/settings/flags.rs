@@ -16,79 +16,79 @@ use crate::telemetry::logs::Format;
 ///
 /// Not `Debug`: an address may contain a password, which is refused only later.
 #[derive(Args, Clone)]
-pub struct ServeArgs {
+pub(crate) struct ServeArgs {
     /// Unix socket for the driver, named `PROVIDER.sock`; repeatable
     #[arg(long, value_name = "PATH", default_value = "/tmp/vault.sock")]
-    pub endpoint: Vec<String>,
+    pub(crate) endpoint: Vec<String>,
     /// Lowest level of log lines: trace, debug, info, warn, error, off; any other word means info [default: info]
     #[arg(long, value_name = "LEVEL")]
-    pub log_level: Option<String>,
+    pub(crate) log_level: Option<String>,
     /// Log at level debug, if --log-level is not set
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_parser = boolean)]
-    pub debug: bool,
+    pub(crate) debug: bool,
     /// Print the version and exit
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_parser = boolean)]
-    pub version: bool,
+    pub(crate) version: bool,
     /// Format of --version
     #[arg(long, value_enum, default_value_t)]
-    pub output: Output,
+    pub(crate) output: Output,
     /// TCP address of /health/live and /health/ready
     #[arg(long, value_name = "HOST:PORT", default_value = ":8080")]
-    pub health_addr: String,
+    pub(crate) health_addr: String,
     /// Kubernetes Secret of the upstream providers with the key of object versions; read once, and only if --hmac-key-file is not set
     #[arg(long, value_name = "NAME")]
-    pub hmac_secret_name: Option<String>,
+    pub(crate) hmac_secret_name: Option<String>,
     /// Ignored: accepted for compatibility with the upstream providers
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
-    pub cache_size: Option<i64>,
+    pub(crate) cache_size: Option<i64>,
     /// The default server.
     #[command(flatten)]
-    pub server: ServerArgs,
+    pub(crate) server: ServerArgs,
     /// Default auth mount, of type kubernetes or jwt
     #[arg(long, aliases = ["openbao-mount", "bao-mount"], value_name = "NAME", default_value = "kubernetes")]
-    pub vault_mount: String,
+    pub(crate) vault_mount: String,
 
     /// Format of log lines
     #[arg(long, value_name = "FORMAT", default_value = "json", value_parser = log_format())]
-    pub log_format: Format,
+    pub(crate) log_format: Format,
     /// Address that tokens may be sent to, besides the default server: https://host:port, host or CIDR; repeatable; without it a class may name any server
     #[arg(long, value_name = "ADDRESS")]
-    pub allow_address: Vec<String>,
+    pub(crate) allow_address: Vec<String>,
     /// Auth mount that a class may use, besides the default one; repeatable; without it a class may use every auth mount
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
-    pub allow_auth_mount: Vec<String>,
+    pub(crate) allow_auth_mount: Vec<String>,
     /// Directory of the certificate files that a class may name; without it a class may name every file except those below --kubelet-dir
     #[arg(long, value_name = "DIR", value_parser = path())]
-    pub tls_dir: Option<PathBuf>,
+    pub(crate) tls_dir: Option<PathBuf>,
     /// Audience that a class may use, besides vault and openbao; repeatable; without it every audience except those of the API server and of clouds
     #[arg(long, value_name = "AUDIENCE")]
-    pub allow_audience: Vec<String>,
+    pub(crate) allow_audience: Vec<String>,
     /// Whether vaultmount requests a token from Kubernetes if the driver passes none
     #[arg(long, value_enum, default_value_t)]
-    pub token_requests: TokenRequests,
+    pub(crate) token_requests: TokenRequests,
     /// File with the key of object versions, at least 16 bytes, the same on all nodes
     #[arg(long, value_name = "FILE", value_parser = path())]
-    pub hmac_key_file: Option<PathBuf>,
+    pub(crate) hmac_key_file: Option<PathBuf>,
     /// What an unknown parameter or field of a class causes: a warning or an error
     #[arg(long, value_name = "WHAT", default_value = "warn", value_parser = unknown_fields())]
-    pub unknown_fields: UnknownFields,
+    pub(crate) unknown_fields: UnknownFields,
     /// Uid that may connect to the socket, besides 0 and the own uid; repeatable
     #[arg(long, value_name = "UID")]
-    pub allow_peer_uid: Vec<u32>,
+    pub(crate) allow_peer_uid: Vec<u32>,
     /// How long running mounts may take after SIGTERM: 20s, 1m30s
     #[arg(long, value_name = "DURATION", default_value = "20s", value_parser = duration)]
-    pub shutdown_timeout: Duration,
+    pub(crate) shutdown_timeout: Duration,
     /// Directory from which dead sockets with the name of an endpoint are removed, because the driver would find them first; repeatable
     #[arg(long, value_name = "DIR")]
-    pub also_clear_dir: Vec<PathBuf>,
+    pub(crate) also_clear_dir: Vec<PathBuf>,
     /// Volumes: state, writer, limits.
     #[command(flatten)]
-    pub volumes: VolumeArgs,
+    pub(crate) volumes: VolumeArgs,
 }
 
 /// Format of the printed version.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Output {
+pub(crate) enum Output {
     /// One line of JSON.
     #[default]
     Json,
@@ -100,7 +100,7 @@ pub enum Output {
 
 impl Output {
     /// The version of the build, and the version of the driver's API, in this format.
-    pub fn version(self) -> String {
+    pub(crate) fn version(self) -> String {
         let (version, api) = (env!("CARGO_PKG_VERSION"), "v1alpha1");
         match self {
             Self::Json => format!(r#"{{"version":"{version}","apiVersion":"{api}"}}"#),
@@ -112,7 +112,7 @@ impl Output {
 
 /// What happens if the driver passes no token.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum TokenRequests {
+pub(crate) enum TokenRequests {
     /// The mount fails; the message names the missing setting of the CSIDriver.
     Off,
     /// vaultmount requests one from Kubernetes, as the upstream providers do; needs the right to create serviceaccounts/token.

@@ -8,11 +8,11 @@ pub(crate) mod server; // the default server
 pub(crate) mod value_parsers; // parsers of flag values
 pub(crate) mod volumes; // flags of volumes: state, writer, limits
 
-pub use environment::Environment;
-pub use error::SettingsError;
-pub use flags::{Output, ServeArgs, TokenRequests};
-pub use server::ServerArgs;
-pub use volumes::{StateArgs, VolumeArgs};
+pub(crate) use environment::Environment;
+pub(crate) use error::SettingsError;
+pub(crate) use flags::{Output, ServeArgs, TokenRequests};
+pub(crate) use server::ServerArgs;
+pub(crate) use volumes::VolumeArgs;
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -34,56 +34,56 @@ use crate::state::StateConfig;
 use crate::telemetry::logs::Format;
 
 /// All settings of the process, checked. Not `Debug`: the address of a proxy may contain a password.
-pub struct Settings {
+pub(crate) struct Settings {
     /// Paths of the sockets, as written.
-    pub endpoints: Vec<String>,
+    pub(crate) endpoints: Vec<String>,
     /// Lowest level of log lines.
-    pub log_level: LevelFilter,
+    pub(crate) log_level: LevelFilter,
     /// Format of log lines.
-    pub log_format: Format,
+    pub(crate) log_format: Format,
     /// Address of `/health/*`.
-    pub health: SocketAddr,
+    pub(crate) health: SocketAddr,
     /// Addresses that tokens may be sent to, as written; if empty, a class may name any server.
-    pub allow_addresses: Vec<String>,
+    pub(crate) allow_addresses: Vec<String>,
     /// Directory of the certificate files that a class may name.
-    pub tls_dir: Option<PathBuf>,
+    pub(crate) tls_dir: Option<PathBuf>,
     /// Proxy for the default server.
-    pub proxy: Option<Url>,
+    pub(crate) proxy: Option<Url>,
     /// Whether tokens are requested from Kubernetes.
-    pub token_requests: TokenRequests,
+    pub(crate) token_requests: TokenRequests,
     /// Where the key of object versions comes from.
-    pub version_key: VersionKeySource,
+    pub(crate) version_key: VersionKeySource,
     /// Uids that may connect to the socket, besides 0 and the own uid.
-    pub allow_peer_uids: Vec<u32>,
+    pub(crate) allow_peer_uids: Vec<u32>,
     /// How long running mounts may take after SIGTERM.
-    pub shutdown_timeout: Duration,
+    pub(crate) shutdown_timeout: Duration,
     /// Directories from which dead sockets with the name of an endpoint are removed.
-    pub also_clear_dirs: Vec<PathBuf>,
+    pub(crate) also_clear_dirs: Vec<PathBuf>,
     /// The state directory; `None` keeps all state in memory.
-    pub state: Option<StateConfig>,
+    pub(crate) state: Option<StateConfig>,
     /// The kubelet's directory. Without it, and without `pod_watch`, vaultmount does not see when a volume ends.
-    pub kubelet_dir: Option<PathBuf>,
+    pub(crate) kubelet_dir: Option<PathBuf>,
     /// The node whose pods are watched.
-    pub pod_watch: Option<String>,
+    pub(crate) pod_watch: Option<String>,
     /// The node that reports changed files by events of its pods.
-    pub pod_events: Option<String>,
+    pub(crate) pod_events: Option<String>,
     /// The ages at which a certificate is replaced.
-    pub replace_after: Bounds,
+    pub(crate) replace_after: Bounds,
     /// Whether reads at the default server log in with their own headers.
-    pub inline_auth: bool,
+    pub(crate) inline_auth: bool,
     /// How many mounts run at the same time.
-    pub admission: AdmissionConfig,
+    pub(crate) admission: AdmissionConfig,
     /// How many requests to one server are in flight.
-    pub max_calls: NonZeroUsize,
+    pub(crate) max_calls: NonZeroUsize,
     /// Settings without effect, and missing limits: for the log, once.
-    pub warnings: Vec<String>,
+    pub(crate) warnings: Vec<String>,
     vault: Defaults,
     openbao: Defaults,
 }
 
 /// Where the key of object versions comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum VersionKeySource {
+pub(crate) enum VersionKeySource {
     /// A mounted file: versions are equal on all nodes with the same file.
     File(PathBuf),
     /// The Secret of the upstream providers, in the own namespace.
@@ -97,7 +97,7 @@ impl Settings {
     ///
     /// # Errors
     /// An address, a pair of files or a boolean is invalid, for either flavor.
-    pub fn new(flags: ServeArgs, environment: &Environment) -> Result<Self, SettingsError> {
+    pub(crate) fn new(flags: ServeArgs, environment: &Environment) -> Result<Self, SettingsError> {
         let vault = defaults(&flags, environment, Flavor::Vault)?;
         let openbao = defaults(&flags, environment, Flavor::OpenBao)?;
         let first =
@@ -131,7 +131,7 @@ impl Settings {
     }
 
     /// The values that classes of `flavor` leave out.
-    pub fn defaults(&self, flavor: Flavor) -> &Defaults {
+    pub(crate) fn defaults(&self, flavor: Flavor) -> &Defaults {
         match flavor {
             Flavor::Vault => &self.vault,
             Flavor::OpenBao => &self.openbao,

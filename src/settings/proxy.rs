@@ -10,7 +10,7 @@ use crate::spec::{Address, Flavor};
 
 impl Environment {
     /// The proxy for the requests of an operator's command to `address`.
-    pub fn proxy_to(&self, address: &Address) -> Result<Option<Url>, SettingsError> {
+    pub(crate) fn proxy_to(&self, address: &Address) -> Result<Option<Url>, SettingsError> {
         proxy(self, Flavor::Vault, address).map_err(SettingsError::Proxy)
     }
 }

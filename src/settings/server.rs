@@ -16,36 +16,39 @@ const ADDRESS: &str = "https://127.0.0.1:8200";
 
 /// The address of the server, and how to connect to it. Not `Debug`: an address may contain a password, which is refused only later.
 #[derive(Args, Clone)]
-pub struct ServerArgs {
+pub(crate) struct ServerArgs {
     /// Default server: http://, https:// or unix:// [default: https://127.0.0.1:8200]
     #[arg(long, global = true, aliases = ["openbao-addr", "bao-addr"], value_name = "URL")]
-    pub vault_addr: Option<String>,
+    pub(crate) vault_addr: Option<String>,
     /// Default namespace
     #[arg(long, global = true, aliases = ["openbao-namespace", "bao-namespace"], value_name = "NAME")]
-    pub vault_namespace: Option<String>,
+    pub(crate) vault_namespace: Option<String>,
     /// PEM file of CAs that verify the server's certificate; has priority over the directory
     #[arg(long, global = true, aliases = ["openbao-tls-ca-cert", "bao-tls-ca-cert"], value_name = "FILE", value_parser = path())]
-    pub vault_tls_ca_cert: Option<PathBuf>,
+    pub(crate) vault_tls_ca_cert: Option<PathBuf>,
     /// Directory of PEM files of CAs
     #[arg(long, global = true, aliases = ["openbao-tls-ca-directory", "bao-tls-ca-directory"], value_name = "DIR", value_parser = path())]
-    pub vault_tls_ca_directory: Option<PathBuf>,
+    pub(crate) vault_tls_ca_directory: Option<PathBuf>,
     /// Server name to request, and to verify in the server's certificate
     #[arg(long, global = true, aliases = ["openbao-tls-server-name", "bao-tls-server-name"], value_name = "NAME")]
-    pub vault_tls_server_name: Option<String>,
+    pub(crate) vault_tls_server_name: Option<String>,
     /// PEM file of the client certificate, for the default server only; needs the key
     #[arg(long, global = true, aliases = ["openbao-tls-client-cert", "bao-tls-client-cert"], value_name = "FILE", value_parser = path())]
-    pub vault_tls_client_cert: Option<PathBuf>,
+    pub(crate) vault_tls_client_cert: Option<PathBuf>,
     /// PEM file of the key of the client certificate
     #[arg(long, global = true, aliases = ["openbao-tls-client-key", "bao-tls-client-key"], value_name = "FILE", value_parser = path())]
-    pub vault_tls_client_key: Option<PathBuf>,
+    pub(crate) vault_tls_client_key: Option<PathBuf>,
     /// Accept any certificate of a server; a class cannot override it
     #[arg(long, global = true, aliases = ["openbao-tls-skip-verify", "bao-tls-skip-verify"], value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_parser = boolean)]
-    pub vault_tls_skip_verify: bool,
+    pub(crate) vault_tls_skip_verify: bool,
 }
 
 impl ServerArgs {
     /// The server of the commands of an operator, and the proxy to it.
-    pub fn operators(&self, environment: &Environment) -> Result<(ServerSpec, Option<Url>), SettingsError> {
+    pub(crate) fn operators(
+        &self,
+        environment: &Environment,
+    ) -> Result<(ServerSpec, Option<Url>), SettingsError> {
         let spec = self.spec(environment, Flavor::Vault)?;
         let proxy = environment.proxy_to(&spec.address)?;
         Ok((spec, proxy))

@@ -16,43 +16,43 @@ use crate::state::StateConfig;
 
 /// Flags of volumes.
 #[derive(Args, Clone)]
-pub struct VolumeArgs {
+pub(crate) struct VolumeArgs {
     /// The state directory.
     #[command(flatten)]
-    pub state: StateArgs,
+    pub(crate) state: StateArgs,
     /// The kubelet's directory in this container, with its `pods` mounted read-only and HostToContainer: shows when a volume is unmounted
     #[arg(long, value_name = "DIR", value_parser = path())]
-    pub kubelet_dir: Option<PathBuf>,
+    pub(crate) kubelet_dir: Option<PathBuf>,
     /// Who writes the files of classes without `writer`: driver, or provider, which needs --kubelet-dir and the rights of deploy/own-writer
     #[arg(long, value_name = "WHO", default_value = "driver", value_parser = writer())]
-    pub writer: VolumeWriter,
+    pub(crate) writer: VolumeWriter,
     /// Watch the pods of this node at the API server, so that the state of a volume ends with its pod; needs the node's name, and the right to list and watch pods
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_parser = boolean)]
-    pub pod_watch: bool,
+    pub(crate) pod_watch: bool,
     /// Create an event at a pod when its files change, if vaultmount writes them; needs the node's name, and the right to create and patch events
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_parser = boolean)]
-    pub pod_events: bool,
+    pub(crate) pod_events: bool,
     /// How long the last known good content is used while Vault is unreachable; a class may choose less: 24h, 90m
     #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration)]
-    pub max_stale: Duration,
+    pub(crate) max_stale: Duration,
     /// Lowest age at which a certificate is replaced, however short its lifetime is: 0s, 10m
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
-    pub replace_after_least: Duration,
+    pub(crate) replace_after_least: Duration,
     /// Highest age at which a certificate is replaced, however long its lifetime is
     #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration)]
-    pub replace_after_most: Duration,
+    pub(crate) replace_after_most: Duration,
     /// How many mounts run at the same time; others wait
     #[arg(long, value_name = "N", default_value = "256")]
-    pub max_mounts: NonZeroUsize,
+    pub(crate) max_mounts: NonZeroUsize,
     /// How many mounts of the pods of one namespace run at the same time
     #[arg(long, value_name = "N", default_value = "64")]
-    pub max_mounts_per_namespace: NonZeroUsize,
+    pub(crate) max_mounts_per_namespace: NonZeroUsize,
     /// How many requests to one server are in flight; others wait
     #[arg(long, value_name = "N", default_value = "64")]
-    pub max_calls: NonZeroUsize,
+    pub(crate) max_calls: NonZeroUsize,
     /// Log in with the headers of each read, at the default server only; for OpenBao's inline auth
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_parser = boolean)]
-    pub inline_auth: bool,
+    pub(crate) inline_auth: bool,
 }
 
 fn writer() -> impl TypedValueParser<Value = VolumeWriter> {
@@ -62,16 +62,16 @@ fn writer() -> impl TypedValueParser<Value = VolumeWriter> {
 
 /// The state directory, and the key of its records.
 #[derive(Args, Clone)]
-pub struct StateArgs {
+pub(crate) struct StateArgs {
     /// Directory on a tmpfs for sealed records of tokens, leases and certificates; without it they are lost at a restart
     #[arg(long, value_name = "DIR", value_parser = path())]
-    pub state_dir: Option<PathBuf>,
+    pub(crate) state_dir: Option<PathBuf>,
     /// File with the key that seals the records, at least 32 random bytes [default: --hmac-key-file]
     #[arg(long, value_name = "FILE", value_parser = path())]
-    pub state_key_file: Option<PathBuf>,
+    pub(crate) state_key_file: Option<PathBuf>,
     /// Name of this node in Kubernetes, which records are bound to and whose pods are watched [default: NODE_NAME]
     #[arg(long, value_name = "NAME")]
-    pub node_name: Option<String>,
+    pub(crate) node_name: Option<String>,
 }
 
 impl VolumeArgs {
@@ -131,7 +131,7 @@ impl StateArgs {
     ///
     /// # Errors
     /// The directory has no key or no node: its records would be readable for others, or lost.
-    pub fn config(
+    pub(crate) fn config(
         self,
         hmac_key: Option<&Path>,
         environment: &Environment,

@@ -11,7 +11,7 @@ use url::Url;
 ///
 /// Contains no user information, query or fragment. It may contain a path, which comes before `/v1`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Address {
+pub(crate) enum Address {
     /// A TCP address; the scheme decides whether TLS is used.
     Http(Url),
     /// A unix socket, without TLS.
@@ -29,7 +29,7 @@ impl fmt::Display for Address {
 
 /// Why a text is not an address. The message never repeats the text, which may contain a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum AddressError {
+pub(crate) enum AddressError {
     #[error("an address begins with http://, https:// or unix://")]
     Scheme,
     #[error("the address is not a URL with a host")]

@@ -8,7 +8,7 @@ const DEFAULT: &str = "kubernetes";
 /// A text is not the name of an auth mount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be a path without empty parts, dots alone, control characters and any of % ? # \\")]
-pub struct InvalidAuthMount;
+pub(crate) struct InvalidAuthMount;
 
 /// The name of an auth mount in the form that is compared and sent: without slashes at its ends and without `auth/` before it. `None` for an
 /// empty text.
@@ -30,7 +30,7 @@ pub(crate) fn normalize(text: &str) -> Result<Option<String>, InvalidAuthMount> 
 
 /// Which auth mounts a class may use: the default one and, with `--allow-auth-mount`, the listed ones. Without the flag, a class may use every auth mount.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AuthMounts {
+pub(crate) struct AuthMounts {
     default: String,
     listed: Vec<String>,
 }

@@ -7,28 +7,28 @@ use serde::{Deserialize, Serialize};
 
 /// A request for a certificate; the response is checked against it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct CertificateRequest {
+pub(crate) struct CertificateRequest {
     /// The engine's mount.
-    pub mount: String,
+    pub(crate) mount: String,
     /// The role, which decides what may be requested.
-    pub role: String,
+    pub(crate) role: String,
     /// The subject's common name; may be empty if the role does not require one.
-    pub common_name: String,
+    pub(crate) common_name: String,
     /// Further DNS names and mail addresses.
-    pub alt_names: Vec<String>,
+    pub(crate) alt_names: Vec<String>,
     /// IP addresses.
-    pub ip_sans: Vec<IpAddr>,
+    pub(crate) ip_sans: Vec<IpAddr>,
     /// URIs, such as a SPIFFE ID.
-    pub uri_sans: Vec<String>,
+    pub(crate) uri_sans: Vec<String>,
     /// Lifetime as Vault writes it (`24h`, `3600`); `None` for the role's default.
-    pub ttl: Option<String>,
+    pub(crate) ttl: Option<String>,
     /// Who generates the private key.
-    pub key: KeyPlace,
+    pub(crate) key: KeyPlace,
 }
 
 /// Who generates a private key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum KeyPlace {
+pub(crate) enum KeyPlace {
     /// Vault, with `issue`; the role decides the type.
     Vault,
     /// This process, with `sign`; the key never leaves the node.
@@ -37,7 +37,7 @@ pub enum KeyPlace {
 
 /// A private key's algorithm and size.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum KeyType {
+pub(crate) enum KeyType {
     /// RSA, 2048 bits.
     Rsa2048,
     /// RSA, 3072 bits.
@@ -55,7 +55,7 @@ pub enum KeyType {
 
 /// The PEM format of a private key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum KeyForm {
+pub(crate) enum KeyForm {
     /// `PRIVATE KEY`, any algorithm (RFC 5958).
     #[default]
     Pkcs8,
@@ -67,7 +67,7 @@ pub enum KeyForm {
 
 impl KeyType {
     /// The algorithm.
-    pub fn algorithm(self) -> KeyAlgorithm {
+    pub(crate) fn algorithm(self) -> KeyAlgorithm {
         match self {
             Self::Rsa2048 | Self::Rsa3072 | Self::Rsa4096 => KeyAlgorithm::Rsa,
             Self::EcP256 | Self::EcP384 => KeyAlgorithm::Ec,
@@ -78,7 +78,7 @@ impl KeyType {
 
 /// A private key's algorithm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyAlgorithm {
+pub(crate) enum KeyAlgorithm {
     /// RSA.
     Rsa,
     /// ECDSA.
@@ -89,7 +89,7 @@ pub enum KeyAlgorithm {
 
 impl KeyAlgorithm {
     /// True if such a key can be written in `form`.
-    pub fn supports(self, form: KeyForm) -> bool {
+    pub(crate) fn supports(self, form: KeyForm) -> bool {
         match form {
             KeyForm::Pkcs8 => true,
             KeyForm::Pkcs1 => self == Self::Rsa,
@@ -98,7 +98,7 @@ impl KeyAlgorithm {
     }
 
     /// The name of the algorithm, and the names of the formats of its keys.
-    pub fn names(self) -> (&'static str, &'static str) {
+    pub(crate) fn names(self) -> (&'static str, &'static str) {
         match self {
             Self::Rsa => ("RSA", "pkcs8 or pkcs1"),
             Self::Ec => ("ECDSA", "pkcs8 or sec1"),
@@ -112,7 +112,7 @@ impl KeyAlgorithm {
 /// JKS stores its length in 16 bits, with up to three bytes for each character, and encodes surrogates in its own form of UTF-8. PKCS #12
 /// has no surrogates (`BMPString`).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Alias(String);
+pub(crate) struct Alias(String);
 
 /// Maximum length of an alias, in characters.
 const LONGEST_ALIAS: usize = 255;
@@ -120,7 +120,7 @@ const LONGEST_ALIAS: usize = 255;
 /// A text is not an alias.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be 1 to {LONGEST_ALIAS} characters of Unicode's first plane, without control characters")]
-pub struct AliasError;
+pub(crate) struct AliasError;
 
 impl FromStr for Alias {
     type Err = AliasError;
@@ -134,14 +134,14 @@ impl FromStr for Alias {
 
 impl Alias {
     /// The name as text.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }
 
 /// The file format of a keystore.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum StoreForm {
+pub(crate) enum StoreForm {
     /// PKCS #12 (RFC 7292), as Java and OpenSSL read it.
     #[default]
     Pkcs12,

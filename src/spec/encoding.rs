@@ -9,7 +9,7 @@ use crate::secret::Secret;
 
 /// How a value's text encodes the file's bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Encoding {
+pub(crate) enum Encoding {
     /// The text itself.
     #[default]
     Utf8,

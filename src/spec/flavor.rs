@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// The upstream provider whose names come first: those of parameters, of variables and of the audience.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Flavor {
+pub(crate) enum Flavor {
     /// HashiCorp's: every socket that is not named `openbao.sock`.
     #[default]
     #[serde(rename = "Vault")]
@@ -18,12 +18,12 @@ pub enum Flavor {
 
 impl Flavor {
     /// The flavor of the classes that are mounted over the socket at `path`.
-    pub fn of_socket(path: &Path) -> Self {
+    pub(crate) fn of_socket(path: &Path) -> Self {
         if path.file_name().is_some_and(|name| name == "openbao.sock") { Self::OpenBao } else { Self::Vault }
     }
 
     /// The prefixes of parameters. If a parameter is present under several prefixes, the first prefix counts.
-    pub fn prefixes(self) -> [&'static str; 3] {
+    pub(crate) fn prefixes(self) -> [&'static str; 3] {
         match self {
             Self::Vault => ["vault", "bao", "openbao"],
             Self::OpenBao => ["bao", "openbao", "vault"],
@@ -31,7 +31,7 @@ impl Flavor {
     }
 
     /// The audience of the token that logs in if the class names none.
-    pub fn audience(self) -> &'static str {
+    pub(crate) fn audience(self) -> &'static str {
         match self {
             Self::Vault => "vault",
             Self::OpenBao => "openbao",

@@ -2,7 +2,7 @@
 
 /// The format of a document, which contains the data of the secret without the other fields of the response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Format {
+pub(crate) enum Format {
     /// JSON on several lines, with sorted members.
     Json,
     /// YAML 1.2 that has the same meaning in YAML 1.1.

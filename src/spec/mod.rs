@@ -20,65 +20,67 @@ pub(crate) mod shown; // text of a class in a message
 pub(crate) mod source; // where a value comes from
 pub(crate) mod template; // the delimiters of a template
 
-pub use address::Address;
-pub use auth::AuthSpec;
+pub(crate) use address::Address;
+pub(crate) use auth::AuthSpec;
+pub(crate) use auth_mount::AuthMounts;
+pub(crate) use certificate::{
+    Alias, CertificateRequest, KeyAlgorithm, KeyForm, KeyPlace, KeyType, StoreForm,
+};
 pub(crate) use creates::Creates;
-pub use auth_mount::AuthMounts;
-pub use certificate::{Alias, CertificateRequest, KeyAlgorithm, KeyForm, KeyPlace, KeyType, StoreForm};
-pub use encoding::Encoding;
-pub use flavor::Flavor;
-pub use format::Format;
-pub use object::{Absent, Directory, Keys, Keystore, Object, Part, Placement, Template, View};
+pub(crate) use encoding::Encoding;
+pub(crate) use flavor::Flavor;
+pub(crate) use format::Format;
+pub(crate) use object::{Absent, Directory, Keys, Keystore, Object, Part, Placement, Template, View};
 pub use path::MountPath;
-pub use pod::{Pod, PodToken};
-pub use refresh::RefreshIntervals;
-pub use remembered_request::RememberedRequest;
-pub use request::{Body, Request, VaultPath};
-pub use server::{ClientCertificate, ServerSpec, TlsSpec};
-pub use sharing::{LoginScope, ShareScope, VolumeWriter};
+pub(crate) use pod::{Pod, PodToken};
+pub(crate) use refresh::RefreshIntervals;
+pub(crate) use remembered_request::RememberedRequest;
+pub(crate) use request::{Body, Request, VaultPath};
+pub(crate) use server::{ClientCertificate, ServerSpec, TlsSpec};
+pub(crate) use sharing::{LoginScope, ShareScope, VolumeWriter};
 pub(crate) use shown::Shown;
-pub use source::{
+pub(crate) use source::{
     EngineRequest, KvEngine, KvRead, S5Text, SecretText, Selector, SelectorPath, SelectorRoot, Source,
     SourceValue, Text, TransitCiphertext, TransitKey,
 };
-pub use template::Delimiters;
+pub(crate) use template::Delimiters;
 
 use std::time::Duration;
 
 /// A SHA-256.
-pub type Digest = [u8; 32];
+pub(crate) type Digest = [u8; 32];
 
 /// One mount: its pod, its sources, and the files that show them.
 #[derive(Debug)]
-pub struct MountSpec {
+pub(crate) struct MountSpec {
     /// The pod, as the kubelet reports it.
-    pub pod: Pod,
+    pub(crate) pod: Pod,
     /// Name of its SecretProviderClass; the rotation of driver 1.5 and the sync controller do not send it.
-    pub class: Option<String>,
+    pub(crate) class: Option<String>,
     /// The server, and how to connect to it.
-    pub server: ServerSpec,
+    pub(crate) server: ServerSpec,
     /// How to log in.
-    pub auth: AuthSpec,
+    pub(crate) auth: AuthSpec,
     /// The pod's token of the requested audience, if the request contains one. Its claims agree with `pod`.
-    pub token: Option<PodToken>,
+    pub(crate) token: Option<PodToken>,
     /// The files to write, in the order of the class; never empty, and no two with the same name.
-    pub objects: Vec<Object>,
+    pub(crate) objects: Vec<Object>,
     /// The volume's directory on the node.
-    pub target_path: String,
+    pub(crate) target_path: String,
     /// Who writes the files.
-    pub written_by: VolumeWriter,
+    pub(crate) written_by: VolumeWriter,
     /// Who uses the login of this mount.
-    pub login: LoginScope,
+    pub(crate) login: LoginScope,
     /// How old the answer of a read may be, and how long the answer of a write without an end time is cached.
-    pub refreshes: RefreshIntervals,
+    pub(crate) refreshes: RefreshIntervals,
     /// How long the last known good content may replace what cannot be fetched.
-    pub max_stale: Duration,
+    pub(crate) max_stale: Duration,
     /// Hash of the class's parameters as sent, overridden by the pod's: distinguishes volumes of the same path and pod.
     ///
     /// It has no key, and a class may contain passwords: the hash may be in memory and in sealed records only.
-    pub parameters: Digest,
+    pub(crate) parameters: Digest,
     /// The request, to be remembered for requests that lack the pod's own parameters, and for background polls.
-    pub published: RememberedRequest,
+    pub(crate) published: RememberedRequest,
     /// Unknown parameters and fields, and settings without effect: for the log.
-    pub warnings: Vec<String>,
+    pub(crate) warnings: Vec<String>,
 }

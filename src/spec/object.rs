@@ -9,22 +9,22 @@ use super::{
 
 /// A file of the volume, or a directory with one file for each key.
 #[derive(Clone, Debug)]
-pub struct Object {
+pub(crate) struct Object {
     /// The path, and the content.
-    pub place: Placement,
+    pub(crate) place: Placement,
     /// Permission bits of its files, 1 to 0o777.
-    pub mode: u32,
+    pub(crate) mode: u32,
     /// Owner of its files, a uid. Has an effect only if vaultmount writes the files itself.
-    pub owner: Option<u32>,
+    pub(crate) owner: Option<u32>,
     /// Group of its files, a gid. Has an effect only if vaultmount writes the files itself.
-    pub group: Option<u32>,
+    pub(crate) group: Option<u32>,
     /// What happens if Vault has no such secret or key.
-    pub absent: Absent,
+    pub(crate) absent: Absent,
 }
 
 /// The path of an object in the volume, and its content.
 #[derive(Clone, Debug)]
-pub enum Placement {
+pub(crate) enum Placement {
     /// One file.
     File(MountPath, View),
     /// One file for each key.
@@ -33,7 +33,7 @@ pub enum Placement {
 
 impl Placement {
     /// The files of the keys that the class lists; none for [`Keys::All`].
-    pub fn listed(&self) -> impl Iterator<Item = &MountPath> {
+    pub(crate) fn listed(&self) -> impl Iterator<Item = &MountPath> {
         let keys = match self {
             Self::Directory(Directory { keys: Keys::Named(named), .. }) => Some(named),
             _ => None,
@@ -44,22 +44,22 @@ impl Placement {
 
 /// The keys of a secret as files.
 #[derive(Clone, Debug)]
-pub struct Directory {
+pub(crate) struct Directory {
     /// The directory; `None` for the volume itself.
-    pub path: Option<MountPath>,
+    pub(crate) path: Option<MountPath>,
     /// The secret.
-    pub source: Source,
+    pub(crate) source: Source,
     /// The part of the response that contains the keys.
-    pub selector_root: SelectorRoot,
+    pub(crate) selector_root: SelectorRoot,
     /// Which keys.
-    pub keys: Keys,
+    pub(crate) keys: Keys,
     /// How the values encode bytes.
-    pub encoding: Encoding,
+    pub(crate) encoding: Encoding,
 }
 
 /// Which keys of a secret become files.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Keys {
+pub(crate) enum Keys {
     /// Every key of the response; the key is the file name.
     All,
     /// These keys, each with the path of its file.
@@ -68,7 +68,7 @@ pub enum Keys {
 
 /// What a file shows.
 #[derive(Clone, Debug)]
-pub enum View {
+pub(crate) enum View {
     /// The whole response on one line, as the upstream providers write it.
     Response(Source),
     /// One value.
@@ -83,7 +83,7 @@ pub enum View {
 
 /// A part of a certificate, or of the CAs of a mount.
 #[derive(Clone, Debug)]
-pub enum Part {
+pub(crate) enum Part {
     /// The certificate alone.
     Certificate,
     /// The CAs above the certificate, the issuer first.
@@ -108,29 +108,29 @@ pub enum Part {
 
 /// The settings of a keystore.
 #[derive(Clone, Debug)]
-pub struct Keystore {
+pub(crate) struct Keystore {
     /// Its file format.
-    pub form: StoreForm,
+    pub(crate) form: StoreForm,
     /// The name of the entry.
-    pub alias: Alias,
+    pub(crate) alias: Alias,
     /// The value that contains the password.
-    pub password: SourceValue,
+    pub(crate) password: SourceValue,
 }
 
 /// A template over several sources.
 #[derive(Clone, Debug)]
-pub struct Template {
+pub(crate) struct Template {
     /// The sources by the name that expressions use.
-    pub sources: BTreeMap<String, SourceValue>,
+    pub(crate) sources: BTreeMap<String, SourceValue>,
     /// The text.
-    pub text: SecretText,
+    pub(crate) text: SecretText,
     /// The delimiters of expressions.
-    pub delimiters: Delimiters,
+    pub(crate) delimiters: Delimiters,
 }
 
 /// What happens to an object if Vault has no such secret or key. A denied request or an outage is always an error.
 #[derive(Clone, Debug, Default)]
-pub enum Absent {
+pub(crate) enum Absent {
     /// The mount fails.
     #[default]
     Fails,
@@ -142,7 +142,7 @@ pub enum Absent {
 
 impl Object {
     /// The name in messages: the path of the file, or of the directory with a `/` at its end.
-    pub fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         match &self.place {
             Placement::File(name, _) => name.to_string(),
             Placement::Directory(Directory { path: Some(path), .. }) => format!("{path}/"),
@@ -151,7 +151,7 @@ impl Object {
     }
 
     /// The path of the file; `None` for a directory.
-    pub fn file(&self) -> Option<&MountPath> {
+    pub(crate) fn file(&self) -> Option<&MountPath> {
         match &self.place {
             Placement::File(name, _) => Some(name),
             Placement::Directory(_) => None,
@@ -159,12 +159,12 @@ impl Object {
     }
 
     /// True if the file is a keystore.
-    pub fn is_keystore(&self) -> bool {
+    pub(crate) fn is_keystore(&self) -> bool {
         matches!(self.place, Placement::File(_, View::Part(_, Part::Keystore(_) | Part::Truststore(_))))
     }
 
     /// Every source that the files show.
-    pub fn sources(&self) -> Vec<&Source> {
+    pub(crate) fn sources(&self) -> Vec<&Source> {
         match &self.place {
             Placement::File(_, View::Response(source) | View::Document(source, ..)) => vec![source],
             Placement::File(_, View::Value(value)) => vec![&value.source],

@@ -7,7 +7,7 @@ use super::Source;
 
 /// The maximum age of each source's answer: at a republish, and in the files that vaultmount writes itself.
 #[derive(Clone, Debug)]
-pub struct RefreshIntervals {
+pub(crate) struct RefreshIntervals {
     class: Duration,
     /// Only the sources that differ from `class`.
     sources: HashMap<Source, Duration>,
@@ -16,7 +16,7 @@ pub struct RefreshIntervals {
 
 impl RefreshIntervals {
     /// `requested` has one entry for each object that refers to a source; `None` means `class`.
-    pub fn new(class: Duration, requested: Vec<(Source, Option<Duration>)>) -> Self {
+    pub(crate) fn new(class: Duration, requested: Vec<(Source, Option<Duration>)>) -> Self {
         let mut sources = HashMap::new();
         let shortest = requested.iter().map(|(_, interval)| interval.unwrap_or(class)).min().unwrap_or(class);
         for (source, interval) in requested {
@@ -31,12 +31,12 @@ impl RefreshIntervals {
     }
 
     /// The shortest interval of all sources.
-    pub fn shortest(&self) -> Duration {
+    pub(crate) fn shortest(&self) -> Duration {
         self.shortest
     }
 
     /// The shortest interval that any object requests for `source`; the class's own for a source that is not in the class.
-    pub fn of(&self, source: &Source) -> Duration {
+    pub(crate) fn of(&self, source: &Source) -> Duration {
         self.sources.get(source).copied().unwrap_or(self.class)
     }
 }

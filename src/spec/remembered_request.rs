@@ -12,7 +12,7 @@ use super::Flavor;
 /// The rotation of driver 1.5 sends only the class's parameters, and a background poll has no request at all: both use this. `Debug` prints
 /// no parameter, because a class may contain passwords.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RememberedRequest {
+pub(crate) struct RememberedRequest {
     /// The class's parameters, overridden by the pod's.
     #[serde(rename = "parameters")]
     pub(crate) parameters: BTreeMap<String, String>,
@@ -42,7 +42,7 @@ impl RememberedRequest {
     }
 
     /// The flavor of the socket that the request came over.
-    pub fn flavor(&self) -> Flavor {
+    pub(crate) fn flavor(&self) -> Flavor {
         self.flavor
     }
 

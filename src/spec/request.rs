@@ -13,21 +13,21 @@ use super::path::is_unprintable;
 
 /// One request to Vault. Equal requests are sent once for each mount.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Request {
+pub(crate) struct Request {
     /// The HTTP method as written (`GET`, `PUT`, `POST`, `DELETE`, `LIST`, ..).
     #[serde(serialize_with = "method_as_text", deserialize_with = "text_as_method")]
-    pub method: Method,
+    pub(crate) method: Method,
     /// The API path.
-    pub path: VaultPath,
+    pub(crate) path: VaultPath,
     /// Query parameters, decoded and sorted by name. Parameters of the same name stay in their order.
-    pub query: Vec<(String, String)>,
+    pub(crate) query: Vec<(String, String)>,
     /// The JSON body.
-    pub body: Option<Body>,
+    pub(crate) body: Option<Body>,
 }
 
 impl Request {
     /// The request of an object. An empty `method` means `GET`; `location` is the object's `secretPath`.
-    pub fn new(method: &str, location: &str, arguments: Option<&Value>) -> Result<Self, RequestError> {
+    pub(crate) fn new(method: &str, location: &str, arguments: Option<&Value>) -> Result<Self, RequestError> {
         Self::with_body(method, location, arguments.map(Body::new))
     }
 
@@ -54,7 +54,7 @@ fn text_as_method<'de, D: Deserializer<'de>>(from: D) -> Result<Method, D::Error
 
 /// Why the fields of an object are not a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RequestError {
+pub(crate) enum RequestError {
     #[error("secretPath is missing or empty")]
     NoPath,
     #[error("secretPath contains a part `.` or `..`: write the path without them")]
@@ -69,11 +69,11 @@ pub enum RequestError {
 
 /// An API path without a leading `/` and without `v1/`: `secret/data/team-a/db`; decoded, no empty part, no dot segment.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct VaultPath(String);
+pub(crate) struct VaultPath(String);
 
 impl VaultPath {
     /// The path as text, not percent-encoded.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }
@@ -116,11 +116,11 @@ pub(crate) fn plain_path(text: &str) -> Result<String, PlainPathError> {
 /// A text is not a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be a path without empty parts, without . and .. and without control characters")]
-pub struct PlainPathError;
+pub(crate) struct PlainPathError;
 
 impl VaultPath {
     /// Joins `parts`, each of which is a path.
-    pub fn join(parts: &[&str]) -> Self {
+    pub(crate) fn join(parts: &[&str]) -> Self {
         Self(parts.join("/"))
     }
 }
@@ -148,7 +148,7 @@ fn decoded(text: &str) -> Result<String, RequestError> {
 
 /// A request body. It may contain passwords, so `Debug` does not print it, and it is serialized into sealed records only.
 #[derive(Clone, Serialize, Deserialize)]
-pub struct Body {
+pub(crate) struct Body {
     #[serde(rename = "canonical")]
     canonical: String,
 }
@@ -157,12 +157,12 @@ impl Body {
     /// The body for `arguments`. Keys are sorted, so equal arguments have equal bytes.
     ///
     /// The upstream providers send the same JSON, but spell it differently: Go writes `<`, `>` and `&` as `\u00XX`.
-    pub fn new(arguments: &Value) -> Self {
+    pub(crate) fn new(arguments: &Value) -> Self {
         Self { canonical: arguments.to_string() }
     }
 
     /// The JSON text; sent with the request and nowhere else.
-    pub fn expose(&self) -> &str {
+    pub(crate) fn expose(&self) -> &str {
         &self.canonical
     }
 }

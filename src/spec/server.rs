@@ -8,38 +8,38 @@ use super::Address;
 
 /// A server and how to connect to it. Equal values share one connection pool.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct ServerSpec {
+pub(crate) struct ServerSpec {
     /// The server's address.
-    pub address: Address,
+    pub(crate) address: Address,
     /// True if the address is the process's own (flag or environment), false if a class chose another.
-    pub configured: bool,
+    pub(crate) configured: bool,
     /// `X-Vault-Namespace` of every request, without slashes at its ends; `None` for the root namespace.
-    pub namespace: Option<String>,
+    pub(crate) namespace: Option<String>,
     /// How the server's certificate is verified, and which client certificate is sent.
-    pub tls: TlsSpec,
+    pub(crate) tls: TlsSpec,
 }
 
 /// TLS as configured; the module `vault` reads the files.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct TlsSpec {
+pub(crate) struct TlsSpec {
     /// One PEM file of CAs. At most one of the three choices of CAs is set.
-    pub ca_file: Option<PathBuf>,
+    pub(crate) ca_file: Option<PathBuf>,
     /// A directory of PEM files of CAs.
-    pub ca_directory: Option<PathBuf>,
+    pub(crate) ca_directory: Option<PathBuf>,
     /// PEM text of CAs, from the environment (`VAULT_CACERT_BYTES`).
-    pub ca_bytes: Option<String>,
+    pub(crate) ca_bytes: Option<String>,
     /// The server name to request and to verify instead of the address's host.
-    pub server_name: Option<String>,
+    pub(crate) server_name: Option<String>,
     /// Our certificate and its key.
-    pub client: Option<ClientCertificate>,
+    pub(crate) client: Option<ClientCertificate>,
     /// Accept any certificate.
-    pub skip_verify: bool,
+    pub(crate) skip_verify: bool,
 }
 
 impl TlsSpec {
     /// Replaces the choice of CAs if any of the three is set. Of several, the file counts first, then the text, then the directory, as in
     /// the client library of the upstream providers.
-    pub fn trust(&mut self, file: Option<PathBuf>, bytes: Option<String>, directory: Option<PathBuf>) {
+    pub(crate) fn trust(&mut self, file: Option<PathBuf>, bytes: Option<String>, directory: Option<PathBuf>) {
         if file.is_none() && bytes.is_none() && directory.is_none() {
             return;
         }
@@ -51,11 +51,11 @@ impl TlsSpec {
 
 /// A client certificate and its key, as PEM files.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct ClientCertificate {
+pub(crate) struct ClientCertificate {
     /// The chain, leaf first.
-    pub certificate: PathBuf,
+    pub(crate) certificate: PathBuf,
     /// The private key.
-    pub key: PathBuf,
+    pub(crate) key: PathBuf,
     /// True if the process's own flags or environment name the files, false if a class does.
-    pub configured: bool,
+    pub(crate) configured: bool,
 }

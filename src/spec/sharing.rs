@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// Who uses one login.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum LoginScope {
+pub(crate) enum LoginScope {
     /// Every volume of the service account on this node, if the server's response to the login names that account.
     #[default]
     Shared,
@@ -18,7 +18,7 @@ pub enum LoginScope {
 
 /// Who uses what a request makes Vault issue: a certificate, a leased credential.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum ShareScope {
+pub(crate) enum ShareScope {
     /// One pod.
     #[default]
     Pod,
@@ -28,7 +28,7 @@ pub enum ShareScope {
 
 /// Who writes the files into the volume.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum VolumeWriter {
+pub(crate) enum VolumeWriter {
     /// The driver writes the files of our response. All files belong to root, and change only when the driver calls.
     #[default]
     Driver,

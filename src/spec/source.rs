@@ -11,21 +11,21 @@ use super::{CertificateRequest, Encoding, KeyPlace, KeyType, Request, ShareScope
 ///
 /// It may contain passwords, so it is serialized into sealed records only. The serialized names are fixed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Source {
+pub(crate) struct Source {
     /// The namespace if it differs from the class's, without slashes at its ends.
     #[serde(rename = "namespace")]
-    pub namespace: Option<String>,
+    pub(crate) namespace: Option<String>,
     /// The engine, and the request to it.
     #[serde(rename = "question")]
-    pub request: EngineRequest,
+    pub(crate) request: EngineRequest,
     /// Who uses what Vault issues for the request. `Pod` if Vault can issue nothing for it, so that equal reads are one source.
     #[serde(rename = "share")]
-    pub share: ShareScope,
+    pub(crate) share: ShareScope,
 }
 
 /// A request to one of the engines.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum EngineRequest {
+pub(crate) enum EngineRequest {
     /// Any path with any method; also the form of the upstream providers.
     #[serde(rename = "Request")]
     Request(Request),
@@ -51,20 +51,20 @@ pub enum EngineRequest {
 
 /// A secret of a KV engine.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct KvRead {
+pub(crate) struct KvRead {
     /// The engine's mount.
-    pub mount: String,
+    pub(crate) mount: String,
     /// The secret's path below it, without `data/`.
-    pub path: String,
+    pub(crate) path: String,
     /// Which version; `None` for the newest.
-    pub version: Option<u32>,
+    pub(crate) version: Option<u32>,
     /// The version of the engine.
-    pub engine: KvEngine,
+    pub(crate) engine: KvEngine,
 }
 
 /// The two versions of the KV engine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum KvEngine {
+pub(crate) enum KvEngine {
     /// Without versions.
     V1,
     /// With versions: the path has `data/` after the mount, and the secret is in `data.data` of the response.
@@ -74,41 +74,41 @@ pub enum KvEngine {
 
 /// A key of a transit engine.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct TransitKey {
+pub(crate) struct TransitKey {
     /// The engine's mount.
-    pub mount: String,
+    pub(crate) mount: String,
     /// The key's name.
-    pub name: String,
+    pub(crate) name: String,
 }
 
 /// One ciphertext of a transit engine.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct TransitCiphertext {
+pub(crate) struct TransitCiphertext {
     /// The key that decrypts it.
     #[serde(rename = "key")]
-    pub key: TransitKey,
+    pub(crate) key: TransitKey,
     /// `vault:v<n>:<base64>`.
     #[serde(rename = "ciphertext")]
-    pub ciphertext: Text,
+    pub(crate) ciphertext: Text,
     /// The context of a derived key, in base64.
     #[serde(rename = "context")]
-    pub context: Option<String>,
+    pub(crate) context: Option<String>,
 }
 
 /// A text with s5 markers.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct S5Text {
+pub(crate) struct S5Text {
     /// The key that decrypts the markers.
     #[serde(rename = "key")]
-    pub key: TransitKey,
+    pub(crate) key: TransitKey,
     /// The text.
     #[serde(rename = "text")]
-    pub text: Text,
+    pub(crate) text: Text,
 }
 
 /// A text of the class, or a value of another source.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Text {
+pub(crate) enum Text {
     /// A text of the class.
     #[serde(rename = "Inline")]
     Literal(SecretText),
@@ -119,11 +119,11 @@ pub enum Text {
 
 /// A text of the class that may contain secrets. `Debug` prints only its length.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct SecretText(Arc<str>);
+pub(crate) struct SecretText(Arc<str>);
 
 impl SecretText {
     /// The text, for requests and files.
-    pub fn expose(&self) -> &str {
+    pub(crate) fn expose(&self) -> &str {
         &self.0
     }
 }
@@ -155,32 +155,32 @@ impl fmt::Debug for SecretText {
 
 /// One value of a source's response.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct SourceValue {
+pub(crate) struct SourceValue {
     /// The request.
     #[serde(rename = "source")]
-    pub source: Source,
+    pub(crate) source: Source,
     /// Which part of the response.
     #[serde(rename = "pick")]
-    pub selector: Selector,
+    pub(crate) selector: Selector,
     /// How the value encodes bytes.
     #[serde(rename = "encoding")]
-    pub encoding: Encoding,
+    pub(crate) encoding: Encoding,
 }
 
 /// A part of a response.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Selector {
+pub(crate) struct Selector {
     /// Where the path begins.
     #[serde(rename = "start")]
-    pub root: SelectorRoot,
+    pub(crate) root: SelectorRoot,
     /// The path from the root.
     #[serde(rename = "way")]
-    pub path: SelectorPath,
+    pub(crate) path: SelectorPath,
 }
 
 /// Where the path of a selector begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum SelectorRoot {
+pub(crate) enum SelectorRoot {
     /// The secret itself: `data.data` of a response of KV version 2, `data` of every other.
     #[default]
     #[serde(rename = "Data")]
@@ -195,7 +195,7 @@ pub enum SelectorRoot {
 
 /// The path to a value.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum SelectorPath {
+pub(crate) enum SelectorPath {
     /// The root itself.
     #[default]
     #[serde(rename = "Whole")]
@@ -210,7 +210,7 @@ pub enum SelectorPath {
 
 impl Source {
     /// The type of the private key that this process generates for the request; `None` if it generates none.
-    pub fn node_key(&self) -> Option<KeyType> {
+    pub(crate) fn node_key(&self) -> Option<KeyType> {
         match &self.request {
             EngineRequest::Certificate(CertificateRequest { key: KeyPlace::Node(kind), .. }) => Some(*kind),
             EngineRequest::Certificate(CertificateRequest { key: KeyPlace::Vault, .. })

@@ -7,11 +7,11 @@ use thiserror::Error;
 
 /// The delimiters of expressions. Those of statements and comments follow from them: `%` and `#` replace the second character.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Delimiters {
+pub(crate) struct Delimiters {
     /// The start of an expression: `{{`, `[[`.
-    pub open: String,
+    pub(crate) open: String,
     /// The end of an expression: `}}`, `]]`.
-    pub close: String,
+    pub(crate) close: String,
 }
 
 /// Length of each delimiter in characters. A single character is too common in text; 8 are more than anyone needs.
@@ -19,7 +19,7 @@ const LENGTH: RangeInclusive<usize> = 2..=8;
 
 /// Why a text is not two delimiters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum DelimitersError {
+pub(crate) enum DelimitersError {
     /// Not two words.
     #[error("must be two words with one space between them, such as \"[[ ]]\"")]
     NotTwo,
@@ -35,12 +35,12 @@ pub enum DelimitersError {
 
 impl Delimiters {
     /// The delimiters of statements: `{%` and `%}` for `{{` and `}}`.
-    pub fn statement(&self) -> (String, String) {
+    pub(crate) fn statement(&self) -> (String, String) {
         self.derived('%')
     }
 
     /// The delimiters of comments: `{#` and `#}` for `{{` and `}}`.
-    pub fn comment(&self) -> (String, String) {
+    pub(crate) fn comment(&self) -> (String, String) {
         self.derived('#')
     }
 

@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 /// The state directory, and what its records are bound to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StateConfig {
+pub(crate) struct StateConfig {
     /// The directory.
-    pub directory: PathBuf,
+    pub(crate) directory: PathBuf,
     /// File with the key that the keys of the records are derived from.
-    pub key_file: PathBuf,
+    pub(crate) key_file: PathBuf,
     /// True if the file is the key of object versions, which is used if there is no other key.
-    pub key_is_shared: bool,
+    pub(crate) key_is_shared: bool,
     /// Name of the node.
-    pub node: String,
+    pub(crate) node: String,
 }

@@ -33,7 +33,7 @@ const LOCK: &str = "lock";
 const UNFINISHED: &str = ".new";
 
 /// A directory in memory that belongs to this process and is locked as long as this value lives.
-pub struct Directory {
+pub(crate) struct Directory {
     path: PathBuf,
     handle: OwnedFd,
     /// The lock ends when this is closed, also when the process is killed.
@@ -44,7 +44,7 @@ pub struct Directory {
 
 impl Directory {
     /// Creates the directory with mode 0700 when it is missing. Its parent must exist.
-    pub fn make(path: &Path) -> Result<(), StateError> {
+    pub(crate) fn make(path: &Path) -> Result<(), StateError> {
         match mkdir(path, Mode::S_IRWXU) {
             Ok(()) | Err(Errno::EEXIST) => Ok(()),
             Err(error) => Err(at(path, "creating it")(error)),
@@ -52,7 +52,7 @@ impl Directory {
     }
 
     /// Opens an existing directory once its lock is free. Waits for `wait` at most. Removes files that a crash left half written.
-    pub async fn open(path: &Path, wait: Duration) -> Result<Self, StateError> {
+    pub(crate) async fn open(path: &Path, wait: Duration) -> Result<Self, StateError> {
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let handle = openat(AT_FDCWD, path, flags, Mode::empty()).map_err(at(path, "opening it"))?;
         check(&handle, path)?;
@@ -65,7 +65,7 @@ impl Directory {
     }
 
     /// The names of all records, sorted. Other files are ignored.
-    pub fn ids(&self) -> Result<Vec<RecordId>, StateError> {
+    pub(crate) fn ids(&self) -> Result<Vec<RecordId>, StateError> {
         let names = self.names()?;
         let mut ids: Vec<_> = names.iter().filter_map(|name| RecordId::of_file(name)).collect();
         ids.sort();
@@ -78,7 +78,7 @@ impl Directory {
     }
 
     /// Forgets a record; one that is gone already is no failure.
-    pub fn remove(&self, id: &RecordId) -> Result<(), StateError> {
+    pub(crate) fn remove(&self, id: &RecordId) -> Result<(), StateError> {
         self.unlink(id.as_str())
     }
 

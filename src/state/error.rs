@@ -6,11 +6,10 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use super::RecordId;
-use crate::error::Reason;
 
 /// Why the directory cannot be used, or a record cannot be written. Holds nothing of a record's content.
 #[derive(Debug, Error)]
-pub enum StateError {
+pub(crate) enum StateError {
     /// The directory is on a disk.
     #[error("state directory {0}: it is not in memory; put it on a tmpfs, as /run is")]
     NotInMemory(PathBuf),
@@ -55,19 +54,4 @@ pub enum StateError {
     /// The cipher or the system's random number generator failed.
     #[error("a record cannot be sealed")]
     Seal,
-}
-
-impl StateError {
-    /// The stable cause.
-    pub fn reason(&self) -> Reason {
-        match self {
-            Self::NotInMemory(_)
-            | Self::NotOurs { .. }
-            | Self::Locked(_)
-            | Self::System { .. }
-            | Self::TooLarge { .. }
-            | Self::Path
-            | Self::Seal => Reason::StateUnusable,
-        }
-    }
 }

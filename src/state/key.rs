@@ -18,7 +18,7 @@ const FEWEST_DIFFERENT: usize = 8;
 
 /// A mounted secret that all nodes share. Each node derives its own key from the secret and the node's name.
 #[derive(Debug)]
-pub struct StateKey {
+pub(crate) struct StateKey {
     material: Secret,
     /// The purpose of the derived key, so that one file may serve two purposes.
     label: &'static str,
@@ -26,8 +26,7 @@ pub struct StateKey {
 
 /// Why key material is refused. Holds nothing of the material.
 #[derive(Debug, Error)]
-#[expect(missing_docs, reason = "each text says what its variant means")]
-pub enum KeyRefused {
+pub(crate) enum KeyRefused {
     #[error("the state key holds {0} bytes, and needs at least {SHORTEST}; make one with `openssl rand 32`")]
     Short(usize),
     #[error("the state key repeats itself, and could be guessed; make one with `openssl rand 32`")]
@@ -38,12 +37,12 @@ pub enum KeyRefused {
 
 impl StateKey {
     /// The key in `--state-key-file`.
-    pub fn read(file: &Path) -> Result<Self, KeyRefused> {
+    pub(crate) fn read(file: &Path) -> Result<Self, KeyRefused> {
         Self::labelled(read(file)?, "vaultmount state v1")
     }
 
     /// The key from the file of `--hmac-key-file`, where `--state-key-file` is not set. Neither of the two derived keys reveals the other.
-    pub fn read_shared(file: &Path) -> Result<Self, KeyRefused> {
+    pub(crate) fn read_shared(file: &Path) -> Result<Self, KeyRefused> {
         Self::labelled(read(file)?, "vaultmount state v1, from the key of versions")
     }
 

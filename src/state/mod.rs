@@ -1,11 +1,11 @@
 //! What survives a restart: sealed records in a directory in memory (tmpfs), one file for each token, volume and group.
 
 mod body; // JSON bodies of records, without a copy that is not wiped
-pub mod config; // where the records are, and what they are bound to
-pub mod directory; // the directory: its owner, its lock, its files
-pub mod error; // StateError
-pub mod key; // StateKey: the key that seals records
-pub mod record; // one file: the part whose form never changes, and the body
+pub(crate) mod config; // where the records are, and what they are bound to
+pub(crate) mod directory; // the directory: its owner, its lock, its files
+pub(crate) mod error; // StateError
+pub(crate) mod key; // StateKey: the key that seals records
+pub(crate) mod record; // one file: the part whose form never changes, and the body
 pub(crate) mod seal; // bytes <-> sealed text, bound to its place
 pub(crate) mod server; // a server in a form that never changes
 #[cfg(test)]
@@ -14,11 +14,11 @@ pub(crate) mod golden;
 mod tests;
 
 pub(crate) use body::to_json;
-pub use config::StateConfig;
-pub use directory::Directory;
-pub use error::StateError;
-pub use key::{KeyRefused, StateKey};
-pub use record::{Kind, Outer, Record, StoredRecord, Unusable, VERSION, Why};
+pub(crate) use config::StateConfig;
+pub(crate) use directory::Directory;
+pub(crate) use error::StateError;
+pub(crate) use key::{KeyRefused, StateKey};
+pub(crate) use record::{Kind, Outer, Record, StoredRecord, Unusable, VERSION, Why};
 
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -33,7 +33,7 @@ use crate::secret::Secret;
 use crate::state::seal::Seal;
 
 /// The records of one node, opened by one process at a time.
-pub struct Store {
+pub(crate) struct Store {
     directory: Directory,
     seal: Seal,
 }
@@ -41,19 +41,24 @@ pub struct Store {
 impl Store {
     /// Opens the directory `path`, and creates it when only its last part is missing. Waits up to `wait` for an earlier process to release the
     /// directory.
-    pub async fn open(path: &Path, key: StateKey, node: &str, wait: Duration) -> Result<Self, StateError> {
+    pub(crate) async fn open(
+        path: &Path,
+        key: StateKey,
+        node: &str,
+        wait: Duration,
+    ) -> Result<Self, StateError> {
         Directory::make(path)?;
         Self::new(Directory::open(path, wait).await?, key, node)
     }
 
     /// The records in `directory`. `node` is the node's name: records that were sealed with another name cannot be decrypted.
-    pub fn new(directory: Directory, key: StateKey, node: &str) -> Result<Self, StateError> {
+    pub(crate) fn new(directory: Directory, key: StateKey, node: &str) -> Result<Self, StateError> {
         let seal = key.seal(node).ok_or(StateError::Seal)?;
         Ok(Self { directory, seal })
     }
 
     /// Every record, read one after another as the iterator goes.
-    pub fn records(&self) -> Result<impl Iterator<Item = StoredRecord>, StateError> {
+    pub(crate) fn records(&self) -> Result<impl Iterator<Item = StoredRecord>, StateError> {
         let read = |id: RecordId| match self.directory.read(&id) {
             Ok(bytes) => record::read(id, &bytes, &self.seal),
             Err(why) => StoredRecord::Unusable(Unusable { id, why, outer: None }),
@@ -64,23 +69,23 @@ impl Store {
     /// Writes a record, and replaces the one with the same `id`. A crash meanwhile leaves the old record or the new one.
     ///
     /// `body` is of version [`VERSION`]: see `docs/state.md` for what a later version may change. It must hold no JWT and no KV value.
-    pub fn put(&self, id: &RecordId, outer: &Outer, body: &Secret) -> Result<(), StateError> {
+    pub(crate) fn put(&self, id: &RecordId, outer: &Outer, body: &Secret) -> Result<(), StateError> {
         self.directory.write(id, &record::write(id, VERSION, outer, body, &self.seal)?)
     }
 
     /// Removes a record. A record that does not exist is no failure.
-    pub fn remove(&self, id: &RecordId) -> Result<(), StateError> {
+    pub(crate) fn remove(&self, id: &RecordId) -> Result<(), StateError> {
         self.directory.remove(id)
     }
 }
 
 /// A hash of the body that was last written for a record, so that a record is written only when it has changed.
 #[derive(Debug, Default)]
-pub struct Written(AtomicU64);
+pub(crate) struct Written(AtomicU64);
 
 impl Written {
     /// Writes `body` unless it equals the last one. `outer` is called only to write.
-    pub fn put(
+    pub(crate) fn put(
         &self,
         store: &Store,
         id: &RecordId,
@@ -99,11 +104,11 @@ impl Written {
 
 /// The name of a record: a SHA-256 in hex, for its parts are longer than a file name may be.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct RecordId(String);
+pub(crate) struct RecordId(String);
 
 impl RecordId {
     /// The name of the record that belongs to `parts`, in this order. Its bytes must never change: see `docs/state.md`.
-    pub fn of<T: AsRef<[u8]>>(parts: &[T]) -> Self {
+    pub(crate) fn of<T: AsRef<[u8]>>(parts: &[T]) -> Self {
         Self(digest::of(parts).iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
@@ -114,7 +119,7 @@ impl RecordId {
     }
 
     /// The name of the record's file.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }

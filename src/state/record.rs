@@ -15,14 +15,14 @@ use crate::state::seal::{RecordPlace, Seal};
 
 /// The version of bodies that this build writes. It also reads bodies of the version before and of the next version. So a reader
 /// ignores members that it does not know, and a new member has a default for bodies without it.
-pub const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 1;
 
 /// The form of the file around the body. No other form exists.
 const FORM: u32 = 1;
 
 /// What a record is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// A token with its leases.
     #[serde(rename = "session")]
     VaultToken,
@@ -43,46 +43,44 @@ impl Kind {
 
 /// The stable part of a record: what any version of vaultmount needs to revoke its token.
 #[derive(Debug)]
-pub struct Outer {
+pub(crate) struct Outer {
     /// What the record is of.
-    pub kind: Kind,
+    pub(crate) kind: Kind,
     /// The server of the token. A volume has none, and an unusable record may not name one.
-    pub server: Option<ServerSpec>,
+    pub(crate) server: Option<ServerSpec>,
     /// Accessor by which an operator can revoke the token, in plain text. A batch token has none.
-    pub accessor: Option<String>,
+    pub(crate) accessor: Option<String>,
     /// Ids of the token's leases, in plain text.
-    pub leases: Vec<String>,
+    pub(crate) leases: Vec<String>,
     /// The token; `None` for a volume, and for an unusable record whose token cannot be decrypted.
-    pub token: Option<Secret>,
+    pub(crate) token: Option<Secret>,
 }
 
 /// A record as it was stored.
 #[derive(Debug)]
-pub struct Record {
+pub(crate) struct Record {
     /// The record's name.
-    pub id: RecordId,
+    pub(crate) id: RecordId,
     /// The stable part.
-    pub outer: Outer,
+    pub(crate) outer: Outer,
     /// What its writer stored.
-    pub body: Secret,
-    /// The version of the body: [`VERSION`], one less or one more.
-    pub version: u32,
+    pub(crate) body: Secret,
 }
 
 /// A record whose body cannot be used. What is known of it serves to revoke its token.
 #[derive(Debug)]
-pub struct Unusable {
+pub(crate) struct Unusable {
     /// The record's name.
-    pub id: RecordId,
+    pub(crate) id: RecordId,
     /// What is wrong with it.
-    pub why: Why,
+    pub(crate) why: Why,
     /// The stable part; `None` when it cannot be read either.
-    pub outer: Option<Outer>,
+    pub(crate) outer: Option<Outer>,
 }
 
 /// What a file holds.
 #[derive(Debug)]
-pub enum StoredRecord {
+pub(crate) enum StoredRecord {
     /// A record.
     Record(Record),
     /// A record that cannot be used.
@@ -91,8 +89,7 @@ pub enum StoredRecord {
 
 /// Why a record cannot be used. Holds nothing of its content.
 #[derive(Debug, Error, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each text says what its variant means")]
-pub enum Why {
+pub(crate) enum Why {
     #[error("it is a link or no file")]
     NotAFile,
     #[error("it is larger than 1 MiB")]
@@ -113,7 +110,7 @@ pub enum Why {
 
 impl StoredRecord {
     /// The record's name.
-    pub fn id(&self) -> &RecordId {
+    pub(crate) fn id(&self) -> &RecordId {
         match self {
             Self::Record(record) => &record.id,
             Self::Unusable(unusable) => &unusable.id,
@@ -121,7 +118,7 @@ impl StoredRecord {
     }
 
     /// The stable part, as far as it is known.
-    pub fn outer(&self) -> Option<&Outer> {
+    pub(crate) fn outer(&self) -> Option<&Outer> {
         match self {
             Self::Record(record) => Some(&record.outer),
             Self::Unusable(unusable) => unusable.outer.as_ref(),
@@ -186,7 +183,7 @@ pub(crate) fn read(id: RecordId, bytes: &[u8], seal: &Seal) -> StoredRecord {
     };
     let outer = file.outer(&id, seal);
     match file.body(&id, &outer, seal) {
-        Ok(body) => StoredRecord::Record(Record { id, outer, body, version: file.version }),
+        Ok(body) => StoredRecord::Record(Record { id, outer, body }),
         Err(why) => StoredRecord::Unusable(Unusable { id, why, outer: Some(outer) }),
     }
 }

@@ -3,7 +3,6 @@
 use crate::bounded_map::BoundedMap;
 use crate::mutex::Mutex;
 
-
 /// Times that a failure of a volume is logged before it counts as known. The driver requests a mount about every 75 s for as long as the pod
 /// lives, and hides the failure from the kubelet: without any repetition everybody could miss it.
 const REPORTED: u32 = 3;

@@ -8,7 +8,7 @@ use tracing_subscriber::{Layer, fmt};
 
 /// The format of a log line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Format {
+pub(crate) enum Format {
     /// One JSON object per line, for programs.
     #[default]
     Json,
@@ -20,7 +20,7 @@ pub enum Format {
 ///
 /// Whatever the level, other crates log only warnings and errors: at lower levels some print requests, including tokens. The Kubernetes
 /// client logs only errors: its warning about a response that it cannot parse contains the response.
-pub fn start(format: Format, level: LevelFilter) {
+pub(crate) fn start(format: Format, level: LevelFilter) {
     let ours = Targets::new().with_target("vaultmount", level);
     let shown = ours
         .with_target("kube_client", level.min(LevelFilter::ERROR))

@@ -9,7 +9,7 @@ use super::{engine, limits, protocol};
 
 /// Runs `vaultmount render-templates`, which only the parent process uses. Writes nothing but results. The exit code is about the protocol only:
 /// a template that fails has a result of its own.
-pub fn child() -> ExitCode {
+pub(crate) fn child() -> ExitCode {
     // Prints nothing for a panic, whose text may hold a secret.
     std::panic::set_hook(Box::new(|_| {}));
     let exchanged =

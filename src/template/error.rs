@@ -10,7 +10,7 @@ use crate::error::Reason;
 
 /// Why a template was not rendered. Holds no secret and nothing of the template's text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum TemplateError {
+pub(crate) enum TemplateError {
     /// A mistake in the template, or a value that it does not expect.
     #[error("line {line} of the template: {cause}")]
     Fails {
@@ -47,7 +47,7 @@ pub enum TemplateError {
 
 impl TemplateError {
     /// The stable cause.
-    pub fn reason(&self) -> Reason {
+    pub(crate) fn reason(&self) -> Reason {
         match self {
             Self::Fails { .. } | Self::Killed { .. } => Reason::RenderFailed,
             Self::TooLong => Reason::PayloadTooLarge,
@@ -60,7 +60,7 @@ impl TemplateError {
     }
 
     /// The number of the template that caused an error that concerns all of them.
-    pub fn job(&self) -> Option<usize> {
+    pub(crate) fn job(&self) -> Option<usize> {
         match self {
             Self::Killed { job } | Self::Deadline { job } => Some(*job),
             Self::Fails { .. } | Self::TooLong | Self::Busy | Self::NotStarted(_) | Self::Broken => None,
@@ -73,7 +73,7 @@ macro_rules! causes {
     ($($variant:ident = $number:literal, $sentence:literal;)+) => {
         /// What is wrong at a line of a template.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-        pub enum Cause {
+        pub(crate) enum Cause {
             $(#[doc = $sentence] #[error($sentence)] $variant,)+
         }
 

@@ -11,9 +11,9 @@ mod protocol; // the messages between parent and child
 mod renderer; // the parent: starts the child, sends tasks, reads results
 mod values; // JSON values as minijinja's, and back
 
-pub use child::child;
-pub use error::{Cause, TemplateError};
-pub use renderer::Renderer;
+pub(crate) use child::child;
+pub(crate) use error::{Cause, TemplateError};
+pub(crate) use renderer::Renderer;
 
 use std::sync::LazyLock;
 
@@ -26,20 +26,20 @@ use crate::spec::Delimiters;
 static RENDERER: LazyLock<Renderer> = LazyLock::new(Renderer::default);
 
 /// One template to render.
-pub struct Job<'a> {
+pub(crate) struct Job<'a> {
     /// The template, as it is written in the class.
-    pub text: &'a str,
+    pub(crate) text: &'a str,
     /// The delimiters of its expressions.
-    pub delimiters: &'a Delimiters,
+    pub(crate) delimiters: &'a Delimiters,
     /// The values of the sources, by the names that the template uses. Secret.
-    pub sources: WipedMap,
+    pub(crate) sources: WipedMap,
 }
 
 /// Renders all templates of one mount in one child of this program. The results have the order of `jobs`.
 ///
 /// A template that exceeds the child's limits ends the child; [`TemplateError::job`] names it, and the templates after it are not rendered.
 /// Dropping the future kills the child.
-pub async fn render(
+pub(crate) async fn render(
     jobs: &[Job<'_>],
     deadline: Instant,
 ) -> Result<Vec<Result<Secret, TemplateError>>, TemplateError> {
@@ -48,7 +48,7 @@ pub async fn render(
 
 /// Checks the syntax of `templates`, without values. In a child too: the parser folds constants and follows chains of operators without a
 /// limit, so that 64 KiB of text can use up the stack of a thread.
-pub async fn check(
+pub(crate) async fn check(
     templates: &[(&str, &Delimiters)],
     deadline: Instant,
 ) -> Result<Vec<Result<(), TemplateError>>, TemplateError> {

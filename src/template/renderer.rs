@@ -23,7 +23,7 @@ const LONGEST: Duration = Duration::from_secs(2);
 ///
 /// If a container runs out of memory, the kubelet has the kernel kill all its processes: with several children at a time a few templates could
 /// kill the provider. A child takes milliseconds, and `LONGEST` at most.
-pub struct Renderer {
+pub(crate) struct Renderer {
     program: PathBuf,
     one_child: Semaphore,
 }
@@ -39,18 +39,22 @@ type Rendered = Vec<Result<Secret, TemplateError>>;
 
 impl Renderer {
     /// A renderer that starts `program`, which must be a vaultmount binary.
-    pub fn of(program: impl Into<PathBuf>) -> Self {
+    pub(crate) fn of(program: impl Into<PathBuf>) -> Self {
         Self { program: program.into(), one_child: Semaphore::new(1) }
     }
 
     /// See [`render`](super::render).
-    pub async fn render(&self, jobs: &[Job<'_>], deadline: Instant) -> Result<Rendered, TemplateError> {
+    pub(crate) async fn render(
+        &self,
+        jobs: &[Job<'_>],
+        deadline: Instant,
+    ) -> Result<Rendered, TemplateError> {
         let tasks = jobs.iter().map(|job| (job.text, job.delimiters, Some(&job.sources)));
         self.run(protocol::tasks(tasks).map_err(|_| TemplateError::TooLong)?, jobs.len(), deadline).await
     }
 
     /// See [`check`](super::check).
-    pub async fn check(
+    pub(crate) async fn check(
         &self,
         templates: &[(&str, &Delimiters)],
         deadline: Instant,

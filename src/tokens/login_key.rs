@@ -7,24 +7,24 @@ use crate::vault::{Account, TokenInfo};
 
 /// Server, auth method, account and pods of a login. Mounts with equal keys share the login; no other mounts do.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct LoginKey {
+pub(crate) struct LoginKey {
     /// Address, TLS and namespace.
     #[serde(rename = "server")]
-    pub server: ServerSpec,
+    pub(crate) server: ServerSpec,
     /// Mount, role and audience.
     #[serde(rename = "auth")]
-    pub auth: AuthSpec,
+    pub(crate) auth: AuthSpec,
     /// The service account of the pods, with the uid from its token: an account that was deleted and created again is another account.
     #[serde(rename = "account")]
-    pub account: Account,
+    pub(crate) account: Account,
     /// Which pods of the account.
     #[serde(rename = "scope")]
-    pub scope: Scope,
+    pub(crate) scope: Scope,
 }
 
 /// Which pods of an account share a login.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Scope {
+pub(crate) enum Scope {
     /// All pods of this node, for reads.
     #[serde(rename = "Account")]
     Account,
@@ -41,7 +41,7 @@ pub enum Scope {
 
 impl LoginKey {
     /// The key for the account of `spec` with the uid `uid`, which is empty where it is unknown.
-    pub fn new(spec: &MountSpec, uid: String, scope: Scope) -> Self {
+    pub(crate) fn new(spec: &MountSpec, uid: String, scope: Scope) -> Self {
         let pod = &spec.pod;
         // Without the uid the account may have been deleted and created again: then nothing is shared with other pods.
         let scope = if uid.is_empty() && matches!(scope, Scope::Account | Scope::Group) {

@@ -11,11 +11,11 @@ pub(crate) mod vault_token; // a token with its reads and leases
 #[cfg(test)]
 mod tests;
 
-pub use login_key::{LoginKey, Scope};
-pub use read_cache::MaxAge;
-pub use shared_reads::SharedRead;
-pub use token_life::OnRelease;
-pub use vault_token::VaultToken;
+pub(crate) use login_key::{LoginKey, Scope};
+pub(crate) use read_cache::MaxAge;
+pub(crate) use shared_reads::SharedRead;
+pub(crate) use token_life::OnRelease;
+pub(crate) use vault_token::VaultToken;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
@@ -40,7 +40,7 @@ const PER_POD: usize = 4096;
 
 /// The logins of the process.
 #[derive(Clone)]
-pub struct Logins {
+pub(crate) struct Logins {
     inner: Arc<Inner>,
 }
 
@@ -80,7 +80,7 @@ enum Obtained {
 
 impl Logins {
     /// No logins yet, at servers of `vaults`. Tokens are revoked by tasks of `tasks`.
-    pub fn new(vaults: Vaults, store: Option<Arc<Store>>, tasks: &TaskTracker) -> Self {
+    pub(crate) fn new(vaults: Vaults, store: Option<Arc<Store>>, tasks: &TaskTracker) -> Self {
         let inner = Inner {
             vaults,
             slots: Mutex::default(),
@@ -94,7 +94,7 @@ impl Logins {
     /// who wait.
     ///
     /// A pod that did not log in itself has the token only when the server names the account that the token belongs to. Otherwise each pod logs in.
-    pub async fn obtain(
+    pub(crate) async fn obtain(
         &self,
         key: &LoginKey,
         pod_uid: &str,
@@ -127,12 +127,12 @@ impl Logins {
     }
 
     /// The key by which the pod `pod_uid` uses logins of `key`: the same, or one for this pod alone where the server does not name the account.
-    pub fn effective_key(&self, key: LoginKey, pod_uid: &str) -> LoginKey {
+    pub(crate) fn effective_key(&self, key: LoginKey, pod_uid: &str) -> LoginKey {
         if key.is_shared() && self.is_per_pod(&key) { key.for_pod(pod_uid) } else { key }
     }
 
     /// The existing token of `key` for a mount without a service account token, if a pod's token logged in within the last hour.
-    pub fn existing(&self, key: &LoginKey, pod_uid: &str) -> Option<Arc<VaultToken>> {
+    pub(crate) fn existing(&self, key: &LoginKey, pod_uid: &str) -> Option<Arc<VaultToken>> {
         let key = self.effective_key(key.clone(), pod_uid);
         let slots = self.inner.slots.lock();
         let Some(Slot::Ready(token)) = slots.get(&key) else { return None };
@@ -142,7 +142,7 @@ impl Logins {
     }
 
     /// The token of a new login that no other mount finds, and that ends with its last user.
-    pub async fn unshared(
+    pub(crate) async fn unshared(
         &self,
         key: &LoginKey,
         pod_token: &Arc<PodToken>,
@@ -152,14 +152,14 @@ impl Logins {
     }
 
     /// A login that every call of one mount does again by itself. The server stores nothing.
-    pub fn inline(&self, key: &LoginKey, pod_token: &PodToken) -> Result<Arc<VaultToken>, VaultError> {
+    pub(crate) fn inline(&self, key: &LoginKey, pod_token: &PodToken) -> Result<Arc<VaultToken>, VaultError> {
         self.inner.vaults.check_login(&key.server, &key.auth, &key.account, None)?;
         let login = self.server(&key.server)?.inline(&key.auth, &pod_token.jwt)?;
         Ok(VaultToken::new(key.clone(), login, self.inner.revoker.clone()))
     }
 
     /// Hides `token` from mounts that could still join it: it has issued something that belongs to one volume.
-    pub fn detach(&self, token: &Arc<VaultToken>) {
+    pub(crate) fn detach(&self, token: &Arc<VaultToken>) {
         let is_token = |slot: &Slot| match slot {
             Slot::Pending(_) => false,
             Slot::Ready(ready) => std::ptr::eq(ready.as_ptr(), Arc::as_ptr(token)),
@@ -168,12 +168,12 @@ impl Logins {
     }
 
     /// How many tokens wait for their revocation.
-    pub fn pending_revocations(&self) -> usize {
+    pub(crate) fn pending_revocations(&self) -> usize {
         self.inner.revoker.pending()
     }
 
     /// Removes logins that have ended, and responses that are too old for every mount.
-    pub fn remove_old(&self) {
+    pub(crate) fn remove_old(&self) {
         let now = Instant::now();
         let mut slots = self.inner.slots.lock();
         slots.retain(|_, slot| match slot {
@@ -313,7 +313,8 @@ impl Inner {
         budget: &Budget,
     ) -> Result<Login, VaultError> {
         let login = self.vaults.server(&key.server)?.login(&key.auth, &pod_token.jwt, budget).await?;
-        let Err(refused) = self.vaults.check_login(&key.server, &key.auth, &key.account, Some(login.token_info()))
+        let Err(refused) =
+            self.vaults.check_login(&key.server, &key.auth, &key.account, Some(login.token_info()))
         else {
             return Ok(login);
         };

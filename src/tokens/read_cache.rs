@@ -20,11 +20,11 @@ pub(crate) type ReadFlight = SingleFlight<Result<Arc<Fetched>, FetchError>>;
 
 /// How old a response may be.
 #[derive(Clone, Copy, Debug)]
-pub struct MaxAge {
+pub(crate) struct MaxAge {
     /// For the mount that reads now.
-    pub most: Duration,
+    pub(crate) most: Duration,
     /// For any mount. The response stays in the cache for this time.
-    pub refresh: Duration,
+    pub(crate) refresh: Duration,
 }
 
 impl MaxAge {

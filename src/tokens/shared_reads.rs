@@ -14,18 +14,18 @@ use crate::single_flight::SingleFlight;
 use crate::spec::Source;
 
 /// The response to a read.
-pub struct SharedRead {
+pub(crate) struct SharedRead {
     /// The response, or why there is none.
-    pub outcome: Result<Arc<Fetched>, FetchError>,
+    pub(crate) outcome: Result<Arc<Fetched>, FetchError>,
     /// Whether another mount's call brought it.
-    pub reused: bool,
+    pub(crate) reused: bool,
 }
 
 impl VaultToken {
     /// Reads `source` by a call that began no longer ago than `age` allows: by a new call, or by one that another volume has made or is making.
     ///
     /// A call that fails only because of the mount that started it (its deadline, its memory) is repeated for a mount that joined it.
-    pub async fn read(self: &Arc<Self>, source: &Source, age: MaxAge, budget: &Budget) -> SharedRead {
+    pub(crate) async fn read(self: &Arc<Self>, source: &Source, age: MaxAge, budget: &Budget) -> SharedRead {
         let (flight, joined) = self.join_or_start(source, age, budget);
         let outcome = wait(flight, source, budget).await;
         if !joined || !is_only_for_starter(&outcome) {
@@ -58,23 +58,23 @@ impl VaultToken {
     }
 
     /// Whether this token was denied `source` within the last minutes, when the token was new.
-    pub fn was_denied(&self, source: &Source) -> bool {
+    pub(crate) fn was_denied(&self, source: &Source) -> bool {
         self.reads.is_denied(source)
     }
 
     /// Remembers that the policy of this token denies `source`.
-    pub fn add_denial(&self, source: &Source) {
+    pub(crate) fn add_denial(&self, source: &Source) {
         self.reads.add_denial(source);
     }
 
     /// Forgets that the policy of this token denied `source`.
-    pub fn remove_denial(&self, source: &Source) {
+    pub(crate) fn remove_denial(&self, source: &Source) {
         self.reads.remove_denial(source);
     }
 
     /// Whether the token is valid, as far as it can be found out. A denied lookup says nothing for a token whose lookup was denied while it was
     /// new.
-    pub async fn is_valid(&self, budget: &Budget) -> bool {
+    pub(crate) async fn is_valid(&self, budget: &Budget) -> bool {
         match self.login().look_up(budget).await {
             Err(error) if error.reason() == Reason::ReadDenied => self.reads.is_self_lookup_denied(),
             Ok(()) | Err(_) => true,
@@ -82,7 +82,7 @@ impl VaultToken {
     }
 
     /// Finds out, while the token is new, whether it may look itself up.
-    pub async fn learn_self_lookup(&self, budget: &Budget) {
+    pub(crate) async fn learn_self_lookup(&self, budget: &Budget) {
         let looked_up = self.login().look_up(budget).await;
         let denied = looked_up.is_err_and(|error| error.reason() == Reason::ReadDenied);
         self.reads.set_self_lookup_denied(denied);

@@ -210,7 +210,11 @@ fn of(name: &str) -> Account {
 fn assert_own_accounts(asked: &[(usize, Result<Arc<VaultToken>, VaultError>)]) {
     for (account, token) in asked {
         let Ok(token) = token else { continue };
-        assert_eq!(token.login().token_info().accessor, Some(name(*account)), "the token is another account's");
+        assert_eq!(
+            token.login().token_info().accessor,
+            Some(name(*account)),
+            "the token is another account's"
+        );
         assert_eq!(token.key().account, of(&name(*account)));
     }
 }

@@ -10,7 +10,7 @@ use crate::renewal::{Action, Event, State, UnixMillis};
 
 /// What happens to a token when its last user releases it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OnRelease {
+pub(crate) enum OnRelease {
     /// The token is revoked, and its leases with it.
     #[default]
     Revoke,

@@ -23,7 +23,7 @@ const REAUTHENTICATE_AFTER: Duration = Duration::from_secs(3600);
 
 /// A token that lives as long as a mount or a volume holds it. When the last one releases it, it is revoked once, with everything that was
 /// issued by it.
-pub struct VaultToken {
+pub(crate) struct VaultToken {
     key: LoginKey,
     /// The pod that logged in, where the login was meant for several pods and the server does not name their account.
     only_for: OnceLock<LoginKey>,
@@ -84,7 +84,7 @@ impl VaultToken {
     }
 
     /// Which pods may use the token.
-    pub fn key(&self) -> &LoginKey {
+    pub(crate) fn key(&self) -> &LoginKey {
         self.only_for.get().unwrap_or(&self.key)
     }
 
@@ -95,42 +95,42 @@ impl VaultToken {
     }
 
     /// The client that calls Vault with the token.
-    pub fn login(&self) -> &Login {
+    pub(crate) fn login(&self) -> &Login {
         &self.login
     }
 
     /// When a pod's own service account token logged in.
-    pub fn authenticated_at(&self) -> UnixMillis {
+    pub(crate) fn authenticated_at(&self) -> UnixMillis {
         self.authenticated_at
     }
 
     /// Whether another mount may use the token: it is authenticated, and it lives long enough for volumes that are republished at the usual
     /// interval.
-    pub fn is_usable(&self, now: UnixMillis) -> bool {
+    pub(crate) fn is_usable(&self, now: UnixMillis) -> bool {
         let state = self.life.state();
         let lives = state.token().is_of_use(now) && state.token().replace_at(USUAL).is_none_or(|at| now < at);
         lives && self.is_authenticated(now)
     }
 
     /// Whether a pod's own service account token logged in within the last hour.
-    pub fn is_authenticated(&self, now: UnixMillis) -> bool {
+    pub(crate) fn is_authenticated(&self, now: UnixMillis) -> bool {
         now.since(self.authenticated_at) < REAUTHENTICATE_AFTER
     }
 
     /// Adds a lease that was issued by the token. A token with a limited number of uses renews nothing: its last use would revoke everything.
-    pub fn add_lease(&self, id: &str, ttl: Duration, renewable: bool) {
+    pub(crate) fn add_lease(&self, id: &str, ttl: Duration, renewable: bool) {
         let renewable = renewable && self.login.token_info().uses == 0;
         let term = LeaseTerm::issued(ttl, renewable, UnixMillis::now());
         self.life.apply(Event::LeaseIssued(LeaseId(id.into()), term));
     }
 
     /// Stops renewing the lease `id`, which no pod uses any more. It expires with its TTL, or with the token.
-    pub fn release_lease(&self, id: &str) {
+    pub(crate) fn release_lease(&self, id: &str) {
         self.life.apply(Event::LeaseGone(LeaseId(id.into())));
     }
 
     /// Whether the lease `id` is known, and neither it nor the token has expired.
-    pub fn is_lease_valid(&self, id: &str, now: UnixMillis) -> bool {
+    pub(crate) fn is_lease_valid(&self, id: &str, now: UnixMillis) -> bool {
         let state = self.life.state();
         state.token().is_of_use(now)
             && state.leases().any(|(lease, term)| lease.0 == id && term.is_of_use(now))
@@ -138,17 +138,17 @@ impl VaultToken {
 
     /// When the successor of the lease `id` is due, for a volume that is republished every `interval`; `None` while renewals extend the lease
     /// and its token.
-    pub fn lease_due_at(&self, id: &str, interval: Duration) -> Option<UnixMillis> {
+    pub(crate) fn lease_due_at(&self, id: &str, interval: Duration) -> Option<UnixMillis> {
         self.life.state().due_at(&LeaseId(id.into()), interval)
     }
 
     /// Renews the token and its leases until `until` at least.
-    pub fn want_until(&self, until: UnixMillis) {
+    pub(crate) fn want_until(&self, until: UnixMillis) {
         self.life.apply(Event::Wanted(until));
     }
 
     /// The name of the token's record.
-    pub fn record(&self) -> &RecordId {
+    pub(crate) fn record(&self) -> &RecordId {
         &self.record
     }
 
@@ -159,22 +159,22 @@ impl VaultToken {
     }
 
     /// Sets what happens when the last user releases the token.
-    pub fn set_on_release(&self, on_release: OnRelease) {
+    pub(crate) fn set_on_release(&self, on_release: OnRelease) {
         self.life.set_on_release(on_release);
     }
 
     /// How many leases the token has.
-    pub fn lease_count(&self) -> usize {
+    pub(crate) fn lease_count(&self) -> usize {
         self.life.state().leases().count()
     }
 
     /// When the token expires, unless it is renewed.
-    pub fn expires_at(&self) -> Option<UnixMillis> {
+    pub(crate) fn expires_at(&self) -> Option<UnixMillis> {
         self.life.state().token().ends()
     }
 
     /// When the lease `id` expires, unless it is renewed.
-    pub fn lease_expires_at(&self, id: &str) -> Option<UnixMillis> {
+    pub(crate) fn lease_expires_at(&self, id: &str) -> Option<UnixMillis> {
         self.life.state().leases().find(|(lease, _)| lease.0 == id).and_then(|(_, term)| term.ends())
     }
 }

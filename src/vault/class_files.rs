@@ -12,13 +12,13 @@ use crate::spec::TlsSpec;
 
 /// Which certificate files a class may name.
 #[derive(Clone, Debug, Default)]
-pub struct ClassFiles {
+pub(crate) struct ClassFiles {
     /// The TLS settings of the process, whose files the operator chose.
-    pub own: Vec<TlsSpec>,
+    pub(crate) own: Vec<TlsSpec>,
     /// `--tls-dir`: only files below it are opened. `None` allows every file except those below `kubelet`.
-    pub directory: Option<PathBuf>,
+    pub(crate) directory: Option<PathBuf>,
     /// `--kubelet-dir`: holds the files of pods, which are never opened.
-    pub kubelet: Option<PathBuf>,
+    pub(crate) kubelet: Option<PathBuf>,
 }
 
 impl ClassFiles {

@@ -11,7 +11,7 @@ use crate::limits::QuotaExceeded;
 
 /// Why a call to Vault has no usable response. `doing` says what the call does: `read secret/data/team-a/db`.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum VaultError {
+pub(crate) enum VaultError {
     /// The class names a server that tokens may not be sent to.
     #[error("{0}")]
     AddressRefused(String),
@@ -151,7 +151,7 @@ impl VaultError {
     }
 
     /// The stable reason.
-    pub fn reason(&self) -> Reason {
+    pub(crate) fn reason(&self) -> Reason {
         match self {
             Self::AddressRefused(_) => Reason::AddressRefused,
             Self::AuthMountRefused { .. } => Reason::AuthMountRefused,
@@ -181,7 +181,7 @@ fn after_semicolon(hint: Option<&Hint>) -> String {
 
 /// The right path or setting, for a request to a KV mount of the other version.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum Hint {
+pub(crate) enum Hint {
     /// The mount is KV v2; with the right path.
     #[error("the mount is KV v2: use {0}")]
     Versioned(String),

@@ -24,9 +24,9 @@ const PROPAGATION_TIME: Duration = Duration::from_secs(2);
 /// A Vault token of a pod's role. Every call to Vault needs a login, and revoking consumes the login.
 ///
 /// ```compile_fail,E0382
-/// # async fn after_the_end(login: vaultmount::internals::Login, request: vaultmount::internals::Request, budget: &vaultmount::internals::Budget) {
+/// # async fn after_the_end(login: vaultmount::internals::Login, budget: &vaultmount::internals::Budget) {
 /// login.revoke(budget).await;
-/// login.call(&request, None, budget).await; // its token is revoked
+/// login.revoke(budget).await; // its token is revoked already
 /// # }
 /// ```
 pub struct Login {
@@ -38,7 +38,12 @@ pub struct Login {
 
 impl Server {
     /// Logs in with a pod's service account token. The call is the same for kubernetes and jwt auth mounts.
-    pub async fn login(self, auth: &AuthSpec, jwt: &Secret, budget: &Budget) -> Result<Login, VaultError> {
+    pub(crate) async fn login(
+        self,
+        auth: &AuthSpec,
+        jwt: &Secret,
+        budget: &Budget,
+    ) -> Result<Login, VaultError> {
         let doing = format!("log in at auth/{}", auth.mount);
         let jwt = jwt.expose_text().ok_or_else(|| VaultError::Malformed {
             doing: doing.clone(),
@@ -63,14 +68,14 @@ impl Server {
     }
 
     /// A login with an existing token: an operator's, or one of an earlier process.
-    pub fn with_token(self, token: Secret, token_info: TokenInfo) -> Login {
+    pub(crate) fn with_token(self, token: Secret, token_info: TokenInfo) -> Login {
         // Every node knows an older token.
         let authenticated_at = Instant::now().checked_sub(PROPAGATION_TIME).unwrap_or_else(Instant::now);
         Login { server: self, credential: Credential::Token(token), token_info, authenticated_at }
     }
 
     /// A login that each call does by itself (OpenBao's inline auth). OpenBao stores no token for it, so there is none to revoke.
-    pub fn inline(self, auth: &AuthSpec, jwt: &Secret) -> Result<Login, VaultError> {
+    pub(crate) fn inline(self, auth: &AuthSpec, jwt: &Secret) -> Result<Login, VaultError> {
         let malformed = || VaultError::Malformed {
             doing: format!("log in at auth/{}", auth.mount),
             why: "the pod's service account token is not UTF-8",
@@ -87,17 +92,17 @@ impl Server {
 
 impl Login {
     /// What the server said about the token.
-    pub fn token_info(&self) -> &TokenInfo {
+    pub(crate) fn token_info(&self) -> &TokenInfo {
         &self.token_info
     }
 
     /// The server.
-    pub fn server(&self) -> &Server {
+    pub(crate) fn server(&self) -> &Server {
         &self.server
     }
 
     /// The token; `None` for inline auth. Only for sealed records.
-    pub fn token(&self) -> Option<&Secret> {
+    pub(crate) fn token(&self) -> Option<&Secret> {
         match &self.credential {
             Credential::Token(token) => Some(token),
             Credential::Inline { .. } => None,
@@ -105,7 +110,7 @@ impl Login {
     }
 
     /// Makes one call; in `namespace` if it is not the login's own.
-    pub async fn call(
+    pub(crate) async fn call(
         &self,
         request: &Request,
         namespace: Option<&str>,
@@ -131,13 +136,13 @@ impl Login {
     }
 
     /// Renews the token. Returns its new TTL.
-    pub async fn renew(&self, budget: &Budget) -> Result<Duration, VaultError> {
+    pub(crate) async fn renew(&self, budget: &Budget) -> Result<Duration, VaultError> {
         let response = self.post_idempotent("auth/token/renew-self", "{}", "renew the token", budget).await?;
         Ok(response.seconds(&["auth", "lease_duration"]))
     }
 
     /// Checks that the token is valid. Needs the `default` policy, or another one that allows it.
-    pub async fn look_up(&self, budget: &Budget) -> Result<(), VaultError> {
+    pub(crate) async fn look_up(&self, budget: &Budget) -> Result<(), VaultError> {
         let doing = "look up the token";
         let request = HttpRequest {
             method: &Method::GET,
@@ -153,7 +158,7 @@ impl Login {
     }
 
     /// Renews a lease for `increment`. Returns its new TTL.
-    pub async fn renew_lease(
+    pub(crate) async fn renew_lease(
         &self,
         lease: &str,
         increment: Duration,
@@ -169,6 +174,7 @@ impl Login {
     ///
     /// # Errors
     /// Returns the login too, because its token is still valid.
+    #[expect(private_interfaces, reason = "public for the example of `Login` alone")]
     pub async fn revoke(self, budget: &Budget) -> Result<(), (Box<Self>, VaultError)> {
         if self.token().is_none() {
             return Ok(());

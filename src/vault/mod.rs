@@ -23,13 +23,13 @@ mod token_info; // what a login response says about its token
 mod transit; // encrypts one value, decrypts batches
 mod upstream; // state of one server that all its calls share
 
-pub use class_files::ClassFiles;
-pub use error::{Hint, VaultError};
+pub(crate) use class_files::ClassFiles;
+pub(crate) use error::{Hint, VaultError};
 pub use login::Login;
-pub use policy::{AllowedAddress, NotAnAddress};
-pub use pool::{Outbound, Vaults};
-pub use response::VaultResponse;
-pub use retry::creates;
-pub use server::Server;
-pub use token_info::{Account, TokenInfo};
-pub use transit::{Batch, Item, NotOpened, Opened};
+pub(crate) use policy::AllowedAddress;
+pub(crate) use pool::{Outbound, Vaults};
+pub(crate) use response::VaultResponse;
+pub(crate) use retry::creates;
+pub(crate) use server::Server;
+pub(crate) use token_info::{Account, TokenInfo};
+pub(crate) use transit::{Batch, Item, NotOpened};

@@ -13,7 +13,7 @@ use crate::spec::{Address, ServerSpec};
 
 /// One `--allow-address`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AllowedAddress {
+pub(crate) enum AllowedAddress {
     /// Scheme, host and port: `https://vault.example:8200`.
     Origin(Url),
     /// A host at any port: `vault.example`.
@@ -29,7 +29,7 @@ pub enum AllowedAddress {
 #[error(
     "{0:?} is not an address: use an origin (https://vault.example:8200), a host, a network (10.1.0.0/16) or unix:///path"
 )]
-pub struct NotAnAddress(String);
+pub(crate) struct NotAnAddress(String);
 
 impl FromStr for AllowedAddress {
     type Err = NotAnAddress;

@@ -35,17 +35,17 @@ const DEFAULT_CALLS: usize = 64;
 
 /// The process settings about connections to Vault.
 #[derive(Clone, Debug, Default)]
-pub struct Outbound {
+pub(crate) struct Outbound {
     /// `--allow-address`. If empty, a class may name any address outside the node.
-    pub allowed: Vec<AllowedAddress>,
+    pub(crate) allowed: Vec<AllowedAddress>,
     /// A proxy for the process's own server address; other servers are called without it.
-    pub proxy: Option<Url>,
+    pub(crate) proxy: Option<Url>,
     /// The most concurrent calls to one server; further calls wait.
-    pub calls: Option<NonZeroUsize>,
+    pub(crate) calls: Option<NonZeroUsize>,
     /// `--allow-auth-mount`.
-    pub auth_mounts: AuthMounts,
+    pub(crate) auth_mounts: AuthMounts,
     /// The certificate files that a class may name; `None` for commands that read no class, where the operator chose every file.
-    pub class_files: Option<ClassFiles>,
+    pub(crate) class_files: Option<ClassFiles>,
 }
 
 impl Outbound {
@@ -56,7 +56,7 @@ impl Outbound {
 
 /// The HTTP clients of all servers. Clones share them.
 #[derive(Clone)]
-pub struct Vaults {
+pub(crate) struct Vaults {
     pub(crate) outbound: Arc<Outbound>,
     clients: Arc<Mutex<HashMap<ClientKey, PooledClient>>>,
     pub(crate) mounts: Arc<KvMounts>,
@@ -92,7 +92,7 @@ struct PooledClient {
 
 impl Vaults {
     /// A pool without clients.
-    pub fn new(outbound: Outbound) -> Self {
+    pub(crate) fn new(outbound: Outbound) -> Self {
         Self { outbound: Arc::new(outbound), clients: Arc::default(), mounts: Arc::default() }
     }
 

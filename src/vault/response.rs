@@ -14,7 +14,7 @@ use crate::vault::error_body::ENVELOPE;
 const MAX_VALUES: usize = 200_000;
 
 /// The members of one response (`request_id`, `lease_id`, `data`, ..). `Debug` prints nothing of it; its strings are wiped on drop.
-pub struct VaultResponse(WipedMap);
+pub(crate) struct VaultResponse(WipedMap);
 
 impl VaultResponse {
     /// Parses a body, which must have the form of Vault's API. `doing` is for the error, which quotes nothing of the body.
@@ -62,24 +62,24 @@ impl VaultResponse {
     }
 
     /// The members. Their values are secret, and only for files.
-    pub fn members(&self) -> &Map<String, Value> {
+    pub(crate) fn members(&self) -> &Map<String, Value> {
         &self.0
     }
 
     /// The request id, by which the server's audit log names the call.
-    pub fn request_id(&self) -> Option<&str> {
+    pub(crate) fn request_id(&self) -> Option<&str> {
         self.0.get("request_id")?.as_str()
     }
 
     /// True if the server keeps something for it that ends with the token: a lease, another token, or a wrapped response.
-    pub fn is_leased(&self) -> bool {
+    pub(crate) fn is_leased(&self) -> bool {
         let holds = |name| self.0.get(name).is_some_and(|value| !value.is_null() && value != "");
         ["lease_id", "auth", "wrap_info"].into_iter().any(holds)
     }
 
     /// What the server keeps for it: the id, the TTL, and whether the login that made the call can renew it. Only the holder can renew a token, or
     /// the wrapping token of a response.
-    pub fn lease(&self) -> Option<(&str, Duration, bool)> {
+    pub(crate) fn lease(&self) -> Option<(&str, Duration, bool)> {
         if let Some(id) = self.text(&["lease_id"]) {
             return Some((id, self.seconds(&["lease_duration"]), self.is_true(&["renewable"])));
         }

@@ -41,7 +41,7 @@ impl CallKind {
 }
 
 /// True if the request issues or changes something at the server, as far as method and path show.
-pub fn creates(method: &http::Method, path: &str) -> bool {
+pub(crate) fn creates(method: &http::Method, path: &str) -> bool {
     match CallKind::of(method, path) {
         CallKind::Write | CallKind::Login => true,
         CallKind::Read | CallKind::Idempotent => false,

@@ -32,7 +32,7 @@ const PATH: &AsciiSet = &NON_ALPHANUMERIC
 
 /// A server that tokens may be sent to, in one Vault namespace.
 #[derive(Clone)]
-pub struct Server {
+pub(crate) struct Server {
     pub(crate) vaults: Vaults,
     pub(crate) spec: Arc<ServerSpec>,
 }
@@ -42,7 +42,7 @@ impl Vaults {
     ///
     /// # Errors
     /// If tokens may not be sent to it, or its TLS setting cannot be used.
-    pub fn server(&self, spec: &ServerSpec) -> Result<Server, VaultError> {
+    pub(crate) fn server(&self, spec: &ServerSpec) -> Result<Server, VaultError> {
         self.connection(spec)?;
         Ok(Server { vaults: self.clone(), spec: Arc::new(spec.clone()) })
     }
@@ -50,7 +50,7 @@ impl Vaults {
 
 impl Server {
     /// The address, the namespace and the TLS setting.
-    pub fn spec(&self) -> &ServerSpec {
+    pub(crate) fn spec(&self) -> &ServerSpec {
         &self.spec
     }
 

@@ -8,36 +8,36 @@ use super::VaultResponse;
 
 /// The properties of a token. None of them is secret.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TokenInfo {
+pub(crate) struct TokenInfo {
     /// The accessor, by which an operator finds and revokes the token. Batch tokens have none.
     #[serde(rename = "accessor")]
-    pub accessor: Option<String>,
+    pub(crate) accessor: Option<String>,
     /// The TTL without renewal; zero for a token that does not expire.
     #[serde(rename = "ttl")]
-    pub ttl: Duration,
+    pub(crate) ttl: Duration,
     /// Whether it may be renewed.
     #[serde(rename = "renewable")]
-    pub renewable: bool,
+    pub(crate) renewable: bool,
     /// True for a batch token. The server does not store it, so that it can be neither renewed nor revoked.
     #[serde(rename = "batch")]
-    pub batch: bool,
+    pub(crate) batch: bool,
     /// The number of calls that it may make; zero for no limit.
     #[serde(rename = "uses")]
-    pub uses: u64,
+    pub(crate) uses: u64,
     /// The service account that logged in. Kubernetes auth always names it, jwt auth only if its role maps the claims to these names.
     #[serde(rename = "account")]
-    pub account: Option<Account>,
+    pub(crate) account: Option<Account>,
 }
 
 /// A service account, as the server names it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Account {
+pub(crate) struct Account {
     /// The Kubernetes namespace.
-    pub namespace: String,
+    pub(crate) namespace: String,
     /// The name, unique in the namespace.
-    pub name: String,
+    pub(crate) name: String,
     /// The uid: an account that was deleted and recreated has another one. Empty if the server does not name it.
-    pub uid: String,
+    pub(crate) uid: String,
 }
 
 impl TokenInfo {

@@ -17,38 +17,37 @@ use crate::vault::login::in_namespace;
 use crate::vault::retry::CallKind;
 
 /// The ciphertexts of one key that one call decrypts.
-pub struct Batch<'a> {
+pub(crate) struct Batch<'a> {
     /// The namespace of the mount, if it is not the login's own.
-    pub namespace: Option<&'a str>,
+    pub(crate) namespace: Option<&'a str>,
     /// The engine's mount, without slashes at its ends.
-    pub mount: &'a str,
+    pub(crate) mount: &'a str,
     /// The name of the key.
-    pub key: &'a str,
+    pub(crate) key: &'a str,
     /// The ciphertexts, in the order of the results.
-    pub items: Vec<Item<'a>>,
+    pub(crate) items: Vec<Item<'a>>,
 }
 
 /// One ciphertext.
-pub struct Item<'a> {
+pub(crate) struct Item<'a> {
     /// `vault:v<n>:<base64>`.
-    pub ciphertext: &'a str,
+    pub(crate) ciphertext: &'a str,
     /// The context of a derived key, base64.
-    pub context: Option<&'a str>,
+    pub(crate) context: Option<&'a str>,
 }
 
 /// The result of one call.
 #[derive(Default)]
-pub struct Opened {
+pub(crate) struct Opened {
     /// One result for each item of the batch, in the same order.
-    pub results: Vec<Result<Secret, NotOpened>>,
+    pub(crate) results: Vec<Result<Secret, NotOpened>>,
     /// The request id, by which the server's audit log names the call.
-    pub request_id: Option<String>,
+    pub(crate) request_id: Option<String>,
 }
 
 /// Why the server did not decrypt one ciphertext of a batch. Holds nothing of the server's text, which may quote the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[expect(missing_docs, reason = "each text says what its variant means")]
-pub enum NotOpened {
+pub(crate) enum NotOpened {
     #[error("it was encrypted with another key or context, or was changed since")]
     Foreign,
     #[error("it is not a complete transit ciphertext (vault:v<n>:<base64>)")]
@@ -79,7 +78,7 @@ const KNOWN: [(&str, NotOpened); 6] = [
 
 impl NotOpened {
     /// The stable cause.
-    pub fn reason(self) -> Reason {
+    pub(crate) fn reason(self) -> Reason {
         Reason::RenderFailed
     }
 
@@ -90,7 +89,7 @@ impl NotOpened {
 
 impl Login {
     /// Decrypts `batch` in one call. An empty batch makes no call.
-    pub async fn decrypt(&self, batch: &Batch<'_>, budget: &Budget) -> Result<Opened, VaultError> {
+    pub(crate) async fn decrypt(&self, batch: &Batch<'_>, budget: &Budget) -> Result<Opened, VaultError> {
         if batch.items.is_empty() {
             return Ok(Opened::default());
         }
@@ -101,7 +100,7 @@ impl Login {
 
     /// Encrypts `plaintext` with the newest version of `key`. Returns a ciphertext (`vault:v<n>:<base64>`). If the policy has the capability
     /// `create`, the server creates a missing key.
-    pub async fn encrypt(
+    pub(crate) async fn encrypt(
         &self,
         mount: &str,
         key: &str,

@@ -9,22 +9,22 @@ use crate::state::RecordId;
 
 /// Directory, pod and, where several classes share one directory, class of a volume.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct VolumeId {
+pub(crate) struct VolumeId {
     /// The directory on the node.
     #[serde(rename = "target_path")]
-    pub target_path: String,
+    pub(crate) target_path: String,
     /// The pod, with its uid.
     #[serde(rename = "pod")]
-    pub pod: Pod,
+    pub(crate) pod: Pod,
     /// A digest of the class's parameters, for the sync controller sends one path for all classes. A directory of the kubelet's has one class, and
     /// `None` here: the rotation loop of driver 1.5 sends no name of the class, so the digest would differ between requests.
     #[serde(rename = "parameters")]
-    pub parameters: Option<Digest>,
+    pub(crate) parameters: Option<Digest>,
 }
 
 impl VolumeId {
     /// The id of the volume of `spec`.
-    pub fn of(spec: &MountSpec) -> Self {
+    pub(crate) fn of(spec: &MountSpec) -> Self {
         let below_kubelet =
             spec.target_path.contains(&format!("/{}/volumes/kubernetes.io~csi/", spec.pod.uid));
         let parameters = (!below_kubelet).then_some(spec.parameters);
@@ -32,7 +32,7 @@ impl VolumeId {
     }
 
     /// The volume's name in login keys and record ids.
-    pub fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         let parameters = self
             .parameters
             .as_ref()

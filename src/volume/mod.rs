@@ -13,8 +13,8 @@ pub(crate) mod registry; // the volumes of the node
 pub(crate) mod sharing; // whether the response of a source may be shared
 pub(crate) mod state; // one volume
 
-pub use fetch_context::FetchContext;
-pub use id::VolumeId;
-pub use own_writer::Job;
-pub use registry::{VolumeConfig, Volumes};
-pub use state::{Keyed, Volume};
+pub(crate) use fetch_context::FetchContext;
+pub(crate) use id::VolumeId;
+pub(crate) use own_writer::Job;
+pub(crate) use registry::{VolumeConfig, Volumes};
+pub(crate) use state::{Keyed, Volume};

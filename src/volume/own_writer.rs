@@ -24,7 +24,7 @@ use crate::writer::{Change, StaleGeneration, Trigger, WriteError, Writer};
 const NEVER: Duration = Duration::from_secs(24 * 3600);
 
 /// What is due.
-pub enum Job {
+pub(crate) enum Job {
     /// Poll a volume whose files vaultmount writes.
     Poll(Arc<Volume>),
     /// Remove what a swap left in the volume.
@@ -33,7 +33,7 @@ pub enum Job {
 
 impl Volumes {
     /// The writer of the files of `spec`, if vaultmount writes them: a volume of a pod below the kubelet's directory.
-    pub fn writer(&self, spec: &MountSpec) -> Option<&Writer> {
+    pub(crate) fn writer(&self, spec: &MountSpec) -> Option<&Writer> {
         let root = self.root.as_ref()?;
         let is_own =
             spec.written_by == VolumeWriter::Provider && Path::new(&spec.target_path).starts_with(root);
@@ -41,7 +41,7 @@ impl Volumes {
     }
 
     /// Why vaultmount cannot write the volume of a pod.
-    pub fn why_not_writable(&self) -> &'static str {
+    pub(crate) fn why_not_writable(&self) -> &'static str {
         if self.root.is_some() {
             "the volume is not below --kubelet-dir"
         } else {
@@ -50,7 +50,7 @@ impl Volumes {
     }
 
     /// Writes `payload` as the files of `volume`. Writes the volume's record before: a process that is killed here leaves nothing unrecorded.
-    pub async fn write(
+    pub(crate) async fn write(
         &self,
         writer: &Writer,
         volume: &Volume,
@@ -99,20 +99,20 @@ impl Volumes {
     }
 
     /// Records that the driver writes the files of `volume` from now on.
-    pub fn leave_to_driver(&self, volume: &Volume) {
+    pub(crate) fn leave_to_driver(&self, volume: &Volume) {
         let mut state = volume.state();
         state.token = None;
         (state.files.is_own, state.files.poll) = (false, None);
     }
 
     /// Records that the files could not be written, and so are not what Vault has.
-    pub fn mark_stale(&self, volume: &Volume) {
+    pub(crate) fn mark_stale(&self, volume: &Volume) {
         volume.state().is_fresh = false;
     }
 
     /// Schedules the next poll of a volume whose files vaultmount writes: in time for its sources, leases and certificates after a success, and soon
     /// after a failure.
-    pub fn schedule_poll(&self, volume: &Volume, spec: &MountSpec, succeeded: bool) {
+    pub(crate) fn schedule_poll(&self, volume: &Volume, spec: &MountSpec, succeeded: bool) {
         let Some(schedule) = self.poll_schedule(volume, spec) else { return };
         let now = UnixMillis::now();
         let pause = if succeeded {
@@ -124,7 +124,7 @@ impl Volumes {
     }
 
     /// Schedules the next poll after `pause`.
-    pub fn poll_after(&self, volume: &Volume, pause: Duration) {
+    pub(crate) fn poll_after(&self, volume: &Volume, pause: Duration) {
         let files = &mut volume.state().files;
         if files.is_own {
             files.poll = Some(Instant::now() + pause);
@@ -133,7 +133,7 @@ impl Volumes {
     }
 
     /// Schedules the next poll after `pause`, unless one is scheduled.
-    pub fn poll_unless_scheduled(&self, volume: &Volume, pause: Duration) {
+    pub(crate) fn poll_unless_scheduled(&self, volume: &Volume, pause: Duration) {
         let is_scheduled = volume.state().files.poll.is_some();
         if !is_scheduled {
             self.poll_after(volume, pause);
@@ -174,7 +174,7 @@ impl Volumes {
     }
 
     /// Waits until something is due, and takes it from the schedule.
-    pub async fn next_jobs(&self) -> Vec<Job> {
+    pub(crate) async fn next_jobs(&self) -> Vec<Job> {
         loop {
             let (due, next) = self.take_due(Instant::now());
             if !due.is_empty() {
@@ -196,7 +196,7 @@ impl Volumes {
     }
 
     /// Removes what swaps have left in `volume`.
-    pub async fn remove_stale(&self, volume: &Volume) {
+    pub(crate) async fn remove_stale(&self, volume: &Volume) {
         let Some(writer) = &self.writer else { return };
         let _lock = self.write_lock.lock().await;
         match blocking::run(|| writer.remove_stale(&volume.target(), SystemTime::now())) {

@@ -31,7 +31,7 @@ const GIVEN_UP: Duration = Duration::from_secs(150);
 
 impl Volumes {
     /// Checks the volumes, follows the pods and posts events, until the process ends.
-    pub async fn watch(self: Arc<Self>) {
+    pub(crate) async fn watch(self: Arc<Self>) {
         // The records of an earlier process have been read by now, and no list of pods is older than they are.
         let reaper =
             supervise("volume-sweep", Arc::clone(&self), |volumes| volumes.check_regularly().boxed());

@@ -36,23 +36,23 @@ const ENTRY: usize = 256 * 1024;
 
 /// Configuration of the volumes.
 #[derive(Default)]
-pub struct VolumeConfig {
+pub(crate) struct VolumeConfig {
     /// The ages between which a certificate is replaced.
-    pub bounds: Bounds,
+    pub(crate) bounds: Bounds,
     /// Whether every read at the process's own server logs in by itself.
-    pub inline: bool,
+    pub(crate) inline: bool,
     /// The kubelet's `pods` directory: unmounted volumes are noticed there, and vaultmount writes volumes below it.
-    pub root: Option<PathBuf>,
+    pub(crate) root: Option<PathBuf>,
     /// The pods of the node, by which deleted pods are noticed.
-    pub pods: Option<NodePods>,
+    pub(crate) pods: Option<NodePods>,
     /// Events on pods whose files have changed.
-    pub events: Option<PodEvents>,
+    pub(crate) events: Option<PodEvents>,
     /// Records that survive a restart.
-    pub store: Option<Arc<Store>>,
+    pub(crate) store: Option<Arc<Store>>,
 }
 
 /// The volumes of a node.
-pub struct Volumes {
+pub(crate) struct Volumes {
     pub(crate) logins: Logins,
     pub(crate) learned_paths: LearnedPaths,
     pub(crate) bounds: Bounds,
@@ -82,7 +82,7 @@ pub struct Volumes {
 
 impl Volumes {
     /// No volumes yet. `key` makes the fingerprints of files that vaultmount wrote and may not read.
-    pub fn new(logins: Logins, config: VolumeConfig, key: VersionKey) -> Self {
+    pub(crate) fn new(logins: Logins, config: VolumeConfig, key: VersionKey) -> Self {
         let VolumeConfig { bounds, inline, root, pods, events, store } = config;
         Self {
             logins,
@@ -107,7 +107,7 @@ impl Volumes {
     }
 
     /// The volume of `spec`: a known one, or a new one.
-    pub fn open(&self, spec: &MountSpec) -> Arc<Volume> {
+    pub(crate) fn open(&self, spec: &MountSpec) -> Arc<Volume> {
         let id = VolumeId::of(spec);
         let mut volumes = self.volumes.lock();
         if volumes.len() >= VOLUMES && !volumes.contains_key(&id) {
@@ -122,7 +122,7 @@ impl Volumes {
     }
 
     /// The last known good content of `volume` after `failure`, if the failure is passing. A definite refusal drops the content, and is returned.
-    pub fn fall_back(
+    pub(crate) fn fall_back(
         &self,
         volume: &Volume,
         spec: &MountSpec,
@@ -152,7 +152,7 @@ impl Volumes {
     ///
     /// Writes the volume's record before the response: a process that is killed afterwards leaves nothing unrecorded, and the next process does
     /// not take the volume for one that never was published.
-    pub fn record_published(&self, volume: &Volume, spec: &MountSpec, fetched: Option<&Arc<Payload>>) {
+    pub(crate) fn record_published(&self, volume: &Volume, spec: &MountSpec, fetched: Option<&Arc<Payload>>) {
         if let Some(payload) = fetched {
             let reserve = |bytes, instead| reserve(&self.content_bytes, bytes, instead);
             volume.set_fetched(spec, payload, reserve, UnixMillis::now());
@@ -164,7 +164,7 @@ impl Volumes {
     }
 
     /// The kubelet's own request for the directory `target_path`, as far as it is remembered.
-    pub fn remembered_request(&self, target_path: &str) -> Option<RememberedRequest> {
+    pub(crate) fn remembered_request(&self, target_path: &str) -> Option<RememberedRequest> {
         let volumes = self.volumes.lock();
         let is_wanted = |id: &VolumeId| id.parameters.is_none() && id.target_path == target_path;
         let volume = volumes.values().find(|volume| is_wanted(volume.id()))?;
@@ -205,7 +205,7 @@ impl Volumes {
 
     /// Shuts down. Tokens with a record stay for the next process. Without records, tokens with leases expire with their TTL, and the others are
     /// revoked.
-    pub fn close(&self) {
+    pub(crate) fn close(&self) {
         let on_release = if self.store.is_some() { OnRelease::Persist } else { OnRelease::LetExpire };
         let volumes = self.all();
         volumes.iter().for_each(|volume| self.save(volume));

@@ -36,7 +36,7 @@ const FETCH_TIME: Duration = Duration::from_millis(4500);
 const REFUSED: Duration = Duration::from_secs(60);
 
 /// A volume of this node, from its first mount until its end. Tokens that no other volume uses are revoked when it is dropped.
-pub struct Volume {
+pub(crate) struct Volume {
     id: VolumeId,
     /// One mount or poll at a time: two would have everything issued twice.
     lock: Arc<AsyncMutex<()>>,
@@ -49,7 +49,7 @@ pub struct Volume {
 }
 
 /// Files whose names come from keys (`keys: "*"`): object and source of each, and its path.
-pub type Keyed = BTreeSet<(String, String)>;
+pub(crate) type Keyed = BTreeSet<(String, String)>;
 
 /// What changes with every mount.
 #[derive(Default)]
@@ -101,7 +101,7 @@ impl Volume {
     }
 
     /// What identifies the volume.
-    pub fn id(&self) -> &VolumeId {
+    pub(crate) fn id(&self) -> &VolumeId {
         &self.id
     }
 
@@ -131,12 +131,12 @@ impl Volume {
     }
 
     /// Waits until no other mount or poll of the volume runs.
-    pub async fn lock(&self, budget: &Budget) -> Result<OwnedMutexGuard<()>, Elapsed> {
+    pub(crate) async fn lock(&self, budget: &Budget) -> Result<OwnedMutexGuard<()>, Elapsed> {
         timeout_at(budget.end(), Arc::clone(&self.lock).lock_owned()).await
     }
 
     /// The budget of a mount: short where it can fall back to the last known good content.
-    pub fn fetch_budget(&self, spec: &MountSpec, budget: &Budget) -> Budget {
+    pub(crate) fn fetch_budget(&self, spec: &MountSpec, budget: &Budget) -> Budget {
         let has_fallback = {
             let state = self.state();
             let good = state.last_known_good.as_ref();
@@ -180,33 +180,33 @@ impl Volume {
     }
 
     /// The service account token that the pod's last request brought, until it expires.
-    pub fn pod_token(&self) -> Option<Arc<PodToken>> {
+    pub(crate) fn pod_token(&self) -> Option<Arc<PodToken>> {
         self.state().token.clone().filter(|token| token.expires.is_some_and(|end| end > SystemTime::now()))
     }
 
     /// Whether a service account token has logged in for the volume within the last hour.
-    pub fn is_authenticated(&self, now: UnixMillis) -> bool {
+    pub(crate) fn is_authenticated(&self, now: UnixMillis) -> bool {
         self.tokens().iter().any(|token| token.is_authenticated(now))
     }
 
     /// Whether a service account token may be requested from Kubernetes: the volume needs one, and none was refused within the last minute.
-    pub fn may_request_token(&self, now: UnixMillis) -> bool {
+    pub(crate) fn may_request_token(&self, now: UnixMillis) -> bool {
         let refused_at = self.state().token_refused_at;
         !self.is_authenticated(now) && refused_at.is_none_or(|at| now.since(at) >= REFUSED)
     }
 
     /// Records that Kubernetes refused a service account token.
-    pub fn set_token_refused(&self, now: UnixMillis) {
+    pub(crate) fn set_token_refused(&self, now: UnixMillis) {
         self.state().token_refused_at = Some(now);
     }
 
     /// Stores a service account token that Kubernetes issued.
-    pub fn set_pod_token(&self, token: PodToken) -> Option<Arc<PodToken>> {
+    pub(crate) fn set_pod_token(&self, token: PodToken) -> Option<Arc<PodToken>> {
         self.state().token.insert(Arc::new(token)).clone().into()
     }
 
     /// Whether its directory is one of the kubelet's for the pod; the sync controller's is not.
-    pub fn is_kubelets(&self) -> bool {
+    pub(crate) fn is_kubelets(&self) -> bool {
         self.id.parameters.is_none()
     }
 
@@ -232,7 +232,7 @@ impl Volume {
     }
 
     /// Stores the versions of a response. Returns whether they differ from the last response of this process.
-    pub fn versions_changed(&self, versions: &impl Hash) -> bool {
+    pub(crate) fn versions_changed(&self, versions: &impl Hash) -> bool {
         let mut hasher = DefaultHasher::new();
         versions.hash(&mut hasher);
         let now = Some(hasher.finish());
@@ -240,7 +240,7 @@ impl Volume {
     }
 
     /// Files named by keys that the pod has; `None` where the pod has no files yet.
-    pub fn keyed(&self) -> Option<Arc<Keyed>> {
+    pub(crate) fn keyed(&self) -> Option<Arc<Keyed>> {
         let state = self.state();
         state.is_published.then(|| Arc::clone(&state.keyed))
     }
@@ -256,28 +256,28 @@ impl Volume {
     }
 
     /// Sets the files named by keys that the pod will have once the running mount is published.
-    pub fn set_next_keyed(&self, keyed: Keyed) {
+    pub(crate) fn set_next_keyed(&self, keyed: Keyed) {
         self.state().next_keyed = keyed;
     }
 
     /// Whether the pod has files.
-    pub fn is_published(&self) -> bool {
+    pub(crate) fn is_published(&self) -> bool {
         self.state().is_published
     }
 
     /// The request to poll with; `None` where none is known, or the driver writes the files.
-    pub fn remembered_request(&self) -> Option<RememberedRequest> {
+    pub(crate) fn remembered_request(&self) -> Option<RememberedRequest> {
         let state = self.state();
         state.published.clone().filter(|_| state.files.is_own)
     }
 
     /// Whether vaultmount wrote its files last.
-    pub fn is_own(&self) -> bool {
+    pub(crate) fn is_own(&self) -> bool {
         self.state().files.is_own
     }
 
     /// Its rendered templates.
-    pub fn rendered(&self) -> &RenderedCache {
+    pub(crate) fn rendered(&self) -> &RenderedCache {
         &self.rendered
     }
 

@@ -12,7 +12,7 @@ use crate::writer::directory::MAX_DEPTH;
 
 /// Why a volume was not written. Holds names of files, never their contents.
 #[derive(Debug, Error)]
-pub enum WriteError {
+pub(crate) enum WriteError {
     /// The request's path is outside the kubelet's directory.
     #[error("{target}: this path is not below the kubelet's directory {root}; check --kubelet-dir")]
     Outside {
@@ -85,7 +85,7 @@ pub enum WriteError {
 
 impl WriteError {
     /// The reason of the failure.
-    pub fn reason(&self) -> Reason {
+    pub(crate) fn reason(&self) -> Reason {
         match self {
             Self::TooDeep(_) => Reason::SpecInvalid,
             Self::AfterSwap(error) => error.reason(),
@@ -111,18 +111,18 @@ impl WriteError {
     }
 
     /// Whether the pod sees the new files in spite of the error.
-    pub fn is_after_swap(&self) -> bool {
+    pub(crate) fn is_after_swap(&self) -> bool {
         matches!(self, Self::AfterSwap(_))
     }
 
     /// Whether the error also occurs when a volume ends. Then it need not be reported: the end is observed elsewhere.
-    pub fn is_possible_end(&self) -> bool {
+    pub(crate) fn is_possible_end(&self) -> bool {
         matches!(self, Self::Ending(_) | Self::Missing(..) | Self::NotMounted(_))
     }
 
     /// Whether the driver can write the volume although vaultmount cannot: because this process does not see the volume, or lacks
     /// permissions. All other errors concern the volume itself, whoever writes it.
-    pub fn is_for_driver(&self) -> bool {
+    pub(crate) fn is_for_driver(&self) -> bool {
         match self {
             Self::Missing(..) | Self::NotMounted(_) => true,
             Self::System { source, .. } => {

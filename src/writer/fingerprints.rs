@@ -17,7 +17,7 @@ const PERSISTED: usize = 512;
 /// A root process whose only capability is CHOWN cannot read a file of mode 0400 and another uid. Such a file counts as unchanged if its
 /// inode and the time of its last change (ctime, which cannot be set) are the same as after writing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Fingerprints(BTreeMap<String, Fingerprint>);
+pub(crate) struct Fingerprints(BTreeMap<String, Fingerprint>);
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Fingerprint {
@@ -40,12 +40,12 @@ impl Fingerprint {
 
 impl Fingerprints {
     /// The fingerprints to save: none of a volume with very many files, which is written again after a restart.
-    pub fn persisted(&self) -> Self {
+    pub(crate) fn persisted(&self) -> Self {
         if self.0.len() <= PERSISTED { self.clone() } else { Self::default() }
     }
 
     /// Paths whose content differs in `now`, or that exist only before or only now; none if nothing is known from before.
-    pub fn differing(&self, now: &Self) -> Vec<String> {
+    pub(crate) fn differing(&self, now: &Self) -> Vec<String> {
         if self.0.is_empty() {
             return Vec::new();
         }

@@ -38,9 +38,9 @@ mod removal; // removes files and directories, within limits
 mod stale_generation; // generations to which no link points
 mod target; // opens the volume at the path of a request
 
-pub use error::WriteError;
-pub use fingerprints::Fingerprints;
-pub use stale_generation::StaleGeneration;
+pub(crate) use error::WriteError;
+pub(crate) use fingerprints::Fingerprints;
+pub(crate) use stale_generation::StaleGeneration;
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -58,7 +58,7 @@ const DATA: &str = "..data";
 
 /// Writes the volumes of this node. All methods block, and have closed their handles when they return.
 #[derive(Debug)]
-pub struct Writer {
+pub(crate) struct Writer {
     root: PathBuf,
     /// The key of the versions in [`Fingerprints`].
     key: VersionKey,
@@ -66,16 +66,16 @@ pub struct Writer {
 
 /// Identifies a volume.
 #[derive(Clone, Copy, Debug)]
-pub struct Target<'t> {
+pub(crate) struct Target<'t> {
     /// The pod's uid, from the kubelet.
-    pub pod_uid: &'t str,
+    pub(crate) pod_uid: &'t str,
     /// The mount point of the volume, from the driver.
-    pub path: &'t Path,
+    pub(crate) path: &'t Path,
 }
 
 /// Why a volume is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trigger {
+pub(crate) enum Trigger {
     /// The driver has requested the mount and waits for it. An empty volume is a new one.
     DriverRequest,
     /// vaultmount polls a volume that has files. A volume without files is about to be unmounted, and is not written.
@@ -84,16 +84,16 @@ pub enum Trigger {
 
 /// The result of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Written {
+pub(crate) struct Written {
     /// How the volume was changed.
-    pub change: Change,
+    pub(crate) change: Change,
     /// The stale generations to remove later, if any.
-    pub stale: Option<StaleGeneration>,
+    pub(crate) stale: Option<StaleGeneration>,
 }
 
 /// How a write has changed a volume.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
+pub(crate) enum Change {
     /// Not at all.
     Unchanged,
     /// Links were fixed or other names removed: after a killed write, or after a manual change.
@@ -106,7 +106,7 @@ pub enum Change {
 
 impl Change {
     /// The value of the label `change` of metrics, and of the log field.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Unchanged => "unchanged",
             Self::Names => "names",
@@ -118,7 +118,7 @@ impl Change {
 
 impl Writer {
     /// Writes volumes below `root`, the kubelet's directory of pods. Fingerprints can be used by a later process only with the same `key`.
-    pub fn new(root: &Path, key: VersionKey) -> Self {
+    pub(crate) fn new(root: &Path, key: VersionKey) -> Self {
         Self { root: root.to_owned(), key }
     }
 
@@ -126,7 +126,7 @@ impl Writer {
     /// repeated.
     ///
     /// `fingerprints` are those of the volume's last write, or empty; they are updated.
-    pub fn write(
+    pub(crate) fn write(
         &self,
         target: &Target<'_>,
         trigger: Trigger,
@@ -148,7 +148,7 @@ impl Writer {
     /// Removes stale generations that are due at `now`; returns those that remain for a later call.
     ///
     /// Removes nothing from a volume whose `..data` does not point to a generation: the next write fixes that.
-    pub fn remove_stale(
+    pub(crate) fn remove_stale(
         &self,
         target: &Target<'_>,
         now: SystemTime,

@@ -15,14 +15,14 @@ const DATA_TMP: &[u8] = b"..data_tmp";
 
 /// Generations and temporary links to which no link points.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StaleGeneration {
+pub(crate) struct StaleGeneration {
     /// The time at which all of them may be removed.
-    pub due: SystemTime,
+    pub(crate) due: SystemTime,
 }
 
 impl StaleGeneration {
     /// For a write that ends now with an error and so did not report what it replaced.
-    pub fn since_now() -> Self {
+    pub(crate) fn since_now() -> Self {
         Self { due: SystemTime::now() + GRACE }
     }
 }

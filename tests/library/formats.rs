@@ -4,12 +4,12 @@
 use std::fs;
 use std::path::Path;
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
-use serde_json::{Map, Value, json};
 use crate::render::format::document;
 use crate::render::quote;
 use crate::spec::Format;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::{Map, Value, json};
 
 use crate::library::tools::tool;
 

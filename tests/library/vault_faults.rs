@@ -7,12 +7,12 @@ mod faulty;
 
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
 use crate::error::Reason;
 use crate::limits::Budget;
 use crate::secret::Secret;
 use crate::spec::{Address, AuthSpec, Body, Request, ServerSpec, TlsSpec};
 use crate::vault::{Outbound, VaultError, VaultResponse, Vaults};
+use serde_json::{Value, json};
 
 use faulty::{Faulty, Reply};
 

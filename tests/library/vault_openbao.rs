@@ -6,6 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::error::Reason;
+use crate::limits::Budget;
+use crate::secret::Secret;
+use crate::spec::{Address, AuthSpec, Request, ServerSpec, TlsSpec};
+use crate::vault::{Login, Outbound, VaultError, VaultResponse, Vaults};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rcgen::{
@@ -14,11 +19,6 @@ use rcgen::{
 use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use crate::error::Reason;
-use crate::limits::Budget;
-use crate::secret::Secret;
-use crate::spec::{Address, AuthSpec, Request, ServerSpec, TlsSpec};
-use crate::vault::{Login, Outbound, VaultError, VaultResponse, Vaults};
 
 /// A server with a plain listener, one with TLS and one on a socket, unsealed, with a role `web` that reads `secret/team/`.
 struct OpenBao {

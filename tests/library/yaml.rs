@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 
-use serde_json::{Value, json};
 use crate::class::entries::{Entry, entries};
+use serde_json::{Value, json};
 
 use mutate::{Random, mutate};
 

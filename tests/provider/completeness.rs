@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Reasons that no test of the binary provokes, each with the cause.
-const UNPROVOKED: [(&str, &str); 3] = [
+const UNPROVOKED: [(&str, &str); 2] = [
     ("bug", "a defect; the unit tests of the server provoke it by a panic"),
-    ("state.unusable", "no mount fails with it; the unit tests of the state directory provoke it"),
-    ("template.unavailable", "the binary would have to be unable to start itself; the tests of the renderer provoke it"),
+    (
+        "template.unavailable",
+        "the binary would have to be unable to start itself; the tests of the renderer provoke it",
+    ),
 ];
 
 /// The commands of the binary besides `render-templates`, which is hidden.

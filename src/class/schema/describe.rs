@@ -9,7 +9,7 @@ use crate::class::schema::field::{Field, mapping};
 use crate::class::schema::table::{BELOW, OBJECT, VALUE};
 
 /// The table of `docs/reference.md`, in Markdown: every parameter of a class and every field below `objects`.
-pub fn reference() -> String {
+pub(crate) fn reference() -> String {
     let mut text = String::from(
         "| name | allowed in | type | default | set by | limited by | meaning |\n| --- | --- | --- | --- | --- | --- | --- |\n",
     );
@@ -33,7 +33,7 @@ pub fn reference() -> String {
 }
 
 /// The JSON Schema (2020-12) of `objects`, for editors. It describes names and types, but not which fields exclude each other.
-pub fn schema() -> Value {
+pub(crate) fn schema() -> Value {
     let fields: Vec<_> = OBJECT.iter().map(|(_, fields)| *fields).collect();
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",

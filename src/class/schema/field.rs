@@ -9,21 +9,22 @@ use crate::goyaml::{Item, ItemKind};
 /// A field of a mapping, as the reference and the schema describe it.
 pub(crate) struct Field {
     /// The name in YAML.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// The value if the field is absent, for people; empty for none.
-    pub default: &'static str,
+    #[cfg_attr(not(test), expect(dead_code, reason = "for docs/reference.md, which a test compares"))]
+    pub(crate) default: &'static str,
     /// What the field does, in one sentence.
-    pub meaning: &'static str,
+    pub(crate) meaning: &'static str,
     /// The type of the value.
-    pub kind: fn() -> Kind,
+    pub(crate) kind: fn() -> Kind,
 }
 
 /// The type of a field.
 pub(crate) struct Kind {
     /// For people: `text`, `list of text`.
-    pub description: String,
+    pub(crate) description: String,
     /// As JSON Schema.
-    pub schema: Value,
+    pub(crate) schema: Value,
 }
 
 impl Kind {

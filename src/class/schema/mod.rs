@@ -1,6 +1,7 @@
 //! The fields of `objects`: their types and meanings, and how they become sources and files.
 
-pub mod describe; // the reference and the JSON Schema, from the tables
+#[cfg(test)]
+mod describe; // the reference and the JSON Schema, from the tables
 pub(crate) mod entry; // the entries of the list -> objects
 pub(crate) mod field; // one field: how it is parsed and described
 pub(crate) mod file; // fields of a file -> Object
@@ -13,7 +14,8 @@ pub(crate) mod keywords; // fields that take one of a few words
 #[cfg(test)]
 mod tests;
 
-pub use describe::{reference, schema};
+#[cfg(test)]
+pub(crate) use describe::{reference, schema};
 pub(crate) use entry::{Objects, objects};
 pub(crate) use file::Access;
 pub(crate) use keywords::keyword;

@@ -243,6 +243,7 @@ pub(crate) const OBJECT: [(&str, &[Field]); 5] = [
 ];
 
 /// The fields of the mappings inside an object, and the name of each mapping.
+#[cfg(test)]
 pub(crate) const BELOW: [(&str, &[Field]); 5] = [
     ("`kv`", KvFields::FIELDS),
     ("`pki`", PkiFields::FIELDS),
@@ -252,5 +253,6 @@ pub(crate) const BELOW: [(&str, &[Field]); 5] = [
 ];
 
 /// The fields of a value.
+#[cfg(test)]
 pub(crate) const VALUE: [&[Field]; 3] =
     [SourceFields::FIELDS, UpstreamFields::FIELDS, SelectorFields::FIELDS];

@@ -99,7 +99,10 @@ fn a_volume_is_asked_for_once_more_by_what_is_remembered_of_it() {
 fn a_class_gets_no_older_content_than_the_operator_allows() {
     let spec = parse(json!({"maxStale": "2d"})).unwrap();
     assert_eq!(spec.max_stale, day(1));
-    assert_eq!(spec.warnings, ["parameter maxStale is more than --max-stale allows: vaultmount uses 86400 s"]);
+    assert_eq!(
+        spec.warnings,
+        ["parameter maxStale is more than --max-stale allows: vaultmount uses 86400 s"]
+    );
     let short = Defaults { max_stale: Duration::from_secs(60), ..defaults(Flavor::Vault) };
     assert_eq!(
         parse_on(with(json!({})), &short).unwrap().max_stale,

@@ -269,7 +269,10 @@ fn each_mistake_names_its_parameter_and_what_is_allowed() {
         (json!({"objects": null}), "parameter objects lists no object"),
         (json!({"objects": "[]"}), "parameter objects lists no object"),
         (json!({"objects": "- a: [b"}), "parameter objects, line "),
-        (json!({"objects": long.clone()}), "parameter objects is 65537 bytes long; at most 65536 are allowed"),
+        (
+            json!({"objects": long.clone()}),
+            "parameter objects is 65537 bytes long; at most 65536 are allowed",
+        ),
         (json!({"audience": "https://kubernetes.default.svc"}), "add it to --allow-audience"),
         (
             json!({"vaultKubernetesMountPath": "", "vaultAuthMountPath": ""}),

@@ -29,33 +29,33 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Empties the state directory of a node on which no vaultmount runs any more
 #[derive(Args, Clone, Debug)]
-pub struct HandoverArgs {
+pub(crate) struct HandoverArgs {
     /// Remove all records without calling a server: the credentials of pods stay valid until they expire
     #[arg(long, required_unless_present = "revoke", conflicts_with = "revoke")]
-    pub keep: bool,
+    pub(crate) keep: bool,
     /// Revoke every token, and with it all leases of the token; a record stays and is reported if its token cannot be revoked
     #[arg(long)]
-    pub revoke: bool,
+    pub(crate) revoke: bool,
     /// State directory, as for serve
     #[arg(long, value_name = "DIR")]
-    pub state_dir: PathBuf,
+    pub(crate) state_dir: PathBuf,
     /// File with the key of the state, as for serve
     #[arg(long, value_name = "FILE")]
-    pub state_key_file: Option<PathBuf>,
+    pub(crate) state_key_file: Option<PathBuf>,
     /// File with the key of object versions, as for serve; also the key of the state if --state-key-file is not set
     #[arg(long, value_name = "FILE")]
-    pub hmac_key_file: Option<PathBuf>,
+    pub(crate) hmac_key_file: Option<PathBuf>,
     /// Name of the node, as for serve
     #[arg(long, value_name = "NAME", required_if_eq("revoke", "true"))]
-    pub node_name: Option<String>,
+    pub(crate) node_name: Option<String>,
     /// Servers to which tokens may be sent besides the default server, as for serve; repeatable
     #[arg(long, value_name = "ADDRESS")]
-    pub allow_address: Vec<AllowedAddress>,
+    pub(crate) allow_address: Vec<AllowedAddress>,
 }
 
 /// Why the state is not empty.
 #[derive(Debug, Error)]
-pub enum HandoverError {
+pub(crate) enum HandoverError {
     /// The state directory, or a record in it, cannot be read or removed.
     #[error(transparent)]
     State(#[from] StateError),
@@ -76,7 +76,7 @@ pub enum HandoverError {
 }
 
 /// Empties the state as `args` say, and prints one line with the numbers of records.
-pub async fn handover(args: &HandoverArgs, environment: &Environment) -> Result<(), HandoverError> {
+pub(crate) async fn handover(args: &HandoverArgs, environment: &Environment) -> Result<(), HandoverError> {
     let directory = Directory::open(&args.state_dir, Duration::ZERO).await?;
     if args.keep { keep(&directory) } else { revoke(args, directory, environment).await }
 }

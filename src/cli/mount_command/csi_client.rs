@@ -18,7 +18,7 @@ const RESPONSE_BYTES: usize = 4 * 1024 * 1024;
 
 /// Why a provider returned no files.
 #[derive(Debug, Error)]
-pub enum CallError {
+pub(crate) enum CallError {
     /// The connection failed.
     #[error(
         "no provider answers on {socket}; start one with --endpoint={socket}, or name its socket with --socket"
@@ -55,7 +55,7 @@ pub enum CallError {
 }
 
 /// Calls Version of the provider on `socket`, as the driver's health check does.
-pub async fn version(socket: &Path) -> Result<VersionResponse, CallError> {
+pub(crate) async fn version(socket: &Path) -> Result<VersionResponse, CallError> {
     let request = VersionRequest { version: "v1alpha1".into() };
     Ok(connect(socket).await?.version(request).await.map_err(refused)?.into_inner())
 }

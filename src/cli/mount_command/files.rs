@@ -42,7 +42,7 @@ impl fmt::Display for Outcome {
 
 /// Why the files were not written. Contains paths, never contents.
 #[derive(Debug, Error)]
-pub enum TreeError {
+pub(crate) enum TreeError {
     /// A path that leaves the volume, or that the driver refuses for another reason.
     #[error("the provider returned a file with the path {0:?}, which the driver refuses")]
     BadPath(String),

@@ -21,7 +21,7 @@ pub(crate) struct Class {
 
 /// Why a manifest could not be used. Quotes only names from the manifest.
 #[derive(Debug, Error)]
-pub enum ClassError {
+pub(crate) enum ClassError {
     /// The file does not exist, or may not be read.
     #[error("class manifest {path}: cannot be read")]
     Unreadable {

@@ -5,10 +5,10 @@ mod files; // writes the files in the driver's layout
 mod manifest; // parses a SecretProviderClass
 mod request; // the MountRequest that driver 1.6 would send
 
-pub use csi_client::{CallError, version};
-pub use files::TreeError;
-pub use manifest::ClassError;
-pub use request::RequestError;
+pub(crate) use csi_client::{CallError, version};
+pub(crate) use files::TreeError;
+pub(crate) use manifest::ClassError;
+pub(crate) use request::RequestError;
 
 use std::path::PathBuf;
 
@@ -22,42 +22,42 @@ const SOCKET_DIRECTORY: &str = "/var/run/secrets-store-csi-providers";
 
 /// Mounts a SecretProviderClass into a directory, as the CSI driver would for a pod
 #[derive(Args, Debug, Clone)]
-pub struct MountArgs {
+pub(crate) struct MountArgs {
     /// Manifest with the SecretProviderClass, YAML or JSON; other objects in it are ignored
     #[arg(long, value_name = "FILE")]
-    pub class: PathBuf,
+    pub(crate) class: PathBuf,
     /// The class's name, if the manifest contains several
     #[arg(long, value_name = "NAME")]
-    pub class_name: Option<String>,
+    pub(crate) class_name: Option<String>,
     /// Directory for the files, best on a tmpfs; created with mode 0700 if it is missing
     #[arg(long, value_name = "DIR")]
-    pub target: PathBuf,
+    pub(crate) target: PathBuf,
     /// The provider's socket [default: the one that the class's provider has on a node]
     #[arg(long, value_name = "PATH")]
-    pub socket: Option<PathBuf>,
+    pub(crate) socket: Option<PathBuf>,
     /// The pod's namespace
     #[arg(long, default_value = "default")]
-    pub namespace: String,
+    pub(crate) namespace: String,
     /// The pod's service account
     #[arg(long, default_value = "default", value_name = "NAME")]
-    pub service_account: String,
+    pub(crate) service_account: String,
     /// The pod's name [default: the service account's]
     #[arg(long, value_name = "NAME")]
-    pub pod_name: Option<String>,
+    pub(crate) pod_name: Option<String>,
     /// The pod's uid [default: derived from namespace and name, the same each time]
     #[arg(long, value_name = "UID")]
-    pub pod_uid: Option<String>,
+    pub(crate) pod_uid: Option<String>,
     /// File with the pod's token, as from `kubectl create token NAME --audience vault`
     #[arg(long, value_name = "FILE")]
-    pub token_file: Option<PathBuf>,
+    pub(crate) token_file: Option<PathBuf>,
     /// The audience of the token
     #[arg(long, default_value = "vault")]
-    pub audience: String,
+    pub(crate) audience: String,
 }
 
 /// Why nothing was mounted. Contains no token and no content of a file.
 #[derive(Debug, Error)]
-pub enum MountCommandError {
+pub(crate) enum MountCommandError {
     /// The manifest cannot be used.
     #[error(transparent)]
     Class(#[from] ClassError),
@@ -73,7 +73,7 @@ pub enum MountCommandError {
 }
 
 /// Mounts as `args` say and prints one line per version. After a failure of the provider the files in the target stay as they are.
-pub async fn mount(args: &MountArgs) -> Result<(), MountCommandError> {
+pub(crate) async fn mount(args: &MountArgs) -> Result<(), MountCommandError> {
     let class = Class::read(&args.class, args.class_name.as_deref())?;
     let request = request::build(&class, args)?;
     let response = csi_client::mount(&socket(args, &class), request).await?;

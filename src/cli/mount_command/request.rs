@@ -25,7 +25,7 @@ const NO_SECRETS: &str = "null";
 
 /// Why the request cannot be built. Contains no token.
 #[derive(Debug, Error)]
-pub enum RequestError {
+pub(crate) enum RequestError {
     /// The file does not exist, or may not be read.
     #[error("token file {path}: cannot be read")]
     TokenUnreadable {

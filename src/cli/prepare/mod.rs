@@ -34,27 +34,27 @@ use crate::server::remove_dead;
 
 /// Lets an unprivileged vaultmount write into directories; runs as root with CAP_CHOWN
 #[derive(Args, Debug, Clone)]
-pub struct PrepareArgs {
+pub(crate) struct PrepareArgs {
     /// Directory for sockets; created if it is missing
     #[arg(long = "socket-dir", value_name = "DIR", required = true)]
-    pub socket_dirs: Vec<PathBuf>,
+    pub(crate) socket_dirs: Vec<PathBuf>,
     /// Directory for the sealed records; created if it is missing, and accessible only to vaultmount
     #[arg(long = "state-dir", value_name = "DIR")]
-    pub state_dir: Option<PathBuf>,
+    pub(crate) state_dir: Option<PathBuf>,
     /// The user that vaultmount runs as
     #[arg(long, default_value_t = 65532)]
-    pub uid: u32,
+    pub(crate) uid: u32,
     /// The group that vaultmount runs with
     #[arg(long, default_value_t = 65532)]
-    pub gid: u32,
+    pub(crate) gid: u32,
     /// Name of a socket that is removed from each directory if no process listens on it
     #[arg(long = "socket-name", value_name = "NAME", default_values = ["vault.sock", "openbao.sock", "vaultmount.sock"])]
-    pub socket_names: Vec<String>,
+    pub(crate) socket_names: Vec<String>,
 }
 
 /// Why a directory could not be prepared.
 #[derive(Debug, Error)]
-pub enum PrepareError {
+pub(crate) enum PrepareError {
     /// The path is a link, or not a directory.
     #[error("{0}: is a link or not a directory; name the directory itself")]
     NotADirectory(PathBuf),
@@ -96,7 +96,7 @@ const GROUP_WRITES: u32 = 0o070;
 
 /// Prepares each directory; a directory that already has the right permissions is not changed. A dead socket that cannot be removed is
 /// only reported on stderr: if it matters, serve reports it in its readiness.
-pub fn prepare(args: &PrepareArgs) -> Result<(), PrepareError> {
+pub(crate) fn prepare(args: &PrepareArgs) -> Result<(), PrepareError> {
     for directory in &args.socket_dirs {
         open_to_group(directory, args.gid)?;
         let sockets: Vec<_> = args.socket_names.iter().map(|name| directory.join(name)).collect();

@@ -31,24 +31,24 @@ const RENDERED_BYTES: usize = 256 * 1024 * 1024;
 
 /// The subcommand, and the key it uses. Not `Debug`: the text of `cipher` is a secret.
 #[derive(Args, Clone)]
-pub struct S5Work {
+pub(crate) struct S5Work {
     /// Mount of the transit engine
     #[arg(long, global = true, value_name = "NAME", default_value = "transit", value_parser = plain_path)]
-    pub transit_mount: String,
+    pub(crate) transit_mount: String,
     /// Key of the transit engine
     #[arg(long, global = true, value_name = "NAME", default_value = "default", value_parser = plain_path)]
-    pub transit_key: String,
+    pub(crate) transit_key: String,
     /// File with the token [default: VAULT_TOKEN or BAO_TOKEN, else ~/.vault-token]
     #[arg(long, global = true, value_name = "FILE")]
-    pub token_file: Option<PathBuf>,
+    pub(crate) token_file: Option<PathBuf>,
     /// The subcommand.
     #[command(subcommand)]
-    pub command: S5Command,
+    pub(crate) command: S5Command,
 }
 
 /// The subcommands of `vaultmount s5`.
 #[derive(Subcommand, Clone)]
-pub enum S5Command {
+pub(crate) enum S5Command {
     /// Prints the marker of a text
     Cipher {
         /// The text [default: all of stdin, including its last newline]; every user of the machine can see an argument
@@ -71,7 +71,7 @@ pub enum S5Command {
 
 /// Why nothing was printed or written. Holds no value.
 #[derive(Debug, Error)]
-pub enum S5Error {
+pub(crate) enum S5Error {
     /// No token of the user was found.
     #[error(
         "no token: set VAULT_TOKEN or BAO_TOKEN, log in with the server's own command line (~/.vault-token), or set --token-file"
@@ -103,13 +103,13 @@ pub enum S5Error {
 
 /// A marker that was not opened.
 #[derive(Debug)]
-pub struct Unopened {
+pub(crate) struct Unopened {
     /// The file's name as on the command line, or `stdin`.
-    pub place: String,
+    pub(crate) place: String,
     /// The marker's line, from 1.
-    pub line: usize,
+    pub(crate) line: usize,
     /// Why it was not opened.
-    pub why: NotOpened,
+    pub(crate) why: NotOpened,
 }
 
 impl fmt::Display for Unopened {
@@ -119,7 +119,7 @@ impl fmt::Display for Unopened {
 }
 
 /// Runs the subcommand of `work` with the transit engine of `server`.
-pub async fn s5(work: S5Work, server: ServerSpec, proxy: Option<Url>) -> Result<(), S5Error> {
+pub(crate) async fn s5(work: S5Work, server: ServerSpec, proxy: Option<Url>) -> Result<(), S5Error> {
     let transit = Transit {
         server,
         proxy,
@@ -137,8 +137,10 @@ pub async fn s5(work: S5Work, server: ServerSpec, proxy: Option<Url>) -> Result<
 /// Prints the marker of a text; adds a newline only at a terminal, as mvisonneau/s5 does.
 async fn cipher(transit: &Transit, text: Option<OsString>) -> Result<(), S5Error> {
     let text = argument_or_stdin(text)?;
-    let ciphertext =
-        transit.login()?.encrypt(&transit.mount, &transit.key, &text.bytes, &Budget::lasting(TIMEOUT)).await?;
+    let ciphertext = transit
+        .login()?
+        .encrypt(&transit.mount, &transit.key, &text.bytes, &Budget::lasting(TIMEOUT))
+        .await?;
     let end = if io::stdout().is_terminal() { "\n" } else { "" };
     file::print(format!("{}{end}", marker(&ciphertext)).as_bytes())
 }

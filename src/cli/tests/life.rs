@@ -2,8 +2,8 @@ use std::num::NonZeroUsize;
 
 use super::*;
 use crate::renewal::Bounds;
-use crate::state::StateConfig;
 use crate::spec::VolumeWriter;
+use crate::state::StateConfig;
 
 #[test]
 fn without_flags_no_state_survives_a_restart_and_work_is_bounded() {

@@ -38,7 +38,7 @@ const REASON: &str = "SecretsUpdated";
 const COMPONENT: &str = "vaultmount";
 
 /// Sends events about new content of volumes to the API server.
-pub struct PodEvents {
+pub(crate) struct PodEvents {
     node: String,
     kubernetes: Kubernetes,
     outbox: Mutex<Outbox>,
@@ -49,7 +49,7 @@ pub struct PodEvents {
 
 impl PodEvents {
     /// Events from the node of this name.
-    pub fn new(node: String) -> Self {
+    pub(crate) fn new(node: String) -> Self {
         let (outbox, added, logged) = <_>::default();
         Self { node, kubernetes: Kubernetes::default(), outbox, added, logged }
     }
@@ -57,7 +57,7 @@ impl PodEvents {
     /// Queues an event on `pod`: `files` of its volume `volume` are new, removed or changed. Returns at once; the event may be dropped.
     ///
     /// Everybody who may read the pod's events sees the paths of `files`. Does nothing if there are none.
-    pub fn add(&self, pod: &Pod, volume: &str, files: Vec<String>) {
+    pub(crate) fn add(&self, pod: &Pod, volume: &str, files: Vec<String>) {
         if files.is_empty() {
             return;
         }
@@ -70,7 +70,7 @@ impl PodEvents {
     /// Sends the queued events, for as long as the process lives.
     ///
     /// Needs `create` and `patch` on `events` of all namespaces, which only the manifests of `deploy/pod-events` grant.
-    pub async fn run(&self) {
+    pub(crate) async fn run(&self) {
         loop {
             let next = self.outbox().next(Instant::now());
             match next {

@@ -32,7 +32,7 @@ const BACKOFF: Backoff =
 /// The uids of a node's pods, as last reported by the API server.
 ///
 /// While the API server is unreachable, pods that are missing here are gone for certain: a uid is never used again.
-pub struct NodePods {
+pub(crate) struct NodePods {
     node: String,
     kubernetes: Kubernetes,
     uids: Mutex<Option<HashSet<String>>>,
@@ -40,14 +40,14 @@ pub struct NodePods {
 
 impl NodePods {
     /// The pods of `node`; none is known yet.
-    pub fn new(node: String) -> Self {
+    pub(crate) fn new(node: String) -> Self {
         Self { node, kubernetes: Kubernetes::default(), uids: Mutex::default() }
     }
 
     /// Watches the pods for as long as the process lives.
     ///
     /// Needs `list` and `watch` on `pods` of all namespaces, which only some of the manifests grant.
-    pub async fn follow(&self) {
+    pub(crate) async fn follow(&self) {
         let (mut since, mut failures) = (None, 0);
         loop {
             let watched = timeout(WATCH_TIMEOUT, self.watch(since.take())).await;
@@ -88,7 +88,7 @@ impl NodePods {
     }
 
     /// The uids of all pods; `None` before the first complete list.
-    pub fn known(&self) -> Option<HashSet<String>> {
+    pub(crate) fn known(&self) -> Option<HashSet<String>> {
         self.uids().clone()
     }
 

@@ -17,7 +17,7 @@ use crate::spec::Format;
 
 /// Why a secret cannot be written as a document. Shows the names of members, truncated and escaped, but never a value.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum FormatError {
+pub(crate) enum FormatError {
     /// A list or a scalar in a format that needs an object.
     #[error(
         "{format} needs an object, but this is a list or a single value: choose json or yaml, or select an object in it"
@@ -64,7 +64,7 @@ pub enum FormatError {
 
 impl FormatError {
     /// The stable reason.
-    pub fn reason(&self) -> Reason {
+    pub(crate) fn reason(&self) -> Reason {
         match self {
             Self::Quote { source, .. } => source.reason(),
             Self::NotObject { .. }
@@ -77,7 +77,7 @@ impl FormatError {
 }
 
 /// Writes `data` as one document; `env`, `properties` and `toml` need an object.
-pub fn document(data: &Value, format: Format) -> Result<Secret, FormatError> {
+pub(crate) fn document(data: &Value, format: Format) -> Result<Secret, FormatError> {
     match format {
         Format::Json => tree::json(data),
         Format::Yaml => tree::yaml(data),

@@ -14,7 +14,7 @@ use crate::error::Reason;
 
 /// Why a value cannot be quoted. Holds nothing of the value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum QuoteError {
+pub(crate) enum QuoteError {
     /// The words of a shell and the values of an environment end at the first NUL.
     #[error("the value has a NUL byte, which a shell or an environment cannot hold: write it as base64")]
     Nul,
@@ -22,7 +22,7 @@ pub enum QuoteError {
 
 impl QuoteError {
     /// The stable reason.
-    pub fn reason(self) -> Reason {
+    pub(crate) fn reason(self) -> Reason {
         match self {
             Self::Nul => Reason::RenderFailed,
         }
@@ -39,7 +39,7 @@ const YAML_PLAIN_KEY: usize = 1000;
 ///
 /// A quote in the text becomes `'"'"'`, not the usual `'\''`: systemd reads only the former as a shell does (after a backslash outside of quotes it
 /// reads the rest of the line literally).
-pub fn shell(text: &str) -> Result<String, QuoteError> {
+pub(crate) fn shell(text: &str) -> Result<String, QuoteError> {
     if text.contains('\0') {
         return Err(QuoteError::Nul);
     }
@@ -51,7 +51,7 @@ pub fn shell(text: &str) -> Result<String, QuoteError> {
 /// docker-compose does not join quoted parts, so text with `'` is put in double quotes, unless it has a character with a meaning there.
 /// docker-compose cannot read text with `'` and one of `"`, `$`, `` ` ``, `\`. systemd drops a variable with control characters other than tab and
 /// newline, however it is quoted.
-pub fn env(text: &str) -> Result<String, QuoteError> {
+pub(crate) fn env(text: &str) -> Result<String, QuoteError> {
     if text.contains('\'') && !text.contains(['"', '$', '`', '\\', '\0']) {
         Ok(format!("\"{text}\""))
     } else {
@@ -60,18 +60,18 @@ pub fn env(text: &str) -> Result<String, QuoteError> {
 }
 
 /// A part of a URL: every byte of the UTF-8 text becomes `%XX`, except the unreserved characters of RFC 3986.
-pub fn url(text: &str) -> String {
+pub(crate) fn url(text: &str) -> String {
     utf8_percent_encode(text, UNRESERVED).to_string()
 }
 
 /// JSON on one line: members sorted, no spaces; only characters that JSON requires to escape are escaped.
-pub fn json(value: &Value) -> String {
+pub(crate) fn json(value: &Value) -> String {
     // Writing a `Value` into memory cannot fail: its keys are strings.
     serde_json::to_string(&gojson::sorted(value)).unwrap_or_default()
 }
 
 /// YAML on one line, in flow style, with the same meaning in YAML 1.1 and 1.2. It is also JSON, unless a key has about a thousand characters.
-pub fn yaml(value: &Value) -> String {
+pub(crate) fn yaml(value: &Value) -> String {
     match value {
         Value::Null | Value::Bool(_) => value.to_string(),
         Value::Number(number) => yaml_number(number),
@@ -84,12 +84,12 @@ pub fn yaml(value: &Value) -> String {
 }
 
 /// A basic string of TOML 1.0, with its quotes, on one line.
-pub fn toml(text: &str) -> String {
+pub(crate) fn toml(text: &str) -> String {
     quoted(text)
 }
 
 /// A value of Java's `Properties`, in ASCII. Leading spaces are escaped, because `load` skips them.
-pub fn properties(text: &str) -> String {
+pub(crate) fn properties(text: &str) -> String {
     let rest = text.trim_start_matches(' ');
     let spaces = text.len() - rest.len();
     let mut out = r"\ ".repeat(spaces);
@@ -98,7 +98,7 @@ pub fn properties(text: &str) -> String {
 }
 
 /// A key of Java's `Properties`, in ASCII. Every space is escaped, because a space ends the key.
-pub fn properties_key(text: &str) -> String {
+pub(crate) fn properties_key(text: &str) -> String {
     let mut out = String::new();
     for c in text.chars() {
         if c == ' ' { out.push_str(r"\ ") } else { property_char(&mut out, c) }

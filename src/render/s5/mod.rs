@@ -18,14 +18,14 @@ use crate::secret::Secret;
 const FIRST_VERSION: &str = "vault:v1:";
 
 /// A text and its markers. Not `Debug`: the text may hold other secrets than ciphertexts.
-pub struct S5Document<'t> {
+pub(crate) struct S5Document<'t> {
     text: &'t [u8],
     markers: Vec<Marker>,
 }
 
 /// One marker.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Marker {
+pub(crate) struct Marker {
     span: Range<usize>,
     line: usize,
     ciphertext: String,
@@ -34,32 +34,32 @@ pub struct Marker {
 /// The text with its values exceeds the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the text with the values of its s5 markers is larger than {limit} bytes")]
-pub struct TooLarge {
+pub(crate) struct TooLarge {
     limit: usize,
 }
 
 impl TooLarge {
     /// The stable reason.
-    pub fn reason(self) -> Reason {
+    pub(crate) fn reason(self) -> Reason {
         Reason::PayloadTooLarge
     }
 }
 
 impl Marker {
     /// The ciphertext for transit: `vault:v<n>:<base64>`.
-    pub fn ciphertext(&self) -> &str {
+    pub(crate) fn ciphertext(&self) -> &str {
         &self.ciphertext
     }
 
     /// The line in which the marker begins, from 1.
-    pub fn line(&self) -> usize {
+    pub(crate) fn line(&self) -> usize {
         self.line
     }
 }
 
 impl<'t> S5Document<'t> {
     /// Finds the markers of `text` in linear time: an attempt that fails at some byte has not passed any `{` that could begin another marker.
-    pub fn parse(text: &'t [u8]) -> Self {
+    pub(crate) fn parse(text: &'t [u8]) -> Self {
         let (mut markers, mut at, mut line) = (Vec::new(), 0, 1);
         while let Some(skipped) = text[at..].iter().position(|byte| *byte == b'{') {
             line += lines(&text[at..at + skipped]);
@@ -77,7 +77,7 @@ impl<'t> S5Document<'t> {
     }
 
     /// The markers, in order.
-    pub fn markers(&self) -> &[Marker] {
+    pub(crate) fn markers(&self) -> &[Marker] {
         &self.markers
     }
 
@@ -85,7 +85,7 @@ impl<'t> S5Document<'t> {
     ///
     /// # Errors
     /// The error of `value`, or [`TooLarge`] if the text exceeds `limit` bytes: a short marker may have a long value, many times.
-    pub fn filled<'s, E: From<TooLarge>>(
+    pub(crate) fn filled<'s, E: From<TooLarge>>(
         &'s self,
         limit: usize,
         value: impl Fn(&'s Marker) -> Result<&'s Secret, E>,
@@ -110,7 +110,7 @@ impl<'t> S5Document<'t> {
 }
 
 /// The ciphertexts of all `texts` for one batch: each once, in the order of their first appearance.
-pub fn ciphertexts<'m>(texts: impl IntoIterator<Item = &'m S5Document<'m>>) -> Vec<&'m str> {
+pub(crate) fn ciphertexts<'m>(texts: impl IntoIterator<Item = &'m S5Document<'m>>) -> Vec<&'m str> {
     let mut seen = HashSet::new();
     let all = texts.into_iter().flat_map(S5Document::markers).map(Marker::ciphertext);
     all.filter(|ciphertext| seen.insert(*ciphertext)).collect()
@@ -118,7 +118,7 @@ pub fn ciphertexts<'m>(texts: impl IntoIterator<Item = &'m S5Document<'m>>) -> V
 
 /// The marker for `ciphertext`, a ciphertext of transit. The first version of a key is left out, so that the original tool can read the marker. It
 /// cannot read later versions: it takes every version for the first.
-pub fn marker(ciphertext: &str) -> String {
+pub(crate) fn marker(ciphertext: &str) -> String {
     format!("{{{{ s5:{} }}}}", ciphertext.strip_prefix(FIRST_VERSION).unwrap_or(ciphertext))
 }
 

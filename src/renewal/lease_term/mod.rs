@@ -26,7 +26,7 @@ const WHOLE: f64 = 0.9;
 
 /// The result of a renewal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Renewed {
+pub(crate) enum Renewed {
     /// Granted for this time from now on.
     For(Duration),
     /// Refused for good (400, 403, 404): not renewable, not allowed, or revoked.
@@ -37,7 +37,7 @@ pub enum Renewed {
 
 /// Whether renewals extend the term, and if not, why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Renewability {
+pub(crate) enum Renewability {
     /// Renewals extend it, as far as is known.
     #[serde(rename = "Extends")]
     Extends,
@@ -54,7 +54,7 @@ pub enum Renewability {
 
 /// What is due next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Next {
+pub(crate) enum Next {
     /// A renewal at this time, which may have passed.
     RenewAt(UnixMillis),
     /// Nothing until the end, if there is one.
@@ -65,7 +65,7 @@ pub enum Next {
 
 /// The term of a token or a lease, by the clock of this node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LeaseTerm {
+pub(crate) struct LeaseTerm {
     /// The time that the server granted at issue.
     #[serde(rename = "first")]
     first: Duration,
@@ -87,7 +87,7 @@ pub struct LeaseTerm {
 impl LeaseTerm {
     /// A term that was issued for `ttl`; a `ttl` of zero never ends, as in Vault. `now` is when the call began: the server counts from a later time, so
     /// the real end is never earlier.
-    pub fn issued(ttl: Duration, renewable: bool, now: UnixMillis) -> Self {
+    pub(crate) fn issued(ttl: Duration, renewable: bool, now: UnixMillis) -> Self {
         Self {
             first: ttl,
             granted: now,
@@ -100,7 +100,7 @@ impl LeaseTerm {
     }
 
     /// What is due next. `chance` (0 to 1) moves the renewal after a grant by up to a tenth either way; the same `chance` has the same time.
-    pub fn next(&self, now: UnixMillis, chance: f64) -> Next {
+    pub(crate) fn next(&self, now: UnixMillis, chance: f64) -> Next {
         let Some(ends) = self.ends else { return Next::Nothing(None) };
         let at =
             self.try_again.unwrap_or_else(|| self.granted + renewed_after(ends.since(self.granted), chance));
@@ -115,7 +115,7 @@ impl LeaseTerm {
     /// failure, when the call ended.
     ///
     /// A renewal for no time does not move the end: the server grants no more. A failure only moves the next attempt.
-    pub fn after(&mut self, outcome: Renewed, now: UnixMillis, chance: f64) {
+    pub(crate) fn after(&mut self, outcome: Renewed, now: UnixMillis, chance: f64) {
         match outcome {
             Renewed::For(ttl) if ttl.is_zero() => self.stop_extending(Renewability::Capped, now),
             Renewed::For(ttl) => self.grant(ttl, now),
@@ -129,28 +129,28 @@ impl LeaseTerm {
     }
 
     /// The end, if there is one.
-    pub fn ends(&self) -> Option<UnixMillis> {
+    pub(crate) fn ends(&self) -> Option<UnixMillis> {
         self.ends
     }
 
     /// The time that was granted at issue, which a renewal requests again; zero for a term that never ends.
-    pub fn first(&self) -> Duration {
+    pub(crate) fn first(&self) -> Duration {
         self.first
     }
 
     /// Whether renewals extend it.
-    pub fn renewability(&self) -> Renewability {
+    pub(crate) fn renewability(&self) -> Renewability {
         self.renewability
     }
 
     /// Whether it has not ended.
-    pub fn is_of_use(&self, now: UnixMillis) -> bool {
+    pub(crate) fn is_of_use(&self, now: UnixMillis) -> bool {
         self.ends.is_none_or(|ends| now < ends)
     }
 
     /// When a successor is issued, for a volume that is republished every `interval`: never while renewals extend the term, even if some fail;
     /// otherwise by the rule of what cannot be extended. An end that has passed is a reason of its own: see `is_of_use`.
-    pub fn replace_at(&self, interval: Duration) -> Option<UnixMillis> {
+    pub(crate) fn replace_at(&self, interval: Duration) -> Option<UnixMillis> {
         match self.renewability {
             Renewability::Extends => None,
             Renewability::Fixed => Some(succeed_at(self.granted, self.ends?, interval)),

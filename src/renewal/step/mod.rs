@@ -11,11 +11,11 @@ use super::{LeaseTerm, Next, Renewability, Renewed, UnixMillis};
 
 /// The id of a lease.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LeaseId(pub String);
+pub(crate) struct LeaseId(pub String);
 
 /// The state of a token with its leases.
 #[derive(Debug)]
-pub struct State {
+pub(crate) struct State {
     token: Tracked,
     leases: BTreeMap<LeaseId, Tracked>,
     wanted_until: UnixMillis,
@@ -25,7 +25,7 @@ pub struct State {
 
 /// What happened.
 #[derive(Debug)]
-pub enum Event {
+pub(crate) enum Event {
     /// The time of `WaitUntil` has come.
     Tick,
     /// The result of a `RenewToken`. Every one has a result; a call that was cancelled has `Failed`.
@@ -42,7 +42,7 @@ pub enum Event {
 
 /// What is to be done.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Action {
+pub(crate) enum Action {
     /// Renew the token by itself.
     RenewToken,
     /// Renew the lease by this increment.
@@ -55,7 +55,7 @@ pub enum Action {
 
 /// What an operator should know of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Warning {
+pub(crate) enum Warning {
     /// The token cannot be renewed: it is a batch token, or its role lacks the default policy. Everything that it issued is replaced before it expires.
     Degraded,
     /// The server refused to renew a renewable lease. Its credential is replaced before the lease expires.
@@ -74,7 +74,7 @@ struct Tracked {
 
 impl State {
     /// A token without leases that no volume wants yet. `chance` is a random number of 0 to 1.
-    pub fn new(token: LeaseTerm, chance: f64) -> Self {
+    pub(crate) fn new(token: LeaseTerm, chance: f64) -> Self {
         let warnings = if cannot_renew(&token) { vec![Warning::Degraded] } else { Vec::new() };
         Self {
             token: Tracked::new(token, chance),
@@ -86,24 +86,24 @@ impl State {
     }
 
     /// The token's term.
-    pub fn token(&self) -> &LeaseTerm {
+    pub(crate) fn token(&self) -> &LeaseTerm {
         &self.token.term
     }
 
     /// The terms of its leases that have not expired.
-    pub fn leases(&self) -> impl Iterator<Item = (&LeaseId, &LeaseTerm)> {
+    pub(crate) fn leases(&self) -> impl Iterator<Item = (&LeaseId, &LeaseTerm)> {
         self.leases.iter().map(|(id, lease)| (id, &lease.term))
     }
 
     /// Whether the token expires and cannot be renewed.
-    pub fn is_degraded(&self) -> bool {
+    pub(crate) fn is_degraded(&self) -> bool {
         cannot_renew(&self.token.term)
     }
 
     /// When the successor of a lease is issued, for a volume that is republished every `interval`; at once for an unknown lease.
     ///
     /// The server revokes a lease with its token. So a lease that renewals extend, or that ends after the token, is replaced with the token.
-    pub fn replace_at(&self, id: &LeaseId, interval: Duration) -> Option<UnixMillis> {
+    pub(crate) fn replace_at(&self, id: &LeaseId, interval: Duration) -> Option<UnixMillis> {
         let Some(Tracked { term: lease, .. }) = self.leases.get(id) else {
             return Some(UnixMillis::default());
         };
@@ -115,13 +115,14 @@ impl State {
     }
 
     /// When the successor of a lease is issued: at `replace_at`, at the end of the lease, or at the end of the token, whichever is first.
-    pub fn due_at(&self, id: &LeaseId, interval: Duration) -> Option<UnixMillis> {
+    pub(crate) fn due_at(&self, id: &LeaseId, interval: Duration) -> Option<UnixMillis> {
         let lease = self.leases.get(id).and_then(|lease| lease.term.ends());
         lease.into_iter().chain(self.token.term.ends()).chain(self.replace_at(id, interval)).min()
     }
 
     /// Whether the successor of a lease is due at `now`.
-    pub fn is_due(&self, id: &LeaseId, interval: Duration, now: UnixMillis) -> bool {
+    #[cfg(test)]
+    pub(crate) fn is_due(&self, id: &LeaseId, interval: Duration, now: UnixMillis) -> bool {
         self.due_at(id, interval).is_some_and(|at| at <= now)
     }
 
@@ -179,7 +180,7 @@ impl State {
 /// Applies `event` and returns what to do now: at most one call at a time for the token and for each lease.
 ///
 /// `chance` is a new random number of 0 to 1 for each call.
-pub fn next(state: &mut State, event: Event, now: UnixMillis, chance: f64) -> Vec<Action> {
+pub(crate) fn next(state: &mut State, event: Event, now: UnixMillis, chance: f64) -> Vec<Action> {
     state.apply(event, now, chance);
     state.leases.retain(|_, lease| lease.calling.is_some() || lease.term.is_of_use(now));
     let mut actions: Vec<Action> = take(&mut state.warnings).into_iter().map(Action::Warn).collect();

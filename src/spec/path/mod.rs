@@ -19,12 +19,16 @@ const PART_BYTES: usize = 255;
 
 /// A relative path, separated by `/`. The rules are stricter than the driver's, so the driver accepts each such path (`File.path`,
 /// `docs/reference.md`).
+///
+/// ```compile_fail,E0423
+/// let path = vaultmount::internals::MountPath("../outside".to_owned()); // only parsing makes one
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MountPath(String);
 
 impl MountPath {
     /// The path as text.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 
@@ -32,13 +36,13 @@ impl MountPath {
     ///
     /// # Errors
     /// `name` or the whole path is no path of a file.
-    pub fn below(directory: Option<&Self>, name: &str) -> Result<Self, PathError> {
+    pub(crate) fn below(directory: Option<&Self>, name: &str) -> Result<Self, PathError> {
         let name: Self = name.parse()?;
         directory.map_or(Ok(name.clone()), |directory| format!("{directory}/{name}").parse())
     }
 
     /// The directories of the path, the outermost first.
-    pub fn directories(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn directories(&self) -> impl Iterator<Item = &str> {
         self.0.match_indices('/').map(|(end, _)| &self.0[..end])
     }
 }
@@ -123,7 +127,7 @@ impl Names {
 
 /// Two names that cannot both be files of one volume.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NameConflict {
+pub(crate) enum NameConflict {
     /// The same name more than once.
     #[error("objectName {} is used {times} times: each file needs its own name", Shown(.name))]
     Duplicate { name: String, times: usize },

@@ -3,7 +3,7 @@
 mod connections; // at most 32 connections
 mod readiness; // one check for all readers
 
-pub use readiness::Ready;
+pub(crate) use readiness::Ready;
 
 use std::convert::Infallible;
 use std::io;
@@ -37,13 +37,13 @@ const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const PROMETHEUS: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4");
 
 /// Listens on `address`. Separate from [`serve`], so that a port in use is an error of the start and not of a task.
-pub async fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+pub(crate) async fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::bind(address).await
 }
 
 /// Serves the health port for as long as the process lives: live if it answers at all, ready by the result of `probe`, and the values of
 /// `metrics`.
-pub async fn serve<R: Ready>(listener: TcpListener, probe: Arc<R>, metrics: PrometheusHandle) {
+pub(crate) async fn serve<R: Ready>(listener: TcpListener, probe: Arc<R>, metrics: PrometheusHandle) {
     let responder = Responder { check: Arc::new(SharedCheck::new(probe)), metrics };
     let mut connections = Connections::default();
     let mut accept_failed = false;

@@ -15,7 +15,7 @@ const VALID: Duration = Duration::from_secs(1);
 
 /// Whether this process would answer a driver. Must not depend on Vault: a provider that is not ready gets no mounts, and so could not
 /// report what is wrong.
-pub trait Ready: Send + Sync + 'static {
+pub(crate) trait Ready: Send + Sync + 'static {
     /// `Ok`, or one line with what is missing, without paths and roles.
     fn ready(&self) -> impl Future<Output = Result<(), String>> + Send;
 }

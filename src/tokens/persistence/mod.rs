@@ -34,7 +34,7 @@ struct Body {
 
 impl VaultToken {
     /// Writes the token's record if it has changed. An inline login has no token, and so no record.
-    pub fn save(&self, store: &Store) {
+    pub(crate) fn save(&self, store: &Store) {
         let Some(secret) = self.login().token() else { return };
         let (term, leases) = self.terms();
         let body = Body {
@@ -63,7 +63,7 @@ impl VaultToken {
 
 impl Logins {
     /// Takes over the token of an earlier process, and renews it from now on. `None` when it cannot be used; then it is revoked where possible.
-    pub fn resume(&self, record: Record) -> Option<Arc<VaultToken>> {
+    pub(crate) fn resume(&self, record: Record) -> Option<Arc<VaultToken>> {
         let Record { id, outer, body, .. } = record;
         let body: Body = match serde_json::from_slice(body.expose()) {
             Ok(body) => body,
@@ -112,7 +112,7 @@ impl Logins {
     }
 
     /// Cleans up after a record that cannot be used: revokes its token, or logs what an operator has to revoke when the token cannot be decrypted.
-    pub fn discard(&self, unusable: Unusable) {
+    pub(crate) fn discard(&self, unusable: Unusable) {
         let Unusable { id, why, outer } = unusable;
         warn!(record = %id, "a record of an earlier process cannot be used: {why}");
         if let Some(outer) = outer {

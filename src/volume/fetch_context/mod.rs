@@ -36,7 +36,7 @@ struct PodIdentity {
 }
 
 /// A mount or a poll of one volume.
-pub struct FetchContext<'v> {
+pub(crate) struct FetchContext<'v> {
     volumes: &'v Volumes,
     volume: &'v Volume,
     spec: &'v MountSpec,
@@ -54,7 +54,7 @@ pub struct FetchContext<'v> {
 impl Volumes {
     /// Starts fetching for `volume`. Records the time if the driver requested it. Drops cached responses that the class no longer refers to. `token` is
     /// `None` for a poll without a service account token.
-    pub fn fetch_context<'v>(
+    pub(crate) fn fetch_context<'v>(
         &'v self,
         volume: &'v Volume,
         spec: &'v MountSpec,
@@ -97,7 +97,7 @@ impl Volumes {
 
 impl FetchContext<'_> {
     /// Obtains every token that the calls of `plan` need, at the same time.
-    pub async fn log_in(&self, plan: &Plan<'_>, budget: &Budget) -> Result<(), VaultError> {
+    pub(crate) async fn log_in(&self, plan: &Plan<'_>, budget: &Budget) -> Result<(), VaultError> {
         let reads = plan.stages.iter().flat_map(|stage| &stage.reads).copied();
         let calls: Vec<_> = reads.filter(|source| self.cached(source).is_none()).collect();
         let needs_reader = plan.stages.iter().any(|stage| !stage.batches.is_empty())
@@ -129,7 +129,7 @@ impl FetchContext<'_> {
     }
 
     /// The response of `source`, from a cache or from Vault.
-    pub async fn read(&self, source: &Source, budget: &Budget) -> FetchResult {
+    pub(crate) async fn read(&self, source: &Source, budget: &Budget) -> FetchResult {
         match self.class(source) {
             SharingClass::SharedRead => self.read_shared(source, budget).await.map_err(EngineError::Origin),
             class @ (SharingClass::Issue | SharingClass::Lease) => self.issue(source, class, budget).await,
@@ -137,7 +137,7 @@ impl FetchContext<'_> {
     }
 
     /// Decrypts the ciphertexts of `batch`.
-    pub async fn open<'a>(
+    pub(crate) async fn open<'a>(
         &self,
         batch: &Batch<'a>,
         responses: &Responses<'a>,
@@ -163,12 +163,12 @@ impl FetchContext<'_> {
     }
 
     /// How many responses the mount needed that were not in the volume's own cache; reads that were shared with another volume count too.
-    pub fn calls(&self) -> usize {
+    pub(crate) fn calls(&self) -> usize {
         self.calls.load(Ordering::Relaxed)
     }
 
     /// What is unusual and no failure, in words for the log.
-    pub fn warnings(&self) -> Vec<String> {
+    pub(crate) fn warnings(&self) -> Vec<String> {
         self.warnings.lock().clone()
     }
 

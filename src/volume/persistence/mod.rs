@@ -94,7 +94,7 @@ type Tokens = HashMap<RecordId, Arc<VaultToken>>;
 impl Volumes {
     /// Writes the records of `volume` and its tokens, as far as they have changed. A volume that is not current gets no record, for no process would
     /// remove it.
-    pub fn save(&self, volume: &Volume) {
+    pub(crate) fn save(&self, volume: &Volume) {
         let Some(store) = self.store.as_ref().filter(|_| self.contains(volume)) else { return };
         let group = volume.state().group.clone();
         let is_group_written = group.is_none_or(|(key, cache)| {
@@ -111,7 +111,7 @@ impl Volumes {
 
     /// Takes over the volumes of an earlier process with their tokens. For a record that cannot be used, its credential is issued again and its
     /// token is revoked where it can be decrypted. Tokens that no volume names are revoked too.
-    pub fn resume(&self) {
+    pub(crate) fn resume(&self) {
         let Some(store) = &self.store else { return };
         let (mut tokens, mut bodies) = (Tokens::new(), Vec::new());
         let records: Vec<_> = store.records().map(Iterator::collect).unwrap_or_default();

@@ -267,7 +267,8 @@ async fn responses_of_0_1_0_have_the_same_content() {
         let IssuedRecord { source, stored, .. } =
             serde_json::from_value(serde_json::to_value(&issued[at]).unwrap()).unwrap();
         let fetched = Fetched::from_record(&source, stored).unwrap();
-        let selection = SourceValue { source, selector: Selector { root: start, path: way }, encoding: Encoding::Utf8 };
+        let selection =
+            SourceValue { source, selector: Selector { root: start, path: way }, encoding: Encoding::Utf8 };
         let bytes = fetched.bytes(&selection).unwrap();
         bytes.expose_text().unwrap().to_owned()
     };

@@ -6,10 +6,10 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use pki::{Pki, ask, genpkey, keytool, openssl};
 use crate::certificate::{Authorities, Identity, Issued, NodeKey};
 use crate::secret::Secret;
 use crate::spec::{Alias, KeyForm, KeyType, StoreForm};
+use pki::{Pki, ask, genpkey, keytool, openssl};
 
 const PASSWORD: &str = "change it, \"please\"";
 
@@ -234,7 +234,9 @@ fn two_processes_write_the_same_keystores() {
     pki.issue(&ec_key("P-256"));
     write_keystores(pki.0.path().to_owned(), "first");
     let mut again = Command::new(std::env::current_exe().unwrap());
-    again.args(["--exact", "library::certificates::two_processes_write_the_same_keystores"]).env(ANSWER, pki.0.path());
+    again
+        .args(["--exact", "library::certificates::two_processes_write_the_same_keystores"])
+        .env(ANSWER, pki.0.path());
     assert!(again.output().unwrap().status.success());
     for name in ["store.p12", "store.jks", "trust.p12", "trust.jks"] {
         let [first, second] =

@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use tempfile::TempDir;
 use crate::certificate::{Identity, Issued, NodeKey};
 use crate::spec::{CertificateRequest, KeyPlace, KeyType};
+use tempfile::TempDir;
 
 use crate::library::tools::tool;
 

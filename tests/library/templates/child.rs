@@ -5,10 +5,10 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use serde_json::json;
 use crate::secret::WipedMap;
 use crate::spec::Delimiters;
 use crate::template::{Cause, Job, Renderer, TemplateError};
+use serde_json::json;
 
 use super::{CANARY, members, renderer, soon};
 

@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use serde_json::{Value, json};
 use crate::template::{Cause, TemplateError};
+use serde_json::{Value, json};
 
 use super::{CANARY, answers, rendered};
 

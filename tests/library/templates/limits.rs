@@ -3,9 +3,9 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use serde_json::{Map, Value, json};
 use crate::spec::Delimiters;
 use crate::template::{Job, TemplateError};
+use serde_json::{Map, Value, json};
 
 use super::{Answers, CANARY, answers, members, rendered, renderer, soon};
 

@@ -6,10 +6,10 @@ mod child; // output and environment of a child
 
 use std::time::Duration;
 
-use serde_json::Value;
 use crate::secret::{Secret, WipedMap};
 use crate::spec::Delimiters;
 use crate::template::{Job, Renderer, TemplateError};
+use serde_json::Value;
 
 pub(crate) const CANARY: &str = "c4n4ry-of-a-secret";
 

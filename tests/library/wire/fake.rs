@@ -5,6 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::limits::Deadline;
+use crate::provider_api::csi_driver_provider_client::CsiDriverProviderClient;
+use crate::provider_api::csi_driver_provider_server::{CsiDriverProvider, CsiDriverProviderServer};
+use crate::provider_api::{MountRequest, MountResponse, ObjectVersion, VersionRequest, VersionResponse};
+use crate::server;
+use crate::server::{Endpoint, Readiness, ServerError, Sockets};
 use hyper_util::rt::TokioIo;
 use tempfile::TempDir;
 use tokio::net::UnixStream;
@@ -14,12 +20,6 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tonic::transport::{Channel, Uri};
 use tonic::{Code, Request, Response, Status};
 use tower::service_fn;
-use crate::limits::Deadline;
-use crate::provider_api::csi_driver_provider_client::CsiDriverProviderClient;
-use crate::provider_api::csi_driver_provider_server::{CsiDriverProvider, CsiDriverProviderServer};
-use crate::provider_api::{MountRequest, MountResponse, ObjectVersion, VersionRequest, VersionResponse};
-use crate::server;
-use crate::server::{Endpoint, Readiness, ServerError, Sockets};
 
 /// Longest wait for a condition before a test fails.
 const PATIENCE: Duration = Duration::from_secs(10);

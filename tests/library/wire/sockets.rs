@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::server::{NotReadyReason, Readiness};
 use nix::unistd::{Uid, setresuid};
 use tokio::io::AsyncReadExt;
-use crate::server::{NotReadyReason, Readiness};
 
 use super::fake::{Server, Setup, answers, client, endpoint, mount, until};
 
@@ -122,8 +122,7 @@ async fn each_socket_is_served_and_a_missing_directory_fails_the_start_without_l
     setup.sockets.endpoints.push(endpoint(Path::new("/nowhere/openbao.sock")));
     let service = tower::service_fn(|_| async { Ok(http::Response::new(tonic::body::Body::empty())) });
     let failed =
-        crate::server::serve(setup.sockets, |_| service, Readiness::default(), std::future::pending())
-            .await;
+        crate::server::serve(setup.sockets, |_| service, Readiness::default(), std::future::pending()).await;
     assert_eq!(
         failed.unwrap_err().to_string(),
         "socket /nowhere/openbao.sock: its directory is missing; mount it"

@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::writer::{Change, WriteError};
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
-use crate::writer::{Change, WriteError};
 
 use super::node::{Node, OTHER, UID, Volume, meanwhile, payload};
 

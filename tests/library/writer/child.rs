@@ -7,10 +7,10 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, SystemTime};
 
-use nix::unistd::{getppid, gettid};
-use tempfile::NamedTempFile;
 use crate::payload::{Payload, VersionKey};
 use crate::writer::{Change, Fingerprints, Target, Trigger, Writer};
+use nix::unistd::{getppid, gettid};
+use tempfile::NamedTempFile;
 
 use super::node::{FileSpec, Node, UID, Volume, payload_of};
 

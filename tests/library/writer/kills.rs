@@ -6,9 +6,9 @@ use std::os::unix::fs::{MetadataExt, symlink};
 use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, SystemTime};
 
-use caps::Capability;
 use crate::payload::VersionKey;
 use crate::writer::{Fingerprints, Trigger, Writer};
+use caps::Capability;
 
 use super::child::{NEW, Traced, run};
 use super::node::{FileSpec, Node, Volume, payload_of};

@@ -11,13 +11,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::SystemTime;
 
-use caps::{CapSet, Capability};
-use tempfile::TempDir;
 use crate::payload::{File, Payload, VersionKey};
 use crate::secret::Secret;
-use crate::writer::{
-    Change, Fingerprints, StaleGeneration, Target, Trigger, WriteError, Writer, Written,
-};
+use crate::writer::{Change, Fingerprints, StaleGeneration, Target, Trigger, WriteError, Writer, Written};
+use caps::{CapSet, Capability};
+use tempfile::TempDir;
 
 use crate::library::tools::tool;
 

@@ -4,10 +4,10 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::PathBuf;
 
-use caps::Capability;
 use crate::payload::{File, Payload, VersionKey};
 use crate::secret::Secret;
 use crate::writer::{Change, Fingerprints, Trigger, Writer};
+use caps::Capability;
 
 use super::node::{Node, file, payload, rights};
 
