@@ -18,7 +18,7 @@ pub(super) async fn authenticate<'m, C: Caller>(
     budget: &Budget,
 ) -> Result<FetchContext<'m>, Failure> {
     let pod_token = caller.pod_token(services, mount, budget).await?;
-    let context = services.volumes.fetch_context(&mount.volume, &mount.spec, pod_token, C::TRIGGER);
+    let context = services.volumes.fetch_context(&mount.volume, &mount.spec, pod_token);
     context.log_in(plan, budget).await.map_err(|error| failure::login(&mount.spec, &error))?;
     Ok(context)
 }

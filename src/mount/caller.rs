@@ -7,7 +7,7 @@ use crate::error::Failure;
 use crate::limits::Budget;
 use crate::payload::Payload;
 use crate::spec::PodToken;
-use crate::writer::{Change, Trigger, WriteError};
+use crate::writer::{Change, WriteError};
 
 /// Who wrote the files of a volume.
 pub(super) enum Written {
@@ -30,9 +30,6 @@ pub(super) trait Caller {
     /// What the caller gets in the end.
     type Response;
 
-    /// For the modules below that treat the two differently.
-    const TRIGGER: Trigger;
-
     /// The spec of the mount, and its volume.
     fn parse(&self, services: &Services) -> Result<Mount, Failure>;
 
@@ -46,6 +43,14 @@ pub(super) trait Caller {
 
     /// Fails if the mount became pointless while it waited for the volume's lock.
     fn still_wanted(&self, mount: &Mount) -> Result<(), Failure>;
+
+    /// The last known good content after `failure`, if the failure is temporary.
+    fn fall_back(
+        &self,
+        services: &Services,
+        mount: &Mount,
+        failure: Failure,
+    ) -> Result<Arc<Payload>, Failure>;
 
     /// Writes the files where vaultmount does that for this volume.
     async fn write(

@@ -12,7 +12,7 @@ use crate::limits::Budget;
 use crate::payload::{File, Payload, VersionKey};
 use crate::provider_api::{self, MountRequest, MountResponse, ObjectVersion};
 use crate::spec::{MountSpec, PodToken};
-use crate::writer::{Trigger, WriteError};
+use crate::writer::{EmptyVolume, WriteError};
 
 /// The version of an optional file for which Vault has nothing. It is no digest, so no file can have it.
 const ABSENT: &str = "absent";
@@ -40,8 +40,6 @@ impl MountOutcome {
 impl Caller for DriverRequest<'_> {
     type Response = MountOutcome;
 
-    const TRIGGER: Trigger = Trigger::DriverRequest;
-
     fn parse(&self, services: &Services) -> Result<Mount, Failure> {
         let request = self.request;
         let call = MountCall {
@@ -64,11 +62,23 @@ impl Caller for DriverRequest<'_> {
         budget: &Budget,
     ) -> Result<Option<Arc<PodToken>>, Failure> {
         let (from_driver, flavor) = (mount.pod_token.as_ref(), self.defaults.flavor);
-        services.pod_tokens.for_request(from_driver, &mount.spec, flavor, budget).await.map(Some)
+        let token = services.pod_tokens.for_request(from_driver, &mount.spec, flavor, budget).await?;
+        services.volumes.record_request(&mount.volume, &mount.spec, &token);
+        Ok(Some(token))
     }
 
     fn still_wanted(&self, _: &Mount) -> Result<(), Failure> {
         Ok(())
+    }
+
+    /// A definite refusal drops the content: the pod's token is fresh.
+    fn fall_back(
+        &self,
+        services: &Services,
+        mount: &Mount,
+        failure: Failure,
+    ) -> Result<Arc<Payload>, Failure> {
+        services.volumes.fall_back(&mount.volume, &mount.spec, failure)
     }
 
     /// Where vaultmount cannot write and the driver can, the driver does.
@@ -82,12 +92,12 @@ impl Caller for DriverRequest<'_> {
         // The rotation of driver 1.5, whose requests name no class, does not know what the kubelet does: a volume that vaultmount
         // wrote may be at its end, and must then get no new files.
         let is_rotation = spec.class.is_none() && volume.is_own();
-        let trigger = if is_rotation { Trigger::Poll } else { Trigger::DriverRequest };
+        let empty = if is_rotation { EmptyVolume::IsEnding } else { EmptyVolume::IsNew };
         let Some(writer) = volumes.writer(spec) else {
             leave_to_driver(services, mount, None);
             return Ok(Written::ByDriver);
         };
-        match volumes.write(writer, volume, payload, trigger).await {
+        match volumes.write(writer, volume, payload, empty).await {
             Ok(change) => Ok(Written::ByVaultmount(change)),
             Err(error) if error.is_possible_end() && is_rotation => Err(error),
             Err(error) if error.is_possible_end() || error.is_for_driver() => {

@@ -11,12 +11,12 @@ use super::grpc::within;
 use super::publish::leave_to_driver;
 use super::{Mount, Services, failure, mount, report};
 use crate::class::{Defaults, RememberedRequest};
-use crate::error::Failure;
+use crate::error::{Failure, Reason};
 use crate::limits::Budget;
 use crate::payload::Payload;
 use crate::spec::{MountSpec, PodToken};
 use crate::volume::{Job, Volume};
-use crate::writer::{Change, Trigger, WriteError};
+use crate::writer::{Change, EmptyVolume, WriteError};
 
 /// Time for one poll. Nobody waits for it, and the next one follows.
 const POLL_TIME: Duration = Duration::from_secs(30);
@@ -127,8 +127,6 @@ impl Caller for Poll<'_> {
     /// What was written; `None` if the driver writes the volume from now on, or if the volume is at its end.
     type Response = Option<Change>;
 
-    const TRIGGER: Trigger = Trigger::Poll;
-
     fn parse(&self, _: &Services) -> Result<Mount, Failure> {
         Ok(Mount { spec: self.spec()?, volume: Arc::clone(self.volume), pod_token: None })
     }
@@ -146,6 +144,21 @@ impl Caller for Poll<'_> {
         if self.is_superseded() { Err(failure::superseded(&mount.spec)) } else { Ok(()) }
     }
 
+    /// A denial is not definite: the token of a poll may be old.
+    fn fall_back(
+        &self,
+        services: &Services,
+        mount: &Mount,
+        failure: Failure,
+    ) -> Result<Arc<Payload>, Failure> {
+        if failure.reason == Reason::ReadDenied {
+            services.volumes.mark_stale(self.volume);
+            services.volumes.save(self.volume);
+            return Err(failure);
+        }
+        services.volumes.fall_back(self.volume, &mount.spec, failure)
+    }
+
     async fn write(
         &self,
         services: &Services,
@@ -157,7 +170,7 @@ impl Caller for Poll<'_> {
             leave_to_driver(services, mount, None);
             return Ok(Written::ByNobody);
         };
-        match volumes.write(writer, self.volume, payload, Trigger::Poll).await {
+        match volumes.write(writer, self.volume, payload, EmptyVolume::IsEnding).await {
             Ok(change) => Ok(Written::ByVaultmount(change)),
             Err(error) if error.is_possible_end() => {
                 // The volume may live on after all, so it is polled again.

@@ -26,7 +26,7 @@ pub(super) async fn publish<C: Caller>(
     };
     let (payload, is_fetched) = match content {
         Ok(payload) => (Arc::new(payload), true),
-        Err(failure) => (volumes.fall_back(volume, spec, failure, C::TRIGGER)?, false),
+        Err(failure) => (caller.fall_back(services, mount, failure)?, false),
     };
     report::payload(spec, &payload, &services.log_throttle);
     let fetched = is_fetched.then_some(&payload);

@@ -18,7 +18,7 @@ use crate::cache::issued::Issued;
 use crate::payload::Payload;
 use crate::renewal::{PollSchedule, RenewalInputs, UnixMillis};
 use crate::spec::{MountSpec, Source, VolumeWriter};
-use crate::writer::{Change, StaleGeneration, Trigger, WriteError, Writer};
+use crate::writer::{Change, EmptyVolume, StaleGeneration, WriteError, Writer};
 
 /// Longest wait when nothing is due; a change of the schedule ends it.
 const NEVER: Duration = Duration::from_secs(24 * 3600);
@@ -55,19 +55,19 @@ impl Volumes {
         writer: &Writer,
         volume: &Volume,
         payload: &Payload,
-        trigger: Trigger,
+        empty: EmptyVolume,
     ) -> Result<Change, WriteError> {
         self.save(volume);
         let _lock = self.write_lock.lock().await;
         // Another volume may have replaced this one meanwhile. During shutdown no process would keep the tokens of the new files.
-        let must_be_current = trigger == Trigger::Poll || self.closed.load(Ordering::Relaxed);
+        let must_be_current = empty == EmptyVolume::IsEnding || self.closed.load(Ordering::Relaxed);
         if must_be_current && !self.contains(volume) {
             return Err(WriteError::Ending(volume.target().path.to_owned()));
         }
         // Taken out, so that no other task waits for the lock while this thread writes. A failure in between costs one more swap.
         let mut fingerprints = std::mem::take(&mut *volume.fingerprints());
         let before = self.events.as_ref().map(|_| fingerprints.clone());
-        let written = blocking::run(|| writer.write(&volume.target(), trigger, payload, &mut fingerprints));
+        let written = blocking::run(|| writer.write(&volume.target(), empty, payload, &mut fingerprints));
         let changed = before.map(|before| before.differing(&fingerprints));
         *volume.fingerprints() = fingerprints;
         let swapped = match &written {

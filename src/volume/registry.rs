@@ -22,7 +22,7 @@ use crate::renewal::{Bounds, UnixMillis};
 use crate::spec::MountSpec;
 use crate::state::Store;
 use crate::tokens::{LoginKey, Logins, OnRelease};
-use crate::writer::{Trigger, Writer};
+use crate::writer::Writer;
 
 /// Volumes that are remembered at a time, more than a node has. Further volumes are served and not remembered.
 const VOLUMES: usize = 4096;
@@ -127,16 +127,14 @@ impl Volumes {
         volume: &Volume,
         spec: &MountSpec,
         failure: Failure,
-        trigger: Trigger,
     ) -> Result<Arc<Payload>, Failure> {
         let was_fresh = std::mem::replace(&mut volume.state().is_fresh, false);
         let outcome = match failure.reason {
             reason if reason.is_passing() => {
                 volume.fall_back(spec, UnixMillis::now(), &failure, was_fresh).ok_or(failure)
             }
-            // A missing service account token says nothing about the content. Neither does a denial of a poll, which may have an old token.
+            // A missing service account token says nothing about the content.
             Reason::TokenMissing => Err(failure),
-            Reason::ReadDenied if trigger == Trigger::Poll => Err(failure),
             _ => {
                 volume.state().last_known_good = None;
                 Err(failure)

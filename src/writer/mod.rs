@@ -73,13 +73,13 @@ pub(crate) struct Target<'t> {
     pub(crate) path: &'t Path,
 }
 
-/// Why a volume is written.
+/// What a volume without files is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Trigger {
-    /// The driver has requested the mount and waits for it. An empty volume is a new one.
-    DriverRequest,
-    /// vaultmount polls a volume that has files. A volume without files is about to be unmounted, and is not written.
-    Poll,
+pub(crate) enum EmptyVolume {
+    /// A new volume: the driver has requested its mount and waits for it.
+    IsNew,
+    /// A volume that is about to be unmounted: vaultmount has written it before. It gets no files.
+    IsEnding,
 }
 
 /// The result of a write.
@@ -129,15 +129,15 @@ impl Writer {
     pub(crate) fn write(
         &self,
         target: &Target<'_>,
-        trigger: Trigger,
+        empty: EmptyVolume,
         payload: &Payload,
         fingerprints: &mut Fingerprints,
     ) -> Result<Written, WriteError> {
-        let open = if trigger == Trigger::Poll { target::open_filled } else { target::open };
+        let open = if empty == EmptyVolume::IsEnding { target::open_filled } else { target::open };
         let volume = open(&self.root, target)?;
         let old = Current::open(&volume);
         let ending = || WriteError::Ending(target.path.to_owned());
-        if trigger == Trigger::Poll && old.is_none() {
+        if empty == EmptyVolume::IsEnding && old.is_none() {
             return Err(ending());
         }
         let written =

@@ -22,7 +22,6 @@ use crate::tokens::{LoginKey, MaxAge, Scope, SharedRead, VaultToken};
 use crate::vault::VaultError;
 use crate::volume::sharing::SharingClass;
 use crate::volume::state::lives_until;
-use crate::writer::Trigger;
 
 /// Largest age of a response for a first mount: after a restart right after a change the pod must see the change.
 const FIRST: Duration = Duration::from_secs(1);
@@ -52,25 +51,28 @@ pub(crate) struct FetchContext<'v> {
 }
 
 impl Volumes {
-    /// Starts fetching for `volume`. Records the time if the driver requested it. Drops cached responses that the class no longer refers to. `token` is
-    /// `None` for a poll without a service account token.
+    /// Records a request of the driver, and the pod's token for polls of a volume that vaultmount writes.
+    pub(crate) fn record_request(&self, volume: &Volume, spec: &MountSpec, token: &Arc<PodToken>) {
+        let now = UnixMillis::now();
+        let mut state = volume.state();
+        state.interval.add_request(now);
+        state.requested_at = Some(now);
+        state.published = Some(spec.published.clone());
+        // Only polls use the stored token.
+        state.token = self.writer(spec).map(|_| Arc::clone(token));
+    }
+
+    /// Starts fetching for `volume`. Drops cached responses that the class no longer refers to. `token` is `None` for a poll without a service
+    /// account token.
     pub(crate) fn fetch_context<'v>(
         &'v self,
         volume: &'v Volume,
         spec: &'v MountSpec,
         token: Option<Arc<PodToken>>,
-        trigger: Trigger,
     ) -> FetchContext<'v> {
         let now = UnixMillis::now();
         let (account_uid, until) = {
-            let mut state = volume.state();
-            if trigger == Trigger::DriverRequest {
-                state.interval.add_request(now);
-                state.requested_at = Some(now);
-                state.published = Some(spec.published.clone());
-                // Only polls use the stored token.
-                state.token = token.clone().filter(|_| self.writer(spec).is_some());
-            }
+            let state = volume.state();
             let known = state.owner.as_ref().map(|owner| owner.account.uid.clone());
             let uid = token.as_ref().map_or(known, |token| token.account_uid.clone());
             (uid.unwrap_or_default(), lives_until(now, state.interval.observed()))

@@ -8,7 +8,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, SystemTime};
 
 use crate::payload::{Payload, VersionKey};
-use crate::writer::{Change, Fingerprints, Target, Trigger, Writer};
+use crate::writer::{Change, EmptyVolume, Fingerprints, Target, Writer};
 use nix::unistd::{getppid, gettid};
 use tempfile::NamedTempFile;
 
@@ -56,10 +56,10 @@ fn work(pods: &Path) {
     println!("\n{THREAD}{}", gettid());
     stdin().read_line(&mut String::new()).unwrap();
     let _ = getppid();
-    writer.write(&target, Trigger::DriverRequest, &new, &mut marks).unwrap();
+    writer.write(&target, EmptyVolume::IsNew, &new, &mut marks).unwrap();
     for look in 0..looks {
         let payload = changed(look);
-        writer.write(&target, Trigger::Poll, &payload, &mut marks).unwrap();
+        writer.write(&target, EmptyVolume::IsEnding, &payload, &mut marks).unwrap();
         writer.remove_stale(&target, SystemTime::now() + Duration::from_secs(6)).unwrap();
     }
     let _ = getppid();

@@ -7,7 +7,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, SystemTime};
 
 use crate::payload::VersionKey;
-use crate::writer::{Fingerprints, Trigger, Writer};
+use crate::writer::{EmptyVolume, Fingerprints, Writer};
 use caps::Capability;
 
 use super::child::{NEW, Traced, run};
@@ -71,7 +71,7 @@ fn goes_on(volume: &Volume<'_>, killed: &str) {
     volume.restricted(&[Capability::CAP_CHOWN], |root, target| {
         let writer = Writer::new(root, VersionKey::random());
         let written =
-            writer.write(target, Trigger::DriverRequest, &payload_of(&NEW), &mut Fingerprints::default());
+            writer.write(target, EmptyVolume::IsNew, &payload_of(&NEW), &mut Fingerprints::default());
         written.unwrap_or_else(|error| panic!("{killed}: {error}"));
         assert_eq!(
             writer.remove_stale(target, SystemTime::now() + Duration::from_secs(6)).unwrap(),

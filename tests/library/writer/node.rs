@@ -13,7 +13,9 @@ use std::time::SystemTime;
 
 use crate::payload::{File, Payload, VersionKey};
 use crate::secret::Secret;
-use crate::writer::{Change, Fingerprints, StaleGeneration, Target, Trigger, WriteError, Writer, Written};
+use crate::writer::{
+    Change, EmptyVolume, Fingerprints, StaleGeneration, Target, WriteError, Writer, Written,
+};
 use caps::{CapSet, Capability};
 use tempfile::TempDir;
 
@@ -116,12 +118,12 @@ impl Volume<'_> {
     }
 
     pub(crate) fn try_write(&self, payload: &Payload) -> Result<Written, WriteError> {
-        self.writer.write(&self.target(), Trigger::DriverRequest, payload, &mut self.marks.borrow_mut())
+        self.writer.write(&self.target(), EmptyVolume::IsNew, payload, &mut self.marks.borrow_mut())
     }
 
     /// Writes as a poll does.
     pub(crate) fn poll(&self, payload: &Payload) -> Result<Written, WriteError> {
-        self.writer.write(&self.target(), Trigger::Poll, payload, &mut self.marks.borrow_mut())
+        self.writer.write(&self.target(), EmptyVolume::IsEnding, payload, &mut self.marks.borrow_mut())
     }
 
     pub(crate) fn remove_stale(&self, now: SystemTime) -> Result<Option<StaleGeneration>, WriteError> {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use crate::payload::{File, Payload, VersionKey};
 use crate::secret::Secret;
-use crate::writer::{Change, Fingerprints, Trigger, Writer};
+use crate::writer::{Change, EmptyVolume, Fingerprints, Writer};
 use caps::Capability;
 
 use super::node::{Node, file, payload, rights};
@@ -61,9 +61,9 @@ fn a_file_that_only_the_pod_may_read_is_left_alone_while_it_is_unchanged() {
     let changes = volume.restricted(&[Capability::CAP_CHOWN], |root, target| {
         let (writer, mut marks) = (Writer::new(root, VersionKey::random()), Fingerprints::default());
         let change = |payload, marks: &mut Fingerprints| {
-            writer.write(target, Trigger::Poll, &payload, marks).unwrap().change
+            writer.write(target, EmptyVolume::IsEnding, &payload, marks).unwrap().change
         };
-        writer.write(target, Trigger::DriverRequest, &payload(&[("db", "none")]), &mut marks).unwrap();
+        writer.write(target, EmptyVolume::IsNew, &payload(&[("db", "none")]), &mut marks).unwrap();
         let first = [
             owned("one", 0o400, Some(1000)),
             owned("one", 0o400, Some(1000)),
@@ -93,7 +93,7 @@ fn a_restart_with_its_fingerprints_and_key_leaves_such_a_file_alone() {
         volume.restricted(&[Capability::CAP_CHOWN], |root, target| {
             let writer = Writer::new(root, VersionKey::try_from(Secret::from(key)).unwrap());
             writer
-                .write(target, Trigger::DriverRequest, &owned("canary", 0o400, Some(1000)), marks)
+                .write(target, EmptyVolume::IsNew, &owned("canary", 0o400, Some(1000)), marks)
                 .unwrap()
                 .change
         })

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use crate::error::Reason;
 use crate::payload::{File, Payload, VersionKey};
-use crate::writer::{Fingerprints, Target, Trigger, WriteError, Writer};
+use crate::writer::{EmptyVolume, Fingerprints, Target, WriteError, Writer};
 
 use super::node::{Node, OTHER, UID, Volume, file, payload};
 
@@ -15,7 +15,7 @@ fn refused(volume: &Volume<'_>, path: &Path) -> WriteError {
     assert!(volume.writer.remove_stale(&target, SystemTime::now()).is_err() || volume.names().is_empty());
     volume
         .writer
-        .write(&target, Trigger::DriverRequest, &payload(&[("db", "canary")]), &mut Fingerprints::default())
+        .write(&target, EmptyVolume::IsNew, &payload(&[("db", "canary")]), &mut Fingerprints::default())
         .unwrap_err()
 }
 
@@ -90,7 +90,7 @@ fn where_the_manifest_lacks_rights_the_driver_writes_the_files() {
     let owned = Payload::new(vec![File { owner: Some(1000), ..file("db", "canary") }], vec![]).unwrap();
     let error = volume.restricted(&[], |root, target| {
         Writer::new(root, VersionKey::random())
-            .write(target, Trigger::DriverRequest, &owned, &mut Fingerprints::default())
+            .write(target, EmptyVolume::IsNew, &owned, &mut Fingerprints::default())
             .unwrap_err()
     });
     assert!(

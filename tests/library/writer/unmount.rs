@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::error::Reason;
-use crate::writer::{Change, Fingerprints, Target, Trigger, WriteError, Writer, Written};
+use crate::writer::{Change, EmptyVolume, Fingerprints, Target, WriteError, Writer, Written};
 
 use super::node::{Node, Volume, meanwhile, payload};
 
@@ -130,7 +130,7 @@ impl<'v> Poll<'v> {
         }
     }
 
-    fn write(&self, occasion: Trigger) -> Result<Written, WriteError> {
+    fn write(&self, occasion: EmptyVolume) -> Result<Written, WriteError> {
         let names: Vec<String> =
             (0..8).map(|number| format!("directory{}/file{number}", number % 4)).collect();
         let text = self.writes.fetch_add(1, Ordering::Relaxed).to_string();
@@ -151,7 +151,7 @@ impl<'v> Poll<'v> {
             return;
         }
         self.is_at_work.store(true, Ordering::Relaxed);
-        match self.write(Trigger::Poll) {
+        match self.write(EmptyVolume::IsEnding) {
             Ok(written) => {
                 assert_eq!(written.change, Change::Swapped);
                 self.swaps.fetch_add(1, Ordering::Relaxed);
@@ -164,7 +164,7 @@ impl<'v> Poll<'v> {
 
     /// A request of the driver.
     fn asked(&self) {
-        self.write(Trigger::DriverRequest).unwrap();
+        self.write(EmptyVolume::IsNew).unwrap();
     }
 
     /// Returns during a later poll.
