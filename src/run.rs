@@ -51,10 +51,19 @@ fn s5(args: S5Args) -> Result<(), Box<dyn Error>> {
 /// Runs `work` on an async runtime with one worker thread.
 ///
 /// One thread is enough for everything that waits: a mount is a dozen short steps between calls, and waking another core for each costs
-/// more than the step. Long computations run on threads of their own (`blocking`).
+/// more than the step. Long computations run on threads of their own (`blocking`). Timers and sockets are checked after every few steps, so a
+/// server that keeps one connection busy without end does not delay the timeouts of the others.
 fn run<E: Error + 'static>(work: impl Future<Output = Result<(), E>>) -> Result<(), Box<dyn Error>> {
-    Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?.block_on(work)?)
+    Ok(tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .event_interval(EVENT_INTERVAL)
+        .enable_all()
+        .build()?
+        .block_on(work)?)
 }
+
+/// Steps of tasks between two checks of timers and sockets; tokio's default is 61.
+const EVENT_INTERVAL: u32 = 4;
 
 /// Keeps memory out of core files and away from debuggers of the same user, and keeps the text of a panic out of the log: it may hold a
 /// value. Best effort: vaultmount also serves if the kernel refuses.

@@ -20,6 +20,6 @@ mod tests;
 pub(crate) use crate::spec::{Flavor, RememberedRequest};
 pub(crate) use defaults::{Audiences, Defaults, UnknownFields};
 #[cfg(test)]
-pub(crate) use diagnostics::{SpecError, SpecErrors};
+pub(crate) use diagnostics::SpecErrors;
 pub(crate) use parse::MountCall;
 pub(crate) use server::go_bool;

@@ -9,14 +9,14 @@ use crate::payload::Payload;
 use crate::spec::PodToken;
 use crate::writer::{Change, WriteError};
 
-/// Who wrote the files of a volume.
+/// Who writes the files of a volume.
 pub(super) enum Written {
     /// vaultmount.
-    ByVaultmount(Change),
+    Vaultmount(Change),
     /// The driver will, from the response.
-    ByDriver,
+    Driver,
     /// Nobody: a poll found the volume at its end, or found that the driver writes it from now on.
-    ByNobody,
+    Nobody,
 }
 
 /// The content that the pod has from now on, and who wrote it.

@@ -95,14 +95,14 @@ impl Caller for DriverRequest<'_> {
         let empty = if is_rotation { EmptyVolume::IsEnding } else { EmptyVolume::IsNew };
         let Some(writer) = volumes.writer(spec) else {
             leave_to_driver(services, mount, None);
-            return Ok(Written::ByDriver);
+            return Ok(Written::Driver);
         };
         match volumes.write(writer, volume, payload, empty).await {
-            Ok(change) => Ok(Written::ByVaultmount(change)),
+            Ok(change) => Ok(Written::Vaultmount(change)),
             Err(error) if error.is_possible_end() && is_rotation => Err(error),
             Err(error) if error.is_possible_end() || error.is_for_driver() => {
                 leave_to_driver(services, mount, Some(error.to_string()));
-                Ok(Written::ByDriver)
+                Ok(Written::Driver)
             }
             Err(error) => Err(error),
         }
@@ -116,7 +116,7 @@ impl Caller for DriverRequest<'_> {
 
 /// One version for each file, with its path as id. The files themselves only if the driver writes them.
 fn response(published: &Published, namespace: &str, key: &VersionKey) -> MountResponse {
-    let (payload, with_files) = (&published.payload, matches!(published.written, Written::ByDriver));
+    let (payload, with_files) = (&published.payload, matches!(published.written, Written::Driver));
     let version =
         |file: &File| ObjectVersion { id: file.path.to_string(), version: key.version(namespace, file) };
     let absent = |name: &String| ObjectVersion { id: name.clone(), version: ABSENT.into() };

@@ -168,15 +168,15 @@ impl Caller for Poll<'_> {
         let volumes = &services.volumes;
         let Some(writer) = volumes.writer(&mount.spec) else {
             leave_to_driver(services, mount, None);
-            return Ok(Written::ByNobody);
+            return Ok(Written::Nobody);
         };
         match volumes.write(writer, self.volume, payload, EmptyVolume::IsEnding).await {
-            Ok(change) => Ok(Written::ByVaultmount(change)),
+            Ok(change) => Ok(Written::Vaultmount(change)),
             Err(error) if error.is_possible_end() => {
                 // The volume may live on after all, so it is polled again.
                 debug!("not written: {error}");
                 volumes.poll_after(self.volume, ENDING);
-                Ok(Written::ByNobody)
+                Ok(Written::Nobody)
             }
             Err(error) => Err(error),
         }
@@ -184,8 +184,8 @@ impl Caller for Poll<'_> {
 
     fn respond(&self, _: &Services, _: &Mount, published: &Published) -> Option<Change> {
         match published.written {
-            Written::ByVaultmount(change) => Some(change),
-            Written::ByDriver | Written::ByNobody => None,
+            Written::Vaultmount(change) => Some(change),
+            Written::Driver | Written::Nobody => None,
         }
     }
 }

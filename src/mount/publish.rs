@@ -38,7 +38,7 @@ pub(super) async fn publish<C: Caller>(
         volumes.mark_stale(volume);
         failure::write(spec, &error)
     })?;
-    if !matches!(written, Written::ByNobody) {
+    if !matches!(written, Written::Nobody) {
         volumes.record_published(volume, spec, fetched);
         volumes.schedule_poll(volume, spec, is_fetched);
     }

@@ -45,7 +45,9 @@ fn reason(kind: CallKind, reply: &HttpResponse, body: Option<&ErrorBody>) -> Rea
     match reply.status.code.as_u16() {
         // 412: this node lacks a state that another node has. 472 and 473: a standby of a cluster (only `sys/health`).
         412 | 472 | 473 => Reason::ServerError,
-        404 if login || known_errors::is_nothing_mounted(&body.errors) => Reason::NoMount,
+        // The 404 of a path without a secret has an empty list. With texts, no engine answers here, or another one than the class expects.
+        404 if login || !body.errors.is_empty() => Reason::NoMount,
+        403 if known_errors::is_nothing_mounted(&body.errors) => Reason::NoMount,
         403 if login && !known_errors::is_verdict(text) => Reason::LoginUnclear,
         400 if login && known_errors::is_failed_lookup(text) => Reason::LoginUnclear,
         400 | 403 if login => Reason::LoginDenied,

@@ -65,8 +65,10 @@ pub(crate) enum VaultError {
         /// What happened.
         why: &'static str,
     },
-    /// The server redirects to a server that tokens may not be sent to.
-    #[error("{doing}: the server redirects to {to}, which --allow-address does not list")]
+    /// The server redirects to another path, or to a server that tokens may not be sent to.
+    #[error(
+        "{doing}: the server redirects to {to}: vaultmount follows only to the same path of a server that --allow-address lists"
+    )]
     Redirect {
         /// What the call does.
         doing: String,

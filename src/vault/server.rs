@@ -115,12 +115,14 @@ impl Server {
             })
         };
         let downgraded = url.scheme() == "https" && to.scheme() != "https";
+        // A standby keeps path and query. Anything else would answer for another secret.
+        let is_other_path = (to.path(), to.query()) != (url.path(), url.query());
         let client = if to.origin() == url.origin() {
             Some(connection.client.clone())
         } else {
             self.vaults.redirect_client(&self.spec, &to)
         };
-        let client = client.filter(|_| !downgraded).ok_or_else(refused)?;
+        let client = client.filter(|_| !downgraded && !is_other_path).ok_or_else(refused)?;
         let second = http::send(&client, &to, self.namespace(request), request, budget).await?;
         if http::redirect_target(&second, &to).is_some() {
             return Err(refused());

@@ -65,7 +65,8 @@ fn doubly_marked(text: &str) -> bool {
 
 /// The readings of yaml.v3.
 fn readings(documents: &[String]) -> Vec<String> {
-    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("yaml-reference");
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("yaml-reference");
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/yaml/reference");
     assert!(
         Command::new("go")
@@ -77,7 +78,7 @@ fn readings(documents: &[String]) -> Vec<String> {
             .unwrap()
             .success()
     );
-    let mut process = Command::new(program).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut process = Command::new(&program).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut input = process.stdin.take().unwrap();
     let mut lines = String::new();
     documents.iter().for_each(|text| writeln!(lines, "{}", json!(text)).unwrap());

@@ -66,7 +66,7 @@ async fn a_mount_that_does_not_end_is_answered_before_the_provider_exits() {
         Instant::now()
     };
     let (refusal, terminated) = tokio::join!(call.fails(), end);
-    refusal.tells("overload", &["stopped before the mount was done"]);
+    refusal.tells("overload", &["stopped before the mount was finished"]);
     assert!(provider.ended().await.success());
     assert!(terminated.elapsed() < Duration::from_secs(5), "{:?}", terminated.elapsed());
 }

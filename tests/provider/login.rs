@@ -135,8 +135,8 @@ async fn driver_1_5_keeps_the_pods_own_role_and_follows_a_class_that_was_edited_
         vault.requests().into_iter().filter(|request| request["path"] == "auth/kubernetes/login").collect();
     assert!(logins.len() == 3 && logins.iter().all(|login| login["data"]["role"] == "own"), "{logins:?}");
     let log = provider.log();
-    assert_eq!(log.matches("parameter roleName is another in the class").count(), 1, "{log}");
-    assert_eq!(log.matches("parameter objects is another in the class").count(), 1, "{log}");
+    assert_eq!(log.matches("parameter roleName differs between the class").count(), 1, "{log}");
+    assert_eq!(log.matches("parameter objects differs between the class").count(), 1, "{log}");
 }
 
 #[tokio::test]

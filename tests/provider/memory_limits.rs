@@ -215,7 +215,7 @@ async fn twenty_thousand_markers_are_refused_and_a_repeated_one_is_sent_once() {
     vault.put("team-a/text", json!({ "text": format!("{{{{ s5:{sealed} }}}}").repeat(400) })).await;
     refused(&provider, class())
         .await
-        .tells("payload.too_large", &["object \"f\"", "with the values of its s5 markers it is larger than"]);
+        .tells("payload.too_large", &["object \"f\"", "with the values of its s5 markers is larger than"]);
     lives_within_its_memory(&vault, &provider).await;
 }
 

@@ -142,7 +142,7 @@ async fn a_mistake_is_reported_with_its_line_and_never_with_a_value() {
         ("{{ db.password | rot13 }}", 1, "no such filter"),
         ("{{ now() }}", 1, "no such function"),
         ("{{ db.password is odder }}", 1, "no such test"),
-        ("{{ db.password + 1 }}", 1, "a value of a kind"),
+        ("{{ db.password + 1 }}", 1, "a value of a type that this operation does not accept"),
         ("{{ db.null }}", 1, "null instead of text"),
         ("{{ db.list }}", 1, "a list or a map instead of text"),
         ("{{ db.null | trim }}", 1, "null instead of text"),

@@ -318,7 +318,7 @@ fn each_mistake_names_its_parameter_and_what_is_allowed() {
         ),
         (
             json!({"objects": "- {objectName: x, secretPath: a, secretKey: k, encoding: bas64}"}),
-            "encoding \"bas64\" is unknown: utf-8, base64 or hex: did you mean base64?",
+            "encoding \"bas64\" is unknown: use utf-8, base64 or hex: did you mean base64?",
         ),
         (
             json!({"objects": "- {objectName: x, secretPath: a, filePermission: 01777}"}),

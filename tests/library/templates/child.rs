@@ -69,7 +69,7 @@ const HANGING: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/library/templa
 
 #[tokio::test]
 async fn the_child_starts_without_the_parents_environment_and_directory() {
-    assert!(std::env::vars().any(|(name, _)| name.starts_with("CARGO")));
+    assert!(std::env::vars().next().is_some());
     let braces = Delimiters::default();
     let jobs = [Job { text: "", delimiters: &braces, sources: WipedMap::default() }];
     let text = Renderer::of(ENVIRONMENT).render(&jobs, soon()).await.unwrap().remove(0).unwrap();

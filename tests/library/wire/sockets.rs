@@ -161,7 +161,7 @@ const SOCKET: &str = "VAULTMOUNT_NOBODY_SOCKET";
 /// Connects in another process, because all threads of a process have the same user.
 fn connected_as_nobody(path: &Path) -> Connected {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    let test = ["--exact", "sockets::a_process_of_another_user_connects"];
+    let test = ["--exact", "library::wire::sockets::a_process_of_another_user_connects"];
     match command.args(test).env(SOCKET, path).stdout(Stdio::null()).status().unwrap().code() {
         Some(10) => Connected::No,
         Some(11) => Connected::Unanswered,
