@@ -19,7 +19,7 @@ pub(crate) struct Issued<'a> {
     pub(crate) private_key: Option<&'a str>,
 }
 
-/// A certificate, its CAs and its private key. Only [`Identity::new`] creates one, and no part can be replaced, so a key is never combined
+/// A certificate, its CAs and its private key. Only `Identity::new` creates one, and no part can be replaced, so a key is never combined
 /// with the certificate of another key.
 ///
 /// ```compile_fail,E0451

@@ -91,7 +91,7 @@ impl EngineError {
     }
 }
 
-/// Fetches `source` from Vault. Ciphertexts are not fetched one by one: [`decrypt`] makes one call for all of a key.
+/// Fetches `source` from Vault. Ciphertexts are not fetched one by one: [`decrypt()`] makes one call for all of a key.
 pub(crate) async fn fetch(login: &Login, source: &Source, budget: &Budget) -> Result<Fetched, EngineError> {
     let namespace = source.namespace.as_deref();
     match &source.request {
