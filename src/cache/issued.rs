@@ -126,7 +126,7 @@ impl IssuedCache {
         superseded.iter_mut().filter(|old| old.until == NOT_YET).for_each(|old| old.until = until);
     }
 
-    /// Drops superseded tokens whose time is over. A token that has other leases lives on, and renews only those.
+    /// Drops superseded tokens after their grace period. A token that has other leases lives on, and renews only those.
     pub(crate) fn drop_expired(&self, now: UnixMillis) {
         let dropped: Vec<_> = self.superseded().extract_if(.., |old| old.until <= now).collect();
         if dropped.is_empty() {
@@ -175,7 +175,7 @@ impl IssuedCache {
         self.issued.lock().values().map(|issued| issued.fetched.weight()).sum()
     }
 
-    /// The lock of `source`: one mount at a time has it issued, and the others then find it in the cache.
+    /// The lock of `source`: one mount at a time requests it, and the others then find it in the cache.
     pub(crate) fn issue_lock(&self, source: &Source) -> Arc<AsyncMutex<()>> {
         let mut locks = self.issue_locks.lock();
         locks.retain(|_, lock| Arc::strong_count(lock) > 1);

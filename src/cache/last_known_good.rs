@@ -15,7 +15,7 @@ pub(crate) struct LastKnownGood {
     pub(crate) at: UnixMillis,
 }
 
-/// A digest of class, server, role and pod: content is never used for another of these.
+/// A digest of class, server, role and pod: content is used again only for the same four.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ContentKey([u8; 32]);
 

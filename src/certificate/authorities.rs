@@ -101,7 +101,7 @@ impl KnownCas {
         if self.0.len() > LIMIT { Err(CertificateError::TooManyAuthorities { limit: LIMIT }) } else { Ok(()) }
     }
 
-    /// The chain from `issuing` upwards. Each step removes a certificate, so it also ends if CAs have signed each other in a circle.
+    /// The chain from `issuing` upwards. Each step removes a certificate, so the loop ends even if CAs have signed each other.
     fn climb(mut self, issuing: Certificate) -> Authorities {
         let mut chain = Authorities { issuing, above: Vec::new() };
         while !chain.topmost().is_self_signed() {

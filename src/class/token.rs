@@ -25,7 +25,7 @@ pub(crate) enum TokenFault {
         "the token for audience {audience:?} is not of service account {account} (its claim {claim} has another value)"
     )]
     Account { audience: String, account: String, claim: &'static str },
-    #[error("the token for audience {audience:?} is bound to another pod than {pod}")]
+    #[error("the token for audience {audience:?} is bound to a pod other than {pod}")]
     Pod { audience: String, pod: String },
     #[error("the token for audience {audience:?} of service account {account} has expired")]
     Expired { audience: String, account: String },

@@ -27,7 +27,7 @@ pub(super) struct Published {
 
 /// Who needs a mount: a request of the driver, or a poll.
 pub(super) trait Caller {
-    /// What the caller gets in the end.
+    /// The result that is returned to the caller.
     type Response;
 
     /// The spec of the mount, and its volume.

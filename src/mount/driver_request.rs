@@ -1,4 +1,4 @@
-//! A mount that the driver asked for.
+//! A mount that the driver requested.
 
 use std::sync::Arc;
 

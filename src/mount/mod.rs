@@ -6,7 +6,7 @@
 mod admit; // waits for a free slot of the node and for the volume's own lock
 mod authenticate; // the pod's token and the Vault tokens that the mount needs
 mod caller; // what the driver's request and a poll do differently
-mod driver_request; // a mount that the driver asked for, and its response
+mod driver_request; // a mount that the driver requested, and its response
 mod failure; // errors of the modules below -> one Failure
 mod fetch; // the calls of the plan, each stage of it in parallel
 mod grpc; // the service of the driver's sockets: Version and Mount
@@ -38,7 +38,7 @@ pub(crate) use pod_token::PodTokenSource;
 pub(crate) use poller::Poller;
 pub(crate) use services::Services;
 
-/// One mount while it runs: what it has to bring into the volume, and the state of that volume.
+/// One mount while it runs: what it must publish, and the state of the volume.
 struct Mount {
     spec: MountSpec,
     volume: Arc<Volume>,

@@ -105,7 +105,7 @@ impl Poll<'_> {
         outcome
     }
 
-    /// Whether the driver has asked for another class of this volume since.
+    /// Whether the driver has requested another class for this volume since.
     fn is_superseded(&self) -> bool {
         self.volume.remembered_request().as_ref() != Some(self.request)
     }

@@ -63,7 +63,7 @@ struct Files<'p> {
 /// The object that a file comes from.
 struct FileOrigin {
     object: String,
-    /// The object and source whose keys name the files (`keys: "*"`), if it is one of those.
+    /// The object and source whose keys name the files. Set only for files of `keys: "*"`.
     keys: Option<Arc<str>>,
     /// Whether the file is left out if another object has a file of the same name: true for a key that is new under `*` in a running pod,
     /// which must not take a file from the pod.

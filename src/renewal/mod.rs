@@ -9,9 +9,15 @@ pub(crate) mod unix_millis; // a time that means the same after a restart
 #[cfg(test)]
 mod simulation;
 
+use std::time::Duration;
+
 pub(crate) use expiry::{Bounds, Expiry, RenewalInputs, too_short};
 pub(crate) use lease_term::{LeaseTerm, Next, Renewability, Renewed};
 pub(crate) use poll_schedule::{PollSchedule, TOGETHER};
 pub(crate) use republish_interval::{RepublishInterval, USUAL, is_forgotten};
 pub(crate) use step::{Action, Event, LeaseId, State, Warning, next};
 pub(crate) use unix_millis::UnixMillis;
+
+/// How long a login counts as authenticated. After that a pod's new service account token must log in again, because the account may have lost
+/// its role meanwhile. `docs/operations.md` and `docs/security.md` name this hour.
+pub(crate) const REAUTHENTICATE_AFTER: Duration = Duration::from_secs(3600);

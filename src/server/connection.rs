@@ -102,7 +102,7 @@ impl Slots {
     }
 }
 
-/// Serves one connection until the peer closes it, or until the shutdown: then it sends GOAWAY and the answers that are still open.
+/// Serves one connection until the peer closes it, or until the shutdown: then it sends GOAWAY and the responses that are still open.
 ///
 /// Sends no keepalive pings: the kernel reports a peer that died, and a peer that was only stopped for a while (a frozen node, a
 /// debugger) would see its mounts fail with Unavailable.

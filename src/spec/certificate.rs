@@ -31,7 +31,7 @@ pub(crate) struct CertificateRequest {
 pub(crate) enum KeyPlace {
     /// Vault, with `issue`; the role decides the type.
     Vault,
-    /// This process, with `sign`; the key never leaves the node.
+    /// vaultmount creates the key, and Vault signs a request (`sign`). The key never leaves the node.
     Node(KeyType),
 }
 

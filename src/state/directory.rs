@@ -71,7 +71,7 @@ impl Directory {
         ids.sort();
         let (other_files, left_out) = (names.len() - ids.len(), ids.len().saturating_sub(MOST));
         if other_files > 1 || left_out > 0 {
-            warn!(directory = %self.path.display(), left_out, "the state directory holds files that are no records, or too many records");
+            warn!(directory = %self.path.display(), left_out, "the state directory holds files that are not records, or too many records");
         }
         ids.truncate(MOST);
         Ok(ids)

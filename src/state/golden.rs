@@ -88,7 +88,7 @@ pub(crate) fn is_named(kind: &str, lines: impl Iterator<Item = String>) {
         (golden.difference(&now).collect(), now.difference(&golden).collect());
     assert!(
         renamed.is_empty() && new.is_empty(),
-        "{kind}: gone or changed {renamed:#?}, not in the list {new:#?}"
+        "tests/golden/names-0.1.0.txt, {kind}: gone or changed {renamed:#?}, not in the list {new:#?}"
     );
 }
 

@@ -98,7 +98,7 @@ pub(crate) enum Why {
     Unreadable(std::io::ErrorKind),
     #[error("it is truncated or no record (line {line}, column {column})")]
     NoRecord { line: usize, column: usize },
-    #[error("its form is {0}, and only {FORM} is known")]
+    #[error("its format is {0}, and this version reads only format {FORM}")]
     Form(u32),
     #[error("its version is {0}, and this vaultmount reads {VERSION} and one more or less")]
     Version(u32),

@@ -35,7 +35,7 @@ use crate::spec::{PodToken, ServerSpec};
 use crate::state::{RecordId, Store};
 use crate::vault::{Login, Server, VaultError, Vaults};
 
-/// Accounts that are whose pods each log in themselves. When there are more, all are found out again.
+/// Accounts whose pods each log in on their own that are remembered. Beyond this number each is found out again.
 const PER_POD: usize = 4096;
 
 /// The logins of the process.
@@ -60,7 +60,7 @@ enum Slot {
     Ready(Weak<VaultToken>),
 }
 
-/// How a mount comes to its login.
+/// How a mount obtained its Vault token.
 enum Lookup {
     /// The login exists.
     Ready(Arc<VaultToken>),

@@ -89,7 +89,8 @@ impl VaultToken {
     }
 }
 
-/// Whether a mount that joined the call must call itself: a lease belongs to one volume, and some failures to the mount that started the call.
+/// Whether a mount that joined the call must make a call of its own: a leased response belongs to one volume, and some failures concern only the
+/// mount that started the call.
 fn is_only_for_starter(outcome: &Result<Arc<Fetched>, FetchError>) -> bool {
     match outcome {
         Ok(fetched) => fetched.is_leased(),
@@ -98,8 +99,7 @@ fn is_only_for_starter(outcome: &Result<Arc<Fetched>, FetchError>) -> bool {
 }
 
 async fn wait(flight: ReadFlight, source: &Source, budget: &Budget) -> Result<Arc<Fetched>, FetchError> {
-    let late = || {
-        Err(FetchError { reason: Reason::Deadline, what: format!("read {source}: the mount's time ran out") })
-    };
+    let late =
+        || Err(FetchError { reason: Reason::Deadline, what: format!("read {source}: the mount timed out") });
     flight.wait(budget).await.unwrap_or_else(late)
 }

@@ -13,13 +13,9 @@ use super::read_cache::ReadCache;
 use super::renewer::TokenRenewer;
 use super::revoker::TokenRevoker;
 use super::token_life::{OnRelease, TokenLife};
-use crate::renewal::{Event, LeaseId, LeaseTerm, State, USUAL, UnixMillis};
+use crate::renewal::{Event, LeaseId, LeaseTerm, REAUTHENTICATE_AFTER, State, USUAL, UnixMillis};
 use crate::state::{RecordId, Written};
 use crate::vault::Login;
-
-/// How long a login counts as authenticated. After that a pod's new service account token must log in again, for an account may have lost its
-/// role.
-const REAUTHENTICATE_AFTER: Duration = Duration::from_secs(3600);
 
 /// A token that lives as long as a mount or a volume holds it. When the last one releases it, it is revoked once, with everything that was
 /// issued by it.

@@ -29,7 +29,7 @@ pub(crate) struct TokenInfo {
     pub(crate) account: Option<Account>,
 }
 
-/// A service account, as the server names it.
+/// The service account in the server's response to a login.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Account {
     /// The Kubernetes namespace.

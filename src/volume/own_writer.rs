@@ -202,7 +202,7 @@ impl Volumes {
         match blocking::run(|| writer.remove_stale(&volume.target(), SystemTime::now())) {
             Ok(stale) => volume.state().files.set_removal(stale),
             // The next write tries again.
-            Err(error) => debug!("what a swap left could not be removed: {error}"),
+            Err(error) => debug!("a stale generation could not be removed: {error}"),
         }
         self.rescheduled.notify_one();
     }

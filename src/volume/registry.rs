@@ -59,7 +59,7 @@ pub(crate) struct Volumes {
     pub(crate) inline: bool,
     pub(crate) root: Option<PathBuf>,
     pub(crate) writer: Option<Writer>,
-    /// One volume is written or removed from at a time: it cannot be unmounted meanwhile, so it must not wait for a core.
+    /// Only one volume is written at a time. It cannot be unmounted meanwhile, so its write must not compete with others for a processor.
     pub(crate) write_lock: AsyncMutex<()>,
     pub(crate) pods: Option<NodePods>,
     pub(crate) events: Option<PodEvents>,
@@ -111,7 +111,7 @@ impl Volumes {
         let id = VolumeId::of(spec);
         let mut volumes = self.volumes.lock();
         if volumes.len() >= VOLUMES && !volumes.contains_key(&id) {
-            debug!("more volumes than are remembered: this one starts from nothing at every request");
+            debug!("too many volumes: no state is stored for this one");
             return Arc::new(Volume::new(id));
         }
         // A volume that ended while a mount was working on it belongs to that mount; the path has a new volume from now on.

@@ -308,13 +308,13 @@ fn document(path: &str, text: &str) -> String {
 
 #[test]
 fn the_reference_has_the_tables_of_the_fields() {
-    const FROM: &str = "<!-- fields: written from src/config/language/shapes.rs by `UPDATE_DOCS=1 cargo test --lib language` -->\n";
+    const FROM: &str = "<!-- fields: written from src/class/schema/table.rs by `UPDATE_DOCS=1 cargo test --lib schema` -->\n";
     const TO: &str = "<!-- end of fields -->";
     let now = document_now();
     let (before, rest) = now.split_once(FROM).unwrap();
     let (_, after) = rest.split_once(TO).unwrap();
     let wanted = format!("{before}{FROM}{}{TO}{after}", reference());
-    assert_eq!(document("reference.md", &wanted), wanted, "run `UPDATE_DOCS=1 cargo test --lib language`");
+    assert_eq!(document("reference.md", &wanted), wanted, "run `UPDATE_DOCS=1 cargo test --lib schema`");
 }
 
 fn document_now() -> String {
@@ -327,7 +327,7 @@ fn the_schema_for_editors_is_that_of_the_fields() {
     assert_eq!(
         document("objects.schema.json", &wanted),
         wanted,
-        "run `UPDATE_DOCS=1 cargo test --lib language`"
+        "run `UPDATE_DOCS=1 cargo test --lib schema`"
     );
 }
 

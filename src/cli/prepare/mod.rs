@@ -56,7 +56,7 @@ pub(crate) struct PrepareArgs {
 #[derive(Debug, Error)]
 pub(crate) enum PrepareError {
     /// The path is a link, or not a directory.
-    #[error("{0}: is a link or not a directory; name the directory itself")]
+    #[error("{0}: is a symbolic link or not a directory; name the directory itself")]
     NotADirectory(PathBuf),
     /// The directory has another group that may write, which another provider may need.
     #[error(

@@ -99,7 +99,7 @@ impl NodePods {
         let complete = list.metadata.continue_.is_none_or(|rest| rest.is_empty());
         let uids: HashSet<_> = list.items.into_iter().filter_map(|pod| pod.metadata.uid).collect();
         let version = list.metadata.resource_version.filter(|_| complete && !uids.is_empty())?;
-        debug!(node = self.node, pods = uids.len(), "the pods of this node are known");
+        debug!(node = self.node, pods = uids.len(), "listed the pods of this node");
         *self.uids() = Some(uids);
         Some(version)
     }

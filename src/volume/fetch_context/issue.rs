@@ -25,7 +25,7 @@ impl FetchContext<'_> {
         let lock = cache.issue_lock(source);
         let late = |_| FetchError {
             reason: Reason::Deadline,
-            what: format!("{source}: another volume that requests it took all of the time"),
+            what: format!("{source}: timed out waiting for another volume that requests the same source"),
         };
         let _lock = timeout_at(budget.end(), lock.lock()).await.map_err(late).map_err(EngineError::Origin)?;
         if let Some(issued) = self.cached(source) {

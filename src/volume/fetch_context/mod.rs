@@ -169,7 +169,7 @@ impl FetchContext<'_> {
         self.calls.load(Ordering::Relaxed)
     }
 
-    /// What is unusual and no failure, in words for the log.
+    /// Warnings for the log: what is unusual but does not fail the mount.
     pub(crate) fn warnings(&self) -> Vec<String> {
         self.warnings.lock().clone()
     }
@@ -187,7 +187,7 @@ impl FetchContext<'_> {
             outcome
         };
         let (token, outcome) = self.call_as(token, source, budget, read).await?;
-        // Nobody could know that the response has a lease: the token belongs to this volume from now on.
+        // Only the response shows that there is a lease: the token belongs to this volume from now on.
         outcome.inspect(|fetched| self.add_lease(source, fetched, &token))
     }
 

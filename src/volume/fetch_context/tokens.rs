@@ -126,7 +126,7 @@ impl FetchContext<'_> {
     }
 }
 
-/// What a call came to, as far as it says something of the token's policy.
+/// The outcome of a call, as far as it shows what the token's policy allows.
 pub(super) trait CallOutcome {
     /// Whether Vault denied it.
     fn is_denied(&self) -> bool;
