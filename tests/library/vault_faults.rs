@@ -222,13 +222,18 @@ async fn a_malformed_response_is_an_error_at_the_first_try() {
     }
 }
 
+/// The response of Vault to a read of a path without a secret.
+fn absent() -> Reply {
+    Reply::raw(404, r#"{"errors":[]}"#)
+}
+
 #[tokio::test]
 async fn a_refusal_has_the_reason_of_its_status() {
     let server = Faulty::start().await;
     let table = [
         (400, "canary", Reason::Rejected),
         (403, "permission denied", Reason::ReadDenied),
-        (404, "canary", Reason::NotFound),
+        (404, "canary", Reason::NoMount),
         (405, "unsupported operation", Reason::Rejected),
         (413, "canary", Reason::Rejected),
         (429, "canary", Reason::Busy),
@@ -242,6 +247,8 @@ async fn a_refusal_has_the_reason_of_its_status() {
         server.on("a/b", [Reply::error(status, text)]);
         assert_eq!(reason(call_briefly(&server, &get("a/b")).await), expected, "{status} {text}");
     }
+    server.on("a/b", [absent()]);
+    assert_eq!(reason(call_briefly(&server, &get("a/b")).await), Reason::NotFound);
     // A deleted version of KV v2 has a body with data.
     server.on(
         "a/b",
@@ -387,7 +394,8 @@ async fn a_redirect_is_followed_once_to_an_allowed_place_with_method_and_body() 
         (seen.method.as_str(), seen.body.as_str(), seen.headers["x-vault-token"].as_str()),
         ("PUT", r#"{"common_name":"a"}"#, "faulty-token")
     );
-    assert_eq!(text(&call_within(&vaults, &spec, &get("a/moved"), minute()).await.unwrap()), Some("same"));
+    // A redirect to another path would answer for another secret.
+    assert_eq!(reason(call_within(&vaults, &spec, &get("a/moved"), minute()).await), Reason::Redirect);
 
     // All paths of the other server share a connection, also when the server is allowed by its network.
     let vaults = allowing("127.0.0.0/8");
@@ -540,8 +548,8 @@ async fn a_path_without_data_of_a_kv_v2_mount_gets_a_hint_from_one_lookup() {
         look_up,
         [Reply::json(&json!({ "data": { "path": "secret/", "type": "kv", "options": { "version": "2" } } }))],
     );
-    for (status, expected) in [(403, Reason::ReadDenied), (404, Reason::NotFound)] {
-        server.on("secret/devops", [Reply::error(status, "x")]);
+    for (reply, expected) in [(Reply::error(403, "x"), Reason::ReadDenied), (absent(), Reason::NotFound)] {
+        server.on("secret/devops", [reply]);
         let error =
             call_within(&vaults, &at(&server.address()), &get("secret/devops"), minute()).await.unwrap_err();
         assert!(error.to_string().contains("secret/data/devops"), "{error}");
@@ -561,7 +569,7 @@ async fn a_path_without_data_of_a_kv_v2_mount_gets_a_hint_from_one_lookup() {
 #[tokio::test]
 async fn a_lookup_that_fails_changes_nothing() {
     let server = Faulty::start().await;
-    server.on("secret/devops", [Reply::error(404, "x")]);
+    server.on("secret/devops", [absent()]);
     for reply in [
         Reply::silent(),
         Reply::error(403, "x"),

@@ -87,12 +87,7 @@ async fn a_derived_key_opens_with_the_context_of_each_ciphertext() {
         .await;
     refusal.tells(
         "render.failed",
-        &[
-            "object \"other\"",
-            "encrypted with another key or context",
-            "object \"none\"",
-            "needs the context",
-        ],
+        &["object \"other\"", "encrypted with another key or context", "object \"none\"", "set the context"],
     );
     assert!(!refusal.text.contains("\"one\"") && !refusal.text.contains("\"two\""), "{}", refusal.text);
 }
