@@ -77,7 +77,7 @@ reasons! {
     /// The server refused a request with a token that it had just issued.
     ReadDenied = "vault.read_denied", PermissionDenied, "Vault's operator",
         "allow the path in a policy of the role";
-    /// No engine is mounted at the path, or the namespace does not exist: a mistake in the class, or a mount that is being moved.
+    /// No engine is mounted at the path, or another one than the class expects, or the namespace does not exist: a mistake in the class, or a mount that is being moved.
     NoMount = "vault.no_mount", FailedPrecondition, "the SecretProviderClass's author",
         "check the mount and the namespace; if the mount is being moved, wait";
     /// The path, version or key does not exist.

@@ -127,7 +127,8 @@ pub(crate) fn is_passing(errors: &[String]) -> bool {
     errors.iter().any(|text| passes(sentence(text)))
 }
 
-/// True if no engine handled the request, because nothing is mounted at the path or the namespace does not exist. Only for a 404.
+/// True if no engine handled the request, because nothing is mounted at the path or the namespace does not exist.
+/// For a 403: a 404 with any text is no absence (`classify.rs`).
 pub(crate) fn is_nothing_mounted(errors: &[String]) -> bool {
     errors.iter().any(|text| NOTHING_MOUNTED.iter().any(|start| sentence(text).starts_with(start)))
 }
