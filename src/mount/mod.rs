@@ -1,18 +1,13 @@
-//! One mount, from the request to the files of the volume. Each stage is one file; `mount` below shows their order.
+//! One mount, from the request to the files of the volume. `mount` shows the order of its stages, which follow it in the same order;
+//! `templates` and `render` are files of their own.
 //!
-//! Two callers use it: `driver_request` answers a `Mount` call of the driver, and `poller` polls the volumes whose files vaultmount writes
-//! itself. What differs between the two is in `Caller`. `grpc` and `poller` run each mount as a task with a deadline, and report its end.
+//! Two callers use it: `grpc` responds to a `Mount` call of the driver, and `poller` polls the volumes whose files vaultmount writes itself.
+//! What differs between the two is in `Caller`. Both run each mount as a task with a deadline, and report its end.
 
-mod admit; // waits for a free slot of the node and for the volume's own lock
-mod authenticate; // the pod's token and the Vault tokens that the mount needs
-mod caller; // what the driver's request and a poll do differently
-mod driver_request; // a mount that the driver requested, and its response
 mod failure; // errors of the modules below -> one Failure
-mod fetch; // the calls of the plan, each stage of it in parallel
-mod grpc; // the service of the driver's sockets: Version and Mount
+mod grpc; // the service of the driver's sockets: Version, and Mount with its response
 mod pod_token; // where the service account token of a pod comes from
 mod poller; // polls of the volumes whose files vaultmount writes itself
-mod publish; // the content, or the last known good content, becomes the volume's
 mod render; // responses -> the files of the volume
 mod report; // the span and the log lines of a mount
 mod services; // what all mounts of the process share
@@ -20,17 +15,19 @@ mod templates; // the templates of a mount: their syntax, and their texts
 
 use std::sync::Arc;
 
-use crate::error::Failure;
-use crate::limits::Budget;
-use crate::plan::Plan;
-use crate::spec::{MountSpec, PodToken};
-use crate::volume::Volume;
+use futures::future::{BoxFuture, FutureExt};
+use futures::stream::{self, StreamExt};
+use tokio::sync::OwnedMutexGuard;
 
-use admit::admit;
-use authenticate::authenticate;
-use caller::Caller;
-use fetch::fetch;
-use publish::publish;
+use crate::engine::{FetchResult, Responses};
+use crate::error::Failure;
+use crate::limits::{Budget, limiter};
+use crate::payload::Payload;
+use crate::plan::{Plan, Stage};
+use crate::spec::{MountSpec, PodToken, Source, VolumeWriter};
+use crate::volume::{FetchContext, Volume};
+use crate::writer::{Change, WriteError};
+
 use render::render;
 
 pub(crate) use grpc::Provider;
@@ -44,6 +41,61 @@ struct Mount {
     volume: Arc<Volume>,
     /// The pod's service account token, if the driver passed one.
     pod_token: Option<Arc<PodToken>>,
+}
+
+/// Who needs a mount: a request of the driver, or a poll.
+trait Caller {
+    /// The result that is returned to the caller.
+    type Response;
+
+    /// The spec of the mount, and its volume.
+    fn parse(&self, services: &Services) -> Result<Mount, Failure>;
+
+    /// The pod's service account token. `None` if a poll has none: a Vault token that exists may be enough.
+    async fn pod_token(
+        &self,
+        services: &Services,
+        mount: &Mount,
+        budget: &Budget,
+    ) -> Result<Option<Arc<PodToken>>, Failure>;
+
+    /// Fails if the mount became pointless while it waited for the volume's lock.
+    fn still_wanted(&self, mount: &Mount) -> Result<(), Failure>;
+
+    /// The last known good content after `failure`, if the failure is temporary.
+    fn fall_back(
+        &self,
+        services: &Services,
+        mount: &Mount,
+        failure: Failure,
+    ) -> Result<Arc<Payload>, Failure>;
+
+    /// Writes the files where vaultmount does that for this volume.
+    async fn write(
+        &self,
+        services: &Services,
+        mount: &Mount,
+        payload: &Payload,
+    ) -> Result<Written, WriteError>;
+
+    /// What the caller gets for a mount that succeeded.
+    fn respond(&self, services: &Services, mount: &Mount, published: &Published) -> Self::Response;
+}
+
+/// Who writes the files of a volume.
+enum Written {
+    /// vaultmount.
+    Vaultmount(Change),
+    /// The driver will, from the response.
+    Driver,
+    /// Nobody: a poll found the volume at its end, or found that the driver writes it from now on.
+    Nobody,
+}
+
+/// The content that the pod has from now on, and who wrote it.
+struct Published {
+    payload: Arc<Payload>,
+    written: Written,
 }
 
 /// Brings the volume of `caller` up to date: all of its files, or the failure that names what is missing.
@@ -64,4 +116,130 @@ async fn mount<C: Caller>(services: &Services, caller: &C, budget: &Budget) -> R
     let content = content.await;
     let published = publish(services, caller, mount, permit, content).await?;
     Ok(caller.respond(services, mount, &published))
+}
+
+/// The right to work on one volume, until it is dropped.
+struct Permit {
+    budget: Budget,
+    _lock: OwnedMutexGuard<()>,
+    _slot: limiter::Permit,
+}
+
+impl Permit {
+    /// Time and memory for the calls of the mount.
+    fn budget(&self) -> &Budget {
+        &self.budget
+    }
+}
+
+/// Waits for a slot, then for the lock of the volume: one mount of a volume runs at a time, because two would issue everything twice. Both
+/// waits end early if the volume has last known good content that can be returned instead.
+///
+/// Cancelled while it waits, it leaves nothing behind: a slot is released when it is dropped.
+async fn admit<C: Caller>(
+    services: &Services,
+    caller: &C,
+    mount: &Mount,
+    budget: &Budget,
+) -> Result<Permit, Failure> {
+    let (spec, volume) = (&mount.spec, &mount.volume);
+    report::spec(spec, &services.log_throttle);
+    let budget = volume.fetch_budget(spec, budget);
+    let slot = services.admission.acquire(&spec.pod.namespace, budget.end()).await?;
+    let budget = budget.of(&spec.pod.namespace, &services.memory);
+    let lock = volume.lock(&budget).await.map_err(|_| failure::volume_busy(spec))?;
+    caller.still_wanted(mount)?;
+    Ok(Permit { budget, _lock: lock, _slot: slot })
+}
+
+/// Gets the pod's token from the caller, and with it every Vault token that the calls of `plan` need, in parallel.
+///
+/// Cancelled, it leaves a login that has begun to its own task: the next mount finds it.
+async fn authenticate<'m, C: Caller>(
+    services: &'m Services,
+    caller: &C,
+    mount: &'m Mount,
+    plan: &Plan<'_>,
+    budget: &Budget,
+) -> Result<FetchContext<'m>, Failure> {
+    let pod_token = caller.pod_token(services, mount, budget).await?;
+    let context = services.volumes.fetch_context(&mount.volume, &mount.spec, pod_token);
+    context.log_in(plan, budget).await.map_err(|error| failure::login(&mount.spec, &error))?;
+    Ok(context)
+}
+
+/// Calls of one mount in flight at a time: two round trips for all but the largest classes, and no pod can use the
+/// whole concurrency of a server alone.
+const IN_FLIGHT: usize = 32;
+
+/// Makes each call of `plan` once, except those whose response the volume already has.
+async fn fetch<'a>(context: &FetchContext<'_>, plan: &Plan<'a>, budget: &Budget) -> Responses<'a> {
+    let mut responses = Responses::default();
+    for stage in &plan.stages {
+        let found: Vec<_> =
+            stream::iter(calls(stage, context, &responses, budget)).buffered(IN_FLIGHT).collect().await;
+        found.into_iter().flatten().for_each(|(source, result)| responses.add(source, result));
+    }
+    report::responses(context.calls(), &responses);
+    responses
+}
+
+type Call<'c, 'a> = BoxFuture<'c, Vec<(&'a Source, FetchResult)>>;
+
+fn calls<'c, 'a: 'c>(
+    stage: &'c Stage<'a>,
+    context: &'c FetchContext<'c>,
+    responses: &'c Responses<'a>,
+    budget: &'c Budget,
+) -> Vec<Call<'c, 'a>> {
+    let reads = stage.reads.iter();
+    let reads =
+        reads.map(|source| async move { vec![(*source, context.read(source, budget).await)] }.boxed());
+    let batches = stage.batches.iter().map(|batch| context.open(batch, responses, budget).boxed());
+    reads.chain(batches).collect()
+}
+
+/// Publishes `content`. If it could not be fetched for a temporary reason, publishes the last known good content instead.
+///
+/// Without a permit nobody holds the volume's lock, so files that vaultmount writes itself are not touched.
+async fn publish<C: Caller>(
+    services: &Services,
+    caller: &C,
+    mount: &Mount,
+    permit: Result<Permit, Failure>,
+    content: Result<Payload, Failure>,
+) -> Result<Published, Failure> {
+    let (volumes, spec, volume) = (&services.volumes, &mount.spec, &mount.volume);
+    let _permit = match permit {
+        Err(failure) if volumes.writer(spec).is_some() => return Err(failure),
+        permit => permit,
+    };
+    let (payload, is_fetched) = match content {
+        Ok(payload) => (Arc::new(payload), true),
+        Err(failure) => (caller.fall_back(services, mount, failure)?, false),
+    };
+    report::payload(spec, &payload, &services.log_throttle);
+    let fetched = is_fetched.then_some(&payload);
+    let written = caller.write(services, mount, &payload).await.map_err(|error| {
+        // A first mount that fails publishes nothing: the kubelet removes whatever is there.
+        if error.is_after_swap() && volume.is_published() {
+            volumes.record_published(volume, spec, fetched);
+        }
+        volumes.mark_stale(volume);
+        failure::write(spec, &error)
+    })?;
+    if !matches!(written, Written::Nobody) {
+        volumes.record_published(volume, spec, fetched);
+        volumes.schedule_poll(volume, spec, is_fetched);
+    }
+    Ok(Published { payload, written })
+}
+
+/// From now on the driver writes the files of the volume. Warns if the class wants vaultmount to write them; `why` says why it cannot.
+fn leave_to_driver(services: &Services, mount: &Mount, why: Option<String>) {
+    let (volumes, spec, volume) = (&services.volumes, &mount.spec, &mount.volume);
+    let is_wanted = spec.written_by == VolumeWriter::Provider && volume.is_kubelets();
+    let why = why.or_else(|| is_wanted.then(|| volumes.why_not_writable().to_owned()));
+    volumes.leave_to_driver(volume);
+    report::driver_writes(spec, why.as_deref(), &services.log_throttle);
 }

@@ -6,10 +6,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{Instrument, debug};
 
-use super::caller::{Caller, Published, Written};
 use super::grpc::within;
-use super::publish::leave_to_driver;
-use super::{Mount, Services, failure, mount, report};
+use super::{Caller, Mount, Published, Services, Written, failure, leave_to_driver, mount, report};
 use crate::class::{Defaults, RememberedRequest};
 use crate::error::{Failure, Reason};
 use crate::limits::Budget;
