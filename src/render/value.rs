@@ -1,0 +1,257 @@
+//! One value of a response: selected, written as text as the upstream providers do, and decoded into bytes.
+
+use std::ops::Deref;
+
+use serde_json::{Map, Value};
+use thiserror::Error;
+
+use super::gojson;
+use crate::error::Reason;
+use crate::secret::{Secret, WipedJson, WipedMap};
+use crate::spec::encoding::base64;
+use crate::spec::{Encoding, SelectorPath};
+
+/// The value that `selector` names in `members`; `source` is for the error.
+pub(crate) fn value<'v>(
+    members: &'v Map<String, Value>,
+    selector: &SelectorPath,
+    source: &dyn ToString,
+) -> Result<Selected<'v>, RenderError> {
+    find(members, selector).ok_or_else(|| match selector {
+        SelectorPath::Key(key) => RenderError::KeyMissing { path: source.to_string(), key: key.clone() },
+        SelectorPath::Pointer(pointer) => {
+            RenderError::PointerMissing { path: source.to_string(), pointer: pointer.clone() }
+        }
+        SelectorPath::Whole => RenderError::RootMissing { path: source.to_string(), root: "data" },
+    })
+}
+
+/// The decoded bytes of `value`: a string is decoded by `encoding`, and so is the compact JSON of any other value. `selector` and `source` are
+/// for the error.
+pub(crate) fn bytes(
+    value: &Value,
+    encoding: Encoding,
+    selector: &SelectorPath,
+    source: &dyn ToString,
+) -> Result<Secret, RenderError> {
+    let what = || match selector {
+        SelectorPath::Key(key) => format!("key {key:?}"),
+        SelectorPath::Pointer(pointer) => format!("the value at {pointer:?}"),
+        SelectorPath::Whole => "the text".into(),
+    };
+    let refused = |encoding| RenderError::NotEncoded { path: source.to_string(), what: what(), encoding };
+    decode(text(value), encoding).map_err(refused)
+}
+
+/// The bytes of `text`, decoded by `encoding`; `source` is for the error.
+pub(crate) fn decoded(
+    text: &Secret,
+    encoding: Encoding,
+    source: &dyn ToString,
+) -> Result<Secret, RenderError> {
+    let copy = Secret::from(text.expose().to_vec());
+    let refused =
+        |encoding| RenderError::NotEncoded { path: source.to_string(), what: "the text".into(), encoding };
+    decode(copy, encoding).map_err(refused)
+}
+
+/// A selected value: borrowed from the response, or a copy of the whole object, which is wiped on drop.
+pub(crate) enum Selected<'v> {
+    /// A member of the response.
+    Member(&'v Value),
+    /// A copy of the object in which selectors begin.
+    Whole(WipedJson),
+}
+
+impl Selected<'_> {
+    /// The value as a copy that is wiped on drop.
+    pub(crate) fn into_wiped(self) -> WipedJson {
+        match self {
+            Self::Member(value) => value.clone().into(),
+            Self::Whole(value) => value,
+        }
+    }
+}
+
+impl Deref for Selected<'_> {
+    type Target = Value;
+
+    fn deref(&self) -> &Value {
+        match self {
+            Self::Member(value) => value,
+            Self::Whole(value) => value,
+        }
+    }
+}
+
+/// The value at `path` in `members`; `None` if it is absent or null.
+fn find<'v>(members: &'v Map<String, Value>, path: &SelectorPath) -> Option<Selected<'v>> {
+    match path {
+        SelectorPath::Whole => Some(Selected::Whole(WipedMap::copy_of(members).into())),
+        SelectorPath::Key(key) => members.get(key).map(Selected::Member),
+        SelectorPath::Pointer(pointer) => at_pointer(members, pointer),
+    }
+    .filter(|value| !value.is_null())
+}
+
+/// The value at a JSON pointer (RFC 6901, section 4); the empty pointer is the whole object.
+fn at_pointer<'v>(members: &'v Map<String, Value>, pointer: &str) -> Option<Selected<'v>> {
+    let Some(path) = pointer.strip_prefix('/') else { return find(members, &SelectorPath::Whole) };
+    let end = path.find('/').unwrap_or(path.len());
+    let (first, rest) = path.split_at(end);
+    members.get(&first.replace("~1", "/").replace("~0", "~"))?.pointer(rest).map(Selected::Member)
+}
+
+/// A string without quotes; any other value as compact JSON.
+fn text(value: &Value) -> Secret {
+    match value {
+        Value::String(text) => Secret::from(text.as_str()),
+        other => gojson::line(other),
+    }
+}
+
+/// Decodes `text`.
+///
+/// # Errors
+/// The name of the encoding that `text` does not have.
+fn decode(text: Secret, encoding: Encoding) -> Result<Secret, &'static str> {
+    match encoding {
+        Encoding::Utf8 => Ok(text),
+        Encoding::Base64 => base64(text.expose()).ok_or("base64"),
+        Encoding::Hex => hex(text.expose()).ok_or("hex"),
+    }
+}
+
+fn hex(text: &[u8]) -> Option<Secret> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let (pairs, rest) = text.as_chunks::<2>();
+    let bytes = pairs
+        .iter()
+        .map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?))
+        .collect::<Option<Vec<_>>>()?;
+    rest.is_empty().then(|| Secret::from(bytes))
+}
+
+/// Why a value cannot become a file. Holds no secret and no text of the server.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub(crate) enum RenderError {
+    /// No member of that name, or null.
+    #[error("{path} has no key {key:?}")]
+    KeyMissing {
+        /// The source.
+        path: String,
+        /// The name of the member.
+        key: String,
+    },
+    /// No value at that place, or null.
+    #[error("{path} has nothing at {pointer:?}")]
+    PointerMissing {
+        /// The source.
+        path: String,
+        /// The JSON pointer.
+        pointer: String,
+    },
+    /// The response lacks the object in which the selector begins.
+    #[error("the response to {path} has no {root}")]
+    RootMissing {
+        /// The source.
+        path: String,
+        /// The object that is missing.
+        root: &'static str,
+    },
+    /// The text does not have the encoding that the class names.
+    #[error("{what} of {path} is not {encoding}")]
+    NotEncoded {
+        /// The source.
+        path: String,
+        /// The key or the pointer of the value, in words.
+        what: String,
+        /// The encoding that the class names.
+        encoding: &'static str,
+    },
+}
+
+impl RenderError {
+    /// The stable cause.
+    pub(crate) fn reason(&self) -> Reason {
+        match self {
+            Self::KeyMissing { .. } | Self::PointerMissing { .. } | Self::RootMissing { .. } => {
+                Reason::NotFound
+            }
+            Self::NotEncoded { .. } => Reason::RenderFailed,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn selected(members: Value, path: SelectorPath) -> Option<String> {
+        find(members.as_object().unwrap(), &path).map(|value| text(&value).expose_text().unwrap().to_owned())
+    }
+
+    fn key(name: &str) -> SelectorPath {
+        SelectorPath::Key(name.into())
+    }
+
+    fn pointer(text: &str) -> SelectorPath {
+        SelectorPath::Pointer(text.into())
+    }
+
+    #[test]
+    fn a_value_that_is_not_a_string_becomes_json_with_the_digits_of_its_numbers() {
+        let data = || {
+            serde_json::from_str(r#"{"n": 1.50, "big": 12345678901234567890123, "o": {"b": 1, "a": [true]}}"#)
+                .unwrap()
+        };
+        assert_eq!(selected(data(), key("n")).as_deref(), Some("1.50"));
+        assert_eq!(selected(data(), key("big")).as_deref(), Some("12345678901234567890123"));
+        assert_eq!(selected(data(), key("o")).as_deref(), Some(r#"{"a":[true],"b":1}"#));
+    }
+
+    #[test]
+    fn null_counts_as_missing() {
+        assert_eq!(selected(json!({"a": null}), key("a")), None);
+        assert_eq!(selected(json!({"a": null}), pointer("/a")), None);
+        assert_eq!(selected(json!({}), key("a")), None);
+    }
+
+    #[test]
+    fn a_pointer_selects_in_objects_and_lists_and_a_key_may_have_any_character() {
+        let data = || json!({"primary": {"hosts": ["a", "b"]}, "a/b": {"m~n": "odd"}, "": {"": "empty"}});
+        assert_eq!(selected(data(), pointer("/primary/hosts/1")).as_deref(), Some("b"));
+        assert_eq!(selected(data(), pointer("/a~1b/m~0n")).as_deref(), Some("odd"));
+        assert_eq!(selected(data(), pointer("//")).as_deref(), Some("empty"));
+        assert_eq!(selected(data(), pointer("/primary/hosts/2")), None);
+        assert_eq!(selected(data(), key("a/b")).as_deref(), Some(r#"{"m~n":"odd"}"#));
+        assert_eq!(selected(json!({"a": 1}), pointer("")).as_deref(), Some(r#"{"a":1}"#));
+    }
+
+    fn as_bytes(text: &str, encoding: Encoding) -> Result<Vec<u8>, &'static str> {
+        decode(Secret::from(text), encoding).map(|bytes| bytes.expose().to_vec())
+    }
+
+    #[test]
+    fn base64_is_standard_and_padded_and_may_be_broken_into_lines() {
+        assert_eq!(as_bytes("aGVs\r\nbG8=", Encoding::Base64), Ok(b"hello".to_vec()));
+        assert_eq!(
+            as_bytes("aGl=", Encoding::Base64),
+            Ok(b"hi".to_vec()),
+            "extra bits after the last byte are ignored"
+        );
+        for bad in ["aGVsbG8", "aGVsbG8_", "aGVs bG8="] {
+            assert_eq!(as_bytes(bad, Encoding::Base64), Err("base64"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn hex_takes_both_cases_and_only_whole_bytes() {
+        assert_eq!(as_bytes("00fFAb", Encoding::Hex), Ok(vec![0x00, 0xff, 0xab]));
+        for bad in ["0", "0g", "+1", "0x01"] {
+            assert_eq!(as_bytes(bad, Encoding::Hex), Err("hex"), "{bad}");
+        }
+    }
+}
