@@ -1,13 +1,31 @@
-//! Secrets of a KV engine: the request, and the check of the response.
+//! Secrets of a KV engine: the request, the call, and the check of the response.
 
 use http::Method;
 use serde_json::Value;
 
+use super::{DataAt, Fetched};
+use crate::limits::Budget;
 use crate::spec::{KvEngine, KvRead, Request, VaultPath};
-use crate::vault::{Hint, VaultError, VaultResponse};
+use crate::vault::{Hint, Login, VaultError, VaultResponse};
+
+/// Reads a secret, and checks that it is what `read` names.
+pub(crate) async fn read(
+    login: &Login,
+    read: &KvRead,
+    namespace: Option<&str>,
+    budget: &Budget,
+) -> Result<Fetched, VaultError> {
+    let response = login.call(&request(read), namespace, budget).await.map_err(with_engine_hint)?;
+    check(read, &response)?;
+    let at = match read.engine {
+        KvEngine::V1 => DataAt::Data,
+        KvEngine::V2 => DataAt::DataData,
+    };
+    Ok(Fetched::VaultResponse(response, at))
+}
 
 /// The request that reads the secret.
-pub(crate) fn request(read: &KvRead) -> Request {
+fn request(read: &KvRead) -> Request {
     let path = match read.engine {
         KvEngine::V1 => VaultPath::join(&[&read.mount, &read.path]),
         KvEngine::V2 => VaultPath::join(&[&read.mount, "data", &read.path]),
@@ -17,7 +35,7 @@ pub(crate) fn request(read: &KvRead) -> Request {
 }
 
 /// The same error with a hint about `engineVersion`: a class that sets it has no path with `data/` that its author could correct.
-pub(crate) fn with_engine_hint(mut error: VaultError) -> VaultError {
+fn with_engine_hint(mut error: VaultError) -> VaultError {
     if let VaultError::Answered { hint: Some(hint), .. } = &mut error {
         *hint = match hint {
             Hint::Versioned(_) => Hint::Engine(2),
@@ -29,7 +47,7 @@ pub(crate) fn with_engine_hint(mut error: VaultError) -> VaultError {
 }
 
 /// Checks that `response` is from an engine of the requested version, and has the requested version of the secret.
-pub(crate) fn check(read: &KvRead, response: &VaultResponse) -> Result<(), VaultError> {
+fn check(read: &KvRead, response: &VaultResponse) -> Result<(), VaultError> {
     let malformed = |why| Err(VaultError::Malformed { doing: format!("read {}", request(read).path), why });
     let Some(data) = response.members().get("data").and_then(Value::as_object) else {
         return malformed("it has no data");

@@ -1,34 +1,102 @@
-//! Vault's engines, one file per engine: the request, the call, and the check of the response.
+//! Vault's engines, one file per engine: the request, the call, and the check of the response. Here: which engine fetches a source, and the
+//! values in what it fetched.
 
 mod decrypt; // transit: all ciphertexts of a key in one call
+mod error; // why a source has no response
 mod expiry; // how long an issued credential may be reused
 mod kv; // secrets of a KV engine
 mod pki; // certificates, and the CAs of a mount
 mod record; // issued responses in sealed records
-mod responses; // the responses of one mount, by their sources
-mod weight; // an estimate of the memory that JSON values take
 
 pub(crate) use decrypt::decrypt;
+pub(crate) use error::{EngineError, FetchError};
 pub(crate) use expiry::expiry;
 pub(crate) use pki::part;
 pub(crate) use record::StoredIssued;
-pub(crate) use responses::{FetchError, FetchResult, Responses};
-pub(crate) use weight::weight;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use thiserror::Error;
 
-use crate::certificate::{Authorities, CertificateError, Identity};
+use crate::certificate::{Authorities, Identity};
 use crate::error::Reason;
 use crate::limits::Budget;
 use crate::render::{self, RenderError, Selected};
 use crate::secret::{Secret, WipedJson};
-use crate::spec::{Encoding, EngineRequest, KvEngine, Selector, SelectorRoot, Source, SourceValue};
-use crate::vault::{Login, VaultError, VaultResponse};
+use crate::spec::{Encoding, EngineRequest, Selector, SelectorRoot, Source, SourceValue};
+use crate::vault::{Login, VaultResponse};
+
+/// Fetches `source` from Vault. Ciphertexts are not fetched one by one: [`decrypt()`] makes one call for all of a key.
+pub(crate) async fn fetch(login: &Login, source: &Source, budget: &Budget) -> Result<Fetched, EngineError> {
+    let namespace = source.namespace.as_deref();
+    match &source.request {
+        EngineRequest::Request(request) => {
+            Ok(Fetched::VaultResponse(login.call(request, namespace, budget).await?, DataAt::Either))
+        }
+        EngineRequest::Kv(read) => Ok(kv::read(login, read, namespace, budget).await?),
+        EngineRequest::Certificate(request) => pki::certificate(login, request, namespace, budget).await,
+        EngineRequest::Authorities { mount } => pki::authorities(login, mount, namespace, budget).await,
+        EngineRequest::Transit(_) | EngineRequest::S5(_) => Err(EngineError::Origin(FetchError {
+            reason: Reason::Bug,
+            what: format!("{source} cannot be fetched alone"),
+        })),
+    }
+}
+
+/// The response to one source, or the error.
+pub(crate) type FetchResult = Result<Arc<Fetched>, EngineError>;
+
+/// The responses to all sources of a mount.
+#[derive(Default)]
+pub(crate) struct Responses<'a>(HashMap<&'a Source, FetchResult>);
+
+impl<'a> Responses<'a> {
+    /// The estimated bytes of all responses.
+    pub(crate) fn weight(&self) -> usize {
+        self.fetched().map(Fetched::weight).sum()
+    }
+
+    /// Adds the response to `source`.
+    pub(crate) fn add(&mut self, source: &'a Source, outcome: FetchResult) {
+        self.0.insert(source, outcome);
+    }
+
+    /// The response to `source`.
+    pub(crate) fn get(&self, source: &Source) -> Result<&Fetched, FetchError> {
+        match self.0.get(source) {
+            Some(Ok(fetched)) => Ok(fetched),
+            Some(Err(error)) => Err(error.into()),
+            None => Err(FetchError { reason: Reason::Bug, what: format!("{source} was not fetched") }),
+        }
+    }
+
+    /// The object in the response to `source` that `root` names: where selectors begin.
+    pub(crate) fn members(
+        &self,
+        source: &Source,
+        root: SelectorRoot,
+    ) -> Result<&Map<String, Value>, FetchError> {
+        Ok(self.get(source)?.members(root, source)?)
+    }
+
+    /// The decoded bytes of the selected value.
+    pub(crate) fn bytes(&self, selected: &SourceValue) -> Result<Secret, FetchError> {
+        Ok(self.get(&selected.source)?.bytes(selected)?)
+    }
+
+    /// The selected value in the form in which templates get it.
+    pub(crate) fn template_value(&self, selected: &SourceValue) -> Result<WipedJson, FetchError> {
+        self.get(&selected.source)?.template_value(selected)
+    }
+
+    /// The responses that arrived, in no order.
+    pub(crate) fn fetched(&self) -> impl Iterator<Item = &Fetched> {
+        self.0.values().flatten().map(Arc::as_ref)
+    }
+}
 
 /// The response to a source.
 pub(crate) enum Fetched {
@@ -55,66 +123,6 @@ pub(crate) enum DataAt {
     /// secret with an object named `data` is therefore read as KV v2.
     #[serde(rename = "Either")]
     Either,
-}
-
-/// Why a source has no response. Holds no secret.
-#[derive(Debug, Error)]
-pub(crate) enum EngineError {
-    /// The call failed, or its response does not match the request.
-    #[error(transparent)]
-    Vault(#[from] VaultError),
-    /// The certificate does not match the request.
-    #[error("the certificate of {role}: {error}")]
-    Certificate {
-        /// The mount and role, or the path, of the request.
-        role: String,
-        /// What is wrong with it.
-        error: CertificateError,
-    },
-    /// The response has no such value, or its value cannot be decoded.
-    #[error(transparent)]
-    Render(#[from] RenderError),
-    /// Another source, from which this one is made, has no response; or an error that is not Vault's.
-    #[error("{}", .0.what)]
-    Origin(FetchError),
-}
-
-impl EngineError {
-    /// The stable cause.
-    pub(crate) fn reason(&self) -> Reason {
-        match self {
-            Self::Vault(error) => error.reason(),
-            Self::Certificate { error, .. } => error.reason(),
-            Self::Render(error) => error.reason(),
-            Self::Origin(error) => error.reason,
-        }
-    }
-}
-
-/// Fetches `source` from Vault. Ciphertexts are not fetched one by one: [`decrypt()`] makes one call for all of a key.
-pub(crate) async fn fetch(login: &Login, source: &Source, budget: &Budget) -> Result<Fetched, EngineError> {
-    let namespace = source.namespace.as_deref();
-    match &source.request {
-        EngineRequest::Request(request) => {
-            Ok(Fetched::VaultResponse(login.call(request, namespace, budget).await?, DataAt::Either))
-        }
-        EngineRequest::Kv(read) => {
-            let called = login.call(&kv::request(read), namespace, budget).await;
-            let response = called.map_err(kv::with_engine_hint)?;
-            kv::check(read, &response)?;
-            let at = match read.engine {
-                KvEngine::V1 => DataAt::Data,
-                KvEngine::V2 => DataAt::DataData,
-            };
-            Ok(Fetched::VaultResponse(response, at))
-        }
-        EngineRequest::Certificate(request) => pki::certificate(login, request, namespace, budget).await,
-        EngineRequest::Authorities { mount } => pki::authorities(login, mount, namespace, budget).await,
-        EngineRequest::Transit(_) | EngineRequest::S5(_) => Err(EngineError::Origin(FetchError {
-            reason: Reason::Bug,
-            what: format!("{source} cannot be fetched alone"),
-        })),
-    }
 }
 
 impl Fetched {
@@ -227,13 +235,6 @@ impl Fetched {
     }
 }
 
-fn not_text(selected: &SourceValue) -> FetchError {
-    FetchError {
-        reason: Reason::RenderFailed,
-        what: format!("{} is not UTF-8 text, and templates take only text", selected.source),
-    }
-}
-
 impl DataAt {
     fn data(self, members: &Map<String, Value>) -> Option<&Map<String, Value>> {
         let data = members.get("data")?.as_object()?;
@@ -250,5 +251,25 @@ impl DataAt {
             Self::Data => None,
             Self::DataData | Self::Either => members.get("data")?.get("metadata")?.as_object(),
         }
+    }
+}
+
+fn not_text(selected: &SourceValue) -> FetchError {
+    FetchError {
+        reason: Reason::RenderFailed,
+        what: format!("{} is not UTF-8 text, and templates take only text", selected.source),
+    }
+}
+
+/// Bytes of a value without its text: the value itself, and its share of the collection around it.
+const NODE: usize = 48;
+
+/// The estimated bytes of memory that `value` takes.
+pub(crate) fn weight(value: &Value) -> usize {
+    NODE + match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(weight).sum(),
+        Value::Object(members) => members.iter().map(|(name, value)| NODE + name.len() + weight(value)).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
     }
 }
