@@ -4,7 +4,6 @@ pub(crate) mod address; // the address of a server
 pub(crate) mod auth; // the login
 pub(crate) mod auth_mount; // the name of an auth mount, and which auth mounts a class may use
 pub(crate) mod certificate; // a request to a PKI engine, and the formats of its files
-pub(crate) mod creates; // what a request may create at the server, and so how its response may be shared
 pub(crate) mod encoding; // how the text of a value encodes bytes
 pub(crate) mod flavor; // which upstream provider a class is written for
 pub(crate) mod format; // a whole secret as one document
@@ -17,7 +16,7 @@ pub(crate) mod request; // one request to Vault: method, path, query, body
 pub(crate) mod server; // the server, and how to connect to it
 pub(crate) mod sharing; // who uses a login or an issued credential
 pub(crate) mod shown; // text of a class in a message
-pub(crate) mod source; // where a value comes from
+pub(crate) mod source; // where a value comes from, and what a request for it may create
 pub(crate) mod template; // the delimiters of a template
 
 pub(crate) use address::Address;
@@ -26,7 +25,6 @@ pub(crate) use auth_mount::AuthMounts;
 pub(crate) use certificate::{
     Alias, CertificateRequest, KeyAlgorithm, KeyForm, KeyPlace, KeyType, StoreForm,
 };
-pub(crate) use creates::Creates;
 pub(crate) use encoding::Encoding;
 pub(crate) use flavor::Flavor;
 pub(crate) use format::Format;
@@ -40,8 +38,8 @@ pub(crate) use server::{ClientCertificate, ServerSpec, TlsSpec};
 pub(crate) use sharing::{LoginScope, ShareScope, VolumeWriter};
 pub(crate) use shown::Shown;
 pub(crate) use source::{
-    EngineRequest, KvEngine, KvRead, S5Text, SecretText, Selector, SelectorPath, SelectorRoot, Source,
-    SourceValue, Text, TransitCiphertext, TransitKey,
+    Creates, EngineRequest, KvEngine, KvRead, S5Text, SecretText, Selector, SelectorPath, SelectorRoot,
+    Source, SourceValue, Text, TransitCiphertext, TransitKey,
 };
 pub(crate) use template::Delimiters;
 
