@@ -44,6 +44,7 @@ impl MountSpec {
         let volume = parameters.volume(defaults, &mut found);
         let context = ParseContext { pod: pod.as_ref(), share: volume.share };
         let settings = Objects { access, context, unknown: defaults.unknown_fields };
+        // YAML becomes typed objects: one `Object` for each entry. `schema/table.rs` has every field, `schema/source.rs` makes the requests.
         let text = parameters.get(OBJECTS).map(|(_, text)| text).unwrap_or_default();
         let objects = objects(text, &settings, &mut found);
         if volume.written_by == VolumeWriter::Driver && has_owners(&objects) {

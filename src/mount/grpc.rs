@@ -154,6 +154,7 @@ impl Caller for DriverRequest<'_> {
         };
         let mut spec = MountSpec::parse(&call, self.defaults)?;
         let pod_token = spec.token.take().map(Arc::new);
+        // The state of the volume, which its earlier mounts have left, or a new one.
         let volume = services.volumes.open(&spec);
         Ok(Mount { spec, volume, pod_token })
     }

@@ -172,7 +172,7 @@ async fn authenticate<'m, C: Caller>(
 /// whole concurrency of a server alone.
 const IN_FLIGHT: usize = 32;
 
-/// Makes each call of `plan` once, except those whose response the volume already has.
+/// Makes each call of `plan` once, except those whose response the volume already has. A class of KV secrets has one stage without batches.
 async fn fetch<'a>(context: &FetchContext<'_>, plan: &Plan<'a>, budget: &Budget) -> Responses<'a> {
     let mut responses = Responses::default();
     for stage in &plan.stages {

@@ -302,6 +302,7 @@ impl Inner {
         let login = self.checked_login(&key, &pod_token, &budget).await;
         counter!("vaultmount_logins_total", "outcome" => if login.is_ok() { "ok" } else { "failed" })
             .increment(1);
+        // Its renewal starts here. When its last user drops it, it is revoked or left to expire.
         Ok(VaultToken::new(key, login?, self.revoker.clone()))
     }
 

@@ -101,6 +101,7 @@ impl FetchContext<'_> {
     /// Obtains every token that the calls of `plan` need, at the same time.
     pub(crate) async fn log_in(&self, plan: &Plan<'_>, budget: &Budget) -> Result<(), VaultError> {
         let reads = plan.stages.iter().flat_map(|stage| &stage.reads).copied();
+        // Only what was issued is in the volume's own cache: certificates and credentials. Reads of KV secrets never are.
         let calls: Vec<_> = reads.filter(|source| self.cached(source).is_none()).collect();
         let needs_reader = plan.stages.iter().any(|stage| !stage.batches.is_empty())
             || calls.iter().any(|source| self.class(source) != SharingClass::Lease);
@@ -130,7 +131,7 @@ impl FetchContext<'_> {
         tokio::try_join!(reader, own, group).map(drop)
     }
 
-    /// The response of `source`, from a cache or from Vault.
+    /// The response of `source`, from a cache or from Vault. A KV secret is a shared read.
     pub(crate) async fn read(&self, source: &Source, budget: &Budget) -> FetchResult {
         match self.class(source) {
             SharingClass::SharedRead => self.read_shared(source, budget).await.map_err(EngineError::Origin),
@@ -179,6 +180,8 @@ impl FetchContext<'_> {
         let (token, age) = (self.reading_token(budget).await?, self.max_age(source));
         let read = |token: Arc<VaultToken>| async move {
             self.count_call();
+            // One `engine::fetch` for all volumes that read `source` with this token: its response if that call began within `age`, else a new
+            // call in a task of its own. A failure that concerns only another mount, such as its deadline, never comes back from here.
             // When a token is revoked, all of its volumes come here at once, and share the read by the next token.
             let SharedRead { outcome, reused } = token.read(source, age, budget).await;
             if reused && outcome.is_ok() {
@@ -198,6 +201,8 @@ impl FetchContext<'_> {
         MaxAge { most: if self.is_first { refresh.min(FIRST) } else { polled() }, refresh }
     }
 
+    /// Which token calls `source`. `SharedRead` for everything that creates nothing, so for KV secrets; `Issue` for certificates; for any other
+    /// path by what its first response had.
     fn class(&self, source: &Source) -> SharingClass {
         self.volumes.learned_paths.class(self.spec, source)
     }
