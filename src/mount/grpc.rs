@@ -156,7 +156,7 @@ impl Caller for DriverRequest<'_> {
         let pod_token = spec.token.take().map(Arc::new);
         // The state of the volume, which its earlier mounts have left, or a new one.
         let volume = services.volumes.open(&spec);
-        Ok(Mount { spec, volume, pod_token })
+        Ok(Mount { spec: Arc::new(spec), volume, pod_token })
     }
 
     async fn pod_token(

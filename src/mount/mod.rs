@@ -37,7 +37,7 @@ pub(crate) use services::Services;
 
 /// One mount while it runs: what it must publish, and the state of the volume.
 struct Mount {
-    spec: MountSpec,
+    spec: Arc<MountSpec>,
     volume: Arc<Volume>,
     /// The pod's service account token, if the driver passed one.
     pod_token: Option<Arc<PodToken>>,

@@ -1,6 +1,6 @@
 //! Polls of the volumes whose files vaultmount writes itself: each is a mount without a request of the driver.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -68,7 +68,8 @@ impl Poller {
         let Some((request, defaults)) = known else { return services.volumes.leave_to_driver(volume) };
         let begun = Instant::now();
         let span = report::span(services.next_mount_id());
-        let poll = Poll { volume, request, defaults }.run(services).instrument(span.clone());
+        let poll =
+            Poll { volume, request, defaults, spec: OnceLock::new() }.run(services).instrument(span.clone());
         // At a shutdown nobody waits for a poll, and the next process polls again.
         let Some(outcome) = services.shutdown.run_until_cancelled(poll).await else { return };
         let target_path = &volume.id().target_path;
@@ -85,6 +86,8 @@ struct Poll<'p> {
     volume: &'p Arc<Volume>,
     request: &'p RememberedRequest,
     defaults: &'p Defaults,
+    /// What `request` is parsed to; empty until then, and if the class cannot be parsed any more.
+    spec: OnceLock<Arc<MountSpec>>,
 }
 
 impl Poll<'_> {
@@ -109,15 +112,10 @@ impl Poll<'_> {
     }
 
     fn poll_again(&self, services: &Services) {
-        match self.spec() {
-            Ok(spec) => services.volumes.schedule_poll(self.volume, &spec, false),
-            Err(_) => services.volumes.poll_after(self.volume, UNREADABLE),
+        match self.spec.get() {
+            Some(spec) => services.volumes.schedule_poll(self.volume, spec, false),
+            None => services.volumes.poll_after(self.volume, UNREADABLE),
         }
-    }
-
-    fn spec(&self) -> Result<MountSpec, Failure> {
-        let id = self.volume.id();
-        Ok(MountSpec::from_remembered(self.request, &id.pod, &id.target_path, self.defaults)?)
     }
 }
 
@@ -126,7 +124,10 @@ impl Caller for Poll<'_> {
     type Response = Option<Change>;
 
     fn parse(&self, _: &Services) -> Result<Mount, Failure> {
-        Ok(Mount { spec: self.spec()?, volume: Arc::clone(self.volume), pod_token: None })
+        let id = self.volume.id();
+        let spec = MountSpec::from_remembered(self.request, &id.pod, &id.target_path, self.defaults)?;
+        let spec = Arc::clone(self.spec.get_or_init(|| Arc::new(spec)));
+        Ok(Mount { spec, volume: Arc::clone(self.volume), pod_token: None })
     }
 
     async fn pod_token(
