@@ -1,6 +1,7 @@
 //! Secrets that cannot be printed or cloned, and that are wiped from memory on drop.
 
 use std::fmt;
+use std::io;
 use std::mem;
 use std::ops::Deref;
 
@@ -47,6 +48,18 @@ impl From<Vec<u8>> for Secret {
     }
 }
 
+impl From<Zeroizing<Vec<u8>>> for Secret {
+    fn from(bytes: Zeroizing<Vec<u8>>) -> Self {
+        Self(bytes)
+    }
+}
+
+impl From<SecretWriter> for Secret {
+    fn from(writer: SecretWriter) -> Self {
+        Self(writer.0)
+    }
+}
+
 impl From<String> for Secret {
     fn from(text: String) -> Self {
         Self::from(text.into_bytes())
@@ -63,6 +76,72 @@ impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(..)")
     }
+}
+
+/// Collects the bytes of a secret. Wiped on drop, and so is the old buffer when it must grow, which `Vec` and `String` leave as it is.
+#[derive(Default)]
+pub(crate) struct SecretWriter(Zeroizing<Vec<u8>>);
+
+impl SecretWriter {
+    /// An empty one with space for `bytes`.
+    pub(crate) fn with_capacity(bytes: usize) -> Self {
+        Self(Zeroizing::new(Vec::with_capacity(bytes)))
+    }
+
+    /// Appends `bytes`.
+    pub(crate) fn extend_from_slice(&mut self, bytes: &[u8]) {
+        append(&mut self.0, bytes);
+    }
+
+    /// Appends `text`.
+    pub(crate) fn push_str(&mut self, text: &str) {
+        append(&mut self.0, text.as_bytes());
+    }
+
+    /// Appends a character.
+    pub(crate) fn push(&mut self, char: char) {
+        append(&mut self.0, char.encode_utf8(&mut [0; 4]).as_bytes());
+    }
+
+    /// The text; empty if somebody has written bytes that are not UTF-8.
+    pub(crate) fn into_text(mut self) -> Zeroizing<String> {
+        Zeroizing::new(String::from_utf8(mem::take(&mut *self.0)).unwrap_or_default())
+    }
+}
+
+impl<'t> Extend<&'t str> for SecretWriter {
+    fn extend<I: IntoIterator<Item = &'t str>>(&mut self, texts: I) {
+        texts.into_iter().for_each(|text| self.push_str(text));
+    }
+}
+
+impl io::Write for SecretWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl fmt::Write for SecretWriter {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.push_str(text);
+        Ok(())
+    }
+}
+
+/// Appends `bytes` to `buffer`. When the buffer must grow, the old one is wiped.
+pub(crate) fn append(buffer: &mut Zeroizing<Vec<u8>>, bytes: &[u8]) {
+    let size = buffer.len() + bytes.len();
+    if size > buffer.capacity() {
+        let mut larger = Zeroizing::new(Vec::with_capacity(size * 2));
+        larger.extend_from_slice(buffer);
+        *buffer = larger;
+    }
+    buffer.extend_from_slice(bytes);
 }
 
 /// A JSON object that holds secrets, such as a Vault response. Its strings are wiped on drop; not `Clone`, and `Debug` prints nothing of it.
@@ -182,6 +261,19 @@ mod tests {
         assert_eq!(format!("{:?}", Secret::from("canary")), "Secret(..)");
         assert_eq!(format!("{:?}", WipedJson::from(json!("canary"))), "WipedJson(..)");
         assert_eq!(format!("{:?}", WipedMap::default()), "WipedMap(..)");
+    }
+
+    #[test]
+    fn a_writer_holds_all_that_was_written_however_often_its_buffer_grew() {
+        let mut writer = SecretWriter::with_capacity(1);
+        for _ in 0..100 {
+            writer.push('é');
+            writer.extend(["ab", "c"]);
+        }
+        assert_eq!(*writer.into_text(), "éabc".repeat(100));
+        let mut bytes = SecretWriter::default();
+        bytes.extend_from_slice(&[0xff, 0]);
+        assert_eq!(Secret::from(bytes).expose(), [0xff, 0]);
     }
 
     #[test]

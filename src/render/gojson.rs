@@ -7,12 +7,12 @@ use serde::Serialize;
 use serde_json::Value;
 use serde_json::ser::{CharEscape, Formatter, Serializer};
 
-use crate::secret::Secret;
+use crate::secret::{Secret, SecretWriter};
 
 /// `value` on one line: keys sorted, no spaces; `<`, `>`, `&`, U+2028 and U+2029 escaped.
 pub(crate) fn line(value: &Value) -> Secret {
-    let mut bytes = Vec::new();
-    // Writing a `Value` into memory cannot fail: its keys are strings, and a `Vec` accepts every byte.
+    let mut bytes = SecretWriter::default();
+    // Writing a `Value` into memory cannot fail: its keys are strings, and the writer accepts every byte.
     let _ = sorted(value).serialize(&mut Serializer::with_formatter(&mut bytes, GoFormatter));
     Secret::from(bytes)
 }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::gojson;
-use crate::secret::Secret;
+use crate::secret::{Secret, SecretWriter};
 
 /// The members of a struct of the library, with the JSON of a member that the server left out. All are written, in this order; other members are
 /// dropped.
@@ -66,8 +66,13 @@ fn ordered(order: &Members, members: &Map<String, Value>) -> Vec<Secret> {
 }
 
 fn object(members: &[Secret]) -> Secret {
-    let members: Vec<&[u8]> = members.iter().map(Secret::expose).collect();
-    Secret::from([b"{".as_slice(), &members.join(b",".as_slice()), b"}"].concat())
+    let mut out = SecretWriter::default();
+    for (at, member) in members.iter().enumerate() {
+        out.push(if at == 0 { '{' } else { ',' });
+        out.extend_from_slice(member.expose());
+    }
+    out.push('}');
+    out.into()
 }
 
 fn member(name: &str, value: &Secret) -> Secret {

@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use super::gojson;
 use crate::error::Reason;
-use crate::secret::{Secret, WipedJson, WipedMap};
+use crate::secret::{Secret, SecretWriter, WipedJson, WipedMap};
 use crate::spec::encoding::base64;
 use crate::spec::{Encoding, SelectorPath};
 
@@ -125,11 +125,11 @@ fn decode(text: Secret, encoding: Encoding) -> Result<Secret, &'static str> {
 fn hex(text: &[u8]) -> Option<Secret> {
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     let (pairs, rest) = text.as_chunks::<2>();
-    let bytes = pairs
-        .iter()
-        .map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?))
-        .collect::<Option<Vec<_>>>()?;
-    rest.is_empty().then(|| Secret::from(bytes))
+    let mut bytes = SecretWriter::with_capacity(pairs.len());
+    for [high, low] in pairs {
+        bytes.extend_from_slice(&[digit(*high)? << 4 | digit(*low)?]);
+    }
+    rest.is_empty().then(|| bytes.into())
 }
 
 /// Why a value cannot become a file. Holds no secret and no text of the server.

@@ -1,9 +1,12 @@
 //! The filters that templates have beside minijinja's own. `docs/templates.md` has an example of each.
 
+use std::mem;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use minijinja::value::{Kwargs, Rest, ValueKind};
 use minijinja::{Environment, Error, State, Value, filters};
+use zeroize::Zeroizing;
 
 use super::{Cause, pem};
 use crate::render::quote;
@@ -13,22 +16,28 @@ use crate::template::values::{exact, to_json};
 
 /// Adds all filters to `environment`.
 pub(crate) fn add(environment: &mut Environment<'_>) {
-    environment.add_filter("json", |value: &Value| to_json(value).map(|value| quote::json(&value)));
-    environment.add_filter("yaml", |value: &Value| to_json(value).map(|value| quote::yaml(&value)));
-    environment.add_filter("toml", |value: &Value| text(value).map(|text| quote::toml(&text)));
-    environment.add_filter("properties", |value: &Value| text(value).map(|text| quote::properties(&text)));
+    environment.add_filter("json", |value: &Value| to_json(value).map(|value| plain(quote::json(&value))));
+    environment.add_filter("yaml", |value: &Value| to_json(value).map(|value| plain(quote::yaml(&value))));
+    environment.add_filter("toml", |value: &Value| text(value).map(|text| plain(quote::toml(&text))));
+    environment
+        .add_filter("properties", |value: &Value| text(value).map(|text| plain(quote::properties(&text))));
     environment.add_filter("shell", |value: &Value| {
-        quote::shell(&text(value)?).map_err(|_| Cause::NotQuotable.into_error())
+        quote::shell(&text(value)?).map(plain).map_err(|_| Cause::NotQuotable.into_error())
     });
     environment.add_filter("env", |value: &Value| {
-        quote::env(&text(value)?).map_err(|_| Cause::NotQuotable.into_error())
+        quote::env(&text(value)?).map(plain).map_err(|_| Cause::NotQuotable.into_error())
     });
-    environment.add_filter("url", |value: &Value| text(value).map(|text| quote::url(&text)));
+    environment.add_filter("url", |value: &Value| text(value).map(|text| plain(quote::url(&text))));
     environment.add_filter("b64encode", |value: &Value| text(value).map(|text| STANDARD.encode(text)));
     environment.add_filter("b64decode", b64decode);
     strict(environment);
     environment.add_filter("certificates", certificates);
     environment.add_filter("private_key", private_key);
+}
+
+/// The text as minijinja takes it, which wipes nothing: the memory of the child process ends with it.
+fn plain(mut text: Zeroizing<String>) -> String {
+    mem::take(&mut *text)
 }
 
 /// Makes minijinja's text filters refuse null, lists and maps, which they would otherwise write as Python does. minijinja's own filters stay

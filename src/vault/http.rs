@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use super::{VaultError, known_errors, response};
 use crate::limits::Budget;
 use crate::limits::budget::BODY_LIMIT;
+use crate::secret::append;
 use crate::vault::credential::Credential;
 use crate::vault::error::Status;
 use crate::vault::error_body::{ERROR_LIMIT, ErrorBody};
@@ -166,16 +167,6 @@ fn status(code: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> Statu
     let passing =
         matches!(code, StatusCode::BAD_REQUEST | StatusCode::FORBIDDEN) && known_errors::is_passing(&errors);
     Status { code, retry_after, not_serving, passing }
-}
-
-/// Appends `chunk`. When the buffer must grow, the old one is wiped.
-fn append(body: &mut Zeroizing<Vec<u8>>, chunk: &[u8]) {
-    if body.len() + chunk.len() > body.capacity() {
-        let mut larger = Zeroizing::new(Vec::with_capacity((body.len() + chunk.len()) * 2));
-        larger.extend_from_slice(body);
-        *body = larger;
-    }
-    body.extend_from_slice(chunk);
 }
 
 /// The seconds of a `Retry-After` header. Vault and OpenBao do not use its form with a date.

@@ -154,8 +154,11 @@ fn python_reads_the_flow_of_yaml_and_the_strings_of_toml() {
     let secret = Value::Object(secret());
     same(&read(PYTHON, &["-c", READ], "secret.yaml", quote::yaml(&secret).as_bytes()), &secret);
     let texts = texts();
-    let lines: String =
-        texts.iter().enumerate().map(|(at, text)| format!("k{at} = {}\n", quote::toml(text))).collect();
+    let lines: String = texts
+        .iter()
+        .enumerate()
+        .map(|(at, text)| format!("k{at} = {}\n", quote::toml(text).as_str()))
+        .collect();
     let expected: Map<String, Value> =
         texts.into_iter().enumerate().map(|(at, text)| (format!("k{at}"), json!(text))).collect();
     same(&read(PYTHON, &["-c", READ], "secret.toml", lines.as_bytes()), &Value::Object(expected));
@@ -185,7 +188,7 @@ fn a_shell_reads_the_env_file() {
 #[test]
 fn a_shell_reads_each_quoted_word() {
     let texts: Vec<_> = texts().into_iter().filter(|text| !text.contains('\0')).collect();
-    let words: Vec<_> = texts.iter().map(|text| quote::shell(text).unwrap()).collect();
+    let words: Vec<_> = texts.iter().map(|text| quote::shell(text).unwrap().to_string()).collect();
     let printed = read("sh", &[], "words.sh", format!("printf '%s\\0' {}\n", words.join(" ")).as_bytes());
     assert_eq!(printed.split_terminator('\0').collect::<Vec<_>>(), texts);
 }
@@ -204,7 +207,7 @@ fn java_reads_the_properties() {
         .map(|(key, value)| (decode(key), json!(decode(value))))
         .collect();
     let as_text =
-        |value: &Value| value.as_str().map_or_else(|| json!(quote::json(value)), |text| json!(text));
+        |value: &Value| value.as_str().map_or_else(|| json!(quote::json(value).as_str()), |text| json!(text));
     let expected: Map<String, Value> =
         secret.as_object().unwrap().iter().map(|(key, value)| (key.clone(), as_text(value))).collect();
     same(&Value::Object(read).to_string(), &Value::Object(expected));

@@ -1,4 +1,4 @@
-//! Quotes text for other languages, for template filters and documents. The result is as secret as the input.
+//! Quotes text for other languages, for template filters and documents. The result is as secret as the input, and is wiped on drop.
 
 #[cfg(test)]
 mod tests;
@@ -8,9 +8,11 @@ use std::fmt::Write;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Number, Value};
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 use super::gojson;
 use crate::error::Reason;
+use crate::secret::SecretWriter;
 
 /// Why a value cannot be quoted. Holds nothing of the value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -39,11 +41,16 @@ const YAML_PLAIN_KEY: usize = 1000;
 ///
 /// A quote in the text becomes `'"'"'`, not the usual `'\''`: systemd reads only the former as a shell does (after a backslash outside of quotes it
 /// reads the rest of the line literally).
-pub(crate) fn shell(text: &str) -> Result<String, QuoteError> {
+pub(crate) fn shell(text: &str) -> Result<Zeroizing<String>, QuoteError> {
     if text.contains('\0') {
         return Err(QuoteError::Nul);
     }
-    Ok(format!("'{}'", text.replace('\'', r#"'"'"'"#)))
+    let mut out = SecretWriter::with_capacity(text.len() + 2);
+    for (at, part) in text.split('\'').enumerate() {
+        out.extend([if at == 0 { "'" } else { r#"'"'"'"# }, part]);
+    }
+    out.push('\'');
+    Ok(out.into_text())
 }
 
 /// The value in a line of an environment file. `sh` and systemd's `EnvironmentFile` read it in the same way, and so does docker-compose in most cases.
@@ -51,59 +58,60 @@ pub(crate) fn shell(text: &str) -> Result<String, QuoteError> {
 /// docker-compose does not join quoted parts, so text with `'` is put in double quotes, unless it has a character with a meaning there.
 /// docker-compose cannot read text with `'` and one of `"`, `$`, `` ` ``, `\`. systemd drops a variable with control characters other than tab and
 /// newline, however it is quoted.
-pub(crate) fn env(text: &str) -> Result<String, QuoteError> {
+pub(crate) fn env(text: &str) -> Result<Zeroizing<String>, QuoteError> {
     if text.contains('\'') && !text.contains(['"', '$', '`', '\\', '\0']) {
-        Ok(format!("\"{text}\""))
+        Ok(Zeroizing::new(["\"", text, "\""].concat()))
     } else {
         shell(text)
     }
 }
 
 /// A part of a URL: every byte of the UTF-8 text becomes `%XX`, except the unreserved characters of RFC 3986.
-pub(crate) fn url(text: &str) -> String {
-    utf8_percent_encode(text, UNRESERVED).to_string()
+pub(crate) fn url(text: &str) -> Zeroizing<String> {
+    let mut out = SecretWriter::with_capacity(text.len());
+    out.extend(utf8_percent_encode(text, UNRESERVED));
+    out.into_text()
 }
 
 /// JSON on one line: members sorted, no spaces; only characters that JSON requires to escape are escaped.
-pub(crate) fn json(value: &Value) -> String {
+pub(crate) fn json(value: &Value) -> Zeroizing<String> {
+    let mut out = SecretWriter::default();
     // Writing a `Value` into memory cannot fail: its keys are strings.
-    serde_json::to_string(&gojson::sorted(value)).unwrap_or_default()
+    let _ = serde_json::to_writer(&mut out, &gojson::sorted(value));
+    out.into_text()
 }
 
 /// YAML on one line, in flow style, with the same meaning in YAML 1.1 and 1.2. It is also JSON, unless a key has about a thousand characters.
-pub(crate) fn yaml(value: &Value) -> String {
-    match value {
-        Value::Null | Value::Bool(_) => value.to_string(),
-        Value::Number(number) => yaml_number(number),
-        Value::String(text) => quoted(text),
-        Value::Array(items) => format!("[{}]", items.iter().map(yaml).collect::<Vec<_>>().join(", ")),
-        Value::Object(members) => {
-            format!("{{{}}}", sorted(members).map(yaml_member).collect::<Vec<_>>().join(", "))
-        }
-    }
+pub(crate) fn yaml(value: &Value) -> Zeroizing<String> {
+    let mut out = SecretWriter::default();
+    write_yaml(&mut out, value);
+    out.into_text()
 }
 
 /// A basic string of TOML 1.0, with its quotes, on one line.
-pub(crate) fn toml(text: &str) -> String {
-    quoted(text)
+pub(crate) fn toml(text: &str) -> Zeroizing<String> {
+    let mut out = SecretWriter::with_capacity(text.len() + 2);
+    write_quoted(&mut out, text);
+    out.into_text()
 }
 
 /// A value of Java's `Properties`, in ASCII. Leading spaces are escaped, because `load` skips them.
-pub(crate) fn properties(text: &str) -> String {
+pub(crate) fn properties(text: &str) -> Zeroizing<String> {
     let rest = text.trim_start_matches(' ');
     let spaces = text.len() - rest.len();
-    let mut out = r"\ ".repeat(spaces);
+    let mut out = SecretWriter::with_capacity(text.len() + spaces);
+    out.push_str(&r"\ ".repeat(spaces));
     rest.chars().for_each(|c| property_char(&mut out, c));
-    out
+    out.into_text()
 }
 
 /// A key of Java's `Properties`, in ASCII. Every space is escaped, because a space ends the key.
-pub(crate) fn properties_key(text: &str) -> String {
-    let mut out = String::new();
+pub(crate) fn properties_key(text: &str) -> Zeroizing<String> {
+    let mut out = SecretWriter::with_capacity(text.len());
     for c in text.chars() {
         if c == ' ' { out.push_str(r"\ ") } else { property_char(&mut out, c) }
     }
-    out
+    out.into_text()
 }
 
 /// The members of an object, sorted by the bytes of their names, whatever the order of the map.
@@ -113,10 +121,31 @@ pub(crate) fn sorted(members: &Map<String, Value>) -> impl Iterator<Item = (&Str
     members.into_iter()
 }
 
-fn yaml_member((name, value): (&String, &Value)) -> String {
-    let name = quoted(name);
-    let mark = if name.len() > YAML_PLAIN_KEY { "? " } else { "" };
-    format!("{mark}{name}: {}", yaml(value))
+fn write_yaml(out: &mut SecretWriter, value: &Value) {
+    match value {
+        Value::Null | Value::Bool(_) => out.push_str(&value.to_string()),
+        Value::Number(number) => out.push_str(&yaml_number(number)),
+        Value::String(text) => write_quoted(out, text),
+        Value::Array(items) => {
+            out.push('[');
+            for (at, item) in items.iter().enumerate() {
+                out.push_str(if at == 0 { "" } else { ", " });
+                write_yaml(out, item);
+            }
+            out.push(']');
+        }
+        Value::Object(members) => {
+            out.push('{');
+            for (at, (name, value)) in sorted(members).enumerate() {
+                out.push_str(if at == 0 { "" } else { ", " });
+                let name = toml(name);
+                let mark = if name.len() > YAML_PLAIN_KEY { "? " } else { "" };
+                out.extend([mark, &name, ": "]);
+                write_yaml(out, value);
+            }
+            out.push('}');
+        }
+    }
 }
 
 /// A number in YAML. YAML 1.1 reads `1e3` as text: its floats need a point, and a sign before the exponent.
@@ -134,26 +163,29 @@ fn yaml_number(number: &Number) -> String {
 ///
 /// Escapes the characters that one of them forbids (controls, DEL, noncharacters), reads as the end of a line (NEL, U+2028, U+2029) or may read as a
 /// mark (BOM). Characters outside the BMP are not escaped, because their escapes differ.
-fn quoted(text: &str) -> String {
-    let mut out = String::from("\"");
+fn write_quoted(out: &mut SecretWriter, text: &str) {
+    out.push('"');
     for c in text.chars() {
         match c {
-            '"' | '\\' => out.extend(['\\', c]),
+            '"' => out.push_str(r#"\""#),
+            '\\' => out.push_str(r"\\"),
             '\n' => out.push_str(r"\n"),
             '\r' => out.push_str(r"\r"),
             '\t' => out.push_str(r"\t"),
-            '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}' => unicode(&mut out, c),
-            c if c.is_control() => unicode(&mut out, c),
+            '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}' => unicode(out, c),
+            c if c.is_control() => unicode(out, c),
             c => out.push(c),
         }
     }
     out.push('"');
-    out
 }
 
-fn property_char(out: &mut String, c: char) {
+fn property_char(out: &mut SecretWriter, c: char) {
     match c {
-        '\\' | ':' | '=' | '#' | '!' => out.extend(['\\', c]),
+        '\\' | ':' | '=' | '#' | '!' => {
+            out.push('\\');
+            out.push(c);
+        }
         '\n' => out.push_str(r"\n"),
         '\r' => out.push_str(r"\r"),
         '\t' => out.push_str(r"\t"),
@@ -164,9 +196,9 @@ fn property_char(out: &mut String, c: char) {
 }
 
 /// `\uXXXX` for each UTF-16 code unit of `c`.
-fn unicode(out: &mut String, c: char) {
+fn unicode(out: &mut SecretWriter, c: char) {
     for unit in c.encode_utf16(&mut [0; 2]) {
-        // Writing into a `String` cannot fail.
+        // Writing into memory cannot fail.
         let _ = write!(out, "\\u{unit:04X}");
     }
 }
