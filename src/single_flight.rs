@@ -1,12 +1,16 @@
 //! One call for all who need its result.
 
-use futures::future::{BoxFuture, FutureExt, Shared};
+use std::future;
+use std::panic::AssertUnwindSafe;
+
+use futures::FutureExt;
+use tokio::sync::watch;
 use tokio::time::timeout_at;
 
 use crate::limits::Budget;
 
 /// A call that is under way, or its result. Clones wait for the same call.
-pub(crate) struct SingleFlight<T>(Shared<BoxFuture<'static, T>>);
+pub(crate) struct SingleFlight<T>(watch::Receiver<Option<T>>);
 
 impl<T> Clone for SingleFlight<T> {
     fn clone(&self) -> Self {
@@ -17,20 +21,35 @@ impl<T> Clone for SingleFlight<T> {
 impl<T: Clone + Send + Sync + 'static> SingleFlight<T> {
     /// Starts `call`; a call that panics has the result `panicked`.
     ///
-    /// The call runs in its own task: it goes on for those who wait when the mount that started it is cancelled.
+    /// The call runs in its own task: it goes on, and ends, whether or not anybody waits for it.
     pub(crate) fn start(call: impl Future<Output = T> + Send + 'static, panicked: T) -> Self {
-        let task = tokio::spawn(call);
-        Self(task.map(move |result| result.unwrap_or(panicked)).boxed().shared())
+        let (done, result) = watch::channel(None);
+        tokio::spawn(async move {
+            let outcome = AssertUnwindSafe(call).catch_unwind().await.unwrap_or(panicked);
+            // Fails if nobody needs the result any more.
+            let _ = done.send(Some(outcome));
+        });
+        Self(result)
+    }
+
+    /// Waits for the result.
+    pub(crate) async fn result(mut self) -> T {
+        let done = self.0.wait_for(Option::is_some).await.ok().and_then(|result| result.clone());
+        match done {
+            Some(result) => result,
+            // The task is dropped without a result only when the runtime ends, and with it all who wait.
+            None => future::pending().await,
+        }
     }
 
     /// Waits for the result, at most until the end of `budget`; `None` when that comes first.
     pub(crate) async fn wait(self, budget: &Budget) -> Option<T> {
-        timeout_at(budget.end(), self.0).await.ok()
+        timeout_at(budget.end(), self.result()).await.ok()
     }
 
-    /// Whether the call is over, and somebody has seen its result.
+    /// Whether the call is over.
     pub(crate) fn is_done(&self) -> bool {
-        self.0.peek().is_some()
+        self.0.borrow().is_some()
     }
 }
 
@@ -55,6 +74,14 @@ mod tests {
         );
         assert!(other.is_done());
         assert_eq!(calls.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test]
+    async fn a_call_ends_although_nobody_waits() {
+        let flight = SingleFlight::start(async {}, ());
+        while !flight.is_done() {
+            tokio::task::yield_now().await;
+        }
     }
 
     #[tokio::test]
