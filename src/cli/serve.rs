@@ -40,7 +40,7 @@ const KEY_ATTEMPTS: u32 = 5;
 const REVOKE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time for an earlier process to end and release the state directory.
 const PREDECESSOR_TIMEOUT: Duration = Duration::from_secs(60);
-/// Time for our own socket to answer the readiness check.
+/// Time for our own socket to respond to the readiness check.
 const SELF_CALL_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Why serving could not start.
@@ -82,7 +82,7 @@ pub(crate) enum ServeError {
     Signals(#[source] io::Error),
 }
 
-/// Serves until SIGTERM or SIGINT, then answers open requests within the shutdown timeout and revokes tokens.
+/// Serves until SIGTERM or SIGINT, then responds to open requests within the shutdown timeout and revokes tokens.
 pub(crate) async fn serve(settings: Settings) -> Result<(), ServeError> {
     let outbound = outbound(&settings)?;
     let sockets = sockets(&settings)?;
@@ -250,7 +250,7 @@ async fn key_from_secret(name: &str) -> Option<VersionKey> {
     None
 }
 
-/// The readiness check: every socket is ours and answers a request.
+/// The readiness check: every socket is ours and responds to a request.
 struct Probe {
     endpoints: Vec<Endpoint>,
     readiness: Readiness,
