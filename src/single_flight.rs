@@ -1,16 +1,13 @@
 //! One call for all who need its result.
 
-use std::future;
-use std::panic::AssertUnwindSafe;
-
-use futures::FutureExt;
-use tokio::sync::watch;
+use futures::future::{BoxFuture, FutureExt, Shared};
 use tokio::time::timeout_at;
+use tokio_util::task::TaskTracker;
 
 use crate::limits::Budget;
 
 /// A call that is under way, or its result. Clones wait for the same call.
-pub(crate) struct SingleFlight<T>(watch::Receiver<Option<T>>);
+pub(crate) struct SingleFlight<T>(Shared<BoxFuture<'static, T>>);
 
 impl<T> Clone for SingleFlight<T> {
     fn clone(&self) -> Self {
@@ -19,37 +16,31 @@ impl<T> Clone for SingleFlight<T> {
 }
 
 impl<T: Clone + Send + Sync + 'static> SingleFlight<T> {
-    /// Starts `call`; a call that panics has the result `panicked`.
+    /// Starts `call` as a task of `tasks`; a call that panics has the result `panicked`.
     ///
-    /// The call runs in its own task: it goes on, and ends, whether or not anybody waits for it.
-    pub(crate) fn start(call: impl Future<Output = T> + Send + 'static, panicked: T) -> Self {
-        let (done, result) = watch::channel(None);
-        tokio::spawn(async move {
-            let outcome = AssertUnwindSafe(call).catch_unwind().await.unwrap_or(panicked);
-            // Fails if nobody needs the result any more.
-            let _ = done.send(Some(outcome));
-        });
-        Self(result)
-    }
-
-    /// Waits for the result.
-    pub(crate) async fn result(mut self) -> T {
-        let done = self.0.wait_for(Option::is_some).await.ok().and_then(|result| result.clone());
-        match done {
-            Some(result) => result,
-            // The task is dropped without a result only when the runtime ends, and with it all who wait.
-            None => future::pending().await,
-        }
+    /// The call goes on for those who wait when the mount that started it is cancelled, and a shutdown waits for it.
+    pub(crate) fn start(
+        tasks: &TaskTracker,
+        call: impl Future<Output = T> + Send + 'static,
+        panicked: T,
+    ) -> Self {
+        let task = tasks.spawn(call);
+        Self(task.map(move |result| result.unwrap_or(panicked)).boxed().shared())
     }
 
     /// Waits for the result, at most until the end of `budget`; `None` when that comes first.
-    pub(crate) async fn wait(self, budget: &Budget) -> Option<T> {
-        timeout_at(budget.end(), self.result()).await.ok()
+    pub(crate) async fn wait(&self, budget: &Budget) -> Option<T> {
+        timeout_at(budget.end(), self.0.clone()).await.ok()
     }
 
-    /// Whether the call is over.
+    /// Whether both are the same call.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.0.ptr_eq(&other.0)
+    }
+
+    /// Whether the call is over, and somebody has seen its result.
     pub(crate) fn is_done(&self) -> bool {
-        self.0.borrow().is_some()
+        self.0.peek().is_some()
     }
 }
 
@@ -65,28 +56,21 @@ mod tests {
     async fn all_who_wait_have_the_result_of_one_call_that_outlives_its_starter() {
         let calls = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&calls);
-        let flight = SingleFlight::start(async move { counted.fetch_add(1, Ordering::Relaxed) + 7 }, 0);
+        let flight = SingleFlight::start(
+            &TaskTracker::new(),
+            async move { counted.fetch_add(1, Ordering::Relaxed) + 7 },
+            0,
+        );
         let (other, budget) = (flight.clone(), Budget::lasting(Duration::from_secs(10)));
         drop(flight);
-        assert_eq!(
-            (other.clone().wait(&budget).await, other.clone().wait(&budget).await),
-            (Some(7), Some(7))
-        );
+        assert_eq!((other.wait(&budget).await, other.wait(&budget).await), (Some(7), Some(7)));
         assert!(other.is_done());
         assert_eq!(calls.load(Ordering::Relaxed), 1);
     }
 
     #[tokio::test]
-    async fn a_call_ends_although_nobody_waits() {
-        let flight = SingleFlight::start(async {}, ());
-        while !flight.is_done() {
-            tokio::task::yield_now().await;
-        }
-    }
-
-    #[tokio::test]
     async fn a_panic_is_a_result() {
-        let flight = SingleFlight::start(async { panic!("in the call") }, "panicked");
+        let flight = SingleFlight::start(&TaskTracker::new(), async { panic!("in the call") }, "panicked");
         assert_eq!(flight.wait(&Budget::lasting(Duration::from_secs(10))).await, Some("panicked"));
     }
 }

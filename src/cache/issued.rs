@@ -2,13 +2,14 @@
 //! writes.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, MutexGuard};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, MutexGuard, Weak};
+use std::time::Duration;
 
-use tokio::sync::Mutex as AsyncMutex;
-
-use crate::engine::Fetched;
+use crate::engine::{FetchError, Fetched};
 use crate::mutex::Mutex;
 use crate::renewal::{Expiry, RenewalInputs, UnixMillis};
+use crate::single_flight::SingleFlight;
 use crate::spec::Source;
 use crate::state::Written;
 use crate::tokens::VaultToken;
@@ -18,8 +19,22 @@ use crate::tokens::VaultToken;
 pub(crate) struct IssuedCache {
     issued: Mutex<HashMap<Source, Issued>>,
     superseded: Mutex<Vec<Superseded>>,
-    issue_locks: Mutex<HashMap<Source, Arc<AsyncMutex<()>>>>,
+    /// Calls whose result no mount has taken yet.
+    calls: Mutex<HashMap<Source, IssueCall>>,
     pub(crate) written: Written,
+}
+
+/// A call that issues something. It goes on when the mount that started it stops waiting.
+pub(crate) type IssueCall = SingleFlight<IssueOutcome>;
+
+/// The end of such a call.
+#[derive(Clone)]
+pub(crate) struct IssueOutcome {
+    /// When the call began.
+    pub(crate) began: UnixMillis,
+    /// The token that made the call; `None` if there was none.
+    pub(crate) token: Option<Arc<VaultToken>>,
+    pub(crate) result: Result<Arc<Fetched>, FetchError>,
 }
 
 /// A token that the cache no longer needs, but that a pod may still use.
@@ -42,6 +57,17 @@ pub(crate) struct Issued {
     pub(crate) fetched: Arc<Fetched>,
     pub(crate) at: UnixMillis,
     pub(crate) expiry: IssuedExpiry,
+    standing: Arc<Standing>,
+}
+
+/// What became known of a response after it was issued. Shared with the content that is made from it.
+pub(crate) struct Standing {
+    /// The server says that it does not exist any more.
+    is_revoked: AtomicBool,
+    /// An operator wants a successor (`vaultmount refresh`).
+    is_unwanted: AtomicBool,
+    /// When the server was last asked whether it still exists.
+    checked_at: AtomicU64,
 }
 
 /// What ends a response.
@@ -53,14 +79,67 @@ pub(crate) enum IssuedExpiry {
     Fixed(Expiry),
 }
 
+/// The end of something issued, as far as content refers to it. Keeps no token alive.
+pub(crate) enum IssuedEnd {
+    /// It ends with this lease of this token.
+    Lease(String, Weak<VaultToken>),
+    /// It ends by itself, or its end is unknown.
+    Fixed(Expiry, Arc<Standing>),
+}
+
+impl IssuedEnd {
+    /// Whether it has not ended.
+    pub(crate) fn is_valid(&self, now: UnixMillis) -> bool {
+        match self {
+            Self::Lease(id, token) => token.upgrade().is_some_and(|token| token.is_lease_valid(id, now)),
+            Self::Fixed(expiry, standing) => {
+                !standing.is_revoked.load(Ordering::Relaxed) && expiry.is_valid(now)
+            }
+        }
+    }
+}
+
 impl Issued {
+    /// A response of the time `at`.
+    pub(crate) fn new(fetched: Arc<Fetched>, at: UnixMillis, expiry: IssuedExpiry) -> Self {
+        let standing = Standing {
+            is_revoked: AtomicBool::new(false),
+            is_unwanted: AtomicBool::new(false),
+            checked_at: AtomicU64::new(at.0),
+        };
+        Self { fetched, at, expiry, standing: Arc::new(standing) }
+    }
+
     /// Whether its successor is due at `now`.
     pub(crate) fn is_due(&self, now: UnixMillis, inputs: RenewalInputs) -> bool {
         self.due_at(inputs).is_some_and(|due| due <= now)
     }
 
+    /// Whether the server is asked at `now` if it still exists: every `interval`, by one of the mounts that use it.
+    pub(crate) fn begins_check(&self, now: UnixMillis, interval: Duration) -> bool {
+        let is_old = |at: u64| (now.since(UnixMillis(at)) >= interval).then_some(now.0);
+        self.standing.checked_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, is_old).is_ok()
+    }
+
+    /// Records that it does not exist any more: nobody gets it from now on.
+    pub(crate) fn set_revoked(&self) {
+        self.standing.is_revoked.store(true, Ordering::Relaxed);
+        if let IssuedExpiry::Leased(id, token) = &self.expiry {
+            token.release_lease(id);
+        }
+    }
+
+    /// Records that a successor is due at once. Until then it is used.
+    pub(crate) fn set_unwanted(&self) {
+        self.standing.is_unwanted.store(true, Ordering::Relaxed);
+    }
+
     /// When its successor is due; `None` where no time is known.
     pub(crate) fn due_at(&self, inputs: RenewalInputs) -> Option<UnixMillis> {
+        let Standing { is_revoked, is_unwanted, .. } = &*self.standing;
+        if is_revoked.load(Ordering::Relaxed) || is_unwanted.load(Ordering::Relaxed) {
+            return Some(UnixMillis::default());
+        }
         match &self.expiry {
             IssuedExpiry::Leased(id, token) => token.lease_due_at(id, inputs.interval),
             IssuedExpiry::Fixed(expiry) => Some(expiry.due_at(self.at, inputs)),
@@ -69,10 +148,20 @@ impl Issued {
 
     /// Whether it has not expired.
     pub(crate) fn is_valid(&self, now: UnixMillis) -> bool {
+        if self.standing.is_revoked.load(Ordering::Relaxed) {
+            return false;
+        }
         match &self.expiry {
             IssuedExpiry::Leased(id, token) => token.is_lease_valid(id, now),
-            IssuedExpiry::Fixed(Expiry::Unknown) => true,
-            IssuedExpiry::Fixed(Expiry::Until(end)) => now < UnixMillis::of_unix_seconds(*end),
+            IssuedExpiry::Fixed(expiry) => expiry.is_valid(now),
+        }
+    }
+
+    /// Its end, for content that is made from it.
+    pub(crate) fn end(&self) -> IssuedEnd {
+        match &self.expiry {
+            IssuedExpiry::Leased(id, token) => IssuedEnd::Lease(id.clone(), Arc::downgrade(token)),
+            IssuedExpiry::Fixed(expiry) => IssuedEnd::Fixed(*expiry, Arc::clone(&self.standing)),
         }
     }
 
@@ -105,7 +194,10 @@ impl IssuedCache {
     }
 
     /// Removes and returns what was issued for sources that are not `wanted`.
+    ///
+    /// A call for such a source goes on, and what it issues ends with its token.
     pub(crate) fn extract_unless(&self, wanted: impl Fn(&Source) -> bool) -> Vec<Issued> {
+        self.calls.lock().retain(|source, _| wanted(source));
         let mut issued = self.issued.lock();
         issued.extract_if(|source, _| !wanted(source)).map(|(_, issued)| issued).collect()
     }
@@ -175,10 +267,29 @@ impl IssuedCache {
         self.issued.lock().values().map(|issued| issued.fetched.weight()).sum()
     }
 
-    /// The lock of `source`: one mount at a time requests it, and the others then find it in the cache.
-    pub(crate) fn issue_lock(&self, source: &Source) -> Arc<AsyncMutex<()>> {
-        let mut locks = self.issue_locks.lock();
-        locks.retain(|_, lock| Arc::strong_count(lock) > 1);
-        Arc::clone(locks.entry(source.clone()).or_default())
+    /// The call for `source` that is under way or has a result for the next mount, or else the one that `start` starts; and whether another mount
+    /// started it.
+    pub(crate) fn join_or_start(
+        &self,
+        source: &Source,
+        start: impl FnOnce() -> IssueCall,
+    ) -> (IssueCall, bool) {
+        let mut calls = self.calls.lock();
+        if let Some(call) = calls.get(source) {
+            return (call.clone(), true);
+        }
+        let call = start();
+        calls.insert(source.clone(), call.clone());
+        (call, false)
+    }
+
+    /// Takes the result of `call`, which has ended. Returns whether this mount is the first: it stores the result.
+    pub(crate) fn take(&self, source: &Source, call: &IssueCall) -> bool {
+        let mut calls = self.calls.lock();
+        let is_first = calls.get(source).is_some_and(|known| known.is_same(call));
+        if is_first {
+            calls.remove(source);
+        }
+        is_first
     }
 }

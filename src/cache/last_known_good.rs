@@ -3,16 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::issued::IssuedEnd;
 use crate::digest::Digest;
 use crate::payload::Payload;
 use crate::renewal::UnixMillis;
 use crate::spec::MountSpec;
 
-/// Content, what it was fetched for, and when.
+/// Content, what it was fetched for, when, and how long it can be used.
 pub(crate) struct LastKnownGood {
     pub(crate) payload: Arc<Payload>,
     key: ContentKey,
     pub(crate) at: UnixMillis,
+    /// The ends of the certificates and credentials in it.
+    ends: Vec<IssuedEnd>,
 }
 
 /// A digest of class, server, role and pod: content is used again only for the same four.
@@ -27,13 +30,19 @@ impl ContentKey {
 }
 
 impl LastKnownGood {
-    pub(crate) fn new(spec: &MountSpec, payload: Arc<Payload>, at: UnixMillis) -> Self {
-        Self { payload, key: ContentKey::of(spec), at }
+    pub(crate) fn new(spec: &MountSpec, payload: Arc<Payload>, at: UnixMillis, ends: Vec<IssuedEnd>) -> Self {
+        Self { payload, key: ContentKey::of(spec), at, ends }
     }
 
-    /// The age of the content; `None` when it was fetched for something else than `spec`, or is older than `maxStale`.
+    /// The age of the content; `None` when it was fetched for something else than `spec`, is older than `maxStale`, or has expired.
     pub(crate) fn age_for(&self, spec: &MountSpec, now: UnixMillis) -> Option<Duration> {
         let age = now.since(self.at);
-        (self.key == ContentKey::of(spec) && age <= spec.max_stale).then_some(age)
+        let is_usable = self.key == ContentKey::of(spec) && age <= spec.max_stale && !self.has_expired(now);
+        is_usable.then_some(age)
+    }
+
+    /// Whether a certificate or a credential in it has expired: a pod must not be told that such content is fine.
+    pub(crate) fn has_expired(&self, now: UnixMillis) -> bool {
+        !self.ends.iter().all(|end| end.is_valid(now))
     }
 }

@@ -40,7 +40,7 @@ const KEY_ATTEMPTS: u32 = 5;
 const REVOKE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time for an earlier process to end and release the state directory.
 const PREDECESSOR_TIMEOUT: Duration = Duration::from_secs(60);
-/// Time for our own socket to respond to the readiness check.
+/// Time for our own socket to answer the readiness check.
 const SELF_CALL_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Why serving could not start.
@@ -82,7 +82,7 @@ pub(crate) enum ServeError {
     Signals(#[source] io::Error),
 }
 
-/// Serves until SIGTERM or SIGINT, then responds to open requests within the shutdown timeout and revokes tokens.
+/// Serves until SIGTERM or SIGINT, then answers open requests within the shutdown timeout and revokes tokens.
 pub(crate) async fn serve(settings: Settings) -> Result<(), ServeError> {
     let outbound = outbound(&settings)?;
     let sockets = sockets(&settings)?;
@@ -143,6 +143,7 @@ fn outbound(settings: &Settings) -> Result<Outbound, ServeError> {
         allowed: parsed("--allow-address", &settings.allow_addresses)?,
         proxy: settings.proxy.clone(),
         calls: Some(settings.max_calls),
+        request_timeout: settings.request_timeout,
         auth_mounts: settings.defaults(Flavor::Vault).auth_mounts.clone(),
         class_files: Some(class_files),
     })
@@ -154,6 +155,7 @@ async fn volume_config(settings: &Settings) -> Result<VolumeConfig, ServeError> 
     let config = VolumeConfig {
         bounds: settings.replace_after,
         inline: settings.inline_auth,
+        check_revoked: settings.check_revoked,
         root: settings.kubelet_dir.as_ref().map(|kubelet| kubelet.join("pods")),
         pods: settings.pod_watch.clone().map(NodePods::new),
         events: settings.pod_events.clone().map(PodEvents::new),
@@ -250,7 +252,7 @@ async fn key_from_secret(name: &str) -> Option<VersionKey> {
     None
 }
 
-/// The readiness check: every socket is ours and responds to a request.
+/// The readiness check: every socket is ours and answers a request.
 struct Probe {
     endpoints: Vec<Endpoint>,
     readiness: Readiness,

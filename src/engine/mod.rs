@@ -7,12 +7,14 @@ mod expiry; // how long an issued credential may be reused
 mod kv; // secrets of a KV engine
 mod pki; // certificates, and the CAs of a mount
 mod record; // issued responses in sealed records
+mod revocation; // whether what was issued still exists at the server
 
 pub(crate) use decrypt::decrypt;
 pub(crate) use error::{EngineError, FetchError};
 pub(crate) use expiry::expiry;
 pub(crate) use pki::part;
 pub(crate) use record::StoredIssued;
+pub(crate) use revocation::{Existence, exists, lease_exists};
 
 use std::collections::HashMap;
 use std::sync::Arc;

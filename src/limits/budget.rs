@@ -75,6 +75,12 @@ impl Budget {
         Self { end: self.retries_end, ..self.clone() }
     }
 
+    /// The memory of this budget, and `time` from now: for a call that goes on after the mount that began it has ended.
+    pub(crate) fn detached(&self, time: Duration) -> Self {
+        let end = after(time);
+        Self { end, retries_end: end.min(after(RETRY_TIME)), reservation: Arc::clone(&self.reservation) }
+    }
+
     /// The same budget for calls that may take at most `time`.
     pub(crate) fn at_most(&self, time: Duration) -> Self {
         Self { end: self.within(time), ..self.clone() }

@@ -131,12 +131,18 @@ struct MountOutcome {
     response: MountResponse,
     /// Whether the driver has something to write or to store.
     changed: bool,
+    /// Whether the content is the last known good content.
+    is_stale: bool,
 }
 
 impl MountOutcome {
     /// What the log shows of it.
     fn summary(&self) -> Mounted {
-        Mounted { files: self.response.object_version.len(), is_changed: self.changed }
+        Mounted {
+            files: self.response.object_version.len(),
+            is_changed: self.changed,
+            is_stale: self.is_stale,
+        }
     }
 }
 
@@ -214,7 +220,8 @@ impl Caller for DriverRequest<'_> {
 
     fn respond(&self, services: &Services, mount: &Mount, published: &Published) -> MountOutcome {
         let response = response(published, &mount.spec.pod.namespace, &services.version_key);
-        MountOutcome { changed: mount.volume.versions_changed(&response.object_version), response }
+        let changed = mount.volume.versions_changed(&response.object_version);
+        MountOutcome { response, changed, is_stale: published.is_stale }
     }
 }
 

@@ -96,12 +96,14 @@ enum Written {
 struct Published {
     payload: Arc<Payload>,
     written: Written,
+    /// Whether it is the last known good content, because Vault could not be reached in time.
+    is_stale: bool,
 }
 
 /// Brings the volume of `caller` up to date: all of its files, or the failure that names what is missing.
 ///
-/// `permit` and the result of the three stages after it go into `publish` as they are, also when they failed: after a temporary
-/// failure it publishes the last known good content.
+/// `permit` and the result of the three stages after it go into `publish` as they are, also when they failed: a temporary failure is
+/// answered there with the last known good content.
 async fn mount<C: Caller>(services: &Services, caller: &C, budget: &Budget) -> Result<C::Response, Failure> {
     let mount = &caller.parse(services)?;
     let plan = Plan::new(&mount.spec.objects);
@@ -155,13 +157,13 @@ async fn admit<C: Caller>(
 /// Gets the pod's token from the caller, and with it every Vault token that the calls of `plan` need, in parallel.
 ///
 /// Cancelled, it leaves a login that has begun to its own task: the next mount finds it.
-async fn authenticate<'m, C: Caller>(
-    services: &'m Services,
+async fn authenticate<C: Caller>(
+    services: &Services,
     caller: &C,
-    mount: &'m Mount,
+    mount: &Mount,
     plan: &Plan<'_>,
     budget: &Budget,
-) -> Result<FetchContext<'m>, Failure> {
+) -> Result<Arc<FetchContext>, Failure> {
     let pod_token = caller.pod_token(services, mount, budget).await?;
     let context = services.volumes.fetch_context(&mount.volume, &mount.spec, pod_token);
     context.log_in(plan, budget).await.map_err(|error| failure::login(&mount.spec, &error))?;
@@ -173,7 +175,7 @@ async fn authenticate<'m, C: Caller>(
 const IN_FLIGHT: usize = 32;
 
 /// Makes each call of `plan` once, except those whose response the volume already has. A class of KV secrets has one stage without batches.
-async fn fetch<'a>(context: &FetchContext<'_>, plan: &Plan<'a>, budget: &Budget) -> Responses<'a> {
+async fn fetch<'a>(context: &Arc<FetchContext>, plan: &Plan<'a>, budget: &Budget) -> Responses<'a> {
     let mut responses = Responses::default();
     for stage in &plan.stages {
         let found: Vec<_> =
@@ -188,7 +190,7 @@ type Call<'c, 'a> = BoxFuture<'c, Vec<(&'a Source, FetchResult)>>;
 
 fn calls<'c, 'a: 'c>(
     stage: &'c Stage<'a>,
-    context: &'c FetchContext<'c>,
+    context: &'c Arc<FetchContext>,
     responses: &'c Responses<'a>,
     budget: &'c Budget,
 ) -> Vec<Call<'c, 'a>> {
@@ -232,7 +234,7 @@ async fn publish<C: Caller>(
         volumes.record_published(volume, spec, fetched);
         volumes.schedule_poll(volume, spec, is_fetched);
     }
-    Ok(Published { payload, written })
+    Ok(Published { payload, written, is_stale: !is_fetched })
 }
 
 /// From now on the driver writes the files of the volume. Warns if the class wants vaultmount to write them; `why` says why it cannot.

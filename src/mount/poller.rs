@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use tracing::{Instrument, debug};
 
 use super::grpc::within;
+use super::report::Polled;
 use super::{Caller, Mount, Published, Services, Written, failure, leave_to_driver, mount, report};
 use crate::class::{Defaults, RememberedRequest};
 use crate::error::{Failure, Reason};
@@ -14,7 +15,7 @@ use crate::limits::Budget;
 use crate::payload::Payload;
 use crate::spec::{MountSpec, PodToken};
 use crate::volume::{Job, Volume};
-use crate::writer::{Change, EmptyVolume, WriteError};
+use crate::writer::{EmptyVolume, WriteError};
 
 /// Time for one poll. Nobody waits for it, and the next one follows.
 const POLL_TIME: Duration = Duration::from_secs(30);
@@ -92,13 +93,13 @@ struct Poll<'p> {
 
 impl Poll<'_> {
     /// Runs the mount, and sets the time of the next poll where the mount has not set it.
-    async fn run(self, services: &Services) -> Result<Option<Change>, Failure> {
+    async fn run(self, services: &Services) -> Result<Polled, Failure> {
         let deadline = Instant::now() + POLL_TIME;
         let budget = Budget::until(deadline - WRITE_TIME);
         let outcome = within(mount(services, &self, &budget), deadline).await;
         if outcome.is_err() && self.is_superseded() {
             services.volumes.poll_unless_scheduled(self.volume, SUPERSEDED);
-            return Ok(None);
+            return Ok(Polled::default());
         }
         if outcome.is_err() {
             self.poll_again(services);
@@ -120,8 +121,7 @@ impl Poll<'_> {
 }
 
 impl Caller for Poll<'_> {
-    /// What was written; `None` if the driver writes the volume from now on, or if the volume is at its end.
-    type Response = Option<Change>;
+    type Response = Polled;
 
     fn parse(&self, _: &Services) -> Result<Mount, Failure> {
         let id = self.volume.id();
@@ -181,10 +181,11 @@ impl Caller for Poll<'_> {
         }
     }
 
-    fn respond(&self, _: &Services, _: &Mount, published: &Published) -> Option<Change> {
-        match published.written {
+    fn respond(&self, _: &Services, _: &Mount, published: &Published) -> Polled {
+        let change = match published.written {
             Written::Vaultmount(change) => Some(change),
             Written::Driver | Written::Nobody => None,
-        }
+        };
+        Polled { change, is_stale: published.is_stale }
     }
 }

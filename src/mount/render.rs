@@ -29,7 +29,7 @@ const NAMED: usize = 8;
 pub(super) async fn render(
     services: &Services,
     mount: &Mount,
-    context: &FetchContext<'_>,
+    context: &FetchContext,
     responses: Responses<'_>,
     budget: &Budget,
 ) -> Result<Payload, Failure> {

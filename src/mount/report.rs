@@ -92,24 +92,39 @@ pub(super) fn driver_writes(spec: &MountSpec, why: Option<&str>, throttle: &LogT
     if known { debug!("{warning}") } else { warn!("{warning}") }
 }
 
+/// A poll that succeeded.
+#[derive(Default)]
+pub(super) struct Polled {
+    /// What was written; `None` if the driver writes the volume from now on, or if the volume is at its end.
+    pub(super) change: Option<Change>,
+    /// Whether the content is the last known good content.
+    pub(super) is_stale: bool,
+}
+
+/// The values of the label `stale`.
+fn stale_label(is_stale: bool) -> &'static str {
+    if is_stale { "true" } else { "false" }
+}
+
 /// The one log line at the end of a poll of `volume`, and its count. At debug if nothing changed.
 pub(super) fn poll_ended(
     span: &Span,
     throttle: &LogThrottle,
     volume: &str,
-    outcome: &Result<Option<Change>, Failure>,
+    outcome: &Result<Polled, Failure>,
     took: Duration,
 ) {
     let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     let reason = outcome.as_ref().map_or_else(|failure| failure.reason.code(), |_| "ok");
-    counter!("vaultmount_looks_total", "reason" => reason).increment(1);
+    let stale = outcome.as_ref().is_ok_and(|polled| polled.is_stale);
+    counter!("vaultmount_looks_total", "reason" => reason, "stale" => stale_label(stale)).increment(1);
     let failure = outcome.as_ref().err().map(Failure::message);
     let known = throttle.is_known(&format!("look {volume}"), failure.as_deref());
     span.in_scope(|| match outcome {
-        Ok(Some(change)) if *change != Change::Unchanged => {
-            info!(reason, change = change.name(), took_ms, "the files were written")
+        Ok(Polled { change: Some(change), .. }) if *change != Change::Unchanged => {
+            info!(reason, stale, change = change.name(), took_ms, "the files were written")
         }
-        Ok(_) => debug!(reason, took_ms, "nothing changed"),
+        Ok(_) => debug!(reason, stale, took_ms, "nothing changed"),
         Err(failure) if known => debug!(reason, took_ms, "the poll still fails: {}", failure.message()),
         Err(failure) => warn!(reason, took_ms, "the poll failed: {}", failure.message()),
     });
@@ -120,6 +135,8 @@ pub(super) struct Mounted {
     pub(super) files: usize,
     /// Whether the driver has something to write or to store.
     pub(super) is_changed: bool,
+    /// Whether the content is the last known good content.
+    pub(super) is_stale: bool,
 }
 
 /// The one log line at the end of a mount of `volume`, and its count. At debug if the driver has nothing to write.
@@ -134,12 +151,15 @@ pub(super) fn mount_ended(
     let failure = outcome.as_ref().err().map(|failure| failure.message());
     let reason = outcome.as_ref().map_or_else(|failure| failure.reason.code(), |_| "ok");
     let is_ok = if outcome.is_ok() { "ok" } else { "failed" };
-    counter!("vaultmount_mounts_total", "reason" => reason).increment(1);
+    let stale = outcome.as_ref().is_ok_and(|mounted| mounted.is_stale);
+    counter!("vaultmount_mounts_total", "reason" => reason, "stale" => stale_label(stale)).increment(1);
     histogram!("vaultmount_mount_duration_seconds", "outcome" => is_ok).record(took);
     let known = throttle.is_known(volume, failure.as_deref());
     span.in_scope(|| match outcome {
-        Ok(Mounted { files, is_changed: true }) => info!(reason, files, took_ms, "mounted"),
-        Ok(Mounted { files, is_changed: false }) => debug!(reason, files, took_ms, "nothing changed"),
+        Ok(Mounted { files, is_changed: true, .. }) => info!(reason, stale, files, took_ms, "mounted"),
+        Ok(Mounted { files, is_changed: false, .. }) => {
+            debug!(reason, stale, files, took_ms, "nothing changed")
+        }
         Err(failure) if known => debug!(reason, took_ms, "still not mounted: {}", failure.message()),
         Err(failure) => warn!(reason, took_ms, "not mounted: {}", failure.message()),
     });

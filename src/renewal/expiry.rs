@@ -40,6 +40,14 @@ pub(crate) struct RenewalInputs {
 }
 
 impl Expiry {
+    /// Whether the content has not expired at `now`, as far as is known.
+    pub(crate) fn is_valid(self, now: UnixMillis) -> bool {
+        match self {
+            Self::Unknown => true,
+            Self::Until(end) => now < UnixMillis::of_unix_seconds(end),
+        }
+    }
+
     /// When the successor of a response of the time `at` is due: by its end as in `renew_at`, otherwise after the volume's `refresh`.
     pub(crate) fn due_at(self, at: UnixMillis, inputs: RenewalInputs) -> UnixMillis {
         match self {

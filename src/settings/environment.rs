@@ -98,7 +98,11 @@ pub(crate) const VARIABLES: &[Variable] = &[
     prefixed("TOKEN", Ignored, "the provider has no identity of its own: every call is made as the pod"),
     prefixed("HEADERS", Ignored, "no headers are added to calls made as a pod"),
     prefixed("WRAP_TTL", Ignored, "a wrapped answer holds nothing that a file could show"),
-    prefixed("CLIENT_TIMEOUT", Ignored, "a mount has one budget, 60 s or what its caller leaves it"),
+    prefixed(
+        "CLIENT_TIMEOUT",
+        Honoured,
+        "as `--request-timeout`, below it: 60, 60s or 1m; 0 is the longest time",
+    ),
     prefixed(
         "MAX_RETRIES",
         Ignored,

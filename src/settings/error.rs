@@ -10,6 +10,8 @@ use crate::spec::auth_mount::InvalidAuthMount;
 pub(crate) enum SettingsError {
     #[error("{source_name}: {source}")]
     Address { source_name: String, source: AddressError },
+    #[error("{0}: must be a duration such as 60s or 1m")]
+    Duration(String),
     #[error("{0}: must be true or false")]
     Bool(String),
     #[error("{present} needs {missing} too: a client certificate needs its key")]

@@ -71,10 +71,14 @@ pub(crate) struct Settings {
     pub(crate) replace_after: Bounds,
     /// Whether reads at the default server log in with their own headers.
     pub(crate) inline_auth: bool,
+    /// How often the server is asked whether what was issued still exists; zero for never.
+    pub(crate) check_revoked: Duration,
     /// How many mounts run at the same time.
     pub(crate) admission: AdmissionConfig,
     /// How many requests to one server are in flight.
     pub(crate) max_calls: NonZeroUsize,
+    /// The time for a request that creates something; `None` for the default.
+    pub(crate) request_timeout: Option<Duration>,
     /// Settings without effect, and missing limits: for the log, once.
     pub(crate) warnings: Vec<String>,
     vault: Defaults,
@@ -114,8 +118,10 @@ impl Settings {
             pod_events: flags.volumes.events_node(environment)?,
             replace_after: flags.volumes.replace_after(),
             inline_auth: flags.volumes.inline_auth,
+            check_revoked: flags.volumes.check_revoked,
             admission: flags.volumes.admission(),
             max_calls: flags.volumes.max_calls,
+            request_timeout: flags.volumes.request_timeout(environment)?,
             version_key: version_key(flags.hmac_key_file, flags.hmac_secret_name),
             endpoints: flags.endpoint,
             log_format: flags.log_format,

@@ -9,10 +9,14 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::value_parsers::{boolean, duration, non_empty, non_empty_path, path};
 use super::{Environment, SettingsError};
+use crate::class::duration::duration as parse_duration;
 use crate::limits::AdmissionConfig;
 use crate::renewal::Bounds;
-use crate::spec::VolumeWriter;
+use crate::spec::{Flavor, VolumeWriter};
 use crate::state::StateConfig;
+
+/// The longest time for one request, also where the setting is 0.
+const LONGEST_REQUEST: Duration = Duration::from_secs(600);
 
 /// Flags of volumes.
 #[derive(Args, Clone)]
@@ -41,6 +45,9 @@ pub(crate) struct VolumeArgs {
     /// Highest age at which a certificate is replaced, however long its lifetime is
     #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration)]
     pub(crate) replace_after_most: Duration,
+    /// How often a lease, token or certificate that was issued for a pod is looked up, so that a revoked one is replaced; 0s for never
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
+    pub(crate) check_revoked: Duration,
     /// How many mounts run at the same time; others wait
     #[arg(long, value_name = "N", default_value = "256")]
     pub(crate) max_mounts: NonZeroUsize,
@@ -50,6 +57,9 @@ pub(crate) struct VolumeArgs {
     /// How many requests to one server are in flight; others wait
     #[arg(long, value_name = "N", default_value = "64")]
     pub(crate) max_calls: NonZeroUsize,
+    /// Time for a login, or for another request that creates something, however soon the driver gives up: the next mount finds the result [default: 60s]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(crate) request_timeout: Option<Duration>,
     /// Log in with the headers of each read, at the default server only; for OpenBao's inline auth
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", value_parser = boolean)]
     pub(crate) inline_auth: bool,
@@ -118,6 +128,25 @@ impl VolumeArgs {
     /// The ages at which a certificate is replaced.
     pub(crate) fn replace_after(&self) -> Bounds {
         Bounds { least: self.replace_after_least, most: self.replace_after_most }
+    }
+
+    /// The time for a request that creates something; `None` for the default. `VAULT_CLIENT_TIMEOUT` counts below the flag.
+    ///
+    /// # Errors
+    /// The variable is not a duration.
+    pub(crate) fn request_timeout(
+        &self,
+        environment: &Environment,
+    ) -> Result<Option<Duration>, SettingsError> {
+        let variable = environment.prefixed(Flavor::Vault, "CLIENT_TIMEOUT");
+        let of_variable =
+            |(name, text): (String, &str)| parse_duration(text).ok_or(SettingsError::Duration(name));
+        let timeout = match self.request_timeout {
+            Some(timeout) => Some(timeout),
+            None => variable.map(of_variable).transpose()?,
+        };
+        let no_limit = |timeout: Duration| if timeout.is_zero() { LONGEST_REQUEST } else { timeout };
+        Ok(timeout.map(|timeout| no_limit(timeout).min(LONGEST_REQUEST)))
     }
 
     /// How many mounts run at the same time.

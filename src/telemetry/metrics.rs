@@ -21,12 +21,12 @@ enum Kind {
 }
 
 /// All metrics.
-const METRICS: [Metric; 21] = [
+const METRICS: [Metric; 22] = [
     Metric {
         name: "vaultmount_mounts_total",
         kind: Kind::Counter,
-        labels: "`reason`: `ok` or a name of errors.md",
-        meaning: "mounts that have ended, first ones and republishes; a mount that returned the last known good content counts as `ok`",
+        labels: "`reason`: `ok` or a name of errors.md; `stale`: `true` for last known good content, `false`",
+        meaning: "mounts that have ended, first ones and republishes; a mount that returned the last known good content has the reason `ok` and `stale=\"true\"`",
     },
     Metric {
         name: "vaultmount_mount_duration_seconds",
@@ -43,8 +43,8 @@ const METRICS: [Metric; 21] = [
     Metric {
         name: "vaultmount_looks_total",
         kind: Kind::Counter,
-        labels: "`reason`: `ok` or a name of errors.md",
-        meaning: "polls of volumes whose files vaultmount writes; a poll that used the last known good content counts as `ok`",
+        labels: "`reason`: `ok` or a name of errors.md; `stale`: `true` for last known good content, `false`",
+        meaning: "polls of volumes whose files vaultmount writes; a poll that used the last known good content has the reason `ok` and `stale=\"true\"`",
     },
     Metric {
         name: "vaultmount_writes_total",
@@ -141,6 +141,12 @@ const METRICS: [Metric; 21] = [
         kind: Kind::Counter,
         labels: "",
         meaning: "calls that were not needed because a credential or certificate issued before is still valid",
+    },
+    Metric {
+        name: "vaultmount_revoked_total",
+        kind: Kind::Counter,
+        labels: "`what`: `issued` (a lease, certificate or token was revoked), `token` (the Vault token was revoked that had the lease)",
+        meaning: "credentials that were found revoked at the server (`--check-revoked`) and are issued again",
     },
     Metric {
         name: "vaultmount_pod_events_total",

@@ -18,7 +18,9 @@ pub(crate) use token_life::OnRelease;
 pub(crate) use vault_token::VaultToken;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use metrics::counter;
 use tokio::time::Instant;
@@ -38,6 +40,9 @@ use crate::vault::{Login, Server, VaultError, Vaults};
 /// Accounts whose pods each log in on their own that are remembered. Beyond this number each is found out again.
 const PER_POD: usize = 4096;
 
+/// How long a token waits for its first mount if the mount that began the login has stopped waiting: longer than the kubelet's longest pause.
+const UNCLAIMED: Duration = Duration::from_secs(150);
+
 /// The logins of the process.
 #[derive(Clone)]
 pub(crate) struct Logins {
@@ -50,14 +55,33 @@ struct Inner {
     /// Accounts that the server does not name, so that every pod has a login of its own.
     per_pod: Mutex<BoundedSet<LoginKey, PER_POD>>,
     revoker: TokenRevoker,
+    /// Shutdown waits for logins that are under way.
+    tasks: TaskTracker,
+    /// Set at shutdown: no token waits for a mount any more.
+    closed: AtomicBool,
 }
 
 /// A login that is under way.
-type LoginFlight = SingleFlight<Result<Arc<VaultToken>, VaultError>>;
+type LoginFlight = SingleFlight<LoginResult>;
+
+type LoginResult = Result<Arc<VaultToken>, VaultError>;
 
 enum Slot {
     Pending(LoginFlight),
     Ready(Weak<VaultToken>),
+    /// A token that no mount uses yet, and when it is given up.
+    Unclaimed(Arc<VaultToken>, Instant),
+}
+
+impl Slot {
+    /// The token, if the login has ended and the token is still used, or waits for its first mount.
+    fn token(&self) -> Option<Arc<VaultToken>> {
+        match self {
+            Self::Pending(_) => None,
+            Self::Ready(token) => token.upgrade(),
+            Self::Unclaimed(token, _) => Some(Arc::clone(token)),
+        }
+    }
 }
 
 /// How a mount obtained its Vault token.
@@ -86,6 +110,8 @@ impl Logins {
             slots: Mutex::default(),
             per_pod: Mutex::default(),
             revoker: TokenRevoker::new(store, tasks),
+            tasks: tasks.clone(),
+            closed: AtomicBool::new(false),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -134,21 +160,26 @@ impl Logins {
     /// The existing token of `key` for a mount without a service account token, if a pod's token logged in within the last hour.
     pub(crate) fn existing(&self, key: &LoginKey, pod_uid: &str) -> Option<Arc<VaultToken>> {
         let key = self.effective_key(key.clone(), pod_uid);
-        let slots = self.inner.slots.lock();
-        let Some(Slot::Ready(token)) = slots.get(&key) else { return None };
-        let token = token.upgrade().filter(|token| token.is_usable(UnixMillis::now()))?;
+        let mut slots = self.inner.slots.lock();
+        let token = slots.get(&key)?.token().filter(|token| token.is_usable(UnixMillis::now()))?;
         let may_join = !key.is_shared() || key.is_named_by(token.login().token_info());
-        may_join.then_some(token)
+        may_join.then(|| {
+            claim(&mut slots, &key, &token);
+            token
+        })
     }
 
-    /// The token of a new login that no other mount finds, and that ends with its last user.
+    /// The token of a new login that no other mount finds, and that ends with its last user: at once, if the mount has stopped waiting.
     pub(crate) async fn unshared(
         &self,
         key: &LoginKey,
         pod_token: &Arc<PodToken>,
         budget: &Budget,
     ) -> Result<Arc<VaultToken>, VaultError> {
-        self.inner.log_in(key.clone(), Arc::clone(pod_token), budget.clone()).await
+        let (inner, own_key, pod_token) = (Arc::clone(&self.inner), key.clone(), Arc::clone(pod_token));
+        let own_budget = self.inner.detached(budget);
+        let login = async move { inner.log_in(own_key, pod_token, own_budget).await };
+        wait(&self.start(login), key, budget).await
     }
 
     /// A login that every call of one mount does again by itself. The server stores nothing.
@@ -163,6 +194,7 @@ impl Logins {
         let is_token = |slot: &Slot| match slot {
             Slot::Pending(_) => false,
             Slot::Ready(ready) => std::ptr::eq(ready.as_ptr(), Arc::as_ptr(token)),
+            Slot::Unclaimed(unclaimed, _) => Arc::ptr_eq(unclaimed, token),
         };
         self.inner.slots.lock().retain(|_, slot| !is_token(slot));
     }
@@ -172,14 +204,36 @@ impl Logins {
         self.inner.revoker.pending()
     }
 
-    /// Removes logins that have ended, and responses that are too old for every mount.
+    /// Removes logins that have ended or were never used, and responses that are too old for every mount.
     pub(crate) fn remove_old(&self) {
         let now = Instant::now();
         let mut slots = self.inner.slots.lock();
         slots.retain(|_, slot| match slot {
             Slot::Pending(_) => true,
             Slot::Ready(token) => token.upgrade().inspect(|token| token.reads.remove_old(now)).is_some(),
+            Slot::Unclaimed(_, until) => now < *until,
         });
+    }
+
+    /// Shuts down: tokens that no mount has used are revoked, also those of logins that are still under way.
+    pub(crate) fn close(&self) {
+        self.inner.closed.store(true, Ordering::Relaxed);
+        self.inner.slots.lock().retain(|_, slot| !matches!(slot, Slot::Unclaimed(..)));
+    }
+
+    /// The time for a call that its mount does not cut short.
+    pub(crate) fn request_timeout(&self) -> Duration {
+        self.inner.vaults.request_timeout()
+    }
+
+    /// The tasks that a shutdown waits for.
+    pub(crate) fn tasks(&self) -> &TaskTracker {
+        &self.inner.tasks
+    }
+
+    /// Starts a login as a task that outlives the mount.
+    fn start(&self, login: impl Future<Output = LoginResult> + Send + 'static) -> LoginFlight {
+        SingleFlight::start(&self.inner.tasks, login, Err(VaultError::Panicked { doing: "log in".into() }))
     }
 
     /// Finds the token of `key` or logs in.
@@ -198,10 +252,17 @@ impl Logins {
         for _ in 0..2 {
             match self.find_or_start(key, pod_token, except, budget) {
                 Lookup::Ready(token) => return Ok(Obtained::Existing(token)),
-                Lookup::Started(flight) => return wait(flight, key, budget).await.map(Obtained::New),
-                Lookup::Joined(flight) => match wait(flight, key, budget).await {
+                Lookup::Started(flight) => {
+                    return wait(&flight, key, budget)
+                        .await
+                        .inspect(|token| self.claim(key, token))
+                        .map(Obtained::New);
+                }
+                Lookup::Joined(flight) => match wait(&flight, key, budget).await {
                     Err(error) if is_only_for_starter(&error) && Instant::now() < budget.end() => {}
-                    outcome => return outcome.map(Obtained::Existing),
+                    outcome => {
+                        return outcome.inspect(|token| self.claim(key, token)).map(Obtained::Existing);
+                    }
                 },
             }
         }
@@ -216,31 +277,32 @@ impl Logins {
         budget: &Budget,
     ) -> Lookup {
         let mut slots = self.inner.slots.lock();
-        match slots.get(key) {
-            Some(Slot::Pending(flight)) => return Lookup::Joined(flight.clone()),
-            Some(Slot::Ready(token)) => {
-                let is_other =
-                    |token: &Arc<VaultToken>| except.is_none_or(|except| !Arc::ptr_eq(except, token));
-                let is_usable =
-                    |token: &Arc<VaultToken>| is_other(token) && token.is_usable(UnixMillis::now());
-                if let Some(token) = token.upgrade().filter(is_usable) {
-                    return Lookup::Ready(token);
-                }
-            }
-            None => {}
+        if let Some(Slot::Pending(flight)) = slots.get(key) {
+            return Lookup::Joined(flight.clone());
         }
-        let call = Inner::log_in_and_store(
+        let is_other = |token: &Arc<VaultToken>| except.is_none_or(|except| !Arc::ptr_eq(except, token));
+        let is_usable = |token: &Arc<VaultToken>| is_other(token) && token.is_usable(UnixMillis::now());
+        if let Some(token) = slots.get(key).and_then(Slot::token).filter(is_usable) {
+            claim(&mut slots, key, &token);
+            return Lookup::Ready(token);
+        }
+        let flight = self.start(Inner::log_in_and_store(
             Arc::clone(&self.inner),
             key.clone(),
             Arc::clone(pod_token),
-            budget.clone(),
-        );
-        let flight = SingleFlight::start(call, Err(VaultError::Panicked { doing: "log in".into() }));
+            self.inner.detached(budget),
+        ));
         slots.insert(key.clone(), Slot::Pending(flight.clone()));
         Lookup::Started(flight)
     }
 
-    fn server(&self, spec: &ServerSpec) -> Result<Server, VaultError> {
+    /// Records that a mount uses the `token` of `key` from now on.
+    fn claim(&self, key: &LoginKey, token: &Arc<VaultToken>) {
+        claim(&mut self.inner.slots.lock(), key, token);
+    }
+
+    /// The server of `spec`.
+    pub(crate) fn server(&self, spec: &ServerSpec) -> Result<Server, VaultError> {
         self.inner.vaults.server(spec)
     }
 
@@ -276,7 +338,22 @@ impl Obtained {
     }
 }
 
+/// Records that a mount uses the `token` of `key`: from now on it ends with its last user.
+fn claim(slots: &mut HashMap<LoginKey, Slot>, key: &LoginKey, token: &Arc<VaultToken>) {
+    if let Some(slot) = slots.get_mut(key)
+        && matches!(slot, Slot::Unclaimed(unclaimed, _) if Arc::ptr_eq(unclaimed, token))
+    {
+        *slot = Slot::Ready(Arc::downgrade(token));
+    }
+}
+
 impl Inner {
+    /// The budget of a login: that of a request, however little time the mount has that begins it. A login that is cut off and begun again with
+    /// every mount would never end at a slow server.
+    fn detached(&self, budget: &Budget) -> Budget {
+        budget.detached(self.vaults.request_timeout())
+    }
+
     /// Logs in, and stores the token where other mounts find it.
     async fn log_in_and_store(
         inner: Arc<Self>,
@@ -287,9 +364,13 @@ impl Inner {
         let outcome = inner.log_in(key.clone(), pod_token, budget).await;
         let mut slots = inner.slots.lock();
         match &outcome {
-            Ok(token) => slots.insert(key, Slot::Ready(Arc::downgrade(token))),
+            Ok(token) if inner.closed.load(Ordering::Relaxed) => {
+                slots.insert(key, Slot::Ready(Arc::downgrade(token)))
+            }
+            Ok(token) => slots.insert(key, Slot::Unclaimed(Arc::clone(token), Instant::now() + UNCLAIMED)),
             Err(_) => slots.remove(&key),
         };
+        drop(slots);
         outcome
     }
 
@@ -327,7 +408,7 @@ impl Inner {
     }
 }
 
-async fn wait(flight: LoginFlight, key: &LoginKey, budget: &Budget) -> Result<Arc<VaultToken>, VaultError> {
+async fn wait(flight: &LoginFlight, key: &LoginKey, budget: &Budget) -> Result<Arc<VaultToken>, VaultError> {
     let late = || Err(VaultError::OutOfTime { doing: format!("log in at auth/{}", key.auth.mount) });
     flight.wait(budget).await.unwrap_or_else(late)
 }

@@ -13,7 +13,7 @@ use crate::single_flight::SingleFlight;
 use crate::spec::Source;
 
 /// How long a denial counts as the policy's. After that the role may have another policy, which only a new login has.
-const DENIED: Duration = Duration::from_secs(300);
+const DENIED: Duration = Duration::from_secs(30);
 
 /// A read that is under way, or its response.
 pub(crate) type ReadFlight = SingleFlight<Result<Arc<Fetched>, FetchError>>;

@@ -108,9 +108,9 @@ impl TokenRevoker {
         let _ = self.queue.send(released);
     }
 
-    /// Starts `task`. Shutdown waits for it.
-    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.tasks.spawn(task);
+    /// The tasks that a shutdown waits for.
+    pub(crate) fn tasks(&self) -> &TaskTracker {
+        &self.tasks
     }
 
     /// Whether `warning` was not logged before for the role with the hash `role`.

@@ -27,19 +27,25 @@ impl VaultToken {
     /// A call that fails only because of the mount that started it (its deadline, its memory) is repeated for a mount that joined it.
     pub(crate) async fn read(self: &Arc<Self>, source: &Source, age: MaxAge, budget: &Budget) -> SharedRead {
         let (flight, joined) = self.join_or_start(source, age, budget);
-        let outcome = wait(flight, source, budget).await;
+        let outcome = wait(&flight, source, budget).await;
         if !joined || !is_only_for_starter(&outcome) {
             return SharedRead { outcome, reused: joined };
         }
         let (flight, reused) = self.join_or_start(source, MaxAge::NONE, budget);
-        SharedRead { outcome: wait(flight, source, budget).await, reused }
+        SharedRead { outcome: wait(&flight, source, budget).await, reused }
     }
 
     fn join_or_start(self: &Arc<Self>, source: &Source, age: MaxAge, budget: &Budget) -> (ReadFlight, bool) {
         self.reads.join_or_start(source, age, |began| {
-            let (token, source, budget) = (Arc::clone(self), source.clone(), budget.clone());
+            // At a slow server the read serves the next mount, if this one stops waiting.
+            let budget = budget.detached(self.login().server().request_timeout());
+            let (token, source) = (Arc::clone(self), source.clone());
             let panicked = FetchError { reason: Reason::Bug, what: "reading ended in a panic".into() };
-            SingleFlight::start(async move { token.call(&source, began, &budget).await }, Err(panicked))
+            SingleFlight::start(
+                &self.tasks,
+                async move { token.call(&source, began, &budget).await },
+                Err(panicked),
+            )
         })
     }
 
@@ -81,6 +87,13 @@ impl VaultToken {
         }
     }
 
+    /// Whether this is the first time that the token was denied its own lookup. Remembers that.
+    pub(crate) fn is_first_failed_lookup(&self) -> bool {
+        let is_first = !self.reads.is_self_lookup_denied();
+        self.reads.set_self_lookup_denied(true);
+        is_first
+    }
+
     /// Finds out, while the token is new, whether it may look itself up.
     pub(crate) async fn learn_self_lookup(&self, budget: &Budget) {
         let looked_up = self.login().look_up(budget).await;
@@ -98,7 +111,7 @@ fn is_only_for_starter(outcome: &Result<Arc<Fetched>, FetchError>) -> bool {
     }
 }
 
-async fn wait(flight: ReadFlight, source: &Source, budget: &Budget) -> Result<Arc<Fetched>, FetchError> {
+async fn wait(flight: &ReadFlight, source: &Source, budget: &Budget) -> Result<Arc<Fetched>, FetchError> {
     let late =
         || Err(FetchError { reason: Reason::Deadline, what: format!("read {source}: the mount timed out") });
     flight.wait(budget).await.unwrap_or_else(late)

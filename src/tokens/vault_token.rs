@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::task::TaskTracker;
 
 use super::LoginKey;
 use super::read_cache::ReadCache;
@@ -29,6 +30,8 @@ pub(crate) struct VaultToken {
     life: Arc<TokenLife>,
     authenticated_at: UnixMillis,
     record: RecordId,
+    /// Shutdown waits for reads that are under way.
+    pub(super) tasks: TaskTracker,
     pub(crate) written: Written,
     _alive: oneshot::Sender<Infallible>,
 }
@@ -65,7 +68,7 @@ impl VaultToken {
             revoker: revoker.clone(),
             queue,
         };
-        revoker.spawn(renewer.run(released));
+        revoker.tasks().spawn(renewer.run(released));
         Arc::new(Self {
             key,
             only_for: OnceLock::new(),
@@ -74,6 +77,7 @@ impl VaultToken {
             life,
             authenticated_at,
             record,
+            tasks: revoker.tasks().clone(),
             written: Written::default(),
             _alive: alive,
         })
@@ -114,9 +118,11 @@ impl VaultToken {
     }
 
     /// Adds a lease that was issued by the token. A token with a limited number of uses renews nothing: its last use would revoke everything.
-    pub(crate) fn add_lease(&self, id: &str, ttl: Duration, renewable: bool) {
+    ///
+    /// `began` is when the call began that issued it.
+    pub(crate) fn add_lease(&self, id: &str, ttl: Duration, renewable: bool, began: UnixMillis) {
         let renewable = renewable && self.login.token_info().uses == 0;
-        let term = LeaseTerm::issued(ttl, renewable, UnixMillis::now());
+        let term = LeaseTerm::issued(ttl, renewable, began);
         self.life.apply(Event::LeaseIssued(LeaseId(id.into()), term));
     }
 

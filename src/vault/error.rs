@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use crate::error::Reason;
 use crate::limits::QuotaExceeded;
+use crate::vault::known_errors::{INVALID_LEASE, INVALID_TOKEN};
 
 /// Why a call to Vault has no usable response. `doing` says what the call does: `read secret/data/team-a/db`.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -142,6 +143,16 @@ impl VaultError {
                 limit: "the responses and texts of this mount are larger than 20 MiB together",
             },
         }
+    }
+
+    /// Whether the server says that a lease does not exist.
+    pub(crate) fn is_invalid_lease(&self) -> bool {
+        matches!(self, Self::Answered { text: Some(text), .. } if *text == INVALID_LEASE)
+    }
+
+    /// Whether the server says that the token does not exist, and not that its policy lacks something.
+    pub(crate) fn is_invalid_token(&self) -> bool {
+        matches!(self, Self::Answered { text: Some(text), .. } if *text == INVALID_TOKEN)
     }
 
     /// The same error for another call: a server that is down fails all calls.

@@ -38,6 +38,8 @@ const OTHERS: &[&str] = &[
     PASSING_END,
     "namespace is sealed",
     "requested namespace does not exist",
+    INVALID_LEASE,
+    INVALID_TOKEN,
     "lease not found",
     "lease is not renewable",
     "lease count quota exceeded",
@@ -65,6 +67,12 @@ const OTHERS: &[&str] = &[
     "Invalid path for a versioned K/V secrets engine",
     "permission denied",
 ];
+
+/// The text for a token that does not exist, or does not exist any more.
+pub(crate) const INVALID_TOKEN: &str = "invalid token";
+
+/// The text for a lease that does not exist, or does not exist any more.
+pub(crate) const INVALID_LEASE: &str = "invalid lease";
 
 /// How the texts of a 400 or 403 begin that was sent before anything was executed, because of a state that ends by itself.
 const PASSING: &[&str] = &[

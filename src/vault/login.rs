@@ -67,6 +67,24 @@ impl Server {
         })
     }
 
+    /// Reads the certificate with the serial number `serial`. Needs no token.
+    pub(crate) async fn certificate(
+        &self,
+        mount: &str,
+        serial: &str,
+        namespace: Option<&str>,
+        budget: &Budget,
+    ) -> Result<VaultResponse, VaultError> {
+        let path = format!("{mount}/cert/{serial}");
+        let doing = in_namespace(format!("read {path}"), namespace);
+        let request = HttpRequest { method: &Method::GET, namespace, ..HttpRequest::post(&path, &doing) };
+        let reply = self.send(&request, CallKind::Read, budget).await?;
+        if !reply.status.code.is_success() {
+            return Err(refused(doing, CallKind::Read, &reply, None));
+        }
+        VaultResponse::parse(&reply.body, &doing)
+    }
+
     /// A login with an existing token: an operator's, or one of an earlier process.
     pub(crate) fn with_token(self, token: Secret, token_info: TokenInfo) -> Login {
         // Every node knows an older token.
@@ -167,6 +185,12 @@ impl Login {
         let body = json!({"lease_id": lease, "increment": increment.as_secs()}).to_string();
         let response = self.post_idempotent("sys/leases/renew", &body, "renew a lease", budget).await?;
         Ok(response.seconds(&["lease_duration"]))
+    }
+
+    /// Checks that a lease exists. Needs the `default` policy, or another one that allows it.
+    pub(crate) async fn look_up_lease(&self, lease: &str, budget: &Budget) -> Result<(), VaultError> {
+        let body = json!({"lease_id": lease}).to_string();
+        self.post_idempotent("sys/leases/lookup", &body, "look up a lease", budget).await.map(drop)
     }
 
     /// Revokes the token, and with it its leases. A batch token cannot be revoked, and a role without the `default` policy may not revoke its

@@ -30,6 +30,9 @@ const PING_INTERVAL: Duration = Duration::from_secs(4);
 /// The most clients. Classes choose servers and TLS settings, and must not fill the memory of the process.
 const MAX_CLIENTS: usize = 128;
 
+/// The default time for one call, retries included, as in the upstream providers' client library.
+const DEFAULT_REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// The default limit of concurrent calls to one server: enough for two mounts of the largest size.
 const DEFAULT_CALLS: usize = 64;
 
@@ -42,6 +45,8 @@ pub(crate) struct Outbound {
     pub(crate) proxy: Option<Url>,
     /// The most concurrent calls to one server; further calls wait.
     pub(crate) calls: Option<NonZeroUsize>,
+    /// `--request-timeout`: the time for a call that its mount does not cut short.
+    pub(crate) request_timeout: Option<Duration>,
     /// `--allow-auth-mount`.
     pub(crate) auth_mounts: AuthMounts,
     /// The certificate files that a class may name; `None` for commands that read no class, where the operator chose every file.
@@ -94,6 +99,11 @@ impl Vaults {
     /// A pool without clients.
     pub(crate) fn new(outbound: Outbound) -> Self {
         Self { outbound: Arc::new(outbound), clients: Arc::default(), mounts: Arc::default() }
+    }
+
+    /// The time for a call that its mount does not cut short.
+    pub(crate) fn request_timeout(&self) -> Duration {
+        self.outbound.request_timeout.unwrap_or(DEFAULT_REQUEST_TIMEOUT)
     }
 
     /// A client for `url`, to which `from` redirects; `None` unless the operator listed that server. Without a list there is never a client: a

@@ -96,6 +96,11 @@ impl VaultResponse {
         self.at(path)?.as_str().filter(|text| !text.is_empty())
     }
 
+    /// The strings of the list at `path`.
+    pub(crate) fn texts(&self, path: &[&str]) -> impl Iterator<Item = &str> {
+        self.at(path).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+    }
+
     /// The number of seconds at `path`; zero if there is none.
     pub(crate) fn seconds(&self, path: &[&str]) -> Duration {
         Duration::from_secs(self.number(path))

@@ -1,6 +1,7 @@
 //! A server in one namespace: sends calls, retries them, and follows redirects.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use metrics::counter;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -52,6 +53,11 @@ impl Server {
     /// The address, the namespace and the TLS setting.
     pub(crate) fn spec(&self) -> &ServerSpec {
         &self.spec
+    }
+
+    /// The time for a call that its mount does not cut short.
+    pub(crate) fn request_timeout(&self) -> Duration {
+        self.vaults.request_timeout()
     }
 
     /// Sends `request`, and retries it until an attempt is final or the time for retries ends.
@@ -115,7 +121,7 @@ impl Server {
             })
         };
         let downgraded = url.scheme() == "https" && to.scheme() != "https";
-        // A standby keeps path and query. Anything else would be the response for another secret.
+        // A standby keeps path and query. Anything else would answer for another secret.
         let is_other_path = (to.path(), to.query()) != (url.path(), url.query());
         let client = if to.origin() == url.origin() {
             Some(connection.client.clone())

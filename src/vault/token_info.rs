@@ -27,6 +27,9 @@ pub(crate) struct TokenInfo {
     /// The service account that logged in. Kubernetes auth always names it, jwt auth only if its role maps the claims to these names.
     #[serde(rename = "account")]
     pub(crate) account: Option<Account>,
+    /// Whether it has the policy `default`, which lets a token look itself and its leases up.
+    #[serde(default)]
+    pub(crate) has_default_policy: bool,
 }
 
 /// The service account in the server's response to a login.
@@ -59,6 +62,7 @@ impl TokenInfo {
             batch: text("token_type").as_deref() == Some("batch"),
             uses: response.number(&["auth", "num_uses"]),
             account: account(),
+            has_default_policy: response.texts(&["auth", "policies"]).any(|policy| policy == "default"),
         }
     }
 }

@@ -132,6 +132,15 @@ impl Volumes {
         }
     }
 
+    /// Polls the volume now if it waits for its next poll: what the last poll did not wait for is there.
+    pub(crate) fn poll_soon(&self, volume: &Volume) {
+        let files = &mut volume.state().files;
+        if let Some(poll) = &mut files.poll {
+            *poll = Instant::now();
+            self.rescheduled.notify_one();
+        }
+    }
+
     /// Schedules the next poll after `pause`, unless one is scheduled.
     pub(crate) fn poll_unless_scheduled(&self, volume: &Volume, pause: Duration) {
         let is_scheduled = volume.state().files.poll.is_some();

@@ -5,6 +5,7 @@ use std::hash::RandomState;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use tokio::sync::{Mutex as AsyncMutex, Notify};
 use tracing::debug;
@@ -41,6 +42,8 @@ pub(crate) struct VolumeConfig {
     pub(crate) bounds: Bounds,
     /// Whether every read at the process's own server logs in by itself.
     pub(crate) inline: bool,
+    /// How often the server is asked whether what was issued still exists; zero for never.
+    pub(crate) check_revoked: Duration,
     /// The kubelet's `pods` directory: unmounted volumes are noticed there, and vaultmount writes volumes below it.
     pub(crate) root: Option<PathBuf>,
     /// The pods of the node, by which deleted pods are noticed.
@@ -57,6 +60,7 @@ pub(crate) struct Volumes {
     pub(crate) learned_paths: LearnedPaths,
     pub(crate) bounds: Bounds,
     pub(crate) inline: bool,
+    pub(crate) check_revoked: Duration,
     pub(crate) root: Option<PathBuf>,
     pub(crate) writer: Option<Writer>,
     /// Only one volume is written at a time. It cannot be unmounted meanwhile, so its write must not compete with others for a processor.
@@ -83,12 +87,13 @@ pub(crate) struct Volumes {
 impl Volumes {
     /// No volumes yet. `key` makes the fingerprints of files that vaultmount wrote and may not read.
     pub(crate) fn new(logins: Logins, config: VolumeConfig, key: VersionKey) -> Self {
-        let VolumeConfig { bounds, inline, root, pods, events, store } = config;
+        let VolumeConfig { bounds, inline, check_revoked, root, pods, events, store } = config;
         Self {
             logins,
             learned_paths: LearnedPaths::default(),
             bounds,
             inline,
+            check_revoked,
             writer: root.as_deref().map(|root| Writer::new(root, key)),
             root,
             write_lock: AsyncMutex::default(),
@@ -131,7 +136,10 @@ impl Volumes {
         let was_fresh = std::mem::replace(&mut volume.state().is_fresh, false);
         let outcome = match failure.reason {
             reason if reason.is_passing() => {
-                volume.fall_back(spec, UnixMillis::now(), &failure, was_fresh).ok_or(failure)
+                let now = UnixMillis::now();
+                volume
+                    .fall_back(spec, now, &failure, was_fresh)
+                    .ok_or_else(|| volume.explain_no_fallback(failure, now))
             }
             // A missing service account token says nothing about the content.
             Reason::TokenMissing => Err(failure),
@@ -213,6 +221,7 @@ impl Volumes {
             }
         }
         self.closed.store(true, Ordering::Relaxed);
+        self.logins.close();
         self.volumes.lock().clear();
     }
 

@@ -15,7 +15,7 @@ use super::VolumeId;
 use super::file_schedule::FileSchedule;
 use super::liveness::{Liveness, LivenessCheck, LivenessVerdict};
 use crate::cache::RenderedCache;
-use crate::cache::issued::{Issued, IssuedCache, NOT_YET};
+use crate::cache::issued::{Issued, IssuedCache, IssuedEnd, NOT_YET};
 use crate::cache::last_known_good::LastKnownGood;
 use crate::class::RememberedRequest;
 use crate::error::Failure;
@@ -154,16 +154,24 @@ impl Volume {
         reserve: impl FnOnce(usize, usize) -> bool,
         now: UnixMillis,
     ) {
+        let ends = self.ends_of(spec);
         let mut state = self.state();
         let before = state.last_known_good.take().map_or(0, |good| good.payload.bytes());
         let is_stored = reserve(payload.bytes(), before);
-        state.last_known_good = is_stored.then(|| LastKnownGood::new(spec, Arc::clone(payload), now));
+        state.last_known_good = is_stored.then(|| LastKnownGood::new(spec, Arc::clone(payload), now, ends));
         state.keyed = Arc::new(std::mem::take(&mut state.next_keyed));
         state.is_fresh = true;
         let interval = state.interval.observed();
         self.issued.set_published(now + interval.saturating_mul(2));
         let group = state.group.iter();
         group.for_each(|(_, cache)| cache.set_published(now + interval.max(USUAL).saturating_mul(3)));
+    }
+
+    /// The ends of everything that was issued for the sources of `spec`.
+    fn ends_of(&self, spec: &MountSpec) -> Vec<IssuedEnd> {
+        let wanted: HashSet<&Source> = spec.objects.iter().flat_map(Object::sources).collect();
+        let issued = self.issued_caches().into_iter().flat_map(|cache| cache.all());
+        issued.filter(|(source, _)| wanted.contains(source)).map(|(_, issued)| issued.end()).collect()
     }
 
     /// Records that the pod has files. Returns whether they are its first.
@@ -229,6 +237,17 @@ impl Volume {
             debug!(reason, age_s, "the pod still keeps its last known good content: {why}");
         }
         Some(payload)
+    }
+
+    /// `failure`, with the reason why the pod's content is no answer to it, if that is its end.
+    pub(crate) fn explain_no_fallback(&self, failure: Failure, now: UnixMillis) -> Failure {
+        let state = self.state();
+        let has_expired = state.last_known_good.as_ref().is_some_and(|good| good.has_expired(now));
+        if !has_expired {
+            return failure;
+        }
+        let what = format!("{}; a certificate or credential in the pod's files has expired", failure.what);
+        Failure::new(failure.reason, what)
     }
 
     /// Stores the versions of a response. Returns whether they differ from the last response of this process.

@@ -65,7 +65,8 @@ async fn a_login_of_0_1_0_is_for_the_same_account_at_the_same_server() {
     assert_eq!(body.authenticated_at, THEN - seconds(1));
     assert_eq!(body.term, LeaseTerm::issued(seconds(3600), true, THEN));
     assert!(body.leases.is_empty());
-    let TokenInfo { accessor, ttl, renewable, batch, uses, account: named } = body.info;
+    let TokenInfo { accessor, ttl, renewable, batch, uses, account: named, has_default_policy: _ } =
+        body.info;
     assert_eq!((accessor.as_deref(), ttl, renewable), (Some("accessor-account"), seconds(3600), true));
     assert_eq!((batch, uses, named), (false, 0, Some(account())));
 }

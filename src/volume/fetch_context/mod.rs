@@ -1,10 +1,11 @@
 //! One mount of a volume: which tokens it uses, and what it reads from Vault or from the caches.
 
 mod issue; // certificates, leased credentials and other responses that belong to the volume
+mod revoked; // whether what was issued still exists at the server
 mod tokens; // the tokens of a mount, and a new login after a denial
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use metrics::counter;
@@ -34,11 +35,11 @@ struct PodIdentity {
     account_uid: String,
 }
 
-/// A mount or a poll of one volume.
-pub(crate) struct FetchContext<'v> {
-    volumes: &'v Volumes,
-    volume: &'v Volume,
-    spec: &'v MountSpec,
+/// A mount or a poll of one volume. Shared with the calls that create something, which go on after the mount has ended.
+pub(crate) struct FetchContext {
+    volumes: Arc<Volumes>,
+    volume: Arc<Volume>,
+    spec: Arc<MountSpec>,
     identity: PodIdentity,
     schedule: Option<PollSchedule>,
     began: UnixMillis,
@@ -47,6 +48,8 @@ pub(crate) struct FetchContext<'v> {
     own: OnceCell<Arc<VaultToken>>,
     group: OnceCell<Arc<VaultToken>>,
     calls: AtomicUsize,
+    /// Whether the mount ended before a call that creates something.
+    has_stopped_waiting: AtomicBool,
     warnings: Mutex<Vec<String>>,
 }
 
@@ -64,12 +67,12 @@ impl Volumes {
 
     /// Starts fetching for `volume`. Drops cached responses that the class no longer refers to. `token` is `None` for a poll without a service
     /// account token.
-    pub(crate) fn fetch_context<'v>(
-        &'v self,
-        volume: &'v Volume,
-        spec: &'v MountSpec,
+    pub(crate) fn fetch_context(
+        self: &Arc<Self>,
+        volume: &Arc<Volume>,
+        spec: &Arc<MountSpec>,
         token: Option<Arc<PodToken>>,
-    ) -> FetchContext<'v> {
+    ) -> Arc<FetchContext> {
         let now = UnixMillis::now();
         let (account_uid, until) = {
             let state = volume.state();
@@ -80,10 +83,10 @@ impl Volumes {
         volume.set_owner(LoginKey::new(spec, account_uid.clone(), Scope::Account), &spec.objects);
         volume.drop_expired(now);
         volume.want_tokens_until(until);
-        FetchContext {
-            volumes: self,
-            volume,
-            spec,
+        Arc::new(FetchContext {
+            volumes: Arc::clone(self),
+            volume: Arc::clone(volume),
+            spec: Arc::clone(spec),
             identity: PodIdentity { token, account_uid },
             schedule: self.poll_schedule(volume, spec),
             began: UnixMillis::now(),
@@ -92,12 +95,13 @@ impl Volumes {
             own: OnceCell::new(),
             group: OnceCell::new(),
             calls: AtomicUsize::new(0),
+            has_stopped_waiting: AtomicBool::new(false),
             warnings: Mutex::default(),
-        }
+        })
     }
 }
 
-impl FetchContext<'_> {
+impl FetchContext {
     /// Obtains every token that the calls of `plan` need, at the same time.
     pub(crate) async fn log_in(&self, plan: &Plan<'_>, budget: &Budget) -> Result<(), VaultError> {
         let reads = plan.stages.iter().flat_map(|stage| &stage.reads).copied();
@@ -132,11 +136,12 @@ impl FetchContext<'_> {
     }
 
     /// The response of `source`, from a cache or from Vault. A KV secret is a shared read.
-    pub(crate) async fn read(&self, source: &Source, budget: &Budget) -> FetchResult {
-        match self.class(source) {
-            SharingClass::SharedRead => self.read_shared(source, budget).await.map_err(EngineError::Origin),
+    pub(crate) async fn read(self: &Arc<Self>, source: &Source, budget: &Budget) -> FetchResult {
+        let outcome = match self.class(source) {
+            SharingClass::SharedRead => self.read_shared(source, budget).await,
             class @ (SharingClass::Issue | SharingClass::Lease) => self.issue(source, class, budget).await,
-        }
+        };
+        outcome.map_err(EngineError::Origin)
     }
 
     /// Decrypts the ciphertexts of `batch`.
@@ -191,7 +196,9 @@ impl FetchContext<'_> {
         };
         let (token, outcome) = self.call_as(token, source, budget, read).await?;
         // Only the response shows that there is a lease: the token belongs to this volume from now on.
-        outcome.inspect(|fetched| self.add_lease(source, fetched, &token))
+        let fetched = outcome?;
+        self.store_lease(source, &fetched, &token, self.began);
+        Ok(fetched)
     }
 
     /// How old a response to `source` may be.
@@ -204,7 +211,7 @@ impl FetchContext<'_> {
     /// Which token calls `source`. `SharedRead` for everything that creates nothing, so for KV secrets; `Issue` for certificates; for any other
     /// path by what its first response had.
     fn class(&self, source: &Source) -> SharingClass {
-        self.volumes.learned_paths.class(self.spec, source)
+        self.volumes.learned_paths.class(&self.spec, source)
     }
 
     fn count_call(&self) {

@@ -10,7 +10,7 @@ use crate::spec::{LoginScope, PodToken, ShareScope, Source};
 use crate::tokens::{LoginKey, Scope, VaultToken};
 use crate::vault::VaultError;
 
-impl FetchContext<'_> {
+impl FetchContext {
     /// Makes `call` with `token`. If Vault denies it and a new login may help, logs in and makes the call once more. Returns the outcome with the
     /// token that the call was made with; fails when the new login fails.
     pub(super) async fn call_as<T: CallOutcome, F: Future<Output = T>>(
@@ -117,7 +117,7 @@ impl FetchContext<'_> {
     }
 
     pub(super) fn login_key(&self, scope: Scope) -> LoginKey {
-        LoginKey::new(self.spec, self.identity.account_uid.clone(), scope)
+        LoginKey::new(&self.spec, self.identity.account_uid.clone(), scope)
     }
 
     fn pod_token(&self) -> Result<&Arc<PodToken>, VaultError> {

@@ -245,7 +245,7 @@ fn fill(cache: &IssuedCache, records: Vec<IssuedRecord>, tokens: &Tokens) {
             StoredExpiry::Fixed(expiry) => Some(IssuedExpiry::Fixed(expiry)),
         };
         if let (Some(expiry), Some(fetched)) = (expiry, Fetched::from_record(&source, stored)) {
-            cache.insert(&source, Issued { fetched: Arc::new(fetched), at, expiry });
+            cache.insert(&source, Issued::new(Arc::new(fetched), at, expiry));
         }
     }
 }
