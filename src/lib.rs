@@ -6,6 +6,7 @@ mod run; // the process: hardening, dispatch, exit code
 mod cli; // commands: serve, mount, prepare, handover, s5
 mod settings; // flags and environment -> Settings
 mod server; // unix sockets: modes, peers, `:authority`, deadlines, drain
+mod control; // commands of an operator to the process that serves
 mod mount; // one mount: parse, admit, authenticate, fetch, render, publish, respond
 mod volume; // state of each volume, until its end
 mod cache; // issued credentials, last known good content, rendered templates

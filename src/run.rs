@@ -1,12 +1,14 @@
 //! The process: it is hardened, runs one command, and exits with the result.
 
+use std::convert::Infallible;
 use std::error::Error;
 use std::process::ExitCode;
 
 use nix::sys::prctl::set_dumpable;
 use nix::sys::resource::{Resource, setrlimit};
 
-use crate::cli::{Command, S5Args, handover, mount_command, prepare, s5, serve};
+use crate::cli::refresh::RefreshArgs;
+use crate::cli::{Command, S5Args, handover, mount_command, prepare, refresh, s5, serve};
 use crate::settings::{Environment, ServeArgs, Settings};
 use crate::{telemetry, template};
 
@@ -23,6 +25,7 @@ pub fn main() -> ExitCode {
             println!("{}", output.version());
             Ok(())
         }
+        Ok(Command::Refresh(args)) => return refresh(&args),
         Ok(Command::RenderTemplates) => return template::child(),
         Err(usage) => usage.exit(),
     };
@@ -41,6 +44,21 @@ fn start(flags: ServeArgs) -> Result<(), Box<dyn Error>> {
     telemetry::logs::start(settings.log_format, settings.log_level);
     settings.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     run(serve::serve(settings))
+}
+
+fn refresh(args: &RefreshArgs) -> ExitCode {
+    let mut code = ExitCode::FAILURE;
+    let work = async {
+        code = refresh::refresh(args).await;
+        Ok::<(), Infallible>(())
+    };
+    match run(work) {
+        Ok(()) => code,
+        Err(error) => {
+            eprintln!("vaultmount: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn s5(args: S5Args) -> Result<(), Box<dyn Error>> {

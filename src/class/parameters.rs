@@ -14,7 +14,7 @@ use crate::class::schema::{Access, keyword};
 use crate::class::spelling::nearest;
 use crate::spec::{LoginScope, ShareScope, VolumeWriter};
 
-/// Who writes the files, who shares the logins, and how old answers may be.
+/// Who writes the files, who shares the logins, and how old responses may be.
 pub(crate) struct VolumeParameters {
     pub(crate) written_by: VolumeWriter,
     pub(crate) login: LoginScope,
@@ -50,7 +50,7 @@ impl<'a> Parameters<'a> {
         self.get(parameter).filter(|(_, value)| !value.is_empty())
     }
 
-    /// Who writes the files, who shares the logins, and how old answers may be. `maxStale` is limited to that of `defaults`.
+    /// Who writes the files, who shares the logins, and how old responses may be. `maxStale` is limited to that of `defaults`.
     pub(crate) fn volume(&self, defaults: &Defaults, found: &mut Diagnostics) -> VolumeParameters {
         let limit = defaults.max_stale;
         let written_by =

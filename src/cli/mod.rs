@@ -4,6 +4,7 @@ mod go_flags; // Go's spelling of flags -> clap's
 pub(crate) mod handover; // `vaultmount handover`: empties the state of a node, before another provider takes over
 pub(crate) mod mount_command; // `vaultmount mount`: mounts a class without Kubernetes, as the driver would
 pub(crate) mod prepare; // `vaultmount prepare`: lets an unprivileged vaultmount use the driver's directories
+pub(crate) mod refresh; // `vaultmount refresh`: new content on demand
 pub(crate) mod s5; // `vaultmount s5`: reads and writes ciphertext in files
 pub(crate) mod serve; // `vaultmount serve`: builds all services, and serves until a signal
 #[cfg(test)]
@@ -16,6 +17,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::cli::handover::HandoverArgs;
 use crate::cli::mount_command::MountArgs;
 use crate::cli::prepare::PrepareArgs;
+use crate::cli::refresh::RefreshArgs;
 use crate::cli::s5::S5Work;
 use crate::settings::{Output, ServeArgs, ServerArgs};
 
@@ -39,6 +41,8 @@ pub(crate) enum Command {
     Prepare(PrepareArgs),
     /// Mounts a class into a directory through a provider's socket, as the driver would
     Mount(Box<MountArgs>),
+    /// Has the vaultmount of this node fetch and issue the content of volumes again
+    Refresh(RefreshArgs),
     /// Encrypts and decrypts values in files, as mvisonneau/s5 does: a marker with base64 replaces a value
     S5(Box<S5Args>),
     /// Empties the state of a node, before another provider takes over

@@ -16,6 +16,7 @@ use tracing::warn;
 
 use super::mount_command;
 use crate::class::Flavor;
+use crate::control::ControlSocket;
 use crate::kube::Kubernetes;
 use crate::kube::events::PodEvents;
 use crate::kube::pods::NodePods;
@@ -30,7 +31,7 @@ use crate::state::{KeyRefused, StateError, StateKey, Store};
 use crate::supervise::supervise;
 use crate::telemetry::{health, metrics};
 use crate::vault::{ClassFiles, Outbound, Vaults};
-use crate::volume::VolumeConfig;
+use crate::volume::{VolumeConfig, Volumes};
 
 /// Largest request, in bytes: a class, its tokens and 512 KiB of attributes fit many times.
 const REQUEST_BYTES: usize = 4 * 1024 * 1024;
@@ -40,7 +41,7 @@ const KEY_ATTEMPTS: u32 = 5;
 const REVOKE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time for an earlier process to end and release the state directory.
 const PREDECESSOR_TIMEOUT: Duration = Duration::from_secs(60);
-/// Time for our own socket to answer the readiness check.
+/// Time for our own socket to respond to the readiness check.
 const SELF_CALL_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Why serving could not start.
@@ -66,6 +67,14 @@ pub(crate) enum ServeError {
     /// The key of the state directory cannot be used.
     #[error("--state-key-file: {0}")]
     StateKey(#[from] KeyRefused),
+    /// The socket of operators' commands cannot be opened.
+    #[error("--control-socket {path}: {source}", path = path.display())]
+    Control {
+        /// The socket.
+        path: PathBuf,
+        /// Why listening failed.
+        source: io::Error,
+    },
     /// The health port cannot be opened.
     #[error("--health-addr {address}: {source}")]
     Health {
@@ -82,7 +91,7 @@ pub(crate) enum ServeError {
     Signals(#[source] io::Error),
 }
 
-/// Serves until SIGTERM or SIGINT, then answers open requests within the shutdown timeout and revokes tokens.
+/// Serves until SIGTERM or SIGINT, then responds to open requests within the shutdown timeout and revokes tokens.
 pub(crate) async fn serve(settings: Settings) -> Result<(), ServeError> {
     let outbound = outbound(&settings)?;
     let sockets = sockets(&settings)?;
@@ -98,6 +107,7 @@ pub(crate) async fn serve(settings: Settings) -> Result<(), ServeError> {
     services.volumes.resume();
     tokio::spawn(Arc::clone(&services.volumes).watch());
 
+    serve_control(settings.control_socket.as_deref(), &services.volumes)?;
     let readiness = Readiness::default();
     serve_health(settings.health, &sockets, &readiness).await?;
     let mut signals = Signals::listen().map_err(ServeError::Signals)?;
@@ -117,6 +127,15 @@ pub(crate) async fn serve(settings: Settings) -> Result<(), ServeError> {
     if timeout(revoke_timeout, services.drain()).await.is_err() {
         warn!("stopped before all tokens were revoked; the others end with their TTL");
     }
+    Ok(())
+}
+
+/// Opens the socket of operators' commands, and serves it in a task. Pods do not depend on it.
+fn serve_control(path: Option<&Path>, volumes: &Arc<Volumes>) -> Result<(), ServeError> {
+    let Some(path) = path else { return Ok(()) };
+    let opened = ControlSocket::open(path, Arc::clone(volumes));
+    let socket = opened.map_err(|source| ServeError::Control { path: path.to_owned(), source })?;
+    tokio::spawn(supervise("control", socket, |socket| socket.run().boxed()));
     Ok(())
 }
 
@@ -252,7 +271,7 @@ async fn key_from_secret(name: &str) -> Option<VersionKey> {
     None
 }
 
-/// The readiness check: every socket is ours and answers a request.
+/// The readiness check: every socket is ours and responds to a request.
 struct Probe {
     endpoints: Vec<Endpoint>,
     readiness: Readiness,

@@ -46,7 +46,7 @@ pub(crate) enum KubeError {
         /// The reason of Kubernetes' Status, such as `Forbidden`.
         reason: String,
     },
-    /// The call failed before the API server answered.
+    /// The call failed before the API server responded.
     #[error("{call}: the API server cannot be reached")]
     Unreachable {
         /// The call.

@@ -102,8 +102,8 @@ struct Published {
 
 /// Brings the volume of `caller` up to date: all of its files, or the failure that names what is missing.
 ///
-/// `permit` and the result of the three stages after it go into `publish` as they are, also when they failed: a temporary failure is
-/// answered there with the last known good content.
+/// `permit` and the result of the three stages after it go into `publish` as they are, also when they failed: after a temporary
+/// failure it publishes the last known good content.
 async fn mount<C: Caller>(services: &Services, caller: &C, budget: &Budget) -> Result<C::Response, Failure> {
     let mount = &caller.parse(services)?;
     let plan = Plan::new(&mount.spec.objects);

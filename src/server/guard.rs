@@ -59,7 +59,7 @@ impl<S: Grpc> Guard<S> {
         Self { inner, fail_open_requests }
     }
 
-    /// Answers one request. Call it when the request arrives: its deadline counts from then.
+    /// Responds to one request. Call it when the request arrives: its deadline counts from then.
     pub(crate) async fn answer<B>(self, request: Request<B>) -> Result<Response<Checked>, Infallible>
     where
         B: hyper::body::Body<Data = Bytes, Error: Into<tonic::codegen::StdError>> + Send + 'static,
@@ -148,7 +148,7 @@ mod tests {
 
     use super::*;
 
-    /// The grpc-status of an answer, from its head or its trailers.
+    /// The grpc-status of a response, from its head or its trailers.
     async fn status(inner: impl Grpc) -> (String, String) {
         let request = Request::new(Full::new(Bytes::new()));
         let (head, body) =

@@ -18,6 +18,7 @@ pub(crate) use error::ServerError;
 pub(crate) use guard::Grpc;
 pub(crate) use listener::remove_dead;
 pub(crate) use readiness::Readiness;
+pub(crate) use socket::bind_private;
 pub(crate) use watch::NotReadyReason;
 
 use std::collections::HashSet;
@@ -38,11 +39,11 @@ pub(crate) struct Sockets {
     pub(crate) allow_peer_uids: Vec<u32>,
     /// Directories in which the driver may look for the same names first. Dead sockets of our names are removed there.
     pub(crate) shadow_directories: Vec<PathBuf>,
-    /// Longest time from the start of the shutdown to the last answer.
+    /// Longest time from the start of the shutdown to the last response.
     pub(crate) shutdown_timeout: Duration,
 }
 
-/// Serves every endpoint until `stop` ends, then removes its own sockets and answers the open requests.
+/// Serves every endpoint until `stop` ends, then removes its own sockets and responds to the open requests.
 ///
 /// Each endpoint has its own service, because defaults depend on the socket's name. Fails only at the start. When another process
 /// serves a socket, the server waits (`readiness` reports it) and takes the path over when that process has ended.

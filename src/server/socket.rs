@@ -101,6 +101,15 @@ pub(crate) fn bind(path: &Path) -> Result<Bound> {
     Ok(Bound { listener, file })
 }
 
+/// Creates a listening socket of mode 0600 at `path`, for a task of the async runtime.
+///
+/// # Errors
+///
+/// `EEXIST` when something exists at `path`.
+pub(crate) fn bind_private(path: &Path) -> std::io::Result<tokio::net::UnixListener> {
+    Ok(bind(path)?.listener)
+}
+
 /// Removes `path` if it is still `file`. Renames it to a temporary name and checks it again before unlinking: another file that took the
 /// path in between is renamed back.
 pub(crate) fn remove(path: &Path, file: FileId) -> Result<()> {

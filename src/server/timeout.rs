@@ -13,7 +13,7 @@ const DIGITS: usize = 8;
 /// Moves the caller's timeout from the header of a request to a [`Deadline`] in its extensions, counted from `arrived`. A timeout that
 /// cannot be parsed counts as none.
 ///
-/// Code that reads the header may answer DeadlineExceeded or Cancelled by itself (tonic's transport does), after which driver 1.6
+/// Code that reads the header may respond with DeadlineExceeded or Cancelled by itself (tonic's transport does), after which driver 1.6
 /// starts the pod on an empty volume.
 pub(crate) fn extract<B>(request: &mut Request<B>, arrived: Instant) {
     let header = request.headers_mut().remove(GRPC_TIMEOUT);

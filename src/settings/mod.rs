@@ -61,6 +61,8 @@ pub(crate) struct Settings {
     pub(crate) also_clear_dirs: Vec<PathBuf>,
     /// The state directory; `None` keeps all state in memory.
     pub(crate) state: Option<StateConfig>,
+    /// The socket of operators' commands.
+    pub(crate) control_socket: Option<PathBuf>,
     /// The kubelet's directory. Without it, and without `pod_watch`, vaultmount does not see when a volume ends.
     pub(crate) kubelet_dir: Option<PathBuf>,
     /// The node whose pods are watched.
@@ -113,6 +115,7 @@ impl Settings {
             log_level: log_level(flags.log_level.as_deref(), flags.debug),
             health: health(&flags.health_addr)?,
             state: flags.volumes.state(flags.hmac_key_file.as_deref(), environment)?,
+            control_socket: flags.volumes.control_socket(),
             kubelet_dir: flags.volumes.kubelet_dir()?,
             pod_watch: flags.volumes.watched_node(environment)?,
             pod_events: flags.volumes.events_node(environment)?,

@@ -24,6 +24,9 @@ pub(crate) struct VolumeArgs {
     /// The state directory.
     #[command(flatten)]
     pub(crate) state: StateArgs,
+    /// Unix socket of operators' commands (vaultmount refresh), mode 0600 [default: control.sock in --state-dir; none without one]
+    #[arg(long, value_name = "PATH", value_parser = path())]
+    pub(crate) control_socket: Option<PathBuf>,
     /// The kubelet's directory in this container, with its `pods` mounted read-only and HostToContainer: shows when a volume is unmounted
     #[arg(long, value_name = "DIR", value_parser = path())]
     pub(crate) kubelet_dir: Option<PathBuf>,
@@ -95,6 +98,13 @@ impl VolumeArgs {
         environment: &Environment,
     ) -> Result<Option<StateConfig>, SettingsError> {
         self.state.clone().config(hmac_key, environment)
+    }
+
+    /// The socket of operators' commands; `None` without one.
+    pub(crate) fn control_socket(&self) -> Option<PathBuf> {
+        let below_state =
+            || non_empty_path(self.state.state_dir.clone()).map(|directory| directory.join("control.sock"));
+        non_empty_path(self.control_socket.clone()).or_else(below_state)
     }
 
     /// The kubelet's directory.

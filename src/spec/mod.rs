@@ -10,7 +10,7 @@ pub(crate) mod format; // a whole secret as one document
 pub(crate) mod object; // the files of a volume, and the sources that they show
 pub(crate) mod path; // the path of a file in the volume
 pub(crate) mod pod; // the pod of a mount, and its token
-pub(crate) mod refresh; // how old the answer of each source may be
+pub(crate) mod refresh; // how old the response of each source may be
 pub(crate) mod remembered_request; // the kubelet's request, for requests that lack a part of it
 pub(crate) mod request; // one request to Vault: method, path, query, body
 pub(crate) mod server; // the server, and how to connect to it
@@ -69,7 +69,7 @@ pub(crate) struct MountSpec {
     pub(crate) written_by: VolumeWriter,
     /// Who uses the login of this mount.
     pub(crate) login: LoginScope,
-    /// How old the answer of a read may be, and how long the answer of a write without an end time is cached.
+    /// How old the response to a read may be, and how long the response to a write without an end time is cached.
     pub(crate) refreshes: RefreshIntervals,
     /// How long the last known good content may replace what cannot be fetched.
     pub(crate) max_stale: Duration,

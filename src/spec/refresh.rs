@@ -1,11 +1,11 @@
-//! How old the answer of each source may be.
+//! How old the response of each source may be.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use super::Source;
 
-/// The maximum age of each source's answer: at a republish, and in the files that vaultmount writes itself.
+/// The maximum age of each source's response: at a republish, and in the files that vaultmount writes itself.
 #[derive(Clone, Debug)]
 pub(crate) struct RefreshIntervals {
     class: Duration,

@@ -37,7 +37,7 @@ pub(crate) enum VolumeWriter {
 }
 
 impl VolumeWriter {
-    /// The maximum age of an answer if the class does not set `refresh`.
+    /// The maximum age of a response if the class does not set `refresh`.
     pub(crate) fn refresh(self) -> Duration {
         Duration::from_secs(match self {
             Self::Driver => 30,

@@ -133,7 +133,7 @@ const METRICS: [Metric; 22] = [
     Metric {
         name: "vaultmount_task_restarts_total",
         kind: Kind::Counter,
-        labels: "`task`: `token-revoker`, `token-renewer`, `volume-sweep`, `pod-watch`, `pod-events`, `poll`, `socket`",
+        labels: "`task`: `token-revoker`, `token-renewer`, `volume-sweep`, `pod-watch`, `pod-events`, `poll`, `socket`, `control`",
         meaning: "tasks that were restarted after a panic: each is a defect, and the log contains its location",
     },
     Metric {

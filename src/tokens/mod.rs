@@ -233,7 +233,7 @@ impl Logins {
 
     /// Starts a login as a task that outlives the mount.
     fn start(&self, login: impl Future<Output = LoginResult> + Send + 'static) -> LoginFlight {
-        SingleFlight::start(&self.inner.tasks, login, Err(VaultError::Panicked { doing: "log in".into() }))
+        SingleFlight::start_in(&self.inner.tasks, login, Err(VaultError::Panicked { doing: "log in".into() }))
     }
 
     /// Finds the token of `key` or logs in.

@@ -78,6 +78,12 @@ impl ReadCache {
         }
     }
 
+    /// Removes all responses and denials.
+    pub(crate) fn clear(&self) {
+        self.reads.lock().clear();
+        self.denied.lock().clear();
+    }
+
     /// Removes responses that are too old for every mount.
     pub(crate) fn remove_old(&self, now: Instant) {
         self.reads.lock().retain(|_, read| read.until > now || !read.flight.is_done());

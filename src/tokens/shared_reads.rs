@@ -41,7 +41,7 @@ impl VaultToken {
             let budget = budget.detached(self.login().server().request_timeout());
             let (token, source) = (Arc::clone(self), source.clone());
             let panicked = FetchError { reason: Reason::Bug, what: "reading ended in a panic".into() };
-            SingleFlight::start(
+            SingleFlight::start_in(
                 &self.tasks,
                 async move { token.call(&source, began, &budget).await },
                 Err(panicked),
@@ -66,6 +66,11 @@ impl VaultToken {
     /// Whether this token was denied `source` within the last minutes, when the token was new.
     pub(crate) fn was_denied(&self, source: &Source) -> bool {
         self.reads.is_denied(source)
+    }
+
+    /// Forgets everything that was read: the next mount reads anew.
+    pub(crate) fn forget_reads(&self) {
+        self.reads.clear();
     }
 
     /// Remembers that the policy of this token denies `source`.

@@ -121,7 +121,7 @@ impl Server {
             })
         };
         let downgraded = url.scheme() == "https" && to.scheme() != "https";
-        // A standby keeps path and query. Anything else would answer for another secret.
+        // A standby keeps path and query. Anything else would be the response for another secret.
         let is_other_path = (to.path(), to.query()) != (url.path(), url.query());
         let client = if to.origin() == url.origin() {
             Some(connection.client.clone())

@@ -9,6 +9,7 @@ pub(crate) mod mountinfo; // the mounts that this process sees
 pub(crate) mod own_writer; // volumes whose files vaultmount writes
 pub(crate) mod persistence; // volumes in records, for the next process
 pub(crate) mod reaper; // removes volumes that have ended
+mod refresh; // new content on demand of an operator
 pub(crate) mod registry; // the volumes of the node
 pub(crate) mod sharing; // whether the response of a source may be shared
 pub(crate) mod state; // one volume
@@ -16,5 +17,6 @@ pub(crate) mod state; // one volume
 pub(crate) use fetch_context::FetchContext;
 pub(crate) use id::VolumeId;
 pub(crate) use own_writer::Job;
+pub(crate) use refresh::{RefreshedVolume, VolumeFilter};
 pub(crate) use registry::{VolumeConfig, Volumes};
 pub(crate) use state::{Keyed, Volume};

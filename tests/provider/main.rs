@@ -11,6 +11,8 @@ mod optional; // objects that may be missing
 mod allowed_addresses; // addresses to which tokens may be sent
 mod request; // any engine, by request
 mod ca_certificates; // CAs without a certificate of the pod
+mod creating_calls; // logins and credentials at a slow server
+mod revoked; // credentials that an operator revokes
 mod bad_input; // errors that name the field, without any call
 mod memory_limits; // classes and secrets over the limits of a mount
 mod vault_calls; // number of calls, and tokens left on the server

@@ -22,7 +22,7 @@ async fn seeded() -> (Vault, Class) {
 /// The files of the records: all their names have the same length.
 fn records(provider: &Provider) -> Vec<std::path::PathBuf> {
     let files = fs::read_dir(provider.state().path()).unwrap().map(|entry| entry.unwrap().path());
-    files.filter(|path| !path.ends_with("lock")).collect()
+    files.filter(|path| !path.ends_with("lock") && !path.ends_with("control.sock")).collect()
 }
 
 fn handover(provider: &Provider, how: &str, key: &str) -> Output {

@@ -7,11 +7,13 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::sleep;
 
 /// A listening server; stopped when the value is dropped.
 pub(crate) struct Faulty {
@@ -55,6 +57,8 @@ enum Fault {
 #[derive(Default)]
 struct Script {
     replies: Mutex<HashMap<String, Vec<Reply>>>,
+    /// How much later the responses of a path come.
+    slow: Mutex<HashMap<String, Duration>>,
     /// The address of a real server, which answers requests without a reply here.
     upstream: Option<(String, reqwest::Client)>,
     calls: Mutex<Vec<Call>>,
@@ -98,6 +102,12 @@ impl Faulty {
     /// Sets the replies for `path` (without `/v1/` and query): they are sent in turn, and the last one is repeated.
     pub(crate) fn on(&self, path: &str, replies: impl IntoIterator<Item = Reply>) {
         self.script.replies.lock().unwrap().insert(path.to_owned(), replies.into_iter().collect());
+    }
+
+    #[allow(dead_code, reason = "only some tests slow a real server down")]
+    /// From now on the responses for `path` come so much later, whoever sends them: the call has been executed by then.
+    pub(crate) fn slow(&self, path: &str, time: Duration) {
+        self.script.slow.lock().unwrap().insert(path.to_owned(), time);
     }
 
     /// The requests for `path` so far.
@@ -204,7 +214,9 @@ async fn connection(stream: TcpStream, script: Arc<Script>) {
             Some(reply) => reply,
             None => script.forward(&call).await,
         };
+        let late = script.slow.lock().unwrap().get(place(&call.target)).copied();
         script.calls.lock().unwrap().push(call);
+        sleep(late.unwrap_or_default()).await;
         if answer(stream.get_mut(), &reply, &script).await.is_none() {
             return;
         }

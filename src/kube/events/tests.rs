@@ -21,7 +21,7 @@ struct ApiCall {
 
 type ApiCalls = Arc<Mutex<Vec<ApiCall>>>;
 
-/// Events with an API server that answers every call with `status`; created events are named `web.1`, `web.2` and so on; status 0 means no answer.
+/// Events with an API server that responds to every call with `status`; created events are named `web.1`, `web.2` and so on; status 0 means no response.
 fn events(status: impl Fn(&str) -> u16 + Send + Sync + 'static) -> (Arc<PodEvents>, ApiCalls) {
     let (calls, status) = (ApiCalls::default(), Arc::new(status));
     let recorded = Arc::clone(&calls);

@@ -49,7 +49,7 @@ fn apply(pods: &NodePods, event: Value) -> Result<Option<String>, kube::Error> {
     pods.apply(serde_json::from_value(event).unwrap())
 }
 
-/// An API server that sends these answers one after the other (status, and one JSON value per line), then none; and the recorded calls.
+/// An API server that sends these responses one after the other (status, and one JSON value per line), then none; and the recorded calls.
 fn server(answers: Vec<(u16, Vec<Value>)>) -> (Kubernetes, Arc<Mutex<Vec<String>>>) {
     let calls: Arc<Mutex<Vec<String>>> = Arc::default();
     let (recorded, answers) = (Arc::clone(&calls), Arc::new(Mutex::new(answers.into_iter())));

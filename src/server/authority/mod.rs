@@ -1,6 +1,6 @@
 //! Replaces the invalid `:authority` of drivers up to 1.5.6, before any HTTP/2 code reads it.
 //!
-//! These drivers dial `grpc.Dial("/path/of.sock")`, so grpc-go sends the path as `:authority`, which h2 answers with PROTOCOL_ERROR before
+//! These drivers dial `grpc.Dial("/path/of.sock")`, so grpc-go sends the path as `:authority`, to which h2 responds with PROTOCOL_ERROR before
 //! any handler runs. The header blocks of such a client are decoded and written again with `localhost` as `:authority`. All other frames
 //! pass byte for byte, and so does everything that a newer driver sends after its first call. Bytes that the server sends are not changed.
 

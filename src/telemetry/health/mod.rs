@@ -41,7 +41,7 @@ pub(crate) async fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::bind(address).await
 }
 
-/// Serves the health port for as long as the process lives: live if it answers at all, ready by the result of `probe`, and the values of
+/// Serves the health port for as long as the process lives: live if it responds at all, ready by the result of `probe`, and the values of
 /// `metrics`.
 pub(crate) async fn serve<R: Ready>(listener: TcpListener, probe: Arc<R>, metrics: PrometheusHandle) {
     let responder = Responder { check: Arc::new(SharedCheck::new(probe)), metrics };
@@ -64,7 +64,7 @@ pub(crate) async fn serve<R: Ready>(listener: TcpListener, probe: Arc<R>, metric
     }
 }
 
-/// Answers one request and closes the connection, so that no connection stays open between two probes or scrapes.
+/// Responds to one request and closes the connection, so that no connection stays open between two probes or scrapes.
 async fn serve_connection<R: Ready>(stream: TcpStream, responder: Responder<R>, progress: Progress) {
     let mut http1 = http1::Builder::new();
     http1
@@ -81,7 +81,7 @@ async fn serve_connection<R: Ready>(stream: TcpStream, responder: Responder<R>, 
     let _ = timeout(CONNECTION_TIMEOUT, http1.serve_connection(TokioIo::new(stream), service)).await;
 }
 
-/// Answers the requests.
+/// Responds to the requests.
 struct Responder<R> {
     check: Arc<SharedCheck<R>>,
     metrics: PrometheusHandle,

@@ -1,26 +1,22 @@
 //! One readiness check for all readers.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::FutureExt;
-use futures::future::{BoxFuture, Shared};
 use tokio::time::Instant;
 
 use crate::mutex::Mutex;
+use crate::single_flight::SingleFlight;
 
 /// Time, from the start of a check, for which its result is used for all readers.
 const VALID: Duration = Duration::from_secs(1);
 
-/// Whether this process would answer a driver. Must not depend on Vault: a provider that is not ready gets no mounts, and so could not
+/// Whether this process would respond to a driver. Must not depend on Vault: a provider that is not ready gets no mounts, and so could not
 /// report what is wrong.
 pub(crate) trait Ready: Send + Sync + 'static {
     /// `Ok`, or one line with what is missing, without paths and roles.
     fn ready(&self) -> impl Future<Output = Result<(), String>> + Send;
 }
-
-type SharedResult = Shared<BoxFuture<'static, Result<(), String>>>;
 
 /// Runs at most one check per [`VALID`], and one at a time, for any number of readers.
 pub(crate) struct SharedCheck<R> {
@@ -30,12 +26,12 @@ pub(crate) struct SharedCheck<R> {
 
 struct Check {
     started: Instant,
-    result: SharedResult,
+    flight: SingleFlight<Result<(), String>>,
 }
 
 impl Check {
     fn is_current(&self) -> bool {
-        self.result.peek().is_none() || self.started.elapsed() < VALID
+        !self.flight.is_done() || self.started.elapsed() < VALID
     }
 }
 
@@ -47,35 +43,28 @@ impl<R: Ready> SharedCheck<R> {
 
     /// The result of the check that is running, or of one that was started within the last second, or else of a new one.
     pub(crate) async fn result(&self) -> Result<(), String> {
-        self.shared_result().await
+        self.join_or_start().result().await
     }
 
-    fn shared_result(&self) -> SharedResult {
+    /// A check that has begun also ends if all readers leave, so none of them can cause an earlier next check.
+    fn join_or_start(&self) -> SingleFlight<Result<(), String>> {
         let mut latest = self.latest.lock();
         if let Some(check) = latest.as_ref().filter(|check| check.is_current()) {
-            return check.result.clone();
+            return check.flight.clone();
         }
-        let result = start(Arc::clone(&self.probe));
-        *latest = Some(Check { started: Instant::now(), result: result.clone() });
-        result
+        let probe = Arc::clone(&self.probe);
+        let panicked = Err("the readiness check panicked".into());
+        let flight = SingleFlight::start(async move { probe.ready().await }, panicked);
+        *latest = Some(Check { started: Instant::now(), flight: flight.clone() });
+        flight
     }
-}
-
-/// Starts a check in its own task, so that it also ends if all readers leave, and none of them can cause an earlier next check.
-fn start<R: Ready>(probe: Arc<R>) -> SharedResult {
-    let check = AssertUnwindSafe(async move { probe.ready().await }).catch_unwind();
-    let result = check
-        .map(|result| result.unwrap_or_else(|_| Err("the readiness check panicked".into())))
-        .boxed()
-        .shared();
-    tokio::spawn(result.clone());
-    result
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
+    use futures::FutureExt;
     use tokio::sync::Semaphore;
     use tokio::time::{advance, pause};
 

@@ -72,7 +72,7 @@ impl FetchContext {
             }
             outcome
         };
-        SingleFlight::start(self.volumes.logins.tasks(), call, panicked)
+        SingleFlight::start_in(self.volumes.logins.tasks(), call, panicked)
     }
 
     async fn issue_now(&self, source: &Source, class: SharingClass, budget: &Budget) -> IssueOutcome {
