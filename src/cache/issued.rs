@@ -30,8 +30,9 @@ pub(crate) type IssueCall = SingleFlight<IssueOutcome>;
 /// The end of such a call.
 #[derive(Clone)]
 pub(crate) struct IssueOutcome {
-    /// When the call began.
+    /// When the call began, and how long it took.
     pub(crate) began: UnixMillis,
+    pub(crate) took: Duration,
     /// The token that made the call; `None` if there was none.
     pub(crate) token: Option<Arc<VaultToken>>,
     pub(crate) result: Result<Arc<Fetched>, FetchError>,
@@ -57,6 +58,8 @@ pub(crate) struct Issued {
     pub(crate) fetched: Arc<Fetched>,
     pub(crate) at: UnixMillis,
     pub(crate) expiry: IssuedExpiry,
+    /// How long the call took: the successor is requested so much earlier.
+    took: Duration,
     standing: Arc<Standing>,
 }
 
@@ -107,7 +110,12 @@ impl Issued {
             is_unwanted: AtomicBool::new(false),
             checked_at: AtomicU64::new(at.0),
         };
-        Self { fetched, at, expiry, standing: Arc::new(standing) }
+        Self { fetched, at, expiry, took: Duration::ZERO, standing: Arc::new(standing) }
+    }
+
+    /// The same response, whose call took so long.
+    pub(crate) fn after(self, took: Duration) -> Self {
+        Self { took, ..self }
     }
 
     /// Whether its successor is due at `now`.
@@ -136,6 +144,7 @@ impl Issued {
 
     /// When its successor is due; `None` where no time is known.
     pub(crate) fn due_at(&self, inputs: RenewalInputs) -> Option<UnixMillis> {
+        let inputs = RenewalInputs { interval: inputs.interval.saturating_add(self.took), ..inputs };
         let Standing { is_revoked, is_unwanted, .. } = &*self.standing;
         if is_revoked.load(Ordering::Relaxed) || is_unwanted.load(Ordering::Relaxed) {
             return Some(UnixMillis::default());

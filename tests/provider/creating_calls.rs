@@ -30,11 +30,11 @@ async fn scene(ttl: &str, flags: &[&str]) -> (Vault, Postgres, Faulty, Provider)
 
 #[tokio::test]
 async fn a_credential_that_takes_8_s_is_replaced_in_time_by_one_call_each() {
-    let (vault, postgres, proxy, provider) = scene("30s", &[]).await;
-    let pod = provider.mount("team-a/web", user()).await;
+    let (vault, postgres, proxy, provider) = scene("45s", &[]).await;
     proxy.slow(MINT, Duration::from_secs(8));
+    let pod = provider.mount("team-a/web", user()).await;
     let (mut pace, begun, mut users) = (interval(Duration::from_secs(2)), Instant::now(), BTreeSet::new());
-    while begun.elapsed() < Duration::from_secs(50) {
+    while begun.elapsed() < Duration::from_secs(60) {
         pace.tick().await;
         let pod = pod.remount().await;
         let user = pod.read("username");
@@ -43,7 +43,7 @@ async fn a_credential_that_takes_8_s_is_replaced_in_time_by_one_call_each() {
     }
     let calls = vault.count("read database/creds/app");
     // The last call may not have ended yet.
-    assert!((2..=4).contains(&users.len()) && calls - users.len() <= 1, "{users:?}, {calls} calls");
+    assert!((2..=3).contains(&users.len()) && calls - users.len() <= 1, "{users:?}, {calls} calls");
 }
 
 #[tokio::test]
@@ -71,9 +71,8 @@ async fn a_credential_for_a_pod_that_has_gone_is_revoked() {
 async fn a_dead_credential_is_never_served_again() {
     let (_vault, postgres, proxy, provider) = scene("6s", &[]).await;
     let pod = provider.mount("team-a/web", user()).await;
-    let (name, password) = (pod.read("username"), pod.read("password"));
     proxy.slow(MINT, Duration::from_secs(40));
-    until("the user to end", async || (!postgres.lets_in(&name, &password)).then_some(())).await;
+    until("the user to end", async || postgres.users().is_empty().then_some(())).await;
     let refusal = pod.edited(user()).within(Duration::from_secs(6)).fails().await;
     refusal.tells("deadline", &["database/creds/app", "has expired"]);
 }
@@ -94,21 +93,19 @@ async fn slow_logins_of_20_accounts_are_made_once_each() {
         pods.push(provider.mount(account, password()).await);
     }
     let login = "auth/kubernetes/login";
-    let before = proxy.calls(login).len();
+    let (before, tokens) = (proxy.calls(login).len(), vault.accessors().await.len());
     proxy.slow(login, Duration::from_secs(6));
     vault.revoke_logins().await;
     vault.put("team-a/db", json!({ "password": "two" })).await;
     let begun = Instant::now();
-    until("every pod to have the new password", async || {
-        if begun.elapsed() > Duration::from_secs(55) {
-            return Some(());
-        }
+    let mut have_it = false;
+    // Twenty logins of 6 s, four at a time.
+    while !have_it && begun.elapsed() < Duration::from_secs(55) {
         let mounted = futures::future::join_all(pods.iter().map(Volume::remount)).await;
-        mounted.iter().all(|pod| pod.read("password") == "two").then_some(())
-    })
-    .await;
+        have_it = mounted.iter().all(|pod| pod.read("password") == "two");
+    }
     let (took, logins) = (begun.elapsed(), proxy.calls(login).len() - before);
-    assert!(took < Duration::from_secs(55) && logins == 20, "{logins} logins in {took:?}");
+    assert!(have_it && logins == 20, "{logins} logins in {took:?}");
     sleep(Duration::from_secs(1)).await;
-    assert_eq!(vault.accessors().await.len(), 20, "no token is left alone");
+    assert_eq!(vault.accessors().await.len(), tokens, "no token is left alone");
 }

@@ -7,6 +7,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::{FetchContext, count_reused};
 use crate::cache::issued::{IssueCall, IssueOutcome, Issued, IssuedCache, IssuedExpiry, NOT_YET};
@@ -63,7 +66,8 @@ impl FetchContext {
         let (context, source) = (Arc::clone(self), source.clone());
         let budget = budget.detached(self.volumes.logins.request_timeout());
         let panicked = FetchError { reason: Reason::Bug, what: format!("{source}: the call panicked") };
-        let panicked = IssueOutcome { began: self.began, token: None, result: Err(panicked) };
+        let panicked =
+            IssueOutcome { began: self.began, took: Duration::ZERO, token: None, result: Err(panicked) };
         let call = async move {
             let outcome = context.issue_now(&source, class, &budget).await;
             if outcome.result.is_ok() && context.has_stopped_waiting.load(Ordering::Relaxed) {
@@ -76,7 +80,7 @@ impl FetchContext {
     }
 
     async fn issue_now(&self, source: &Source, class: SharingClass, budget: &Budget) -> IssueOutcome {
-        let began = UnixMillis::now();
+        let (began, since) = (UnixMillis::now(), Instant::now());
         let token = match class {
             SharingClass::Lease => self.leasing_token(source.share, budget).await,
             SharingClass::SharedRead | SharingClass::Issue => self.reading_token(budget).await,
@@ -92,10 +96,13 @@ impl FetchContext {
         match called {
             Ok((token, result)) => IssueOutcome {
                 began,
+                took: since.elapsed(),
                 token: Some(token),
                 result: result.map(Arc::new).map_err(|error| FetchError::from(&error)),
             },
-            Err(error) => IssueOutcome { began, token: None, result: Err(error.into()) },
+            Err(error) => {
+                IssueOutcome { began, took: since.elapsed(), token: None, result: Err(error.into()) }
+            }
         }
     }
 
@@ -105,7 +112,7 @@ impl FetchContext {
         // After other failures something may have been issued whose end is unknown: it is revoked with the token.
         let keeps_token = match &outcome.result {
             Ok(fetched) => {
-                self.store_issued(source, fetched, token, class, outcome.began);
+                self.store_issued(source, fetched, token, class, outcome);
                 true
             }
             Err(error) => matches!(error.reason, Reason::ReadDenied | Reason::NotFound),
@@ -138,9 +145,10 @@ impl FetchContext {
         fetched: &Arc<Fetched>,
         token: &Arc<VaultToken>,
         class: SharingClass,
-        began: UnixMillis,
+        outcome: &IssueOutcome,
     ) {
-        if self.store_lease(source, fetched, token, began) {
+        let (began, took) = (outcome.began, outcome.took);
+        if self.store_lease(source, fetched, token, (began, took)) {
             return;
         }
         if class == SharingClass::Lease {
@@ -154,7 +162,7 @@ impl FetchContext {
             return;
         }
         self.warn_if_short(source, expiry);
-        self.replace(source, fetched, IssuedExpiry::Fixed(expiry), began);
+        self.replace(source, fetched, IssuedExpiry::Fixed(expiry), (began, took));
     }
 
     /// Stores a response with a lease together with its token, which no other mount may join any more. Returns whether there is a lease.
@@ -163,7 +171,7 @@ impl FetchContext {
         source: &Source,
         fetched: &Arc<Fetched>,
         token: &Arc<VaultToken>,
-        began: UnixMillis,
+        (began, took): (UnixMillis, Duration),
     ) -> bool {
         if !fetched.is_leased() {
             return false;
@@ -174,16 +182,27 @@ impl FetchContext {
         }
         if let Some((id, ttl, renewable)) = fetched.lease() {
             token.add_lease(id, ttl, renewable, began);
-            self.replace(source, fetched, IssuedExpiry::Leased(id.to_owned(), Arc::clone(token)), began);
+            self.replace(
+                source,
+                fetched,
+                IssuedExpiry::Leased(id.to_owned(), Arc::clone(token)),
+                (began, took),
+            );
         }
         true
     }
 
     /// Puts a response into the cache. What it supersedes lives until the pod has the new files and two republish intervals more; in the cache of a
     /// group, until every member was republished.
-    fn replace(&self, source: &Source, fetched: &Arc<Fetched>, expiry: IssuedExpiry, at: UnixMillis) {
+    fn replace(
+        &self,
+        source: &Source,
+        fetched: &Arc<Fetched>,
+        expiry: IssuedExpiry,
+        (at, took): (UnixMillis, Duration),
+    ) {
         let cache = self.issued(source.share);
-        let old = cache.insert(source, Issued::new(Arc::clone(fetched), at, expiry));
+        let old = cache.insert(source, Issued::new(Arc::clone(fetched), at, expiry).after(took));
         cache.supersede(NOT_YET, old.as_ref().and_then(Issued::token_and_lease));
     }
 

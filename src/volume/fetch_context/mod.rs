@@ -197,7 +197,7 @@ impl FetchContext {
         let (token, outcome) = self.call_as(token, source, budget, read).await?;
         // Only the response shows that there is a lease: the token belongs to this volume from now on.
         let fetched = outcome?;
-        self.store_lease(source, &fetched, &token, self.began);
+        self.store_lease(source, &fetched, &token, (self.began, Duration::ZERO));
         Ok(fetched)
     }
 
