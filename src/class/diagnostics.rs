@@ -10,6 +10,7 @@ pub(crate) use crate::spec::Shown;
 use crate::spec::address::AddressError;
 use crate::spec::auth_mount::InvalidAuthMount;
 use crate::spec::certificate::AliasError;
+use crate::spec::mode::ModeMistake;
 use crate::spec::path::{NameConflict, PathError};
 use crate::spec::request::{PlainPathError, RequestError};
 use crate::spec::template::DelimitersError;
@@ -90,12 +91,12 @@ pub(crate) enum SpecError {
     Control { parameter: String },
     #[error("audience {} may not be used to log in: use another, or add it to --allow-audience", Shown(.audience))]
     Audience { audience: String },
-    #[error("parameter {} is unknown{}", Shown(.parameter), Meant(.meant))]
-    UnknownParameter { parameter: String, meant: Option<String> },
-    #[error("parameter objects, {0}")]
-    Yaml(YamlError),
-    #[error("parameter objects lists no object")]
-    NoObjects,
+    #[error("parameter {} is unknown{}", Shown(.parameter), Advice(.advice))]
+    UnknownParameter { parameter: String, advice: Option<String> },
+    #[error("parameter objects, {}", YamlMistake(.error, .advice))]
+    Yaml { error: YamlError, advice: Option<&'static str> },
+    #[error("{object}, {}", YamlMistake(.error, .advice))]
+    EntryYaml { object: Label, error: YamlError, advice: Option<&'static str> },
     #[error(
         "parameter objects lists {count} objects; at most {limit} are allowed: split the class over two volumes"
     )]
@@ -110,12 +111,12 @@ pub(crate) enum SpecError {
     Request { object: Label, source: RequestError },
     #[error("parameter {parameter} must be {expected}")]
     Parameter { parameter: &'static str, expected: &'static str },
-    #[error("{object}: filePermission {mode:#o} is more than 0777")]
-    Permission { object: Label, mode: u32 },
+    #[error("{object}: filePermission {mistake}")]
+    Permission { object: Label, mistake: ModeMistake },
     #[error("{object}: encoding {} is unknown: use utf-8, base64 or hex{}", Shown(.word), Meant(.meant))]
     Encoding { object: Label, word: String, meant: Option<String> },
-    #[error("{object}: field {} is unknown{}", Shown(.field), Meant(.meant))]
-    UnknownField { object: Label, field: String, meant: Option<String> },
+    #[error("{object}: field {} is unknown{}", Shown(.field), Advice(.advice))]
+    UnknownField { object: Label, field: String, advice: Option<String> },
     #[error("{object}: {}{error}", FieldPath(.field))]
     Field { object: Label, field: String, error: Box<FieldError> },
     #[error(transparent)]
@@ -131,12 +132,15 @@ pub(crate) enum FieldError {
     /// The value has another type.
     #[error("must be {0}")]
     Type(&'static str),
+    /// The mode is not one, or is meant in octal.
+    #[error("{0}")]
+    Mode(ModeMistake),
     /// The word is not allowed.
     #[error("{} is not one of {}{}", Shown(.word), .allowed.join(", "), Meant(.meant))]
     Word { word: String, allowed: Vec<&'static str>, meant: Option<String> },
     /// There is no field of this name.
-    #[error("is unknown{}", Meant(.meant))]
-    Unknown { meant: Option<String> },
+    #[error("is unknown{}", Advice(.advice))]
+    Unknown { word: String, known: Vec<&'static str>, advice: Option<String> },
     /// Two fields exclude each other.
     #[error("has both {0} and {1}: remove one")]
     Both(&'static str, &'static str),
@@ -189,6 +193,20 @@ pub(crate) enum FieldError {
     Delimiters(DelimitersError),
 }
 
+/// Prints the place, and the advice in place of the general cause.
+struct YamlMistake<'a>(&'a YamlError, &'a Option<&'static str>);
+
+impl fmt::Display for YamlMistake<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(YamlError { line, column, fault }, advice) = self;
+        write!(f, "line {line}, column {column}: ")?;
+        match advice {
+            Some(advice) => f.write_str(advice),
+            None => fault.fmt(f),
+        }
+    }
+}
+
 /// Prints the path of a field before the error; nothing for the object itself.
 struct FieldPath<'a>(&'a str);
 
@@ -216,8 +234,8 @@ impl SpecError {
             | Self::Control { .. }
             | Self::Audience { .. }
             | Self::UnknownParameter { .. }
-            | Self::Yaml(_)
-            | Self::NoObjects
+            | Self::Yaml { .. }
+            | Self::EntryYaml { .. }
             | Self::TooManyObjects { .. }
             | Self::TooMany { .. }
             | Self::Name(_)
@@ -248,6 +266,38 @@ impl Diagnostics {
     /// The number of problems so far.
     pub(crate) fn count(&self) -> usize {
         self.problems.len()
+    }
+
+    /// Adds what `other` found.
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.problems.extend(other.problems);
+        self.warnings.extend(other.warnings);
+        self.refreshes.extend(other.refreshes);
+    }
+
+    /// The fields of an object that have a problem, each without the fields below it.
+    pub(crate) fn fields(&self) -> Vec<String> {
+        let fields = self.problems.iter().filter_map(|problem| match problem {
+            SpecError::Field { field, .. } => field.split(['.', '[']).next(),
+            _ => None,
+        });
+        fields.map(str::to_owned).collect()
+    }
+
+    /// Adds what `advice` has for the fields that are unknown. It gets the name and the known fields of the mapping.
+    pub(crate) fn advise(&mut self, advice: impl Fn(&str, &[&'static str]) -> Option<String>) {
+        for problem in &mut self.problems {
+            if let SpecError::Field { error, .. } = problem
+                && let FieldError::Unknown { word, known, advice: new } = &mut **error
+            {
+                *new = advice(word, known);
+            }
+        }
+    }
+
+    /// The problems as texts.
+    pub(crate) fn messages(&self) -> impl Iterator<Item = String> {
+        self.problems.iter().map(ToString::to_string)
     }
 
     /// The value; `None` after an error, which is recorded as a problem.
@@ -292,5 +342,14 @@ struct Meant<'a>(&'a Option<String>);
 impl fmt::Display for Meant<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.as_ref().map_or(Ok(()), |word| write!(f, ": did you mean {word}?"))
+    }
+}
+
+/// Prints what to write instead, if that is known.
+struct Advice<'a>(&'a Option<String>);
+
+impl fmt::Display for Advice<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.as_ref().map_or(Ok(()), |advice| write!(f, ": {advice}"))
     }
 }

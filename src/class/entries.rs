@@ -4,10 +4,10 @@ use std::fmt;
 
 use serde_json::Value;
 
-use crate::goyaml::{Decoder, Item, YamlError, parse};
+use crate::goyaml::{Decoder, Fault, Item, YamlError, parse};
 
 /// One member of `objects` as written, nothing checked yet; a field that is absent or null is empty.
-#[derive(Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub(crate) struct Entry {
     /// The file's name.
     pub(crate) object_name: String,
@@ -27,6 +27,10 @@ pub(crate) struct Entry {
     pub(crate) ours: Vec<(String, Item)>,
     /// Fields that neither vaultmount nor the Go providers know; the Go providers ignore them.
     pub(crate) unknown: Vec<String>,
+    /// The mode is written as a decimal number, as in `400`.
+    pub(crate) is_decimal_mode: bool,
+    /// Fields whose values cannot be read; they are empty.
+    pub(crate) faults: Vec<YamlError>,
 }
 
 impl Entry {
@@ -46,20 +50,25 @@ impl fmt::Debug for Entry {
 }
 
 /// The members of the list in `text`, none for an empty text; null members are left out, as in Go. Of the fields that the Go providers
-/// do not have, only those in `ours` are read.
+/// do not have, only those in `ours` are read. With them everything that is wrong outside of an entry.
 ///
 /// # Errors
 ///
-/// All mistakes at once. A mistake in the syntax hides the mistakes after it.
-pub(crate) fn entries(text: &str, ours: &[&str]) -> Result<Vec<Entry>, Vec<YamlError>> {
-    let tree = parse(text).map_err(|error| vec![error])?;
+/// A mistake in the syntax, or a limit of YAML, which hide everything after them.
+pub(crate) fn entries(text: &str, ours: &[&str]) -> Result<(Vec<Entry>, Vec<YamlError>), YamlError> {
+    let tree = parse(text)?;
     let mut decoder = Decoder::new(&tree, &Entry::FIELDS);
     let members = decoder.list("`objects` must be a list: begin each object with `- `");
+    let mut outside = decoder.take_faults();
     let mut entries = Vec::new();
     for member in members {
         let fields =
             decoder.fields(*member, "an object must be a mapping of fields, such as `objectName: ...`");
+        outside.extend(decoder.take_faults());
         let Some(fields) = fields else { continue };
+        if outside.last().is_some_and(|error| error.fault == Fault::DuplicateKey) && fields.is_empty() {
+            continue;
+        }
         let mut entry = Entry::default();
         for (name, value) in fields {
             match name.as_str() {
@@ -71,6 +80,7 @@ pub(crate) fn entries(text: &str, ours: &[&str]) -> Result<Vec<Entry>, Vec<YamlE
                 "filePermission" => {
                     entry.file_permission = decoder
                         .unsigned(value, "filePermission must be a number such as 0640, without quotes");
+                    entry.is_decimal_mode = decoder.plain_text(value).is_some_and(is_decimal);
                 }
                 "secretArgs" => entry.secret_args = decoder.map(value, "secretArgs must be a mapping"),
                 other if ours.contains(&other) => {
@@ -79,7 +89,18 @@ pub(crate) fn entries(text: &str, ours: &[&str]) -> Result<Vec<Entry>, Vec<YamlE
                 _ => entry.unknown.push(name),
             }
         }
+        entry.faults = decoder.take_faults();
+        if let Some(limit) =
+            entry.faults.iter().find(|error| matches!(error.fault, Fault::Large | Fault::Deep))
+        {
+            return Err(*limit);
+        }
         entries.push(entry);
     }
-    decoder.finish(entries)
+    Ok((entries, outside))
+}
+
+/// True for a number that YAML reads as decimal: digits, the first of them not 0.
+pub(crate) fn is_decimal(text: &str) -> bool {
+    !text.starts_with('0') && !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }

@@ -6,6 +6,7 @@ pub(crate) mod defaults; // the values that a class leaves out, and the limits o
 pub(crate) mod diagnostics; // every mistake of a request
 pub(crate) mod duration; // durations as Vault writes them
 pub(crate) mod entries; // the text of `objects` -> entries with the fields of the Go providers
+pub(crate) mod other_words; // words of other tools, and words in the wrong place
 pub(crate) mod parameter_table; // every parameter of a class
 pub(crate) mod parameters; // the parameters of one request
 pub(crate) mod parse; // one call of the driver -> MountSpec
@@ -14,6 +15,7 @@ pub(crate) mod schema; // the fields of `objects`, and how they become sources a
 pub(crate) mod server; // the server and the login, over the defaults
 pub(crate) mod spelling; // suggestions for misspelled words
 pub(crate) mod token; // the pod's token, and the check of its claims
+pub(crate) mod yaml_advice; // the usual mistakes in YAML
 #[cfg(test)]
 mod tests;
 

@@ -59,7 +59,7 @@ parameters! {
     FILE_PERMISSION = plain "filePermission", "mode", "the request's, `0644`", "", "Mode of files without their own mode, in octal with a leading 0, from 0 to 0777; 0 means the default.";
     OWNER = plain "owner", "whole number", "root", "", "Owner of files without their own owner, a uid. Has no effect, and is reported in the log, if the driver writes the files.";
     GROUP = plain "group", "whole number", "root", "", "Group of files without their own group, a gid. Has no effect, and is reported in the log, if the driver writes the files.";
-    OBJECTS = plain "objects", "YAML list", "required", "`--unknown-fields`", "The files of the volume: at most 256 files and directories.";
+    OBJECTS = plain "objects", "YAML list", "required", "`--unknown-fields`", "The files of the volume: at most 1024 files and directories.";
 }
 
 impl Parameter {

@@ -7,12 +7,12 @@ use crate::class::attributes::Attributes;
 use crate::class::defaults::{Defaults, UnknownFields};
 use crate::class::diagnostics::{Diagnostics, SpecError};
 use crate::class::duration::duration;
+use crate::class::other_words;
 use crate::class::parameter_table::{
     FILE_PERMISSION, GROUP, LOGIN, MAX_STALE, OWNER, PARAMETERS, Parameter, REFRESH, SHARE_SCOPE, WRITER,
 };
 use crate::class::schema::{Access, keyword};
-use crate::class::spelling::nearest;
-use crate::spec::{LoginScope, ShareScope, VolumeWriter};
+use crate::spec::{Flavor, LoginScope, ShareScope, VolumeWriter};
 
 /// Who writes the files, who shares the logins, and how old responses may be.
 pub(crate) struct VolumeParameters {
@@ -26,12 +26,12 @@ pub(crate) struct VolumeParameters {
 /// The parameters of one request.
 pub(crate) struct Parameters<'a> {
     attributes: &'a Attributes,
-    prefixes: [&'static str; 3],
+    flavor: Flavor,
 }
 
 impl<'a> Parameters<'a> {
     pub(crate) fn new(attributes: &'a Attributes, defaults: &Defaults) -> Self {
-        Self { attributes, prefixes: defaults.flavor.prefixes() }
+        Self { attributes, flavor: defaults.flavor }
     }
 
     /// The name and the value of `parameter`, under the first prefix that is present. The value may be empty.
@@ -40,8 +40,11 @@ impl<'a> Parameters<'a> {
             let value = self.attributes.get(parameter.name)?;
             return Some((parameter.name.to_owned(), value));
         }
-        let (name, value) =
-            self.prefixes.iter().find_map(|prefix| self.attributes.prefixed(prefix, parameter.name))?;
+        let (name, value) = self
+            .flavor
+            .prefixes()
+            .iter()
+            .find_map(|prefix| self.attributes.prefixed(prefix, parameter.name))?;
         Some((name.to_owned(), value))
     }
 
@@ -101,8 +104,8 @@ impl<'a> Parameters<'a> {
     /// Reports unknown parameters: as warnings or as problems.
     pub(crate) fn check_names(&self, unknown: UnknownFields, found: &mut Diagnostics) {
         for name in self.attributes.parameters().filter(|name| !KNOWN.iter().any(|known| known == name)) {
-            let known = KNOWN.iter().map(String::as_str);
-            let problem = SpecError::UnknownParameter { parameter: name.into(), meant: nearest(name, known) };
+            let advice = other_words::for_parameter(name, self.flavor);
+            let problem = SpecError::UnknownParameter { parameter: name.into(), advice };
             match unknown {
                 UnknownFields::Warn => found.warnings.push(problem.to_string()),
                 UnknownFields::Error => found.problem(problem),

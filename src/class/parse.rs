@@ -45,8 +45,16 @@ impl MountSpec {
         let context = ParseContext { pod: pod.as_ref(), share: volume.share };
         let settings = Objects { access, context, unknown: defaults.unknown_fields };
         // YAML becomes typed objects: one `Object` for each entry. `schema/table.rs` has every field, `schema/source.rs` makes the requests.
-        let text = parameters.get(OBJECTS).map(|(_, text)| text).unwrap_or_default();
-        let objects = objects(text, &settings, &mut found);
+        let objects = match parameters.get(OBJECTS) {
+            Some((_, text)) => objects(text, &settings, &mut found),
+            None => {
+                found.problem(SpecError::Missing {
+                    parameter: OBJECTS.name,
+                    hint: "list the files of the volume in it",
+                });
+                Vec::new()
+            }
+        };
         if volume.written_by == VolumeWriter::Driver && has_owners(&objects) {
             found.warnings.push(OWNERS_WITHOUT_EFFECT.into());
         }

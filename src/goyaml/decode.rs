@@ -33,9 +33,9 @@ impl<'t> Decoder<'t> {
         Self { tree, struct_fields, steps: 0, bytes: 0, faults: Vec::new() }
     }
 
-    /// `value`, or everything that is wrong.
-    pub(crate) fn finish<T>(self, value: T) -> Result<T, Vec<YamlError>> {
-        if self.faults.is_empty() { Ok(value) } else { Err(self.faults) }
+    /// Everything that was wrong since the last call.
+    pub(crate) fn take_faults(&mut self) -> Vec<YamlError> {
+        std::mem::take(&mut self.faults)
     }
 
     /// The members of the list that the text is; none for null and for an empty text. `expected` is the message for other types.
@@ -71,6 +71,14 @@ impl<'t> Decoder<'t> {
             Scalar::Null => None,
             Scalar::Binary(decoded) => Some(decoded),
             _ => Some(text.clone()),
+        }
+    }
+
+    /// The text of a scalar without quotes, as written.
+    pub(crate) fn plain_text(&self, id: NodeId) -> Option<&'t str> {
+        match &self.tree.node(id).kind {
+            Kind::Scalar { text, plain: true } => Some(text),
+            Kind::Scalar { .. } | Kind::Sequence(_) | Kind::Mapping(_) | Kind::Alias(_) => None,
         }
     }
 

@@ -7,6 +7,7 @@ pub(crate) mod certificate; // a request to a PKI engine, and the formats of its
 pub(crate) mod encoding; // how the text of a value encodes bytes
 pub(crate) mod flavor; // which upstream provider a class is written for
 pub(crate) mod format; // a whole secret as one document
+pub(crate) mod mode; // permission bits as people write them
 pub(crate) mod object; // the files of a volume, and the sources that they show
 pub(crate) mod path; // the path of a file in the volume
 pub(crate) mod pod; // the pod of a mount, and its token

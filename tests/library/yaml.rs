@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 
-use crate::class::entries::{Entry, entries};
+use crate::class::entries::{self, Entry};
+use crate::goyaml::YamlError;
 use serde_json::{Value, json};
 
 use mutate::{Random, mutate};
@@ -22,6 +23,14 @@ const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/yaml/corpus");
 
 /// With fewer files, the corpus was not found.
 const LEAST: usize = 60;
+
+/// The entries of `text`, or everything that is wrong with it.
+fn entries(text: &str, ours: &[&str]) -> Result<Vec<Entry>, Vec<YamlError>> {
+    let (entries, outside) = entries::entries(text, ours).map_err(|error| vec![error])?;
+    let errors: Vec<_> =
+        entries.iter().flat_map(|entry| entry.faults.iter().copied()).chain(outside).collect();
+    if errors.is_empty() { Ok(entries) } else { Err(errors) }
+}
 
 #[test]
 fn objects_are_read_as_the_go_providers_read_them() {

@@ -137,3 +137,20 @@ async fn a_mistake_shows_nothing_of_a_text_or_a_body() {
     ));
     provider.mount("team-a/web", class).await;
 }
+
+#[tokio::test]
+async fn three_hundred_values_of_the_upstream_form_and_a_stray_field_are_mounted_and_an_empty_class_too() {
+    let vault = Vault::start().await;
+    let provider = Provider::start(&vault).await;
+    vault.put("team-a/db", json!({ "password": "x" })).await;
+    let one = "secretPath: secret/data/team-a/db, secretKey: password";
+    let objects: String = (0..300).map(|at| format!("- {{objectName: f{at}, {one}}}\n")).collect();
+    assert_eq!(provider.mount("team-a/web", typed(&objects)).await.names().len(), 300);
+    let stray =
+        provider.mount("team-a/web", typed(&format!("- {{objectName: f, {one}, content: text}}"))).await;
+    assert_eq!(stray.names(), ["f"]);
+    let quiet = provider.call("team-a/web", typed("[]")).mount().await;
+    assert!(quiet.names().iter().all(|name| name.starts_with('.')), "{:?}", quiet.names());
+    let decimal = format!("- {{objectName: f, {one}, owner: 1000, filePermission: 440}}");
+    provider.refuses("team-a/web", typed(&decimal)).await.tells("spec.invalid", &["0670", "0440"]);
+}

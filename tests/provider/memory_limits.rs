@@ -64,14 +64,14 @@ async fn a_class_that_grows_when_it_is_read_is_refused() {
 async fn a_class_of_a_hundred_thousand_objects_is_refused() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;
-    let files: String = (0..1000).map(|at| format!("{{objectName: f{at}}},")).collect();
+    let files: String = (0..1100).map(|at| format!("{{objectName: f{at}}},")).collect();
     refused(&provider, typed(&"- {}\n".repeat(100_000))).await.tells("spec.invalid", &["attributes"]);
     refused(&provider, typed(&format!("[{}]", "{},".repeat(100_000))))
         .await
         .tells("spec.invalid", &["objects"]);
     refused(&provider, typed(&format!("- {{kv: {{mount: m, path: p}}, files: [{files}]}}")))
         .await
-        .tells("spec.invalid", &["256"]);
+        .tells("spec.invalid", &["1024"]);
     assert_eq!(vault.calls(), [""; 0]);
     lives_within_its_memory(&vault, &provider).await;
 }

@@ -4,6 +4,7 @@ use crate::class::defaults::UnknownFields;
 use crate::class::diagnostics::{Diagnostics, FieldError, Label, SpecError};
 use crate::class::entries;
 use crate::class::entries::Entry;
+use crate::class::other_words;
 use crate::class::schema::field::{FieldContext, Fields};
 use crate::class::schema::file::{Access, Content};
 use crate::class::schema::source::{ParseContext, UpstreamRequest};
@@ -12,11 +13,16 @@ use crate::class::schema::table::{
 };
 use crate::class::schema::values::Mode;
 use crate::class::spelling::nearest;
+use crate::class::yaml_advice;
+use crate::goyaml::YamlError;
 use crate::spec::path::conflicts;
-use crate::spec::{Delimiters, Encoding, MountPath, Object, Request, Template};
+use crate::spec::{Delimiters, Encoding, MountPath, Object, Request, Template, mode};
 
 /// Maximum number of files and directories of one class: far more than anyone needs, and far less than a node could not handle.
-const OBJECTS: usize = 256;
+const OBJECTS: usize = 1024;
+
+/// A class without secrets is a class that somebody is about to fill.
+const NO_OBJECTS: &str = "parameter objects lists no object: the volume is empty";
 
 /// What every entry is parsed with.
 pub(crate) struct Objects<'o> {
@@ -28,19 +34,23 @@ pub(crate) struct Objects<'o> {
 /// All objects of the class, in the order of the text.
 pub(crate) fn objects(text: &str, settings: &Objects<'_>, found: &mut Diagnostics) -> Vec<Object> {
     let too_many = |count| SpecError::TooManyObjects { count, limit: OBJECTS };
+    let of_yaml = |error: YamlError| SpecError::Yaml { advice: yaml_advice::advice(text, &error), error };
     let entries = match entries::entries(text, &own_fields()) {
-        Ok(entries) if entries.is_empty() => return refuse(found, SpecError::NoObjects),
-        Ok(entries) if entries.len() > OBJECTS => return refuse(found, too_many(entries.len())),
-        Ok(entries) => entries,
-        Err(errors) => {
-            errors.into_iter().for_each(|error| found.problem(SpecError::Yaml(error)));
-            return Vec::new();
+        Err(error) => return refuse(found, of_yaml(error)),
+        Ok((entries, _)) if entries.len() > OBJECTS => return refuse(found, too_many(entries.len())),
+        Ok((entries, outside)) => {
+            if entries.is_empty() && outside.is_empty() {
+                found.warnings.push(NO_OBJECTS.into());
+            }
+            outside.into_iter().for_each(|error| found.problem(of_yaml(error)));
+            entries
         }
     };
     let (mut names, mut objects) = (Vec::new(), Vec::new());
     for (index, entry) in entries.into_iter().enumerate() {
         let label = Label { name: entry.object_name.clone(), position: index + 1 };
-        for (name, object) in parse_entry(entry, &label, settings, found) {
+        let advice = |error: &YamlError| yaml_advice::advice(text, error);
+        for (name, object) in parse_entry(entry, &label, &advice, settings, found) {
             names.extend(name);
             objects.extend(object);
         }
@@ -54,7 +64,7 @@ pub(crate) fn objects(text: &str, settings: &Objects<'_>, found: &mut Diagnostic
 }
 
 /// Maximum number of sources of one class, counted once for each object, and of keystores: each keystore takes milliseconds of CPU time.
-const SOURCES: usize = 512;
+const SOURCES: usize = 1024;
 const KEYSTORES: usize = 16;
 
 fn check_limits(objects: &[Object], found: &mut Diagnostics) {
@@ -81,13 +91,76 @@ fn own_fields() -> Vec<&'static str> {
 /// The paths of the files of an object, and the object; `None` after a problem.
 type NamedObject = (Vec<MountPath>, Option<Object>);
 
+/// The advice for a mistake in YAML.
+type YamlAdvice<'a> = &'a dyn Fn(&YamlError) -> Option<&'static str>;
+
+/// The files of an entry. The upstream providers ignore every field that they do not know. So an entry in their form, whose further fields are
+/// mistakes for vaultmount, becomes a file without these fields, unless unknown fields are errors.
 fn parse_entry(
+    entry: Entry,
+    label: &Label,
+    advice: YamlAdvice<'_>,
+    settings: &Objects<'_>,
+    found: &mut Diagnostics,
+) -> Vec<NamedObject> {
+    let mut own = Diagnostics::default();
+    let objects = parse_fields(entry.clone(), label, advice, settings, &mut own);
+    own.advise(other_words::for_field);
+    let stray = own.fields();
+    if own.count() == 0 || !may_ignore(&entry, &stray, settings.unknown) {
+        found.merge(own);
+        return objects;
+    }
+    let mut upstream = entry;
+    upstream.ours.retain(|(name, _)| !stray.contains(name));
+    let mut rest = Diagnostics::default();
+    let objects_of_rest = parse_fields(upstream, label, advice, settings, &mut rest);
+    if rest.count() > 0 {
+        found.merge(own);
+        return objects;
+    }
+    let ignored = own
+        .messages()
+        .map(|problem| format!("{problem}; the field is ignored, as the upstream providers do"));
+    rest.warnings.extend(ignored.collect::<Vec<_>>());
+    found.merge(rest);
+    objects_of_rest
+}
+
+/// Fields whose author writes for vaultmount: no other tool has them, or the file would be another one without them.
+const DELIBERATE: [&str; 12] = [
+    SourceFields::KV,
+    SourceFields::PKI,
+    SourceFields::TRANSIT,
+    SourceFields::S5,
+    SourceFields::REQUEST,
+    SourceFields::VAULT_NAMESPACE,
+    SourceFields::SHARE_SCOPE,
+    SelectorFields::POINTER,
+    ObjectFields::TEMPLATE,
+    ObjectFields::SOURCES,
+    ObjectFields::FILES,
+    FileFields::DIRECTORY,
+];
+
+/// True if the fields `stray` of an entry in the form of the upstream providers may be ignored.
+fn may_ignore(entry: &Entry, stray: &[String], unknown: UnknownFields) -> bool {
+    let is_deliberate = entry.ours.iter().any(|(name, _)| DELIBERATE.contains(&name.as_str()));
+    let is_stray = entry.ours.iter().any(|(name, _)| stray.contains(name));
+    unknown == UnknownFields::Warn && !entry.secret_path.is_empty() && is_stray && !is_deliberate
+}
+
+fn parse_fields(
     mut entry: Entry,
     label: &Label,
+    advice: YamlAdvice<'_>,
     settings: &Objects<'_>,
     found: &mut Diagnostics,
 ) -> Vec<NamedObject> {
     let at = &mut FieldContext::object(label, found);
+    for error in std::mem::take(&mut entry.faults) {
+        at.found.problem(SpecError::EntryYaml { object: label.clone(), advice: advice(&error), error });
+    }
     check_names(&entry, label, settings.unknown, at.found);
     let ours = std::mem::take(&mut entry.ours);
     let mut fields = Fields::new(&ours);
@@ -115,13 +188,27 @@ fn take_upstream_fields(
     file.object_name = text(&entry.object_name);
     selector.secret_key = text(&entry.secret_key);
     selector.encoding = encoding(entry, only_upstream, at);
-    file.mode = match entry.file_permission {
-        mode @ 0..=0o777 => Some(Mode(mode)),
-        mode => {
-            at.found.problem(SpecError::Permission { object: at.object.clone(), mode });
+    file.mode = permission(entry, only_upstream, at);
+}
+
+/// The upstream providers take every number, of which the permission bits count.
+fn permission(entry: &Entry, only_upstream: bool, at: &mut FieldContext<'_>) -> Option<Mode> {
+    let number = entry.file_permission;
+    let object = at.object.clone();
+    match mode::mistake(number, entry.is_decimal_mode) {
+        None => Some(Mode(number)),
+        Some(mistake) if only_upstream => {
+            let used = number & mode::LARGEST;
+            at.found.warnings.push(format!(
+                "{object}: filePermission {mistake}; the file gets 0{used:03o}, as with the upstream providers"
+            ));
+            Some(Mode(used))
+        }
+        Some(mistake) => {
+            at.found.problem(SpecError::Permission { object, mistake });
             None
         }
-    };
+    }
 }
 
 /// The upstream providers ignore `encoding` without `secretKey`; with it they refuse an unknown word.
@@ -242,12 +329,12 @@ fn members(
 /// Reports unknown fields, as warnings or as problems. They are always problems next to a field that only vaultmount has, because the author writes for
 /// vaultmount, and without `secretPath`, because then one of them was meant to be the source.
 fn check_names(entry: &Entry, label: &Label, unknown: UnknownFields, found: &mut Diagnostics) {
-    let known = || OBJECT.iter().flat_map(|(_, fields)| fields.iter().map(|field| field.name));
+    let known: Vec<_> = OBJECT.iter().flat_map(|(_, fields)| fields.iter().map(|field| field.name)).collect();
     for field in &entry.unknown {
         let problem = SpecError::UnknownField {
             object: label.clone(),
             field: field.clone(),
-            meant: nearest(field, known()),
+            advice: other_words::for_field(field, &known),
         };
         match unknown {
             UnknownFields::Warn if entry.ours.is_empty() && !entry.secret_path.is_empty() => {

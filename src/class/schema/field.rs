@@ -3,7 +3,6 @@
 use serde_json::{Value, json};
 
 use crate::class::diagnostics::{Diagnostics, FieldError, Label, SpecError};
-use crate::class::spelling::nearest;
 use crate::goyaml::{Item, ItemKind};
 
 /// A field of a mapping, as the reference and the schema describe it.
@@ -131,9 +130,11 @@ impl<'i> Fields<'i> {
     /// Reports every field that was not taken as unknown.
     pub(crate) fn finish(self, at: &mut FieldContext<'_>) {
         for (name, _) in self.remaining {
-            let _: Option<()> = at
-                .field(name)
-                .error(FieldError::Unknown { meant: nearest(name, self.known.iter().copied()) });
+            let _: Option<()> = at.field(name).error(FieldError::Unknown {
+                word: name.to_owned(),
+                known: self.known.clone(),
+                advice: None,
+            });
         }
     }
 }

@@ -243,7 +243,6 @@ pub(crate) const OBJECT: [(&str, &[Field]); 5] = [
 ];
 
 /// The fields of the mappings inside an object, and the name of each mapping.
-#[cfg(test)]
 pub(crate) const BELOW: [(&str, &[Field]); 5] = [
     ("`kv`", KvFields::FIELDS),
     ("`pki`", PkiFields::FIELDS),

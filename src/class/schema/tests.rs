@@ -365,7 +365,7 @@ fn a_small_class_cannot_grow_large_before_anything_is_asked() {
     );
     let members: String = (0..9_000).map(|_| "*m, ").collect();
     let files = format!("- {{kv: {{mount: s, path: {long}}}, files: [&m {{objectName: a}}, {members}]}}");
-    let sources: String = (0..600).map(|name| format!("a{name}: *k, ")).collect();
+    let sources: String = (0..1100).map(|name| format!("a{name}: *k, ")).collect();
     let sources = format!(
         "- {{objectName: f, template: x, sources: {{k: &k {{kv: {{mount: s, path: p}}}}, {sources}}}}}"
     );
@@ -375,8 +375,8 @@ fn a_small_class_cannot_grow_large_before_anything_is_asked() {
     let stores = format!("- {{pki: {{mount: p, role: r, commonName: c}}, files: [{stores}]}}");
     for (text, expected) in [
         (texts, "1 MiB"),
-        (files, "at most 256"),
-        (sources, "601 sources; at most 512"),
+        (files, "at most 1024"),
+        (sources, "1101 sources; at most 1024"),
         (stores, "17 keystores; at most 16"),
     ] {
         let messages = read(&text).unwrap_err().concat();

@@ -7,9 +7,10 @@ use serde_json::{Value, json};
 
 use crate::class::diagnostics::FieldError;
 use crate::class::duration::duration;
+use crate::class::entries::is_decimal;
 use crate::class::schema::field::{FieldContext, FieldValue, Kind};
 use crate::goyaml::{Item, ItemKind};
-use crate::spec::Body;
+use crate::spec::{Body, mode};
 
 impl FieldValue for String {
     fn kind() -> Kind {
@@ -65,10 +66,10 @@ impl FieldValue for Mode {
 
     fn parse(item: &Item, at: &mut FieldContext<'_>) -> Option<Self> {
         let mode = u32::parse(item, at)?;
-        if mode <= 0o777 {
-            Some(Self(mode))
-        } else {
-            at.error(FieldError::Type("a mode of at most 0777, such as 0640"))
+        let is_decimal = matches!(&item.kind, ItemKind::Scalar { text, .. } if is_decimal(text));
+        match mode::mistake(mode, is_decimal) {
+            None => Some(Self(mode)),
+            Some(mistake) => at.error(FieldError::Mode(mistake)),
         }
     }
 }

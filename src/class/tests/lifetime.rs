@@ -34,7 +34,7 @@ fn a_class_chooses_who_logs_in_and_who_shares() {
             "\"pot\" is not one of pod, serviceAccount: did you mean pod?",
         ),
         (
-            json!({"objects": "- {objectName: x, secretPath: p, refresh: [1]}"}),
+            json!({"objects": "- {objectName: x, kv: {mount: s, path: p}, refresh: [1]}"}),
             "refresh must be a duration, such as 30s, 5m or 0s",
         ),
     ] {
@@ -68,8 +68,7 @@ fn a_class_chooses_who_writes_its_files_and_ours_are_at_most_a_minute_old() {
 
 #[test]
 fn the_number_that_means_no_id_is_not_an_owner() {
-    let object =
-        |owner: u64| json!({"objects": format!("- {{objectName: a, secretPath: p, owner: {owner}}}")});
+    let object = |owner: u64| json!({"objects": format!("- {{objectName: a, kv: {{mount: s, path: p}}, owner: {owner}}}")});
     assert_eq!(parse(object(4_294_967_294)).unwrap().objects[0].owner, Some(u32::MAX - 1));
     assert!(message(object(4_294_967_295)).contains("below 4294967295, which means no id"));
     assert!(message(json!({"group": "4294967295"})).contains("parameter group must be a number"));

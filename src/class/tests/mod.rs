@@ -1,3 +1,4 @@
+mod common_mistakes; // what people misspell and misplace, and docs/common-mistakes.md
 mod lifetime; // login, shareScope, refresh, maxStale; what tells volumes apart; what sealed records hold
 
 use std::time::{Duration, UNIX_EPOCH};
@@ -266,8 +267,7 @@ fn each_mistake_names_its_parameter_and_what_is_allowed() {
     let cases = [
         (json!({"roleName": null}), "parameter roleName is missing or empty"),
         (json!({"roleName": ""}), "parameter roleName is missing or empty"),
-        (json!({"objects": null}), "parameter objects lists no object"),
-        (json!({"objects": "[]"}), "parameter objects lists no object"),
+        (json!({"objects": null}), "parameter objects is missing or empty: list the files"),
         (json!({"objects": "- a: [b"}), "parameter objects, line "),
         (
             json!({"objects": long.clone()}),
@@ -321,12 +321,12 @@ fn each_mistake_names_its_parameter_and_what_is_allowed() {
             "encoding \"bas64\" is unknown: use utf-8, base64 or hex: did you mean base64?",
         ),
         (
-            json!({"objects": "- {objectName: x, secretPath: a, filePermission: 01777}"}),
-            "object \"x\": filePermission 0o1777 is more than 0777",
+            json!({"objects": "- {objectName: x, kv: {mount: s, path: a}, filePermission: 01777}"}),
+            "object \"x\": filePermission 1023 (octal 0o1777) is more than 0777",
         ),
         (
             json!({"objects": "- {objectName: x, secretPath: a, filePermission: '0600'}"}),
-            "line 1, column 50: filePermission must be a number such as 0640, without quotes",
+            "object \"x\", line 1, column 50: filePermission must be a number such as 0640, without quotes",
         ),
         (
             json!({"objects": "- {objectName: x, secretPath: a}\n- {objectName: x, secretPath: b}"}),
@@ -337,8 +337,8 @@ fn each_mistake_names_its_parameter_and_what_is_allowed() {
             "objectNames \"x\" and \"x/y\" cannot both be files",
         ),
         (
-            json!({"objects": "- {objectName: x, secretPath: a}\n".repeat(257)}),
-            "lists 257 objects; at most 256 are allowed",
+            json!({"objects": "- {objectName: x, secretPath: a}\n".repeat(1025)}),
+            "lists 1025 objects; at most 1024 are allowed",
         ),
     ];
     for (more, expected) in cases {
@@ -387,7 +387,7 @@ fn an_invalid_request_of_the_driver_is_reported_with_its_field() {
 
 #[test]
 fn all_mistakes_of_a_class_are_told_at_once() {
-    let objects = "- {objectName: a, secretPath: p, secretKey: k, encoding: rot13}\n- {objectName: /b}\n- {secretPath: p, filePermission: 01000}";
+    let objects = "- {objectName: a, secretPath: p, secretKey: k, encoding: rot13}\n- {objectName: /b}\n- {kv: {mount: s, path: p}, filePermission: 01000}";
     let errors = parse(
         json!({"roleName": "", "vaultAddress": "x", "vaultSkipTLSVerify": "maybe", "objects": objects}),
     )
@@ -412,7 +412,7 @@ fn unknown_words_warn_or_fail_and_name_the_nearest() {
     let warnings = parse(class.clone()).unwrap().warnings;
     let expected = [
         "object \"x\": field \"objectname\" is unknown: did you mean objectName?",
-        "object \"x\": field \"secretVersion\" is unknown",
+        "object \"x\": field \"secretVersion\" is unknown: write `version` in `kv`, or `?version=N` at the end of secretPath",
         "parameter \"sidecar\" is unknown",
         "parameter \"vaultAdress\" is unknown: did you mean vaultAddress?",
     ];
