@@ -45,6 +45,12 @@ impl Scenario {
 
     /// Starts a test that stops servers or restarts shared processes: no other test runs meanwhile. It restores its changes with a guard.
     pub(crate) fn alone() -> Self {
+        let thread = std::thread::current();
+        let test = thread.name().unwrap_or_default();
+        assert!(
+            test.contains("::alone::"),
+            "{test} must be below e2e/tests/alone: e2e/run distributes those tests over several clusters"
+        );
         Self::set_up(|| Access::Exclusive { _guard: CLUSTER.write().unwrap_or_else(PoisonError::into_inner) })
     }
 

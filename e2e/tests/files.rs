@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::Scenario;
+use crate::support::{Scenario, provider};
 
 #[test]
 fn files_have_exact_bytes_and_modes() {
@@ -76,4 +76,19 @@ fn a_user_that_is_not_root_reads_what_its_mode_allows() {
     assert_eq!(pod.read("db/open"), "o");
     let refused = pod.try_bytes("db/closed").unwrap_err();
     assert!(refused.contains("Permission denied"), "{refused}");
+}
+
+#[test]
+fn where_rights_are_missing_the_driver_writes_and_the_log_says_so() {
+    let scenario = Scenario::begin();
+    scenario.put("db", json!({"password": "first"}));
+    let objects =
+        format!("- {{objectName: password, secretPath: {}, secretKey: password}}", scenario.path("db"));
+    scenario.class("db", &objects).parameter("writer", "provider").parameter("owner", "1000").apply();
+    let pod = scenario.pod("reader").mounts("db").start();
+    scenario.put("db", json!({"password": "second"}));
+    pod.comes_to_read("db/password", "second", 60);
+    assert_eq!(pod.sh("stat -L -c '%a %u' /mnt/db/password"), "644 0\n");
+    let log = provider::log_about(&scenario.name);
+    assert!(log.lines().any(|line| line.contains("writer: provider has no effect") && line.contains("Permission denied")), "{log}");
 }

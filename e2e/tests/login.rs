@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Restore, Scenario, bao, server};
+use crate::support::{Scenario, bao};
 
 fn password(scenario: &Scenario) -> String {
     format!("- {{objectName: password, secretPath: {}, secretKey: password}}", scenario.path("db"))
@@ -84,21 +84,4 @@ fn https_with_the_right_ca_mounts_and_without_it_the_event_says_so() {
         .parameter("vaultSkipTLSVerify", "true")
         .apply();
     assert_eq!(scenario.pod("reader").mounts("unchecked").start().read("unchecked/password"), "by-tls");
-}
-
-#[test]
-fn without_token_requests_the_event_names_the_missing_csidriver_setting() {
-    let scenario = Scenario::alone();
-    scenario.put("db", json!({"password": "p"}));
-    scenario.class("db", &password(&scenario)).apply();
-    let restore = Restore(|| server::audiences(server::AUDIENCES));
-    server::audiences(&[]);
-    let pod = scenario.pod("reader").mounts("db").create();
-    pod.fails_to_mount(&["token.missing", "tokenRequests"], 60);
-    assert!(pod.is_waiting());
-
-    // The missing setting is added: the same pod starts.
-    drop(restore);
-    pod.ready_within(150);
-    assert_eq!(pod.read("db/password"), "p");
 }

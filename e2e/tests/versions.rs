@@ -1,10 +1,8 @@
 //! The driver's record of mounted objects: versions change exactly when content does.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
-use crate::support::{Restore, Scenario, eventually, provider};
+use crate::support::{Scenario, eventually};
 
 #[test]
 fn versions_outlive_the_pod_and_follow_the_content() {
@@ -30,28 +28,4 @@ fn versions_outlive_the_pod_and_follow_the_content() {
         versions => Ok(versions),
     });
     assert_eq!(second[1], first[1], "the user has not changed");
-}
-
-#[test]
-fn versions_outlive_the_provider_and_depend_on_its_key() {
-    let scenario = Scenario::alone();
-    scenario.put("db", json!({"password": "p"}));
-    scenario
-        .class(
-            "db",
-            &format!("- {{objectName: password, secretPath: {}, secretKey: password}}", scenario.path("db")),
-        )
-        .apply();
-    let pod = scenario.pod("before").mounts("db").start();
-    let before = pod.versions("db");
-    provider::restart();
-    assert_eq!(scenario.pod("after").mounts("db").start().versions("db"), before);
-
-    let old = provider::replace_key(&STANDARD.encode("another key of thirty-two bytes!"));
-    let _restore = Restore(|| {
-        provider::replace_key(&old);
-        provider::restart();
-    });
-    provider::restart();
-    assert_ne!(scenario.pod("rekeyed").mounts("db").start().versions("db"), before);
 }

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::applications::{changed, reload, settled};
 use super::pod_watch::rights;
 use crate::support::{Restore, Scenario, eventually, kubectl, provider};
+use crate::tests::applications::{changed, reload, settled};
 
 /// Deploys the variant until the guard is dropped.
 fn variant() -> Restore<impl FnMut()> {

@@ -73,3 +73,22 @@ fn a_token_for_an_audience_that_the_driver_does_not_offer_is_requested_from_kube
     let _restore = variant(&["vault"]);
     assert_eq!(scenario.pod("reader").mounts("db").start().read("db/password"), "by-request");
 }
+
+#[test]
+fn without_token_requests_the_event_names_the_missing_csidriver_setting() {
+    let scenario = Scenario::alone();
+    scenario.put("db", json!({"password": "p"}));
+    let objects =
+        format!("- {{objectName: password, secretPath: {}, secretKey: password}}", scenario.path("db"));
+    scenario.class("db", &objects).apply();
+    let restore = Restore(|| server::audiences(server::AUDIENCES));
+    server::audiences(&[]);
+    let pod = scenario.pod("reader").mounts("db").create();
+    pod.fails_to_mount(&["token.missing", "tokenRequests"], 60);
+    assert!(pod.is_waiting());
+
+    // The missing setting is added: the same pod starts.
+    drop(restore);
+    pod.ready_within(150);
+    assert_eq!(pod.read("db/password"), "p");
+}

@@ -10,10 +10,8 @@ mod without_requests; // polls without requests of the driver
 
 use std::thread::{self, ScopedJoinHandle};
 
-use serde_json::json;
-
-use super::privileges;
 use crate::support::{Restore, Scenario, provider};
+use crate::tests::privileges;
 
 /// The name of a check and the check.
 type Check<'a> = (&'a str, &'a (dyn Fn() + Sync));
@@ -58,19 +56,4 @@ fn vaultmount_writes_the_volumes_of_the_node_itself() {
     without_requests::check(&scenario);
     drop(restore);
     switched.is_the_drivers_again();
-}
-
-#[test]
-fn where_rights_are_missing_the_driver_writes_and_the_log_says_so() {
-    let scenario = Scenario::begin();
-    scenario.put("db", json!({"password": "first"}));
-    let objects =
-        format!("- {{objectName: password, secretPath: {}, secretKey: password}}", scenario.path("db"));
-    scenario.class("db", &objects).parameter("writer", "provider").parameter("owner", "1000").apply();
-    let pod = scenario.pod("reader").mounts("db").start();
-    scenario.put("db", json!({"password": "second"}));
-    pod.comes_to_read("db/password", "second", 60);
-    assert_eq!(pod.sh("stat -L -c '%a %u' /mnt/db/password"), "644 0\n");
-    let log = provider::log_about(&scenario.name);
-    assert!(log.lines().any(|line| line.contains("writer: provider has no effect") && line.contains("Permission denied")), "{log}");
 }

@@ -1,8 +1,10 @@
-//! The provider is killed, or its socket is removed.
+//! The provider is killed or restarted, or its socket is removed.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
-use crate::support::{Scenario, enter, eventually, provider};
+use crate::support::{Restore, Scenario, enter, eventually, provider};
 
 fn password(scenario: &Scenario) -> String {
     format!("- {{objectName: password, secretPath: {}, secretKey: password}}", scenario.path("db"))
@@ -35,4 +37,28 @@ fn a_socket_that_was_unlinked_is_created_again_within_seconds() {
     scenario.put("db", json!({"password": "after"}));
     pod.comes_to_read("db/password", "after", 60);
     assert_eq!(scenario.pod("newcomer").mounts("db").start().read("db/password"), "after");
+}
+
+#[test]
+fn versions_outlive_the_provider_and_depend_on_its_key() {
+    let scenario = Scenario::alone();
+    scenario.put("db", json!({"password": "p"}));
+    scenario
+        .class(
+            "db",
+            &format!("- {{objectName: password, secretPath: {}, secretKey: password}}", scenario.path("db")),
+        )
+        .apply();
+    let pod = scenario.pod("before").mounts("db").start();
+    let before = pod.versions("db");
+    provider::restart();
+    assert_eq!(scenario.pod("after").mounts("db").start().versions("db"), before);
+
+    let old = provider::replace_key(&STANDARD.encode("another key of thirty-two bytes!"));
+    let _restore = Restore(|| {
+        provider::replace_key(&old);
+        provider::restart();
+    });
+    provider::restart();
+    assert_ne!(scenario.pod("rekeyed").mounts("db").start().versions("db"), before);
 }
