@@ -4,8 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::thread::{panicking, sleep};
 use std::time::{Duration, Instant};
 
-/// Pause between two polls: each poll starts a process or two, and there are two cores for everything.
-const PAUSE: Duration = Duration::from_millis(300);
+/// Pause between two polls. A poll starts kubectl, a tenth of a second of one core, and up to thirty tests poll at the same time on two cores.
+const PAUSE: Duration = Duration::from_millis(600);
 
 /// Polls until `poll` succeeds. Fails with its last error after `seconds`.
 pub(crate) fn eventually<T>(seconds: u64, what: &str, mut poll: impl FnMut() -> Result<T, String>) -> T {
