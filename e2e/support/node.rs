@@ -48,7 +48,7 @@ impl Volumes {
     }
 
     /// Reads two files that always change together, each time through one handle of `..data`, until `reads` were consistent and `swaps` were seen,
-    /// for three minutes at most. Returns the number of consistent reads, of generations seen, and of mixed reads.
+    /// for six minutes at most. Returns the number of consistent reads, of generations seen, and of mixed reads.
     pub(crate) fn read_together(&self, [one, other]: [&str; 2], reads: usize, swaps: usize) -> [usize; 3] {
         // `cd -P` is the handle. A read whose generation was removed meanwhile does not count.
         let whole = format!(
@@ -58,7 +58,7 @@ impl Volumes {
             "cd /var/lib/kubelet/pods; for data in $files; do cd -P /var/lib/kubelet/pods/$data 2>/dev/null || continue; {whole}; done"
         );
         let line = format!(
-            "end=$(($(date +%s) + 180)); log=$(mktemp); while [ $(date +%s) -lt $end ]; do {{ {once}; }} >>$log; \
+            "end=$(($(date +%s) + 360)); log=$(mktemp); while [ $(date +%s) -lt $end ]; do {{ {once}; }} >>$log; \
              [ $(grep -c ^whole $log) -ge {reads} ] && [ $(sort -u $log | wc -l) -ge {swaps} ] && break; done; \
              echo $(grep -c ^whole $log) $(sort -u $log | wc -l) $(grep -c ^mix $log); rm $log"
         );
