@@ -27,6 +27,14 @@ impl<K: Eq + Hash, V, const LIMIT: usize> BoundedMap<K, V, LIMIT> {
         self.0.get(key)
     }
 
+    /// The value of `key`, to change it.
+    pub(crate) fn get_mut<Q: Eq + Hash + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
+    where
+        K: Borrow<Q>,
+    {
+        self.0.get_mut(key)
+    }
+
     /// Whether `key` has a value.
     pub(crate) fn contains<Q: Eq + Hash + ?Sized>(&self, key: &Q) -> bool
     where

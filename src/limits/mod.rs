@@ -1,5 +1,6 @@
 //! Limits on scarce resources: mounts that run at the same time, memory, time, and retries.
 
+pub(crate) mod adaptive; // a limit on concurrent calls that follows how a server answers
 pub(crate) mod backoff; // pauses between retries
 pub(crate) mod budget; // time and memory of one mount
 pub(crate) mod deadline; // when a mount's response must be ready

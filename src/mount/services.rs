@@ -20,6 +20,8 @@ use crate::volume::{VolumeConfig, Volumes};
 pub(crate) struct Services {
     /// The state of every volume of the node.
     pub(crate) volumes: Arc<Volumes>,
+    /// The servers.
+    pub(super) vaults: Vaults,
     /// Where the tokens of pods come from.
     pub(super) pod_tokens: PodTokenSource,
     /// The key of all object versions.
@@ -48,9 +50,10 @@ impl Services {
         volumes: VolumeConfig,
     ) -> Self {
         let tasks = TaskTracker::new();
-        let logins = Logins::new(vaults, volumes.store.clone(), &tasks);
+        let logins = Logins::new(vaults.clone(), volumes.store.clone(), &tasks);
         Self {
             volumes: Arc::new(Volumes::new(logins, volumes, version_key.clone())),
+            vaults,
             pod_tokens,
             version_key,
             admission: FairLimiter::new(admission.mounts, admission.mounts_per_namespace),

@@ -116,7 +116,13 @@ const METRICS: [Metric; 22] = [
         name: "vaultmount_servers_down",
         kind: Kind::Gauge,
         labels: "",
-        meaning: "servers that did not answer the last call; while a mount waits for one, vaultmount calls it every two seconds",
+        meaning: "servers whose last probe failed: not reachable, no answer within 5 s, sealed, or a 5xx of `sys/health`; a server that nothing has called for 10 minutes does not count",
+    },
+    Metric {
+        name: "vaultmount_probes_total",
+        kind: Kind::Counter,
+        labels: "`outcome`: `up`, `down`",
+        meaning: "probes of servers (`sys/health`) after a failed call, and while a server is down; calls of pods are not probes",
     },
     Metric {
         name: "vaultmount_connections_refused_total",

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use http::header::{LOCATION, RETRY_AFTER};
 use http::{Method, StatusCode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 use zeroize::Zeroizing;
@@ -20,10 +21,29 @@ use crate::vault::error_body::{ERROR_LIMIT, ErrorBody};
 use crate::vault::resolve::NoAddressAllowed;
 use crate::vault::retry::AttemptOutcome;
 
-/// The longest time until the first byte of a response.
-const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest time between two chunks of a body.
 const CHUNK_TIMEOUT: Duration = Duration::from_secs(5);
+/// The longest time for a whole body: one that comes byte by byte must not hold memory for long. The largest body then needs 280 KB per second.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Why a call has no response.
+const SILENT: &str = "the server accepted the connection and does not respond";
+
+/// The characters that Go does not percent-encode in a URL's path. All others are encoded, `%` too.
+const PATH: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'+')
+    .remove(b',')
+    .remove(b'/')
+    .remove(b':')
+    .remove(b';')
+    .remove(b'=')
+    .remove(b'@');
 
 /// One request. It may be sent several times.
 pub(crate) struct HttpRequest<'a> {
@@ -74,13 +94,24 @@ pub(crate) struct Failed {
     pub(crate) outcome: Option<AttemptOutcome>,
 }
 
-/// Sends `request` to `url`. Returns the response without its body.
+/// The URL of `request`; `url` is the base URL of the server.
+pub(crate) fn url(mut url: Url, request: &HttpRequest<'_>) -> Url {
+    let path = format!("{}v1/{}", url.path(), utf8_percent_encode(request.path, PATH));
+    url.set_path(&path);
+    if !request.query.is_empty() {
+        url.query_pairs_mut().extend_pairs(request.query);
+    }
+    url
+}
+
+/// Sends `request` to `url`. Returns the response without its body. The call ends without one when `given_up` does, or with the budget.
 pub(crate) async fn send(
     client: &reqwest::Client,
     url: &Url,
     namespace: Option<&str>,
     request: &HttpRequest<'_>,
     budget: &Budget,
+    given_up: impl Future<Output = ()>,
 ) -> Result<reqwest::Response, Failed> {
     let mut builder = client.request(request.method.clone(), url.clone()).header("X-Vault-Request", "true");
     if let Some(namespace) = namespace {
@@ -99,7 +130,13 @@ pub(crate) async fn send(
     if let Some(body) = request.body {
         builder = builder.header("Content-Type", "application/json").body(body.to_owned());
     }
-    match timeout_at(budget.within(FIRST_BYTE_TIMEOUT), builder.send()).await {
+    let sent = timeout_at(budget.end(), builder.send());
+    let sent = tokio::select! {
+        biased;
+        sent = sent => sent,
+        () = given_up => return Err(Failed::without_response(request, SILENT)),
+    };
+    match sent {
         Ok(Ok(response)) => Ok(response),
         Ok(Err(error)) => Err(failed(&error, request)),
         Err(_) => Err(Failed::timed_out(request, budget)),
@@ -127,8 +164,9 @@ pub(crate) async fn read(
     let (code, retry_after) = (response.status(), retry_after(&response));
     let limit = if code.is_success() { BODY_LIMIT } else { request.error_limit };
     let mut body = Zeroizing::new(Vec::with_capacity(4096));
+    let body_budget = budget.at_most(BODY_TIMEOUT);
     loop {
-        let chunk = match timeout_at(budget.within(CHUNK_TIMEOUT), response.chunk()).await {
+        let chunk = match timeout_at(body_budget.within(CHUNK_TIMEOUT), response.chunk()).await {
             Ok(Ok(Some(chunk))) => chunk,
             Ok(Ok(None)) => break,
             Ok(Err(error)) => return Err(failed(&error, request)),
@@ -182,17 +220,16 @@ impl Failed {
 
     /// The response, or a chunk of it, did not come in time.
     fn timed_out(request: &HttpRequest<'_>, budget: &Budget) -> Self {
-        let doing = request.doing.to_owned();
         if Instant::now() >= budget.end() {
-            return Self::last(VaultError::OutOfTime { doing });
+            return Self::last(VaultError::OutOfTime { doing: request.doing.to_owned() });
         }
-        Self {
-            error: VaultError::Unreachable {
-                doing,
-                why: "the server accepted the connection and does not respond",
-            },
-            outcome: Some(AttemptOutcome::Unknown),
-        }
+        Self::without_response(request, SILENT)
+    }
+
+    /// The request was sent and has no complete response.
+    fn without_response(request: &HttpRequest<'_>, why: &'static str) -> Self {
+        let error = VaultError::Unreachable { doing: request.doing.to_owned(), why };
+        Self { error, outcome: Some(AttemptOutcome::Unknown) }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The HTTP client of Vault and OpenBao: connections, logins and calls. No other module sends HTTP requests to them.
 
-mod circuit; // circuit breaker: few calls to a server that is down
+mod call_limits; // how many calls to one server run at the same time
+mod circuit; // circuit breaker: when a server is probed, and when it is down; pure
 mod class_files; // the certificate files that a class may name
 mod classify; // an error status and its body -> Reason
 mod credential; // the token or the inline login in a call's headers
@@ -14,6 +15,7 @@ mod login; // Login: the calls that a pod's Vault token may make
 mod node_identity; // refuses logins as the node
 mod policy; // the addresses that tokens may be sent to
 mod pool; // one HTTP client per server and TLS setting
+mod probe; // asks a server for its health, which alone opens the circuit
 mod resolve; // host names -> the addresses that the policy allows
 mod response; // one response
 mod retry; // which calls are retried, and when; pure

@@ -34,7 +34,7 @@ const MAX_CLIENTS: usize = 128;
 const DEFAULT_REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The default limit of concurrent calls to one server: enough for two mounts of the largest size.
-const DEFAULT_CALLS: usize = 64;
+const DEFAULT_CALLS: NonZeroUsize = NonZeroUsize::new(64).unwrap();
 
 /// The process settings about connections to Vault.
 #[derive(Clone, Debug, Default)]
@@ -54,8 +54,8 @@ pub(crate) struct Outbound {
 }
 
 impl Outbound {
-    fn calls(&self) -> usize {
-        self.calls.map_or(DEFAULT_CALLS, NonZeroUsize::get)
+    fn calls(&self) -> NonZeroUsize {
+        self.calls.unwrap_or(DEFAULT_CALLS)
     }
 }
 
@@ -121,13 +121,21 @@ impl Vaults {
         self.connection(&ServerSpec { configured, ..to }).ok().map(|connection| connection.client)
     }
 
+    /// The client for `spec`, if its calls still use `upstream`.
+    pub(crate) fn connection_of(&self, spec: &ServerSpec, upstream: &Arc<Upstream>) -> Option<Connection> {
+        let is_same = |connection: &Connection| Arc::ptr_eq(&connection.upstream, upstream);
+        let is_known =
+            self.clients.lock().get(&ClientKey::new(spec)).is_some_and(|pooled| is_same(&pooled.connection));
+        // Otherwise a server that has been evicted would take the place of another one.
+        is_known.then(|| self.connection(spec).ok().filter(is_same)).flatten()
+    }
+
     /// The client for `spec`. Replaces a client that is too old, or whose certificate files changed.
     ///
     /// # Errors
     /// If tokens may not be sent to `spec`, or its TLS setting cannot be used.
     pub(crate) fn connection(&self, spec: &ServerSpec) -> Result<Connection, VaultError> {
-        let key =
-            ClientKey { address: spec.address.clone(), configured: spec.configured, tls: spec.tls.clone() };
+        let key = ClientKey::new(spec);
         let now = Instant::now();
         let mut clients = self.clients.lock();
         if let Some(pooled) = clients.get_mut(&key)
@@ -202,6 +210,12 @@ impl Vaults {
             }
             _ => Ok(tls),
         }
+    }
+}
+
+impl ClientKey {
+    fn new(spec: &ServerSpec) -> Self {
+        Self { address: spec.address.clone(), configured: spec.configured, tls: spec.tls.clone() }
     }
 }
 

@@ -32,7 +32,7 @@ impl CallKind {
     }
 
     /// True if a second execution changes nothing at the server.
-    fn is_repeatable(self) -> bool {
+    pub(crate) fn is_repeatable(self) -> bool {
         match self {
             Self::Read | Self::Idempotent => true,
             Self::Write | Self::Login => false,

@@ -1,35 +1,25 @@
 //! A server in one namespace: sends calls, retries them, and follows redirects.
 
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::http::StatusCode;
 use metrics::counter;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use tokio::time::{Instant, sleep_until};
-use url::Url;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::{VaultError, Vaults, http};
+use super::{VaultError, Vaults, http, probe};
 use crate::limits::Budget;
+use crate::limits::adaptive::Sample;
 use crate::spec::ServerSpec;
+use crate::vault::call_limits::CallPermit;
 use crate::vault::http::{Failed, HttpRequest, HttpResponse};
 use crate::vault::pool::Connection;
 use crate::vault::retry::{AttemptOutcome, CallKind, RetryPolicy};
+use crate::vault::upstream::Upstream;
 
-/// The characters that Go does not percent-encode in a URL's path. All others are encoded, `%` too.
-const PATH: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'_')
-    .remove(b'.')
-    .remove(b'~')
-    .remove(b'$')
-    .remove(b'&')
-    .remove(b'+')
-    .remove(b',')
-    .remove(b'/')
-    .remove(b':')
-    .remove(b';')
-    .remove(b'=')
-    .remove(b'@');
+/// After this time without the first byte of a response a server may be down. It is not the longest time of a call: some engines need more.
+const FIRST_BYTE_TIME: Duration = Duration::from_secs(10);
 
 /// A server that tokens may be sent to, in one Vault namespace.
 #[derive(Clone)]
@@ -46,6 +36,19 @@ impl Vaults {
     pub(crate) fn server(&self, spec: &ServerSpec) -> Result<Server, VaultError> {
         self.connection(spec)?;
         Ok(Server { vaults: self.clone(), spec: Arc::new(spec.clone()) })
+    }
+
+    /// Waits until the time for retries has ended and the server of `spec` is down. Returns why, for `doing`: something that goes on in a task of
+    /// its own, which a mount need not wait for any longer.
+    pub(crate) async fn down(&self, spec: &ServerSpec, doing: &str, budget: &Budget) -> VaultError {
+        sleep_until(budget.for_retries().end()).await;
+        let Ok(Connection { upstream, .. }) = self.connection(spec) else { return pending().await };
+        loop {
+            upstream.is_down().await;
+            if let Some(error) = upstream.error() {
+                return error.of_call(doing);
+            }
+        }
     }
 }
 
@@ -96,21 +99,48 @@ impl Server {
         budget: &Budget,
     ) -> Result<HttpResponse, Failed> {
         let connection = self.vaults.connection(&self.spec).map_err(Failed::last)?;
-        let admitted = connection.upstream.admit(request.doing, kind, &budget.for_retries()).await;
-        let _permits = admitted.map_err(Failed::last)?;
-        let attempt = self.send_once(&connection, request, budget).await;
-        connection.upstream.record(&attempt);
-        attempt
+        let upstream = &connection.upstream;
+        let target = match kind {
+            CallKind::Login => format!("{}/{}", self.namespace(request).unwrap_or_default(), request.path),
+            CallKind::Read | CallKind::Write | CallKind::Idempotent => String::new(),
+        };
+        let admitted = upstream.admit(request.doing, kind, &target, &budget.for_retries()).await;
+        let permit = admitted.map_err(Failed::last)?;
+        let begun = Instant::now();
+        let attempt = self.send_once(&connection, kind, request, budget, &permit).await;
+        let (sample, is_suspect) = judge(&attempt, begun.elapsed());
+        sample.into_iter().for_each(|sample| permit.record(sample));
+        if is_suspect {
+            probe::suspect(&self.vaults, &self.spec, upstream);
+        }
+        attempt.map_err(|failed| named_by_probe(failed, upstream, request.doing))
+    }
+
+    /// Waits until a call without a response should be given up. After 10 s without a first byte the server is suspect; if a probe then says that
+    /// it is down, a call that can be repeated is given up. A call that creates something goes on: the server may still execute it.
+    async fn given_up(&self, upstream: &Arc<Upstream>, kind: CallKind, permit: &CallPermit<'_>) {
+        loop {
+            sleep(FIRST_BYTE_TIME).await;
+            permit.record(Sample::Unanswered);
+            probe::suspect(&self.vaults, &self.spec, upstream);
+            if timeout(FIRST_BYTE_TIME, upstream.is_down()).await.is_ok() && kind.is_repeatable() {
+                return;
+            }
+        }
     }
 
     async fn send_once(
         &self,
         connection: &Connection,
+        kind: CallKind,
         request: &HttpRequest<'_>,
         budget: &Budget,
+        permit: &CallPermit<'_>,
     ) -> Result<HttpResponse, Failed> {
-        let url = url(connection.base.clone(), request);
-        let first = http::send(&connection.client, &url, self.namespace(request), request, budget).await?;
+        let given_up = || self.given_up(&connection.upstream, kind, permit);
+        let namespace = self.namespace(request);
+        let url = http::url(connection.base.clone(), request);
+        let first = http::send(&connection.client, &url, namespace, request, budget, given_up()).await?;
         let Some(to) = http::redirect_target(&first, &url) else {
             return http::read(first, request, budget).await;
         };
@@ -129,7 +159,7 @@ impl Server {
             self.vaults.redirect_client(&self.spec, &to)
         };
         let client = client.filter(|_| !downgraded && !is_other_path).ok_or_else(refused)?;
-        let second = http::send(&client, &to, self.namespace(request), request, budget).await?;
+        let second = http::send(&client, &to, namespace, request, budget, given_up()).await?;
         if http::redirect_target(&second, &to).is_some() {
             return Err(refused());
         }
@@ -141,14 +171,33 @@ impl Server {
     }
 }
 
-/// The URL of `request`; `url` is the base URL of the server.
-fn url(mut url: Url, request: &HttpRequest<'_>) -> Url {
-    let path = format!("{}v1/{}", url.path(), utf8_percent_encode(request.path, PATH));
-    url.set_path(&path);
-    if !request.query.is_empty() {
-        url.query_pairs_mut().extend_pairs(request.query);
+/// What an attempt of `time` says about the server: the sample for the limit of concurrent calls, and whether the server may be down.
+fn judge(attempt: &Result<HttpResponse, Failed>, time: Duration) -> (Option<Sample>, bool) {
+    match attempt {
+        Ok(reply) => {
+            let is_busy = reply.status.code == StatusCode::TOO_MANY_REQUESTS;
+            let sample = if is_busy { Sample::Slow } else { Sample::answered(time) };
+            let is_suspect = matches!(reply.status.code.as_u16(), 502..=504) || reply.status.not_serving;
+            (Some(sample), is_suspect)
+        }
+        // Our deadline says nothing by itself, but the deadlines of republishes are so short that no call of theirs waits for 10 s.
+        Err(Failed { error: VaultError::OutOfTime { .. }, .. }) => {
+            let sample = Some(Sample::answered(time)).filter(|sample| *sample == Sample::Slow);
+            (sample, sample.is_some())
+        }
+        Err(failed) => match failed.outcome {
+            Some(AttemptOutcome::NotSent | AttemptOutcome::Unknown) => (Some(Sample::Unanswered), true),
+            Some(AttemptOutcome::Answered(_)) | None => (None, false),
+        },
     }
-    url
+}
+
+/// The error of a call that got no response in its time: what the probe says, if the server is down.
+fn named_by_probe(failed: Failed, upstream: &Upstream, doing: &str) -> Failed {
+    match (&failed.error, upstream.error()) {
+        (VaultError::OutOfTime { .. }, Some(error)) => Failed::last(error.of_call(doing)),
+        _ => failed,
+    }
 }
 
 /// Statuses that have a metric label of their own; all others are `other`.

@@ -2,8 +2,12 @@
 //!
 //! Time is real, because a paused clock runs ahead of sockets. Calls that are retried until their deadline have one second.
 
+#[allow(dead_code, reason = "the tests of the binary use the rest")]
 #[path = "../support/faulty.rs"]
 mod faulty;
+#[allow(dead_code, reason = "the tests of the binary use the rest")]
+#[path = "../support/wait.rs"]
+mod wait;
 
 use std::time::{Duration, Instant};
 
@@ -15,9 +19,11 @@ use crate::vault::{Outbound, VaultError, VaultResponse, Vaults};
 use serde_json::{Value, json};
 
 use faulty::{Faulty, Reply};
+use wait::until;
 
 const LOGIN: &str = "auth/kubernetes/login";
 const REVOKE: &str = "auth/token/revoke-self";
+const HEALTH: &str = "sys/health";
 
 fn at(address: &str) -> ServerSpec {
     ServerSpec {
@@ -64,6 +70,10 @@ fn put(path: &str, body: &Value) -> Request {
 
 fn secret(value: &str) -> Reply {
     Reply::json(&json!({ "request_id": "r", "lease_id": "", "data": { "value": value } }))
+}
+
+fn logged_in() -> Reply {
+    Reply::json(&json!({ "auth": { "client_token": "faulty-token", "accessor": "a" } }))
 }
 
 /// Logs in, makes one call and revokes the token.
@@ -338,20 +348,117 @@ async fn ends(path: &str, reply: Reply, budget: Budget) -> (Reason, Duration) {
     (reason(outcome), begun.elapsed())
 }
 
+/// The same for a server that does not answer its probes either.
+async fn ends_while_down(path: &str, reply: Reply, seconds: u64) -> (Reason, Duration) {
+    let (server, begun) = (Faulty::start().await, Instant::now());
+    server.on(HEALTH, [Reply::silent()]);
+    server.on(path, [reply]);
+    let budget = Budget::lasting(Duration::from_secs(seconds));
+    let outcome = call_within(&anywhere(), &at(&server.address()), &get("a/b"), budget).await;
+    (reason(outcome), begun.elapsed())
+}
+
 #[tokio::test]
-async fn a_server_that_never_answers_fails_a_mount_after_20_seconds() {
+async fn a_server_that_never_answers_fails_a_read_after_20_seconds_and_a_login_at_its_end() {
     let (read, body, login) = tokio::join!(
-        ends("a/b", Reply::silent(), minute()),
-        ends("a/b", secret("v").stalls_after(5), minute()),
-        ends(LOGIN, Reply::silent(), minute()),
+        ends_while_down("a/b", Reply::silent(), 60),
+        ends_while_down("a/b", secret("v").stalls_after(5), 60),
+        ends_while_down(LOGIN, Reply::silent(), 25),
     );
-    // Retries take 18 s of the minute. A login is not sent twice and takes 10 s. The rest is for a busy machine.
-    for ((reason, took), limit) in [read, body, login].into_iter().zip([35, 35, 18]) {
+    // Retries take 18 s of the minute. A login is not sent twice, and may still be executed. The rest is for a busy machine.
+    for ((reason, took), (least, most)) in [read, body, login].into_iter().zip([(10, 35), (10, 35), (25, 40)])
+    {
         assert!(
-            reason == Reason::Unreachable && took < Duration::from_secs(limit),
+            reason == Reason::Unreachable && (least..most).contains(&took.as_secs()),
             "{reason} after {took:?}"
         );
     }
+}
+
+#[tokio::test]
+async fn an_engine_that_needs_twelve_seconds_is_waited_for() {
+    let server = Faulty::start().await;
+    for path in [LOGIN, "a/b"] {
+        let reply = if path == LOGIN { logged_in() } else { secret("v") };
+        server.on(path, [reply.after(Duration::from_secs(12))]);
+    }
+    let answer = call_within(&anywhere(), &at(&server.address()), &get("a/b"), minute()).await.unwrap();
+    assert_eq!(text(&answer), Some("v"));
+    assert_eq!((server.calls(LOGIN).len(), server.calls("a/b").len()), (1, 1));
+    assert!(!server.calls(HEALTH).is_empty(), "after 10 s the server was probed");
+}
+
+#[tokio::test]
+async fn a_body_that_drips_is_given_up() {
+    let (server, begun) = (Faulty::start().await, Instant::now());
+    server.on("a/b", [secret("v").drips(Duration::from_secs(2))]);
+    assert_eq!(reason(call(&server, &get("a/b")).await), Reason::Unreachable);
+    assert!((30..45).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn a_probe_has_the_path_of_the_address_and_neither_token_nor_namespace() {
+    let server = Faulty::start().await;
+    server.on("a/b", [Reply::error(503, "x")]);
+    for base in ["", "/vault"] {
+        let spec =
+            ServerSpec { namespace: Some("tenant".into()), ..at(&format!("{}{base}", server.address())) };
+        drop(call_within(&anywhere(), &spec, &get("a/b"), second()).await);
+        let path = format!("{base}/v1/sys/health?");
+        let probe = until("a probe", async || {
+            server.calls(HEALTH).into_iter().find(|call| call.target.starts_with(&path))
+        });
+        let probe = probe.await;
+        assert!(probe.target.ends_with("?standbyok=true&perfstandbyok=true"), "{probe:?}");
+        for header in ["x-vault-token", "x-vault-namespace"] {
+            assert!(!probe.headers.contains_key(header), "{header}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_probe_says_is_reported_by_every_call_that_waits() {
+    let health =
+        |status, sealed| Reply::raw(status, json!({ "initialized": true, "sealed": sealed }).to_string());
+    for (reply, expected) in [
+        (health(503, true), Reason::Sealed),
+        (Reply::raw(501, json!({ "initialized": false, "sealed": true }).to_string()), Reason::Sealed),
+        (Reply::raw(502, "<html>canary</html>"), Reason::ServerError),
+        (Reply::hang_up(), Reason::Unreachable),
+    ] {
+        let (server, vaults) = (Faulty::start().await, anywhere());
+        server.on("a/b", [Reply::error(503, "x")]);
+        server.on(HEALTH, [reply]);
+        let spec = at(&server.address());
+        // The login succeeds until the server is down.
+        let is_login = |error: &VaultError| error.to_string().starts_with("log in at");
+        let error = until("a server that is down", async || {
+            call_within(&vaults, &spec, &get("a/b"), second()).await.err().filter(is_login)
+        });
+        assert_eq!(error.await.reason(), expected);
+        let logins = server.calls(LOGIN).len();
+        let error = call_within(&vaults, &spec, &get("c/d"), second()).await.unwrap_err();
+        assert!(error.reason() == expected && is_login(&error), "{error}");
+        assert_eq!(server.calls(LOGIN).len(), logins, "no call reaches a server that is down");
+    }
+}
+
+#[tokio::test]
+async fn a_health_that_a_gateway_blocks_is_no_outage() {
+    for status in [400, 403, 404, 429, 472, 473] {
+        let (server, vaults) = (Faulty::start().await, anywhere());
+        server.on("a/b", [Reply::error(503, "x")]);
+        server.on("c/d", [secret("v")]);
+        server.on(HEALTH, [Reply::raw(status, "blocked")]);
+        let spec = at(&server.address());
+        drop(call_within(&vaults, &spec, &get("a/b"), second()).await);
+        until_called(&server, HEALTH).await;
+        call_within(&vaults, &spec, &get("c/d"), second()).await.unwrap();
+    }
+}
+
+async fn until_called(server: &Faulty, path: &str) {
+    until("a call", async || (!server.calls(path).is_empty()).then_some(())).await;
 }
 
 #[tokio::test]

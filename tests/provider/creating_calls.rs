@@ -31,7 +31,7 @@ async fn scene(ttl: &str, flags: &[&str]) -> (Vault, Postgres, Faulty, Provider)
 #[tokio::test]
 async fn a_credential_that_takes_8_s_is_replaced_in_time_by_one_call_each() {
     let (vault, postgres, proxy, provider) = scene("45s", &[]).await;
-    proxy.slow(MINT, Duration::from_secs(8));
+    proxy.delay(MINT, Duration::from_secs(8));
     let pod = provider.mount("team-a/web", user()).await;
     let (mut pace, begun, mut users) = (interval(Duration::from_secs(2)), Instant::now(), BTreeSet::new());
     while begun.elapsed() < Duration::from_secs(60) {
@@ -49,7 +49,7 @@ async fn a_credential_that_takes_8_s_is_replaced_in_time_by_one_call_each() {
 #[tokio::test]
 async fn a_credential_that_the_first_mount_could_not_wait_for_is_mounted_by_the_same_call() {
     let (vault, postgres, proxy, provider) = scene("1h", &[]).await;
-    proxy.slow(MINT, Duration::from_secs(6));
+    proxy.delay(MINT, Duration::from_secs(6));
     let call = provider.call("team-a/web", user());
     call.clone().within(Duration::from_secs(4)).fails().await.tells("deadline", &["database/creds/app"]);
     let pod = until("the credential", async || call.send().await.ok()).await;
@@ -60,7 +60,7 @@ async fn a_credential_that_the_first_mount_could_not_wait_for_is_mounted_by_the_
 #[tokio::test]
 async fn a_credential_for_a_pod_that_has_gone_is_revoked() {
     let (vault, postgres, proxy, provider) = scene("1h", &[]).await;
-    proxy.slow(MINT, Duration::from_secs(5));
+    proxy.delay(MINT, Duration::from_secs(5));
     provider.call("team-a/web", user()).within(Duration::from_secs(2)).fails().await;
     assert_eq!(vault.count("read database/creds/app"), 1);
     provider.terminate();
@@ -71,7 +71,7 @@ async fn a_credential_for_a_pod_that_has_gone_is_revoked() {
 async fn a_dead_credential_is_never_served_again() {
     let (_vault, postgres, proxy, provider) = scene("6s", &[]).await;
     let pod = provider.mount("team-a/web", user()).await;
-    proxy.slow(MINT, Duration::from_secs(40));
+    proxy.delay(MINT, Duration::from_secs(40));
     until("the user to end", async || postgres.users().is_empty().then_some(())).await;
     let refusal = pod.edited(user()).within(Duration::from_secs(6)).fails().await;
     refusal.tells("deadline", &["database/creds/app", "has expired"]);
@@ -94,7 +94,7 @@ async fn slow_logins_of_20_accounts_are_made_once_each() {
     }
     let login = "auth/kubernetes/login";
     let (before, tokens) = (proxy.calls(login).len(), vault.accessors().await.len());
-    proxy.slow(login, Duration::from_secs(6));
+    proxy.delay(login, Duration::from_secs(6));
     vault.revoke_logins().await;
     vault.put("team-a/db", json!({ "password": "two" })).await;
     let begun = Instant::now();

@@ -38,6 +38,7 @@ mod metrics; // metrics for dashboards
 mod not_vault; // responses of a proxy or ingress before the server
 mod malformed_responses; // responses that a server should never send
 mod outages; // a server that is down, sealed, silent or slow
+mod overload; // a tenant's trouble and a slow server, which delay no other pod
 mod own_writer; // volumes that vaultmount writes
 mod pki; // certificates: names, chains, keys
 mod prepare; // `vaultmount prepare`, as its init container runs it

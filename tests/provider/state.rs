@@ -72,7 +72,7 @@ async fn shared_logins_survive_a_slow_shutdown() {
     let mut provider = setup.flag(format!("--allow-address={}", proxy.address())).start().await;
     let shared = class.clone().with("shareScope", "serviceAccount");
     let certificate = provider.mount("team-a/web", shared.clone()).await.read("certificate");
-    // Its login is given up after 10 s. The provider drops the volumes after 6 s, and may not treat them as ended in the remaining time.
+    // Its mount fails after 18 s. The provider drops the volumes after 6 s, and may not treat them as ended in the remaining time.
     let stuck = provider.call("team-a/api", class.with("vaultAddress", proxy.address()));
     let end = async {
         proxy.reached().await;

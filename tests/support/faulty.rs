@@ -40,10 +40,13 @@ pub(crate) struct Reply {
     headers: Vec<(String, String)>,
     body: Vec<u8>,
     fault: Option<Fault>,
+    delay: Duration,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Fault {
+    /// One byte of the body in each of these times.
+    Drips(Duration),
     /// No response; the connection stays open.
     Silent,
     /// The connection is closed after that many bytes of the body.
@@ -57,8 +60,10 @@ enum Fault {
 #[derive(Default)]
 struct Script {
     replies: Mutex<HashMap<String, Vec<Reply>>>,
-    /// How much later the responses of a path come.
-    slow: Mutex<HashMap<String, Duration>>,
+    /// The reply to all requests, while it is set.
+    everything: Mutex<Option<Reply>>,
+    /// How much later the response of the real server is sent, by path.
+    delays: Mutex<HashMap<String, Duration>>,
     /// The address of a real server, which answers requests without a reply here.
     upstream: Option<(String, reqwest::Client)>,
     calls: Mutex<Vec<Call>>,
@@ -104,10 +109,14 @@ impl Faulty {
         self.script.replies.lock().unwrap().insert(path.to_owned(), replies.into_iter().collect());
     }
 
-    #[allow(dead_code, reason = "only some tests slow a real server down")]
-    /// From now on the responses for `path` come so much later, whoever sends them: the call has been executed by then.
-    pub(crate) fn slow(&self, path: &str, time: Duration) {
-        self.script.slow.lock().unwrap().insert(path.to_owned(), time);
+    /// Answers every request with `reply`; with `None` as before.
+    pub(crate) fn everything(&self, reply: Option<Reply>) {
+        *self.script.everything.lock().unwrap() = reply;
+    }
+
+    /// Sends the real server's responses for `path` that much later.
+    pub(crate) fn delay(&self, path: &str, delay: Duration) {
+        self.script.delays.lock().unwrap().insert(path.to_owned(), delay);
     }
 
     /// The requests for `path` so far.
@@ -146,7 +155,7 @@ impl Reply {
 
     /// `status` with any body.
     pub(crate) fn raw(status: u16, body: impl Into<Vec<u8>>) -> Self {
-        Self { status, headers: Vec::new(), body: body.into(), fault: None }
+        Self { status, headers: Vec::new(), body: body.into(), fault: None, delay: Duration::ZERO }
     }
 
     /// 307 to `location`.
@@ -186,6 +195,18 @@ impl Reply {
         self
     }
 
+    /// Sends one byte of the body in each `time`.
+    pub(crate) fn drips(mut self, time: Duration) -> Self {
+        self.fault = Some(Fault::Drips(time));
+        self
+    }
+
+    /// Sends the response `delay` after the request.
+    pub(crate) fn after(mut self, delay: Duration) -> Self {
+        self.delay = delay;
+        self
+    }
+
     fn head(&self) -> String {
         let mut head = format!("HTTP/1.1 {} Scripted\r\n", self.status);
         for (name, value) in &self.headers {
@@ -214,9 +235,7 @@ async fn connection(stream: TcpStream, script: Arc<Script>) {
             Some(reply) => reply,
             None => script.forward(&call).await,
         };
-        let late = script.slow.lock().unwrap().get(place(&call.target)).copied();
         script.calls.lock().unwrap().push(call);
-        sleep(late.unwrap_or_default()).await;
         if answer(stream.get_mut(), &reply, &script).await.is_none() {
             return;
         }
@@ -243,7 +262,9 @@ async fn read(stream: &mut BufReader<TcpStream>) -> Option<Call> {
 /// Sends the response; `None` when the connection is over.
 async fn answer(stream: &mut TcpStream, reply: &Reply, script: &Script) -> Option<()> {
     let whole = reply.body.len();
+    sleep(reply.delay).await;
     let (bytes, over) = match reply.fault {
+        Some(Fault::Drips(_)) => (0, false),
         None | Some(Fault::Endless) => (whole, false),
         Some(Fault::Silent) => std::future::pending().await,
         Some(Fault::CutAfter(usize::MAX)) => return None,
@@ -255,6 +276,13 @@ async fn answer(stream: &mut TcpStream, reply: &Reply, script: &Script) -> Optio
     match reply.fault {
         Some(Fault::StallsAfter(_)) => std::future::pending().await,
         Some(Fault::Endless) => endless(stream, script).await,
+        Some(Fault::Drips(time)) => {
+            for byte in &reply.body {
+                sleep(time).await;
+                stream.write_all(&[*byte]).await.ok()?;
+            }
+            Some(())
+        }
         _ if over => None,
         _ => Some(()),
     }
@@ -271,6 +299,9 @@ async fn endless(stream: &mut TcpStream, script: &Script) -> Option<()> {
 impl Script {
     /// The reply for the request; `None` when the real server must answer.
     fn reply(&self, call: &Call) -> Option<Reply> {
+        if let Some(reply) = &*self.everything.lock().unwrap() {
+            return Some(reply.clone());
+        }
         let mut replies = self.replies.lock().unwrap();
         match replies.get_mut(place(&call.target)) {
             Some(replies) if replies.len() > 1 => Some(replies.remove(0)),
@@ -293,7 +324,8 @@ impl Script {
         }
         let Ok(response) = request.send().await else { return Reply::hang_up() };
         let status = response.status().as_u16();
-        Reply::raw(status, response.bytes().await.map(Vec::from).unwrap_or_default())
+        let delay = self.delays.lock().unwrap().get(place(&call.target)).copied().unwrap_or_default();
+        Reply::raw(status, response.bytes().await.map(Vec::from).unwrap_or_default()).after(delay)
     }
 }
 
