@@ -3,17 +3,13 @@
 use http::Method;
 use serde_json::Value;
 
-use crate::spec::{KvEngine, KvRead, Request, VaultPath};
+use crate::spec::{KvEngine, KvRead, Request};
 use crate::vault::{Hint, VaultError, VaultResponse};
 
 /// The request that reads the secret.
 pub(crate) fn request(read: &KvRead) -> Request {
-    let path = match read.engine {
-        KvEngine::V1 => VaultPath::join(&[&read.mount, &read.path]),
-        KvEngine::V2 => VaultPath::join(&[&read.mount, "data", &read.path]),
-    };
     let query = read.version.map(|version| ("version".to_owned(), version.to_string()));
-    Request { method: Method::GET, path, query: query.into_iter().collect(), body: None }
+    Request { method: Method::GET, path: read.sent_path(), query: query.into_iter().collect(), body: None }
 }
 
 /// The same error with a hint about `engineVersion`: a class that sets it has no path with `data/` that its author could correct.

@@ -21,9 +21,15 @@ pub(crate) enum Expiry {
     /// The response does not say.
     #[serde(rename = "Untold")]
     Unknown,
+    /// The response to a read does not say. After `refresh` it may be old: if the next read fails, this response takes no part in it.
+    #[serde(rename = "Read")]
+    Read,
     /// To this moment, in Unix seconds.
     #[serde(rename = "Until")]
     Until(i64),
+    /// To this moment, in Unix seconds, but for `refresh` at most: the response to a read.
+    #[serde(rename = "ReadUntil")]
+    ReadUntil(i64),
 }
 
 /// What decides when a volume replaces a response.
@@ -42,11 +48,22 @@ pub(crate) struct RenewalInputs {
 impl Expiry {
     /// When the successor of a response of the time `at` is due: by its end as in `renew_at`, otherwise after the volume's `refresh`.
     pub(crate) fn due_at(self, at: UnixMillis, inputs: RenewalInputs) -> UnixMillis {
+        let refreshed = at + inputs.refresh.min(LONGEST);
+        let renewed = |end| {
+            renew_at(at, UnixMillis::of_unix_seconds(end), inputs.interval, inputs.bounds, inputs.chance)
+        };
         match self {
-            Self::Unknown => at + inputs.refresh.min(LONGEST),
-            Self::Until(end) => {
-                renew_at(at, UnixMillis::of_unix_seconds(end), inputs.interval, inputs.bounds, inputs.chance)
-            }
+            Self::Unknown | Self::Read => refreshed,
+            Self::Until(end) => renewed(end),
+            Self::ReadUntil(end) => renewed(end).min(refreshed),
+        }
+    }
+
+    /// The end, if the response says when it is.
+    pub(crate) fn end(self) -> Option<UnixMillis> {
+        match self {
+            Self::Unknown | Self::Read => None,
+            Self::Until(end) | Self::ReadUntil(end) => Some(UnixMillis::of_unix_seconds(end)),
         }
     }
 }
@@ -124,6 +141,13 @@ mod tests {
         assert_eq!(used_for(Expiry::Unknown, 1000, REFRESH), REFRESH);
         assert_eq!(used_for(Expiry::Unknown, 1000, Duration::MAX), Duration::from_secs(24 * 3600));
         assert_eq!(used_for(Expiry::Until(i64::MAX), 1000, REFRESH), Duration::from_secs(24 * 3600));
+    }
+
+    #[test]
+    fn a_read_that_names_its_end_is_used_until_then_and_refresh_only_makes_it_earlier() {
+        let used =
+            |end, refresh| used_for(Expiry::ReadUntil(end), 1000, Duration::from_secs(refresh)).as_secs();
+        assert_eq!((used(2000, 60), used(2000, 3600), used(1100, 3600)), (60, 700, 70));
     }
 
     const ISSUED: UnixMillis = UnixMillis(1_000_000);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{CertificateRequest, Encoding, KeyPlace, KeyType, Request, ShareScope};
+use super::{CertificateRequest, Encoding, KeyPlace, KeyType, Request, ShareScope, VaultPath};
 
 /// One request to Vault. Two sources with equal fields are the same source.
 ///
@@ -60,6 +60,16 @@ pub(crate) struct KvRead {
     pub(crate) version: Option<u32>,
     /// The version of the engine.
     pub(crate) engine: KvEngine,
+}
+
+impl KvRead {
+    /// The path that is sent.
+    pub(crate) fn sent_path(&self) -> VaultPath {
+        match self.engine {
+            KvEngine::V1 => VaultPath::join(&[&self.mount, &self.path]),
+            KvEngine::V2 => VaultPath::join(&[&self.mount, "data", &self.path]),
+        }
+    }
 }
 
 /// The two versions of the KV engine.

@@ -12,7 +12,7 @@ use url::{Host, Url};
 use super::{AllowedAddress, ClassFiles, VaultError, policy, tls};
 use crate::mutex::Mutex;
 use crate::spec::{Address, AuthMounts, ServerSpec, TlsSpec};
-use crate::vault::kv_hint::KvMounts;
+use crate::vault::mounts::Mounts;
 use crate::vault::resolve::Resolver;
 use crate::vault::tls::Fingerprint;
 use crate::vault::upstream::Upstream;
@@ -59,7 +59,7 @@ impl Outbound {
 pub(crate) struct Vaults {
     pub(crate) outbound: Arc<Outbound>,
     clients: Arc<Mutex<HashMap<ClientKey, PooledClient>>>,
-    pub(crate) mounts: Arc<KvMounts>,
+    pub(crate) mounts: Arc<Mounts>,
 }
 
 /// Mounts with equal keys share connections. Vault namespaces and tokens are not part of the key: they are in each call.

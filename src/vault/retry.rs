@@ -6,6 +6,7 @@ use http::StatusCode;
 use tokio::time::Instant;
 
 use crate::limits::backoff::Backoff;
+use crate::vault::effect::Effect;
 use crate::vault::error::Status;
 
 /// What a second execution of a call would do at the server.
@@ -22,13 +23,9 @@ pub(crate) enum CallKind {
 }
 
 impl CallKind {
-    /// The kind of a request. Vault does not say whether a GET issues something. The engines that issue credentials by GET do so below a path
-    /// segment named `creds` (database, rabbitmq, ldap, aws, ..), `sts`, `token` or `key` (gcp); those count as writes. A KV secret with such a
-    /// name loses only our own retries of a 5xx.
-    pub(crate) fn of(method: &http::Method, path: &str) -> Self {
-        let reads = *method == http::Method::GET || method.as_str() == "LIST";
-        let creates = path.split('/').skip(1).any(|part| matches!(part, "creds" | "sts" | "token" | "key"));
-        if reads && !creates { Self::Read } else { Self::Write }
+    /// The kind of a request with this effect.
+    pub(crate) fn of(effect: Effect) -> Self {
+        if effect.may_create() { Self::Write } else { Self::Read }
     }
 
     /// True if a second execution changes nothing at the server.
@@ -37,14 +34,6 @@ impl CallKind {
             Self::Read | Self::Idempotent => true,
             Self::Write | Self::Login => false,
         }
-    }
-}
-
-/// True if the request issues or changes something at the server, as far as method and path show.
-pub(crate) fn creates(method: &http::Method, path: &str) -> bool {
-    match CallKind::of(method, path) {
-        CallKind::Write | CallKind::Login => true,
-        CallKind::Read | CallKind::Idempotent => false,
     }
 }
 
@@ -243,19 +232,5 @@ mod tests {
         for seconds in [1 << 40, 1 << 62, u64::MAX / 2, u64::MAX] {
             assert_eq!(wait(seconds), None, "{seconds}");
         }
-    }
-
-    #[test]
-    fn a_get_that_issues_credentials_counts_as_a_write() {
-        let kind = |path| CallKind::of(&http::Method::GET, path);
-        for path in
-            ["database/creds/app", "a/b/creds/app", "aws/sts/x", "gcp/roleset/x/key", "identity/oidc/token/x"]
-        {
-            assert_eq!(kind(path), CallKind::Write, "{path}");
-        }
-        for path in ["secret/data/creds-of-db", "creds/data/app", "pki/cert/ca"] {
-            assert_eq!(kind(path), CallKind::Read, "{path}");
-        }
-        assert_eq!(CallKind::of(&http::Method::PUT, "transit/decrypt/x"), CallKind::Write);
     }
 }

@@ -12,7 +12,7 @@ use crate::engine::{EngineError, FetchError, FetchResult, Fetched};
 use crate::error::Reason;
 use crate::limits::Budget;
 use crate::renewal;
-use crate::renewal::{Expiry, TOGETHER, UnixMillis};
+use crate::renewal::{Expiry, TOGETHER};
 use crate::spec::{LoginScope, ShareScope, Source};
 use crate::tokens::{Scope, VaultToken};
 use crate::volume::sharing::SharingClass;
@@ -93,7 +93,11 @@ impl FetchContext<'_> {
             self.volumes.learned_paths.learn(&self.spec.server, source, false);
         }
         let unix = i64::try_from(self.began.0 / 1000).unwrap_or(i64::MAX);
-        let Some(expiry) = engine::expiry(source, fetched, unix) else { return };
+        if self.class(source) == SharingClass::SharedRead {
+            return; // the first response has shown that it is a read
+        }
+        let explicit = self.spec.refreshes.is_explicit(source);
+        let Some(expiry) = engine::expiry(source, fetched, unix, explicit) else { return };
         if !self.volumes.reserve_issued(fetched.weight()) {
             self.warn(format!(
                 "{source} is not cached, because the cache is full: every mount and poll requests it again"
@@ -158,8 +162,8 @@ impl FetchContext<'_> {
 
     /// Warns of what lives too short for the republish interval of its volume.
     fn warn_if_short(&self, source: &Source, expiry: Expiry) {
-        let Expiry::Until(end) = expiry else { return };
-        let life = UnixMillis::of_unix_seconds(end).since(self.began);
+        let Some(end) = expiry.end() else { return };
+        let life = end.since(self.began);
         let interval = self.volumes.interval(self.volume, self.spec);
         if renewal::too_short(life, interval) {
             let (life, interval) = (life.as_secs(), interval.as_secs());
