@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use url::{Host, Url};
 
 use super::{AllowedAddress, ClassFiles, VaultError, policy, tls};
+use crate::limits::Period;
 use crate::mutex::Mutex;
 use crate::spec::{Address, AuthMounts, ServerSpec, TlsSpec};
 use crate::vault::mounts::Mounts;
@@ -21,7 +22,7 @@ use crate::vault::upstream::Upstream;
 /// added later, and a connection that a middlebox dropped does not stay.
 const CLIENT_AGE: Duration = Duration::from_secs(300);
 /// How often the certificate files of a client are checked for changes.
-const FILE_CHECK_INTERVAL: Duration = Duration::from_secs(5);
+const FILE_CHECK_INTERVAL: Period = Period::of(Duration::from_secs(5));
 /// The longest time to connect, with the TLS handshake.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Time between pings of an HTTP/2 connection that is in use, and time for the answer to a ping. Together they are less than a call waits for its
@@ -85,8 +86,8 @@ struct PooledClient {
     /// The TLS setting in use, which may lack the client certificate of the spec.
     tls: TlsSpec,
     files: Fingerprint,
-    /// When the files were checked last.
-    checked: Instant,
+    /// When the files are checked next.
+    check_at: Instant,
     ends: Instant,
 }
 
@@ -174,7 +175,7 @@ impl Vaults {
             connection: Connection { client, base, upstream },
             tls,
             files,
-            checked: now,
+            check_at: now + FILE_CHECK_INTERVAL.pause(rand::random()),
             ends: now + CLIENT_AGE + CLIENT_AGE.mul_f64(rand::random()),
         })
     }
@@ -201,8 +202,8 @@ impl PooledClient {
         if now >= self.ends {
             return false;
         }
-        if now >= self.checked + FILE_CHECK_INTERVAL {
-            self.checked = now;
+        if now >= self.check_at {
+            self.check_at = now + FILE_CHECK_INTERVAL.pause(rand::random());
             return self.files == tls::fingerprint(&self.tls, class_files);
         }
         true

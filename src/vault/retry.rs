@@ -85,6 +85,13 @@ impl ResponseClass {
 const BACKOFF: Backoff =
     Backoff { first: Duration::from_millis(200), longest: Duration::from_secs(5), jitter: 1.0 };
 
+/// Pauses after 429. A server that limits its rate gets few tries, whatever its `Retry-After` says: none, 0, or something that is no number.
+const BUSY: Backoff =
+    Backoff { first: Duration::from_secs(2), longest: Duration::from_secs(10), jitter: 0.5 };
+
+/// The shortest pause before the one retry of a denial of a young token, and what a random number adds to it.
+const YOUNG_TOKEN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(400));
+
 /// The attempts of one call.
 #[derive(Debug)]
 pub(crate) struct RetryPolicy {
@@ -122,9 +129,11 @@ impl RetryPolicy {
             // Once, 100 to 500 ms later.
             ResponseClass::YoungTokenDenied => {
                 self.young_token = false;
-                Some(Duration::from_millis(100) + Duration::from_millis(400).mul_f64(random))
+                Some(YOUNG_TOKEN.0 + YOUNG_TOKEN.1.mul_f64(random))
             }
-            ResponseClass::TooManyRequests(retry_after) => Some(retry_after.unwrap_or_default().max(pause)),
+            ResponseClass::TooManyRequests(retry_after) => {
+                Some(retry_after.unwrap_or_default().max(BUSY.pause(self.attempts, random)))
+            }
             ResponseClass::ServerError => self.kind.is_repeatable().then_some(pause),
             ResponseClass::Final => None,
         }
@@ -213,6 +222,25 @@ mod tests {
         }
         assert_eq!(pauses, [200, 400, 800, 1600, 3200, 5000, 5000]);
         assert!(now - start < LONG);
+    }
+
+    #[tokio::test]
+    async fn a_busy_server_gets_few_tries_whatever_its_retry_after_says() {
+        for retry_after in [None, Some(Duration::ZERO)] {
+            let busy = Status {
+                code: StatusCode::TOO_MANY_REQUESTS,
+                retry_after,
+                not_serving: false,
+                passing: false,
+            };
+            let start = Instant::now();
+            let mut policy = RetryPolicy::new(CallKind::Idempotent, false, start + Duration::from_secs(5));
+            let (mut now, mut tries) = (start, 1);
+            while let Some(next) = policy.next(AttemptOutcome::Answered(busy), now, 0.0) {
+                (now, tries) = (next, tries + 1);
+            }
+            assert_eq!(tries, 3, "within five seconds, by the shortest pauses");
+        }
     }
 
     #[tokio::test]
