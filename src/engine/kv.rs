@@ -3,6 +3,7 @@
 use http::Method;
 use serde_json::Value;
 
+use crate::error::Reason;
 use crate::spec::{KvEngine, KvRead, Request};
 use crate::vault::{Hint, VaultError, VaultResponse};
 
@@ -12,9 +13,13 @@ pub(crate) fn request(read: &KvRead) -> Request {
     Request { method: Method::GET, path: read.sent_path(), query: query.into_iter().collect(), body: None }
 }
 
-/// The same error with a hint about `engineVersion`: a class that sets it has no path with `data/` that its author could correct.
+/// The same error with a hint about `engineVersion`: a class that sets it has no path with `data/` that its author could correct. A 404 of an engine
+/// of the other version does not say that the secret is absent, so no optional file goes for it.
 pub(crate) fn with_engine_hint(mut error: VaultError) -> VaultError {
-    if let VaultError::Answered { hint: Some(hint), .. } = &mut error {
+    if let VaultError::Answered { hint: Some(hint), reason, .. } = &mut error {
+        if *reason == Reason::NotFound {
+            *reason = Reason::NoMount;
+        }
         *hint = match hint {
             Hint::Versioned(_) => Hint::Engine(2),
             Hint::Unversioned(_) => Hint::Engine(1),
