@@ -155,12 +155,14 @@ impl Issued {
         }
     }
 
-    /// Whether it has not expired.
+    /// Whether it has not expired, so that it may be used instead of a successor whose call fails. A read without an end is no such thing: its file is
+    /// last known good content then, which is limited and reported.
     pub(crate) fn is_valid(&self, now: UnixMillis) -> bool {
         if self.standing.is_revoked.load(Ordering::Relaxed) {
             return false;
         }
         match &self.expiry {
+            IssuedExpiry::Fixed(Expiry::Read) => false,
             IssuedExpiry::Leased(id, token) => token.is_lease_valid(id, now),
             IssuedExpiry::Fixed(expiry) => expiry.is_valid(now),
         }
@@ -259,8 +261,7 @@ impl IssuedCache {
         let issued = self.issued.lock();
         let expiry = |issued: &Issued| match &issued.expiry {
             IssuedExpiry::Leased(id, token) => token.lease_expires_at(id),
-            IssuedExpiry::Fixed(Expiry::Until(end)) => Some(UnixMillis::of_unix_seconds(*end)),
-            IssuedExpiry::Fixed(Expiry::Unknown) => None,
+            IssuedExpiry::Fixed(expiry) => expiry.end(),
         };
         issued.values().filter_map(expiry).collect()
     }

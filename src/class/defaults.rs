@@ -23,6 +23,10 @@ pub(crate) struct Defaults {
     pub(crate) unknown_fields: UnknownFields,
     /// The longest `maxStale` of a class, and the value of classes that do not set it.
     pub(crate) max_stale: Duration,
+    /// `refresh` of classes without their own; `None` means that of the writer.
+    pub(crate) refresh: Option<Duration>,
+    /// The shortest `refresh` of a class or an object.
+    pub(crate) min_refresh: Duration,
     /// Who writes the files of classes without `writer`.
     pub(crate) written_by: VolumeWriter,
     /// The current time, which decides whether a token has expired.

@@ -19,7 +19,10 @@ pub(crate) struct VolumeParameters {
     pub(crate) written_by: VolumeWriter,
     pub(crate) login: LoginScope,
     pub(crate) share: ShareScope,
-    pub(crate) refresh: Duration,
+    /// The class's own `refresh`.
+    pub(crate) refresh: Option<Duration>,
+    /// `refresh` of a class without its own.
+    pub(crate) default_refresh: Duration,
     pub(crate) max_stale: Duration,
 }
 
@@ -70,7 +73,8 @@ impl<'a> Parameters<'a> {
             written_by,
             login: self.parse(LOGIN, "shared, pod or transient", keyword, found).unwrap_or_default(),
             share: self.parse(SHARE_SCOPE, "pod or serviceAccount", keyword, found).unwrap_or_default(),
-            refresh: refresh.unwrap_or(written_by.refresh()),
+            refresh,
+            default_refresh: defaults.refresh.unwrap_or(written_by.refresh()),
             max_stale: max_stale.map_or(limit, |max_stale| max_stale.min(limit)),
         }
     }

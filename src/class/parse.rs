@@ -1,5 +1,7 @@
 //! One call of the driver -> `MountSpec`.
 
+use std::time::Duration;
+
 use crate::class::attribute_keys::CLASS;
 use crate::class::attributes::{Attributes, has_secrets};
 use crate::class::defaults::Defaults;
@@ -59,7 +61,7 @@ impl MountSpec {
             found.warnings.push(OWNERS_WITHOUT_EFFECT.into());
         }
         parameters.check_names(defaults.unknown_fields, &mut found);
-        let refreshes = RefreshIntervals::new(volume.refresh, std::mem::take(&mut found.refreshes));
+        let refreshes = refreshes(&volume, defaults.min_refresh, &mut found);
         let parsed = || Some((pod?, server?, auth?));
         let ((pod, server, auth), warnings) = found.finish(parsed())?;
         let token = pod_token(&auth, attributes.tokens(), &pod, defaults)?;
@@ -147,4 +149,17 @@ fn pod_token(
     let audience = auth.audience.as_deref().unwrap_or(defaults.flavor.audience());
     let token = tokens.map(|tokens| token::choose(tokens, audience, pod, (defaults.clock)()));
     Ok(token.transpose()?.flatten())
+}
+
+/// How old the answers may be. Warns once if the class or an object wants them younger than `floor` allows.
+fn refreshes(volume: &VolumeParameters, floor: Duration, found: &mut Diagnostics) -> RefreshIntervals {
+    let requested = std::mem::take(&mut found.refreshes);
+    let mut explicit = requested.iter().filter_map(|(_, refresh)| *refresh).chain(volume.refresh);
+    if explicit.any(|refresh| refresh < floor) {
+        found.warnings.push(format!(
+            "refresh is less than --min-refresh allows: vaultmount uses {} s",
+            floor.as_secs_f64()
+        ));
+    }
+    RefreshIntervals::new(volume.refresh, volume.default_refresh, floor, requested)
 }

@@ -37,6 +37,9 @@ use crate::volume::{VolumeConfig, Volumes};
 const REQUEST_BYTES: usize = 4 * 1024 * 1024;
 /// Requests to the API server for the upstream providers' version key before a random key is used.
 const KEY_ATTEMPTS: u32 = 5;
+
+/// Time between two attempts.
+const KEY_PAUSE: Duration = Duration::from_secs(1);
 /// Time for revoking tokens once the last mount is answered, in addition to the shutdown timeout; at most as long as that timeout.
 const REVOKE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time for an earlier process to end and release the state directory.
@@ -265,7 +268,7 @@ async fn key_from_secret(name: &str) -> Option<VersionKey> {
         };
         warn!("--hmac-secret-name: {why} (attempt {attempt} of {KEY_ATTEMPTS})");
         if attempt < KEY_ATTEMPTS {
-            sleep(Duration::from_secs(1)).await;
+            sleep(KEY_PAUSE).await;
         }
     }
     None

@@ -287,6 +287,11 @@ fn flags_of_vaultmount_have_their_defaults() {
         (Some(Path::new("/tls")), &VersionKeySource::Random)
     );
     assert_eq!(settings.defaults(Flavor::Vault).unknown_fields, UnknownFields::Warn);
+    let refresh = |settings: &Settings| {
+        let defaults = settings.defaults(Flavor::OpenBao);
+        (defaults.refresh, defaults.min_refresh)
+    };
+    assert_eq!(refresh(&settings), (None, Duration::ZERO));
     let set = flags(&[
         "--unknown-fields=error",
         "--log-format=text",
@@ -294,9 +299,12 @@ fn flags_of_vaultmount_have_their_defaults() {
         "--hmac-secret-name=s",
         "--allow-peer-uid=7",
         "--token-requests=off",
+        "--refresh=10m",
+        "--min-refresh=30s",
     ]);
     let set = Settings::new(set, &Environment::default()).unwrap();
     assert_eq!(set.defaults(Flavor::Vault).unknown_fields, UnknownFields::Error);
+    assert_eq!(refresh(&set), (Some(Duration::from_secs(600)), Duration::from_secs(30)));
     assert_eq!(
         (set.log_format, set.token_requests, set.version_key),
         (Format::Text, TokenRequests::Off, VersionKeySource::File("/key".into()))

@@ -8,48 +8,50 @@ use serde_json::{Map, Value};
 use super::Fetched;
 use crate::renewal::Expiry;
 use crate::spec::{EngineRequest, Request, Source};
-use crate::vault::{self, VaultResponse};
+use crate::vault::{self, Effect, EngineType, VaultResponse};
 
-/// How long the response to `source` may be reused without another request; `now` is in Unix seconds. `None` if each use needs a request of its
-/// own: for reads, and for leased credentials, whose lease says how long they live.
+/// How long the response to `source` may be reused without another request; `now` is in Unix seconds. `None` for leased credentials, whose lease
+/// says how long they live. Not for reads that volumes share: those are as old as `refresh` allows.
 ///
-/// Vault does not say whether a GET issues something. The response to a GET whose path looks like it is reused only if it names its end and its
-/// engine is not one of secrets that people write: there the members are the user's own.
-pub(crate) fn expiry(source: &Source, fetched: &Fetched, now: i64) -> Option<Expiry> {
-    match &source.request {
-        EngineRequest::Certificate(_) => match fetched {
-            Fetched::Certificate(identity, _) => Some(Expiry::Until(identity.not_after())),
-            Fetched::VaultResponse(..) | Fetched::Authorities(..) | Fetched::Text(..) => None,
+/// `refresh_is_explicit`: the class says how old the response may be. Without that, a read of a known engine that names its end is used until then.
+pub(crate) fn expiry(
+    source: &Source,
+    fetched: &Fetched,
+    now: i64,
+    refresh_is_explicit: bool,
+) -> Option<Expiry> {
+    match fetched {
+        _ if fetched.is_leased() => None,
+        Fetched::Certificate(identity, _) => Some(Expiry::Until(identity.not_after())),
+        Fetched::VaultResponse(response, _) => match &source.request {
+            EngineRequest::Request(request) => Some(of_response(request, response, now, refresh_is_explicit)),
+            EngineRequest::Kv(_)
+            | EngineRequest::Certificate(_)
+            | EngineRequest::Authorities { .. }
+            | EngineRequest::Transit(_)
+            | EngineRequest::S5(_) => Some(Expiry::Read),
         },
-        EngineRequest::Request(request) => match fetched {
-            Fetched::VaultResponse(response, _) => of_response(request, response, now),
-            Fetched::Certificate(..) | Fetched::Authorities(..) | Fetched::Text(..) => None,
-        },
-        // Reads: nothing is issued.
-        EngineRequest::Kv(_)
-        | EngineRequest::Authorities { .. }
-        | EngineRequest::Transit(_)
-        | EngineRequest::S5(_) => None,
+        Fetched::Authorities(..) | Fetched::Text(..) => Some(Expiry::Read),
     }
 }
 
 /// [`expiry`] of the response to a request of any path and method.
-fn of_response(request: &Request, response: &VaultResponse, now: i64) -> Option<Expiry> {
-    let engine = response.members().get("mount_type").and_then(Value::as_str);
-    let is_written_by_people = matches!(engine, Some("kv" | "generic" | "cubbyhole"));
-    if response.is_leased() || is_written_by_people || !vault::creates(&request.method, request.path.as_str())
-    {
-        return None;
-    }
-    let reads = request.method == Method::GET || request.method.as_str() == "LIST";
+fn of_response(request: &Request, response: &VaultResponse, now: i64, refresh_is_explicit: bool) -> Expiry {
+    let engine = response.engine();
     let data = response.members().get("data").and_then(Value::as_object);
-    // A certificate that is read, such as a CA's, may have a successor at any time.
-    let end = data.and_then(|data| named_end(data, now).or_else(|| certificate_end(data).filter(|_| !reads)));
-    match end {
-        Some(_) if reads && engine.is_none() => None,
-        Some(end) => Some(Expiry::Until(end)),
-        None if reads => None,
-        None => Some(Expiry::Unknown),
+    let end = |data| named_end(data, now).or_else(|| certificate_end(data));
+    let reads = request.method == Method::GET || request.method.as_str() == "LIST";
+    match vault::effect(&request.method, request.path.as_str(), engine) {
+        // The members may be what people have written, or a certificate that may have a successor at any time.
+        Effect::Reads | Effect::ReadsOwnToken => Expiry::Read,
+        Effect::SignsToken | Effect::Creates | Effect::Unclear => match data.and_then(end) {
+            None if reads => Expiry::Read,
+            None => Expiry::Unknown,
+            Some(end) if reads && (refresh_is_explicit || !engine.is_some_and(EngineType::is_known)) => {
+                Expiry::ReadUntil(end)
+            }
+            Some(end) => Expiry::Until(end),
+        },
     }
 }
 

@@ -4,8 +4,9 @@ use http::Method;
 use serde_json::Value;
 
 use super::{DataAt, Fetched};
+use crate::error::Reason;
 use crate::limits::Budget;
-use crate::spec::{KvEngine, KvRead, Request, VaultPath};
+use crate::spec::{KvEngine, KvRead, Request};
 use crate::vault::{Hint, Login, VaultError, VaultResponse};
 
 /// Reads a secret, and checks that it is what `read` names.
@@ -26,17 +27,17 @@ pub(crate) async fn read(
 
 /// The request that reads the secret.
 fn request(read: &KvRead) -> Request {
-    let path = match read.engine {
-        KvEngine::V1 => VaultPath::join(&[&read.mount, &read.path]),
-        KvEngine::V2 => VaultPath::join(&[&read.mount, "data", &read.path]),
-    };
     let query = read.version.map(|version| ("version".to_owned(), version.to_string()));
-    Request { method: Method::GET, path, query: query.into_iter().collect(), body: None }
+    Request { method: Method::GET, path: read.sent_path(), query: query.into_iter().collect(), body: None }
 }
 
-/// The same error with a hint about `engineVersion`: a class that sets it has no path with `data/` that its author could correct.
+/// The same error with a hint about `engineVersion`: a class that sets it has no path with `data/` that its author could correct. A 404 of an engine
+/// of the other version does not say that the secret is absent, so no optional file goes for it.
 fn with_engine_hint(mut error: VaultError) -> VaultError {
-    if let VaultError::Answered { hint: Some(hint), .. } = &mut error {
+    if let VaultError::Answered { hint: Some(hint), reason, .. } = &mut error {
+        if *reason == Reason::NotFound {
+            *reason = Reason::NoMount;
+        }
         *hint = match hint {
             Hint::Versioned(_) => Hint::Engine(2),
             Hint::Unversioned(_) => Hint::Engine(1),

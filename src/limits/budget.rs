@@ -15,6 +15,9 @@ pub(crate) const BODY_LIMIT: usize = 8 * 1024 * 1024;
 /// reads within 20 s what is wrong.
 const RETRY_TIME: Duration = Duration::from_secs(18);
 
+/// A time that no budget reaches, in place of one that the clock cannot represent.
+const FAR: Duration = Duration::from_secs(24 * 3600);
+
 /// The time and the memory of one mount. Clones share both.
 #[derive(Clone, Debug)]
 pub struct Budget {
@@ -118,7 +121,7 @@ impl Budget {
 /// The moment `time` from now; a day from now if the clock cannot represent it.
 fn after(time: Duration) -> Instant {
     let now = Instant::now();
-    now.checked_add(time).unwrap_or(now + Duration::from_secs(24 * 3600))
+    now.checked_add(time).unwrap_or(now + FAR)
 }
 
 impl Drop for Reservation {

@@ -11,7 +11,7 @@ use super::report::Polled;
 use super::{Caller, Mount, Published, Services, Written, failure, leave_to_driver, mount, report};
 use crate::class::{Defaults, RememberedRequest};
 use crate::error::{Failure, Reason};
-use crate::limits::Budget;
+use crate::limits::{Budget, Period};
 use crate::payload::Payload;
 use crate::spec::{MountSpec, PodToken};
 use crate::volume::{Job, Volume};
@@ -24,13 +24,13 @@ const POLL_TIME: Duration = Duration::from_secs(30);
 const WRITE_TIME: Duration = Duration::from_secs(1);
 
 /// Until the next poll of a volume whose class cannot be parsed any more: after a restart another flag may refuse it.
-const UNREADABLE: Duration = Duration::from_secs(60);
+const UNREADABLE: Period = Period::of(Duration::from_secs(60));
 
 /// Until the next poll of a volume if a mount with another class came first and sets no time itself.
-const SUPERSEDED: Duration = Duration::from_secs(30);
+const SUPERSEDED: Period = Period::of(Duration::from_secs(30));
 
 /// Until the next poll of a volume that was at its end at this poll.
-const ENDING: Duration = Duration::from_secs(60);
+const ENDING: Period = Period::of(Duration::from_secs(60));
 
 /// Polls every volume whose files vaultmount writes itself.
 #[derive(Clone)]
@@ -98,7 +98,7 @@ impl Poll<'_> {
         let budget = Budget::until(deadline - WRITE_TIME);
         let outcome = within(mount(services, &self, &budget), deadline).await;
         if outcome.is_err() && self.is_superseded() {
-            services.volumes.poll_unless_scheduled(self.volume, SUPERSEDED);
+            services.volumes.poll_unless_scheduled(self.volume, SUPERSEDED.pause(rand::random()));
             return Ok(Polled::default());
         }
         if outcome.is_err() {
@@ -115,7 +115,7 @@ impl Poll<'_> {
     fn poll_again(&self, services: &Services) {
         match self.spec.get() {
             Some(spec) => services.volumes.schedule_poll(self.volume, spec, false),
-            None => services.volumes.poll_after(self.volume, UNREADABLE),
+            None => services.volumes.poll_after(self.volume, UNREADABLE.pause(rand::random())),
         }
     }
 }
@@ -174,7 +174,7 @@ impl Caller for Poll<'_> {
             Err(error) if error.is_possible_end() => {
                 // The volume may live on after all, so it is polled again.
                 debug!("not written: {error}");
-                volumes.poll_after(self.volume, ENDING);
+                volumes.poll_after(self.volume, ENDING.pause(rand::random()));
                 Ok(Written::Nobody)
             }
             Err(error) => Err(error),

@@ -12,8 +12,8 @@ const PART: f64 = 0.7;
 /// Longest time that a response is used unless the bounds say otherwise. What lives longer is requested once a day.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
-/// Largest part of the time by which a random number makes a successor earlier: it spreads volumes of a node that were mounted together.
-const SPREAD: f64 = 0.1;
+/// Largest part of the time by which a random number makes a renewal or a successor earlier: it spreads what was issued together.
+pub(crate) const EARLIER: f64 = 0.25;
 
 /// How long the content of a response is valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,9 +21,15 @@ pub(crate) enum Expiry {
     /// The response does not say.
     #[serde(rename = "Untold")]
     Unknown,
+    /// The response to a read does not say. After `refresh` it may be old: if the next read fails, this response takes no part in it.
+    #[serde(rename = "Read")]
+    Read,
     /// To this moment, in Unix seconds.
     #[serde(rename = "Until")]
     Until(i64),
+    /// To this moment, in Unix seconds, but for `refresh` at most: the response to a read.
+    #[serde(rename = "ReadUntil")]
+    ReadUntil(i64),
 }
 
 /// What decides when a volume replaces a response.
@@ -42,19 +48,27 @@ pub(crate) struct RenewalInputs {
 impl Expiry {
     /// Whether the content has not expired at `now`, as far as is known.
     pub(crate) fn is_valid(self, now: UnixMillis) -> bool {
-        match self {
-            Self::Unknown => true,
-            Self::Until(end) => now < UnixMillis::of_unix_seconds(end),
-        }
+        self.end().is_none_or(|end| now < end)
     }
 
     /// When the successor of a response of the time `at` is due: by its end as in `renew_at`, otherwise after the volume's `refresh`.
     pub(crate) fn due_at(self, at: UnixMillis, inputs: RenewalInputs) -> UnixMillis {
+        let refreshed = at + inputs.refresh.min(LONGEST);
+        let renewed = |end| {
+            renew_at(at, UnixMillis::of_unix_seconds(end), inputs.interval, inputs.bounds, inputs.chance)
+        };
         match self {
-            Self::Unknown => at + inputs.refresh.min(LONGEST),
-            Self::Until(end) => {
-                renew_at(at, UnixMillis::of_unix_seconds(end), inputs.interval, inputs.bounds, inputs.chance)
-            }
+            Self::Unknown | Self::Read => refreshed,
+            Self::Until(end) => renewed(end),
+            Self::ReadUntil(end) => renewed(end).min(refreshed),
+        }
+    }
+
+    /// The end, if the response says when it is.
+    pub(crate) fn end(self) -> Option<UnixMillis> {
+        match self {
+            Self::Unknown | Self::Read => None,
+            Self::Until(end) | Self::ReadUntil(end) => Some(UnixMillis::of_unix_seconds(end)),
         }
     }
 }
@@ -76,7 +90,7 @@ impl Default for Bounds {
 
 /// When the successor of what was issued at `issued` is due: as in `succeed_at`, within `bounds`.
 ///
-/// `chance` (0 to 1) takes up to a tenth off. The same `chance` always has the same time.
+/// `chance` (0 to 1) takes up to a quarter off. The same `chance` always has the same time.
 fn renew_at(
     issued: UnixMillis,
     ends: UnixMillis,
@@ -84,7 +98,8 @@ fn renew_at(
     bounds: Bounds,
     chance: f64,
 ) -> UnixMillis {
-    let age = succeed_at(issued, ends, interval).since(issued).mul_f64(1.0 - SPREAD * chance.clamp(0.0, 1.0));
+    let (age, life) = (succeed_at(issued, ends, interval).since(issued), ends.since(issued));
+    let age = age.mul_f64(1.0 - EARLIER * chance.clamp(0.0, 1.0)).max(life / 3).min(age);
     let age = age.max(bounds.least).min(bounds.most).min(ends.since(issued));
     issued + age
 }
@@ -134,6 +149,13 @@ mod tests {
         assert_eq!(used_for(Expiry::Until(i64::MAX), 1000, REFRESH), Duration::from_secs(24 * 3600));
     }
 
+    #[test]
+    fn a_read_that_names_its_end_is_used_until_then_and_refresh_only_makes_it_earlier() {
+        let used =
+            |end, refresh| used_for(Expiry::ReadUntil(end), 1000, Duration::from_secs(refresh)).as_secs();
+        assert_eq!((used(2000, 60), used(2000, 3600), used(1100, 3600)), (60, 700, 70));
+    }
+
     const ISSUED: UnixMillis = UnixMillis(1_000_000);
 
     /// Seconds from the issue to the successor, for one that lives so many seconds.
@@ -168,7 +190,7 @@ mod tests {
     #[test]
     fn chance_makes_a_successor_earlier_and_never_later() {
         let ages = [0.0, 0.5, 1.0, 7.0].map(|chance| age(3600, 75, Bounds::default(), chance));
-        assert_eq!(ages, [2520, 2394, 2268, 2268]);
+        assert_eq!(ages, [2520, 2205, 1890, 1890]);
     }
 
     #[test]

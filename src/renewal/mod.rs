@@ -18,6 +18,13 @@ pub(crate) use republish_interval::{RepublishInterval, USUAL, is_forgotten};
 pub(crate) use step::{Action, Event, LeaseId, State, Warning, next};
 pub(crate) use unix_millis::UnixMillis;
 
-/// How long a login counts as authenticated. After that a pod's new service account token must log in again, because the account may have lost
-/// its role meanwhile. `docs/operations.md` and `docs/security.md` name this hour.
-pub(crate) const REAUTHENTICATE_AFTER: Duration = Duration::from_secs(3600);
+/// The shortest and the longest time for which a login counts as authenticated. After that a pod's new service account token must log in again,
+/// because the account may have lost its role meanwhile. The logins of a fleet that began together are spread evenly after two hours: see
+/// `simulation/fleet.rs`. `docs/operations.md` and `docs/security.md` name these times.
+const REAUTHENTICATE_AFTER: (Duration, Duration) = (Duration::from_secs(1800), Duration::from_secs(4500));
+
+/// How long a login counts as authenticated; `fraction` (0 to 1) is the token's own.
+pub(crate) fn reauthenticate_after(fraction: f64) -> Duration {
+    let (shortest, longest) = REAUTHENTICATE_AFTER;
+    shortest + (longest - shortest).mul_f64(fraction.clamp(0.0, 1.0))
+}

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::UnixMillis;
+use crate::limits::Period;
 
 /// Shortest time between two polls, whatever the class says.
 const SHORTEST: Duration = Duration::from_secs(1);
@@ -45,9 +46,10 @@ impl PollSchedule {
         self.until_next(now).min(due)
     }
 
-    /// The pause after a poll at `now` that failed.
-    pub(crate) fn after_failure(self, now: UnixMillis) -> Duration {
-        self.until_next(now).clamp(self.soon(), PAUSE.1)
+    /// The pause after a poll at `now` that failed. `random` (0 to 1) moves it, so that nodes whose polls failed together do not try again together.
+    pub(crate) fn after_failure(self, now: UnixMillis, random: f64) -> Duration {
+        let longest = Period::of(PAUSE.1).pause(random);
+        self.until_next(now).clamp(self.soon(), longest)
     }
 
     /// How old a response may be for a poll at `now`, if it must not become older than `refresh` before the next poll.
@@ -94,8 +96,12 @@ mod tests {
 
     #[test]
     fn a_failed_poll_is_repeated_within_half_a_minute() {
-        let failed =
-            |period, now| PollSchedule::new(seconds(period), 0.0).after_failure(UnixMillis(now)).as_secs();
+        let failed = |period, now| {
+            PollSchedule::new(seconds(period), 0.0).after_failure(UnixMillis(now), 0.5).as_secs()
+        };
+        let spread = [0.0, 1.0]
+            .map(|random| PollSchedule::new(seconds(3600), 0.0).after_failure(UnixMillis(1), random));
+        assert_eq!(spread, [Duration::from_millis(22_500), Duration::from_millis(37_500)]);
         assert_eq!((failed(3600, 1), failed(10, 0), failed(10, 8_000), failed(1, 0)), (30, 10, 5, 1));
     }
 

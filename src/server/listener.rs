@@ -12,14 +12,15 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::{Endpoint, NotReadyReason, Readiness, ServerError, socket};
+use crate::limits::Period;
 use crate::server::socket::Bound;
 use crate::server::watch::{Action, next};
 use crate::supervise::supervise;
 
 /// Time between two checks of a socket that is ours. A check is one `lstat`; a socket that another process removed is back within a second.
-const CHECK_INTERVAL: Duration = Duration::from_millis(250);
+const CHECK_INTERVAL: Period = Period::of(Duration::from_millis(250));
 /// Time between two checks of a socket path that is not ours: each check opens a connection to the other process.
-const RETRY_INTERVAL: Duration = Duration::from_secs(1);
+const RETRY_INTERVAL: Period = Period::of(Duration::from_secs(1));
 /// Steps of one check: remove a dead socket, bind, see the own socket; and the same once more if another process was faster.
 const STEPS: usize = 6;
 /// Pause after a failed accept. Without free file handles (EMFILE) the next accept would fail at once, and so on.
@@ -66,14 +67,14 @@ impl SocketListener {
     }
 
     async fn listen(&mut self, admit: &mut (impl Fn(UnixStream) + Send), stop: &CancellationToken) {
-        let mut next_check = Instant::now() + CHECK_INTERVAL;
+        let mut next_check = Instant::now() + CHECK_INTERVAL.pause(rand::random());
         loop {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
                 () = sleep_until(next_check) => {
                     let interval = if self.check().is_ok() { CHECK_INTERVAL } else { RETRY_INTERVAL };
-                    next_check = Instant::now() + interval;
+                    next_check = Instant::now() + interval.pause(rand::random());
                 }
                 stream = self.accept() => admit(stream),
             }

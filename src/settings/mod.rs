@@ -161,6 +161,8 @@ fn defaults(flags: &ServeArgs, environment: &Environment, flavor: Flavor) -> Res
         audiences: Audiences::listed(flags.allow_audience.clone()),
         unknown_fields: flags.unknown_fields,
         max_stale: flags.volumes.max_stale,
+        refresh: flags.volumes.refresh,
+        min_refresh: flags.volumes.min_refresh,
         written_by: flags.volumes.writer,
         clock: SystemTime::now,
     })

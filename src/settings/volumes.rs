@@ -42,6 +42,12 @@ pub(crate) struct VolumeArgs {
     /// How long the last known good content is used while Vault is unreachable; a class may choose less: 24h, 90m
     #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration)]
     pub(crate) max_stale: Duration,
+    /// `refresh` of classes without their own: the maximum age of the response of a read [default: 30s; 60s where vaultmount writes the files]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(crate) refresh: Option<Duration>,
+    /// Shortest `refresh` of a class or an object: a shorter one is raised to it, with a warning: 0s, 10s
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
+    pub(crate) min_refresh: Duration,
     /// Lowest age at which a certificate is replaced, however short its lifetime is: 0s, 10m
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
     pub(crate) replace_after_least: Duration,

@@ -26,6 +26,12 @@ pub(crate) enum ShareScope {
     ServiceAccount,
 }
 
+/// `refresh` of a class without its own where the driver writes the files. Set by `--refresh`.
+const DRIVER_REFRESH: Duration = Duration::from_secs(30);
+
+/// `refresh` of a class without its own where vaultmount writes the files. Set by `--refresh`.
+const PROVIDER_REFRESH: Duration = Duration::from_secs(60);
+
 /// Who writes the files into the volume.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum VolumeWriter {
@@ -39,9 +45,9 @@ pub(crate) enum VolumeWriter {
 impl VolumeWriter {
     /// The maximum age of a response if the class does not set `refresh`.
     pub(crate) fn refresh(self) -> Duration {
-        Duration::from_secs(match self {
-            Self::Driver => 30,
-            Self::Provider => 60,
-        })
+        match self {
+            Self::Driver => DRIVER_REFRESH,
+            Self::Provider => PROVIDER_REFRESH,
+        }
     }
 }

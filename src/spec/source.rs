@@ -1,11 +1,13 @@
 //! Where a value comes from: a source is one request to Vault. Equal sources are fetched once.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+use http::Method;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{CertificateRequest, Encoding, KeyPlace, KeyType, Request, ShareScope};
+use super::{CertificateRequest, Encoding, KeyPlace, KeyType, Request, ShareScope, VaultPath};
 
 /// One request to Vault. Two sources with equal fields are the same source.
 ///
@@ -49,22 +51,23 @@ pub(crate) enum EngineRequest {
     S5(S5Text),
 }
 
-/// What a request may create at the server, which decides how its response may be shared.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Creates<'a> {
+/// What a request may create at the server, as far as its form shows. What a request of any path does is decided by `vault/effect.rs`, by the path
+/// that is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Creates {
     /// Nothing: the same login may share the response.
     Nothing,
     /// A certificate, which expires by itself and needs no token afterwards.
     Certificate,
     /// Unknown before the first response: a lease, something that expires by itself, or nothing.
-    Unknown(&'a Request),
+    Unknown,
 }
 
 impl EngineRequest {
     /// What the request may create at the server. The match is exhaustive: a new engine does not compile before it is decided here.
-    pub(crate) fn creates(&self) -> Creates<'_> {
+    pub(crate) fn creates(&self) -> Creates {
         match self {
-            Self::Request(request) => Creates::Unknown(request),
+            Self::Request(_) => Creates::Unknown,
             Self::Certificate(_) => Creates::Certificate,
             Self::Kv(_) | Self::Authorities { .. } | Self::Transit(_) | Self::S5(_) => Creates::Nothing,
         }
@@ -73,8 +76,20 @@ impl EngineRequest {
     /// Whether the request may create something, so that `shareScope` says whose it is.
     pub(crate) fn may_create(&self) -> bool {
         match self.creates() {
-            Creates::Unknown(_) | Creates::Certificate => true,
+            Creates::Unknown | Creates::Certificate => true,
             Creates::Nothing => false,
+        }
+    }
+
+    /// The method, and the path that is sent; for certificates and ciphertexts the mount, below which the path stays whatever the class says.
+    pub(crate) fn sent(&self) -> (&Method, Cow<'_, str>) {
+        match self {
+            Self::Request(request) => (&request.method, request.path.as_str().into()),
+            Self::Kv(read) => (&Method::GET, read.sent_path().to_string().into()),
+            Self::Authorities { mount } => (&Method::GET, mount.into()),
+            Self::Certificate(request) => (&Method::PUT, (&request.mount).into()),
+            Self::Transit(ciphertext) => (&Method::PUT, (&ciphertext.key.mount).into()),
+            Self::S5(text) => (&Method::PUT, (&text.key.mount).into()),
         }
     }
 }
@@ -90,6 +105,16 @@ pub(crate) struct KvRead {
     pub(crate) version: Option<u32>,
     /// The version of the engine.
     pub(crate) engine: KvEngine,
+}
+
+impl KvRead {
+    /// The path that is sent.
+    pub(crate) fn sent_path(&self) -> VaultPath {
+        match self.engine {
+            KvEngine::V1 => VaultPath::join(&[&self.mount, &self.path]),
+            KvEngine::V2 => VaultPath::join(&[&self.mount, "data", &self.path]),
+        }
+    }
 }
 
 /// The two versions of the KV engine.

@@ -118,6 +118,12 @@ impl RecordId {
         digest.then(|| Self(name.to_owned()))
     }
 
+    /// A number of 0 to 1 that is always the same for this record.
+    pub(crate) fn fraction(&self) -> f64 {
+        let digits = self.0.get(..8).and_then(|digits| u32::from_str_radix(digits, 16).ok());
+        f64::from(digits.unwrap_or_default()) / f64::from(u32::MAX)
+    }
+
     /// The name of the record's file.
     pub(crate) fn as_str(&self) -> &str {
         &self.0

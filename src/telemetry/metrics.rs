@@ -21,7 +21,7 @@ enum Kind {
 }
 
 /// All metrics.
-const METRICS: [Metric; 22] = [
+const METRICS: [Metric; 23] = [
     Metric {
         name: "vaultmount_mounts_total",
         kind: Kind::Counter,

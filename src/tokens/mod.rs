@@ -35,7 +35,7 @@ use crate::renewal::UnixMillis;
 use crate::single_flight::SingleFlight;
 use crate::spec::{PodToken, ServerSpec};
 use crate::state::{RecordId, Store};
-use crate::vault::{Login, Server, VaultError, Vaults};
+use crate::vault::{Login, Mounts, Server, VaultError, Vaults};
 
 /// Accounts whose pods each log in on their own that are remembered. Beyond this number each is found out again.
 const PER_POD: usize = 4096;
@@ -202,6 +202,11 @@ impl Logins {
     /// How many tokens wait for their revocation.
     pub(crate) fn pending_revocations(&self) -> usize {
         self.inner.revoker.pending()
+    }
+
+    /// What is known about the mounts of all servers.
+    pub(crate) fn mounts(&self) -> &Mounts {
+        &self.inner.vaults.mounts
     }
 
     /// Removes logins that have ended or were never used, and responses that are too old for every mount.

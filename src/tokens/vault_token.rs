@@ -14,7 +14,7 @@ use super::read_cache::ReadCache;
 use super::renewer::TokenRenewer;
 use super::revoker::TokenRevoker;
 use super::token_life::{OnRelease, TokenLife};
-use crate::renewal::{Event, LeaseId, LeaseTerm, REAUTHENTICATE_AFTER, State, USUAL, UnixMillis};
+use crate::renewal::{Event, LeaseId, LeaseTerm, State, USUAL, UnixMillis, reauthenticate_after};
 use crate::state::{RecordId, Written};
 use crate::vault::Login;
 
@@ -108,13 +108,13 @@ impl VaultToken {
     /// interval.
     pub(crate) fn is_usable(&self, now: UnixMillis) -> bool {
         let state = self.life.state();
-        let lives = state.token().is_of_use(now) && state.token().replace_at(USUAL).is_none_or(|at| now < at);
+        let lives = state.token().is_of_use(now) && state.token_replace_at(USUAL).is_none_or(|at| now < at);
         lives && self.is_authenticated(now)
     }
 
-    /// Whether a pod's own service account token logged in within the last hour.
+    /// Whether a pod's own service account token logged in not long ago: each token has a time of its own, which a restart does not change.
     pub(crate) fn is_authenticated(&self, now: UnixMillis) -> bool {
-        now.since(self.authenticated_at) < REAUTHENTICATE_AFTER
+        now.since(self.authenticated_at) < reauthenticate_after(self.record.fraction())
     }
 
     /// Adds a lease that was issued by the token. A token with a limited number of uses renews nothing: its last use would revoke everything.

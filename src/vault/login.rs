@@ -14,8 +14,9 @@ use crate::secret::Secret;
 use crate::spec::{AuthSpec, Request};
 use crate::vault::classify::refused;
 use crate::vault::credential::Credential;
+use crate::vault::effect::{depends_on_engine, effect};
 use crate::vault::http::{HttpRequest, HttpResponse};
-use crate::vault::kv_lookup::kv_mount;
+use crate::vault::mount_lookup::mount_of;
 use crate::vault::retry::CallKind;
 
 /// How long some nodes of a server may not know a new token. Until then a standby may respond with 403.
@@ -142,15 +143,27 @@ impl Login {
             body: request.body.as_ref().map(|body| body.expose()),
             ..self.post_to(request.path.as_str(), namespace, &doing)
         };
-        let kind = CallKind::of(&request.method, request.path.as_str());
+        let (mounts, path) = (&self.server.vaults.mounts, request.path.as_str());
+        let engine = mounts.engine(&self.server.spec, namespace, path);
+        let kind = CallKind::of(effect(&request.method, path, engine));
         let reply = self.server.send(&http_request, kind, budget).await?;
         if !reply.status.code.is_success() {
             let hint = self.kv_hint(request, namespace, reply.status.code, budget).await;
             return Err(refused(doing, kind, &reply, hint));
         }
-        let parse =
-            if has_own_form(request.path.as_str()) { VaultResponse::parse_any } else { VaultResponse::parse };
-        parse(&reply.body, &doing)
+        let parse = if has_own_form(path) { VaultResponse::parse_any } else { VaultResponse::parse };
+        let response = parse(&reply.body, &doing)?;
+        if let Some(engine) = response.engine().filter(|_| depends_on_engine(&request.method, path)) {
+            mounts.learn(&self.server.spec, namespace, path, engine);
+        }
+        Ok(response)
+    }
+
+    /// Looks up the engine of `path`. It is remembered for all logins. A token with a limited number of uses is not spent on it.
+    pub(crate) async fn look_up_mount(&self, namespace: Option<&str>, path: &str, budget: &Budget) {
+        if self.token_info.uses == 0 {
+            mount_of(&self.server, namespace, &self.credential, path, budget).await;
+        }
     }
 
     /// Renews the token. Returns its new TTL.
@@ -276,7 +289,7 @@ impl Login {
             return None;
         }
         let path = request.path.as_str();
-        kv_mount(&self.server, namespace, &self.credential, path, budget).await?.hint(path)
+        mount_of(&self.server, namespace, &self.credential, path, budget).await?.hint(path)
     }
 }
 

@@ -5,13 +5,14 @@ mod circuit; // circuit breaker: when a server is probed, and when it is down; p
 mod class_files; // the certificate files that a class may name
 mod classify; // an error status and its body -> Reason
 mod credential; // the token or the inline login in a call's headers
+mod effect; // what a request does at the server, by method, path and engine
 mod error; // VaultError
 mod error_body; // reads the body of an error, with limits
 mod http; // one HTTP request and its response, with limits on time and size
 mod known_errors; // texts of the server that may be shown
-mod kv_hint; // "the mount is KV v2: use secret/data/devops"
-mod kv_lookup; // asks Vault which KV version a mount is
 mod login; // Login: the calls that a pod's Vault token may make
+mod mount_lookup; // asks Vault what is mounted at a path
+mod mounts; // remembers what is mounted where; "the mount is KV v2: use secret/data/devops"
 mod node_identity; // refuses logins as the node
 mod policy; // the addresses that tokens may be sent to
 mod pool; // one HTTP client per server and TLS setting
@@ -26,12 +27,15 @@ mod transit; // encrypts one value, decrypts batches
 mod upstream; // state of one server that all its calls share
 
 pub(crate) use class_files::ClassFiles;
+pub(crate) use effect::{Effect, EngineType, depends_on_engine, effect, probably_leases};
 pub(crate) use error::{Hint, VaultError};
 pub use login::Login;
+#[cfg(test)]
+pub(crate) use mounts::Mount;
+pub(crate) use mounts::Mounts;
 pub(crate) use policy::AllowedAddress;
 pub(crate) use pool::{Outbound, Vaults};
 pub(crate) use response::VaultResponse;
-pub(crate) use retry::creates;
 pub(crate) use server::Server;
 pub(crate) use token_info::{Account, TokenInfo};
 pub(crate) use transit::{Batch, Item, NotOpened};

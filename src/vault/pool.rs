@@ -10,9 +10,10 @@ use tokio::time::Instant;
 use url::{Host, Url};
 
 use super::{AllowedAddress, ClassFiles, VaultError, policy, tls};
+use crate::limits::Period;
 use crate::mutex::Mutex;
 use crate::spec::{Address, AuthMounts, ServerSpec, TlsSpec};
-use crate::vault::kv_hint::KvMounts;
+use crate::vault::mounts::Mounts;
 use crate::vault::resolve::Resolver;
 use crate::vault::tls::Fingerprint;
 use crate::vault::upstream::Upstream;
@@ -21,7 +22,7 @@ use crate::vault::upstream::Upstream;
 /// added later, and a connection that a middlebox dropped does not stay.
 const CLIENT_AGE: Duration = Duration::from_secs(300);
 /// How often the certificate files of a client are checked for changes.
-const FILE_CHECK_INTERVAL: Duration = Duration::from_secs(5);
+const FILE_CHECK_INTERVAL: Period = Period::of(Duration::from_secs(5));
 /// The longest time to connect, with the TLS handshake.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Time between pings of an HTTP/2 connection that is in use, and time for the answer to a ping. Together they are less than a call waits for its
@@ -64,7 +65,7 @@ impl Outbound {
 pub(crate) struct Vaults {
     pub(crate) outbound: Arc<Outbound>,
     clients: Arc<Mutex<HashMap<ClientKey, PooledClient>>>,
-    pub(crate) mounts: Arc<KvMounts>,
+    pub(crate) mounts: Arc<Mounts>,
 }
 
 /// Mounts with equal keys share connections. Vault namespaces and tokens are not part of the key: they are in each call.
@@ -90,8 +91,8 @@ struct PooledClient {
     /// The TLS setting in use, which may lack the client certificate of the spec.
     tls: TlsSpec,
     files: Fingerprint,
-    /// When the files were checked last.
-    checked: Instant,
+    /// When the files are checked next.
+    check_at: Instant,
     ends: Instant,
 }
 
@@ -192,7 +193,7 @@ impl Vaults {
             connection: Connection { client, base, upstream },
             tls,
             files,
-            checked: now,
+            check_at: now + FILE_CHECK_INTERVAL.pause(rand::random()),
             ends: now + CLIENT_AGE + CLIENT_AGE.mul_f64(rand::random()),
         })
     }
@@ -225,8 +226,8 @@ impl PooledClient {
         if now >= self.ends {
             return false;
         }
-        if now >= self.checked + FILE_CHECK_INTERVAL {
-            self.checked = now;
+        if now >= self.check_at {
+            self.check_at = now + FILE_CHECK_INTERVAL.pause(rand::random());
             return self.files == tls::fingerprint(&self.tls, class_files);
         }
         true

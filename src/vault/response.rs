@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::VaultError;
 use crate::blocking;
 use crate::secret::{WipedJson, WipedMap};
+use crate::vault::effect::EngineType;
 use crate::vault::error_body::ENVELOPE;
 
 /// The most values in one response: two bytes of JSON take up to a hundred bytes of memory, so that a body of 8 MiB could fill a node's memory.
@@ -69,6 +70,11 @@ impl VaultResponse {
     /// The request id, by which the server's audit log names the call.
     pub(crate) fn request_id(&self) -> Option<&str> {
         self.0.get("request_id")?.as_str()
+    }
+
+    /// The type of the engine that responded; `None` for an older server, which does not name it.
+    pub(crate) fn engine(&self) -> Option<EngineType> {
+        self.text(&["mount_type"]).map(EngineType::of)
     }
 
     /// True if the server keeps something for it that ends with the token: a lease, another token, or a wrapped response.

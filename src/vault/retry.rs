@@ -6,6 +6,7 @@ use http::StatusCode;
 use tokio::time::Instant;
 
 use crate::limits::backoff::Backoff;
+use crate::vault::effect::Effect;
 use crate::vault::error::Status;
 
 /// What a second execution of a call would do at the server.
@@ -22,13 +23,9 @@ pub(crate) enum CallKind {
 }
 
 impl CallKind {
-    /// The kind of a request. Vault does not say whether a GET issues something. The engines that issue credentials by GET do so below a path
-    /// segment named `creds` (database, rabbitmq, ldap, aws, ..), `sts`, `token` or `key` (gcp); those count as writes. A KV secret with such a
-    /// name loses only our own retries of a 5xx.
-    pub(crate) fn of(method: &http::Method, path: &str) -> Self {
-        let reads = *method == http::Method::GET || method.as_str() == "LIST";
-        let creates = path.split('/').skip(1).any(|part| matches!(part, "creds" | "sts" | "token" | "key"));
-        if reads && !creates { Self::Read } else { Self::Write }
+    /// The kind of a request with this effect.
+    pub(crate) fn of(effect: Effect) -> Self {
+        if effect.may_create() { Self::Write } else { Self::Read }
     }
 
     /// True if a second execution changes nothing at the server.
@@ -37,14 +34,6 @@ impl CallKind {
             Self::Read | Self::Idempotent => true,
             Self::Write | Self::Login => false,
         }
-    }
-}
-
-/// True if the request issues or changes something at the server, as far as method and path show.
-pub(crate) fn creates(method: &http::Method, path: &str) -> bool {
-    match CallKind::of(method, path) {
-        CallKind::Write | CallKind::Login => true,
-        CallKind::Read | CallKind::Idempotent => false,
     }
 }
 
@@ -96,6 +85,13 @@ impl ResponseClass {
 const BACKOFF: Backoff =
     Backoff { first: Duration::from_millis(200), longest: Duration::from_secs(5), jitter: 1.0 };
 
+/// Pauses after 429. A server that limits its rate gets few tries, whatever its `Retry-After` says: none, 0, or something that is no number.
+const BUSY: Backoff =
+    Backoff { first: Duration::from_secs(2), longest: Duration::from_secs(10), jitter: 0.5 };
+
+/// The shortest pause before the one retry of a denial of a young token, and what a random number adds to it.
+const YOUNG_TOKEN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(400));
+
 /// The attempts of one call.
 #[derive(Debug)]
 pub(crate) struct RetryPolicy {
@@ -133,9 +129,11 @@ impl RetryPolicy {
             // Once, 100 to 500 ms later.
             ResponseClass::YoungTokenDenied => {
                 self.young_token = false;
-                Some(Duration::from_millis(100) + Duration::from_millis(400).mul_f64(random))
+                Some(YOUNG_TOKEN.0 + YOUNG_TOKEN.1.mul_f64(random))
             }
-            ResponseClass::TooManyRequests(retry_after) => Some(retry_after.unwrap_or_default().max(pause)),
+            ResponseClass::TooManyRequests(retry_after) => {
+                Some(retry_after.unwrap_or_default().max(BUSY.pause(self.attempts, random)))
+            }
             ResponseClass::ServerError => self.kind.is_repeatable().then_some(pause),
             ResponseClass::Final => None,
         }
@@ -227,6 +225,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_busy_server_gets_few_tries_whatever_its_retry_after_says() {
+        for retry_after in [None, Some(Duration::ZERO)] {
+            let busy = Status {
+                code: StatusCode::TOO_MANY_REQUESTS,
+                retry_after,
+                not_serving: false,
+                passing: false,
+            };
+            let start = Instant::now();
+            let mut policy = RetryPolicy::new(CallKind::Idempotent, false, start + Duration::from_secs(5));
+            let (mut now, mut tries) = (start, 1);
+            while let Some(next) = policy.next(AttemptOutcome::Answered(busy), now, 0.0) {
+                (now, tries) = (next, tries + 1);
+            }
+            assert_eq!(tries, 3, "within five seconds, by the shortest pauses");
+        }
+    }
+
+    #[tokio::test]
     async fn retry_after_is_obeyed_unless_that_is_too_late() {
         let now = Instant::now();
         let wait = |seconds| {
@@ -243,19 +260,5 @@ mod tests {
         for seconds in [1 << 40, 1 << 62, u64::MAX / 2, u64::MAX] {
             assert_eq!(wait(seconds), None, "{seconds}");
         }
-    }
-
-    #[test]
-    fn a_get_that_issues_credentials_counts_as_a_write() {
-        let kind = |path| CallKind::of(&http::Method::GET, path);
-        for path in
-            ["database/creds/app", "a/b/creds/app", "aws/sts/x", "gcp/roleset/x/key", "identity/oidc/token/x"]
-        {
-            assert_eq!(kind(path), CallKind::Write, "{path}");
-        }
-        for path in ["secret/data/creds-of-db", "creds/data/app", "pki/cert/ca"] {
-            assert_eq!(kind(path), CallKind::Read, "{path}");
-        }
-        assert_eq!(CallKind::of(&http::Method::PUT, "transit/decrypt/x"), CallKind::Write);
     }
 }

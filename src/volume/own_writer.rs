@@ -118,7 +118,7 @@ impl Volumes {
         let pause = if succeeded {
             schedule.after_success(now, self.due_at(volume, spec, now))
         } else {
-            schedule.after_failure(now)
+            schedule.after_failure(now, rand::random())
         };
         self.poll_after(volume, pause);
     }

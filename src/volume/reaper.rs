@@ -6,19 +6,20 @@ use std::time::Duration;
 
 use futures::future::FutureExt;
 use metrics::counter;
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{debug, info};
 
 use super::liveness::{LivenessCheck, LivenessVerdict};
 use super::mountinfo::MountPoints;
 use super::{Volume, Volumes};
 use crate::kube::pods::NodePods;
+use crate::limits::Period;
 use crate::renewal::{UnixMillis, is_forgotten};
 use crate::supervise::supervise;
 use crate::tokens::OnRelease;
 
 /// Time between two checks.
-const EVERY: Duration = Duration::from_secs(5);
+const EVERY: Period = Period::of(Duration::from_secs(5));
 
 /// Time from the first publish of a volume to a check of its own: its pod may be deleted before the next regular check.
 const SOON: Duration = Duration::from_millis(250);
@@ -53,14 +54,14 @@ impl Volumes {
     }
 
     async fn check_regularly(&self) {
-        let mut ticks = interval(EVERY);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut next = Instant::now();
         loop {
             tokio::select! {
-                _ = ticks.tick() => {}
+                () = sleep_until(next) => {}
                 () = self.first_published.notified() => sleep(SOON).await,
             }
             self.check();
+            next = Instant::now() + EVERY.pause(rand::random());
         }
     }
 

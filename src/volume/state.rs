@@ -35,6 +35,9 @@ const FETCH_TIME: Duration = Duration::from_millis(4500);
 /// Pause after Kubernetes refused a service account token: polls may come every second, for every volume.
 const REFUSED: Duration = Duration::from_secs(60);
 
+/// How long a volume wants its tokens after a request, if four of its republish intervals are shorter.
+const WANTED: Duration = Duration::from_secs(600);
+
 /// A volume of this node, from its first mount until its end. Tokens that no other volume uses are revoked when it is dropped.
 pub(crate) struct Volume {
     id: VolumeId,
@@ -354,5 +357,5 @@ impl Volume {
 
 /// Until when a volume counts as living that was requested at `requested_at`, where its mount cannot be seen: some republishes.
 pub(crate) fn lives_until(requested_at: UnixMillis, interval: Duration) -> UnixMillis {
-    requested_at + interval.saturating_mul(4).max(Duration::from_secs(600))
+    requested_at + interval.saturating_mul(4).max(WANTED)
 }

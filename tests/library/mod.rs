@@ -8,6 +8,7 @@ mod load; // what the benchmark in `benches/` computes
 mod templates; // templates in child processes of the binary
 #[path = "../support/tools.rs"]
 mod tools; // the programs that people read files with
+mod time_constants; // `docs/time-constants.md`, from the source
 mod vault_faults; // the HTTP client and a server that misbehaves
 mod vault_openbao; // the HTTP client and a real OpenBao
 mod wire; // the gRPC sockets, as a driver sees them

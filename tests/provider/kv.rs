@@ -102,14 +102,14 @@ async fn the_wrong_engine_version_is_reported_as_such() {
     provider
         .refuses("team-a/web", none)
         .await
-        .tells("vault.not_found", &["object \"db\"", "old/data/team-a/other", "engineVersion: 1"]);
+        .tells("vault.no_mount", &["object \"db\"", "old/data/team-a/other", "engineVersion: 1"]);
     let one = typed(
         "- {objectName: db, kv: {mount: secret, path: team-a/db, engineVersion: 1}, secretKey: password}",
     );
     provider
         .refuses("team-a/web", one)
         .await
-        .tells("vault.not_found", &["object \"db\"", "secret/team-a/db", "engineVersion"]);
+        .tells("vault.no_mount", &["object \"db\"", "secret/team-a/db", "engineVersion"]);
 }
 
 #[tokio::test]

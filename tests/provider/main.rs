@@ -26,6 +26,7 @@ mod health; // the health port under load
 mod issued; // what a republish must not issue again
 mod keystores; // PKCS #12 and JKS, by OpenSSL and Java
 mod kv; // versions, selectors, and mounts without versions
+mod learned_engines; // which paths are reads, learnt from the server
 mod leases; // credentials that end with their lease
 mod lifecycle; // health, restart and end of the process
 mod login; // role, auth mount and token of a login

@@ -226,6 +226,51 @@ async fn a_passing_400_of_the_engine_is_retried_and_removes_no_content() {
     }
 }
 
+/// The engine that upgrades its data may be followed by an outage: the content stays for all of it.
+#[tokio::test]
+async fn a_running_pod_keeps_its_content_while_the_engine_upgrades_and_in_the_outage_after_it() {
+    let (_vault, proxy, provider) = behind_a_proxy().await;
+    let pods = [
+        provider.mount("team-a/web", class("optional: true")).await,
+        provider.mount("team-a/web", class("default: 'none: yet'")).await,
+    ];
+    let upgrade = "Upgrading from non-versioned to versioned data. This backend will be unavailable for a brief period and will resume service shortly.";
+    for (status, text) in [
+        (400, upgrade),
+        (503, "Vault is sealed"),
+        (400, upgrade),
+        (500, "internal error"),
+        (502, "bad gateway"),
+    ] {
+        proxy.on(DB, (0..100).map(|_| Reply::error(status, text)).collect::<Vec<_>>());
+        for pod in &pods {
+            for _ in 0..2 {
+                assert_eq!(pod.remount().await.versions(), pod.versions(), "{status} {text}");
+            }
+        }
+    }
+}
+
+/// A mount that was replaced by one of the other version of the engine answers each path with an empty list of errors.
+#[tokio::test]
+async fn an_optional_file_stays_when_the_mount_has_become_another_version_of_the_engine() {
+    let vault = Vault::start().await;
+    vault.put("team-a/there", json!({ "password": canary("there") })).await;
+    vault.enable("moved", "kv", json!({ "version": "2" })).await;
+    vault.allow("moved/*", &["read"]).await;
+    vault.write("moved/data/db", json!({ "data": { "password": canary("moved") } })).await;
+    let provider = Provider::start(&vault).await;
+    let class = typed(
+        "
+- {objectName: there, kv: {mount: secret, path: team-a/there}, secretKey: password}
+- {objectName: db, kv: {mount: moved, path: db}, secretKey: password, optional: true}",
+    );
+    let pod = provider.mount("team-a/web", class.with("refresh", "0s")).await;
+    vault.call(reqwest::Method::DELETE, "", "sys/mounts/moved", &json!({})).await;
+    vault.enable("moved", "kv", json!({ "version": "1" })).await;
+    pod.remount_fails().await.tells("vault.no_mount", &["object \"db\"", "engineVersion: 1"]);
+}
+
 fn good() -> Reply {
     Reply::json(
         &json!({ "request_id": "r", "lease_id": "", "data": { "data": { "password": canary("good") }, "metadata": {} } }),

@@ -194,3 +194,48 @@ fn what_a_sealed_record_holds_comes_back_equal() {
         assert_eq!((&back, &auth, &pod), whole);
     }
 }
+
+#[test]
+fn an_operator_sets_the_refresh_of_classes_without_one_and_a_floor_for_all() {
+    let objects = "- {objectName: a, secretPath: p}\n- {objectName: b, secretPath: q, refresh: 1s}\n- {objectName: c, secretPath: r, refresh: 0s}";
+    let bounded = Defaults {
+        refresh: Some(Duration::from_secs(600)),
+        min_refresh: Duration::from_secs(20),
+        ..defaults(Flavor::Vault)
+    };
+    let on = |more: Value| parse_on(with(more), &bounded).unwrap();
+    let seconds = |spec: &MountSpec| {
+        spec.objects.iter().map(|object| spec.refreshes.of(object.sources()[0]).as_secs()).collect::<Vec<_>>()
+    };
+    for writer in ["driver", "provider"] {
+        let spec = on(json!({"writer": writer, "objects": objects}));
+        assert_eq!(
+            (seconds(&spec), spec.refreshes.shortest().as_secs()),
+            (vec![600, 20, 20], 20),
+            "{writer}"
+        );
+        assert_eq!(
+            spec.warnings,
+            ["refresh is less than --min-refresh allows: vaultmount uses 20 s"],
+            "once"
+        );
+    }
+    let class = on(json!({"refresh": "5s", "writer": "provider"}));
+    assert_eq!((seconds(&class), class.warnings.len()), (vec![20], 1));
+    assert_eq!(seconds(&on(json!({"refresh": "1h"}))), [3600], "a class may choose more");
+    assert_eq!(on(json!({})).warnings, [""; 0]);
+    let low = Defaults { min_refresh: Duration::from_secs(90), ..defaults(Flavor::Vault) };
+    let spec = parse_on(with(json!({})), &low).unwrap();
+    assert_eq!((seconds(&spec), spec.warnings.len()), (vec![90], 0), "a default is raised without a warning");
+}
+
+#[test]
+fn a_default_refresh_is_not_one_that_the_class_has_chosen() {
+    let explicit = |more: Value| {
+        let spec = parse(more).unwrap();
+        spec.refreshes.is_explicit(spec.objects[0].sources()[0])
+    };
+    assert!(!explicit(json!({})));
+    assert!(explicit(json!({"refresh": "30s"})));
+    assert!(explicit(json!({"objects": "- {objectName: a, secretPath: p, refresh: 30s}"})));
+}

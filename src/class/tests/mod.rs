@@ -24,6 +24,8 @@ fn defaults(flavor: Flavor) -> Defaults {
         audiences: Audiences::default(),
         unknown_fields: UnknownFields::Warn,
         max_stale: Duration::from_secs(24 * 3600),
+        refresh: None,
+        min_refresh: Duration::ZERO,
         written_by: VolumeWriter::Driver,
         clock: || UNIX_EPOCH + Duration::from_secs(1_000),
     }

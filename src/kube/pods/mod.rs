@@ -16,14 +16,15 @@ use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
 use super::{KubeError, Kubernetes, failure};
+use crate::limits::Period;
 use crate::limits::backoff::Backoff;
 use crate::mutex::Mutex;
 
-/// Seconds after which the API server ends a watch regularly.
-const WATCH_SECONDS: u32 = 290;
+/// The mean time after which the API server ends a watch regularly.
+const WATCH_TIME: Period = Period::of(Duration::from_secs(230));
 
-/// Time for a list and a watch together. After it the connection counts as dead.
-const WATCH_TIMEOUT: Duration = Duration::from_secs(WATCH_SECONDS as u64 + 30);
+/// Time for a list and a watch together. After it the connection counts as dead. It is longer than the longest `WATCH_TIME`.
+const WATCH_TIMEOUT: Duration = Duration::from_secs(320);
 
 /// Pauses between two tries. Jitter keeps the nodes of a cluster from coming back together.
 const BACKOFF: Backoff =
@@ -79,7 +80,8 @@ impl NodePods {
                 self.set_list(list).ok_or_else(|| KubeError::Empty(self.call()))?
             }
         };
-        let params = WatchParams::default().fields(&on_node).timeout(WATCH_SECONDS);
+        let seconds = u32::try_from(WATCH_TIME.pause(rand::random()).as_secs()).unwrap_or_default();
+        let params = WatchParams::default().fields(&on_node).timeout(seconds);
         let mut events = pin!(api.watch_metadata(&params, &version).await.map_err(failed)?);
         while let Some(event) = events.try_next().await.map_err(failed)? {
             version = self.apply(event).map_err(failed)?.unwrap_or(version);

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::UnixMillis;
 use crate::limits::backoff::Backoff;
-use crate::renewal::expiry::{before_the_end, succeed_at};
+use crate::renewal::expiry::{EARLIER, before_the_end, succeed_at};
 
 /// Pauses between renewals that failed. All of a pause is jitter, so that a node's tokens spread out.
 const BACKOFF: Backoff =
@@ -18,8 +18,8 @@ const BACKOFF: Backoff =
 /// Part of the granted time after which a renewal is due. The rest is for renewals that fail.
 const RENEWED: f64 = 2.0 / 3.0;
 
-/// How far a random number moves a renewal either way, as a part of its time.
-const SPREAD: f64 = 0.1;
+/// The shortest time from a grant to its renewal. What lives shorter is not renewed, but replaced at its end.
+const SOONEST: Duration = Duration::from_secs(5);
 
 /// A renewal that grants less than this part of the first grant has reached the max TTL.
 const WHOLE: f64 = 0.9;
@@ -99,11 +99,11 @@ impl LeaseTerm {
         }
     }
 
-    /// What is due next. `chance` (0 to 1) moves the renewal after a grant by up to a tenth either way; the same `chance` has the same time.
+    /// What is due next. `chance` (0 to 1) makes the renewal after a grant earlier by up to a quarter; the same `chance` has the same time.
     pub(crate) fn next(&self, now: UnixMillis, chance: f64) -> Next {
         let Some(ends) = self.ends else { return Next::Nothing(None) };
-        let at =
-            self.try_again.unwrap_or_else(|| self.granted + renewed_after(ends.since(self.granted), chance));
+        let renewed = || self.granted + renewed_after(ends.since(self.granted), chance).max(SOONEST);
+        let at = self.try_again.unwrap_or_else(renewed);
         match self.renewability {
             _ if now >= ends => Next::Ended,
             Renewability::Extends if at < ends => Next::RenewAt(at),
@@ -149,15 +149,22 @@ impl LeaseTerm {
     }
 
     /// When a successor is issued, for a volume that is republished every `interval`: never while renewals extend the term, even if some fail;
-    /// otherwise by the rule of what cannot be extended. An end that has passed is a reason of its own: see `is_of_use`.
-    pub(crate) fn replace_at(&self, interval: Duration) -> Option<UnixMillis> {
-        match self.renewability {
-            Renewability::Extends => None,
-            Renewability::Fixed => Some(succeed_at(self.granted, self.ends?, interval)),
-            Renewability::Capped | Renewability::Refused => {
-                Some(before_the_end(self.known, self.ends?, interval))
+    /// otherwise by the rule of what cannot be extended. An end that has passed is a reason of its own: see `is_of_use`. `chance` (0 to 1) makes
+    /// it earlier by up to a quarter, so that tokens that were issued together are not replaced together.
+    pub(crate) fn replace_at(&self, interval: Duration, chance: f64) -> Option<UnixMillis> {
+        let ends = self.ends?;
+        let (from, at, earliest) = match self.renewability {
+            Renewability::Extends => return None,
+            Renewability::Fixed => {
+                let third = self.granted + ends.since(self.granted) / 3;
+                (self.granted, succeed_at(self.granted, ends, interval), third)
             }
-        }
+            Renewability::Capped | Renewability::Refused => {
+                (self.known, before_the_end(self.known, ends, interval), self.known)
+            }
+        };
+        let spread = from + at.since(from).mul_f64(1.0 - EARLIER * chance.clamp(0.0, 1.0));
+        Some(spread.max(earliest).min(at))
     }
 
     /// Applies a renewal for `ttl`. The server's time counts even if it is less than what was left.
@@ -180,5 +187,5 @@ impl LeaseTerm {
 }
 
 fn renewed_after(life: Duration, chance: f64) -> Duration {
-    life.mul_f64(RENEWED * (1.0 - SPREAD + 2.0 * SPREAD * chance.clamp(0.0, 1.0)))
+    life.mul_f64(RENEWED * (1.0 - EARLIER * chance.clamp(0.0, 1.0)))
 }

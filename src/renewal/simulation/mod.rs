@@ -1,5 +1,6 @@
 //! A token and its volume with a server that fails, restarts, caps and refuses, generated from a seed: what must hold in every case.
 
+mod fleet;
 mod server;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -140,10 +141,9 @@ impl World {
         );
         let (kept, before) = (self.can_be_used(), self.minted + self.logins);
         let interval = self.interval.observed();
-        let token = self.session.as_ref().map(|session| session.state.token());
-        if token.is_none_or(|token| {
-            !token.is_of_use(self.now) || token.replace_at(interval).is_some_and(|at| at <= self.now)
-        }) {
+        let state = self.session.as_ref().map(|session| &session.state);
+        let ends = |state: &State| state.token_replace_at(interval).is_some_and(|at| at <= self.now);
+        if state.is_none_or(|state| !state.token().is_of_use(self.now) || ends(state)) {
             self.log_in();
         }
         let held = self.files.as_ref().zip(self.session.as_ref());

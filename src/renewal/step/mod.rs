@@ -95,6 +95,11 @@ impl State {
         self.leases.iter().map(|(id, lease)| (id, &lease.term))
     }
 
+    /// When the token itself is replaced, for volumes that are republished every `interval`; `None` while renewals extend it.
+    pub(crate) fn token_replace_at(&self, interval: Duration) -> Option<UnixMillis> {
+        self.token.term.replace_at(interval, self.token.chance)
+    }
+
     /// Whether the token expires and cannot be renewed.
     pub(crate) fn is_degraded(&self) -> bool {
         cannot_renew(&self.token.term)
@@ -104,13 +109,13 @@ impl State {
     ///
     /// The server revokes a lease with its token. So a lease that renewals extend, or that ends after the token, is replaced with the token.
     pub(crate) fn replace_at(&self, id: &LeaseId, interval: Duration) -> Option<UnixMillis> {
-        let Some(Tracked { term: lease, .. }) = self.leases.get(id) else {
+        let Some(Tracked { term: lease, chance, .. }) = self.leases.get(id) else {
             return Some(UnixMillis::default());
         };
-        let (token, own) = (&self.token.term, lease.replace_at(interval));
+        let (token, own) = (&self.token.term, lease.replace_at(interval, *chance));
         let outlives =
             own.is_none() || token.ends().is_some_and(|ends| lease.ends().is_none_or(|own| own > ends));
-        let with_token = token.replace_at(interval).filter(|_| outlives);
+        let with_token = self.token_replace_at(interval).filter(|_| outlives);
         own.into_iter().chain(with_token).min()
     }
 

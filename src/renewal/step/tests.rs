@@ -20,14 +20,14 @@ fn db() -> LeaseId {
 
 /// A token of two hours that is wanted for a day, with a lease of one hour, both renewable.
 fn session() -> State {
-    let mut state = State::new(LeaseTerm::issued(2 * HOUR, true, at(0)), 0.5);
+    let mut state = State::new(LeaseTerm::issued(2 * HOUR, true, at(0)), 0.0);
     step(&mut state, 0, Wanted(at(86400)));
     step(&mut state, 0, LeaseIssued(db(), LeaseTerm::issued(HOUR, true, at(0))));
     state
 }
 
 fn step(state: &mut State, now: u64, event: Event) -> Vec<Action> {
-    next(state, event, at(now), 0.5)
+    next(state, event, at(now), 0.0)
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn one_call_at_a_time_for_each_token_and_lease() {
 
 #[test]
 fn an_unused_token_is_not_renewed() {
-    let mut state = State::new(LeaseTerm::issued(HOUR, true, at(0)), 0.5);
+    let mut state = State::new(LeaseTerm::issued(HOUR, true, at(0)), 0.0);
     assert_eq!(step(&mut state, 0, Tick), [], "nobody asked yet");
     assert_eq!(step(&mut state, 0, Wanted(at(2000))), [], "it is not renewed in that time");
     assert_eq!(step(&mut state, 3000, Tick), []);
@@ -64,7 +64,7 @@ fn an_unused_token_is_not_renewed() {
 
 #[test]
 fn an_expired_token_renews_nothing() {
-    let mut state = State::new(LeaseTerm::issued(secs(2000), false, at(0)), 0.5);
+    let mut state = State::new(LeaseTerm::issued(secs(2000), false, at(0)), 0.0);
     step(&mut state, 0, Wanted(at(86400)));
     assert_eq!(
         step(&mut state, 0, LeaseIssued(db(), LeaseTerm::issued(HOUR, true, at(0)))),
@@ -76,7 +76,7 @@ fn an_expired_token_renews_nothing() {
 
 #[test]
 fn a_token_that_cannot_be_renewed_degrades_with_one_warning() {
-    let mut batch = State::new(LeaseTerm::issued(HOUR, false, at(0)), 0.5);
+    let mut batch = State::new(LeaseTerm::issued(HOUR, false, at(0)), 0.0);
     assert_eq!(
         (step(&mut batch, 0, Wanted(at(9))), step(&mut batch, 1, Tick)),
         (vec![Warn(Warning::Degraded)], vec![])
@@ -90,7 +90,7 @@ fn a_token_that_cannot_be_renewed_degrades_with_one_warning() {
     assert_eq!((told, state.is_degraded()), (vec![Warn(Warning::Degraded)], true));
     assert_eq!(step(&mut state, 4801, Tick), []);
 
-    let mut root = State::new(LeaseTerm::issued(Duration::ZERO, false, at(0)), 0.5);
+    let mut root = State::new(LeaseTerm::issued(Duration::ZERO, false, at(0)), 0.0);
     assert_eq!((step(&mut root, 0, Wanted(at(9))), root.is_degraded()), (vec![], false));
 }
 
@@ -144,7 +144,7 @@ fn a_lease_is_replaced_no_later_than_its_token() {
         ((300, true), (3600, true), None), // while the token is renewed its end says nothing
     ];
     for ((token, renews), (lease, renewable), expected) in table {
-        let mut state = State::new(LeaseTerm::issued(secs(token), renews, at(0)), 0.5);
+        let mut state = State::new(LeaseTerm::issued(secs(token), renews, at(0)), 0.0);
         step(&mut state, 0, LeaseIssued(db(), LeaseTerm::issued(secs(lease), renewable, at(0))));
         assert_eq!(
             state.replace_at(&db(), USUAL),
@@ -157,7 +157,7 @@ fn a_lease_is_replaced_no_later_than_its_token() {
 #[test]
 fn a_lease_is_due_when_its_time_has_come_or_it_or_its_token_has_ended() {
     let due = |token: (u64, bool), lease: (u64, bool), now| {
-        let mut state = State::new(LeaseTerm::issued(secs(token.0), token.1, at(0)), 0.5);
+        let mut state = State::new(LeaseTerm::issued(secs(token.0), token.1, at(0)), 0.0);
         step(&mut state, 0, LeaseIssued(db(), LeaseTerm::issued(secs(lease.0), lease.1, at(0))));
         state.is_due(&db(), USUAL, at(now))
     };
@@ -165,7 +165,7 @@ fn a_lease_is_due_when_its_time_has_come_or_it_or_its_token_has_ended() {
     assert_eq!([3599, 3600].map(|now| due((7200, true), (3600, true), now)), [false, true]);
     assert_eq!([1799, 1800].map(|now| due((1800, true), (3600, true), now)), [false, true]);
     assert!(
-        State::new(LeaseTerm::issued(HOUR, true, at(0)), 0.5).is_due(&db(), USUAL, at(0)),
+        State::new(LeaseTerm::issued(HOUR, true, at(0)), 0.0).is_due(&db(), USUAL, at(0)),
         "an unknown lease is due at once"
     );
 }

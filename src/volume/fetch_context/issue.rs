@@ -154,7 +154,11 @@ impl FetchContext {
         if class == SharingClass::Lease {
             self.volumes.learned_paths.learn(&self.spec.server, source, false);
         }
-        let Some(expiry) = expiry(source, fetched, began) else { return };
+        if self.class(source) == SharingClass::SharedRead {
+            return; // the first response has shown that it is a read
+        }
+        let explicit = self.spec.refreshes.is_explicit(source);
+        let Some(expiry) = expiry(source, fetched, began, explicit) else { return };
         if !self.volumes.reserve_issued(fetched.weight()) {
             self.warn(format!(
                 "{source} is not cached, because the cache is full: every mount and poll requests it again"
@@ -221,7 +225,7 @@ impl FetchContext {
     fn is_valid(&self, source: &Source, fetched: &Arc<Fetched>) -> bool {
         let issued = self.issued(source.share).get(source);
         let stored = issued.filter(|issued| Arc::ptr_eq(&issued.fetched, fetched));
-        stored.is_none_or(|issued| issued.is_valid(UnixMillis::now()))
+        stored.is_none_or(|issued| issued.end().is_valid(UnixMillis::now()))
     }
 
     fn is_due(&self, source: &Source, issued: &Issued) -> bool {
@@ -250,8 +254,8 @@ impl FetchContext {
 
     /// Warns of what lives too short for the republish interval of its volume.
     fn warn_if_short(&self, source: &Source, expiry: Expiry) {
-        let Expiry::Until(end) = expiry else { return };
-        let life = UnixMillis::of_unix_seconds(end).since(self.began);
+        let Some(end) = expiry.end() else { return };
+        let life = end.since(self.began);
         let interval = self.volumes.interval(&self.volume, &self.spec);
         if renewal::too_short(life, interval) {
             let (life, interval) = (life.as_secs(), interval.as_secs());
@@ -268,8 +272,8 @@ impl FetchContext {
 }
 
 /// When a response without a lease that was requested at `began` expires; `None` if every use needs a request of its own.
-fn expiry(source: &Source, fetched: &Fetched, began: UnixMillis) -> Option<Expiry> {
-    engine::expiry(source, fetched, i64::try_from(began.0 / 1000).unwrap_or(i64::MAX))
+fn expiry(source: &Source, fetched: &Fetched, began: UnixMillis, explicit: bool) -> Option<Expiry> {
+    engine::expiry(source, fetched, i64::try_from(began.0 / 1000).unwrap_or(i64::MAX), explicit)
 }
 
 /// Whether a call failed for a reason of the mount that started it: its service account token, its memory.

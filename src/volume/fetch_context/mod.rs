@@ -1,6 +1,7 @@
 //! One mount of a volume: which tokens it uses, and what it reads from Vault or from the caches.
 
 mod issue; // certificates, leased credentials and other responses that belong to the volume
+mod mount_lookups; // which engines the sources of a mount belong to
 mod revoked; // whether what was issued still exists at the server
 mod tokens; // the tokens of a mount, and a new login after a denial
 
@@ -107,8 +108,9 @@ impl FetchContext {
         let reads = plan.stages.iter().flat_map(|stage| &stage.reads).copied();
         // Only what was issued is in the volume's own cache: certificates and credentials. Reads of KV secrets never are.
         let calls: Vec<_> = reads.filter(|source| self.cached(source).is_none()).collect();
-        let needs_reader = plan.stages.iter().any(|stage| !stage.batches.is_empty())
-            || calls.iter().any(|source| self.class(source) != SharingClass::Lease);
+        let decrypts = plan.stages.iter().any(|stage| !stage.batches.is_empty());
+        self.look_up_mounts(&calls, decrypts, budget).await?;
+        let needs_reader = decrypts || calls.iter().any(|source| self.class(source) != SharingClass::Lease);
         let leases = |share| {
             calls.iter().any(|source| self.class(source) == SharingClass::Lease && source.share == share)
         };
@@ -211,7 +213,7 @@ impl FetchContext {
     /// Which token calls `source`. `SharedRead` for everything that creates nothing, so for KV secrets; `Issue` for certificates; for any other
     /// path by what its first response had.
     fn class(&self, source: &Source) -> SharingClass {
-        self.volumes.learned_paths.class(&self.spec, source)
+        self.volumes.learned_paths.class(&self.spec.server, source, self.volumes.logins.mounts())
     }
 
     fn count_call(&self) {
