@@ -170,6 +170,11 @@ async fn an_outage_never_counts_as_not_found() {
     let (old, new) = tokio::join!(strict.remount_fails(), provider.refuses("team-a/web", class.clone()));
     [old, new].iter().for_each(|refusal| _ = refusal.tells("vault.sealed", &[]));
     vault.unseal().await;
+    // The next probe of a server that was down is up to 32 s away; until then mounts report what the last one said.
+    until("a probe that succeeds", async || {
+        provider.call("team-a/web", class.clone()).send().await.is_ok().then_some(())
+    })
+    .await;
     vault.kill();
     assert_eq!(pod.remount().await.versions(), pod.versions());
     let (old, new) = tokio::join!(strict.remount_fails(), provider.refuses("team-a/web", class));
