@@ -5,7 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 use minijinja::value::{Kwargs, Rest, ValueKind};
 use minijinja::{Environment, Error, State, Value, filters};
 
-use super::{Cause, pem};
+use super::{Cause, md5, pem, values};
+use crate::goyaml;
 use crate::render::quote;
 use crate::secret::Secret;
 use crate::spec::encoding::base64;
@@ -13,10 +14,13 @@ use crate::template::values::{exact, to_json};
 
 /// Adds all filters to `environment`.
 pub(crate) fn add(environment: &mut Environment<'_>) {
-    environment.add_filter("json", |value: &Value| to_json(value).map(|value| quote::json(&value)));
+    environment.add_filter("json", json);
+    environment.add_filter("tojson", json);
     environment.add_filter("yaml", |value: &Value| to_json(value).map(|value| quote::yaml(&value)));
     environment.add_filter("toml", |value: &Value| text(value).map(|text| quote::toml(&text)));
     environment.add_filter("properties", |value: &Value| text(value).map(|text| quote::properties(&text)));
+    environment
+        .add_filter("properties_key", |value: &Value| text(value).map(|text| quote::properties_key(&text)));
     environment.add_filter("shell", |value: &Value| {
         quote::shell(&text(value)?).map_err(|_| Cause::NotQuotable.into_error())
     });
@@ -24,11 +28,49 @@ pub(crate) fn add(environment: &mut Environment<'_>) {
         quote::env(&text(value)?).map_err(|_| Cause::NotQuotable.into_error())
     });
     environment.add_filter("url", |value: &Value| text(value).map(|text| quote::url(&text)));
+    environment.add_filter("urlencode", |value: &Value| text(value).map(|text| quote::url(&text)));
     environment.add_filter("b64encode", |value: &Value| text(value).map(|text| STANDARD.encode(text)));
     environment.add_filter("b64decode", b64decode);
+    environment.add_filter("from_json", from_json);
+    environment.add_filter("from_yaml", from_yaml);
+    environment.add_filter("md5", |value: &Value| text(value).map(|text| hex(&md5::digest(text.as_bytes()))));
+    for (name, algorithm) in [
+        ("sha1", &ring::digest::SHA1_FOR_LEGACY_USE_ONLY),
+        ("sha256", &ring::digest::SHA256),
+        ("sha512", &ring::digest::SHA512),
+    ] {
+        environment.add_filter(name, move |value: &Value| {
+            text(value).map(|text| hex(ring::digest::digest(algorithm, text.as_bytes()).as_ref()))
+        });
+    }
     strict(environment);
     environment.add_filter("certificates", certificates);
     environment.add_filter("private_key", private_key);
+}
+
+/// JSON on one line, or over several lines with `indent=2`.
+fn json(value: &Value, named: Kwargs) -> Result<String, Error> {
+    let indent: Option<usize> = named.get("indent")?;
+    named.assert_all_used()?;
+    let value = to_json(value)?;
+    Ok(indent.map_or_else(|| quote::json(&value), |indent| quote::json_lines(&value, indent.min(16))))
+}
+
+/// The value of a JSON text. Of the parser's error nothing is kept, because it may quote the value.
+fn from_json(value: &Value) -> Result<Value, Error> {
+    let json = serde_json::from_str(&text(value)?).map_err(|_| Cause::NotJson.into_error())?;
+    Ok(values::from_json(json))
+}
+
+/// The value of a YAML text, by the rules of YAML in `objects`.
+fn from_yaml(value: &Value) -> Result<Value, Error> {
+    let json = goyaml::value(&text(value)?).ok_or_else(|| Cause::NotYaml.into_error())?;
+    Ok(values::from_json(json))
+}
+
+/// Bytes in lower-case hexadecimal.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Makes minijinja's text filters refuse null, lists and maps, which they would otherwise write as Python does. minijinja's own filters stay
