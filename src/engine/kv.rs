@@ -1,6 +1,6 @@
 //! Secrets of a KV engine: the request, and the check of the response.
 
-use http::Method;
+use http::{Method, StatusCode};
 use serde_json::Value;
 
 use crate::spec::{KvEngine, KvRead, Request, VaultPath};
@@ -17,12 +17,28 @@ pub(crate) fn request(read: &KvRead) -> Request {
 }
 
 /// The same error with a hint about `engineVersion`: a class that sets it has no path with `data/` that its author could correct.
-pub(crate) fn with_engine_hint(mut error: VaultError) -> VaultError {
+pub(crate) fn with_engine_hint(read: &KvRead, mut error: VaultError) -> VaultError {
+    if let (KvEngine::V2, Some(rest)) = (read.engine, read.path.strip_prefix("data/"))
+        && let VaultError::Answered { status, hint, .. } = &mut error
+        && matches!(*status, StatusCode::NOT_FOUND | StatusCode::FORBIDDEN)
+    {
+        *hint = Some(Hint::DataInPath(rest.to_owned()));
+        return error;
+    }
+    if let (Some(version), VaultError::Answered { status, hint: hint @ None, .. }) =
+        (read.version, &mut error)
+        && *status == StatusCode::NOT_FOUND
+    {
+        *hint = Some(Hint::OfVersion(version));
+    }
     if let VaultError::Answered { hint: Some(hint), .. } = &mut error {
         *hint = match hint {
             Hint::Versioned(_) => Hint::Engine(2),
             Hint::Unversioned(_) => Hint::Engine(1),
             Hint::Engine(version) => Hint::Engine(*version),
+            Hint::Gone(version, destroyed) => Hint::Gone(*version, *destroyed),
+            Hint::OfVersion(version) => Hint::OfVersion(*version),
+            Hint::DataInPath(path) => Hint::DataInPath(path.clone()),
         };
     }
     error

@@ -100,7 +100,7 @@ pub(crate) async fn fetch(login: &Login, source: &Source, budget: &Budget) -> Re
         }
         EngineRequest::Kv(read) => {
             let called = login.call(&kv::request(read), namespace, budget).await;
-            let response = called.map_err(kv::with_engine_hint)?;
+            let response = called.map_err(|error| kv::with_engine_hint(read, error))?;
             kv::check(read, &response)?;
             let at = match read.engine {
                 KvEngine::V1 => DataAt::Data,

@@ -22,12 +22,14 @@ use crate::spec::{Encoding, SelectorPath};
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub(crate) enum RenderError {
     /// No member of that name, or null.
-    #[error("{path} has no key {key:?}")]
+    #[error("{path} has no key {key:?}{hint}")]
     KeyMissing {
         /// The source.
         path: String,
         /// The name of the member.
         key: String,
+        /// What the class means instead, with `: ` in front; may be empty. It names keys of the secret, and no value.
+        hint: String,
     },
     /// No value at that place, or null.
     #[error("{path} has nothing at {pointer:?}")]
@@ -76,7 +78,11 @@ pub(crate) fn value<'v>(
     source: &dyn ToString,
 ) -> Result<Selected<'v>, RenderError> {
     selector::value(members, selector).ok_or_else(|| match selector {
-        SelectorPath::Key(key) => RenderError::KeyMissing { path: source.to_string(), key: key.clone() },
+        SelectorPath::Key(key) => RenderError::KeyMissing {
+            path: source.to_string(),
+            key: key.clone(),
+            hint: selector::hint(members, key).map_or_else(String::new, |hint| format!(": {hint}")),
+        },
         SelectorPath::Pointer(pointer) => {
             RenderError::PointerMissing { path: source.to_string(), pointer: pointer.clone() }
         }

@@ -5,6 +5,7 @@ use std::ops::Deref;
 use serde_json::{Map, Value};
 
 use super::gojson;
+use crate::class::spelling::nearest;
 use crate::secret::{Secret, WipedJson, WipedMap};
 use crate::spec::SelectorPath;
 
@@ -45,6 +46,17 @@ pub(crate) fn value<'v>(members: &'v Map<String, Value>, path: &SelectorPath) ->
         SelectorPath::Pointer(pointer) => at_pointer(members, pointer),
     }
     .filter(|value| !value.is_null())
+}
+
+/// What a class with the missing `key` means: a value inside another one, or a key of nearly the same name.
+pub(crate) fn hint(members: &Map<String, Value>, key: &str) -> Option<String> {
+    let pointer = format!("/{}", key.trim_start_matches('/').replace('.', "/"));
+    if key.contains(['.', '/']) && at_pointer(members, &pointer).is_some() {
+        return Some(format!("the value is nested, so write `pointer: {pointer}` in place of secretKey"));
+    }
+    let near = nearest(key, members.keys().map(String::as_str))?;
+    let is_case = near.eq_ignore_ascii_case(key);
+    Some(format!("did you mean {near:?}?{}", if is_case { " Case matters" } else { "" }))
 }
 
 /// The value at a JSON pointer (RFC 6901, section 4); the empty pointer is the whole object.
@@ -90,6 +102,24 @@ mod tests {
         assert_eq!(selected(data(), key("n")).as_deref(), Some("1.50"));
         assert_eq!(selected(data(), key("big")).as_deref(), Some("12345678901234567890123"));
         assert_eq!(selected(data(), key("o")).as_deref(), Some(r#"{"a":[true],"b":1}"#));
+    }
+
+    #[test]
+    fn a_missing_key_has_a_hint_for_nested_values_case_and_spelling() {
+        let data =
+            json!({"Token_ID": "c4nary", "db": {"user": {"name": "c4nary"}}, "password": "c4nary", "a.b": 1});
+        let hint = |key| hint(data.as_object().unwrap(), key).unwrap_or_default();
+        for (key, words) in [
+            ("token_id", "did you mean \"Token_ID\"? Case matters"),
+            ("db.user", "pointer: /db/user"),
+            ("db.user.name", "pointer: /db/user/name"),
+            ("/db/user", "pointer: /db/user"),
+            ("PASSWORD", "did you mean \"password\"? Case matters"),
+            ("pasword", "did you mean \"password\"?"),
+        ] {
+            assert!(hint(key).contains(words) && !hint(key).contains("c4nary"), "{key}: {}", hint(key));
+        }
+        assert_eq!((hint("db.host"), hint("certificate")), (String::new(), String::new()));
     }
 
     #[test]
