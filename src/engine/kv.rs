@@ -1,6 +1,6 @@
 //! Secrets of a KV engine: the request, the call, and the check of the response.
 
-use http::Method;
+use http::{Method, StatusCode};
 use serde_json::Value;
 
 use super::{DataAt, Fetched};
@@ -16,7 +16,8 @@ pub(crate) async fn read(
     namespace: Option<&str>,
     budget: &Budget,
 ) -> Result<Fetched, VaultError> {
-    let response = login.call(&request(read), namespace, budget).await.map_err(with_engine_hint)?;
+    let response =
+        login.call(&request(read), namespace, budget).await.map_err(|error| with_engine_hint(read, error))?;
     check(read, &response)?;
     let at = match read.engine {
         KvEngine::V1 => DataAt::Data,
@@ -31,17 +32,34 @@ fn request(read: &KvRead) -> Request {
     Request { method: Method::GET, path: read.sent_path(), query: query.into_iter().collect(), body: None }
 }
 
-/// The same error with a hint about `engineVersion`: a class that sets it has no path with `data/` that its author could correct. A 404 of an engine
-/// of the other version does not say that the secret is absent, so no optional file goes for it.
-fn with_engine_hint(mut error: VaultError) -> VaultError {
+/// The same error with what the class should say instead. A class that sets `engineVersion` has no path with `data/` that its author could correct. A
+/// 404 of an engine of the other version does not say that the secret is absent, so no optional file goes for it.
+fn with_engine_hint(read: &KvRead, mut error: VaultError) -> VaultError {
+    if let (KvEngine::V2, Some(rest)) = (read.engine, read.path.strip_prefix("data/"))
+        && let VaultError::Answered { status, hint, .. } = &mut error
+        && matches!(*status, StatusCode::NOT_FOUND | StatusCode::FORBIDDEN)
+    {
+        *hint = Some(Hint::DataInPath(rest.to_owned()));
+        return error;
+    }
+    if let (Some(version), VaultError::Answered { status, hint: hint @ None, .. }) =
+        (read.version, &mut error)
+        && *status == StatusCode::NOT_FOUND
+    {
+        *hint = Some(Hint::OfVersion(version));
+    }
     if let VaultError::Answered { hint: Some(hint), reason, .. } = &mut error {
-        if *reason == Reason::NotFound {
+        let is_other_version = matches!(hint, Hint::Versioned(_) | Hint::Unversioned(_) | Hint::Engine(_));
+        if is_other_version && *reason == Reason::NotFound {
             *reason = Reason::NoMount;
         }
         *hint = match hint {
             Hint::Versioned(_) => Hint::Engine(2),
             Hint::Unversioned(_) => Hint::Engine(1),
             Hint::Engine(version) => Hint::Engine(*version),
+            Hint::Gone(version, destroyed) => Hint::Gone(*version, *destroyed),
+            Hint::OfVersion(version) => Hint::OfVersion(*version),
+            Hint::DataInPath(path) => Hint::DataInPath(path.clone()),
         };
     }
     error

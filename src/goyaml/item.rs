@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Decoder, Fault, YamlError};
+use super::{Decoder, Fault, YamlError, parse};
 use crate::goyaml::decode::json;
 use crate::goyaml::tree::{Kind, NodeId};
 
@@ -53,6 +53,15 @@ impl Item {
             }
         }
     }
+}
+
+/// The value of a whole text as JSON; null for an empty text, `None` if it is not YAML.
+pub(crate) fn value(text: &str) -> Option<Value> {
+    let tree = parse(text).ok()?;
+    let Some(root) = tree.root else { return Some(Value::Null) };
+    let mut decoder = Decoder::new(&tree, &[]);
+    let item = decoder.item(root)?;
+    decoder.take_faults().is_empty().then(|| item.json())
 }
 
 impl Decoder<'_> {

@@ -20,7 +20,7 @@ mod token; // what the scanner produces
 mod tree; // the nodes of a text
 
 pub(crate) use decode::Decoder;
-pub(crate) use item::{Item, ItemKind};
+pub(crate) use item::{Item, ItemKind, value};
 pub(crate) use parser::parse;
 
 /// Why YAML cannot be read: the place and the cause, but not the text there, which may be a secret.

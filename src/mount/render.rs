@@ -34,7 +34,8 @@ pub(super) async fn render(
     budget: &Budget,
 ) -> Result<Payload, Failure> {
     let (spec, volume) = (&mount.spec, &mount.volume);
-    let mut rendered = templates::render(&spec.objects, &responses, volume.rendered(), budget).await;
+    let mut rendered =
+        templates::render(&spec.pod, &spec.objects, &responses, volume.rendered(), budget).await;
     let previous = volume.keyed();
     let files = blocking::run_if_large(responses.weight(), || {
         files(&spec.objects, &responses, &mut rendered, previous.as_deref())

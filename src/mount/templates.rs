@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::Mount;
@@ -14,8 +15,8 @@ use crate::engine::{FetchError, Responses, weight};
 use crate::error::{Failure, Reason};
 use crate::limits::Budget;
 use crate::mutex::Mutex;
-use crate::secret::{Secret, WipedMap};
-use crate::spec::{Digest, MountPath, Object, Placement, Template, View};
+use crate::secret::{Secret, WipedJson, WipedMap};
+use crate::spec::{Absent, Digest, MountPath, Object, Placement, Pod, SelectorPath, Template, View};
 use crate::template::{self, Job, TemplateError};
 
 /// Memory that the sources of all templates of a mount may occupy. The size of their texts is limited as well.
@@ -63,10 +64,17 @@ impl CheckedTemplates {
 /// issued. If the child process cannot run, `render` will report that.
 pub(super) async fn check(checked: &CheckedTemplates, mount: &Mount, budget: &Budget) -> Result<(), Failure> {
     let templates = mount.spec.objects.iter().filter_map(template_of);
-    let new = templates.map(|(path, template)| (path, template, digest(template, "")));
+    let new =
+        templates.map(|(path, template)| (path, template, digest(template, &names(template).join(" "))));
     let new: Vec<_> = new.filter(|(_, _, digest)| !checked.has(digest)).collect();
-    let texts: Vec<_> =
-        new.iter().map(|(_, template, _)| (template.text.expose(), &template.delimiters)).collect();
+    let texts: Vec<_> = new
+        .iter()
+        .map(|(_, template, _)| template::Check {
+            text: template.text.expose(),
+            delimiters: &template.delimiters,
+            names: names(template),
+        })
+        .collect();
     let results = each_result(template::check(&texts, budget.end()).await, new.len());
     let mut errors = Vec::new();
     for ((path, _, digest), (result, is_own)) in new.into_iter().zip(results) {
@@ -82,6 +90,7 @@ pub(super) async fn check(checked: &CheckedTemplates, mount: &Mount, budget: &Bu
 /// Renders every template of `objects` whose sources were fetched, in one child process. A template whose inputs have not changed keeps
 /// its text from `cache`.
 pub(super) async fn render(
+    pod: &Pod,
     objects: &[Object],
     responses: &Responses<'_>,
     cache: &RenderedCache,
@@ -90,8 +99,8 @@ pub(super) async fn render(
     let mut rendered = RenderedTemplates::default();
     let (mut tasks, mut memory) = (Vec::new(), SOURCES_BYTES);
     for (path, template) in objects.iter().filter_map(template_of) {
-        let known =
-            task(path, template, responses, &mut memory).map(|task| (cache.get(path, &task.inputs), task));
+        let known = task(path, template, pod, responses, &mut memory)
+            .map(|task| (cache.get(path, &task.inputs), task));
         match known {
             Err(error) => drop(rendered.0.insert(path.clone(), Err(error))),
             Ok((Some(result), _)) => drop(rendered.0.insert(path.clone(), result)),
@@ -114,10 +123,11 @@ pub(super) async fn render(
 fn task<'a>(
     path: &'a MountPath,
     template: &'a Template,
+    pod: &Pod,
     responses: &Responses<'_>,
     memory: &mut usize,
 ) -> Result<Task<'a>, FetchError> {
-    let sources = sources(template, responses, memory)?;
+    let sources = sources(template, pod, responses, memory)?;
     let not_json =
         |_| FetchError { reason: Reason::Bug, what: "the values of the template cannot be JSON".into() };
     let values = Zeroizing::new(serde_json::to_string(&sources).map_err(not_json)?);
@@ -137,9 +147,24 @@ fn template_of(object: &Object) -> Option<(&MountPath, &Template)> {
     }
 }
 
+/// The name of the pod's own facts in templates, unless the class has a source of this name.
+const POD: &str = "pod";
+
+/// The names that a template may use.
+fn names(template: &Template) -> Vec<String> {
+    template.sources.keys().cloned().chain([POD.to_owned()]).collect()
+}
+
+/// The facts of a pod that are the same as long as it lives.
+fn facts(pod: &Pod) -> WipedJson {
+    let Pod { namespace, name, uid, service_account } = pod;
+    json!({"name": name, "namespace": namespace, "uid": uid, "serviceAccount": service_account}).into()
+}
+
 /// The values that a template may name, or the error of the first one that is missing.
 fn sources(
     template: &Template,
+    pod: &Pod,
     responses: &Responses<'_>,
     memory: &mut usize,
 ) -> Result<WipedMap, FetchError> {
@@ -148,8 +173,24 @@ fn sources(
         what: "the sources of the templates are larger than 4 MiB together".into(),
     };
     let mut sources = WipedMap::default();
+    if template.text.expose().contains(POD) {
+        sources.insert(POD.to_owned(), facts(pod));
+    }
     for (name, selected) in &template.sources {
-        let value = responses.template_value(selected)?;
+        let value = match (responses.template_value(selected), template.absent.get(name)) {
+            (Err(error), Some(absent)) if error.reason == Reason::NotFound => match absent {
+                Absent::Fails => return Err(error),
+                Absent::Default(text) => Value::from(text.expose()).into(),
+                // So that a default may follow a key of it.
+                Absent::NoFile if selected.selector.path == SelectorPath::Whole => json!({}).into(),
+                Absent::NoFile => {
+                    // The pod's facts do not take the place of a source.
+                    sources.remove(name);
+                    continue;
+                }
+            },
+            (value, _) => value?,
+        };
         *memory = memory.checked_sub(weight(&value)).ok_or_else(too_large)?;
         sources.insert(name.clone(), value);
     }

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use super::gojson;
+use crate::class::spelling::nearest;
 use crate::error::Reason;
 use crate::secret::{Secret, SecretWriter, WipedJson, WipedMap};
 use crate::spec::encoding::base64;
@@ -18,7 +19,11 @@ pub(crate) fn value<'v>(
     source: &dyn ToString,
 ) -> Result<Selected<'v>, RenderError> {
     find(members, selector).ok_or_else(|| match selector {
-        SelectorPath::Key(key) => RenderError::KeyMissing { path: source.to_string(), key: key.clone() },
+        SelectorPath::Key(key) => RenderError::KeyMissing {
+            path: source.to_string(),
+            key: key.clone(),
+            hint: hint(members, key).map_or_else(String::new, |hint| format!(": {hint}")),
+        },
         SelectorPath::Pointer(pointer) => {
             RenderError::PointerMissing { path: source.to_string(), pointer: pointer.clone() }
         }
@@ -94,6 +99,17 @@ fn find<'v>(members: &'v Map<String, Value>, path: &SelectorPath) -> Option<Sele
     .filter(|value| !value.is_null())
 }
 
+/// What a class with the missing `key` means: a value inside another one, or a key of nearly the same name.
+fn hint(members: &Map<String, Value>, key: &str) -> Option<String> {
+    let pointer = format!("/{}", key.trim_start_matches('/').replace('.', "/"));
+    if key.contains(['.', '/']) && at_pointer(members, &pointer).is_some() {
+        return Some(format!("the value is nested, so write `pointer: {pointer}` in place of secretKey"));
+    }
+    let near = nearest(key, members.keys().map(String::as_str))?;
+    let is_case = near.eq_ignore_ascii_case(key);
+    Some(format!("did you mean {near:?}?{}", if is_case { " Case matters" } else { "" }))
+}
+
 /// The value at a JSON pointer (RFC 6901, section 4); the empty pointer is the whole object.
 fn at_pointer<'v>(members: &'v Map<String, Value>, pointer: &str) -> Option<Selected<'v>> {
     let Some(path) = pointer.strip_prefix('/') else { return find(members, &SelectorPath::Whole) };
@@ -136,12 +152,14 @@ fn hex(text: &[u8]) -> Option<Secret> {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub(crate) enum RenderError {
     /// No member of that name, or null.
-    #[error("{path} has no key {key:?}")]
+    #[error("{path} has no key {key:?}{hint}")]
     KeyMissing {
         /// The source.
         path: String,
         /// The name of the member.
         key: String,
+        /// What the class means instead, with `: ` in front; may be empty. It names keys of the secret, and no value.
+        hint: String,
     },
     /// No value at that place, or null.
     #[error("{path} has nothing at {pointer:?}")]
@@ -210,6 +228,24 @@ mod tests {
         assert_eq!(selected(data(), key("n")).as_deref(), Some("1.50"));
         assert_eq!(selected(data(), key("big")).as_deref(), Some("12345678901234567890123"));
         assert_eq!(selected(data(), key("o")).as_deref(), Some(r#"{"a":[true],"b":1}"#));
+    }
+
+    #[test]
+    fn a_missing_key_has_a_hint_for_nested_values_case_and_spelling() {
+        let data =
+            json!({"Token_ID": "c4nary", "db": {"user": {"name": "c4nary"}}, "password": "c4nary", "a.b": 1});
+        let hint = |key| hint(data.as_object().unwrap(), key).unwrap_or_default();
+        for (key, words) in [
+            ("token_id", "did you mean \"Token_ID\"? Case matters"),
+            ("db.user", "pointer: /db/user"),
+            ("db.user.name", "pointer: /db/user/name"),
+            ("/db/user", "pointer: /db/user"),
+            ("PASSWORD", "did you mean \"password\"? Case matters"),
+            ("pasword", "did you mean \"password\"?"),
+        ] {
+            assert!(hint(key).contains(words) && !hint(key).contains("c4nary"), "{key}: {}", hint(key));
+        }
+        assert_eq!((hint("db.host"), hint("certificate")), (String::new(), String::new()));
     }
 
     #[test]

@@ -122,6 +122,8 @@ pub(crate) struct Keystore {
 pub(crate) struct Template {
     /// The sources by the name that expressions use.
     pub(crate) sources: BTreeMap<String, SourceValue>,
+    /// What replaces a source that Vault does not have; an absent name means that the file fails.
+    pub(crate) absent: BTreeMap<String, Absent>,
     /// The text.
     pub(crate) text: SecretText,
     /// The delimiters of expressions.

@@ -26,7 +26,7 @@ fn exchange(from: &mut impl Read, to: &mut impl Write) -> io::Result<()> {
     while let Some(task) = protocol::next_task(&mut rest) {
         let result = engine::render(&task, bytes_left);
         bytes_left -= result.as_ref().map_or(0, |text| text.len());
-        protocol::write_result(to, result.as_ref().map(|text| text.expose()).map_err(|fault| *fault))?;
+        protocol::write_result(to, result.as_ref().map(|text| text.expose()).map_err(Vec::as_slice))?;
     }
     if rest.is_empty() { Ok(()) } else { Err(io::ErrorKind::InvalidData.into()) }
 }

@@ -1,6 +1,6 @@
 //! Errors of templates. Every text is our own: minijinja's texts quote operands, which are secrets.
 
-use std::io;
+use std::{fmt, io};
 
 use minijinja::ErrorKind;
 use thiserror::Error;
@@ -8,17 +8,12 @@ use thiserror::Error;
 use super::limits;
 use crate::error::Reason;
 
-/// Why a template was not rendered. Holds no secret and nothing of the template's text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+/// Why a template was not rendered. Holds no value, and of the template's text only names.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub(crate) enum TemplateError {
-    /// A mistake in the template, or a value that it does not expect.
-    #[error("line {line} of the template: {cause}")]
-    Fails {
-        /// The line, from 1. For a statement of several lines the line where it begins.
-        line: u32,
-        /// What is wrong in that line.
-        cause: Cause,
-    },
+    /// Mistakes in the template, or a value that it does not expect.
+    #[error("template: {}", listed(.0))]
+    Fails(Vec<Mistake>),
     /// The rendered texts of one mount are larger than a volume may be.
     #[error("the templates write more than {} MiB", limits::OUTPUT >> 20)]
     TooLong,
@@ -49,7 +44,7 @@ impl TemplateError {
     /// The stable cause.
     pub(crate) fn reason(&self) -> Reason {
         match self {
-            Self::Fails { .. } | Self::Killed { .. } => Reason::RenderFailed,
+            Self::Fails(_) | Self::Killed { .. } => Reason::RenderFailed,
             Self::TooLong => Reason::PayloadTooLarge,
             Self::Deadline { .. } => Reason::Deadline,
             Self::Busy => Reason::Overload,
@@ -63,7 +58,48 @@ impl TemplateError {
     pub(crate) fn job(&self) -> Option<usize> {
         match self {
             Self::Killed { job } | Self::Deadline { job } => Some(*job),
-            Self::Fails { .. } | Self::TooLong | Self::Busy | Self::NotStarted(_) | Self::Broken => None,
+            Self::Fails(_) | Self::TooLong | Self::Busy | Self::NotStarted(_) | Self::Broken => None,
+        }
+    }
+}
+
+/// One mistake of a template.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Mistake {
+    /// From 1.
+    pub(crate) line: u32,
+    /// In characters, from 1; 0 if it is not known.
+    pub(crate) column: usize,
+    pub(crate) cause: Cause,
+    /// The wrong name; empty if it is not known.
+    pub(crate) word: String,
+    /// What to write instead; empty if it is not known.
+    pub(crate) advice: String,
+}
+
+/// The mistakes, one after the other.
+pub(crate) fn listed(mistakes: &[Mistake]) -> String {
+    mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { line, column, cause, word, advice } = self;
+        write!(f, "line {line}")?;
+        if *column > 0 {
+            write!(f, ", column {column}")?;
+        }
+        if word.is_empty() {
+            return write!(f, ": {cause}");
+        }
+        match (cause, advice.as_str()) {
+            (_, "") => write!(f, ": `{word}`: {cause}"),
+            (Cause::UnknownFilter, advice) => write!(f, ": there is no filter `{word}`: {advice}"),
+            (Cause::UnknownTest, advice) => write!(f, ": there is no test `{word}`: {advice}"),
+            (Cause::UnknownFunction, advice) => write!(f, ": there is no function `{word}`: {advice}"),
+            (Cause::UnknownSource, advice) => write!(f, ": `sources` has no `{word}`: {advice}"),
+            (Cause::Undefined, advice) => write!(f, ": `{word}` does not exist: {advice}"),
+            (cause, advice) => write!(f, ": `{word}`: {cause}: {advice}"),
         }
     }
 }
@@ -95,9 +131,9 @@ causes! {
     Syntax = 1, "a syntax error";
     Delimiters = 2, "these delimiters cannot be distinguished";
     Undefined = 3, "a name or key that does not exist: correct it, or use default(\"...\")";
-    UnknownFilter = 4, "no such filter: see docs/templates.md";
-    UnknownTest = 5, "no such test: see docs/templates.md";
-    UnknownFunction = 6, "no such function or method: see docs/templates.md";
+    UnknownFilter = 4, "no such filter: docs/templates.md lists all";
+    UnknownTest = 5, "no such test";
+    UnknownFunction = 6, "no such function or method: there are range, dict and namespace";
     Arguments = 7, "a wrong number of arguments";
     Operation = 8, "a value of a type that this operation does not accept";
     TooMuchWork = 9, "the template takes too many steps: simplify it";
@@ -109,6 +145,10 @@ causes! {
     NotBase64 = 15, "a value that is not base64 of UTF-8 text";
     NoCertificate = 16, "no complete CERTIFICATE block in the text";
     NoPrivateKey = 17, "the text must have exactly one complete PRIVATE KEY block";
+    UnknownSource = 18, "no such name in `sources`";
+    GoTemplate = 19, "a template of Go, consul-template or Vault Agent: templates here are Jinja, and secrets get a name in `sources`";
+    NotJson = 20, "a value that is not JSON";
+    NotYaml = 21, "a value that is not YAML";
 }
 
 impl Cause {

@@ -8,7 +8,8 @@ use minijinja::value::{Kwargs, Rest, ValueKind};
 use minijinja::{Environment, Error, State, Value, filters};
 use zeroize::Zeroizing;
 
-use super::{Cause, pem};
+use super::{Cause, md5, pem, values};
+use crate::goyaml;
 use crate::render::quote;
 use crate::secret::Secret;
 use crate::spec::encoding::base64;
@@ -16,20 +17,38 @@ use crate::template::values::{exact, to_json};
 
 /// Adds all filters to `environment`.
 pub(crate) fn add(environment: &mut Environment<'_>) {
-    environment.add_filter("json", |value: &Value| to_json(value).map(|value| plain(quote::json(&value))));
+    environment.add_filter("json", json);
+    environment.add_filter("tojson", json);
     environment.add_filter("yaml", |value: &Value| to_json(value).map(|value| plain(quote::yaml(&value))));
     environment.add_filter("toml", |value: &Value| text(value).map(|text| plain(quote::toml(&text))));
     environment
         .add_filter("properties", |value: &Value| text(value).map(|text| plain(quote::properties(&text))));
+    environment.add_filter("properties_key", |value: &Value| {
+        text(value).map(|text| plain(quote::properties_key(&text)))
+    });
     environment.add_filter("shell", |value: &Value| {
         quote::shell(&text(value)?).map(plain).map_err(|_| Cause::NotQuotable.into_error())
     });
     environment.add_filter("env", |value: &Value| {
         quote::env(&text(value)?).map(plain).map_err(|_| Cause::NotQuotable.into_error())
     });
-    environment.add_filter("url", |value: &Value| text(value).map(|text| plain(quote::url(&text))));
+    for name in ["url", "urlencode"] {
+        environment.add_filter(name, |value: &Value| text(value).map(|text| plain(quote::url(&text))));
+    }
     environment.add_filter("b64encode", |value: &Value| text(value).map(|text| STANDARD.encode(text)));
     environment.add_filter("b64decode", b64decode);
+    environment.add_filter("from_json", from_json);
+    environment.add_filter("from_yaml", from_yaml);
+    environment.add_filter("md5", |value: &Value| text(value).map(|text| hex(&md5::digest(text.as_bytes()))));
+    for (name, algorithm) in [
+        ("sha1", &ring::digest::SHA1_FOR_LEGACY_USE_ONLY),
+        ("sha256", &ring::digest::SHA256),
+        ("sha512", &ring::digest::SHA512),
+    ] {
+        environment.add_filter(name, move |value: &Value| {
+            text(value).map(|text| hex(ring::digest::digest(algorithm, text.as_bytes()).as_ref()))
+        });
+    }
     strict(environment);
     environment.add_filter("certificates", certificates);
     environment.add_filter("private_key", private_key);
@@ -38,6 +57,31 @@ pub(crate) fn add(environment: &mut Environment<'_>) {
 /// The text as minijinja takes it, which wipes nothing: the memory of the child process ends with it.
 fn plain(mut text: Zeroizing<String>) -> String {
     mem::take(&mut *text)
+}
+
+/// JSON on one line, or over several lines with `indent=2`.
+fn json(value: &Value, named: Kwargs) -> Result<String, Error> {
+    let indent: Option<usize> = named.get("indent")?;
+    named.assert_all_used()?;
+    let value = to_json(value)?;
+    Ok(indent.map_or_else(|| plain(quote::json(&value)), |indent| quote::json_lines(&value, indent.min(16))))
+}
+
+/// The value of a JSON text. Of the parser's error nothing is kept, because it may quote the value.
+fn from_json(value: &Value) -> Result<Value, Error> {
+    let json = serde_json::from_str(&text(value)?).map_err(|_| Cause::NotJson.into_error())?;
+    Ok(values::from_json(json))
+}
+
+/// The value of a YAML text, by the rules of YAML in `objects`.
+fn from_yaml(value: &Value) -> Result<Value, Error> {
+    let json = goyaml::value(&text(value)?).ok_or_else(|| Cause::NotYaml.into_error())?;
+    Ok(values::from_json(json))
+}
+
+/// Bytes in lower-case hexadecimal.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Makes minijinja's text filters refuse null, lists and maps, which they would otherwise write as Python does. minijinja's own filters stay

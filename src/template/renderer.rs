@@ -10,11 +10,11 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 use zeroize::Zeroizing;
 
+use super::mistake::Context;
 use super::protocol;
-use super::{Job, TemplateError, limits};
+use super::{Cause, Check, Job, TemplateError, limits};
 use crate::secret::Secret;
-use crate::spec::Delimiters;
-use crate::template::protocol::ResultHeader;
+use crate::template::protocol::{Fault, ResultHeader, Sources};
 
 /// The longest life of a child: its second of CPU time, and as much again for a busy node.
 const LONGEST: Duration = Duration::from_secs(2);
@@ -37,6 +37,17 @@ impl Default for Renderer {
 
 type Rendered = Vec<Result<Secret, TemplateError>>;
 
+/// The results as the child sends them.
+type Results = Vec<Result<Secret, Vec<Fault>>>;
+
+/// The error for `faults`.
+fn in_words(faults: &[Fault], context: &Context<'_>) -> TemplateError {
+    if faults.iter().any(|fault| fault.cause == Cause::TooLong) {
+        return TemplateError::TooLong;
+    }
+    TemplateError::Fails(faults.iter().map(|fault| context.mistake(fault)).collect())
+}
+
 impl Renderer {
     /// A renderer that starts `program`, which must be a vaultmount binary.
     pub(crate) fn of(program: impl Into<PathBuf>) -> Self {
@@ -49,20 +60,44 @@ impl Renderer {
         jobs: &[Job<'_>],
         deadline: Instant,
     ) -> Result<Rendered, TemplateError> {
-        let tasks = jobs.iter().map(|job| (job.text, job.delimiters, Some(&job.sources)));
-        self.run(protocol::tasks(tasks).map_err(|_| TemplateError::TooLong)?, jobs.len(), deadline).await
+        let tasks = jobs.iter().map(|job| (job.text, job.delimiters, Sources::Values(&job.sources)));
+        let tasks = protocol::tasks(tasks).map_err(|_| TemplateError::TooLong)?;
+        let results = self.run(tasks, jobs.len(), deadline).await?;
+        let context = |job: &'_ Job<'_>, faults: Vec<Fault>| {
+            let names = job.sources.keys().map(String::as_str).collect();
+            in_words(
+                &faults,
+                &Context { text: job.text, delimiters: job.delimiters, names, values: Some(&job.sources) },
+            )
+        };
+        Ok(results
+            .into_iter()
+            .zip(jobs)
+            .map(|(result, job)| result.map_err(|faults| context(job, faults)))
+            .collect())
     }
 
     /// See [`check`](super::check).
     pub(crate) async fn check(
         &self,
-        templates: &[(&str, &Delimiters)],
+        templates: &[Check<'_>],
         deadline: Instant,
     ) -> Result<Vec<Result<(), TemplateError>>, TemplateError> {
-        let tasks = templates.iter().map(|(text, delimiters)| (*text, *delimiters, None));
+        let tasks =
+            templates.iter().map(|check| (check.text, check.delimiters, Sources::Names(&check.names)));
         let tasks = protocol::tasks(tasks).map_err(|_| TemplateError::TooLong)?;
         let results = self.run(tasks, templates.len(), deadline).await?;
-        Ok(results.into_iter().map(|result| result.map(|_| ())).collect())
+        let context = |check: &Check<'_>, faults: Vec<Fault>| {
+            let names = check.names.iter().map(String::as_str).collect();
+            in_words(
+                &faults,
+                &Context { text: check.text, delimiters: check.delimiters, names, values: None },
+            )
+        };
+        let results = results.into_iter().zip(templates);
+        Ok(results
+            .map(|(result, check)| result.map(|_| ()).map_err(|faults| context(check, faults)))
+            .collect())
     }
 
     async fn run(
@@ -70,7 +105,7 @@ impl Renderer {
         tasks: Zeroizing<Vec<u8>>,
         count: usize,
         deadline: Instant,
-    ) -> Result<Rendered, TemplateError> {
+    ) -> Result<Results, TemplateError> {
         if count == 0 {
             return Ok(Vec::new());
         }
@@ -101,7 +136,7 @@ async fn exchange(
     child: &mut Child,
     tasks: Zeroizing<Vec<u8>>,
     count: usize,
-    results: &mut Rendered,
+    results: &mut Results,
 ) -> Result<(), TemplateError> {
     let (Some(mut stdin), Some(mut stdout)) = (child.stdin.take(), child.stdout.take()) else {
         return Err(TemplateError::Broken);
@@ -122,13 +157,23 @@ async fn exchange(
 async fn read_result(
     stdout: &mut ChildStdout,
     bytes_left: &mut usize,
-) -> Result<Option<Result<Secret, TemplateError>>, TemplateError> {
+) -> Result<Option<Result<Secret, Vec<Fault>>>, TemplateError> {
     let mut header = [0; protocol::HEADER];
     if stdout.read_exact(&mut header).await.is_err() {
         return Ok(None);
     }
     match protocol::read_header(header).ok_or(TemplateError::Broken)? {
-        ResultHeader::Fault(fault) => Ok(Some(Err(fault.into()))),
+        ResultHeader::Faults(count) => {
+            let mut faults = Vec::with_capacity(count);
+            for _ in 0..count {
+                let mut bytes = [0; protocol::FAULT];
+                if stdout.read_exact(&mut bytes).await.is_err() {
+                    return Ok(None);
+                }
+                faults.push(protocol::read_fault(bytes).ok_or(TemplateError::Broken)?);
+            }
+            Ok(Some(Err(faults)))
+        }
         ResultHeader::Text(length) => {
             *bytes_left = bytes_left.checked_sub(length).ok_or(TemplateError::Broken)?;
             let mut text = Zeroizing::new(vec![0; length]);

@@ -19,7 +19,8 @@ fn members(members: Map<String, Json>) -> Value {
     Value::from(members.into_iter().map(|(name, value)| (name, from_json(value))).collect::<BTreeMap<_, _>>())
 }
 
-fn from_json(value: Json) -> Value {
+/// `value` as templates get it.
+pub(crate) fn from_json(value: Json) -> Value {
     match value {
         Json::Null => Value::from(()),
         Json::Bool(truth) => Value::from(truth),

@@ -1,5 +1,7 @@
 //! The meaning of a status that is not a success.
 
+use http::StatusCode;
+
 use super::{Hint, VaultError, known_errors};
 use crate::error::Reason;
 use crate::vault::error_body::ErrorBody;
@@ -18,6 +20,8 @@ pub(crate) fn refused(doing: String, kind: CallKind, reply: &HttpResponse, hint:
     if reason == Reason::Malformed {
         return VaultError::Answered { doing, status, reason, text: Some(NOT_VAULT), hint: None };
     }
+    let gone = body.as_ref().and_then(|body| body.gone).filter(|_| status == StatusCode::NOT_FOUND);
+    let hint = gone.map(|gone| Hint::Gone(gone.version, gone.destroyed)).or(hint);
     let text = body.and_then(|body| known_errors::known(&body.errors));
     VaultError::Answered { doing, status, reason, text, hint }
 }

@@ -201,6 +201,15 @@ pub(crate) enum Hint {
     /// The mount is KV v1; with the right path.
     #[error("the mount is KV v1: use {0}")]
     Unversioned(String),
+    /// The version of the secret has no data; whether it is destroyed.
+    #[error("version {0} of the secret is {destroyed}", destroyed = if *.1 { "destroyed: write a new version, or set another `version`" } else { "deleted: undelete it, write a new version, or set another `version`" })]
+    Gone(u64, bool),
+    /// The secret does not have the version that the class names.
+    #[error("the class asks for version {0} of the secret")]
+    OfVersion(u32),
+    /// The path of a KV v2 source begins with `data/`; with the path without it.
+    #[error("kv.path begins with data/, which vaultmount adds itself: if the secret is {0}, write that")]
+    DataInPath(String),
     /// `engineVersion` is wrong; with the right version.
     #[error("the mount is KV v{0}: set engineVersion: {0}")]
     Engine(u8),

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
 
 /// The largest body that is parsed. A longer one does not have the form of Vault's API.
 pub(crate) const ERROR_LIMIT: usize = 64 * 1024;
@@ -28,6 +29,16 @@ pub(crate) const ENVELOPE: [&str; 9] = [
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct ErrorBody {
     pub(crate) errors: Vec<String>,
+    /// The version of a KV v2 secret that the response is about, if it is deleted or destroyed.
+    pub(crate) gone: Option<GoneVersion>,
+}
+
+/// A version of a KV v2 secret without data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct GoneVersion {
+    pub(crate) version: u64,
+    /// It cannot be undeleted.
+    pub(crate) destroyed: bool,
 }
 
 impl ErrorBody {
@@ -38,10 +49,10 @@ impl ErrorBody {
         if body.len() > ERROR_LIMIT {
             return None;
         }
-        let Members { errors, is_response, has_foreign } = serde_json::from_slice(body).ok()?;
+        let Members { errors, is_response, has_foreign, gone } = serde_json::from_slice(body).ok()?;
         match errors {
-            Some(errors) if !has_foreign => Some(Self { errors }),
-            None if is_response => Some(Self::default()),
+            Some(errors) if !has_foreign => Some(Self { errors, gone }),
+            None if is_response => Some(Self { errors: Vec::new(), gone }),
             _ => None,
         }
     }
@@ -54,6 +65,7 @@ struct Members {
     is_response: bool,
     /// It has a member that responses of the API do not have.
     has_foreign: bool,
+    gone: Option<GoneVersion>,
 }
 
 impl<'de> Deserialize<'de> for Members {
@@ -67,7 +79,7 @@ impl<'de> Deserialize<'de> for Members {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
-                let (mut errors, mut has_foreign) = (None, false);
+                let (mut errors, mut has_foreign, mut gone) = (None, false, None);
                 let (mut request, mut lease, mut data, mut deleted) = (false, false, false, false);
                 while let Some(name) = map.next_key::<String>()? {
                     match name.as_str() {
@@ -76,7 +88,7 @@ impl<'de> Deserialize<'de> for Members {
                         "lease_id" => lease = map.next_value::<Text>().map(|_| true)?,
                         "data" => {
                             data = true;
-                            deleted = map.next_value::<HasMetadata>()?.0;
+                            HasMetadata(deleted, gone) = map.next_value()?;
                         }
                         name => {
                             has_foreign |= !ENVELOPE.contains(&name);
@@ -88,6 +100,7 @@ impl<'de> Deserialize<'de> for Members {
                     errors,
                     is_response: request && lease && data || deleted && !has_foreign,
                     has_foreign,
+                    gone,
                 })
             }
         }
@@ -95,8 +108,8 @@ impl<'de> Deserialize<'de> for Members {
     }
 }
 
-/// True for an object with `metadata`, as in responses of the KV engine.
-struct HasMetadata(bool);
+/// True for an object with `metadata`, as in responses of the KV engine; and what the metadata say about the version.
+struct HasMetadata(bool, Option<GoneVersion>);
 
 impl<'de> Deserialize<'de> for HasMetadata {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
@@ -109,33 +122,44 @@ impl<'de> Deserialize<'de> for HasMetadata {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<HasMetadata, A::Error> {
-                let mut found = false;
+                let (mut found, mut gone) = (false, None);
                 while let Some(name) = map.next_key::<String>()? {
-                    found |= name == "metadata";
-                    map.next_value::<IgnoredAny>()?;
+                    if name == "metadata" {
+                        (found, gone) = (true, gone_version(&map.next_value()?));
+                    } else {
+                        map.next_value::<IgnoredAny>()?;
+                    }
                 }
-                Ok(HasMetadata(found))
+                Ok(HasMetadata(found, gone))
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<HasMetadata, A::Error> {
                 while list.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(HasMetadata(false))
+                Ok(HasMetadata(false, None))
             }
 
             fn visit_str<E: Error>(self, _: &str) -> Result<HasMetadata, E> {
-                Ok(HasMetadata(false))
+                Ok(HasMetadata(false, None))
             }
 
             fn visit_bool<E: Error>(self, _: bool) -> Result<HasMetadata, E> {
-                Ok(HasMetadata(false))
+                Ok(HasMetadata(false, None))
             }
 
             fn visit_unit<E: Error>(self) -> Result<HasMetadata, E> {
-                Ok(HasMetadata(false))
+                Ok(HasMetadata(false, None))
             }
         }
         from.deserialize_any(OfAny)
     }
+}
+
+/// The version that `metadata` describe, if it is deleted or destroyed.
+fn gone_version(metadata: &Value) -> Option<GoneVersion> {
+    let destroyed = metadata.get("destroyed") == Some(&Value::Bool(true));
+    let deleted = metadata.get("deletion_time").and_then(Value::as_str).is_some_and(|time| !time.is_empty());
+    let version = metadata.get("version")?.as_u64()?;
+    (destroyed || deleted).then_some(GoneVersion { version, destroyed })
 }
 
 /// A list that has only strings.
@@ -205,6 +229,10 @@ mod tests {
         let deleted = r#"{"request_id": "r", "lease_id": "", "renewable": false, "lease_duration": 0,
             "data": {"data": null, "metadata": {"deletion_time": "t", "version": 1}}, "wrap_info": null, "warnings": null, "auth": null}"#;
         assert_eq!(texts(deleted), Some(vec![]));
+        let gone = |body: &str| ErrorBody::parse(body.as_bytes()).and_then(|body| body.gone);
+        assert_eq!(gone(deleted), Some(GoneVersion { version: 1, destroyed: false }));
+        let destroyed = deleted.replace("\"version\"", "\"destroyed\": true, \"version\"");
+        assert_eq!(gone(&destroyed), Some(GoneVersion { version: 1, destroyed: true }));
         assert_eq!(texts(r#"{"data": {"data": null, "metadata": {"version": 1}}}"#), Some(vec![]));
         let warned = r#"{"request_id": "r", "lease_id": "", "data": null, "warnings": ["Invalid path for a versioned K/V secrets engine"]}"#;
         assert_eq!(texts(warned), Some(vec![]));

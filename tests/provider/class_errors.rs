@@ -154,3 +154,48 @@ async fn three_hundred_values_of_the_upstream_form_and_a_stray_field_are_mounted
     let decimal = format!("- {{objectName: f, {one}, owner: 1000, filePermission: 440}}");
     provider.refuses("team-a/web", typed(&decimal)).await.tells("spec.invalid", &["0670", "0440"]);
 }
+
+#[tokio::test]
+async fn a_wrong_word_of_a_template_is_named_before_vault_is_called() {
+    let vault = Vault::start().await;
+    let provider = Provider::start(&vault).await;
+    let source = json!({ "db": { "kv": { "mount": "secret", "path": "team-a/db" } } });
+    let template =
+        |name: &str, text: &str| object(json!({ "objectName": name, "template": text, "sources": source }));
+    let class = template("one", "x = {{ db.password | toJSON }}")
+        .and(template("two", "\n{{ dbb.password }}"))
+        .and(template("three", "{{ .db.username }}"));
+    let refusal = provider.refuses("team-a/web", class).await;
+    for words in [
+        ["\"one\"", "column 22", "toJSON"],
+        ["\"two\"", "line 2, column 4", "dbb"],
+        ["\"three\"", ".db.username", "Go"],
+    ] {
+        refusal.tells("render.failed", &words);
+    }
+    assert_eq!(vault.calls(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_missing_key_of_a_template_is_named_and_an_optional_source_may_be_missing() {
+    let vault = Vault::start().await;
+    let provider = Provider::start(&vault).await;
+    vault.put("team-a/db", json!({ "password": canary("key") })).await;
+    let db = json!({ "kv": { "mount": "secret", "path": "team-a/db" } });
+    let text = "{{ db.passwrod }}";
+    let wrong = object(json!({ "objectName": "f", "template": text, "sources": { "db": db } }));
+    provider
+        .refuses("team-a/web", wrong)
+        .await
+        .tells("render.failed", &["db.passwrod", "did you mean password?"]);
+    let gone = json!({ "kv": { "mount": "secret", "path": "team-a/gone" }, "optional": true });
+    let flag =
+        json!({ "kv": { "mount": "secret", "path": "team-a/db" }, "secretKey": "flag", "default": "off" });
+    let text =
+        "{{ gone.level | default('info') }} {{ flag }} {{ pod.namespace }} {{ db.password | md5 | length }}";
+    let sources = json!({ "db": db, "gone": gone, "flag": flag });
+    let class = object(json!({ "objectName": "f", "template": text, "sources": sources }));
+    assert_eq!(provider.mount("team-a/web", class).await.read("f"), "info off team-a 32");
+    let key = provider.refuses("team-a/web", kv("f", "team-a/db", "PASSWORD")).await;
+    key.tells("vault.not_found", &["\"PASSWORD\"", "did you mean \"password\"?", "Case matters"]);
+}

@@ -265,10 +265,16 @@ async fn an_optional_file_stays_when_the_mount_has_become_another_version_of_the
 - {objectName: there, kv: {mount: secret, path: team-a/there}, secretKey: password}
 - {objectName: db, kv: {mount: moved, path: db}, secretKey: password, optional: true}",
     );
-    let pod = provider.mount("team-a/web", class.with("refresh", "0s")).await;
+    let class = class.with("refresh", "0s");
+    let pod = provider.mount("team-a/web", class.clone()).await;
     vault.call(reqwest::Method::DELETE, "", "sys/mounts/moved", &json!({})).await;
     vault.enable("moved", "kv", json!({ "version": "1" })).await;
-    pod.remount_fails().await.tells("vault.no_mount", &["object \"db\"", "engineVersion: 1"]);
+    let again = pod.remount().await;
+    assert_eq!((again.read("db"), again.versions()), (canary("moved"), pod.versions()));
+    provider
+        .refuses("team-a/web", class)
+        .await
+        .tells("vault.no_mount", &["object \"db\"", "engineVersion: 1"]);
 }
 
 fn good() -> Reply {

@@ -137,11 +137,11 @@ async fn a_mistake_is_reported_with_its_line_and_never_with_a_value() {
     for (mistake, line, detail) in [
         ("{{ db.password }}\n{{ db.", 2, "a syntax error"),
         ("{% if db.password %}x", 1, "a syntax error"),
-        ("\n\n{{ nobody.password }}", 3, "a name or key that does not exist"),
-        ("\n{{ db.passwrod }}", 2, "a name or key that does not exist"),
-        ("{{ db.password | rot13 }}", 1, "no such filter"),
-        ("{{ now() }}", 1, "no such function"),
-        ("{{ db.password is odder }}", 1, "no such test"),
+        ("\n\n{{ nobody.password }}", 3, "`sources` has no `nobody`"),
+        ("\n{{ db.passwrod }}", 2, "`db.passwrod` does not exist"),
+        ("{{ db.password | rot13 }}", 1, "there is no filter `rot13`"),
+        ("{{ now() }}", 1, "there is no function `now`"),
+        ("{{ db.password is odder }}", 1, "there is no test `odder`"),
         ("{{ db.password + 1 }}", 1, "a value of a type that this operation does not accept"),
         ("{{ db.null }}", 1, "null instead of text"),
         ("{{ db.list }}", 1, "a list or a map instead of text"),
@@ -149,7 +149,7 @@ async fn a_mistake_is_reported_with_its_line_and_never_with_a_value() {
         ("{{ db.list | upper }}", 1, "a list or a map instead of text"),
         ("{{ db.list | string }}", 1, "a list or a map instead of text"),
         ("{{ ['x', db.null] | join }}", 1, "null instead of text"),
-        ("{{ [db.gone] | join }}", 1, "a name or key that does not exist"),
+        ("{{ [db.gone] | join }}", 1, "`db.gone` does not exist"),
         ("{{ '%s' | format(db.null) }}", 1, "null instead of text"),
         ("{{ db.password | b64decode }}", 1, "not base64"),
         ("{{ db.password | certificates }}", 1, "no complete CERTIFICATE block"),
@@ -171,7 +171,10 @@ async fn syntax_errors_are_reported_together_before_any_call() {
         .and(over_db("two", "\n{% if db.password %}x"));
     for _ in 0..2 {
         let refusal = provider.refuses("team-a/web", class.clone()).await;
-        refusal.tells("render.failed", &["object \"one\": line 1", "object \"two\": line 2"]);
+        refusal.tells(
+            "render.failed",
+            &["object \"one\": template: line 1", "object \"two\": template: line 2"],
+        );
         assert!(!refusal.text.contains("\"good\""), "{refusal:?}");
     }
     assert_eq!(vault.calls(), [""; 0]);

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::class::parameter_table::{PARAMETERS, Parameter};
 use crate::class::schema::field::{Field, mapping};
-use crate::class::schema::table::{BELOW, OBJECT, VALUE};
+use crate::class::schema::table::{BELOW, OBJECT, OF_SOURCES, VALUE};
 
 /// The table of `docs/reference.md`, in Markdown: every parameter of a class and every field below `objects`.
 pub(crate) fn reference() -> String {
@@ -22,7 +22,7 @@ pub(crate) fn reference() -> String {
             names.join(", ")
         );
     }
-    for (place, fields) in OBJECT.iter().chain(&BELOW) {
+    for (place, fields) in OBJECT.iter().chain(&OF_SOURCES).chain(&BELOW) {
         for Field { name, default, meaning, kind } in *fields {
             let description = kind().description.replace('|', "\\|");
             let _ =

@@ -1,5 +1,7 @@
 //! The entries of `objects` -> objects.
 
+use std::collections::BTreeMap;
+
 use crate::class::defaults::UnknownFields;
 use crate::class::diagnostics::{Diagnostics, FieldError, Label, SpecError};
 use crate::class::entries;
@@ -265,17 +267,20 @@ fn content(
     let parsed = sources.into_iter().map(|(name, value)| {
         let mut at = below.field(&name);
         if is_identifier(&name) {
-            Some((name, value.source_value(context, true, &mut at)?))
+            let absent = value.absent.absent(&mut at);
+            Some((name, (value.source_value(context, true, &mut at)?, absent?)))
         } else {
             at.error(FieldError::Identifier)
         }
     });
-    let sources = parsed.collect::<Vec<_>>().into_iter().collect::<Option<_>>();
+    let parsed = parsed.collect::<Vec<_>>().into_iter().collect::<Option<BTreeMap<_, _>>>();
     let delimiters = match delimiters {
         None => Some(Delimiters::default()),
         Some(words) => at.field(ObjectFields::DELIMITERS).take(words.parse().map_err(FieldError::Delimiters)),
     };
-    Some(Content::Template(Template { sources: sources?, text: text.into(), delimiters: delimiters? }))
+    let absent = parsed.iter().flatten().map(|(name, (_, absent))| (name.clone(), absent.clone())).collect();
+    let sources = parsed?.into_iter().map(|(name, (value, _))| (name, value)).collect();
+    Some(Content::Template(Template { sources, absent, text: text.into(), delimiters: delimiters? }))
 }
 
 /// The request in the form of the upstream providers. The outer `None` means that the entry has no field of that form, but another source.

@@ -4,8 +4,8 @@ use super::ParseContext;
 use crate::class::diagnostics::FieldError;
 use crate::class::schema::field::FieldContext;
 use crate::class::schema::source::UpstreamRequest;
-use crate::class::schema::table::{SelectorFields, SourceValueFields, UpstreamFields};
-use crate::spec::{Encoding, EngineRequest, Request, Selector, SelectorPath, Source, SourceValue};
+use crate::class::schema::table::{AbsentFields, SelectorFields, SourceValueFields, UpstreamFields};
+use crate::spec::{Absent, Encoding, EngineRequest, Request, Selector, SelectorPath, Source, SourceValue};
 
 impl SourceValueFields {
     /// The value; `None` after a problem. Every source except ciphertext needs a selector, unless `whole` is true: then the whole response is
@@ -16,6 +16,11 @@ impl SourceValueFields {
         whole: bool,
         at: &mut FieldContext<'_>,
     ) -> Option<SourceValue> {
+        if !whole && (self.absent.optional.is_some() || self.absent.default.is_some()) {
+            return at.error(FieldError::Type(
+                "without optional and default: only `sources` of a template may have them",
+            ));
+        }
         let upstream = self.upstream.request(at);
         let source = self.source.source(upstream, None, context, at);
         let (encoding, has_selector) = (self.selector.encoding.unwrap_or_default(), self.selector.is_some());
@@ -40,6 +45,18 @@ fn is_decrypted(source: &Source) -> bool {
         | EngineRequest::Kv(_)
         | EngineRequest::Certificate(_)
         | EngineRequest::Authorities { .. } => false,
+    }
+}
+
+impl AbsentFields {
+    /// What replaces the value if it is missing; `None` after a problem.
+    pub(crate) fn absent(&self, at: &mut FieldContext<'_>) -> Option<Absent> {
+        match (self.optional, &self.default) {
+            (Some(true), Some(_)) => at.error(FieldError::Both(Self::OPTIONAL, Self::DEFAULT)),
+            (Some(true), None) => Some(Absent::NoFile),
+            (_, Some(text)) => Some(Absent::Default(text.clone().into())),
+            (_, None) => Some(Absent::Fails),
+        }
     }
 }
 

@@ -113,6 +113,14 @@ shape! {
         encoding: Encoding = ENCODING "encoding", "`utf-8`";
     }
 
+    /// What replaces a source of a template that is missing
+    pub(crate) struct AbsentFields {
+        /// `true`: the template is rendered without the source if Vault has no such secret or key; a whole secret is then an empty map.
+        optional: bool = OPTIONAL "optional", "`false`";
+        /// The text in place of the source if Vault has no such secret or key.
+        default: String = DEFAULT "default", "none";
+    }
+
     /// One file, or a directory of files
     pub(crate) struct FileFields {
         /// The file's path in the volume.
@@ -165,6 +173,7 @@ pub(crate) struct SourceValueFields {
     pub(crate) source: SourceFields,
     pub(crate) upstream: UpstreamFields,
     pub(crate) selector: SelectorFields,
+    pub(crate) absent: AbsentFields,
 }
 
 /// A member of `files`.
@@ -216,6 +225,7 @@ impl FieldValue for SourceValueFields {
             source: SourceFields::take(&mut fields, at),
             upstream: UpstreamFields::take(&mut fields, at),
             selector: SelectorFields::take(&mut fields, at),
+            absent: AbsentFields::take(&mut fields, at),
         };
         fields.finish(at);
         Some(whole)
@@ -253,5 +263,9 @@ pub(crate) const BELOW: [(&str, &[Field]); 5] = [
 
 /// The fields of a value.
 #[cfg(test)]
-pub(crate) const VALUE: [&[Field]; 3] =
-    [SourceFields::FIELDS, UpstreamFields::FIELDS, SelectorFields::FIELDS];
+pub(crate) const VALUE: [&[Field]; 4] =
+    [SourceFields::FIELDS, UpstreamFields::FIELDS, SelectorFields::FIELDS, AbsentFields::FIELDS];
+
+/// The fields of a value in `sources`.
+#[cfg(test)]
+pub(crate) const OF_SOURCES: [(&str, &[Field]); 1] = [("value of `sources`", AbsentFields::FIELDS)];

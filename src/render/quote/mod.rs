@@ -81,6 +81,17 @@ pub(crate) fn json(value: &Value) -> Zeroizing<String> {
     out.into_text()
 }
 
+/// JSON over several lines: members sorted, `indent` spaces for each level.
+pub(crate) fn json_lines(value: &Value, indent: usize) -> String {
+    let spaces = vec![b' '; indent];
+    let mut bytes = Vec::new();
+    let formatter = serde_json::ser::PrettyFormatter::with_indent(&spaces);
+    let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, formatter);
+    // Writing a `Value` into memory cannot fail: its keys are strings.
+    let _ = serde::Serialize::serialize(&gojson::sorted(value), &mut serializer);
+    String::from_utf8(bytes).unwrap_or_default()
+}
+
 /// YAML on one line, in flow style, with the same meaning in YAML 1.1 and 1.2. It is also JSON, unless a key has about a thousand characters.
 pub(crate) fn yaml(value: &Value) -> Zeroizing<String> {
     let mut out = SecretWriter::default();

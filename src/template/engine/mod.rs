@@ -12,24 +12,60 @@ use minijinja::{
     AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value, escape_formatter,
 };
 
-use super::{Cause, filters, limits, values};
+use super::{Cause, check, filters, lexer, limits, values};
 use crate::secret::Secret;
 use crate::spec::Delimiters;
 use crate::template::protocol::{Fault, Task};
 
-/// Renders `task` into a text of at most `limit` bytes. A task without sources only checks the syntax; its text is empty.
-pub(crate) fn render(task: &Task<'_>, limit: usize) -> Result<Secret, Fault> {
-    let at_start = |cause| Fault { line: 1, cause };
+/// Renders `task` into a text of at most `limit` bytes. A task with names instead of values only checks the template; its text is empty.
+pub(crate) fn render(task: &Task<'_>, limit: usize) -> Result<Secret, Vec<Fault>> {
+    let at_start = |cause| vec![Fault::of_line(1, cause)];
     let mut environment = environment();
     environment.set_syntax(syntax(&task.delimiters).map_err(|_| at_start(Cause::Delimiters))?);
-    let template =
-        environment.template_from_named_str("template", task.text).map_err(|error| fault(&error))?;
-    let Some(sources) = task.sources else { return Ok(Secret::from(Vec::new())) };
-    let sources = values::read(sources).map_err(|_| at_start(Cause::NotText))?;
+    let template = environment.template_from_named_str("template", task.text);
+    if let Ok(names) = serde_json::from_slice::<Vec<String>>(task.sources) {
+        let faults = all_faults(task, &names, template.err());
+        return if faults.is_empty() { Ok(Secret::from(Vec::new())) } else { Err(faults) };
+    }
+    let template = template.map_err(|error| vec![fault(&error)])?;
+    let sources = values::read(task.sources).map_err(|_| at_start(Cause::NotText))?;
     let mut text = Text { bytes: Vec::new(), limit };
     match template.render_captured_to(sources, &mut text) {
         Ok(_) => Ok(Secret::from(text.bytes)),
-        Err(error) => Err(fault(&error)),
+        Err(error) => Err(vec![fault(&error)]),
+    }
+}
+
+/// The error of the parser, and every unknown word elsewhere; for a template of Go only its first word that shows this.
+fn all_faults(task: &Task<'_>, names: &[String], error: Option<Error>) -> Vec<Fault> {
+    let tags = lexer::tags(task.text, &task.delimiters);
+    // The environment of the task has its own delimiters.
+    let words = check::faults(task.text, &tags, names, &environment());
+    let syntax = error.map(|error| syntax_fault(task, &tags, &error));
+    if syntax.is_none() && words.is_empty() {
+        return words;
+    }
+    if let Some((start, end)) = check::go_word(&tags) {
+        return vec![Fault::at(task.text, start, end, Cause::GoTemplate)];
+    }
+    let line = syntax.map(|fault| fault.line);
+    let elsewhere = words.into_iter().filter(|fault| Some(fault.line) != line);
+    let mut faults: Vec<_> = syntax.into_iter().chain(elsewhere).collect();
+    faults.sort_by_key(|fault| fault.line);
+    faults
+}
+
+/// The error of the parser with the words of its tag.
+fn syntax_fault(task: &Task<'_>, tags: &[lexer::Tag<'_>], error: &Error) -> Fault {
+    let fault = fault(error);
+    // The parser names the line. The last tag that begins up to there is where it stopped.
+    let end = lexer::line(task.text, fault.line).end;
+    let begins = |tag: &&lexer::Tag<'_>| tag.start < end;
+    match tags.iter().rev().find(begins).map(|tag| (tag, tag.tokens.first(), tag.tokens.last())) {
+        Some((_, Some(first), Some(last))) => {
+            Fault { line: fault.line, ..Fault::at(task.text, first.start, last.end(), fault.cause) }
+        }
+        _ => fault,
     }
 }
 
@@ -76,7 +112,7 @@ fn write_value(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -
 /// The kind and the line of an error. Its text is not used, because it may quote a secret.
 fn fault(error: &Error) -> Fault {
     let line = error.line().and_then(|line| u32::try_from(line).ok()).unwrap_or(1);
-    Fault { line, cause: own_cause(error).unwrap_or_else(|| cause_of_kind(error.kind())) }
+    Fault::of_line(line, own_cause(error).unwrap_or_else(|| cause_of_kind(error.kind())))
 }
 
 /// Our own cause, if one is the source of the error. minijinja may have wrapped it in its own errors.

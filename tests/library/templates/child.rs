@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::secret::WipedMap;
 use crate::spec::Delimiters;
-use crate::template::{Cause, Job, Renderer, TemplateError};
+use crate::template::{Cause, Check, Job, Renderer, TemplateError};
 use serde_json::json;
 
 use super::{CANARY, members, renderer, soon};
@@ -17,9 +17,20 @@ async fn a_check_finds_syntax_errors_of_every_template_in_one_child() {
     let braces = Delimiters::default();
     let brackets = "[[ ]]".parse().unwrap();
     let found = renderer()
-        .check(&[("{{ db.password }}", &braces), ("a\n[[ db.", &brackets), ("{{ db.", &brackets)], soon())
-        .await;
-    assert_eq!(found, Ok(vec![Ok(()), Err(TemplateError::Fails { line: 2, cause: Cause::Syntax }), Ok(())]));
+        .check(
+            &[
+                Check { text: "{{ db.password }}", delimiters: &braces, names: vec!["db".into()] },
+                Check { text: "a\n[[ db.", delimiters: &brackets, names: vec!["db".into()] },
+                Check { text: "{{ db.", delimiters: &brackets, names: Vec::new() },
+            ],
+            soon(),
+        )
+        .await
+        .unwrap();
+    assert!(
+        matches!(&found[..], [Ok(()), Err(TemplateError::Fails(mistakes)), Ok(())] if mistakes[0].line == 2 && mistakes[0].cause == Cause::Syntax),
+        "{found:?}"
+    );
 }
 
 /// The test acts as the parent, to see every byte that the child writes.

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::spec::Delimiters;
-use crate::template::{Job, TemplateError};
+use crate::template::{Check, Job, TemplateError};
 use serde_json::{Map, Value, json};
 
 use super::{Answers, CANARY, answers, members, rendered, renderer, soon};
@@ -126,7 +126,10 @@ async fn a_long_chain_of_operators_gives_its_text_or_an_error_and_never_ends_the
     for chain in &chains {
         for outcome in [
             answers(&[chain], &json!({"a": "x"})).await.map(|_| ()),
-            renderer().check(&[(chain, &braces)], soon()).await.map(|_| ()),
+            renderer()
+                .check(&[Check { text: chain, delimiters: &braces, names: Vec::new() }], soon())
+                .await
+                .map(|_| ()),
         ] {
             assert!(
                 matches!(outcome, Ok(()) | Err(TemplateError::Killed { job: 0 })),
