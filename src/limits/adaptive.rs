@@ -17,6 +17,8 @@ const AFTER_UNANSWERED: f64 = 0.5;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LimitBounds {
     pub(crate) min: u16,
+    /// What slow responses leave at least; calls without a response may leave less.
+    pub(crate) slow: u16,
     pub(crate) start: u16,
     pub(crate) max: u16,
 }
@@ -67,19 +69,19 @@ impl AdaptiveLimit {
 
     /// Records how a call ended at `now`.
     pub(crate) fn record(&mut self, sample: Sample, now: Instant) {
-        let factor = match sample {
+        let (factor, least) = match sample {
             Sample::Quick => {
                 self.limit = (self.limit + 1.0 / self.limit).min(f64::from(self.bounds.max));
                 return;
             }
-            Sample::Slow => AFTER_SLOW,
-            Sample::Unanswered => AFTER_UNANSWERED,
+            Sample::Slow => (AFTER_SLOW, self.bounds.slow),
+            Sample::Unanswered => (AFTER_UNANSWERED, self.bounds.min),
         };
         if self.shrunk.is_some_and(|shrunk| now.saturating_duration_since(shrunk) < SHRINK_INTERVAL) {
             return;
         }
         self.shrunk = Some(now);
-        self.limit = (self.limit * factor).max(f64::from(self.bounds.min));
+        self.limit = (self.limit * factor).max(f64::from(least).min(self.limit));
     }
 }
 
@@ -90,7 +92,7 @@ mod tests {
 
     use super::*;
 
-    const BOUNDS: LimitBounds = LimitBounds { min: 1, start: 4, max: 8 };
+    const BOUNDS: LimitBounds = LimitBounds { min: 1, slow: 1, start: 4, max: 8 };
 
     fn seconds(seconds: f64) -> Duration {
         Duration::from_secs_f64(seconds)
@@ -99,7 +101,7 @@ mod tests {
     #[tokio::test]
     async fn slow_responses_that_end_together_shrink_the_limit_once() {
         let (mut limit, now) =
-            (AdaptiveLimit::new(LimitBounds { min: 1, start: 64, max: 64 }), Instant::now());
+            (AdaptiveLimit::new(LimitBounds { min: 1, slow: 1, start: 64, max: 64 }), Instant::now());
         for _ in 0..64 {
             limit.record(Sample::Slow, now);
         }

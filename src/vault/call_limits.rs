@@ -21,7 +21,7 @@ use crate::mutex::Mutex;
 use crate::vault::retry::CallKind;
 
 /// Concurrent logins at one auth mount. Each is a TokenReview at the API server, and after an outage all pods of a node log in at once.
-const LOGINS: LimitBounds = LimitBounds { min: 1, start: 4, max: 8 };
+const LOGINS: LimitBounds = LimitBounds { min: 1, slow: 3, start: 4, max: 8 };
 /// The most auth mounts of one server with a limit of their own. Classes choose auth mounts; further ones share one limit.
 const AUTH_MOUNTS: usize = 32;
 /// One namespace runs at most one part in this many of all calls to a server.
@@ -70,7 +70,12 @@ impl CallLimits {
         let share_limit = NonZeroUsize::new(share.into()).unwrap_or(NonZeroUsize::MIN);
         Self {
             calls: FairLimiter::new(calls, share_limit),
-            bounds: LimitBounds { min: SMALLEST_SHARE.min(share), start: share, max: share },
+            bounds: LimitBounds {
+                min: SMALLEST_SHARE.min(share),
+                slow: SMALLEST_SHARE.min(share),
+                start: share,
+                max: share,
+            },
             shares: Mutex::default(),
             logins: Mutex::default(),
             other_logins: Arc::new(LoginLimit::new()),

@@ -78,10 +78,10 @@ async fn a_dead_credential_is_never_served_again() {
 }
 
 #[tokio::test]
-async fn slow_logins_of_20_accounts_are_made_once_each() {
+async fn slow_logins_of_ten_accounts_are_made_once_each() {
     let vault = Vault::start().await;
     vault.put("team-a/db", json!({ "password": "one" })).await;
-    let accounts: Vec<_> = (0..20).map(|number| format!("team-a/web-{number}")).collect();
+    let accounts: Vec<_> = (0..10).map(|number| format!("team-a/web-{number}")).collect();
     vault.names_accounts(json!({})).await;
     let proxy = Faulty::before(vault.address()).await;
     let provider = Provider::of(&vault).flag(format!("--vault-addr={}", proxy.address())).start().await;
@@ -99,13 +99,13 @@ async fn slow_logins_of_20_accounts_are_made_once_each() {
     vault.put("team-a/db", json!({ "password": "two" })).await;
     let begun = Instant::now();
     let mut have_it = false;
-    // Twenty logins of 6 s, four at a time.
+    // Ten logins of 6 s, two to four at a time.
     while !have_it && begun.elapsed() < Duration::from_secs(55) {
         let mounted = futures::future::join_all(pods.iter().map(Volume::remount)).await;
         have_it = mounted.iter().all(|pod| pod.read("password") == "two");
     }
     let (took, logins) = (begun.elapsed(), proxy.calls(login).len() - before);
-    assert!(have_it && logins == 20, "{logins} logins in {took:?}");
+    assert!(have_it && logins == 10, "{logins} logins in {took:?}");
     sleep(Duration::from_secs(1)).await;
     assert_eq!(vault.accessors().await.len(), tokens, "no token is left alone");
 }

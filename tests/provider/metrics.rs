@@ -29,8 +29,8 @@ async fn mounts_calls_and_logins_are_counted_and_no_name_is_among_the_labels() {
     });
     let text = text.await;
     for (series, expected) in [
-        ("vaultmount_mounts_total{reason=\"ok\"}", 2),
-        ("vaultmount_mounts_total{reason=\"vault.not_found\"}", 1),
+        ("vaultmount_mounts_total{reason=\"ok\",stale=\"false\"}", 2),
+        ("vaultmount_mounts_total{reason=\"vault.not_found\",stale=\"false\"}", 1),
         ("vaultmount_mount_duration_seconds_count{outcome=\"ok\"}", 2),
         ("vaultmount_answers_kept_total", 1),
         ("vaultmount_mounts_in_flight", 0),
