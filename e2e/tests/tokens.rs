@@ -55,3 +55,23 @@ fn a_database_user_lives_as_long_as_its_pod() {
         some => Err(format!("there live {some:?}")),
     });
 }
+
+#[test]
+fn a_database_user_whose_lease_an_operator_revokes_is_replaced_within_a_minute() {
+    let scenario = Scenario::begin();
+    let path = scenario.database("1h");
+    let pod = scenario.pod("reader").mounts("db").start();
+    let user = User::of(&pod);
+    user.enters().expect("the first user is let in");
+
+    bao::run(&["lease", "revoke", "-prefix", "-sync", &path], "");
+    // A minute from one look-up to the next, and one rotation of the driver.
+    let next = eventually(75, "another user", || {
+        let next = User::of(&pod);
+        if next.name == user.name { Err(format!("{} is still in the file", user.name)) } else { Ok(next) }
+    });
+    next.enters().expect("the new user is let in");
+    user.is_gone().expect("the revoked user is gone");
+    let lookups = bao::audited("sys/leases/lookup").len();
+    assert!(lookups >= 1, "the lease was looked up");
+}

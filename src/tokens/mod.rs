@@ -231,6 +231,11 @@ impl Logins {
         self.inner.vaults.request_timeout()
     }
 
+    /// Waits until the time for retries has ended and the server of `spec` is down. Returns why, for `doing`.
+    pub(crate) async fn down(&self, spec: &ServerSpec, doing: &str, budget: &Budget) -> VaultError {
+        self.inner.vaults.down(spec, doing, budget).await
+    }
+
     /// The tasks that a shutdown waits for.
     pub(crate) fn tasks(&self) -> &TaskTracker {
         &self.inner.tasks

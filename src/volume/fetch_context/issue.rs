@@ -43,9 +43,12 @@ impl FetchContext {
                 return Ok(issued.fetched);
             }
             let (call, joined) = cache.join_or_start(source, || self.start_issue(source, class, budget));
-            let Some(outcome) = call.wait(budget).await else {
-                self.has_stopped_waiting.store(true, Ordering::Relaxed);
-                break;
+            let outcome = match self.outcome(&call, source, budget).await {
+                Ok(outcome) => outcome,
+                Err(error) => {
+                    self.has_stopped_waiting.store(true, Ordering::Relaxed);
+                    return self.still_valid(source).ok_or(error);
+                }
             };
             if cache.take(source, &call) {
                 self.store(source, &outcome, class);
@@ -59,6 +62,21 @@ impl FetchContext {
             }
         }
         self.still_valid(source).ok_or_else(|| late(source))
+    }
+
+    /// The end of `call`. Fails if it does not come within `budget`, or if the server is down: the pod's author then reads why, while the call goes on.
+    async fn outcome(
+        &self,
+        call: &IssueCall,
+        source: &Source,
+        budget: &Budget,
+    ) -> Result<IssueOutcome, FetchError> {
+        let doing = source.to_string();
+        tokio::select! {
+            biased;
+            outcome = call.wait(budget) => outcome.ok_or_else(|| late(source)),
+            error = self.volumes.logins.down(&self.spec.server, &doing, budget) => Err(error.into()),
+        }
     }
 
     /// Starts the call as a task that this mount does not cut short.
