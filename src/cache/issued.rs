@@ -69,7 +69,7 @@ pub(crate) struct Standing {
     is_revoked: AtomicBool,
     /// An operator wants a successor (`vaultmount refresh`).
     is_unwanted: AtomicBool,
-    /// When the server was last asked whether it still exists.
+    /// When it was last looked up.
     checked_at: AtomicU64,
 }
 
@@ -123,7 +123,7 @@ impl Issued {
         self.due_at(inputs).is_some_and(|due| due <= now)
     }
 
-    /// Whether the server is asked at `now` if it still exists: every `interval`, by one of the mounts that use it.
+    /// Whether it must be looked up at `now`: every `interval`, by one of the mounts that use it.
     pub(crate) fn begins_check(&self, now: UnixMillis, interval: Duration) -> bool {
         let is_old = |at: u64| (now.since(UnixMillis(at)) >= interval).then_some(now.0);
         self.standing.checked_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, is_old).is_ok()

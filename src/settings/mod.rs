@@ -73,7 +73,7 @@ pub(crate) struct Settings {
     pub(crate) replace_after: Bounds,
     /// Whether reads at the default server log in with their own headers.
     pub(crate) inline_auth: bool,
-    /// How often the server is asked whether what was issued still exists; zero for never.
+    /// How often what was issued is looked up at the server, to find out whether it was revoked; zero for never.
     pub(crate) check_revoked: Duration,
     /// How many mounts run at the same time.
     pub(crate) admission: AdmissionConfig,

@@ -42,7 +42,7 @@ pub(crate) struct VolumeConfig {
     pub(crate) bounds: Bounds,
     /// Whether every read at the process's own server logs in by itself.
     pub(crate) inline: bool,
-    /// How often the server is asked whether what was issued still exists; zero for never.
+    /// How often what was issued is looked up at the server, to find out whether it was revoked; zero for never.
     pub(crate) check_revoked: Duration,
     /// The kubelet's `pods` directory: unmounted volumes are noticed there, and vaultmount writes volumes below it.
     pub(crate) root: Option<PathBuf>,
