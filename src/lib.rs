@@ -3,10 +3,10 @@
 //! The modules, in the order in which a request passes them; each names only modules below it.
 
 mod run; // the process: hardening, dispatch, exit code
-mod cli; // commands: serve, mount, prepare, handover, s5
+mod cli; // commands: serve, mount, prepare, refresh, handover, s5
 mod settings; // flags and environment -> Settings
-mod server; // unix sockets: modes, peers, `:authority`, deadlines, drain
 mod control; // commands of an operator to the process that serves
+mod server; // unix sockets: modes, peers, `:authority`, deadlines, drain
 mod mount; // one mount: parse, admit, authenticate, fetch, render, publish, respond
 mod volume; // state of each volume, until its end
 mod cache; // issued credentials, last known good content, rendered templates
@@ -26,15 +26,15 @@ mod payload; // all files of a volume: paths, modes, sizes, versions
 mod class; // SecretProviderClass and request -> MountSpec
 mod goyaml; // YAML as Go's yaml.v3 reads it
 mod spec; // what a mount is: pod, server, auth, sources, objects; types only
-mod limits; // admission, memory quota, time budget, backoff
+mod single_flight; // one call for all who need its result
+mod supervise; // tasks that last as long as the process
+mod limits; // admission, limits of concurrent calls, memory quota, time budget, backoff
 mod provider_api; // the driver's gRPC types, generated from proto/
 mod error; // Reason: the stable codes, and the one exit of a failure
 mod bounded_map; // a map with a fixed number of entries
 mod digest; // SHA-256 over parts, each with its length in front
-mod single_flight; // one call for all who need its result
 mod blocking; // long computations, beside the one async worker thread
 mod mutex; // a mutex that a panic does not poison
-mod supervise; // tasks that last as long as the process
 mod secret; // bytes that never print and are wiped
 
 pub use run::main;

@@ -20,7 +20,7 @@ pub(crate) use unix_millis::UnixMillis;
 
 /// The shortest and the longest time for which a login counts as authenticated. After that a pod's new service account token must log in again,
 /// because the account may have lost its role meanwhile. The logins of a fleet that began together are spread evenly after two hours: see
-/// `simulation/fleet.rs`. `docs/operations.md` and `docs/security.md` name these times.
+/// `simulation/fleet.rs`. `docs/operations.md`, `docs/security.md`, `docs/large-fleets.md` and `docs/troubleshooting.md` name these times.
 const REAUTHENTICATE_AFTER: (Duration, Duration) = (Duration::from_secs(1800), Duration::from_secs(4500));
 
 /// How long a login counts as authenticated; `fraction` (0 to 1) is the token's own.

@@ -158,7 +158,7 @@ impl Logins {
         if key.is_shared() && self.is_per_pod(&key) { key.for_pod(pod_uid) } else { key }
     }
 
-    /// The existing token of `key` for a mount without a service account token, if a pod's token logged in within the last hour.
+    /// The existing token of `key` for a mount without a service account token, if it is still authenticated (30 to 75 minutes after its login).
     pub(crate) fn existing(&self, key: &LoginKey, pod_uid: &str) -> Option<Arc<VaultToken>> {
         let key = self.effective_key(key.clone(), pod_uid);
         let mut slots = self.inner.slots.lock();

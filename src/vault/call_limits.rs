@@ -212,14 +212,14 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn slow_logins_shrink_the_limit_of_their_mount_and_quick_ones_widen_it() {
+    async fn unanswered_logins_shrink_the_limit_of_their_mount_and_quick_ones_widen_it() {
         let limits = limits(64);
         let login =
             async |namespace| limits.acquire(CallKind::Login, "/auth/a/login", &budget(namespace)).await;
         let first = login("team-a").await.unwrap();
         for _ in 0..5 {
             sleep(Duration::from_secs(2)).await;
-            first.record(Sample::Slow);
+            first.record(Sample::Unanswered);
         }
         assert!(login("team-b").await.is_none(), "one login at a time");
         for _ in 0..100 {

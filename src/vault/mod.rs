@@ -16,7 +16,7 @@ mod mounts; // remembers what is mounted where; "the mount is KV v2: use secret/
 mod node_identity; // refuses logins as the node
 mod policy; // the addresses that tokens may be sent to
 mod pool; // one HTTP client per server and TLS setting
-mod probe; // asks a server for its health, which alone opens the circuit
+mod probe; // asks a server for its health, which alone opens and closes the circuit
 mod resolve; // host names -> the addresses that the policy allows
 mod response; // one response
 mod retry; // which calls are retried, and when; pure

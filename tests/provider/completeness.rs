@@ -16,7 +16,7 @@ const UNPROVOKED: [(&str, &str); 2] = [
 ];
 
 /// The commands of the binary besides `render-templates`, which is hidden.
-const COMMANDS: [&[&str]; 10] = [
+const COMMANDS: [&[&str]; 11] = [
     &[],
     &["serve"],
     &["prepare"],
@@ -25,6 +25,7 @@ const COMMANDS: [&[&str]; 10] = [
     &["s5", "cipher"],
     &["s5", "decipher"],
     &["s5", "render"],
+    &["refresh"],
     &["handover"],
     &["version"],
 ];

@@ -2,7 +2,7 @@
 //! read.
 //!
 //! A call that creates something is made once, as a task with the time of `--request-timeout`. The mount that began it may stop waiting: then
-//! the next mount of the volume, or of its group, takes the result. Nothing that has expired is ever returned, and a result that nobody takes
+//! the next mount of the volume, or of its group, takes the result. Nothing that has expired is ever returned, and a lease that nobody takes
 //! ends with its token.
 
 use std::sync::Arc;

@@ -210,7 +210,7 @@ impl FetchContext {
         MaxAge { most: if self.is_first { refresh.min(FIRST) } else { polled() }, refresh }
     }
 
-    /// Which token calls `source`. `SharedRead` for everything that creates nothing, so for KV secrets; `Issue` for certificates; for any other
+    /// Which token calls `source`. `SharedRead` for a read that creates nothing and does not depend on the token, so for KV secrets; `Issue` for certificates; for any other
     /// path by what its first response had.
     fn class(&self, source: &Source) -> SharingClass {
         self.volumes.learned_paths.class(&self.spec.server, source, self.volumes.logins.mounts())
