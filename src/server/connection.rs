@@ -10,13 +10,14 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use metrics::counter;
 use tokio::net::UnixStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::Grpc;
 use crate::server::authority::AuthorityRewriter;
 use crate::server::drain::Shutdown;
 use crate::server::guard::Guard;
 use crate::server::peers::{Origin, Peers};
+use crate::telemetry::log_throttle::ConnectionLog;
 
 /// Limit for connections of the driver and of other processes of root, over all sockets. A driver opens one for each socket it uses.
 const DRIVER_CONNECTIONS: usize = 64;
@@ -36,12 +37,21 @@ pub(crate) struct ConnectionAcceptor {
     peers: Arc<Peers>,
     slots: Slots,
     shutdown: Shutdown,
+    /// Limits the log lines about refused and failed connections.
+    refused_log: Arc<ConnectionLog>,
+    failed_log: Arc<ConnectionLog>,
 }
 
 impl ConnectionAcceptor {
     /// An acceptor without any connection.
     pub(crate) fn new(peers: Peers, shutdown: Shutdown) -> Self {
-        Self { peers: Arc::new(peers), slots: Slots::default(), shutdown }
+        Self {
+            peers: Arc::new(peers),
+            slots: Slots::default(),
+            shutdown,
+            refused_log: Arc::default(),
+            failed_log: Arc::default(),
+        }
     }
 
     /// Serves `stream` with `service` in a new task, if its peer may connect and a connection slot is free; otherwise closes `stream`.
@@ -50,16 +60,19 @@ impl ConnectionAcceptor {
             return count_refused();
         };
         let Some(slot) = self.slots.acquire(origin) else {
-            warn!(
-                ?origin,
-                "connection refused: too many connections are open; check which processes hold them"
-            );
+            if self.refused_log.is_due() {
+                warn!(
+                    ?origin,
+                    "connection refused: too many connections are open; check which processes hold them (logged once a minute)"
+                );
+            }
             return count_refused();
         };
         let serving = serve(
             stream,
             Guard::new(service.clone(), self.shutdown.fail_open_requests.clone()),
             self.shutdown.clone(),
+            Arc::clone(&self.failed_log),
         );
         self.shutdown.tasks.spawn(async move {
             serving.await;
@@ -106,7 +119,7 @@ impl Slots {
 ///
 /// Sends no keepalive pings: the kernel reports a peer that died, and a peer that was only stopped for a while (a frozen node, a
 /// debugger) would see its mounts fail with Unavailable.
-async fn serve<S: Grpc>(stream: UnixStream, guard: Guard<S>, shutdown: Shutdown) {
+async fn serve<S: Grpc>(stream: UnixStream, guard: Guard<S>, shutdown: Shutdown, log: Arc<ConnectionLog>) {
     let mut http2 = http2::Builder::new(TokioExecutor::new());
     http2
         .timer(TokioTimer::new())
@@ -124,6 +137,10 @@ async fn serve<S: Grpc>(stream: UnixStream, guard: Guard<S>, shutdown: Shutdown)
     };
     if let Err(error) = ended {
         let cause = error.source().and_then(|source| source.source()).map(ToString::to_string);
-        info!(%error, cause, "a connection failed");
+        if log.is_due() {
+            info!(%error, cause, "a connection failed");
+        } else {
+            debug!(%error, cause, "a connection failed");
+        }
     }
 }

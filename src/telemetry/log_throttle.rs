@@ -1,5 +1,9 @@
 //! Repeated failures: the same failure or warning is logged three times at its own level, then at debug.
 
+use std::time::Duration;
+
+use tokio::time::Instant;
+
 use crate::bounded_map::BoundedMap;
 use crate::mutex::Mutex;
 
@@ -32,9 +36,36 @@ impl LogThrottle {
     }
 }
 
+/// Time from one line about refused or failed connections to the next: a process that dials without pause must not fill the node's disk.
+const CONNECTIONS_LOGGED: Duration = Duration::from_secs(60);
+
+/// Lets one line in [`CONNECTIONS_LOGGED`] into the log.
+#[derive(Default)]
+pub(crate) struct ConnectionLog(Mutex<Option<Instant>>);
+
+impl ConnectionLog {
+    /// Whether a line may be logged now. The time until the next one begins with it.
+    pub(crate) fn is_due(&self) -> bool {
+        let mut last = self.0.lock();
+        let is_due = last.is_none_or(|last| last.elapsed() >= CONNECTIONS_LOGGED);
+        if is_due {
+            *last = Some(Instant::now());
+        }
+        is_due
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_flood_of_connections_is_one_line_a_minute() {
+        let log = ConnectionLog::default();
+        assert!(log.is_due() && !log.is_due());
+        tokio::time::advance(CONNECTIONS_LOGGED).await;
+        assert!(log.is_due() && !log.is_due());
+    }
 
     #[test]
     fn a_failure_is_logged_three_times_and_again_when_it_changes_or_comes_back() {
