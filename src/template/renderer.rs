@@ -77,7 +77,7 @@ impl Renderer {
             .collect())
     }
 
-    /// See [`check`](super::check).
+    /// See [`check()`](super::check()).
     pub(crate) async fn check(
         &self,
         templates: &[Check<'_>],
