@@ -8,6 +8,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::metrics::gauge;
 use futures::future::FutureExt;
 use thiserror::Error;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -150,7 +151,9 @@ async fn serve_health(
 ) -> Result<(), ServeError> {
     let listener = health::listen(address).await.map_err(|source| ServeError::Health { address, source })?;
     let probe = Probe { endpoints: sockets.endpoints.clone(), readiness: readiness.clone() };
-    tokio::spawn(health::serve(listener, Arc::new(probe), metrics::start()?));
+    let metrics = metrics::start()?;
+    gauge!("vaultmount_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    tokio::spawn(health::serve(listener, Arc::new(probe), metrics));
     Ok(())
 }
 
