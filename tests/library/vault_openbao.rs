@@ -314,8 +314,8 @@ async fn a_certificate_that_cannot_be_trusted_ends_the_mount_with_its_cause() {
     let elsewhere = TlsSpec { server_name: Some("other.example".into()), ..bao.ca() };
     let other = TlsSpec { ca_bytes: Some(authority().pem()), ..TlsSpec::default() };
     for (server, words) in [
-        (bao.secure("127.0.0.1", bao.ca()), "not valid for name"),
-        (bao.secure("localhost", elsewhere), "not valid for name"),
+        (bao.secure("127.0.0.1", bao.ca()), "is not for the expected name 127.0.0.1"),
+        (bao.secure("localhost", elsewhere), "is not for the expected name other.example"),
         (bao.secure("localhost", other), "is not signed by a trusted CA"),
     ] {
         let (reason, text) = failure(bao.login(&server).await);
