@@ -39,5 +39,6 @@ pub(crate) use policy::AllowedAddress;
 pub(crate) use pool::{Outbound, Vaults};
 pub(crate) use response::VaultResponse;
 pub(crate) use server::Server;
+pub(crate) use tls::unusable_files;
 pub(crate) use token_info::{Account, TokenInfo};
 pub(crate) use transit::{Batch, Item, NotOpened};

@@ -51,12 +51,33 @@ pub(crate) fn client_config(spec: &TlsSpec, class: Option<&ClassFiles>) -> Resul
         Some(pair) => {
             let read = chain(pair, client).and_then(|chain| Ok((chain, key(pair, client)?)));
             let (chain, key) = read.map_err(|error| client.error(error))?;
-            verified.with_client_auth_cert(chain, key).map_err(|error| client.error(wrong(error)))?
+            verified.with_client_auth_cert(chain, key).map_err(|error| client.error(unfit(pair, &error)))?
         }
         None => verified.with_no_client_auth(),
     };
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
+}
+
+/// What is wrong with the files of the process's own setting, as [`client_config`] will find it: every file, not only the first. It does not look
+/// for CAs of the system.
+pub(crate) fn unusable_files(spec: &TlsSpec) -> Vec<VaultError> {
+    let mut found = Vec::new();
+    let names_ca = spec.ca_file.is_some() || spec.ca_directory.is_some() || spec.ca_bytes.is_some();
+    if names_ca && !spec.skip_verify {
+        let trusted = TrustedCas::read(spec, Chooser::Operator);
+        let directory = spec.ca_directory.as_deref();
+        let read = trusted.and_then(|trusted| directory.map_or(Ok(()), |path| trusted.is_not_empty(path)));
+        found.extend(read.err());
+    }
+    if let Some(pair) = &spec.client {
+        let (chain, key) = (chain(pair, Chooser::Operator), key(pair, Chooser::Operator));
+        found.extend([chain.err(), key.err()].into_iter().flatten());
+        if found.is_empty() {
+            found.extend(client_config(spec, None).err());
+        }
+    }
+    found
 }
 
 /// The state of the files of `spec`. A file that cannot be opened counts as empty.
@@ -232,6 +253,15 @@ fn read(what: &'static str, path: &Path, chooser: Chooser<'_>) -> Result<Vec<u8>
     } else {
         Ok(bytes)
     }
+}
+
+/// Why certificate and key do not make a pair.
+fn unfit(pair: &ClientCertificate, error: &rustls::Error) -> VaultError {
+    let why = match error {
+        rustls::Error::InconsistentKeys(_) => "it does not belong to the client certificate",
+        _ => "its kind, or the form of the client certificate, is not supported",
+    };
+    unusable("client key", &pair.key, &why)
 }
 
 fn unusable(what: &'static str, path: &Path, why: &dyn std::fmt::Display) -> VaultError {

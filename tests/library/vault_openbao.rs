@@ -362,7 +362,10 @@ async fn tls_files_that_cannot_be_used_are_named() {
         (TlsSpec { ca_directory: Some(none), ..TlsSpec::default() }, "none.pem"),
         (TlsSpec { client: client(garbage.clone(), key.clone()), ..TlsSpec::default() }, "garbage.pem"),
         (TlsSpec { client: client(good.clone(), garbage), ..TlsSpec::default() }, "garbage.pem"),
-        (TlsSpec { client: client(good, other), ..TlsSpec::default() }, "TLS setting"),
+        (
+            TlsSpec { client: client(good, other), ..TlsSpec::default() },
+            "does not belong to the client certificate",
+        ),
     ];
     for (tls, named) in settings {
         let (reason, text) =
