@@ -16,7 +16,6 @@ macro_rules! reasons {
 
         impl Reason {
             /// Every reason, in the order of the documentation.
-            #[cfg(test)]
             pub(crate) const ALL: &[Self] = &[$(Self::$variant),+];
 
             /// The name, which messages start with.

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::metrics::gauge;
 use futures::future::FutureExt;
 use thiserror::Error;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -30,7 +31,7 @@ use crate::settings::{Settings, TokenRequests, VersionKeySource};
 use crate::state::{KeyRefused, StateError, StateKey, Store};
 use crate::supervise::supervise;
 use crate::telemetry::{health, metrics};
-use crate::vault::{ClassFiles, Outbound, Vaults};
+use crate::vault::{ClassFiles, Outbound, Vaults, unusable_files};
 use crate::volume::{VolumeConfig, Volumes};
 
 /// Largest request, in bytes: a class, its tokens and 512 KiB of attributes fit many times.
@@ -96,6 +97,7 @@ pub(crate) enum ServeError {
 
 /// Serves until SIGTERM or SIGINT, then responds to open requests within the shutdown timeout and revokes tokens.
 pub(crate) async fn serve(settings: Settings) -> Result<(), ServeError> {
+    warn_of_tls_files(&settings);
     let outbound = outbound(&settings)?;
     let sockets = sockets(&settings)?;
     let version_key = version_key(&settings.version_key).await?;
@@ -150,8 +152,23 @@ async fn serve_health(
 ) -> Result<(), ServeError> {
     let listener = health::listen(address).await.map_err(|source| ServeError::Health { address, source })?;
     let probe = Probe { endpoints: sockets.endpoints.clone(), readiness: readiness.clone() };
-    tokio::spawn(health::serve(listener, Arc::new(probe), metrics::start()?));
+    let metrics = metrics::start()?;
+    gauge!("vaultmount_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    tokio::spawn(health::serve(listener, Arc::new(probe), metrics));
     Ok(())
+}
+
+/// Warns about every certificate file of the process that cannot be used. The process starts anyway: the file may come later.
+fn warn_of_tls_files(settings: &Settings) {
+    let own = [Flavor::Vault, Flavor::OpenBao].map(|flavor| &settings.defaults(flavor).tls);
+    let mut errors: Vec<_> =
+        own.into_iter().flat_map(unusable_files).map(|error| error.to_string()).collect();
+    // Both sockets often have the same setting.
+    errors.sort_unstable();
+    errors.dedup();
+    for error in errors {
+        warn!("{error}; until this is corrected, calls to the server fail; the files are read again later");
+    }
 }
 
 fn outbound(settings: &Settings) -> Result<Outbound, ServeError> {

@@ -1,14 +1,15 @@
 //! The metrics, for Prometheus. Modules count by the names in this file through the `metrics` facade, as they log through `tracing`.
 
-use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+use metrics::{Label, Unit, counter, describe_counter, describe_gauge, describe_histogram};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+
+use crate::error::Reason;
 
 /// A metric, as in the documentation.
 struct Metric {
     name: &'static str,
     kind: Kind,
-    /// The labels and their values: each a word of a short list, never a pod, a path or a role.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for docs/metrics.md, which a test compares"))]
+    /// The labels and their values, each in backticks: a word of a short list, never a pod, a path or a role.
     labels: &'static str,
     meaning: &'static str,
 }
@@ -21,7 +22,13 @@ enum Kind {
 }
 
 /// All metrics.
-const METRICS: [Metric; 23] = [
+const METRICS: [Metric; 24] = [
+    Metric {
+        name: "vaultmount_build_info",
+        kind: Kind::Gauge,
+        labels: "`version`: the version of vaultmount",
+        meaning: "always 1; the label has the version that runs",
+    },
     Metric {
         name: "vaultmount_mounts_total",
         kind: Kind::Counter,
@@ -165,14 +172,48 @@ const METRICS: [Metric; 23] = [
 /// Upper bounds of the buckets of durations, in seconds: from a mount without a call to the longest that is allowed.
 const SECONDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 20.0, 60.0];
 
-/// Installs the recorder; call it once. The handle renders the values as text.
+impl Metric {
+    /// The words between backticks in the labels' text.
+    fn words(&self) -> impl Iterator<Item = &'static str> {
+        self.labels.split('`').skip(1).step_by(2)
+    }
+
+    /// The labels of every series whose labels are known before anything happens.
+    fn series(&self) -> Vec<Vec<Label>> {
+        let labels: Vec<_> = self.words().collect();
+        match labels[..] {
+            [] => vec![Vec::new()],
+            ["reason", ..] => {
+                let of = |reason, stale| {
+                    vec![Label::from_static_parts("reason", reason), Label::from_static_parts("stale", stale)]
+                };
+                let failed = Reason::ALL.iter().map(|reason| of(reason.code(), "false"));
+                [of("ok", "true"), of("ok", "false")].into_iter().chain(failed).collect()
+            }
+            // The status may be any number.
+            ["kind", ..] => Vec::new(),
+            [label, ref values @ ..] => {
+                values.iter().map(|&value| vec![Label::from_static_parts(label, value)]).collect()
+            }
+        }
+    }
+}
+
+/// Installs the recorder; call it once. Every counter is 0 from the start, so that Prometheus sees its first increase. The handle renders the
+/// values as text.
 pub(crate) fn start() -> Result<PrometheusHandle, BuildError> {
     let builder = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_duration_seconds".into()), &SECONDS)?;
     let handle = builder.install_recorder()?;
-    for Metric { name, kind, meaning, .. } in METRICS {
+    for metric in METRICS {
+        let Metric { name, kind, meaning, .. } = metric;
         match kind {
-            Kind::Counter => describe_counter!(name, Unit::Count, meaning),
+            Kind::Counter => {
+                describe_counter!(name, Unit::Count, meaning);
+                for labels in metric.series() {
+                    counter!(name, labels).increment(0);
+                }
+            }
             Kind::Gauge => describe_gauge!(name, Unit::Count, meaning),
             Kind::Histogram => describe_histogram!(name, Unit::Seconds, meaning),
         }
@@ -218,9 +259,8 @@ mod tests {
     /// Names, labels and their values of `tests/golden/names-0.1.0.txt`: dashboards and alerts use them. A new one is added there by hand.
     #[test]
     fn metrics_keep_the_names_of_0_1_0() {
-        let metrics = METRICS.iter().map(|Metric { name, kind, labels, .. }| {
-            // Of the labels' description what is between backticks.
-            let words: Vec<_> = labels.split('`').skip(1).step_by(2).collect();
+        let metrics = METRICS.iter().map(|metric| {
+            let (Metric { name, kind, .. }, words) = (metric, metric.words().collect::<Vec<_>>());
             format!("metric {name} {} {}", format!("{kind:?}").to_lowercase(), words.join(" "))
         });
         crate::state::golden::is_named("metric", metrics);

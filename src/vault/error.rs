@@ -55,7 +55,7 @@ pub(crate) enum VaultError {
     Handshake {
         /// What the call does.
         doing: String,
-        /// The text of rustls. It holds names and no secrets.
+        /// What is wrong. It may hold the expected name, and no secrets.
         why: String,
     },
     /// There is no connection, or it broke before the response was complete.

@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::{VaultError, known_errors, response};
+use super::{VaultError, handshake, known_errors, response};
 use crate::limits::Budget;
 use crate::limits::budget::BODY_LIMIT;
 use crate::secret::append;
@@ -240,7 +240,7 @@ fn failed(error: &reqwest::Error, request: &HttpRequest<'_>) -> Failed {
         return Failed::last(VaultError::AddressRefused(format!("{doing}: {NoAddressAllowed}")));
     }
     if let Some(tls) = cause::<rustls::Error>(error) {
-        return Failed::last(VaultError::Handshake { doing, why: handshake_text(tls) });
+        return Failed::last(VaultError::Handshake { doing, why: handshake::failure_text(tls) });
     }
     let (why, outcome) = match (error.is_connect(), error.is_timeout()) {
         (true, true) => ("the connection was not established within 3 s", AttemptOutcome::NotSent),
@@ -248,22 +248,6 @@ fn failed(error: &reqwest::Error, request: &HttpRequest<'_>) -> Failed {
         (false, _) => ("the connection broke before the response was complete", AttemptOutcome::Unknown),
     };
     Failed { error: VaultError::Unreachable { doing, why }, outcome: Some(outcome) }
-}
-
-/// Why the handshake failed: rustls's text without the current time, so that the same failure always has the same text, and without its jargon.
-fn handshake_text(error: &rustls::Error) -> String {
-    use rustls::CertificateError::{
-        BadSignature, Expired, ExpiredContext, NotValidYet, NotValidYetContext, UnknownIssuer,
-    };
-    let rustls::Error::InvalidCertificate(invalid) = error else { return error.to_string() };
-    let known = match invalid {
-        Expired | ExpiredContext { .. } => "has expired",
-        NotValidYet | NotValidYetContext { .. } => "is not valid yet",
-        // The signature is bad if a trusted CA only has the same name as the issuer.
-        UnknownIssuer | BadSignature => "is not signed by a trusted CA",
-        _ => return error.to_string(),
-    };
-    format!("the server's certificate {known}")
 }
 
 /// Why there is no connection.

@@ -8,12 +8,14 @@ mod credential; // the token or the inline login in a call's headers
 mod effect; // what a request does at the server, by method, path and engine
 mod error; // VaultError
 mod error_body; // reads the body of an error, with limits
+mod handshake; // why a TLS handshake failed, in our own words
 mod http; // one HTTP request and its response, with limits on time and size
 mod known_errors; // texts of the server that may be shown
 mod login; // Login: the calls that a pod's Vault token may make
 mod mount_lookup; // asks Vault what is mounted at a path
 mod mounts; // remembers what is mounted where; "the mount is KV v2: use secret/data/devops"
 mod node_identity; // refuses logins as the node
+mod pinned; // a server's own certificate that is given as the CA
 mod policy; // the addresses that tokens may be sent to
 mod pool; // one HTTP client per server and TLS setting
 mod probe; // asks a server for its health, which alone opens and closes the circuit
@@ -37,5 +39,6 @@ pub(crate) use policy::AllowedAddress;
 pub(crate) use pool::{Outbound, Vaults};
 pub(crate) use response::VaultResponse;
 pub(crate) use server::Server;
+pub(crate) use tls::unusable_files;
 pub(crate) use token_info::{Account, TokenInfo};
 pub(crate) use transit::{Batch, Item, NotOpened};

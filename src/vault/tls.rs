@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use nix::fcntl::OFlag;
+use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
@@ -15,6 +16,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tracing::debug;
 
+use super::pinned::PinnedVerifier;
 use super::{ClassFiles, VaultError};
 use crate::spec::{ClientCertificate, TlsSpec};
 
@@ -35,18 +37,47 @@ pub(crate) fn client_config(spec: &TlsSpec, class: Option<&ClassFiles>) -> Resul
     let verified = if spec.skip_verify {
         versions.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
     } else {
-        versions.with_root_certificates(roots(spec, ca).map_err(|error| ca.error(error))?)
+        let trusted = TrustedCas::read(spec, ca).map_err(|error| ca.error(error))?;
+        if trusted.given.is_empty() {
+            versions.with_root_certificates(trusted.roots)
+        } else {
+            let inner = WebPkiServerVerifier::builder_with_provider(trusted.roots.into(), provider);
+            let inner = inner.build().map_err(|error| VaultError::TlsSetting(error.to_string()))?;
+            let verifier = PinnedVerifier::new(inner, trusted.given);
+            versions.dangerous().with_custom_certificate_verifier(Arc::new(verifier))
+        }
     };
     let mut config = match &spec.client {
         Some(pair) => {
             let read = chain(pair, client).and_then(|chain| Ok((chain, key(pair, client)?)));
             let (chain, key) = read.map_err(|error| client.error(error))?;
-            verified.with_client_auth_cert(chain, key).map_err(|error| client.error(wrong(error)))?
+            verified.with_client_auth_cert(chain, key).map_err(|error| client.error(unfit(pair, &error)))?
         }
         None => verified.with_no_client_auth(),
     };
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
+}
+
+/// What is wrong with the files of the process's own setting, as [`client_config`] will find it: every file, not only the first. It does not look
+/// for CAs of the system.
+pub(crate) fn unusable_files(spec: &TlsSpec) -> Vec<VaultError> {
+    let mut found = Vec::new();
+    let names_ca = spec.ca_file.is_some() || spec.ca_directory.is_some() || spec.ca_bytes.is_some();
+    if names_ca && !spec.skip_verify {
+        let trusted = TrustedCas::read(spec, Chooser::Operator);
+        let directory = spec.ca_directory.as_deref();
+        let read = trusted.and_then(|trusted| directory.map_or(Ok(()), |path| trusted.is_not_empty(path)));
+        found.extend(read.err());
+    }
+    if let Some(pair) = &spec.client {
+        let (chain, key) = (chain(pair, Chooser::Operator), key(pair, Chooser::Operator));
+        found.extend([chain.err(), key.err()].into_iter().flatten());
+        if found.is_empty() {
+            found.extend(client_config(spec, None).err());
+        }
+    }
+    found
 }
 
 /// The state of the files of `spec`. A file that cannot be opened counts as empty.
@@ -132,43 +163,61 @@ impl<'a> Chooser<'a> {
     }
 }
 
-/// The trusted CAs. The PEM text takes precedence over the file, and the file over the directory. Without any of them, the CAs of the system; in
-/// an image without CAs those of Mozilla.
-fn roots(spec: &TlsSpec, chooser: Chooser<'_>) -> Result<RootCertStore, VaultError> {
-    let mut roots = RootCertStore::empty();
-    if let Some(text) = &spec.ca_bytes {
-        add(&mut roots, "CA certificates in", Path::new("the environment"), text.as_bytes())?;
-    } else if let Some(file) = &spec.ca_file {
-        add(&mut roots, "CA file", file, &read("CA file", file, chooser)?)?;
-    } else if let Some(directory) = &spec.ca_directory {
-        let files =
-            chooser.entries(directory).map_err(|error| unusable("CA directory", directory, &error))?;
-        for file in files {
-            add(&mut roots, "CA file", &file, &read("CA file", &file, chooser)?)?;
-        }
-        // Without this check an empty directory of a class would fail later, with another error than a missing directory.
-        if matches!(chooser, Chooser::Class(_)) && roots.is_empty() {
-            return Err(unusable("CA directory", directory, &"it has no certificate"));
-        }
-    } else {
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        if roots.is_empty() {
-            roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-        }
-    }
-    Ok(roots)
+/// The trusted CAs.
+struct TrustedCas {
+    roots: RootCertStore,
+    /// Those of the setting, without the CAs of the system: a server may also show one of them as its own certificate.
+    given: Vec<CertificateDer<'static>>,
 }
 
-fn add(roots: &mut RootCertStore, what: &'static str, path: &Path, pem: &[u8]) -> Result<(), VaultError> {
-    let certificates = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
-    let certificates = certificates.map_err(|_| unusable(what, path, &"it is not PEM"))?;
-    if certificates.is_empty() {
-        return Err(unusable(what, path, &"it has no certificate"));
+impl TrustedCas {
+    /// The PEM text takes precedence over the file, and the file over the directory. Without any of them, the CAs of the system; in an image
+    /// without CAs those of Mozilla.
+    fn read(spec: &TlsSpec, chooser: Chooser<'_>) -> Result<Self, VaultError> {
+        let mut trusted = Self { roots: RootCertStore::empty(), given: Vec::new() };
+        if let Some(text) = &spec.ca_bytes {
+            trusted.add("CA certificates in", Path::new("the environment"), text.as_bytes())?;
+        } else if let Some(file) = &spec.ca_file {
+            trusted.add("CA file", file, &read("CA file", file, chooser)?)?;
+        } else if let Some(directory) = &spec.ca_directory {
+            let files =
+                chooser.entries(directory).map_err(|error| unusable("CA directory", directory, &error))?;
+            for file in files {
+                trusted.add("CA file", &file, &read("CA file", &file, chooser)?)?;
+            }
+            // Without this check an empty directory of a class would fail later, with another error than a missing directory.
+            if matches!(chooser, Chooser::Class(_)) {
+                trusted.is_not_empty(directory)?;
+            }
+        } else {
+            trusted.roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            if trusted.roots.is_empty() {
+                trusted.roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+            }
+        }
+        Ok(trusted)
     }
-    certificates
-        .into_iter()
-        .try_for_each(|certificate| roots.add(certificate))
-        .map_err(|error| unusable(what, path, &error))
+
+    fn add(&mut self, what: &'static str, path: &Path, pem: &[u8]) -> Result<(), VaultError> {
+        let certificates = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
+        let certificates = certificates.map_err(|_| unusable(what, path, &"it is not PEM"))?;
+        if certificates.is_empty() {
+            return Err(unusable(what, path, &"it has no certificate"));
+        }
+        for certificate in certificates {
+            self.roots.add(certificate.clone()).map_err(|error| unusable(what, path, &error))?;
+            self.given.push(certificate);
+        }
+        Ok(())
+    }
+
+    fn is_not_empty(&self, directory: &Path) -> Result<(), VaultError> {
+        if self.roots.is_empty() {
+            Err(unusable("CA directory", directory, &"it has no certificate"))
+        } else {
+            Ok(())
+        }
+    }
 }
 
 fn chain(
@@ -204,6 +253,15 @@ fn read(what: &'static str, path: &Path, chooser: Chooser<'_>) -> Result<Vec<u8>
     } else {
         Ok(bytes)
     }
+}
+
+/// Why certificate and key do not make a pair.
+fn unfit(pair: &ClientCertificate, error: &rustls::Error) -> VaultError {
+    let why = match error {
+        rustls::Error::InconsistentKeys(_) => "it does not belong to the client certificate",
+        _ => "its kind, or the form of the client certificate, is not supported",
+    };
+    unusable("client key", &pair.key, &why)
 }
 
 fn unusable(what: &'static str, path: &Path, why: &dyn std::fmt::Display) -> VaultError {

@@ -314,8 +314,8 @@ async fn a_certificate_that_cannot_be_trusted_ends_the_mount_with_its_cause() {
     let elsewhere = TlsSpec { server_name: Some("other.example".into()), ..bao.ca() };
     let other = TlsSpec { ca_bytes: Some(authority().pem()), ..TlsSpec::default() };
     for (server, words) in [
-        (bao.secure("127.0.0.1", bao.ca()), "not valid for name"),
-        (bao.secure("localhost", elsewhere), "not valid for name"),
+        (bao.secure("127.0.0.1", bao.ca()), "is not for the expected name 127.0.0.1"),
+        (bao.secure("localhost", elsewhere), "is not for the expected name other.example"),
         (bao.secure("localhost", other), "is not signed by a trusted CA"),
     ] {
         let (reason, text) = failure(bao.login(&server).await);
@@ -362,7 +362,10 @@ async fn tls_files_that_cannot_be_used_are_named() {
         (TlsSpec { ca_directory: Some(none), ..TlsSpec::default() }, "none.pem"),
         (TlsSpec { client: client(garbage.clone(), key.clone()), ..TlsSpec::default() }, "garbage.pem"),
         (TlsSpec { client: client(good.clone(), garbage), ..TlsSpec::default() }, "garbage.pem"),
-        (TlsSpec { client: client(good, other), ..TlsSpec::default() }, "TLS setting"),
+        (
+            TlsSpec { client: client(good, other), ..TlsSpec::default() },
+            "does not belong to the client certificate",
+        ),
     ];
     for (tls, named) in settings {
         let (reason, text) =

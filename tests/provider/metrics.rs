@@ -49,6 +49,44 @@ async fn mounts_calls_and_logins_are_counted_and_no_name_is_among_the_labels() {
     }
 }
 
+/// A counter that appears with its first value has no increase for Prometheus.
+#[tokio::test]
+async fn before_the_first_mount_the_version_is_shown_and_every_counter_is_0() {
+    let vault = Vault::start().await;
+    let address = free_address();
+    let _provider =
+        Provider::of(&vault).without("--health-addr").flag(format!("--health-addr={address}")).start().await;
+    let text = reqwest::get(format!("http://{address}/metrics")).await.unwrap().text().await.unwrap();
+    let version = format!("vaultmount_build_info{{version=\"{}\"}} 1\n", env!("CARGO_PKG_VERSION"));
+    assert!(text.contains(&version), "{text}");
+    let errors = include_str!("../../docs/errors.md");
+    let reasons: Vec<_> = errors.lines().filter_map(|line| line.strip_prefix("## ")).collect();
+    assert!(reasons.len() > 20, "{reasons:?}");
+    let counted = ["mounts", "looks"].into_iter().flat_map(|counter| {
+        let of = move |reason: &str, stale| {
+            format!("vaultmount_{counter}_total{{reason=\"{reason}\",stale=\"{stale}\"}}")
+        };
+        let failed = reasons.iter().map(move |reason| of(reason, false));
+        [of("ok", true), of("ok", false)].into_iter().chain(failed)
+    });
+    let others = [
+        "writes_total{change=\"left\"}",
+        "logins_closed_total{how=\"kept\"}",
+        "logins_total{outcome=\"failed\"}",
+        "volumes_ended_total{how=\"never_filled\"}",
+        "probes_total{outcome=\"down\"}",
+        "connections_refused_total",
+        "health_connections_closed_total",
+        "task_restarts_total{task=\"token-revoker\"}",
+        "answers_kept_total",
+        "revoked_total{what=\"issued\"}",
+        "pod_events_total{outcome=\"dropped\"}",
+    ];
+    for series in counted.chain(others.map(|series| format!("vaultmount_{series}"))) {
+        assert!(text.lines().any(|line| line == format!("{series} 0")), "{series}\n{text}");
+    }
+}
+
 #[tokio::test]
 async fn a_republish_that_reuses_an_issued_credential_is_counted() {
     let vault = Vault::start().await;

@@ -1,9 +1,10 @@
 //! Servers that the provider trusts, and servers to which it sends its client certificate.
 
 use std::fs;
+use std::path::Path;
 
 use crate::support::provider_setup::Setup;
-use crate::support::tls::{Authority, text};
+use crate::support::tls::{Authority, SelfSigned, text};
 use crate::support::*;
 
 /// Every way to name the CA and the server; the server's certificate is for `vault.example` and `127.0.0.1` or only the first.
@@ -138,7 +139,103 @@ async fn an_unusable_ca_or_certificate_file_of_the_process_is_named() {
         (&["--vault-tls-client-cert", "--vault-tls-client-key"], &garbage),
     ] {
         let provider = flags(names, file).start().await;
+        // Already at the start, before any mount.
+        let warnings = warnings(&provider, file);
+        assert!((1..=names.len()).contains(&warnings.len()), "{names:?}: {warnings:?}");
         provider.refuses("team-a/web", kv("db", "team-a/db", "password")).await.tells("vault.tls", &[file]);
     }
     assert_eq!(vault.calls(), [""; 0]);
+}
+
+/// As with Go and curl: `openssl req -x509` marks such a certificate as a CA, and the server shows it as its own.
+#[tokio::test]
+async fn a_servers_self_signed_certificate_that_is_given_as_the_ca_is_trusted() {
+    for is_ca in [true, false] {
+        let own = SelfSigned::by_openssl("IP:127.0.0.1", is_ca);
+        let vault = Vault::listening(&own.listener()).await;
+        vault.put("team-a/db", json!({ "password": canary("pinned") })).await;
+        let class = || kv("db", "team-a/db", "password");
+        let file = own.certificate();
+        for (setup, class) in [
+            (Provider::of(&vault).flag(format!("--vault-tls-ca-cert={file}")), class()),
+            (Provider::of(&vault).env("VAULT_CACERT", &*file), class()),
+            (Provider::of(&vault).env("VAULT_CACERT_BYTES", fs::read_to_string(&file).unwrap()), class()),
+            (Provider::of(&vault), class().with("vaultCACertPath", &*file)),
+        ] {
+            let provider = setup.start().await;
+            assert_eq!(
+                provider.mount("team-a/web", class).await.read("db"),
+                canary("pinned"),
+                "{}",
+                provider.log()
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_self_signed_certificate_of_another_name_date_or_key_is_refused() {
+    let (own, other) =
+        (SelfSigned::by_openssl("IP:127.0.0.1", true), SelfSigned::by_openssl("IP:127.0.0.1", true));
+    let (named, expired) = (SelfSigned::by_openssl("DNS:vault.example", true), SelfSigned::expired());
+    for (shown, given, text) in [
+        (&own, &other, "is trusted only if this same certificate is given as the CA"),
+        (&named, &named, "the server's certificate is not for the expected name 127.0.0.1"),
+        (&expired, &expired, "the server's certificate has expired"),
+    ] {
+        let vault = Vault::listening(&shown.listener()).await;
+        let flag = format!("--vault-tls-ca-cert={}", given.certificate());
+        let provider = Provider::of(&vault).flag(flag).start().await;
+        let refusal = provider.refuses("team-a/web", kv("db", "team-a/db", "password")).await;
+        refusal.tells("vault.tls", &[&vault.address(), text]);
+        assert_eq!(vault.calls(), [""; 0]);
+    }
+}
+
+#[tokio::test]
+async fn a_server_without_tls_behind_an_https_address_is_reported_as_such() {
+    let vault = Vault::start().await;
+    let provider = Provider::facing(&vault.address().replace("http://", "https://")).start().await;
+    let refusal = provider.refuses("team-a/web", kv("db", "team-a/db", "password")).await;
+    refusal.tells("vault.tls", &["the server does not speak TLS at this port"]);
+}
+
+/// The warnings that name `file`, and end with what follows.
+fn warnings(provider: &Provider, file: &str) -> Vec<String> {
+    let log = provider.log();
+    let warns =
+        |line: &&str| line.contains("WARN") && line.contains(file) && line.contains("read again later");
+    log.lines().filter(warns).map(Into::into).collect()
+}
+
+#[tokio::test]
+async fn certificate_files_that_cannot_be_used_are_reported_at_the_start_and_usable_ones_are_not() {
+    let (ca, other) = (Authority::new("servers"), Authority::new("others"));
+    let (certificate, key) = ca.certificate(&["provider"]);
+    let (_, other_key) = other.certificate(&["provider"]);
+    let empty = ca.directory().with_file_name("empty");
+    fs::create_dir(&empty).unwrap();
+    let hollow = ca.directory().with_file_name("hollow.pem");
+    fs::write(&hollow, "\n").unwrap();
+    let client = |key: &Path| {
+        [
+            format!("--vault-tls-client-cert={}", text(&certificate)),
+            format!("--vault-tls-client-key={}", text(key)),
+        ]
+    };
+    let (empty, hollow) = (text(&empty), text(&hollow));
+    let good = format!("--vault-tls-ca-cert={}", text(&ca.file()));
+    for (flags, named) in [
+        (vec![format!("--vault-tls-ca-directory={empty}")], Some(empty.clone())),
+        (vec![format!("--vault-tls-ca-cert={hollow}")], Some(hollow.clone())),
+        (vec![format!("--vault-tls-ca-cert={hollow}"), "--vault-tls-skip-verify".into()], None),
+        (client(&other_key).into(), Some(text(&other_key))),
+        ([&[good.clone()], &client(&key)[..]].concat(), None),
+        (vec![], None),
+    ] {
+        let setup = flags.iter().fold(Provider::facing("https://127.0.0.1:1"), Setup::flag);
+        let provider = setup.start().await;
+        let found = warnings(&provider, named.as_deref().unwrap_or_default());
+        assert_eq!(found.len(), usize::from(named.is_some()), "{flags:?}: {found:?}");
+    }
 }

@@ -10,6 +10,7 @@ use rcgen::{
 use tempfile::TempDir;
 
 use super::openbao::Listener;
+use super::pki::openssl;
 
 /// A CA, and the directory with its files.
 pub(crate) struct Authority {
@@ -66,6 +67,58 @@ impl Authority {
     /// A listener for `127.0.0.1` that requires client certificates of the same CA.
     pub(crate) fn mutual_listener(&self) -> Listener {
         Listener { client_ca: Some(self.file()), ..self.listener(&["127.0.0.1"]) }
+    }
+}
+
+/// A self-signed certificate and its key, which a server shows.
+pub(crate) struct SelfSigned {
+    home: TempDir,
+}
+
+impl SelfSigned {
+    /// As OpenSSL creates it for `subjectAltName=<name>`: marked as a CA, or without a mark.
+    pub(crate) fn by_openssl(name: &str, is_ca: bool) -> Self {
+        let created = Self { home: TempDir::new().unwrap() };
+        let (bare, certificate, key) = (created.file("bare.conf"), created.file("crt"), created.file("key"));
+        fs::write(&bare, "[req]\ndistinguished_name=dn\n[dn]\n").unwrap();
+        let (bare, certificate, key) = (text(&bare), text(&certificate), text(&key));
+        let names = format!("subjectAltName={name}");
+        let mut arguments = vec!["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"];
+        arguments.extend(["-nodes", "-subj", "/CN=vault", "-addext", &names]);
+        arguments.extend(["-keyout", &key, "-out", &certificate]);
+        if !is_ca {
+            arguments.extend(["-config", &bare]);
+        }
+        openssl(&arguments, "");
+        let shown = openssl(&["x509", "-noout", "-text", "-in", &certificate], "");
+        assert_eq!(shown.contains("CA:TRUE"), is_ca, "{shown}");
+        created
+    }
+
+    /// For `127.0.0.1`, and expired.
+    pub(crate) fn expired() -> Self {
+        let created = Self { home: TempDir::new().unwrap() };
+        let mut params = CertificateParams::new(vec!["127.0.0.1".into()]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        (params.not_before, params.not_after) =
+            (rcgen::date_time_ymd(2020, 1, 1), rcgen::date_time_ymd(2021, 1, 1));
+        let key = KeyPair::generate().unwrap();
+        fs::write(created.file("crt"), params.self_signed(&key).unwrap().pem()).unwrap();
+        fs::write(created.file("key"), key.serialize_pem()).unwrap();
+        created
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
+    }
+
+    /// The certificate, in a file.
+    pub(crate) fn certificate(&self) -> String {
+        text(&self.file("crt"))
+    }
+
+    pub(crate) fn listener(&self) -> Listener {
+        Listener { certificate_and_key: Some((self.file("crt"), self.file("key"))), ..Listener::default() }
     }
 }
 
