@@ -16,6 +16,7 @@ use crate::vault::classify::refused;
 use crate::vault::credential::Credential;
 use crate::vault::effect::{depends_on_engine, effect};
 use crate::vault::http::{HttpRequest, HttpResponse};
+use crate::vault::known_errors;
 use crate::vault::mount_lookup::mount_of;
 use crate::vault::retry::CallKind;
 
@@ -55,7 +56,11 @@ impl Server {
         let request = HttpRequest { body: Some(&body), ..HttpRequest::post(&path, &doing) };
         let reply = self.send(&request, CallKind::Login, budget).await?;
         if !reply.status.code.is_success() {
-            return Err(refused(doing, CallKind::Login, &reply, None));
+            let error = refused(doing, CallKind::Login, &reply, None);
+            let error = error.with_hint(known_errors::is_missing_role, || {
+                Hint::NoRole(auth.mount.clone(), auth.role.clone())
+            });
+            return Err(self.with_namespace_hint(error, None));
         }
         let response = VaultResponse::parse(&reply.body, &doing)?;
         let token = response.text(&["auth", "client_token"]).map(Secret::from);
@@ -149,7 +154,8 @@ impl Login {
         let reply = self.server.send(&http_request, kind, budget).await?;
         if !reply.status.code.is_success() {
             let hint = self.kv_hint(request, namespace, reply.status.code, budget).await;
-            return Err(refused(doing, kind, &reply, hint));
+            let error = refused(doing, kind, &reply, hint);
+            return Err(self.with_policy_hint(error, &request.method, request.path.as_str(), namespace));
         }
         let parse = if has_own_form(path) { VaultResponse::parse_any } else { VaultResponse::parse };
         let response = parse(&reply.body, &doing)?;

@@ -8,6 +8,7 @@ mod credential; // the token or the inline login in a call's headers
 mod effect; // what a request does at the server, by method, path and engine
 mod error; // VaultError
 mod error_body; // reads the body of an error, with limits
+mod hints; // what the class or the server needs, for a refused call
 mod http; // one HTTP request and its response, with limits on time and size
 mod known_errors; // texts of the server that may be shown
 mod login; // Login: the calls that a pod's Vault token may make

@@ -1,6 +1,71 @@
 //! The message that a pod's author reads when a secret cannot be mounted.
 
+use crate::support::volume::Refusal;
 use crate::support::*;
+
+/// Advice that is the right one when the cause is not known, and that must not stand beside a better one.
+const GENERAL: [&str; 5] = [
+    "check path, version and key",
+    "allow the path in a policy",
+    "bind the service account",
+    "check the mount and the namespace",
+    "check method, path",
+];
+
+fn has_only_its_own_advice(refusal: &Refusal) {
+    for general in GENERAL {
+        assert!(!refusal.text.contains(general), "{general:?} in {}", refusal.text);
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_by_a_policy_shows_the_rule_that_is_missing() {
+    let vault = Vault::start().await;
+    let provider = Provider::start(&vault).await;
+    let request = |path: &str, method: &str| {
+        object(json!({ "objectName": "x", "secretPath": path, "method": method, "secretKey": "x" }))
+    };
+    for (class, rule) in [
+        (kv("x", "team-b/db", "x"), r#"path "secret/data/team-b/db" { capabilities = ["read"] }"#),
+        (request("database/creds/app", "GET"), r#"path "database/creds/app" { capabilities = ["read"] }"#),
+        (request("pki/issue/web", "PUT"), r#"path "pki/issue/web" { capabilities = ["update"] }"#),
+    ] {
+        let refusal = provider.refuses("team-a/web", class).await;
+        has_only_its_own_advice(refusal.tells("vault.read_denied", &[rule, "policy"]));
+    }
+}
+
+#[tokio::test]
+async fn a_hint_takes_the_place_of_the_general_advice() {
+    let vault = Vault::start().await;
+    let provider = Provider::start(&vault).await;
+    vault.put("team-a/db", json!({ "password": canary("present") })).await;
+    let unversioned =
+        object(json!({ "objectName": "db", "secretPath": "secret/team-a/db", "secretKey": "password" }));
+    let denied = provider.refuses("team-a/web", unversioned.clone()).await;
+    has_only_its_own_advice(denied.tells("vault.read_denied", &["use secret/data/team-a/db"]));
+    vault.allow("secret/*", &["read"]).await;
+    let absent = provider.refuses("team-a/web", unversioned).await;
+    has_only_its_own_advice(absent.tells("vault.not_found", &["use secret/data/team-a/db"]));
+    let key = provider.refuses("team-a/web", kv("db", "team-a/db", "Password")).await;
+    has_only_its_own_advice(key.tells("vault.not_found", &["did you mean \"password\"?"]));
+    let unknown = provider.refuses("team-a/web", kv("db", "team-a/db", "nothing")).await;
+    unknown.tells("vault.not_found", &["check path, version and key"]);
+    let both = kv("db", "team-a/db", "Password").and(kv("other", "team-a/db", "nothing"));
+    let both = provider.refuses("team-a/web", both).await;
+    both.tells("vault.not_found", &["did you mean \"password\"?", "check path, version and key"]);
+}
+
+#[tokio::test]
+async fn a_long_list_of_objects_leaves_room_for_the_server() {
+    let vault = Vault::start().await;
+    let provider = Provider::start(&vault).await;
+    let denied =
+        (1..=12).map(|number| kv(&format!("file-{number:02}"), &format!("team-b/none-{number:02}"), "x"));
+    let class = denied.reduce(Class::and).unwrap();
+    let refusal = provider.refuses("team-a/web", class).await;
+    refusal.tells("vault.read_denied", &["file-01", "; and 4 more (role \"web\"", &vault.address()]);
+}
 
 /// One row per mistake: the class, the reason, what the text must name besides the common parts, and the code.
 #[tokio::test]
