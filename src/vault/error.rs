@@ -207,6 +207,10 @@ fn in_parentheses(text: Option<&'static str>) -> String {
     text.map_or_else(String::new, |text| format!(" ({text})"))
 }
 
+fn refused_name(name: Option<&str>) -> String {
+    name.map_or_else(String::new, |name| format!("{name:?} is refused: "))
+}
+
 fn after_semicolon(hint: Option<&Hint>) -> String {
     hint.map_or_else(String::new, |hint| format!("; {hint}"))
 }
@@ -241,6 +245,9 @@ pub(crate) enum Hint {
     /// No policy of the token's role allows the path; with the capability that the method needs.
     #[error("add path {0:?} {{ capabilities = [{1:?}] }} to a policy of the role")]
     NotAllowed(String, &'static str),
+    /// The engine refuses something in the request; its name, if the class sent it, and what to change.
+    #[error("{}{}", refused_name(.0.as_deref()), .1)]
+    Refused(Option<String>, &'static str),
 }
 
 impl Hint {

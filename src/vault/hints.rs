@@ -1,10 +1,13 @@
 //! What the class or the server needs, for a refused call: the namespace that does not exist, the rule that a policy lacks.
 
-use http::Method;
+use http::{Method, StatusCode};
 
 use super::{Hint, Login, Server, VaultError};
 use crate::error::Reason;
-use crate::vault::known_errors;
+use crate::spec::Request;
+use crate::vault::error_body::ErrorBody;
+use crate::vault::http::HttpResponse;
+use crate::vault::{engine_refusals, known_errors};
 
 impl Server {
     /// `error`, with the name of the namespace if the server says that it does not exist. `namespace` is that of the call, if it is another one
@@ -37,6 +40,13 @@ impl Login {
         let path = path_in_policy(path, namespace, server.spec.namespace.as_deref());
         error.with_hint(known_errors::is_permission_denied, || Hint::NotAllowed(path, capability(method)))
     }
+}
+
+/// What to change in `request`, which an engine refused with `reply`.
+pub(super) fn refused_parameter(request: &Request, reply: &HttpResponse) -> Option<Hint> {
+    let is_refused = reply.status.code == StatusCode::BAD_REQUEST;
+    let body = ErrorBody::parse(&reply.body).filter(|_| is_refused)?;
+    engine_refusals::hint(&body.errors, request.body.as_ref().map(|body| body.expose()))
 }
 
 /// The path of a request in `namespace` as the policy of a role in `own` names it: a child namespace stands before the path.

@@ -6,6 +6,7 @@ mod class_files; // the certificate files that a class may name
 mod classify; // an error status and its body -> Reason
 mod credential; // the token or the inline login in a call's headers
 mod effect; // what a request does at the server, by method, path and engine
+mod engine_refusals; // what the PKI and SSH engines refuse -> what to change
 mod error; // VaultError
 mod error_body; // reads the body of an error, with limits
 mod hints; // what the class or the server needs, for a refused call
