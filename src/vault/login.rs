@@ -63,6 +63,7 @@ impl Server {
             return Err(self.with_namespace_hint(error, None));
         }
         let response = VaultResponse::parse(&reply.body, &doing)?;
+        self.report_warnings(&response, &format!("{doing} as role {:?}", auth.role));
         let token = response.text(&["auth", "client_token"]).map(Secret::from);
         let token = token.ok_or(VaultError::Malformed { doing, why: "it has no auth.client_token" })?;
         Ok(Login {
@@ -89,6 +90,11 @@ impl Server {
             return Err(refused(doing, CallKind::Read, &reply, None));
         }
         VaultResponse::parse(&reply.body, &doing)
+    }
+
+    /// Logs the warnings of `response`, which answers the call `doing`.
+    pub(super) fn report_warnings(&self, response: &VaultResponse, doing: &str) {
+        self.vaults.warnings.report(response, doing, &self.spec.address);
     }
 
     /// A login with an existing token: an operator's, or one of an earlier process.
@@ -160,6 +166,7 @@ impl Login {
         }
         let parse = if has_own_form(path) { VaultResponse::parse_any } else { VaultResponse::parse };
         let response = parse(&reply.body, &doing)?;
+        self.server.report_warnings(&response, &doing);
         if let Some(engine) = response.engine().filter(|_| depends_on_engine(&request.method, path)) {
             mounts.learn(&self.server.spec, namespace, path, engine);
         }
@@ -270,7 +277,9 @@ impl Login {
         if !reply.status.code.is_success() {
             return Err(refused(doing.into(), CallKind::Idempotent, &reply, None));
         }
-        VaultResponse::parse(&reply.body, doing)
+        let response = VaultResponse::parse(&reply.body, doing)?;
+        self.server.report_warnings(&response, doing);
+        Ok(response)
     }
 
     fn post_to<'a>(&'a self, path: &'a str, namespace: Option<&'a str>, doing: &'a str) -> HttpRequest<'a> {

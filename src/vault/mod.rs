@@ -23,6 +23,7 @@ mod resolve; // host names -> the addresses that the policy allows
 mod response; // one response
 mod retry; // which calls are retried, and when; pure
 mod server; // a server in one namespace: attempts, retries, redirects
+mod server_warnings; // warnings in responses -> the log
 mod tls; // CA and client certificates
 mod token_info; // what a login response says about its token
 mod transit; // encrypts one value, decrypts batches
