@@ -176,6 +176,8 @@ pub(crate) struct Failure {
     pub(crate) reason: Reason,
     /// What failed, and where. [`Self::message`] adds the reason and the remedy.
     pub(crate) what: String,
+    /// `what` also says what to do. Then the remedy of the reason does not follow it.
+    pub(crate) has_remedy: bool,
 }
 
 /// Maximum length of the status message, in bytes: what fits into a Kubernetes event with the text that the driver adds.
@@ -184,12 +186,17 @@ const MESSAGE_BYTES: usize = 900;
 impl Failure {
     /// A failure for `reason`; `what` says what failed, and where.
     pub(crate) fn new(reason: Reason, what: impl Into<String>) -> Self {
-        Self { reason, what: what.into() }
+        Self { reason, what: what.into(), has_remedy: false }
+    }
+
+    /// The same failure. `has_remedy` says whether its text also says what to do.
+    pub(crate) fn with_remedy(self, has_remedy: bool) -> Self {
+        Self { has_remedy, ..self }
     }
 
     /// The whole message: reason, what failed, what to do. What failed is cut at the end of a character, so that the message fits into an event.
     pub(crate) fn message(&self) -> String {
-        let remedy = format!("; {}", self.reason.remedy());
+        let remedy = if self.has_remedy { String::new() } else { format!("; {}", self.reason.remedy()) };
         let mut text = format!("{}: {}", self.reason, self.what);
         let limit = MESSAGE_BYTES - remedy.len();
         if text.len() > limit {
@@ -266,6 +273,14 @@ mod tests {
             document(),
             "run `UPDATE_DOCS=1 cargo test --lib errors`"
         );
+    }
+
+    #[test]
+    fn a_specific_remedy_replaces_that_of_the_reason() {
+        let failure = Failure::new(Reason::NotFound, "the mount is KV v2: use secret/data/devops");
+        assert!(failure.message().ends_with("; check path, version and key"));
+        let message = failure.with_remedy(true).message();
+        assert_eq!(message, "vault.not_found: the mount is KV v2: use secret/data/devops");
     }
 
     #[test]

@@ -81,11 +81,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_failed_template_is_rendered_again_after_five_minutes() {
         let texts = RenderedCache::default();
-        texts.insert(
-            &name(),
-            [1; 32],
-            &Err(FetchError { reason: Reason::RenderFailed, what: "too much".into() }),
-        );
+        texts.insert(&name(), [1; 32], &Err(FetchError::new(Reason::RenderFailed, "too much")));
         assert!(texts.get(&name(), &[1; 32]).is_some_and(|outcome| outcome.is_err()));
         tokio::time::advance(FAILED).await;
         assert!(texts.get(&name(), &[1; 32]).is_none());

@@ -49,6 +49,7 @@ pub(crate) fn auth(
     };
     let role = found.take(role.ok_or(missing));
     let mount = found.take(mount(parameters, defaults));
+    found.warnings.extend(prefix_warning(parameters));
     let audience = parameters.non_empty(AUDIENCE).map(|(_, audience)| audience);
     let audience = found.take(match audience {
         Some(audience) if !defaults.audiences.allow(audience) => {
@@ -81,6 +82,14 @@ fn mount(parameters: &Parameters<'_>, defaults: &Defaults) -> Result<String, Spe
         Ok(Some(mount)) if !defaults.auth_mounts.allow(&mount) => Err(SpecError::AuthMount { mount }),
         Ok(Some(mount)) => Ok(mount),
     }
+}
+
+/// The warning about `auth/` before the name of the auth mount, as the injector's annotations have it.
+fn prefix_warning(parameters: &Parameters<'_>) -> Option<String> {
+    let given = parameters.get(KUBERNETES_MOUNT_PATH).or_else(|| parameters.get(AUTH_MOUNT_PATH));
+    let (parameter, text) = given.filter(|(_, text)| text.trim_start_matches('/').starts_with("auth/"))?;
+    let name = normalize(text).ok()??;
+    Some(format!("{parameter}: vaultmount adds auth/ itself, so it is left out: write {name:?}"))
 }
 
 /// The TLS settings of a class over `defaults`, combined as in the client library of the upstream providers: a CA of the class replaces the whole

@@ -69,7 +69,7 @@ async fn call<'t>(
             ciphertexts.len(),
             batch.key
         );
-        return Err(FetchError { reason: Reason::PayloadTooLarge, what });
+        return Err(FetchError::new(Reason::PayloadTooLarge, what));
     }
     let items =
         ciphertexts.iter().map(|(ciphertext, context)| Item { ciphertext, context: *context }).collect();
@@ -91,7 +91,7 @@ fn text(member: &Source, responses: &Responses<'_>, budget: &Budget) -> Result<S
         | EngineRequest::Kv(_)
         | EngineRequest::Certificate(_)
         | EngineRequest::Authorities { .. } => {
-            Err(FetchError { reason: Reason::Bug, what: format!("{member} is not a ciphertext") })
+            Err(FetchError::new(Reason::Bug, format!("{member} is not a ciphertext")))
         }
     })
 }
@@ -115,7 +115,7 @@ fn within(
 
 /// The same error with the key in its text.
 fn with_key(batch: &plan::Batch<'_>, error: &FetchError) -> FetchError {
-    FetchError { reason: error.reason, what: format!("decrypt at {}: {}", batch.key, error.what) }
+    FetchError { what: format!("decrypt at {}: {}", batch.key, error.what), ..error.clone() }
 }
 
 /// A member's text, parsed.
@@ -157,9 +157,11 @@ impl<'t> Ciphered<'t> {
                 plaintext(plaintexts, *ciphertext).map(|plain| Secret::from(plain.expose().to_vec()))
             }
             Self::Document(document) => document.filled(TEXT_BYTES, |marker| {
-                let with_line = |error: FetchError| FetchError {
-                    reason: error.reason,
-                    what: format!("the marker in line {}: {}", marker.line(), error.what),
+                let with_line = |error: FetchError| {
+                    FetchError::new(
+                        error.reason,
+                        format!("the marker in line {}: {}", marker.line(), error.what),
+                    )
                 };
                 plaintext(plaintexts, (marker.ciphertext(), None)).map_err(with_line)
             }),
@@ -174,18 +176,18 @@ fn plaintext<'o>(
     match plaintexts.get(&ciphertext) {
         Some(Ok(plain)) => Ok(plain),
         Some(Err(cause)) => Err((*cause).into()),
-        None => Err(FetchError { reason: Reason::Bug, what: "the ciphertext was not in the request".into() }),
+        None => Err(FetchError::new(Reason::Bug, "the ciphertext was not in the request")),
     }
 }
 
 impl From<NotOpened> for FetchError {
     fn from(cause: NotOpened) -> Self {
-        Self { reason: cause.reason(), what: cause.to_string() }
+        Self::new(cause.reason(), cause.to_string())
     }
 }
 
 impl From<crate::render::s5::TooLarge> for FetchError {
     fn from(error: crate::render::s5::TooLarge) -> Self {
-        Self { reason: error.reason(), what: error.to_string() }
+        Self::new(error.reason(), error.to_string())
     }
 }

@@ -39,6 +39,16 @@ impl EngineError {
             Self::Origin(error) => error.reason,
         }
     }
+
+    /// Whether its text also says what to do.
+    fn has_remedy(&self) -> bool {
+        match self {
+            Self::Vault(error) => error.has_remedy(),
+            Self::Render(error) => error.has_remedy(),
+            Self::Origin(error) => error.has_remedy,
+            Self::Certificate { .. } => false,
+        }
+    }
 }
 
 /// Why a source or a file has no content. Holds no secret.
@@ -48,22 +58,31 @@ pub(crate) struct FetchError {
     pub(crate) reason: Reason,
     /// The text for the user: what failed, and where.
     pub(crate) what: String,
+    /// The text also says what to do. Then the general advice of the reason does not follow it.
+    pub(crate) has_remedy: bool,
+}
+
+impl FetchError {
+    /// An error that the general advice of its reason follows.
+    pub(crate) fn new(reason: Reason, what: impl Into<String>) -> Self {
+        Self { reason, what: what.into(), has_remedy: false }
+    }
 }
 
 impl From<RenderError> for FetchError {
     fn from(error: RenderError) -> Self {
-        Self { reason: error.reason(), what: error.to_string() }
+        Self { reason: error.reason(), what: error.to_string(), has_remedy: error.has_remedy() }
     }
 }
 
 impl From<&EngineError> for FetchError {
     fn from(error: &EngineError) -> Self {
-        Self { reason: error.reason(), what: error.to_string() }
+        Self { reason: error.reason(), what: error.to_string(), has_remedy: error.has_remedy() }
     }
 }
 
 impl From<VaultError> for FetchError {
     fn from(error: VaultError) -> Self {
-        Self { reason: error.reason(), what: error.to_string() }
+        Self { reason: error.reason(), what: error.to_string(), has_remedy: error.has_remedy() }
     }
 }

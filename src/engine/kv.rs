@@ -53,14 +53,11 @@ fn with_engine_hint(read: &KvRead, mut error: VaultError) -> VaultError {
         if is_other_version && *reason == Reason::NotFound {
             *reason = Reason::NoMount;
         }
-        *hint = match hint {
-            Hint::Versioned(_) => Hint::Engine(2),
-            Hint::Unversioned(_) => Hint::Engine(1),
-            Hint::Engine(version) => Hint::Engine(*version),
-            Hint::Gone(version, destroyed) => Hint::Gone(*version, *destroyed),
-            Hint::OfVersion(version) => Hint::OfVersion(*version),
-            Hint::DataInPath(path) => Hint::DataInPath(path.clone()),
-        };
+        match hint {
+            Hint::Versioned(_) => *hint = Hint::Engine(2),
+            Hint::Unversioned(_) => *hint = Hint::Engine(1),
+            _ => {}
+        }
     }
     error
 }

@@ -41,10 +41,10 @@ pub(crate) async fn fetch(login: &Login, source: &Source, budget: &Budget) -> Re
         EngineRequest::Kv(read) => Ok(kv::read(login, read, namespace, budget).await?),
         EngineRequest::Certificate(request) => pki::certificate(login, request, namespace, budget).await,
         EngineRequest::Authorities { mount } => pki::authorities(login, mount, namespace, budget).await,
-        EngineRequest::Transit(_) | EngineRequest::S5(_) => Err(EngineError::Origin(FetchError {
-            reason: Reason::Bug,
-            what: format!("{source} cannot be fetched alone"),
-        })),
+        EngineRequest::Transit(_) | EngineRequest::S5(_) => Err(EngineError::Origin(FetchError::new(
+            Reason::Bug,
+            format!("{source} cannot be fetched alone"),
+        ))),
     }
 }
 
@@ -71,7 +71,7 @@ impl<'a> Responses<'a> {
         match self.0.get(source) {
             Some(Ok(fetched)) => Ok(fetched),
             Some(Err(error)) => Err(error.into()),
-            None => Err(FetchError { reason: Reason::Bug, what: format!("{source} was not fetched") }),
+            None => Err(FetchError::new(Reason::Bug, format!("{source} was not fetched"))),
         }
     }
 
@@ -210,8 +210,8 @@ impl Fetched {
         match self {
             Self::Text(..) => text(self.bytes(selected)?),
             Self::Certificate(..) | Self::Authorities(..) if whole => {
-                let parts = pki::texts(self)
-                    .map_err(|error| FetchError { reason: error.reason(), what: error.to_string() })?;
+                let parts =
+                    pki::texts(self).map_err(|error| FetchError::new(error.reason(), error.to_string()))?;
                 Ok(parts.into())
             }
             Self::VaultResponse(..) | Self::Certificate(..) | Self::Authorities(..) => {
@@ -257,10 +257,10 @@ impl DataAt {
 }
 
 fn not_text(selected: &SourceValue) -> FetchError {
-    FetchError {
-        reason: Reason::RenderFailed,
-        what: format!("{} is not UTF-8 text, and templates take only text", selected.source),
-    }
+    FetchError::new(
+        Reason::RenderFailed,
+        format!("{} is not UTF-8 text, and templates take only text", selected.source),
+    )
 }
 
 /// Bytes of a value without its text: the value itself, and its share of the collection around it.

@@ -43,7 +43,7 @@ static KEY_GENERATION: LazyLock<FairLimiter> = LazyLock::new(FairLimiter::one_at
 
 /// Generates a key on this node.
 async fn node_key(kind: KeyType, budget: &Budget) -> Result<NodeKey, EngineError> {
-    let failed = |reason, what: String| EngineError::Origin(FetchError { reason, what });
+    let failed = |reason, what: String| EngineError::Origin(FetchError::new(reason, what));
     let timed_out = |_| {
         let what = "timed out while this node generated other private keys; the kubelet will retry";
         failed(Reason::Overload, what.into())
@@ -135,8 +135,7 @@ fn certificates(response: &VaultResponse) -> Option<&str> {
 /// The content of a file that shows `part` of the certificate `source`.
 pub(crate) fn part(responses: &Responses<'_>, source: &Source, part: &Part) -> Result<Secret, FetchError> {
     let fetched = responses.get(source)?;
-    let refused =
-        |error: CertificateError| FetchError { reason: error.reason(), what: format!("{source}: {error}") };
+    let refused = |error: CertificateError| FetchError::new(error.reason(), format!("{source}: {error}"));
     let password = |store: &Keystore| responses.bytes(&store.password);
     match (fetched, part) {
         (Fetched::Certificate(identity, _), Part::Keystore(store)) => {
@@ -155,7 +154,7 @@ pub(crate) fn part(responses: &Responses<'_>, source: &Source, part: &Part) -> R
         (Fetched::Certificate(identity, _), part) => of_identity(identity, part).map_err(refused),
         (Fetched::Authorities(authorities, _), part) => of_authorities(authorities, part).map_err(refused),
         (Fetched::VaultResponse(..) | Fetched::Text(..), _) => {
-            Err(FetchError { reason: Reason::Bug, what: format!("{source} is not a certificate") })
+            Err(FetchError::new(Reason::Bug, format!("{source} is not a certificate")))
         }
     }
 }

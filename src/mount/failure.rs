@@ -12,6 +12,9 @@ use crate::writer::WriteError;
 /// Objects that a message names; further ones are counted.
 const NAMED: usize = 8;
 
+/// Bytes of the texts about objects together with the text about the server, so that a long list does not cut off the end of the message.
+const OBJECTS_BYTES: usize = 740;
+
 /// An object that has no file.
 pub(super) struct ObjectError {
     pub(super) name: String,
@@ -38,7 +41,8 @@ pub(super) fn superseded(spec: &MountSpec) -> Failure {
 pub(super) fn login(spec: &MountSpec, error: &VaultError) -> Failure {
     let pod = &spec.pod;
     let account = format!("service account {}/{}", pod.namespace, pod.service_account);
-    Failure::new(error.reason(), format!("{error}, {account} ({})", place(spec)))
+    let failure = Failure::new(error.reason(), format!("{error} ({account}, {})", place(spec)));
+    failure.with_remedy(error.has_remedy())
 }
 
 /// Some objects have no file. The reason is that of the first one; a different reason of another one stands before its text.
@@ -50,10 +54,17 @@ pub(super) fn objects(spec: &MountSpec, errors: &[ObjectError]) -> Failure {
         what.push_str(if at == 0 { "" } else { "; " });
         what.push_str(&objects_alike(group, reason));
     }
+    let place = place(spec);
+    if let Some(limit) = OBJECTS_BYTES.checked_sub(place.len()).filter(|limit| what.len() > *limit) {
+        what.truncate(what.floor_char_boundary(limit));
+        what.push_str("...");
+    }
     if !rest.is_empty() {
         let _ = write!(what, "; and {} more", rest.len());
     }
-    Failure::new(reason, format!("{what} ({})", place(spec)))
+    // The advice of the reason is for the objects with this reason that have no better one.
+    let needs_advice = |one: &ObjectError| one.error.reason == reason && !one.error.has_remedy;
+    Failure::new(reason, format!("{what} ({place})")).with_remedy(!errors.iter().any(needs_advice))
 }
 
 /// The files were fetched but not written.

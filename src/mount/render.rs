@@ -246,7 +246,7 @@ impl<'p> Files<'p> {
         };
         let file = File { path, mode: object.mode, owner: object.owner, group: object.group, contents };
         let too_large = self.quota.add(&file);
-        too_large.map_err(|error| FetchError { reason: error.reason(), what: error.to_string() })?;
+        too_large.map_err(|error| FetchError::new(error.reason(), error.to_string()))?;
         self.origins.push(origin);
         self.files.push(file);
         Ok(())
@@ -281,7 +281,7 @@ impl<'p> Files<'p> {
         let is_in_conflict = |path: &MountPath| names.iter().any(|name| is_same_name(name, path.as_str()));
         let files = paths.iter().zip(&self.origins).filter(|(path, _)| is_in_conflict(path));
         let objects: BTreeSet<_> = files.map(|(_, origin)| &origin.object).collect();
-        let error = FetchError { reason: Reason::SpecInvalid, what: conflict.to_string() };
+        let error = FetchError::new(Reason::SpecInvalid, conflict.to_string());
         objects.into_iter().map(|name| ObjectError { name: name.clone(), error: error.clone() }).collect()
     }
 }
@@ -297,7 +297,6 @@ fn document(
     if root == SelectorRoot::Response {
         data.remove("request_id");
     }
-    let refused =
-        |error: FormatError| FetchError { reason: error.reason(), what: format!("{source}: {error}") };
+    let refused = |error: FormatError| FetchError::new(error.reason(), format!("{source}: {error}"));
     render::format::document(&WipedJson::from(data), format).map_err(refused)
 }

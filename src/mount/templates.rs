@@ -32,8 +32,7 @@ pub(super) struct RenderedTemplates(HashMap<MountPath, Result<Arc<Secret>, Fetch
 impl RenderedTemplates {
     /// The text of the file `path`.
     pub(super) fn take(&mut self, path: &MountPath) -> Result<Secret, FetchError> {
-        let missing =
-            || Err(FetchError { reason: Reason::Bug, what: "the template was not rendered".into() });
+        let missing = || Err(FetchError::new(Reason::Bug, "the template was not rendered"));
         // A copy, because the cache may hold the text too.
         self.0.remove(path).unwrap_or_else(missing).map(|text| Secret::from(text.expose().to_vec()))
     }
@@ -128,8 +127,7 @@ fn task<'a>(
     memory: &mut usize,
 ) -> Result<Task<'a>, FetchError> {
     let sources = sources(template, pod, responses, memory)?;
-    let not_json =
-        |_| FetchError { reason: Reason::Bug, what: "the values of the template cannot be JSON".into() };
+    let not_json = |_| FetchError::new(Reason::Bug, "the values of the template cannot be JSON");
     let values = Zeroizing::new(serde_json::to_string(&sources).map_err(not_json)?);
     let job = Job { text: template.text.expose(), delimiters: &template.delimiters, sources };
     Ok(Task { path, inputs: digest(template, &values), job })
@@ -168,9 +166,11 @@ fn sources(
     responses: &Responses<'_>,
     memory: &mut usize,
 ) -> Result<WipedMap, FetchError> {
-    let too_large = || FetchError {
-        reason: Reason::PayloadTooLarge,
-        what: "the sources of the templates are larger than 4 MiB together".into(),
+    let too_large = || {
+        FetchError::new(
+            Reason::PayloadTooLarge,
+            "the sources of the templates are larger than 4 MiB together",
+        )
     };
     let mut sources = WipedMap::default();
     if template.text.expose().contains(POD) {
@@ -203,10 +203,12 @@ fn each_result<T>(
     results: Result<Vec<Result<T, TemplateError>>, TemplateError>,
     count: usize,
 ) -> Vec<(Result<T, FetchError>, bool)> {
-    let own = |error: &TemplateError| FetchError { reason: error.reason(), what: error.to_string() };
-    let of_another = |reason| FetchError {
-        reason,
-        what: "not rendered, because another template of this class ended the child process".into(),
+    let own = |error: &TemplateError| FetchError::new(error.reason(), error.to_string());
+    let of_another = |reason| {
+        FetchError::new(
+            reason,
+            "not rendered, because another template of this class ended the child process",
+        )
     };
     match results {
         // A text may be too long because of the ones before it: all texts share one limit.

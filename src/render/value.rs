@@ -190,6 +190,11 @@ pub(crate) enum RenderError {
 }
 
 impl RenderError {
+    /// Whether its text also says what to do.
+    pub(crate) fn has_remedy(&self) -> bool {
+        matches!(self, Self::KeyMissing { hint, .. } if !hint.is_empty())
+    }
+
     /// The stable cause.
     pub(crate) fn reason(&self) -> Reason {
         match self {

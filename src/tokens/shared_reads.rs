@@ -40,7 +40,7 @@ impl VaultToken {
             // At a slow server the read serves the next mount, if this one stops waiting.
             let budget = budget.detached(self.login().server().request_timeout());
             let (token, source) = (Arc::clone(self), source.clone());
-            let panicked = FetchError { reason: Reason::Bug, what: "reading ended in a panic".into() };
+            let panicked = FetchError::new(Reason::Bug, "reading ended in a panic");
             SingleFlight::start_in(
                 &self.tasks,
                 async move { token.call(&source, began, &budget).await },
@@ -117,7 +117,6 @@ fn is_only_for_starter(outcome: &Result<Arc<Fetched>, FetchError>) -> bool {
 }
 
 async fn wait(flight: &ReadFlight, source: &Source, budget: &Budget) -> Result<Arc<Fetched>, FetchError> {
-    let late =
-        || Err(FetchError { reason: Reason::Deadline, what: format!("read {source}: the mount timed out") });
+    let late = || Err(FetchError::new(Reason::Deadline, format!("read {source}: the mount timed out")));
     flight.wait(budget).await.unwrap_or_else(late)
 }

@@ -87,7 +87,7 @@ pub(crate) enum VaultError {
         reason: Reason,
         /// The server's own text, if it is one that may be shown.
         text: Option<&'static str>,
-        /// The path for the other version of the KV engine.
+        /// What the class or the server needs, if the response shows it.
         hint: Option<Hint>,
     },
     /// A success status with a body that does not match the API.
@@ -163,6 +163,25 @@ impl VaultError {
         self
     }
 
+    /// The same error with the hint that `make` creates, if it has none and the server's text is one for which `fits` is true.
+    pub(crate) fn with_hint(mut self, fits: fn(Option<&str>) -> bool, make: impl FnOnce() -> Hint) -> Self {
+        if let Self::Answered { text, hint: hint @ None, .. } = &mut self
+            && fits(*text)
+        {
+            *hint = Some(make());
+        }
+        self
+    }
+
+    /// Whether its text also says what to do.
+    pub(crate) fn has_remedy(&self) -> bool {
+        match self {
+            Self::Answered { hint: Some(hint), .. } => hint.is_remedy(),
+            Self::NoToken { .. } => true,
+            _ => false,
+        }
+    }
+
     /// The stable reason.
     pub(crate) fn reason(&self) -> Reason {
         match self {
@@ -188,11 +207,15 @@ fn in_parentheses(text: Option<&'static str>) -> String {
     text.map_or_else(String::new, |text| format!(" ({text})"))
 }
 
+fn refused_name(name: Option<&str>) -> String {
+    name.map_or_else(String::new, |name| format!("{name:?} is refused: "))
+}
+
 fn after_semicolon(hint: Option<&Hint>) -> String {
     hint.map_or_else(String::new, |hint| format!("; {hint}"))
 }
 
-/// The right path or setting, for a request to a KV mount of the other version.
+/// What the class or the server needs, for an error whose cause is known.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub(crate) enum Hint {
     /// The mount is KV v2; with the right path.
@@ -213,6 +236,25 @@ pub(crate) enum Hint {
     /// `engineVersion` is wrong; with the right version.
     #[error("the mount is KV v{0}: set engineVersion: {0}")]
     Engine(u8),
+    /// The auth mount has no such role; the mount, and the role.
+    #[error("auth mount {0:?} has no role {1:?}: create the role there, or correct roleName")]
+    NoRole(String, String),
+    /// The server has no such namespace.
+    #[error("the server has no namespace {0:?}: create it, or correct the name in the class")]
+    NoNamespace(String),
+    /// No policy of the token's role allows the path; with the capability that the method needs.
+    #[error("add path {0:?} {{ capabilities = [{1:?}] }} to a policy of the role")]
+    NotAllowed(String, &'static str),
+    /// The engine refuses something in the request; its name, if the class sent it, and what to change.
+    #[error("{}{}", refused_name(.0.as_deref()), .1)]
+    Refused(Option<String>, &'static str),
+}
+
+impl Hint {
+    /// Whether it says what to do.
+    fn is_remedy(&self) -> bool {
+        !matches!(self, Self::OfVersion(_))
+    }
 }
 
 /// The status of a response, and what headers and body say about it whatever the call does.

@@ -19,8 +19,8 @@ const VERDICTS: &[&str] = &[
     "namespace not authorized",
     "service account unauthorized; this could mean it has been deleted or recreated with a new token",
     "service account not found",
-    "invalid role name",
-    "could not be found",
+    MISSING_ROLE,
+    MISSING_ROLE_OF_JWT,
     "no audiences bound to the role",
     "audience claim does not match any expected audience",
     "invalid audience (aud) claim",
@@ -37,7 +37,8 @@ const VERDICTS: &[&str] = &[
 const OTHERS: &[&str] = &[
     PASSING_END,
     "namespace is sealed",
-    "requested namespace does not exist",
+    NO_NAMESPACE[1],
+    NO_NAMESPACE[2],
     INVALID_LEASE,
     INVALID_TOKEN,
     "lease not found",
@@ -59,8 +60,16 @@ const OTHERS: &[&str] = &[
     "is greater than the maximum",
     "cannot be greater than the max",
     "is not an allowed role",
-    "namespace not found",
+    NO_NAMESPACE[0],
     "unknown role",
+    "Unknown role",
+    "role requires a minimum of a",
+    "is not a valid IP address",
+    "error converting input for field \"ttl\"",
+    "ttl is larger than maximum allowed",
+    "setting key_id is not allowed by role",
+    "are not on allowed list",
+    "failed to parse public_key as SSH key",
     "role requires keys of type rsa",
     "role requires keys of type ec",
     "role requires keys of type ed25519",
@@ -76,8 +85,21 @@ const OTHERS: &[&str] = &[
     "unsupported operation",
     "unsupported path",
     "Invalid path for a versioned K/V secrets engine",
-    "permission denied",
+    PERMISSION_DENIED,
 ];
+
+/// The text for a path that no policy of the token allows.
+const PERMISSION_DENIED: &str = "permission denied";
+
+/// The text of a kubernetes auth mount for a role that does not exist.
+const MISSING_ROLE: &str = "invalid role name";
+
+/// The text of a jwt auth mount for a role that does not exist.
+const MISSING_ROLE_OF_JWT: &str = "could not be found";
+
+/// Texts for a namespace that does not exist.
+const NO_NAMESPACE: [&str; 3] =
+    ["namespace not found", "requested namespace does not exist", "Requested namespace does not exist"];
 
 /// The text for a token that does not exist, or does not exist any more.
 pub(crate) const INVALID_TOKEN: &str = "invalid token";
@@ -112,16 +134,26 @@ const NOT_SERVING: &[&str] = &[
 ];
 
 /// How the texts of a 404 begin that no engine sent, so that it says nothing about the path.
-const NOTHING_MOUNTED: &[&str] = &[
-    "no handler for route",
-    "namespace not found",
-    "requested namespace does not exist",
-    "Requested namespace does not exist",
-];
+const NOTHING_MOUNTED: &[&str] = &["no handler for route", NO_NAMESPACE[0], NO_NAMESPACE[1], NO_NAMESPACE[2]];
 
 /// The first known part of `errors`.
 pub(crate) fn known(errors: &[String]) -> Option<&'static str> {
     KNOWN.iter().copied().flatten().find(|known| errors.iter().any(|text| text.contains(**known))).copied()
+}
+
+/// True if a login with this text names a role that does not exist.
+pub(crate) fn is_missing_role(text: Option<&str>) -> bool {
+    matches!(text, Some(MISSING_ROLE | MISSING_ROLE_OF_JWT))
+}
+
+/// True if a call with this text names a namespace that does not exist.
+pub(crate) fn is_missing_namespace(text: Option<&str>) -> bool {
+    text.is_some_and(|text| NO_NAMESPACE.contains(&text))
+}
+
+/// True if no policy of the token allows the call. Another refusal with the same status has another text.
+pub(crate) fn is_permission_denied(text: Option<&str>) -> bool {
+    text == Some(PERMISSION_DENIED)
 }
 
 /// True if a login that is refused with this text was refused because of the pod or its token.

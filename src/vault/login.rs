@@ -18,6 +18,7 @@ use crate::vault::effect::{depends_on_engine, effect};
 use crate::vault::http::{HttpRequest, HttpResponse};
 use crate::vault::mount_lookup::mount_of;
 use crate::vault::retry::CallKind;
+use crate::vault::{hints, known_errors};
 
 /// How long some nodes of a server may not know a new token. Until then a standby may respond with 403.
 const PROPAGATION_TIME: Duration = Duration::from_secs(2);
@@ -55,9 +56,14 @@ impl Server {
         let request = HttpRequest { body: Some(&body), ..HttpRequest::post(&path, &doing) };
         let reply = self.send(&request, CallKind::Login, budget).await?;
         if !reply.status.code.is_success() {
-            return Err(refused(doing, CallKind::Login, &reply, None));
+            let error = refused(doing, CallKind::Login, &reply, None);
+            let error = error.with_hint(known_errors::is_missing_role, || {
+                Hint::NoRole(auth.mount.clone(), auth.role.clone())
+            });
+            return Err(self.with_namespace_hint(error, None));
         }
         let response = VaultResponse::parse(&reply.body, &doing)?;
+        self.report_warnings(&response, &format!("{doing} as role {:?}", auth.role));
         let token = response.text(&["auth", "client_token"]).map(Secret::from);
         let token = token.ok_or(VaultError::Malformed { doing, why: "it has no auth.client_token" })?;
         Ok(Login {
@@ -84,6 +90,11 @@ impl Server {
             return Err(refused(doing, CallKind::Read, &reply, None));
         }
         VaultResponse::parse(&reply.body, &doing)
+    }
+
+    /// Logs the warnings of `response`, which answers the call `doing`.
+    pub(super) fn report_warnings(&self, response: &VaultResponse, doing: &str) {
+        self.vaults.warnings.report(response, doing, &self.spec.address);
     }
 
     /// A login with an existing token: an operator's, or one of an earlier process.
@@ -149,10 +160,13 @@ impl Login {
         let reply = self.server.send(&http_request, kind, budget).await?;
         if !reply.status.code.is_success() {
             let hint = self.kv_hint(request, namespace, reply.status.code, budget).await;
-            return Err(refused(doing, kind, &reply, hint));
+            let hint = hint.or_else(|| hints::refused_parameter(request, &reply));
+            let error = refused(doing, kind, &reply, hint);
+            return Err(self.with_policy_hint(error, &request.method, request.path.as_str(), namespace));
         }
         let parse = if has_own_form(path) { VaultResponse::parse_any } else { VaultResponse::parse };
         let response = parse(&reply.body, &doing)?;
+        self.server.report_warnings(&response, &doing);
         if let Some(engine) = response.engine().filter(|_| depends_on_engine(&request.method, path)) {
             mounts.learn(&self.server.spec, namespace, path, engine);
         }
@@ -263,7 +277,9 @@ impl Login {
         if !reply.status.code.is_success() {
             return Err(refused(doing.into(), CallKind::Idempotent, &reply, None));
         }
-        VaultResponse::parse(&reply.body, doing)
+        let response = VaultResponse::parse(&reply.body, doing)?;
+        self.server.report_warnings(&response, doing);
+        Ok(response)
     }
 
     fn post_to<'a>(&'a self, path: &'a str, namespace: Option<&'a str>, doing: &'a str) -> HttpRequest<'a> {

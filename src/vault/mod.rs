@@ -6,9 +6,11 @@ mod class_files; // the certificate files that a class may name
 mod classify; // an error status and its body -> Reason
 mod credential; // the token or the inline login in a call's headers
 mod effect; // what a request does at the server, by method, path and engine
+mod engine_refusals; // what the PKI and SSH engines refuse -> what to change
 mod error; // VaultError
 mod error_body; // reads the body of an error, with limits
 mod handshake; // why a TLS handshake failed, in our own words
+mod hints; // what the class or the server needs, for a refused call
 mod http; // one HTTP request and its response, with limits on time and size
 mod known_errors; // texts of the server that may be shown
 mod login; // Login: the calls that a pod's Vault token may make
@@ -23,6 +25,7 @@ mod resolve; // host names -> the addresses that the policy allows
 mod response; // one response
 mod retry; // which calls are retried, and when; pure
 mod server; // a server in one namespace: attempts, retries, redirects
+mod server_warnings; // warnings in responses -> the log
 mod tls; // CA and client certificates
 mod token_info; // what a login response says about its token
 mod transit; // encrypts one value, decrypts batches

@@ -15,6 +15,7 @@ use crate::mutex::Mutex;
 use crate::spec::{Address, AuthMounts, ServerSpec, TlsSpec};
 use crate::vault::mounts::Mounts;
 use crate::vault::resolve::Resolver;
+use crate::vault::server_warnings::ServerWarnings;
 use crate::vault::tls::Fingerprint;
 use crate::vault::upstream::Upstream;
 
@@ -66,6 +67,7 @@ pub(crate) struct Vaults {
     pub(crate) outbound: Arc<Outbound>,
     clients: Arc<Mutex<HashMap<ClientKey, PooledClient>>>,
     pub(crate) mounts: Arc<Mounts>,
+    pub(crate) warnings: Arc<ServerWarnings>,
 }
 
 /// Mounts with equal keys share connections. Vault namespaces and tokens are not part of the key: they are in each call.
@@ -99,7 +101,12 @@ struct PooledClient {
 impl Vaults {
     /// A pool without clients.
     pub(crate) fn new(outbound: Outbound) -> Self {
-        Self { outbound: Arc::new(outbound), clients: Arc::default(), mounts: Arc::default() }
+        Self {
+            outbound: Arc::new(outbound),
+            clients: Arc::default(),
+            mounts: Arc::default(),
+            warnings: Arc::default(),
+        }
     }
 
     /// The time for a call that its mount does not cut short.

@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use http::StatusCode;
+use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -96,6 +96,7 @@ impl Login {
         let path = format!("{}/decrypt/{}", batch.mount, batch.key);
         let reply = self.post(&path, batch.namespace, &batch.body(), CallKind::Read, budget).await?;
         results(batch, &reply, &in_namespace(format!("POST {path}"), batch.namespace))
+            .map_err(|error| self.with_policy_hint(error, &Method::POST, &path, batch.namespace))
     }
 
     /// Encrypts `plaintext` with the newest version of `key`. Returns a ciphertext (`vault:v<n>:<base64>`). If the policy has the capability

@@ -250,7 +250,7 @@ impl Volume {
             return failure;
         }
         let what = format!("{}; a certificate or credential in the pod's files has expired", failure.what);
-        Failure::new(failure.reason, what)
+        Failure { what, ..failure }
     }
 
     /// Stores the versions of a response. Returns whether they differ from the last response of this process.

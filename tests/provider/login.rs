@@ -64,6 +64,56 @@ async fn a_login_that_the_role_does_not_allow_names_role_mount_and_account() {
 }
 
 #[tokio::test]
+async fn a_missing_role_is_reported_by_its_name_and_auth_mount() {
+    let vault = Vault::start().await;
+    let provider = Provider::start(&vault).await;
+    vault.root_authority("root").await;
+    vault.write("sys/auth/cluster", json!({ "type": "kubernetes" })).await;
+    let config = json!({
+        "kubernetes_host": "https://127.0.0.1:1", "kubernetes_ca_cert": vault.authority("root").await, "disable_local_ca_jwt": true,
+        "pem_keys": [vault.issuer.public_pem()],
+    });
+    vault.write("auth/cluster/config", config).await;
+    let class = kv("db", "team-a/db", "password").with("roleName", "absent");
+    for mount in ["kubernetes", "cluster"] {
+        let refusal = provider.refuses("team-a/web", class.clone().with("vaultAuthMountPath", mount)).await;
+        let says = format!(
+            "auth mount {mount:?} has no role \"absent\": create the role there, or correct roleName"
+        );
+        refusal.tells("vault.login_denied", &[&says, "service account team-a/web"]);
+        assert!(!refusal.text.contains("bind the service account"), "{}", refusal.text);
+    }
+}
+
+#[tokio::test]
+async fn a_missing_namespace_is_reported_by_its_name() {
+    let vault = Vault::start().await;
+    let provider = Provider::start(&vault).await;
+    let class = kv("db", "team-a/db", "password");
+    let refusal = provider.refuses("team-a/web", class.clone().with("vaultNamespace", "team/nowhere")).await;
+    let object = object(json!({
+        "objectName": "db", "vaultNamespace": "team/nowhere", "kv": { "mount": "secret", "path": "team-a/db" }, "secretKey": "password",
+    }));
+    for refusal in [refusal, provider.refuses("team-a/web", object).await] {
+        refusal.tells("vault.no_mount", &["no namespace \"team/nowhere\": create it, or correct the name"]);
+        assert!(!refusal.text.contains("check the mount"), "{}", refusal.text);
+    }
+}
+
+#[tokio::test]
+async fn auth_before_the_name_of_an_auth_mount_is_left_out_with_a_warning() {
+    let vault = Vault::start().await;
+    let provider = Provider::start(&vault).await;
+    vault.put("team-a/db", json!({ "password": canary("prefix") })).await;
+    let class = kv("db", "team-a/db", "password");
+    provider.mount("team-a/web", class.clone().with("vaultAuthMountPath", "kubernetes")).await;
+    assert!(!provider.log().contains("adds auth/ itself"), "{}", provider.log());
+    let pod = provider.mount("team-a/web", class.with("vaultAuthMountPath", "auth/kubernetes")).await;
+    assert_eq!(pod.read("db"), canary("prefix"));
+    assert!(provider.log().contains("vaultmount adds auth/ itself"), "{}", provider.log());
+}
+
+#[tokio::test]
 async fn a_missing_auth_mount_is_reported() {
     let vault = Vault::start().await;
     let provider = Provider::start(&vault).await;

@@ -47,6 +47,7 @@ mod mount_errors; // the message that a pod's author reads
 mod s5; // texts with markers
 mod s5_tool; // the command `s5`: ciphertext in files
 mod reproducible_files; // equal bytes and versions on every node
+mod server_warnings; // warnings of the server are logged
 mod settings; // sockets, prefixes, flags and environment
 mod soak; // an outage and short certificates; `make soak` runs both for ten minutes
 mod shared_calls; // one call for equal requests

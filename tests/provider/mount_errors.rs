@@ -1,6 +1,150 @@
 //! The message that a pod's author reads when a secret cannot be mounted.
 
+use crate::support::pki::certificate;
+use crate::support::volume::Refusal;
 use crate::support::*;
+
+/// Advice that is the right one when the cause is not known, and that must not stand beside a better one.
+const GENERAL: [&str; 5] = [
+    "check path, version and key",
+    "allow the path in a policy",
+    "bind the service account",
+    "check the mount and the namespace",
+    "check method, path",
+];
+
+fn has_only_its_own_advice(refusal: &Refusal) {
+    for general in GENERAL {
+        assert!(!refusal.text.contains(general), "{general:?} in {}", refusal.text);
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_by_a_policy_shows_the_rule_that_is_missing() {
+    let vault = Vault::start().await;
+    let provider = Provider::start(&vault).await;
+    let request = |path: &str, method: &str| {
+        object(json!({ "objectName": "x", "secretPath": path, "method": method, "secretKey": "x" }))
+    };
+    for (class, rule) in [
+        (kv("x", "team-b/db", "x"), r#"path "secret/data/team-b/db" { capabilities = ["read"] }"#),
+        (request("database/creds/app", "GET"), r#"path "database/creds/app" { capabilities = ["read"] }"#),
+        (request("pki/issue/web", "PUT"), r#"path "pki/issue/web" { capabilities = ["update"] }"#),
+    ] {
+        let refusal = provider.refuses("team-a/web", class).await;
+        has_only_its_own_advice(refusal.tells("vault.read_denied", &[rule, "policy"]));
+    }
+}
+
+#[tokio::test]
+async fn a_hint_takes_the_place_of_the_general_advice() {
+    let vault = Vault::start().await;
+    let provider = Provider::start(&vault).await;
+    vault.put("team-a/db", json!({ "password": canary("present") })).await;
+    let unversioned =
+        object(json!({ "objectName": "db", "secretPath": "secret/team-a/db", "secretKey": "password" }));
+    let denied = provider.refuses("team-a/web", unversioned.clone()).await;
+    has_only_its_own_advice(denied.tells("vault.read_denied", &["use secret/data/team-a/db"]));
+    vault.allow("secret/*", &["read"]).await;
+    let absent = provider.refuses("team-a/web", unversioned).await;
+    has_only_its_own_advice(absent.tells("vault.not_found", &["use secret/data/team-a/db"]));
+    let key = provider.refuses("team-a/web", kv("db", "team-a/db", "Password")).await;
+    has_only_its_own_advice(key.tells("vault.not_found", &["did you mean \"password\"?"]));
+    let unknown = provider.refuses("team-a/web", kv("db", "team-a/db", "nothing")).await;
+    unknown.tells("vault.not_found", &["check path, version and key"]);
+    let both = kv("db", "team-a/db", "Password").and(kv("other", "team-a/db", "nothing"));
+    let both = provider.refuses("team-a/web", both).await;
+    both.tells("vault.not_found", &["did you mean \"password\"?", "check path, version and key"]);
+}
+
+#[tokio::test]
+async fn a_long_list_of_objects_leaves_room_for_the_server() {
+    let vault = Vault::start().await;
+    let provider = Provider::start(&vault).await;
+    let denied =
+        (1..=12).map(|number| kv(&format!("file-{number:02}"), &format!("team-b/none-{number:02}"), "x"));
+    let class = denied.reduce(Class::and).unwrap();
+    let refusal = provider.refuses("team-a/web", class).await;
+    refusal.tells("vault.read_denied", &["file-01", "; and 4 more (role \"web\"", &vault.address()]);
+}
+
+/// One row per refusal of the PKI engine: the request, the sent name that is shown, and what to change.
+#[tokio::test]
+async fn a_refusal_by_the_pki_engine_names_what_was_refused_and_what_to_change() {
+    let vault = Vault::start().await;
+    let provider = Provider::start(&vault).await;
+    vault.authorities().await;
+    for (role, changes) in [
+        ("strict", json!({ "allow_ip_sans": false, "allowed_uri_sans": [] })),
+        ("long", json!({ "max_ttl": "9000h" })),
+        ("rsa", json!({ "key_type": "rsa" })),
+        ("large", json!({ "key_bits": 384 })),
+        ("any", json!({ "key_type": "any" })),
+    ] {
+        vault.certificates("pki", role, changes).await;
+    }
+    vault.allow("pki/issue/absent", &["update"]).await;
+    let node = json!({ "privateKey": "node" });
+    for (role, changes, parts) in [
+        ("strict", json!({ "ipSans": ["10.0.0.7"] }), &["ipSans", "allow_ip_sans"][..]),
+        ("strict", json!({ "uriSans": ["spiffe://a/b"] }), &["uriSans", "allowed_uri_sans"]),
+        ("web", json!({ "commonName": "web.other.org" }), &["\"web.other.org\" is refused", "commonName"]),
+        (
+            "web",
+            json!({ "altNames": ["a.example.com", "b.other.org"] }),
+            &["\"b.other.org\" is refused", "altNames"],
+        ),
+        ("web", json!({ "altNames": ["me@other.org"] }), &["\"me@other.org\" is refused", "mail"]),
+        ("web", json!({ "commonName": "", "altNames": ["web.example.com"] }), &["commonName", "require_cn"]),
+        ("long", json!({ "ttl": "9000h" }), &["shorter ttl", "CA"]),
+        ("rsa", node.clone(), &["keyType", "key_type"]),
+        ("large", node, &["keyType", "key_bits"]),
+        ("any", json!({}), &["privateKey: node"]),
+        ("absent", json!({}), &["no role"]),
+    ] {
+        let mut ask = json!({ "role": role, "commonName": "web.example.com" });
+        ask.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        let refusal = provider.refuses("team-a/web", certificate(ask, &["certificate"])).await;
+        has_only_its_own_advice(refusal.tells("vault.rejected", parts));
+    }
+}
+
+/// The same for requests with arguments of their own, which may hold secrets.
+#[tokio::test]
+async fn a_refusal_of_arguments_names_what_was_refused_and_what_to_change() {
+    let vault = Vault::start().await;
+    let provider = Provider::start(&vault).await;
+    vault.authorities().await;
+    vault.ssh_authority().await;
+    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJO3eb3C1OpVMMUZ/6EMIMBtr4Wmih+3FOBeTM/JlV4b";
+    let (pki, ssh) = ("pki/issue/web", "ssh-ca/sign/web");
+    for (path, arguments, parts) in [
+        (pki, json!({ "ttl": "abc" }), &["such as 24h"][..]),
+        (
+            pki,
+            json!({ "other_sans": "1.3.6.1.4.1.311.20.2.3;UTF8:a" }),
+            &["other_sans", "allowed_other_sans"],
+        ),
+        (pki, json!({ "ip_sans": "host.example.com" }), &["\"host.example.com\" is refused", "not names"]),
+        (ssh, json!({ "valid_principals": "root" }), &["\"root\" is refused", "allowed_users"]),
+        (ssh, json!({ "ttl": "999999h" }), &["shorter ttl", "max_ttl"]),
+        (ssh, json!({ "cert_type": "host" }), &["cert_type", "allow_host_certificates"]),
+        (ssh, json!({ "key_id": "mine" }), &["key_id", "allow_user_key_ids"]),
+        (ssh, json!({ "public_key": canary("no-key") }), &["public_key", "SSH public key"]),
+    ] {
+        let mut all = if path == pki {
+            json!({ "common_name": "web.example.com" })
+        } else {
+            json!({ "public_key": key, "valid_principals": "deploy" })
+        };
+        all.as_object_mut().unwrap().extend(arguments.as_object().unwrap().clone());
+        let class =
+            object(json!({ "objectName": "x", "secretPath": path, "method": "PUT", "secretArgs": all }));
+        let refusal = provider.refuses("team-a/web", class).await;
+        has_only_its_own_advice(refusal.tells("vault.rejected", parts));
+        assert!(!refusal.text.contains(&canary("no-key")), "{}", refusal.text);
+    }
+}
 
 /// One row per mistake: the class, the reason, what the text must name besides the common parts, and the code.
 #[tokio::test]

@@ -83,7 +83,7 @@ impl FetchContext {
     fn start_issue(self: &Arc<Self>, source: &Source, class: SharingClass, budget: &Budget) -> IssueCall {
         let (context, source) = (Arc::clone(self), source.clone());
         let budget = budget.detached(self.volumes.logins.request_timeout());
-        let panicked = FetchError { reason: Reason::Bug, what: format!("{source}: the call panicked") };
+        let panicked = FetchError::new(Reason::Bug, format!("{source}: the call panicked"));
         let panicked =
             IssueOutcome { began: self.began, took: Duration::ZERO, token: None, result: Err(panicked) };
         let call = async move {
@@ -307,10 +307,10 @@ fn is_only_for_starter(reason: Reason) -> bool {
 }
 
 fn late(source: &Source) -> FetchError {
-    FetchError {
-        reason: Reason::Deadline,
-        what: format!(
+    FetchError::new(
+        Reason::Deadline,
+        format!(
             "{source}: the server is still issuing it; the next mount takes the result (--request-timeout)"
         ),
-    }
+    )
 }
