@@ -230,7 +230,7 @@ async fn certificate_files_that_cannot_be_used_are_reported_at_the_start_and_usa
         (vec![format!("--vault-tls-ca-cert={hollow}")], Some(hollow.clone())),
         (vec![format!("--vault-tls-ca-cert={hollow}"), "--vault-tls-skip-verify".into()], None),
         (client(&other_key).into(), Some(text(&other_key))),
-        ([&[good.clone()], &client(&key)[..]].concat(), None),
+        ([vec![good], client(&key).into()].concat(), None),
         (vec![], None),
     ] {
         let setup = flags.iter().fold(Provider::facing("https://127.0.0.1:1"), Setup::flag);
