@@ -6,8 +6,10 @@ use http::HeaderValue;
 use serde_json::json;
 use zeroize::Zeroizing;
 
+use super::Hint;
 use crate::secret::Secret;
 use crate::spec::AuthSpec;
+use crate::vault::error_body::ErrorBody;
 
 /// How a call authenticates.
 pub(crate) enum Credential {
@@ -19,6 +21,8 @@ pub(crate) enum Credential {
         path: String,
         /// The parameters, in the encoding of the headers.
         parameters: Vec<Secret>,
+        /// The auth mount and the role, for messages.
+        mount_and_role: (String, String),
     },
 }
 
@@ -32,14 +36,24 @@ impl Credential {
         Self::Inline {
             path: format!("auth/{}/login", auth.mount),
             parameters: vec![parameter("role", &auth.role), parameter("jwt", jwt)],
+            mount_and_role: (auth.mount.clone(), auth.role.clone()),
         }
+    }
+
+    /// The role, if `body`, the error of a call, says that the role of its own login does not exist. An engine's text of another meaning does not match.
+    pub(crate) fn missing_role(&self, body: &[u8]) -> Option<Hint> {
+        let Self::Inline { mount_and_role: (mount, role), .. } = self else { return None };
+        let texts = [format!("invalid role name {role:?}"), format!("role {role:?} could not be found")];
+        let body = ErrorBody::parse(body)?;
+        let is_missing = body.errors.iter().any(|text| texts.contains(text));
+        is_missing.then(|| Hint::NoRole(mount.clone(), role.clone()))
     }
 
     /// Adds the headers to `request`; `None` if a value has bytes that an HTTP header cannot have.
     pub(crate) fn add_to(&self, request: reqwest::RequestBuilder) -> Option<reqwest::RequestBuilder> {
         match self {
             Self::Token(token) => Some(request.header("X-Vault-Token", sensitive(token)?)),
-            Self::Inline { path, parameters } => {
+            Self::Inline { path, parameters, .. } => {
                 let request = request.header("X-Vault-Inline-Auth-Path", path);
                 parameters.iter().zip(1..).try_fold(request, |request, (parameter, number)| {
                     Some(

@@ -23,6 +23,13 @@ impl Server {
 }
 
 impl Login {
+    /// What to change in `request`, which an engine refused with `reply`.
+    pub(super) fn refused_parameter(request: &Request, reply: &HttpResponse) -> Option<Hint> {
+        let is_refused = reply.status.code == StatusCode::BAD_REQUEST;
+        let body = ErrorBody::parse(&reply.body).filter(|_| is_refused)?;
+        engine_refusals::hint(&body.errors, request.body.as_ref().map(|body| body.expose()))
+    }
+
     /// `error`, with the rule that a policy lacks if the server refused a call of `path` because of that.
     pub(super) fn with_policy_hint(
         &self,
@@ -40,13 +47,6 @@ impl Login {
         let path = path_in_policy(path, namespace, server.spec.namespace.as_deref());
         error.with_hint(known_errors::is_permission_denied, || Hint::NotAllowed(path, capability(method)))
     }
-}
-
-/// What to change in `request`, which an engine refused with `reply`.
-pub(super) fn refused_parameter(request: &Request, reply: &HttpResponse) -> Option<Hint> {
-    let is_refused = reply.status.code == StatusCode::BAD_REQUEST;
-    let body = ErrorBody::parse(&reply.body).filter(|_| is_refused)?;
-    engine_refusals::hint(&body.errors, request.body.as_ref().map(|body| body.expose()))
 }
 
 /// The path of a request in `namespace` as the policy of a role in `own` names it: a child namespace stands before the path.

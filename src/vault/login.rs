@@ -16,9 +16,9 @@ use crate::vault::classify::refused;
 use crate::vault::credential::Credential;
 use crate::vault::effect::{depends_on_engine, effect};
 use crate::vault::http::{HttpRequest, HttpResponse};
+use crate::vault::known_errors;
 use crate::vault::mount_lookup::mount_of;
 use crate::vault::retry::CallKind;
-use crate::vault::{hints, known_errors};
 
 /// How long some nodes of a server may not know a new token. Until then a standby may respond with 403.
 const PROPAGATION_TIME: Duration = Duration::from_secs(2);
@@ -160,7 +160,8 @@ impl Login {
         let reply = self.server.send(&http_request, kind, budget).await?;
         if !reply.status.code.is_success() {
             let hint = self.kv_hint(request, namespace, reply.status.code, budget).await;
-            let hint = hint.or_else(|| hints::refused_parameter(request, &reply));
+            let hint = hint.or_else(|| self.credential.missing_role(&reply.body));
+            let hint = hint.or_else(|| Self::refused_parameter(request, &reply));
             let error = refused(doing, kind, &reply, hint);
             return Err(self.with_policy_hint(error, &request.method, request.path.as_str(), namespace));
         }

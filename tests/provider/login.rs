@@ -75,6 +75,9 @@ async fn a_missing_role_is_reported_by_its_name_and_auth_mount() {
     });
     vault.write("auth/cluster/config", config).await;
     let class = kv("db", "team-a/db", "password").with("roleName", "absent");
+    let inline = Provider::of(&vault).flag("--inline-auth").start().await;
+    let refusal = inline.refuses("team-a/web", class.clone()).await;
+    refusal.tells("vault.rejected", &["auth mount \"kubernetes\" has no role \"absent\": create the role"]);
     for mount in ["kubernetes", "cluster"] {
         let refusal = provider.refuses("team-a/web", class.clone().with("vaultAuthMountPath", mount)).await;
         let says = format!(
