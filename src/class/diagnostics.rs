@@ -144,6 +144,11 @@ pub(crate) enum FieldError {
     /// Two fields exclude each other.
     #[error("has both {0} and {1}: remove one")]
     Both(&'static str, &'static str),
+    /// Two selectors, without a text that one of them could be inside.
+    #[error(
+        "has both secretKey and pointer: remove one, or set `parse` if the value of secretKey is a text that holds JSON or YAML"
+    )]
+    BothWithoutParse,
     /// Two sources.
     #[error("has both {0} and {1}: remove one; several sources make one file by sources and template")]
     Sources(&'static str, &'static str),

@@ -130,7 +130,7 @@ fn parse_entry(
 }
 
 /// Fields whose author writes for vaultmount: no other tool has them, or the file would be another one without them.
-const DELIBERATE: [&str; 12] = [
+const DELIBERATE: [&str; 13] = [
     SourceFields::KV,
     SourceFields::PKI,
     SourceFields::TRANSIT,
@@ -139,6 +139,7 @@ const DELIBERATE: [&str; 12] = [
     SourceFields::VAULT_NAMESPACE,
     SourceFields::SHARE_SCOPE,
     SelectorFields::POINTER,
+    SelectorFields::PARSE,
     ObjectFields::TEMPLATE,
     ObjectFields::SOURCES,
     ObjectFields::FILES,

@@ -8,7 +8,9 @@ use crate::class::schema::field::{Field, FieldContext, FieldValue, Kind, shape};
 use crate::class::schema::keywords::{KeyOrigin, Keys, PartName};
 use crate::class::schema::values::{Age, Id, Mode, TextList};
 use crate::goyaml::Item;
-use crate::spec::{Body, Encoding, Format, KeyForm, KeyType, SelectorRoot, ShareScope, StoreForm};
+use crate::spec::{
+    Body, Encoding, Format, KeyForm, KeyType, SelectorRoot, ShareScope, StoreForm, TextSyntax,
+};
 
 shape! {
     /// A secret of a KV engine, read by one GET request
@@ -107,6 +109,8 @@ shape! {
         secret_key: String = SECRET_KEY "secretKey", "the whole";
         /// The path to a value as a JSON pointer (RFC 6901): `/primary/host`.
         pointer: String = POINTER "pointer", "the whole";
+        /// The selected text holds a document, which is parsed; `pointer` continues inside it, also beside `secretKey`.
+        parse: TextSyntax = PARSE "parse", "the text as it is";
         /// Where `secretKey`, `pointer`, `keys` and `format` begin: the secret's `data`, its `metadata` (KV version 2), or the whole `response`.
         from: SelectorRoot = FROM "from", "`data`";
         /// How the value encodes bytes.
