@@ -24,7 +24,7 @@ pub(crate) use address::Address;
 pub(crate) use auth::AuthSpec;
 pub(crate) use auth_mount::AuthMounts;
 pub(crate) use certificate::{
-    Alias, CertificateRequest, KeyAlgorithm, KeyForm, KeyPlace, KeyType, StoreForm,
+    Alias, CertificateOptions, CertificateRequest, KeyAlgorithm, KeyForm, KeyPlace, KeyType, StoreForm,
 };
 pub(crate) use encoding::Encoding;
 pub(crate) use flavor::Flavor;

@@ -41,10 +41,22 @@ shape! {
         uri_sans: TextList = URI_SANS "uriSans", "none";
         /// Lifetime of the certificate: seconds, or numbers with the units `s`, `m`, `h`, `d`.
         ttl: String = TTL "ttl", "the role's";
+        /// The end of the certificate in place of `ttl`, in UTC: `2030-01-31T00:00:00Z`.
+        not_after: String = NOT_AFTER "notAfter", "by `ttl`";
+        /// `true` leaves the common name out of the DNS names and mail addresses.
+        exclude_cn: bool = EXCLUDE_CN "excludeCnFromSans", "`false`";
+        /// Further names of a type that has an OID: `1.3.6.1.4.1.311.20.2.3;UTF8:web@example.com`; may hold `${POD_NAME}` and its like.
+        other_sans: TextList = OTHER_SANS "otherSans", "none";
+        /// The subject's `serialNumber`; the serial number of the certificate is up to Vault.
+        serial_number: String = SERIAL_NUMBER "serialNumber", "none";
+        /// The subject's user ids; may hold `${POD_NAME}` and its like.
+        user_ids: TextList = USER_IDS "userIds", "none";
+        /// The name or the id of the CA that signs; the policy then needs `<mount>/issuer/<issuer>/issue/<role>`.
+        issuer: String = ISSUER "issuer", "the role's";
         /// Who generates the private key: `vault` with `issue`, or `node` with `sign`; with `node` the key never leaves the node.
         private_key: KeyOrigin = PRIVATE_KEY "privateKey", "`vault`";
-        /// The key's type; only with `privateKey: node`.
-        key_type: KeyType = KEY_TYPE "keyType", "`ec-p256`";
+        /// The key's type. With `privateKey: vault` the role must allow the choice (`key_type=any`, OpenBao only) or have the same type.
+        key_type: KeyType = KEY_TYPE "keyType", "`ec-p256` with `node`, the role's with `vault`";
         /// `true` reads the mount's CAs and issues nothing.
         ca: bool = CA "ca", "`false`";
     }
