@@ -169,9 +169,12 @@ pub(crate) enum FieldError {
     CaOnly,
     /// `${...}` with an unknown name.
     #[error(
-        "contains ${{...}} with another name than POD_NAME, POD_NAMESPACE, POD_UID, SERVICE_ACCOUNT_NAME"
+        "contains ${{...}} with another name than POD_NAME, POD_NAMESPACE, POD_UID, SERVICE_ACCOUNT_NAME: write $${{ if it is meant as it is"
     )]
     Variable,
+    /// A fact of the pod that is no name of Kubernetes.
+    #[error("contains ${{...}} whose value is not a name of Kubernetes")]
+    PodFact,
     /// A name that expressions cannot use.
     #[error("must be letters, digits and _, so that expressions can use it")]
     Identifier,

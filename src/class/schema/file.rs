@@ -4,6 +4,7 @@ use super::ParseContext;
 use crate::class::diagnostics::FieldError;
 use crate::class::schema::field::FieldContext;
 use crate::class::schema::keywords::{Keys as KeyFields, PartName};
+use crate::class::schema::names::Names;
 use crate::class::schema::table::{
     FileFields, ObjectFields, SelectorFields, SourceFields, SourceValueFields,
 };
@@ -54,6 +55,9 @@ impl FileFields {
         context: ParseContext<'_>,
         at: &mut FieldContext<'_>,
     ) -> (Vec<MountPath>, Option<Object>) {
+        if !context.is_upstream && self.expand(&Names { pod: context.pod }, at).is_none() {
+            return (Vec::new(), None);
+        }
         let mode = self.mode.take().map(|mode| mode.0).filter(|mode| *mode != 0).unwrap_or(access.mode);
         let id = |own: Option<Id>, class| own.map(|id| id.0).or(class);
         let (owner, group) = (id(self.owner.take(), access.owner), id(self.group.take(), access.group));
@@ -74,6 +78,19 @@ impl FileFields {
             };
         let object = || Some(Object { place: place?, mode, owner, group, absent: absent? });
         (names, object())
+    }
+
+    /// Replaces the names of the pod in the names of files; `None` after a problem.
+    fn expand(&mut self, names: &Names<'_>, at: &mut FieldContext<'_>) -> Option<()> {
+        self.object_name = names.field(Self::OBJECT_NAME, self.object_name.take(), at)?;
+        self.directory = names.field(Self::DIRECTORY, self.directory.take(), at)?;
+        if let Some(KeyFields::Some(files)) = &mut self.keys {
+            let mut at = at.field(Self::KEYS);
+            for (key, file) in files.iter_mut().filter(|(key, file)| key != file) {
+                *file = at.field(key).take(names.expanded(file))?;
+            }
+        }
+        Some(())
     }
 
     fn absent(&mut self, at: &mut FieldContext<'_>) -> Option<Absent> {

@@ -29,8 +29,10 @@ const TRANSIT: &str = "transit";
 /// What every source of a class is parsed with.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct ParseContext<'s> {
-    /// The pod, whose names certificates may contain; `None` after a problem.
+    /// The pod, whose names paths, arguments, files and certificates may contain; `None` after a problem.
     pub(crate) pod: Option<&'s Pod>,
+    /// Whether the object has the form of the upstream providers, whose names of files are used as written.
+    pub(crate) is_upstream: bool,
     /// The class's `shareScope`.
     pub(crate) share: ShareScope,
 }
@@ -89,12 +91,14 @@ impl SourceFields {
         }
         let requests = [
             upstream.map(|request| (UpstreamFields::SECRET_PATH, request.map(EngineRequest::Request))),
-            self.kv.map(|kv| (Self::KV, kv.engine_request(&mut at.field(Self::KV)))),
+            self.kv.map(|kv| (Self::KV, kv.engine_request(context.pod, &mut at.field(Self::KV)))),
             self.pki.map(|pki| (Self::PKI, pki.engine_request(context.pod, &mut at.field(Self::PKI)))),
             self.transit.map(|transit| {
                 (Self::TRANSIT, transit.engine_request(context, &mut at.field(Self::TRANSIT)))
             }),
-            self.request.map(|request| (Self::REQUEST, request.engine_request(&mut at.field(Self::REQUEST)))),
+            self.request.map(|request| {
+                (Self::REQUEST, request.engine_request(context.pod, &mut at.field(Self::REQUEST)))
+            }),
             self.s5.map(|s5| (Self::S5, s5.engine_request(context, content, &mut at.field(Self::S5)))),
         ];
         requests.into_iter().flatten().collect()
@@ -116,8 +120,10 @@ fn only(
 }
 
 impl KvFields {
-    fn engine_request(self, at: &mut FieldContext<'_>) -> Option<EngineRequest> {
-        let (mount, path) = (path(Self::MOUNT, self.mount, at), path(Self::PATH, self.path, at));
+    fn engine_request(self, pod: Option<&Pod>, at: &mut FieldContext<'_>) -> Option<EngineRequest> {
+        let location = Names { pod }.field(Self::PATH, self.path, at);
+        let mount = path(Self::MOUNT, self.mount, at);
+        let path = location.and_then(|location| path(Self::PATH, location, at));
         let engine = match self.engine {
             None | Some(2) => Some(KvEngine::V2),
             Some(1) => Some(KvEngine::V1),
@@ -290,11 +296,13 @@ impl S5Fields {
 }
 
 impl RequestFields {
-    fn engine_request(self, at: &mut FieldContext<'_>) -> Option<EngineRequest> {
-        let Some(path) = self.path else {
+    fn engine_request(self, pod: Option<&Pod>, at: &mut FieldContext<'_>) -> Option<EngineRequest> {
+        let names = Names { pod };
+        let (path, args) = (names.field(Self::PATH, self.path, at), names.body(Self::ARGS, self.args, at));
+        let Some(path) = path? else {
             return at.field(Self::PATH).error(FieldError::Missing("set the API path"));
         };
-        let request = Request::with_body(&self.method.unwrap_or_default(), &path, self.args);
+        let request = Request::with_body(&self.method.unwrap_or_default(), &path, args?);
         at.take(request.map_err(FieldError::Request)).map(EngineRequest::Request)
     }
 }

@@ -3,10 +3,11 @@
 use super::ParseContext;
 use crate::class::diagnostics::FieldError;
 use crate::class::schema::field::FieldContext;
+use crate::class::schema::names::literal_name;
 use crate::class::schema::source::UpstreamRequest;
 use crate::class::schema::table::{AbsentFields, SelectorFields, SourceValueFields, UpstreamFields};
 use crate::spec::{
-    Absent, Encoding, EngineRequest, ParsedPath, Request, Selector, SelectorPath, Source, SourceValue,
+    Absent, Body, Encoding, EngineRequest, ParsedPath, Request, Selector, SelectorPath, Source, SourceValue,
 };
 
 impl SourceValueFields {
@@ -62,6 +63,16 @@ impl AbsentFields {
     }
 }
 
+/// Warns if a text in the form of the upstream providers contains a name that only other forms replace.
+pub(crate) fn warn_of_literals<'t>(texts: impl IntoIterator<Item = &'t str>, at: &mut FieldContext<'_>) {
+    if let Some(name) = literal_name(texts) {
+        at.found.warnings.push(format!(
+            "{}: {name} is used as written in an object with secretPath: use kv or request, which replace it",
+            at.object
+        ));
+    }
+}
+
 impl UpstreamFields {
     /// The request of the fields.
     fn request(self, at: &mut FieldContext<'_>) -> UpstreamRequest {
@@ -69,6 +80,7 @@ impl UpstreamFields {
             return None;
         }
         let path = self.path.unwrap_or_default();
+        warn_of_literals([path.as_str(), self.args.as_ref().map_or("", Body::expose)], at);
         let request = Request::with_body(&self.method.unwrap_or_default(), &path, self.args);
         Some(at.take(request.map_err(FieldError::Request)))
     }

@@ -17,7 +17,7 @@ shape! {
     pub(crate) struct KvFields {
         /// The engine's mount.
         mount: String = MOUNT "mount", "required";
-        /// The secret's path below the mount, without `data/`.
+        /// The secret's path below the mount, without `data/`; may hold `${POD_NAME}` and its like.
         path: String = PATH "path", "required";
         /// The version to read.
         version: u32 = VERSION "version", "the newest";
@@ -87,11 +87,11 @@ shape! {
 
     /// Any path of any engine
     pub(crate) struct RequestFields {
-        /// The API path, with or without `v1/`; `?` starts the query.
+        /// The API path, with or without `v1/`; `?` starts the query; may hold `${POD_NAME}` and its like.
         path: String = PATH "path", "required";
         /// The HTTP method, sent as written.
         method: String = METHOD "method", "`GET`";
-        /// The JSON body.
+        /// The JSON body; its texts may hold `${POD_NAME}` and its like.
         args: Body = ARGS "args", "no body";
     }
 
@@ -139,7 +139,7 @@ shape! {
 
     /// One file, or a directory of files
     pub(crate) struct FileFields {
-        /// The file's path in the volume.
+        /// The file's path in the volume; may hold `${POD_NAME}` and its like, except beside `secretPath`.
         object_name: String = OBJECT_NAME "objectName", "this or `directory`";
         /// A directory with one file for each key; `.` is the volume itself.
         directory: String = DIRECTORY "directory", "this or `objectName`";
