@@ -41,6 +41,19 @@ pub(crate) enum CertificateError {
         /// The requested name.
         name: String,
     },
+    /// `excludeCnFromSans` has no effect at the server.
+    #[error(
+        "the common name {name:?} is among the SANs of the certificate, although excludeCnFromSans is true"
+    )]
+    NameNotExcluded {
+        /// The common name.
+        name: String,
+    },
+    /// Vault generated a key of another type.
+    #[error(
+        "the key has another type than `keyType`: the role decides it, so set the type in the role, or set privateKey: node"
+    )]
+    OtherKeyType,
     /// A name of `altNames`, `ipSans` or `uriSans` is not in the certificate.
     #[error(
         "the certificate lacks the requested name {name:.60}; check use_csr_sans and the allowed names of the role"
@@ -89,7 +102,10 @@ impl CertificateError {
             | Self::KeyUnreadable => Reason::Malformed,
             Self::OtherKey | Self::IssuerMissing => Reason::Malformed,
             // The role issued another certificate than the class requests.
-            Self::OtherCommonName { .. } | Self::NameMissing { .. } => Reason::Rejected,
+            Self::OtherCommonName { .. }
+            | Self::NameMissing { .. }
+            | Self::NameNotExcluded { .. }
+            | Self::OtherKeyType => Reason::Rejected,
             Self::NameUnusable { .. } => Reason::SpecInvalid,
             Self::FormImpossible { .. } | Self::PasswordUnusable => Reason::RenderFailed,
             Self::NotGenerated | Self::NotEncoded { .. } => Reason::Bug,

@@ -5,9 +5,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use url::{Host, Url};
 use x509_parser::prelude::{GeneralName, X509Certificate};
+use x509_parser::public_key::PublicKey;
 
 use super::CertificateError;
-use crate::spec::CertificateRequest;
+use crate::spec::{CertificateRequest, KeyAlgorithm, KeyType};
 
 /// Fails with the first requested name that `leaf` does not have. Further names in `leaf` are allowed: they are up to the role.
 pub(crate) fn check(
@@ -22,7 +23,59 @@ pub(crate) fn check(
     let found: &[GeneralName<'_>] = found.as_ref().map_or(&[], |names| &names.value.general_names);
     match missing(request, found) {
         Some(name) => Err(CertificateError::NameMissing { name }),
-        None => Ok(()),
+        None => check_options(request, leaf, found),
+    }
+}
+
+/// The OIDs of the subject's `serialNumber` and `uid`.
+const SERIAL_NUMBER: &str = "2.5.4.5";
+const USER_ID: &str = "0.9.2342.19200300.100.1.1";
+
+/// Fails with the first option of the request that `leaf`, whose SANs are `found`, does not have.
+fn check_options(
+    request: &CertificateRequest,
+    leaf: &X509Certificate<'_>,
+    found: &[GeneralName<'_>],
+) -> Result<(), CertificateError> {
+    let options = &request.options;
+    let has = |oid: &str, text: &str| {
+        let mut attributes = leaf.subject().iter_attributes();
+        attributes
+            .any(|attribute| attribute.attr_type().to_id_string() == oid && attribute.as_str() == Ok(text))
+    };
+    let serial = options.serial_number.iter().find(|number| !has(SERIAL_NUMBER, number));
+    let user_id = || options.user_ids.iter().find(|id| !has(USER_ID, id));
+    let other = || options.other_sans.iter().find(|name| !found.iter().any(|found| has_other(name, found)));
+    if let Some(name) = serial.or_else(user_id).or_else(other) {
+        return Err(CertificateError::NameMissing { name: name.clone() });
+    }
+    let name = &request.common_name;
+    let is_requested = request.alt_names.iter().any(|alt_name| same_name(alt_name, name));
+    if options.exclude_cn && !is_requested && found.iter().any(|found| has_name(name, found)) {
+        return Err(CertificateError::NameNotExcluded { name: name.clone() });
+    }
+    match options.key_type {
+        Some(kind) if !is_of_type(leaf, kind) => Err(CertificateError::OtherKeyType),
+        _ => Ok(()),
+    }
+}
+
+/// True if `found` is the name `<oid>;UTF8:<text>`.
+fn has_other(requested: &str, found: &GeneralName<'_>) -> bool {
+    let GeneralName::OtherName(oid, bytes) = found else { return false };
+    let Some((requested_oid, value)) = requested.split_once(';') else { return false };
+    let text = value.split_once(':').map_or(value, |(_, text)| text);
+    oid.to_id_string() == requested_oid && bytes.ends_with(text.as_bytes())
+}
+
+/// True if the key of `leaf` has the type `kind`.
+fn is_of_type(leaf: &X509Certificate<'_>, kind: KeyType) -> bool {
+    let bits = usize::try_from(kind.bits()).ok();
+    match (kind.algorithm(), leaf.public_key().parsed()) {
+        (KeyAlgorithm::Rsa, Ok(PublicKey::RSA(key))) => Some(key.key_size()) == bits,
+        (KeyAlgorithm::Ec, Ok(PublicKey::EC(point))) => Some(point.key_size()) == bits,
+        (KeyAlgorithm::Ed25519, _) => leaf.public_key().algorithm.algorithm.to_id_string() == "1.3.101.112",
+        _ => false,
     }
 }
 

@@ -144,6 +144,11 @@ pub(crate) enum FieldError {
     /// Two fields exclude each other.
     #[error("has both {0} and {1}: remove one")]
     Both(&'static str, &'static str),
+    /// Two selectors, without a text that one of them could be inside.
+    #[error(
+        "has both secretKey and pointer: remove one, or set `parse` if the value of secretKey is a text that holds JSON or YAML"
+    )]
+    BothWithoutParse,
     /// Two sources.
     #[error("has both {0} and {1}: remove one; several sources make one file by sources and template")]
     Sources(&'static str, &'static str),
@@ -164,9 +169,12 @@ pub(crate) enum FieldError {
     CaOnly,
     /// `${...}` with an unknown name.
     #[error(
-        "contains ${{...}} with another name than POD_NAME, POD_NAMESPACE, POD_UID, SERVICE_ACCOUNT_NAME"
+        "contains ${{...}} with another name than POD_NAME, POD_NAMESPACE, POD_UID, SERVICE_ACCOUNT_NAME: write $${{ if it is meant as it is"
     )]
     Variable,
+    /// A fact of the pod that is no name of Kubernetes.
+    #[error("contains ${{...}} whose value is not a name of Kubernetes")]
+    PodFact,
     /// A name that expressions cannot use.
     #[error("must be letters, digits and _, so that expressions can use it")]
     Identifier,

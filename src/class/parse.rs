@@ -44,7 +44,7 @@ impl MountSpec {
         let auth = server::auth(&parameters, defaults, &mut found);
         let access = parameters.access(mode, &mut found);
         let volume = parameters.volume(defaults, &mut found);
-        let context = ParseContext { pod: pod.as_ref(), share: volume.share };
+        let context = ParseContext { pod: pod.as_ref(), share: volume.share, is_upstream: false };
         let settings = Objects { access, context, unknown: defaults.unknown_fields };
         // YAML becomes typed objects: one `Object` for each entry. `schema/table.rs` has every field, `schema/source.rs` makes the requests.
         let objects = match parameters.get(OBJECTS) {

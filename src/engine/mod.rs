@@ -26,7 +26,7 @@ use serde_json::{Map, Value};
 use crate::certificate::{Authorities, Identity};
 use crate::error::Reason;
 use crate::limits::Budget;
-use crate::render::{self, RenderError, Selected};
+use crate::render::{self, RenderError, Selected, SelectedObject};
 use crate::secret::{Secret, WipedJson};
 use crate::spec::{Encoding, EngineRequest, Selector, SelectorRoot, Source, SourceValue};
 use crate::vault::{Login, VaultResponse};
@@ -82,6 +82,15 @@ impl<'a> Responses<'a> {
         root: SelectorRoot,
     ) -> Result<&Map<String, Value>, FetchError> {
         Ok(self.get(source)?.members(root, source)?)
+    }
+
+    /// The object that `selector` selects in the response to `source`.
+    pub(crate) fn object(
+        &self,
+        source: &Source,
+        selector: &Selector,
+    ) -> Result<SelectedObject<'_>, FetchError> {
+        Ok(render::object(self.members(source, selector.root)?, &selector.path, source)?)
     }
 
     /// The decoded bytes of the selected value.

@@ -13,7 +13,8 @@ use crate::limits::Budget;
 use crate::limits::limiter::FairLimiter;
 use crate::secret::{Secret, WipedMap};
 use crate::spec::{
-    Body, CertificateRequest, KeyForm, KeyPlace, KeyType, Keystore, Part, Request, Source, VaultPath,
+    Body, CertificateRequest, KeyAlgorithm, KeyForm, KeyPlace, KeyType, Keystore, Part, Request, Source,
+    VaultPath,
 };
 use crate::vault::{Login, VaultResponse};
 
@@ -63,6 +64,7 @@ async fn node_key(kind: KeyType, budget: &Budget) -> Result<NodeKey, EngineError
 /// The call: `sign` with a CSR, `issue` without one.
 fn request(requested: &CertificateRequest, csr: Option<&str>) -> Request {
     let addresses: Vec<_> = requested.ip_sans.iter().map(ToString::to_string).collect();
+    let options = &requested.options;
     let texts = [
         ("common_name", requested.common_name.clone()),
         ("alt_names", requested.alt_names.join(",")),
@@ -70,6 +72,10 @@ fn request(requested: &CertificateRequest, csr: Option<&str>) -> Request {
         ("uri_sans", requested.uri_sans.join(",")),
         ("ttl", requested.ttl.clone().unwrap_or_default()),
         ("csr", csr.unwrap_or_default().to_owned()),
+        ("other_sans", options.other_sans.join(",")),
+        ("serial_number", options.serial_number.clone().unwrap_or_default()),
+        ("not_after", options.not_after.clone().unwrap_or_default()),
+        ("user_ids", options.user_ids.join(",")),
     ];
     let mut body: Map<String, Value> = texts
         .into_iter()
@@ -78,7 +84,22 @@ fn request(requested: &CertificateRequest, csr: Option<&str>) -> Request {
         .collect();
     body.insert("format".into(), json!("pem"));
     let call = if csr.is_some() { "sign" } else { "issue" };
-    let path = VaultPath::join(&[&requested.mount, call, &requested.role]);
+    if options.exclude_cn {
+        body.insert("exclude_cn_from_sans".into(), json!(true));
+    }
+    if let Some(kind) = options.key_type {
+        let algorithm = match kind.algorithm() {
+            KeyAlgorithm::Rsa => "rsa",
+            KeyAlgorithm::Ec => "ec",
+            KeyAlgorithm::Ed25519 => "ed25519",
+        };
+        body.insert("key_type".into(), json!(algorithm));
+        body.insert("key_bits".into(), json!(kind.bits()));
+    }
+    let path = match &options.issuer {
+        Some(issuer) => VaultPath::join(&[&requested.mount, "issuer", issuer, call, &requested.role]),
+        None => VaultPath::join(&[&requested.mount, call, &requested.role]),
+    };
     Request { method: Method::POST, path, query: Vec::new(), body: Some(Body::new(&Value::Object(body))) }
 }
 

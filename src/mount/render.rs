@@ -18,7 +18,8 @@ use crate::render::format::FormatError;
 use crate::secret::{Secret, WipedJson, WipedMap};
 use crate::spec::path::{Names, conflicts, is_same_name};
 use crate::spec::{
-    Absent, Directory, Format, Keys, MountPath, Object, Placement, SelectorPath, SelectorRoot, Source, View,
+    Absent, Directory, Format, Keys, MountPath, Object, Placement, Selector, SelectorPath, SelectorRoot,
+    Source, View,
 };
 use crate::volume::{FetchContext, Keyed};
 
@@ -119,9 +120,7 @@ fn file_bytes(
     match view {
         View::Response(source) => Ok(render::response(responses.members(source, SelectorRoot::Response)?)),
         View::Value(value) => responses.bytes(value),
-        View::Document(source, root, format) => {
-            document(source, *root, responses.members(source, *root)?, *format)
-        }
+        View::Document(source, selector, format) => document(source, selector, responses, *format),
         View::Part(source, part) => engine::part(responses, source, part),
         View::Template(_) => rendered.take(path),
     }
@@ -134,7 +133,7 @@ fn add_directory(
     responses: &Responses<'_>,
     files: &mut Files<'_>,
 ) -> Result<(), FetchError> {
-    let data = match responses.members(&directory.source, directory.selector_root) {
+    let data = match responses.object(&directory.source, &directory.selector) {
         Err(error) if error.reason == Reason::NotFound && matches!(object.absent, Absent::NoFile) => {
             files.absent.push(object.name());
             return Ok(());
@@ -142,9 +141,9 @@ fn add_directory(
         data => data?,
     };
     match &directory.keys {
-        Keys::All => add_all_keys(object, directory, data, files),
+        Keys::All => add_all_keys(object, directory, &data, files),
         Keys::Named(named) => named.iter().try_for_each(|(key, path)| {
-            files.add(object, FileOrigin::new(object), path.clone(), member(directory, data, key))
+            files.add(object, FileOrigin::new(object), path.clone(), member(directory, &data, key))
         }),
     }
 }
@@ -289,12 +288,13 @@ impl<'p> Files<'p> {
 /// The data alone, without what differs in every response.
 fn document(
     source: &Source,
-    root: SelectorRoot,
-    data: &Map<String, Value>,
+    selector: &Selector,
+    responses: &Responses<'_>,
     format: Format,
 ) -> Result<Secret, FetchError> {
-    let mut data = WipedMap::copy_of(data);
-    if root == SelectorRoot::Response {
+    let object = responses.object(source, selector)?;
+    let mut data = WipedMap::copy_of(&object);
+    if *selector == (Selector { root: SelectorRoot::Response, path: SelectorPath::Whole }) {
         data.remove("request_id");
     }
     let refused = |error: FormatError| FetchError::new(error.reason(), format!("{source}: {error}"));

@@ -5,12 +5,12 @@ use std::ops::Deref;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use super::gojson;
+use super::{gojson, parsed};
 use crate::class::spelling::nearest;
 use crate::error::Reason;
 use crate::secret::{Secret, SecretWriter, WipedJson, WipedMap};
 use crate::spec::encoding::base64;
-use crate::spec::{Encoding, SelectorPath};
+use crate::spec::{Encoding, ParsedPath, SelectorPath};
 
 /// The value that `selector` names in `members`; `source` is for the error.
 pub(crate) fn value<'v>(
@@ -18,6 +18,9 @@ pub(crate) fn value<'v>(
     selector: &SelectorPath,
     source: &dyn ToString,
 ) -> Result<Selected<'v>, RenderError> {
+    if let SelectorPath::Parsed(path) = selector {
+        return inside(members, path, source);
+    }
     find(members, selector).ok_or_else(|| match selector {
         SelectorPath::Key(key) => RenderError::KeyMissing {
             path: source.to_string(),
@@ -27,8 +30,76 @@ pub(crate) fn value<'v>(
         SelectorPath::Pointer(pointer) => {
             RenderError::PointerMissing { path: source.to_string(), pointer: pointer.clone() }
         }
-        SelectorPath::Whole => RenderError::RootMissing { path: source.to_string(), root: "data" },
+        SelectorPath::Whole | SelectorPath::Parsed(_) => {
+            RenderError::RootMissing { path: source.to_string(), root: "data" }
+        }
     })
+}
+
+/// The value at `path`, inside the only text on the way that is parsed. A member that is not a text is used as it is.
+fn inside<'v>(
+    members: &'v Map<String, Value>,
+    path: &ParsedPath,
+    source: &dyn ToString,
+) -> Result<Selected<'v>, RenderError> {
+    let pointer_missing = || RenderError::PointerMissing {
+        path: match &path.key {
+            Some(key) => format!("key {key:?} of {}", source.to_string()),
+            None => source.to_string(),
+        },
+        pointer: path.pointer.clone(),
+    };
+    let (selector, rest) = match &path.key {
+        Some(key) => (SelectorPath::Key(key.clone()), path.pointer.as_str()),
+        None => {
+            let end = parsed::end_of_text(members, &path.pointer).ok_or_else(pointer_missing)?;
+            let (before, rest) = path.pointer.split_at(end);
+            (SelectorPath::Pointer(before.to_owned()), rest)
+        }
+    };
+    let member = value(members, &selector, source)?;
+    let document = match member.as_str() {
+        Some(text) => parsed::parse(text, path.syntax).map_err(|error| RenderError::NotParsed {
+            path: source.to_string(),
+            what: what(&selector),
+            syntax: error.syntax,
+            place: error.place,
+        })?,
+        None => member.into_wiped(),
+    };
+    let found = document.pointer(rest).filter(|value| !value.is_null());
+    Ok(Selected::Copy(found.ok_or_else(pointer_missing)?.clone().into()))
+}
+
+/// The object that `selector` selects in `members`; `source` is for the error.
+pub(crate) fn object<'v>(
+    members: &'v Map<String, Value>,
+    selector: &SelectorPath,
+    source: &dyn ToString,
+) -> Result<SelectedObject<'v>, RenderError> {
+    if *selector == SelectorPath::Whole {
+        return Ok(SelectedObject::Members(members));
+    }
+    match value(members, selector, source)?.as_object() {
+        Some(object) => Ok(SelectedObject::Parsed(WipedMap::copy_of(object))),
+        None => Err(RenderError::NotObject { path: source.to_string(), what: what(selector) }),
+    }
+}
+
+/// The selected value in words.
+fn what(selector: &SelectorPath) -> String {
+    match selector {
+        SelectorPath::Key(key) => format!("key {key:?}"),
+        SelectorPath::Pointer(pointer) => format!("the value at {pointer:?}"),
+        SelectorPath::Parsed(ParsedPath { key: Some(key), pointer, .. }) if pointer.is_empty() => {
+            format!("key {key:?}")
+        }
+        SelectorPath::Parsed(ParsedPath { key: Some(key), pointer, .. }) => {
+            format!("the value at {pointer:?} in key {key:?}")
+        }
+        SelectorPath::Parsed(ParsedPath { key: None, pointer, .. }) => format!("the value at {pointer:?}"),
+        SelectorPath::Whole => "the text".into(),
+    }
 }
 
 /// The decoded bytes of `value`: a string is decoded by `encoding`, and so is the compact JSON of any other value. `selector` and `source` are
@@ -39,12 +110,8 @@ pub(crate) fn bytes(
     selector: &SelectorPath,
     source: &dyn ToString,
 ) -> Result<Secret, RenderError> {
-    let what = || match selector {
-        SelectorPath::Key(key) => format!("key {key:?}"),
-        SelectorPath::Pointer(pointer) => format!("the value at {pointer:?}"),
-        SelectorPath::Whole => "the text".into(),
-    };
-    let refused = |encoding| RenderError::NotEncoded { path: source.to_string(), what: what(), encoding };
+    let refused =
+        |encoding| RenderError::NotEncoded { path: source.to_string(), what: what(selector), encoding };
     decode(text(value), encoding).map_err(refused)
 }
 
@@ -60,12 +127,12 @@ pub(crate) fn decoded(
     decode(copy, encoding).map_err(refused)
 }
 
-/// A selected value: borrowed from the response, or a copy of the whole object, which is wiped on drop.
+/// A selected value: borrowed from the response, or a copy, which is wiped on drop.
 pub(crate) enum Selected<'v> {
     /// A member of the response.
     Member(&'v Value),
-    /// A copy of the object in which selectors begin.
-    Whole(WipedJson),
+    /// A copy of the object in which selectors begin, or a value inside a parsed text.
+    Copy(WipedJson),
 }
 
 impl Selected<'_> {
@@ -73,7 +140,26 @@ impl Selected<'_> {
     pub(crate) fn into_wiped(self) -> WipedJson {
         match self {
             Self::Member(value) => value.clone().into(),
-            Self::Whole(value) => value,
+            Self::Copy(value) => value,
+        }
+    }
+}
+
+/// A selected object.
+pub(crate) enum SelectedObject<'v> {
+    /// The object in which selectors begin.
+    Members(&'v Map<String, Value>),
+    /// A copy of an object inside a parsed text, which is wiped on drop.
+    Parsed(WipedMap),
+}
+
+impl Deref for SelectedObject<'_> {
+    type Target = Map<String, Value>;
+
+    fn deref(&self) -> &Map<String, Value> {
+        match self {
+            Self::Members(members) => members,
+            Self::Parsed(object) => object,
         }
     }
 }
@@ -84,7 +170,7 @@ impl Deref for Selected<'_> {
     fn deref(&self) -> &Value {
         match self {
             Self::Member(value) => value,
-            Self::Whole(value) => value,
+            Self::Copy(value) => value,
         }
     }
 }
@@ -92,9 +178,10 @@ impl Deref for Selected<'_> {
 /// The value at `path` in `members`; `None` if it is absent or null.
 fn find<'v>(members: &'v Map<String, Value>, path: &SelectorPath) -> Option<Selected<'v>> {
     match path {
-        SelectorPath::Whole => Some(Selected::Whole(WipedMap::copy_of(members).into())),
+        SelectorPath::Whole => Some(Selected::Copy(WipedMap::copy_of(members).into())),
         SelectorPath::Key(key) => members.get(key).map(Selected::Member),
         SelectorPath::Pointer(pointer) => at_pointer(members, pointer),
+        SelectorPath::Parsed(_) => None, // see `parsed`
     }
     .filter(|value| !value.is_null())
 }
@@ -177,6 +264,26 @@ pub(crate) enum RenderError {
         /// The object that is missing.
         root: &'static str,
     },
+    /// The text is not a document of the language that the class names.
+    #[error("{what} of {path} is not {syntax}{place}: correct it, or remove `parse`")]
+    NotParsed {
+        /// The source.
+        path: String,
+        /// The text in words.
+        what: String,
+        /// The language.
+        syntax: &'static str,
+        /// The line and the column of the mistake, if they are known; may be empty.
+        place: String,
+    },
+    /// The selected value has no keys.
+    #[error("{what} of {path} is not an object, which `keys` and `format` need")]
+    NotObject {
+        /// The source.
+        path: String,
+        /// The value in words.
+        what: String,
+    },
     /// The text does not have the encoding that the class names.
     #[error("{what} of {path} is not {encoding}")]
     NotEncoded {
@@ -201,7 +308,7 @@ impl RenderError {
             Self::KeyMissing { .. } | Self::PointerMissing { .. } | Self::RootMissing { .. } => {
                 Reason::NotFound
             }
-            Self::NotEncoded { .. } => Reason::RenderFailed,
+            Self::NotEncoded { .. } | Self::NotParsed { .. } | Self::NotObject { .. } => Reason::RenderFailed,
         }
     }
 }
@@ -211,6 +318,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::spec::TextSyntax;
 
     fn selected(members: Value, path: SelectorPath) -> Option<String> {
         find(members.as_object().unwrap(), &path).map(|value| text(&value).expose_text().unwrap().to_owned())
@@ -293,6 +401,54 @@ mod tests {
         assert_eq!(as_bytes("00fFAb", Encoding::Hex), Ok(vec![0x00, 0xff, 0xab]));
         for bad in ["0", "0g", "+1", "0x01"] {
             assert_eq!(as_bytes(bad, Encoding::Hex), Err("hex"), "{bad}");
+        }
+    }
+
+    fn document(key: Option<&str>, pointer: &str, syntax: TextSyntax) -> Result<String, String> {
+        let data = json!({
+            "config": "{\"db\": {\"password\": \"pw\", \"n\": 1.50, \"a/b\": [\"x\"]}, \"none\": null}",
+            "settings": "db:\n  password: pw\n  list: [a, 010]\n",
+            "object": {"deep": "[1, {\"k\": \"v\"}]", "plain": "{c4nary"},
+            "list": ["{\"a\": \"b\"}"],
+        });
+        let pointer = pointer.to_owned();
+        let path = SelectorPath::Parsed(ParsedPath { key: key.map(str::to_owned), pointer, syntax });
+        let found = value(data.as_object().unwrap(), &path, &"secret/data/x");
+        found.map(|value| value.to_string()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_pointer_continues_inside_the_text() {
+        use TextSyntax::{Json, Yaml};
+        for (key, pointer, syntax, expected) in [
+            (Some("config"), "/db/password", Json, "\"pw\""),
+            (Some("config"), "/db/a~1b/0", Json, "\"x\""),
+            (Some("config"), "/db/n", Json, "1.50"),
+            (None, "/config/db/password", Json, "\"pw\""),
+            (None, "/object/deep/1/k", Json, "\"v\""),
+            (None, "/object/deep", Json, "[1,{\"k\":\"v\"}]"),
+            (None, "/list/0/a", Json, "\"b\""),
+            (Some("settings"), "/db/list/1", Yaml, "8"),
+            (None, "/settings/db/password", Yaml, "\"pw\""),
+            (Some("object"), "/plain", Json, "\"{c4nary\""),
+        ] {
+            assert_eq!(document(key, pointer, syntax).as_deref(), Ok(expected), "{key:?} {pointer}");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_or_is_no_document_is_named_without_its_text() {
+        use TextSyntax::{Json, Yaml};
+        for (key, pointer, syntax, words) in [
+            (Some("config"), "/db/host", Json, "key \"config\" of secret/data/x has nothing at \"/db/host\""),
+            (Some("config"), "/none", Json, "has nothing at"),
+            (Some("other"), "", Json, "has no key \"other\""),
+            (None, "/nowhere/a", Json, "nothing at \"/nowhere/a\""),
+            (None, "/object/plain/a", Json, "the value at \"/object/plain\" of secret/data/x is not JSON"),
+            (None, "/object/plain", Yaml, "is not YAML"),
+        ] {
+            let error = document(key, pointer, syntax).unwrap_err();
+            assert!(error.contains(words) && !error.contains("c4nary"), "{error}");
         }
     }
 }

@@ -24,6 +24,42 @@ pub(crate) struct CertificateRequest {
     pub(crate) ttl: Option<String>,
     /// Who generates the private key.
     pub(crate) key: KeyPlace,
+    /// What few requests have.
+    #[serde(default, skip_serializing_if = "CertificateOptions::is_default")]
+    pub(crate) options: CertificateOptions,
+}
+
+/// Rarely used parts of a request for a certificate.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct CertificateOptions {
+    /// Whether the common name is left out of the SANs.
+    #[serde(rename = "exclude_cn", skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) exclude_cn: bool,
+    /// Further SANs, each as `<oid>;UTF8:<text>`.
+    #[serde(rename = "other_sans", skip_serializing_if = "Vec::is_empty")]
+    pub(crate) other_sans: Vec<String>,
+    /// The subject's `serialNumber` (X.520), which is not the serial number of the certificate.
+    #[serde(rename = "serial", skip_serializing_if = "Option::is_none")]
+    pub(crate) serial_number: Option<String>,
+    /// The end of the certificate, in the form of RFC 3339.
+    #[serde(rename = "not_after", skip_serializing_if = "Option::is_none")]
+    pub(crate) not_after: Option<String>,
+    /// The subject's user ids (OID 0.9.2342.19200300.100.1.1).
+    #[serde(rename = "user_ids", skip_serializing_if = "Vec::is_empty")]
+    pub(crate) user_ids: Vec<String>,
+    /// The name or the id of the CA that signs; `None` for the role's.
+    #[serde(rename = "issuer", skip_serializing_if = "Option::is_none")]
+    pub(crate) issuer: Option<String>,
+    /// The type of a key that Vault generates; `None` for the role's.
+    #[serde(rename = "key_type", skip_serializing_if = "Option::is_none")]
+    pub(crate) key_type: Option<KeyType>,
+}
+
+impl CertificateOptions {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Who generates a private key.
@@ -72,6 +108,18 @@ impl KeyType {
             Self::Rsa2048 | Self::Rsa3072 | Self::Rsa4096 => KeyAlgorithm::Rsa,
             Self::EcP256 | Self::EcP384 => KeyAlgorithm::Ec,
             Self::Ed25519 => KeyAlgorithm::Ed25519,
+        }
+    }
+
+    /// The size in bits, as Vault's `key_bits`; 0 if the algorithm has one size only.
+    pub(crate) fn bits(self) -> u32 {
+        match self {
+            Self::Rsa2048 => 2048,
+            Self::Rsa3072 => 3072,
+            Self::Rsa4096 => 4096,
+            Self::EcP256 => 256,
+            Self::EcP384 => 384,
+            Self::Ed25519 => 0,
         }
     }
 }

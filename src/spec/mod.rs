@@ -24,7 +24,7 @@ pub(crate) use address::Address;
 pub(crate) use auth::AuthSpec;
 pub(crate) use auth_mount::AuthMounts;
 pub(crate) use certificate::{
-    Alias, CertificateRequest, KeyAlgorithm, KeyForm, KeyPlace, KeyType, StoreForm,
+    Alias, CertificateOptions, CertificateRequest, KeyAlgorithm, KeyForm, KeyPlace, KeyType, StoreForm,
 };
 pub(crate) use encoding::Encoding;
 pub(crate) use flavor::Flavor;
@@ -39,8 +39,8 @@ pub(crate) use server::{ClientCertificate, ServerSpec, TlsSpec};
 pub(crate) use sharing::{LoginScope, ShareScope, VolumeWriter};
 pub(crate) use shown::Shown;
 pub(crate) use source::{
-    Creates, EngineRequest, KvEngine, KvRead, S5Text, SecretText, Selector, SelectorPath, SelectorRoot,
-    Source, SourceValue, Text, TransitCiphertext, TransitKey,
+    Creates, EngineRequest, KvEngine, KvRead, ParsedPath, S5Text, SecretText, Selector, SelectorPath,
+    SelectorRoot, Source, SourceValue, Text, TextSyntax, TransitCiphertext, TransitKey,
 };
 pub(crate) use template::Delimiters;
 

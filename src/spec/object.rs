@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Alias, Delimiters, Encoding, Format, KeyForm, MountPath, SecretText, SelectorRoot, Source, SourceValue,
+    Alias, Delimiters, Encoding, Format, KeyForm, MountPath, SecretText, Selector, Source, SourceValue,
     StoreForm,
 };
 
@@ -49,8 +49,8 @@ pub(crate) struct Directory {
     pub(crate) path: Option<MountPath>,
     /// The secret.
     pub(crate) source: Source,
-    /// The part of the response that contains the keys.
-    pub(crate) selector_root: SelectorRoot,
+    /// The object that contains the keys: a part of the response, or a document in a text.
+    pub(crate) selector: Selector,
     /// Which keys.
     pub(crate) keys: Keys,
     /// How the values encode bytes.
@@ -73,8 +73,8 @@ pub(crate) enum View {
     Response(Source),
     /// One value.
     Value(SourceValue),
-    /// The data as one document.
-    Document(Source, SelectorRoot, Format),
+    /// The data, or a document in a text, as one document.
+    Document(Source, Selector, Format),
     /// A part of a certificate.
     Part(Source, Part),
     /// The result of a template.

@@ -161,10 +161,27 @@ impl Body {
         Self { canonical: arguments.to_string() }
     }
 
+    /// The body with `map` applied to every text in it, names of members left out.
+    pub(crate) fn map_texts<E>(&self, map: &dyn Fn(&str) -> Result<String, E>) -> Result<Self, E> {
+        let mut value = self.canonical.parse().unwrap_or(Value::Null);
+        map_texts(&mut value, map)?;
+        Ok(Self::new(&value))
+    }
+
     /// The JSON text; sent with the request and nowhere else.
     pub(crate) fn expose(&self) -> &str {
         &self.canonical
     }
+}
+
+fn map_texts<E>(value: &mut Value, map: &dyn Fn(&str) -> Result<String, E>) -> Result<(), E> {
+    match value {
+        Value::String(text) => *text = map(text)?,
+        Value::Array(items) => items.iter_mut().try_for_each(|item| map_texts(item, map))?,
+        Value::Object(members) => members.values_mut().try_for_each(|value| map_texts(value, map))?,
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+    Ok(())
 }
 
 impl PartialEq for Body {

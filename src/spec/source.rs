@@ -261,6 +261,34 @@ pub(crate) enum SelectorPath {
     /// A JSON pointer (RFC 6901).
     #[serde(rename = "Pointer")]
     Pointer(String),
+    /// A place inside a text that holds a document.
+    #[serde(rename = "Parsed")]
+    Parsed(ParsedPath),
+}
+
+/// The path to a value inside a text that holds a document.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(crate) struct ParsedPath {
+    /// The key of the text; `None` if the pointer leads to it.
+    #[serde(rename = "key")]
+    pub(crate) key: Option<String>,
+    /// A JSON pointer inside the text. Without `key` it begins at the root, and continues inside the first text that it meets.
+    #[serde(rename = "pointer")]
+    pub(crate) pointer: String,
+    /// The language of the text.
+    #[serde(rename = "syntax")]
+    pub(crate) syntax: TextSyntax,
+}
+
+/// The language of a text that holds a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(crate) enum TextSyntax {
+    /// JSON (RFC 8259).
+    #[serde(rename = "Json")]
+    Json,
+    /// YAML as Go's yaml.v3 reads it.
+    #[serde(rename = "Yaml")]
+    Yaml,
 }
 
 impl Source {

@@ -149,6 +149,7 @@ causes! {
     GoTemplate = 19, "a template of Go, consul-template or Vault Agent: templates here are Jinja, and secrets get a name in `sources`";
     NotJson = 20, "a value that is not JSON";
     NotYaml = 21, "a value that is not YAML";
+    OpenPem = 22, "a PEM block without its END line, or with another label in it";
 }
 
 impl Cause {

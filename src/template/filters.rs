@@ -181,6 +181,9 @@ fn certificates(value: &Value) -> Result<Vec<String>, Error> {
         .flat_map(|text| pem::blocks(text))
         .filter(|block| block.label == "CERTIFICATE")
         .collect();
+    if found.is_empty() && texts.iter().any(|text| pem::is_open(text)) {
+        return Err(Cause::OpenPem.into_error());
+    }
     if found.is_empty() {
         return Err(Cause::NoCertificate.into_error());
     }
@@ -193,6 +196,7 @@ fn private_key(value: &Value) -> Result<String, Error> {
     let mut keys = pem::blocks(&text).into_iter().filter(|block| block.label.ends_with("PRIVATE KEY"));
     match (keys.next(), keys.next()) {
         (Some(key), None) => Ok(key.text),
+        _ if pem::is_open(&text) => Err(Cause::OpenPem.into_error()),
         _ => Err(Cause::NoPrivateKey.into_error()),
     }
 }

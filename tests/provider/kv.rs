@@ -253,3 +253,51 @@ async fn secrets_of_two_namespaces_are_in_one_volume_with_one_login() {
         .await
         .tells("vault.not_found", &["object \"db\"", "namespace \"team\""]);
 }
+
+#[tokio::test]
+async fn a_pod_gets_a_member_of_json_or_yaml_text_inside_a_value() {
+    let vault = Vault::start().await;
+    let provider = Provider::start(&vault).await;
+    let config = json!({ "db": { "password": canary("inner"), "port": 5432 } }).to_string();
+    let yaml = format!("db:\n  password: {}\n  mode: 0640\n", canary("yaml"));
+    vault.put("team-a/db", json!({ "config": config, "settings": yaml, "word": canary("word") })).await;
+    let class = typed(
+        r#"
+- kv: {mount: secret, path: team-a/db}
+  files:
+    - {objectName: inner, secretKey: config, parse: json, pointer: /db/password}
+    - {objectName: across, pointer: /config/db/port, parse: json}
+    - {objectName: yaml, secretKey: settings, parse: yaml, pointer: /db/password}
+    - {objectName: whole, secretKey: settings, parse: yaml}
+    - {objectName: none, secretKey: config, parse: json, pointer: /db/none, default: none}
+    - {objectName: db.env, secretKey: config, parse: json, pointer: /db, format: env}
+    - {directory: keys, secretKey: config, parse: json, pointer: /db, keys: "*"}
+- objectName: page
+  sources: {db: {kv: {mount: secret, path: team-a/db}, secretKey: config, parse: json}}
+  template: "{{ db.db.port }}"
+- {objectName: theirs, secretPath: secret/data/team-a/db, secretKey: config, parse: json, pointer: /db/port}"#,
+    );
+    let pod = provider.mount("team-a/web", class).await;
+    for (file, text) in [
+        ("inner", canary("inner").as_str()),
+        ("across", "5432"),
+        ("yaml", &canary("yaml")),
+        ("none", "none"),
+        ("keys/password", &canary("inner")),
+        ("keys/port", "5432"),
+        ("page", "5432"),
+        ("theirs", "5432"),
+    ] {
+        assert_eq!(pod.read(file), text, "{file}");
+    }
+    assert_eq!(pod.json("whole"), json!({ "db": { "password": canary("yaml"), "mode": 416 } }));
+    assert!(pod.read("db.env").contains("port='5432'"), "{}", pod.read("db.env"));
+    assert_eq!(vault.count("read secret/data/team-a/db"), 2, "one of kv and one of secretPath");
+    let no_json = "- {objectName: f, kv: {mount: secret, path: team-a/db}, secretKey: word, parse: json}";
+    provider
+        .refuses("team-a/web", typed(no_json))
+        .await
+        .tells("render.failed", &["object \"f\"", "key \"word\"", "not JSON"]);
+    let no_parse = "- {objectName: f, kv: {mount: secret, path: team-a/db}, secretKey: a, pointer: /b}";
+    provider.refuses("team-a/web", typed(no_parse)).await.tells("spec.invalid", &["object \"f\"", "parse"]);
+}

@@ -262,3 +262,60 @@ async fn a_source_may_be_issued_in_a_namespace_of_its_own() {
         provider.mount("team-a/web", certificate(web(), &["ca"]).each("vaultNamespace", "/team/")).await;
     assert!(certificate_text(&pod.read("ca")).contains("CN=Team Root"));
 }
+
+#[tokio::test]
+async fn a_common_name_can_be_kept_out_of_the_sans_and_a_subject_can_have_more() {
+    let vault = Vault::start().await;
+    let provider = Provider::start(&vault).await;
+    vault.root_authority("pki").await;
+    let rare = json!({
+        "allowed_other_sans": ["1.3.6.1.4.1.311.20.2.3;UTF8:*"], "allowed_serial_numbers": ["*"], "allowed_user_ids": ["*"], "not_before_duration": "30s",
+    });
+    vault.certificates("pki", "rare", rare).await;
+    for key in ["vault", "node"] {
+        let ask = json!({
+            "role": "rare", "commonName": "web.example.com", "altNames": ["www.example.com"], "excludeCnFromSans": true, "serialNumber": "device-7",
+            "otherSans": ["1.3.6.1.4.1.311.20.2.3;UTF8:${POD_NAME}@example.com"], "userIds": ["${SERVICE_ACCOUNT_NAME}"], "privateKey": key,
+        });
+        let pod = provider.mount("team-a/web", certificate(ask, &["certificate"])).await;
+        let text = certificate_text(&pod.read("certificate"));
+        assert!(text.contains("CN=web.example.com") && text.contains("DNS:www.example.com"), "{text}");
+        assert!(!text.contains("DNS:web.example.com"), "{text}");
+        assert!(
+            text.contains("device-7") && text.contains("UID=web") && text.contains("othername"),
+            "{text}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_class_can_choose_the_end_the_issuer_and_the_type_of_the_key() {
+    let vault = Vault::start().await;
+    let provider = Provider::start(&vault).await;
+    vault.authorities().await;
+    let end = openssl_date("+36 hours");
+    let ask = json!({ "commonName": "web.example.com", "notAfter": end });
+    let pod = provider.mount("team-a/web", certificate(ask, &["certificate"])).await;
+    assert!(lives(&pod.read("certificate"), 35 * 3600) && !lives(&pod.read("certificate"), 37 * 3600));
+    let other = vault
+        .write(
+            "pki/root/generate/internal",
+            json!({ "common_name": "Other", "issuer_name": "other", "key_type": "ec" }),
+        )
+        .await;
+    for (call, key) in [("issue", "vault"), ("sign", "node")] {
+        vault.allow(&format!("pki/issuer/other/{call}/web"), &["update"]).await;
+        let ask = json!({ "commonName": "web.example.com", "issuer": "other", "privateKey": key, "keyType": "ec-p256" });
+        let pod = provider.mount("team-a/web", certificate(ask, &["issuingCa", "certificate"])).await;
+        assert_eq!(pod.read("issuingCa").trim(), other["data"]["certificate"].as_str().unwrap().trim());
+        assert!(certificate_text(&pod.read("certificate")).contains("ASN1 OID: prime256v1"));
+    }
+    let wrong =
+        certificate(json!({ "commonName": "web.example.com", "keyType": "rsa-2048" }), &["certificate"]);
+    provider.refuses("team-a/web", wrong).await.tells("vault.rejected", &["object \"certificate\"", "key"]);
+}
+
+/// The time in that distance from now, in UTC.
+fn openssl_date(distance: &str) -> String {
+    crate::support::tools::tool("date", &["-u", "-d", distance, "+%Y-%m-%dT%H:%M:%SZ"], b"").trim().to_owned()
+}

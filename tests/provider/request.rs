@@ -142,3 +142,39 @@ async fn a_volume_that_reads_its_own_tokens_data_logs_in_once_for_it() {
     provider.ended().await;
     assert_eq!(vault.tokens().await, before);
 }
+
+#[tokio::test]
+async fn the_names_of_the_pod_are_replaced_in_paths_arguments_and_file_names() {
+    let vault = Vault::start().await;
+    let provider = Provider::start(&vault).await;
+    vault.put("team-a/web", json!({ "password": canary("own") })).await;
+    vault.root_authority("pki").await;
+    let class = typed(
+        "
+- {objectName: 'db-${SERVICE_ACCOUNT_NAME}', kv: {mount: secret, path: '${POD_NAMESPACE}/${SERVICE_ACCOUNT_NAME}'}, secretKey: password}
+- {objectName: path, request: {path: 'secret/data/${POD_NAMESPACE}/web'}, secretKey: password}
+- {directory: '${POD_NAMESPACE}', kv: {mount: secret, path: team-a/web}, keys: {password: '${SERVICE_ACCOUNT_NAME}'}}
+- {objectName: cert, request: {path: pki/issue/web, method: PUT, args: {common_name: '${SERVICE_ACCOUNT_NAME}.example.com', alt_names: '${POD_NAMESPACE}.example.com'}}, secretKey: certificate}
+- {objectName: '$${POD_NAME}', kv: {mount: secret, path: team-a/web}, secretKey: password}",
+    );
+    let pod = provider.mount("team-a/web", class).await;
+    for file in ["db-web", "path", "team-a/web", "${POD_NAME}"] {
+        assert_eq!(pod.read(file), canary("own"), "{file}");
+    }
+    let text = crate::support::pki::certificate_text(&pod.read("cert"));
+    assert!(text.contains("CN=web.example.com") && text.contains("DNS:team-a.example.com"), "{text}");
+    for unknown in [
+        "- {objectName: a, kv: {mount: secret, path: 'x/${HOSTNAME}'}, secretKey: k}",
+        "- {objectName: a, request: {path: pki/issue/web, args: {common_name: '${HOSTNAME}'}}, secretKey: k}",
+        "- {objectName: 'a-${HOSTNAME}', kv: {mount: secret, path: x}, secretKey: k}",
+    ] {
+        provider
+            .refuses("team-a/web", typed(unknown))
+            .await
+            .tells("spec.invalid", &["POD_NAME", "SERVICE_ACCOUNT_NAME"]);
+    }
+    let theirs =
+        typed("- {objectName: f, secretPath: 'secret/data/team-a/${POD_NAMESPACE}', secretKey: password}");
+    provider.refuses("team-a/web", theirs).await.tells("vault.not_found", &["object \"f\""]);
+    assert_eq!(vault.count("read secret/data/team-a/team-a"), 0);
+}

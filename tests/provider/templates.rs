@@ -239,3 +239,36 @@ async fn two_processes_write_the_same_text() {
     assert_eq!(first.read("app.conf"), second.read("app.conf"));
     assert_eq!(first.remount().await.versions(), first.versions());
 }
+
+#[tokio::test]
+async fn a_key_and_certificates_that_were_pasted_in_another_form_are_files() {
+    let vault = Vault::start().await;
+    let provider = Provider::start(&vault).await;
+    let key = format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", "QUJD".repeat(16));
+    let certificate = "-----BEGIN CERTIFICATE-----\nQUJD\n-----END CERTIFICATE-----\n";
+    let whole = format!("{certificate}{key}");
+    let indented: String = whole.lines().map(|line| format!("    {line}\n")).collect();
+    let glued = whole.replace("-----\n-----", "----------");
+    let literal = whole.replace('\n', "\\n");
+    let open = "-----BEGIN PRIVATE KEY-----\nQUJD\n";
+    vault
+        .put("team-a/tls", json!({ "indented": indented, "glued": glued, "literal": literal, "open": open }))
+        .await;
+    let page = |text: &str| {
+        object(
+            json!({ "objectName": "page", "sources": { "tls": { "kv": { "mount": "secret", "path": "team-a/tls" } } }, "template": text }),
+        )
+    };
+    for form in ["indented", "glued", "literal"] {
+        let text = format!("{{{{ tls.{form} | private_key }}}}{{{{ tls.{form} | certificates | join }}}}");
+        assert_eq!(
+            provider.mount("team-a/web", page(&text)).await.read("page"),
+            format!("{key}{certificate}"),
+            "{form}"
+        );
+    }
+    provider
+        .refuses("team-a/web", page("{{ tls.open | private_key }}"))
+        .await
+        .tells("render.failed", &["object \"page\"", "END"]);
+}

@@ -53,6 +53,7 @@ pub(crate) fn ask() -> CertificateRequest {
         uri_sans: vec!["SPIFFE://example/web".to_owned()],
         ttl: None,
         key: KeyPlace::Vault,
+        options: Default::default(),
     }
 }
 

@@ -10,6 +10,7 @@ use crate::class::other_words;
 use crate::class::schema::field::{FieldContext, Fields};
 use crate::class::schema::file::{Access, Content};
 use crate::class::schema::source::{ParseContext, UpstreamRequest};
+use crate::class::schema::source_value::warn_of_literals;
 use crate::class::schema::table::{
     FileFields, MemberFields, OBJECT, ObjectFields, SelectorFields, SourceFields,
 };
@@ -130,7 +131,7 @@ fn parse_entry(
 }
 
 /// Fields whose author writes for vaultmount: no other tool has them, or the file would be another one without them.
-const DELIBERATE: [&str; 12] = [
+const DELIBERATE: [&str; 13] = [
     SourceFields::KV,
     SourceFields::PKI,
     SourceFields::TRANSIT,
@@ -139,6 +140,7 @@ const DELIBERATE: [&str; 12] = [
     SourceFields::VAULT_NAMESPACE,
     SourceFields::SHARE_SCOPE,
     SelectorFields::POINTER,
+    SelectorFields::PARSE,
     ObjectFields::TEMPLATE,
     ObjectFields::SOURCES,
     ObjectFields::FILES,
@@ -171,10 +173,17 @@ fn parse_fields(
     let (mut file, mut selector) = (FileFields::take(&mut fields, at), SelectorFields::take(&mut fields, at));
     let files = object.files.take();
     take_upstream_fields(&entry, &mut file, &mut selector, files.is_none() && ours.is_empty(), at);
-    let content = content(entry, source, object, settings.context, at);
+    let is_upstream = !entry.secret_path.is_empty();
+    if is_upstream {
+        let args = entry.secret_args.as_ref().map(ToString::to_string).unwrap_or_default();
+        let names = [&entry.secret_path, &entry.object_name, &args];
+        warn_of_literals(names.map(String::as_str), at);
+    }
+    let context = ParseContext { is_upstream, ..settings.context };
+    let content = content(entry, source, object, context, at);
     match files {
-        None => vec![file.object(selector, content, settings.access, settings.context, at)],
-        Some(files) => members(files, &file, &selector, content, settings, at),
+        None => vec![file.object(selector, content, settings.access, context, at)],
+        Some(files) => members(files, &file, &selector, content, (settings.access, context), at),
     }
 }
 
@@ -311,7 +320,7 @@ fn members(
     own: &FileFields,
     selector: &SelectorFields,
     content: Option<Content>,
-    settings: &Objects<'_>,
+    (access, context): (Access, ParseContext<'_>),
     at: &mut FieldContext<'_>,
 ) -> Vec<NamedObject> {
     if own.is_some() || selector.is_some() || selector.encoding.is_some() {
@@ -326,7 +335,7 @@ fn members(
     let Some(content) = content else { return Vec::new() };
     let mut at = at.field(ObjectFields::FILES);
     let parsed = files.into_iter().enumerate().map(|(index, MemberFields { file, selector })| {
-        file.object(selector, Some(content.clone()), settings.access, settings.context, &mut at.member(index))
+        file.object(selector, Some(content.clone()), access, context, &mut at.member(index))
     });
     parsed.collect()
 }

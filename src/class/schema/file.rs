@@ -4,6 +4,7 @@ use super::ParseContext;
 use crate::class::diagnostics::FieldError;
 use crate::class::schema::field::FieldContext;
 use crate::class::schema::keywords::{Keys as KeyFields, PartName};
+use crate::class::schema::names::Names;
 use crate::class::schema::table::{
     FileFields, ObjectFields, SelectorFields, SourceFields, SourceValueFields,
 };
@@ -54,6 +55,9 @@ impl FileFields {
         context: ParseContext<'_>,
         at: &mut FieldContext<'_>,
     ) -> (Vec<MountPath>, Option<Object>) {
+        if !context.is_upstream && self.expand(&Names { pod: context.pod }, at).is_none() {
+            return (Vec::new(), None);
+        }
         let mode = self.mode.take().map(|mode| mode.0).filter(|mode| *mode != 0).unwrap_or(access.mode);
         let id = |own: Option<Id>, class| own.map(|id| id.0).or(class);
         let (owner, group) = (id(self.owner.take(), access.owner), id(self.group.take(), access.group));
@@ -74,6 +78,19 @@ impl FileFields {
             };
         let object = || Some(Object { place: place?, mode, owner, group, absent: absent? });
         (names, object())
+    }
+
+    /// Replaces the names of the pod in the names of files; `None` after a problem.
+    fn expand(&mut self, names: &Names<'_>, at: &mut FieldContext<'_>) -> Option<()> {
+        self.object_name = names.field(Self::OBJECT_NAME, self.object_name.take(), at)?;
+        self.directory = names.field(Self::DIRECTORY, self.directory.take(), at)?;
+        if let Some(KeyFields::Some(files)) = &mut self.keys {
+            let mut at = at.field(Self::KEYS);
+            for (key, file) in files.iter_mut().filter(|(key, file)| key != file) {
+                *file = at.field(key).take(names.expanded(file))?;
+            }
+        }
+        Some(())
     }
 
     fn absent(&mut self, at: &mut FieldContext<'_>) -> Option<Absent> {
@@ -100,17 +117,17 @@ impl FileFields {
             }
         };
         let keys = self.keys(path.as_ref(), at);
-        let (encoding, secret_key) = (selector.encoding.unwrap_or_default(), selector.secret_key.is_some());
+        let encoding = selector.encoding.unwrap_or_default();
         let selector = selector.selector(at);
         self.without_certificate_fields(at)?;
         let Content::Source(source) = content? else {
             return at.error(FieldError::Both(ObjectFields::TEMPLATE, Self::DIRECTORY));
         };
-        if self.format.is_some() || secret_key || matches!(selector.as_ref()?.path, SelectorPath::Pointer(_))
-        {
-            return at
-                .field(Self::DIRECTORY)
-                .error(FieldError::Type("without secretKey, pointer and format: `keys` selects the values"));
+        let selector = selector?;
+        if self.format.is_some() || matches!(selector.path, SelectorPath::Key(_) | SelectorPath::Pointer(_)) {
+            return at.field(Self::DIRECTORY).error(FieldError::Type(
+                "without secretKey, pointer and format: `keys` selects the values; with `parse` they are inside a text",
+            ));
         }
         if matches!(absent, Some(Absent::Default(_))) {
             return at.field(Self::DEFAULT).error(FieldError::Needs(Self::OBJECT_NAME));
@@ -118,13 +135,7 @@ impl FileFields {
         if !has_members(&source) {
             return at.field(Self::DIRECTORY).error(FieldError::Needs("kv, request or a certificate"));
         }
-        Some(Placement::Directory(Directory {
-            path: path?,
-            source,
-            selector_root: selector?.root,
-            keys: keys?,
-            encoding,
-        }))
+        Some(Placement::Directory(Directory { path: path?, source, selector, keys: keys?, encoding }))
     }
 
     /// The keys, each with the path of its file below `directory`; `None` after a problem.
@@ -192,22 +203,23 @@ impl FileFields {
             return at.error(FieldError::Decrypted);
         }
         let whole = selector.path == SelectorPath::Whole;
+        let is_object = whole || matches!(selector.path, SelectorPath::Parsed(_));
         if encoding != Encoding::Utf8 && whole && has_members(&source) {
             return at.field(SelectorFields::ENCODING).error(FieldError::Needs("secretKey or pointer"));
         }
-        match (&source.request, self.format, whole) {
+        match (&source.request, self.format, is_object) {
             (_, Some(_), false) => at
                 .field(Self::FORMAT)
-                .error(FieldError::Type("without secretKey and pointer: it applies to the whole secret")),
-            (_, Some(format), true) => Some(View::Document(source, selector.root, format)),
-            (EngineRequest::Kv(_), None, true) => Some(View::Document(source, selector.root, Format::Json)),
-            (EngineRequest::Request(_), None, true)
-                if selector.root == SelectorRoot::Response || !has_selector =>
+                .error(FieldError::Type("without secretKey and pointer: it applies to the whole secret, or with `parse` to the document in a text")),
+            (_, Some(format), true) => Some(View::Document(source, selector, format)),
+            (EngineRequest::Kv(_), None, _) if whole => Some(View::Document(source, selector, Format::Json)),
+            (EngineRequest::Request(_), None, _)
+                if whole && (selector.root == SelectorRoot::Response || !has_selector) =>
             {
                 Some(View::Response(source))
             }
-            (EngineRequest::Request(_), None, true) => {
-                Some(View::Document(source, selector.root, Format::Json))
+            (EngineRequest::Request(_), None, _) if whole => {
+                Some(View::Document(source, selector, Format::Json))
             }
             _ => Some(View::Value(SourceValue { source, selector, encoding })),
         }

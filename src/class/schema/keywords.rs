@@ -10,7 +10,8 @@ use crate::class::schema::values::members;
 use crate::class::spelling::nearest;
 use crate::goyaml::{Item, ItemKind};
 use crate::spec::{
-    Encoding, Format, KeyForm, KeyType, LoginScope, SelectorRoot, ShareScope, StoreForm, VolumeWriter,
+    Encoding, Format, KeyForm, KeyType, LoginScope, SelectorRoot, ShareScope, StoreForm, TextSyntax,
+    VolumeWriter,
 };
 
 /// A type with one word for each value.
@@ -55,6 +56,10 @@ impl Keyword for Format {
         ("env", Self::Env),
         ("properties", Self::Properties),
     ];
+}
+
+impl Keyword for TextSyntax {
+    const WORDS: &'static [(&'static str, Self)] = &[("json", Self::Json), ("yaml", Self::Yaml)];
 }
 
 impl Keyword for KeyType {

@@ -16,8 +16,8 @@ use crate::spec::encoding::base64;
 use crate::spec::path::is_unprintable;
 use crate::spec::request::plain_path;
 use crate::spec::{
-    CertificateRequest, EngineRequest, KeyPlace, KvEngine, KvRead, Pod, Request, S5Text, ShareScope, Source,
-    Text, TransitCiphertext, TransitKey,
+    CertificateOptions, CertificateRequest, EngineRequest, KeyPlace, KvEngine, KvRead, Pod, Request, S5Text,
+    ShareScope, Source, Text, TransitCiphertext, TransitKey,
 };
 
 /// The default transit key of s5.
@@ -29,8 +29,10 @@ const TRANSIT: &str = "transit";
 /// What every source of a class is parsed with.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct ParseContext<'s> {
-    /// The pod, whose names certificates may contain; `None` after a problem.
+    /// The pod, whose names paths, arguments, files and certificates may contain; `None` after a problem.
     pub(crate) pod: Option<&'s Pod>,
+    /// Whether the object has the form of the upstream providers, whose names of files are used as written.
+    pub(crate) is_upstream: bool,
     /// The class's `shareScope`.
     pub(crate) share: ShareScope,
 }
@@ -89,12 +91,14 @@ impl SourceFields {
         }
         let requests = [
             upstream.map(|request| (UpstreamFields::SECRET_PATH, request.map(EngineRequest::Request))),
-            self.kv.map(|kv| (Self::KV, kv.engine_request(&mut at.field(Self::KV)))),
+            self.kv.map(|kv| (Self::KV, kv.engine_request(context.pod, &mut at.field(Self::KV)))),
             self.pki.map(|pki| (Self::PKI, pki.engine_request(context.pod, &mut at.field(Self::PKI)))),
             self.transit.map(|transit| {
                 (Self::TRANSIT, transit.engine_request(context, &mut at.field(Self::TRANSIT)))
             }),
-            self.request.map(|request| (Self::REQUEST, request.engine_request(&mut at.field(Self::REQUEST)))),
+            self.request.map(|request| {
+                (Self::REQUEST, request.engine_request(context.pod, &mut at.field(Self::REQUEST)))
+            }),
             self.s5.map(|s5| (Self::S5, s5.engine_request(context, content, &mut at.field(Self::S5)))),
         ];
         requests.into_iter().flatten().collect()
@@ -116,8 +120,10 @@ fn only(
 }
 
 impl KvFields {
-    fn engine_request(self, at: &mut FieldContext<'_>) -> Option<EngineRequest> {
-        let (mount, path) = (path(Self::MOUNT, self.mount, at), path(Self::PATH, self.path, at));
+    fn engine_request(self, pod: Option<&Pod>, at: &mut FieldContext<'_>) -> Option<EngineRequest> {
+        let location = Names { pod }.field(Self::PATH, self.path, at);
+        let mount = path(Self::MOUNT, self.mount, at);
+        let path = location.and_then(|location| path(Self::PATH, location, at));
         let engine = match self.engine {
             None | Some(2) => Some(KvEngine::V2),
             Some(1) => Some(KvEngine::V1),
@@ -159,10 +165,17 @@ impl PkiFields {
                 .error(FieldError::Type("in ASCII: write other characters as %XX"));
         }
         let ttl = self.ttl.take();
+        if ttl.is_some() && self.not_after.is_some() {
+            return at.error(FieldError::Both(Self::TTL, Self::NOT_AFTER));
+        }
         if ttl.as_ref().is_some_and(|ttl| duration(ttl).is_none()) {
             return at.field(Self::TTL).error(FieldError::Type("a duration: 24h, 90m, 3600"));
         }
-        let key = self.key_place(at);
+        let key = match self.private_key.unwrap_or_default() {
+            KeyOrigin::Node => KeyPlace::Node(self.key_type.unwrap_or_default()),
+            KeyOrigin::Vault => KeyPlace::Vault,
+        };
+        let options = self.options(&names, at);
         let common_name = common_name?.pop().unwrap_or_default();
         let (alt_names, ip_sans, uri_sans) = (alt_names?, ip_sans?, uri_sans?);
         if common_name.is_empty() && alt_names.is_empty() && ip_sans.is_empty() && uri_sans.is_empty() {
@@ -178,25 +191,75 @@ impl PkiFields {
             ip_sans,
             uri_sans,
             ttl,
-            key: key?,
+            key,
+            options: options?,
         }))
     }
 
     fn requests_certificate(&self) -> bool {
-        let names = [&self.alt_names, &self.ip_sans, &self.uri_sans].iter().any(|names| names.is_some());
-        let texts = [&self.role, &self.common_name, &self.ttl].iter().any(|text| text.is_some());
-        names || texts || self.private_key.is_some() || self.key_type.is_some()
+        let names = [&self.alt_names, &self.ip_sans, &self.uri_sans, &self.other_sans, &self.user_ids];
+        let texts =
+            [&self.role, &self.common_name, &self.ttl, &self.not_after, &self.serial_number, &self.issuer];
+        names.iter().any(|names| names.is_some())
+            || texts.iter().any(|text| text.is_some())
+            || self.private_key.is_some()
+            || self.key_type.is_some()
+            || self.exclude_cn.is_some()
     }
 
-    fn key_place(&self, at: &mut FieldContext<'_>) -> Option<KeyPlace> {
-        match (self.private_key.unwrap_or_default(), self.key_type) {
-            (KeyOrigin::Node, kind) => Some(KeyPlace::Node(kind.unwrap_or_default())),
-            (KeyOrigin::Vault, None) => Some(KeyPlace::Vault),
-            (KeyOrigin::Vault, Some(_)) => at
-                .field(Self::KEY_TYPE)
-                .error(FieldError::Type("omitted: Vault's role decides, or set privateKey: node")),
+    /// What few requests have; `None` after a problem.
+    fn options(mut self, names: &Names<'_>, at: &mut FieldContext<'_>) -> Option<CertificateOptions> {
+        let other_sans = names.all(Self::OTHER_SANS, self.other_sans.take(), at);
+        let user_ids = names.all(Self::USER_IDS, self.user_ids.take(), at);
+        if other_sans.iter().flatten().any(|name| !is_other_name(name)) {
+            return at.field(Self::OTHER_SANS).error(FieldError::Type(
+                "of the form <oid>;UTF8:<text>, such as 1.3.6.1.4.1.311.20.2.3;UTF8:web",
+            ));
         }
+        if self.not_after.as_ref().is_some_and(|time| !is_utc(time)) {
+            return at
+                .field(Self::NOT_AFTER)
+                .error(FieldError::Type("a time in UTC, such as 2030-01-31T00:00:00Z"));
+        }
+        let issuer = match self.issuer.take() {
+            Some(issuer) if issuer.is_empty() || issuer.contains('/') => {
+                return at
+                    .field(Self::ISSUER)
+                    .error(FieldError::Type("the name or the id of one CA of the mount"));
+            }
+            Some(issuer) => Some(path(Self::ISSUER, Some(issuer), at)?),
+            None => None,
+        };
+        let is_of_node = self.private_key == Some(KeyOrigin::Node);
+        Some(CertificateOptions {
+            exclude_cn: self.exclude_cn.unwrap_or_default(),
+            other_sans: other_sans?,
+            serial_number: self.serial_number.filter(|number| !number.is_empty()),
+            not_after: self.not_after,
+            user_ids: user_ids?,
+            issuer,
+            key_type: self.key_type.filter(|_| !is_of_node),
+        })
     }
+}
+
+/// True if `text` has the form `<oid>;UTF8:<text>` of Vault.
+fn is_other_name(text: &str) -> bool {
+    let Some((oid, value)) = text.split_once(';') else { return false };
+    let is_oid = oid.split('.').count() > 1
+        && oid.split('.').all(|arc| !arc.is_empty() && arc.bytes().all(|byte| byte.is_ascii_digit()));
+    let tag = value.split_once(':').map(|(tag, _)| tag);
+    is_oid && tag.is_some_and(|tag| ["utf8", "utf-8"].contains(&tag.to_ascii_lowercase().as_str()))
+}
+
+/// True if `text` has the form `2030-01-31T00:00:00Z`.
+fn is_utc(text: &str) -> bool {
+    let form = "0000-00-00T00:00:00Z";
+    let fits = |(found, expected): (char, char)| match expected {
+        '0' => found.is_ascii_digit(),
+        expected => found == expected,
+    };
+    text.len() == form.len() && text.chars().zip(form.chars()).all(fits)
 }
 
 impl TransitFields {
@@ -233,11 +296,13 @@ impl S5Fields {
 }
 
 impl RequestFields {
-    fn engine_request(self, at: &mut FieldContext<'_>) -> Option<EngineRequest> {
-        let Some(path) = self.path else {
+    fn engine_request(self, pod: Option<&Pod>, at: &mut FieldContext<'_>) -> Option<EngineRequest> {
+        let names = Names { pod };
+        let (path, args) = (names.field(Self::PATH, self.path, at), names.body(Self::ARGS, self.args, at));
+        let Some(path) = path? else {
             return at.field(Self::PATH).error(FieldError::Missing("set the API path"));
         };
-        let request = Request::with_body(&self.method.unwrap_or_default(), &path, self.args);
+        let request = Request::with_body(&self.method.unwrap_or_default(), &path, args?);
         at.take(request.map_err(FieldError::Request)).map(EngineRequest::Request)
     }
 }

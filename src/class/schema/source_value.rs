@@ -3,9 +3,12 @@
 use super::ParseContext;
 use crate::class::diagnostics::FieldError;
 use crate::class::schema::field::FieldContext;
+use crate::class::schema::names::literal_name;
 use crate::class::schema::source::UpstreamRequest;
 use crate::class::schema::table::{AbsentFields, SelectorFields, SourceValueFields, UpstreamFields};
-use crate::spec::{Absent, Encoding, EngineRequest, Request, Selector, SelectorPath, Source, SourceValue};
+use crate::spec::{
+    Absent, Body, Encoding, EngineRequest, ParsedPath, Request, Selector, SelectorPath, Source, SourceValue,
+};
 
 impl SourceValueFields {
     /// The value; `None` after a problem. Every source except ciphertext needs a selector, unless `whole` is true: then the whole response is
@@ -60,6 +63,16 @@ impl AbsentFields {
     }
 }
 
+/// Warns if a text in the form of the upstream providers contains a name that only other forms replace.
+pub(crate) fn warn_of_literals<'t>(texts: impl IntoIterator<Item = &'t str>, at: &mut FieldContext<'_>) {
+    if let Some(name) = literal_name(texts) {
+        at.found.warnings.push(format!(
+            "{}: {name} is used as written in an object with secretPath: use kv or request, which replace it",
+            at.object
+        ));
+    }
+}
+
 impl UpstreamFields {
     /// The request of the fields.
     fn request(self, at: &mut FieldContext<'_>) -> UpstreamRequest {
@@ -67,6 +80,7 @@ impl UpstreamFields {
             return None;
         }
         let path = self.path.unwrap_or_default();
+        warn_of_literals([path.as_str(), self.args.as_ref().map_or("", Body::expose)], at);
         let request = Request::with_body(&self.method.unwrap_or_default(), &path, self.args);
         Some(at.take(request.map_err(FieldError::Request)))
     }
@@ -75,21 +89,27 @@ impl UpstreamFields {
 impl SelectorFields {
     /// True if a field other than `encoding` is present.
     pub(crate) fn is_some(&self) -> bool {
-        self.secret_key.is_some() || self.pointer.is_some() || self.from.is_some()
+        self.secret_key.is_some() || self.pointer.is_some() || self.parse.is_some() || self.from.is_some()
     }
 
     /// The selector; `None` after a problem.
     pub(crate) fn selector(self, at: &mut FieldContext<'_>) -> Option<Selector> {
-        let path = match (self.secret_key.filter(|key| !key.is_empty()), self.pointer) {
-            (Some(_), Some(_)) => return at.error(FieldError::Both(Self::SECRET_KEY, Self::POINTER)),
-            (Some(key), None) => SelectorPath::Key(key),
-            (None, Some(pointer)) if is_pointer(&pointer) => SelectorPath::Pointer(pointer),
-            (None, Some(_)) => {
-                return at
-                    .field(Self::POINTER)
-                    .error(FieldError::Type("a JSON pointer: /primary/host, with ~1 for / and ~0 for ~"));
+        if self.pointer.as_ref().is_some_and(|pointer| !is_pointer(pointer)) {
+            return at
+                .field(Self::POINTER)
+                .error(FieldError::Type("a JSON pointer: /primary/host, with ~1 for / and ~0 for ~"));
+        }
+        let path = match (self.secret_key.filter(|key| !key.is_empty()), self.pointer, self.parse) {
+            (Some(_), Some(_), None) => return at.error(FieldError::BothWithoutParse),
+            (Some(key), None, None) => SelectorPath::Key(key),
+            (None, Some(pointer), None) => SelectorPath::Pointer(pointer),
+            (None, None, None) => SelectorPath::Whole,
+            (None, None, Some(_)) => {
+                return at.field(Self::PARSE).error(FieldError::Needs("secretKey or pointer"));
             }
-            (None, None) => SelectorPath::Whole,
+            (key, pointer, Some(syntax)) => {
+                SelectorPath::Parsed(ParsedPath { key, pointer: pointer.unwrap_or_default(), syntax })
+            }
         };
         Some(Selector { root: self.from.unwrap_or_default(), path })
     }

@@ -8,14 +8,16 @@ use crate::class::schema::field::{Field, FieldContext, FieldValue, Kind, shape};
 use crate::class::schema::keywords::{KeyOrigin, Keys, PartName};
 use crate::class::schema::values::{Age, Id, Mode, TextList};
 use crate::goyaml::Item;
-use crate::spec::{Body, Encoding, Format, KeyForm, KeyType, SelectorRoot, ShareScope, StoreForm};
+use crate::spec::{
+    Body, Encoding, Format, KeyForm, KeyType, SelectorRoot, ShareScope, StoreForm, TextSyntax,
+};
 
 shape! {
     /// A secret of a KV engine, read by one GET request
     pub(crate) struct KvFields {
         /// The engine's mount.
         mount: String = MOUNT "mount", "required";
-        /// The secret's path below the mount, without `data/`.
+        /// The secret's path below the mount, without `data/`; may hold `${POD_NAME}` and its like.
         path: String = PATH "path", "required";
         /// The version to read.
         version: u32 = VERSION "version", "the newest";
@@ -39,10 +41,22 @@ shape! {
         uri_sans: TextList = URI_SANS "uriSans", "none";
         /// Lifetime of the certificate: seconds, or numbers with the units `s`, `m`, `h`, `d`.
         ttl: String = TTL "ttl", "the role's";
+        /// The end of the certificate in place of `ttl`, in UTC: `2030-01-31T00:00:00Z`.
+        not_after: String = NOT_AFTER "notAfter", "by `ttl`";
+        /// `true` leaves the common name out of the DNS names and mail addresses.
+        exclude_cn: bool = EXCLUDE_CN "excludeCnFromSans", "`false`";
+        /// Further names of a type that has an OID: `1.3.6.1.4.1.311.20.2.3;UTF8:web@example.com`; may hold `${POD_NAME}` and its like.
+        other_sans: TextList = OTHER_SANS "otherSans", "none";
+        /// The subject's `serialNumber`; the serial number of the certificate is up to Vault.
+        serial_number: String = SERIAL_NUMBER "serialNumber", "none";
+        /// The subject's user ids; may hold `${POD_NAME}` and its like.
+        user_ids: TextList = USER_IDS "userIds", "none";
+        /// The name or the id of the CA that signs; the policy then needs `<mount>/issuer/<issuer>/issue/<role>`.
+        issuer: String = ISSUER "issuer", "the role's";
         /// Who generates the private key: `vault` with `issue`, or `node` with `sign`; with `node` the key never leaves the node.
         private_key: KeyOrigin = PRIVATE_KEY "privateKey", "`vault`";
-        /// The key's type; only with `privateKey: node`.
-        key_type: KeyType = KEY_TYPE "keyType", "`ec-p256`";
+        /// The key's type. With `privateKey: vault` the role must allow the choice (`key_type=any`, OpenBao only) or have the same type.
+        key_type: KeyType = KEY_TYPE "keyType", "`ec-p256` with `node`, the role's with `vault`";
         /// `true` reads the mount's CAs and issues nothing.
         ca: bool = CA "ca", "`false`";
     }
@@ -73,11 +87,11 @@ shape! {
 
     /// Any path of any engine
     pub(crate) struct RequestFields {
-        /// The API path, with or without `v1/`; `?` starts the query.
+        /// The API path, with or without `v1/`; `?` starts the query; may hold `${POD_NAME}` and its like.
         path: String = PATH "path", "required";
         /// The HTTP method, sent as written.
         method: String = METHOD "method", "`GET`";
-        /// The JSON body.
+        /// The JSON body; its texts may hold `${POD_NAME}` and its like.
         args: Body = ARGS "args", "no body";
     }
 
@@ -107,6 +121,8 @@ shape! {
         secret_key: String = SECRET_KEY "secretKey", "the whole";
         /// The path to a value as a JSON pointer (RFC 6901): `/primary/host`.
         pointer: String = POINTER "pointer", "the whole";
+        /// The selected text holds a document, which is parsed; `pointer` continues inside it, also beside `secretKey`.
+        parse: TextSyntax = PARSE "parse", "the text as it is";
         /// Where `secretKey`, `pointer`, `keys` and `format` begin: the secret's `data`, its `metadata` (KV version 2), or the whole `response`.
         from: SelectorRoot = FROM "from", "`data`";
         /// How the value encodes bytes.
@@ -123,7 +139,7 @@ shape! {
 
     /// One file, or a directory of files
     pub(crate) struct FileFields {
-        /// The file's path in the volume.
+        /// The file's path in the volume; may hold `${POD_NAME}` and its like, except beside `secretPath`.
         object_name: String = OBJECT_NAME "objectName", "this or `directory`";
         /// A directory with one file for each key; `.` is the volume itself.
         directory: String = DIRECTORY "directory", "this or `objectName`";

@@ -225,8 +225,8 @@ const WRONG: [(&str, &[&str]); 28] = [
         &["object \"a\": pki.ttl must be a duration"],
     ),
     (
-        "{objectName: a, pki: {mount: p, role: r, commonName: c, keyType: ec-p256}, part: ca}",
-        &["object \"a\": pki.keyType must be omitted: Vault's role decides"],
+        "{objectName: a, pki: {mount: p, role: r, commonName: c, notAfter: 2030-01-31, ttl: 1h}, part: ca}",
+        &["object \"a\": pki has both ttl and notAfter"],
     ),
     (
         "{objectName: a, pki: {mount: p, ca: true}, part: privateKey}",
@@ -412,4 +412,32 @@ fn fields_keep_the_names_of_0_1_0() {
     let fields =
         [fields_of("object", &schema["items"]), fields_of("value", &schema["$defs"]["value"])].concat();
     crate::state::golden::is_named("field", fields.into_iter());
+}
+
+#[test]
+fn the_rare_fields_of_a_certificate_are_part_of_its_request() {
+    let fields = "excludeCnFromSans: true, otherSans: ['1.3.6.1.4.1.311.20.2.3;UTF8:${POD_NAME}@x'], serialNumber: '7', notAfter: 2030-01-31T00:00:00Z, userIds: [a, b], issuer: eu, keyType: ec-p384";
+    let pki = |fields: &str| {
+        format!("- {{objectName: a, pki: {{mount: p, role: r, commonName: c, {fields}}}, part: ca}}")
+    };
+    let View::Part(source, _) = view(&pki(fields)) else { panic!() };
+    let EngineRequest::Certificate(request) = source.request else { panic!() };
+    let options = request.options;
+    assert!(options.exclude_cn && request.key == KeyPlace::Vault);
+    assert_eq!(options.other_sans, ["1.3.6.1.4.1.311.20.2.3;UTF8:web-1@x"]);
+    assert_eq!((options.serial_number.as_deref(), options.issuer.as_deref()), (Some("7"), Some("eu")));
+    assert_eq!(options.not_after.as_deref(), Some("2030-01-31T00:00:00Z"));
+    assert_eq!(
+        (&options.user_ids[..], options.key_type),
+        (&["a".to_owned(), "b".into()][..], Some(KeyType::EcP384))
+    );
+    for (wrong, field) in [
+        ("otherSans: web", "pki.otherSans"),
+        ("notAfter: tomorrow", "pki.notAfter"),
+        ("issuer: a/b", "pki.issuer"),
+        ("issuer: ..", "pki.issuer"),
+    ] {
+        let problems = read(&pki(wrong)).unwrap_err();
+        assert!(problems.len() == 1 && problems[0].contains(field), "{problems:?}");
+    }
 }

@@ -82,6 +82,7 @@ fn certificate(key: KeyPlace) -> CertificateRequest {
         uri_sans: vec!["spiffe://example/web".into()],
         ttl: Some("24h".into()),
         key,
+        options: Default::default(),
     }
 }
 

@@ -117,6 +117,7 @@ pub(crate) fn ask() -> CertificateRequest {
         uri_sans: vec!["spiffe://example/web".to_owned()],
         ttl: None,
         key: KeyPlace::Vault,
+        options: Default::default(),
     }
 }
 
