@@ -16,14 +16,35 @@ pub(crate) async fn read(
     namespace: Option<&str>,
     budget: &Budget,
 ) -> Result<Fetched, VaultError> {
-    let response =
-        login.call(&request(read), namespace, budget).await.map_err(|error| with_engine_hint(read, error))?;
-    check(read, &response)?;
+    let hinted = |error| with_engine_hint(read, error);
+    let newest = login.call(&request(read), namespace, budget).await.map_err(hinted)?;
+    check(read, &newest)?;
+    let response = if read.previous {
+        let read = KvRead { version: Some(previous(read, &newest)?), previous: false, ..read.clone() };
+        let hinted = |error| with_engine_hint(&read, error);
+        let response = login.call(&request(&read), namespace, budget).await.map_err(hinted)?;
+        check(&read, &response)?;
+        response
+    } else {
+        newest
+    };
     let at = match read.engine {
         KvEngine::V1 => DataAt::Data,
         KvEngine::V2 => DataAt::DataData,
     };
     Ok(Fetched::VaultResponse(response, at))
+}
+
+/// The number of the version before the newest, by the metadata in the response to a read of the newest.
+fn previous(read: &KvRead, newest: &VaultResponse) -> Result<u32, VaultError> {
+    let metadata = newest.members().get("data").and_then(|data| data.get("metadata"));
+    let number = metadata.and_then(|metadata| metadata.get("version")?.as_u64());
+    let number = number.and_then(|number| u32::try_from(number).ok()?.checked_sub(1));
+    // Version 1 has none before it: version 0 would be the newest again.
+    number.filter(|number| *number > 0).ok_or_else(|| VaultError::Malformed {
+        doing: format!("read the previous version of {}", request(read).path),
+        why: "the secret has only one version: `version: -1` needs two",
+    })
 }
 
 /// The request that reads the secret.
@@ -86,7 +107,7 @@ mod tests {
     use super::*;
 
     fn read(version: Option<u32>, engine: KvEngine) -> KvRead {
-        KvRead { mount: "secret".into(), path: "team-a/db".into(), version, engine }
+        KvRead { mount: "secret".into(), path: "team-a/db".into(), version, previous: false, engine }
     }
 
     #[test]

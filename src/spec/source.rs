@@ -103,6 +103,9 @@ pub(crate) struct KvRead {
     pub(crate) path: String,
     /// Which version; `None` for the newest.
     pub(crate) version: Option<u32>,
+    /// Whether the version before the newest is read; `version` is then `None`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) previous: bool,
     /// The version of the engine.
     pub(crate) engine: KvEngine,
 }

@@ -151,7 +151,8 @@ mod tests {
     }
 
     fn kv(mount: &str, path: &str, engine: KvEngine) -> Source {
-        let read_of = KvRead { mount: mount.into(), path: path.into(), version: None, engine };
+        let read_of =
+            KvRead { mount: mount.into(), path: path.into(), version: None, previous: false, engine };
         read(EngineRequest::Kv(read_of))
     }
 

@@ -301,3 +301,21 @@ async fn a_pod_gets_a_member_of_json_or_yaml_text_inside_a_value() {
     let no_parse = "- {objectName: f, kv: {mount: secret, path: team-a/db}, secretKey: a, pointer: /b}";
     provider.refuses("team-a/web", typed(no_parse)).await.tells("spec.invalid", &["object \"f\"", "parse"]);
 }
+
+#[tokio::test]
+async fn the_previous_version_follows_each_write() {
+    let vault = Vault::start().await;
+    let provider = Provider::start(&vault).await;
+    vault.put("team-a/db", json!({ "password": canary("one") })).await;
+    let class = typed(
+        "
+- {objectName: new, kv: {mount: secret, path: team-a/db}, secretKey: password}
+- {objectName: old, kv: {mount: secret, path: team-a/db, version: -1}, secretKey: password, default: none}",
+    );
+    vault.put("team-a/db", json!({ "password": canary("two") })).await;
+    let pod = provider.mount("team-a/web", class).await;
+    assert_eq!((pod.read("new"), pod.read("old")), (canary("two"), canary("one")));
+    vault.put("team-a/db", json!({ "password": canary("three") })).await;
+    let after = pod.remount().await;
+    assert_eq!((after.read("new"), after.read("old")), (canary("three"), canary("two")));
+}

@@ -11,7 +11,7 @@ use crate::class::schema::table::{
     KvFields, ObjectFields, PkiFields, RequestFields, S5Fields, SourceFields, SourceValueFields,
     TransitFields, UpstreamFields,
 };
-use crate::class::schema::values::{Age, TextList};
+use crate::class::schema::values::{Age, TextList, Version};
 use crate::spec::encoding::base64;
 use crate::spec::path::is_unprintable;
 use crate::spec::request::plain_path;
@@ -131,13 +131,17 @@ impl KvFields {
                 .field(Self::ENGINE_VERSION)
                 .error(FieldError::Type("1 or 2; a secret's version is `version`")),
         };
-        let version = self.version.filter(|version| *version != 0);
-        if version.is_some() && engine == Some(KvEngine::V1) {
+        let previous = self.version == Some(Version::Previous);
+        let version = match self.version {
+            Some(Version::Number(number)) if number != 0 => Some(number),
+            _ => None,
+        };
+        if (version.is_some() || previous) && engine == Some(KvEngine::V1) {
             return at
                 .field(Self::VERSION)
                 .error(FieldError::Type("omitted: engine version 1 has no older versions"));
         }
-        Some(EngineRequest::Kv(KvRead { mount: mount?, path: path?, version, engine: engine? }))
+        Some(EngineRequest::Kv(KvRead { mount: mount?, path: path?, version, previous, engine: engine? }))
     }
 }
 

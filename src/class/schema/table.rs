@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::class::schema::field::{Field, FieldContext, FieldValue, Kind, shape};
 use crate::class::schema::keywords::{KeyOrigin, Keys, PartName};
-use crate::class::schema::values::{Age, Id, Mode, TextList};
+use crate::class::schema::values::{Age, Id, Mode, TextList, Version};
 use crate::goyaml::Item;
 use crate::spec::{
     Body, Encoding, Format, KeyForm, KeyType, SelectorRoot, ShareScope, StoreForm, TextSyntax,
@@ -19,8 +19,8 @@ shape! {
         mount: String = MOUNT "mount", "required";
         /// The secret's path below the mount, without `data/`; may hold `${POD_NAME}` and its like.
         path: String = PATH "path", "required";
-        /// The version to read.
-        version: u32 = VERSION "version", "the newest";
+        /// The version to read; `-1` is the one before the newest.
+        version: Version = VERSION "version", "the newest";
         /// The version of the engine: 1 has no versions of secrets.
         engine: u32 = ENGINE_VERSION "engineVersion", "2";
     }

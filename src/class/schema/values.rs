@@ -55,6 +55,35 @@ impl FieldValue for u32 {
     }
 }
 
+/// A version of a secret.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Version {
+    /// The version of this number; 0 is the newest.
+    Number(u32),
+    /// The version before the newest.
+    Previous,
+}
+
+impl FieldValue for Version {
+    fn kind() -> Kind {
+        Kind::new("whole number, or -1", json!({"type": "integer", "minimum": -1, "maximum": u32::MAX}))
+    }
+
+    fn parse(item: &Item, at: &mut FieldContext<'_>) -> Option<Self> {
+        match &item.kind {
+            ItemKind::Scalar { value: Value::Number(number), .. } if number.as_i64() == Some(-1) => {
+                Some(Self::Previous)
+            }
+            ItemKind::Scalar { value: Value::Number(number), .. }
+                if number.as_i64().is_some_and(|n| n < 0) =>
+            {
+                at.error(FieldError::Type("a whole number, or -1 for the version before the newest"))
+            }
+            _ => u32::parse(item, at).map(Self::Number),
+        }
+    }
+}
+
 /// Permission bits.
 pub(crate) struct Mode(pub(crate) u32);
 

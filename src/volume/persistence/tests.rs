@@ -69,7 +69,13 @@ fn source(request: EngineRequest) -> Source {
 }
 
 fn secret(version: Option<u32>, engine: KvEngine) -> Source {
-    source(EngineRequest::Kv(KvRead { mount: "secret".into(), path: "team-a/db".into(), version, engine }))
+    source(EngineRequest::Kv(KvRead {
+        mount: "secret".into(),
+        path: "team-a/db".into(),
+        version,
+        previous: false,
+        engine,
+    }))
 }
 
 fn certificate(key: KeyPlace) -> CertificateRequest {
