@@ -36,7 +36,7 @@ pub(crate) enum EngineRequest {
     Kv(KvRead),
     /// A certificate for names.
     #[serde(rename = "Certificate")]
-    Certificate(CertificateRequest),
+    Certificate(Box<CertificateRequest>),
     /// The CAs of a PKI mount; Vault issues nothing.
     #[serde(rename = "Authorities")]
     Authorities {
@@ -298,9 +298,11 @@ impl Source {
     /// The type of the private key that this process generates for the request; `None` if it generates none.
     pub(crate) fn node_key(&self) -> Option<KeyType> {
         match &self.request {
-            EngineRequest::Certificate(CertificateRequest { key: KeyPlace::Node(kind), .. }) => Some(*kind),
-            EngineRequest::Certificate(CertificateRequest { key: KeyPlace::Vault, .. })
-            | EngineRequest::Request(_)
+            EngineRequest::Certificate(request) => match request.key {
+                KeyPlace::Node(kind) => Some(kind),
+                KeyPlace::Vault => None,
+            },
+            EngineRequest::Request(_)
             | EngineRequest::Kv(_)
             | EngineRequest::Authorities { .. }
             | EngineRequest::Transit(_)
@@ -320,7 +322,8 @@ impl fmt::Display for Source {
             EngineRequest::Kv(KvRead { mount, path, engine: KvEngine::V2, .. }) => {
                 write!(f, "{mount}/data/{path}")
             }
-            EngineRequest::Certificate(CertificateRequest { mount, role, .. }) => {
+            EngineRequest::Certificate(request) => {
+                let CertificateRequest { mount, role, .. } = &**request;
                 write!(f, "the certificate of {mount}/roles/{role}")
             }
             EngineRequest::Authorities { mount } => write!(f, "{mount}/cert/ca_chain"),

@@ -187,7 +187,7 @@ impl PkiFields {
                 "set a name for the certificate, here or in altNames, ipSans, uriSans",
             ));
         }
-        Some(EngineRequest::Certificate(CertificateRequest {
+        Some(EngineRequest::Certificate(Box::new(CertificateRequest {
             mount: mount?,
             role: role?,
             common_name,
@@ -197,7 +197,7 @@ impl PkiFields {
             ttl,
             key,
             options: options?,
-        }))
+        })))
     }
 
     fn requests_certificate(&self) -> bool {

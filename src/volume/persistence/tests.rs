@@ -181,10 +181,10 @@ async fn what_0_1_0_had_issued_for_a_volume_belongs_to_the_same_sources() {
             request: EngineRequest::Request(random),
             share: ShareScope::ServiceAccount,
         },
-        source(EngineRequest::Certificate(certificate(KeyPlace::Node(KeyType::EcP256)))),
+        source(EngineRequest::Certificate(Box::new(certificate(KeyPlace::Node(KeyType::EcP256))))),
         Source {
             namespace: Some("team-b".into()),
-            ..source(EngineRequest::Certificate(certificate(KeyPlace::Vault)))
+            ..source(EngineRequest::Certificate(Box::new(certificate(KeyPlace::Vault))))
         },
         secret(Some(3), KvEngine::V2),
         secret(None, KvEngine::V1),
@@ -243,14 +243,14 @@ async fn every_kind_of_source_of_0_1_0_is_read() {
     ];
     let kinds = [KeyType::Rsa2048, KeyType::Rsa3072, KeyType::Rsa4096, KeyType::EcP384, KeyType::Ed25519];
     expected.extend(kinds.map(|kind| {
-        source(EngineRequest::Certificate(CertificateRequest {
+        source(EngineRequest::Certificate(Box::new(CertificateRequest {
             common_name: String::new(),
             alt_names: Vec::new(),
             ip_sans: vec!["2001:db8::7".parse().unwrap()],
             uri_sans: Vec::new(),
             ttl: None,
             ..certificate(KeyPlace::Node(kind))
-        }))
+        })))
     }));
     assert_eq!(own.into_iter().map(|(source, _)| source).collect::<Vec<_>>(), expected);
 }
@@ -263,7 +263,7 @@ async fn a_group_of_0_1_0_is_of_the_same_account() {
     assert!(
         matches!(&issued[0].expiry, StoredExpiry::Leased(lease, id) if lease == "database/creds/app/group" && *id == login("group"))
     );
-    let node = EngineRequest::Certificate(certificate(KeyPlace::Node(KeyType::EcP256)));
+    let node = EngineRequest::Certificate(Box::new(certificate(KeyPlace::Node(KeyType::EcP256))));
     assert_eq!((issued.len(), &issued[1].source.request), (2, &node));
 }
 
@@ -311,7 +311,7 @@ async fn volumes_of_0_1_0_keep_their_credentials() {
     let volume = all.iter().find(|volume| volume.is_published()).unwrap();
     assert_eq!((volume.issued.all().len(), volume.state().own.len()), (6, 11));
     assert_eq!(volume.state().group.as_ref().unwrap().1.all().len(), 2);
-    let node = source(EngineRequest::Certificate(certificate(KeyPlace::Node(KeyType::EcP256))));
+    let node = source(EngineRequest::Certificate(Box::new(certificate(KeyPlace::Node(KeyType::EcP256)))));
     let issued = volume.issued.all();
     let (source, issued) = issued.iter().find(|(source, _)| *source == node).unwrap();
     let key = before[&volume.id().record()]["Volume"]["made"][2]["kept"]["key"].clone();
