@@ -203,7 +203,7 @@ mod tests {
             assert_eq!(Cause::from_number(cause.number()), Some(*cause));
             assert!(cause.to_string().len() <= 160, "{cause:?}");
         }
-        assert_eq!(causes.len(), 21);
+        assert_eq!(causes.len(), 22);
     }
 
     proptest! {
@@ -214,7 +214,7 @@ mod tests {
         }
 
         #[test]
-        fn a_result_is_read_as_it_was_written(text: Vec<u8>, line: u32, start: u32, end: u32, number in 1..=21_u8) {
+        fn a_result_is_read_as_it_was_written(text: Vec<u8>, line: u32, start: u32, end: u32, number in 1..=22_u8) {
             let fault = Fault { line, start, end, cause: Cause::from_number(number).unwrap() };
             let mut bytes = Vec::new();
             write_result(&mut bytes, Ok(&text)).unwrap();

@@ -92,7 +92,7 @@ async fn a_class_that_contradicts_itself_is_refused_before_any_call() {
         ("objectName: f, kv: {mount: m, path: p}, optional: true, default: x", "default"),
         ("objectName: f, kv: {mount: m, path: p, engineVersion: 3}", "engineVersion"),
         ("objectName: f, kv: {mount: m, path: p, engineVersion: 1, version: 2}", "version"),
-        ("objectName: f, kv: {mount: m, path: p, version: -1}", "version"),
+        ("objectName: f, kv: {mount: m, path: p, version: -2}", "version"),
         ("objectName: f, kv: {mount: m, path: ../../sys/seal}", "path"),
         ("objectName: f, kv: {mount: '', path: p}", "mount"),
         ("objectName: f, kv: {mount: m, path: p}, pointer: no-slash", "pointer"),
