@@ -92,6 +92,7 @@ fn files<'p>(
     let mut errors = Vec::new();
     for object in objects {
         let added = match &object.place {
+            // One file at `path`; `view` says what it shows, for a KV secret one value of its response.
             Placement::File(path, view) => {
                 let bytes = file_bytes(path, view, responses, rendered);
                 files.add(object, FileOrigin::new(object), path.clone(), bytes)

@@ -165,6 +165,7 @@ impl Login {
             let error = refused(doing, kind, &reply, hint);
             return Err(self.with_policy_hint(error, &request.method, request.path.as_str(), namespace));
         }
+        // The body becomes JSON members, or an error if it does not have the form of Vault's API.
         let parse = if has_own_form(path) { VaultResponse::parse_any } else { VaultResponse::parse };
         let response = parse(&reply.body, &doing)?;
         self.server.report_warnings(&response, &doing);

@@ -104,6 +104,7 @@ impl Server {
             CallKind::Login => format!("{}/{}", self.namespace(request).unwrap_or_default(), request.path),
             CallKind::Read | CallKind::Write | CallKind::Idempotent => String::new(),
         };
+        // Waits until the server is up and fewer calls run than its limit; fails at the end of the time for retries.
         let admitted = upstream.admit(request.doing, kind, &target, &budget.for_retries()).await;
         let permit = admitted.map_err(Failed::last)?;
         let begun = Instant::now();
